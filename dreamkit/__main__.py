@@ -1,0 +1,5 @@
+"""`python -m dreamkit`."""
+
+from dreamkit.cli import main
+
+main()

@@ -1,0 +1,70 @@
+"""The command line: `dreamkit`. Thin; everything it does, the library can do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from dreamkit.cli import dream, models, terminal
+from dreamkit.errors import DreamkitError
+from dreamkit.version import __version__
+
+app = typer.Typer(
+    help="DeepDream with any network: from a photograph, or from noise.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dreamkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    del version
+
+
+app.command()(dream.dream)
+app.command()(models.models)
+app.command()(models.layers)
+app.command()(models.plugins)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and leaves the process: the one place where errors are shown.
+
+    Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C. What is neither is a
+    bug and keeps its traceback.
+    """
+    command = typer.main.get_command(app)
+    with terminal.warnings_as_lines():
+        try:
+            code = command(
+                list(sys.argv[1:] if arguments is None else arguments), "dreamkit", standalone_mode=False
+            )
+        except DreamkitError as error:
+            terminal.error(str(error), error)
+            code = error.exit_code
+        except Exception as error:
+            # Typer's own complaints about a command line; its Click is private, so they are told by shape.
+            if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
+                raise
+            terminal.error(_usage(error.format_message(), getattr(error, "ctx", None)))
+            code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(message: str, context: typer.Context | None) -> str:
+    """A usage error in one line, with where to look."""
+    line = " ".join(message.split()).rstrip(".")
+    return f"{line}; see {context.command_path} --help" if context else line

@@ -1,0 +1,81 @@
+"""`dreamkit models`, `dreamkit layers`, `dreamkit plugins`: what there is to dream with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from dreamkit.cli import terminal
+
+_Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def models(as_json: _Json = False) -> None:
+    """List the networks that can be dreamed with."""
+    from dreamkit import weights
+    from dreamkit.plugins import Registry
+
+    found: list[dict[str, Any]] = [
+        {
+            "name": provider.name,
+            "layers": dict(provider.layers),
+            "min_size": provider.min_size,
+            "weights": weights.state(provider),
+            "package": plugin.distribution,
+            "description": provider.description,
+            "licence": provider.licence,
+        }
+        for provider, plugin in Registry().providers()
+    ]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    rows = [
+        (m["name"], _terms(m["layers"]), m["min_size"], m["weights"], m["package"], m["description"])
+        for m in found
+    ]
+    terminal.table(rows, ("MODEL", "DEFAULT LAYERS", "MIN SIZE", "WEIGHTS", "PACKAGE", ""))
+
+
+def layers(
+    model: Annotated[str, typer.Argument(help="The network; `dreamkit models` lists them.")],
+    as_json: _Json = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
+) -> None:
+    """List a network's layers. Its weights are not needed."""
+    from dreamkit.plugins import Registry
+
+    provider = Registry().provider(model)
+    with terminal.own_lines_only(verbose=verbose):
+        from dreamkit.engine import network
+
+        found = network.load(provider, None).describe()
+    if as_json:
+        typer.echo(
+            json.dumps(
+                [{**layer._asdict(), "default": layer.name in provider.layers} for layer in found], indent=2
+            )
+        )
+        return
+    rows = [(*layer, "default" if layer.name in provider.layers else "") for layer in found]
+    terminal.table(rows, ("LAYER", "CHANNELS", "STRIDE", "DEPTH", ""))
+
+
+def plugins(as_json: _Json = False) -> None:
+    """List the packages that provide networks, and those that fail to."""
+    from dreamkit.plugins import Registry
+
+    registry = Registry()
+    list(registry.providers())
+    if as_json:
+        typer.echo(json.dumps([asdict(plugin) for plugin in registry.plugins], indent=2))
+        return
+    rows = [(p.name, p.distribution, p.version, len(p.models), p.failure or "ok") for p in registry.plugins]
+    terminal.table(rows, ("PLUGIN", "PACKAGE", "VERSION", "MODELS", "STATE"))
+
+
+def _terms(layers: dict[str, float]) -> str:
+    return ",".join(name if weight == 1 else f"{name}={weight:g}" for name, weight in layers.items())

@@ -1,0 +1,156 @@
+"""What the user sees: one line for each thing, on stderr; nothing of anyone else's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from dreamkit.errors import DreamkitWarning
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from dreamkit.engine.dream import Step
+
+_verbose = False
+
+
+def error(message: str, exception: BaseException | None = None) -> None:
+    """Shows an error; with `-v`, what led to it."""
+    if _verbose and exception is not None:
+        traceback.print_exception(exception, file=sys.stderr)
+    typer.echo(f"error: {message}", err=True)
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
+    """Aligned columns on stdout, fit for pipes: never wrapped or cut."""
+    lines = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Shows our own warnings as lines. Other libraries' are for developers: shown with `-v` only."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, DreamkitWarning):
+            typer.echo(f"warning: {message}", err=True)
+        elif _verbose:
+            sys.stderr.write(warnings.formatwarning(message, category, *rest[:2]))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DreamkitWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+@contextmanager
+def own_lines_only(*, verbose: bool) -> Iterator[None]:
+    """Keeps what native code writes to file descriptor 2 off the screen; `sys.stderr` goes on to it."""
+    global _verbose
+    _verbose = verbose
+    if verbose:
+        yield
+        return
+    sys.stderr.flush()
+    screen = os.dup(2)
+    python_stderr = sys.stderr
+    # Where Python's stderr is the descriptor itself, it moves to the copy; a test's replacement stays.
+    own = (
+        os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        if _is_descriptor_2(sys.stderr)
+        else None
+    )
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        sys.stderr = own or python_stderr
+        logging.disable(logging.ERROR)
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+        sys.stderr = python_stderr
+        os.dup2(screen, 2)
+        os.close(screen)
+        if own is not None:
+            own.close()
+
+
+def _is_descriptor_2(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() == 2)
+    except (OSError, AttributeError, ValueError):
+        return False
+
+
+class Meter:
+    """Progress on stderr: a live bar on a terminal, a line for each octave elsewhere, nothing when quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._live = not quiet and sys.stderr.isatty()
+        self._lines = not quiet and not self._live
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Meter:
+        if self._live:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def doing(self, what: str) -> None:
+        """Names what is being waited for."""
+        self._show(what, total=None, completed=0, note="")
+
+    def download(self, done: int, total: int) -> None:
+        """Hears of a download, in bytes."""
+        self._show("fetching weights", total=total or None, completed=done, note=f"{done / 1e6:.0f} MB")
+
+    def step(self, step: Step) -> None:
+        """Hears of a step of the dream."""
+        height, width = step.size
+        self._show(
+            f"octave {step.octave}/{step.octaves} ({width} x {height}) step {step.step}/{step.steps}",
+            total=1.0,
+            completed=step.done,
+            note=f"objective {step.objective:.3g}",
+        )
+        if self._lines and step.step == step.steps:
+            typer.echo(
+                f"octave {step.octave}/{step.octaves} ({width} x {height}): objective {step.objective:.3g}",
+                err=True,
+            )
+
+    def _show(self, what: str, *, total: float | None, completed: float, note: str) -> None:
+        if self._progress is None:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task(what, note=note)
+        task = self._progress.tasks[0]
+        if task.total != total:  # another kind of work: time left is learned afresh
+            self._progress.reset(self._task, total=total)
+        self._progress.update(self._task, description=what, total=total, completed=completed, note=note)

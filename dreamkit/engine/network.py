@@ -1,0 +1,322 @@
+"""A provider's network, ready to be dreamed: cut at the deepest layer asked for, frozen and folded.
+
+Whatever a provider returns, a Keras model or a SavedModel, becomes one TensorFlow graph from pixels
+to activations with its weights as constants. Grappler folds batch normalisation into the
+convolutions *before* the graph is differentiated, so the backward pass is folded as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow.python.grappler import tf_optimizer
+
+from dreamkit.errors import LayerError, ModelError, NetworkMemoryError, WeightsError, did_you_mean, first_line
+from dreamkit.providers import ModelProvider, SavedModel
+
+Forward = Callable[[Sequence[str]], Callable[[tf.Tensor], list[tf.Tensor]]]
+
+_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
+_WEIGHTED_OPS = frozenset(
+    ("Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "Conv3D", "MatMul", "BatchMatMulV2", "Einsum")
+)
+
+
+class Layer(NamedTuple):
+    """A layer one can dream.
+
+    Attributes:
+        name: what `--layers` takes.
+        channels: number of feature maps.
+        stride: pixels of the picture between neighbouring activations.
+        depth: number of layers with weights on the longest path from the picture to this one.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    depth: int
+
+
+class Ascent(NamedTuple):
+    """What one evaluation of windows gives; every array is NumPy's.
+
+    Attributes:
+        gradient: of the pulled objective with respect to the windows' pixels, `(n, height, width, 3)`.
+        objectives: of each layer, summed over the windows, before any pull.
+        mean_squares: of each layer's activations, summed over the windows.
+    """
+
+    gradient: NDArray[np.float32]
+    objectives: NDArray[np.float64]
+    mean_squares: NDArray[np.float64]
+
+
+class Network:
+    """A loaded network. Layers are named as the provider's model names them.
+
+    Attributes:
+        provider: where it came from.
+        layers: the names of everything that can be dreamed, from the picture inwards.
+        digest: SHA-256 of its weights.
+    """
+
+    def __init__(self, provider: ModelProvider, layers: Sequence[str], forward: Forward, digest: str) -> None:
+        self.provider = provider
+        self.layers = tuple(layers)
+        self.digest = digest
+        self._forward = forward
+        self._ascents: dict[tuple[tuple[str, ...], str], tf.types.experimental.PolymorphicFunction] = {}
+
+    @property
+    def traces(self) -> int:
+        """How often TensorFlow has traced a step of this network."""
+        return sum(step.experimental_get_tracing_count() for step in self._ascents.values())
+
+    def ascent(
+        self, layers: Sequence[str], objective: str
+    ) -> Callable[[NDArray[np.float32], NDArray[np.float32]], Ascent]:
+        """The compiled step for `layers`: windows `(n, height, width, 3)` and pulls, to `Ascent`.
+
+        One trace serves every number and size of windows and every pull.
+
+        Raises:
+            LayerError: there is no such layer.
+        """
+        key = tuple(layers), objective
+        if key not in self._ascents:
+            self._ascents[key] = _differentiated(fold(self._cut(layers)), objective)
+        step = self._ascents[key]
+
+        def ascend(windows: NDArray[np.float32], pulls: NDArray[np.float32]) -> Ascent:
+            try:
+                gradient, objectives, mean_squares = step(tf.constant(windows), tf.constant(pulls))
+            except tf.errors.ResourceExhaustedError as error:
+                raise NetworkMemoryError(
+                    f"too little memory for tiles of {windows.shape[2]} x {windows.shape[1]} pixels; "
+                    "use a smaller --tile-size"
+                ) from error
+            return Ascent(
+                gradient.numpy(),
+                objectives.numpy().astype(np.float64),
+                mean_squares.numpy().astype(np.float64),
+            )
+
+        return ascend
+
+    def describe(self) -> list[Layer]:
+        """Every layer that can be dreamed, with its channels, stride and depth."""
+        graph_def = self._cut(self.layers).graph.as_graph_def()
+        small, large = (_output_shapes(graph_def, len(self.layers), side) for side in (1024, 2048))
+        depths = _depths(graph_def, len(self.layers))
+        return [
+            Layer(name, int(a[3]), round(1024 / (b[1] - a[1])), depth)
+            for name, a, b, depth in zip(self.layers, small, large, depths, strict=True)
+            if b[1] > a[1]
+        ]
+
+    def _cut(self, layers: Sequence[str]) -> tf.types.experimental.ConcreteFunction:
+        """Pixels to the activations of `layers`, as a graph with nothing behind them and constant weights."""
+        for name in layers:
+            if name not in self.layers:
+                raise LayerError(
+                    f"{self.provider.name} has no layer {name!r}; {did_you_mean(name, self.layers)}"
+                )
+        activations = self._forward(layers)
+
+        @tf.function(input_signature=[_PIXELS], autograph=False)
+        def forward(pixels: tf.Tensor) -> list[tf.Tensor]:
+            outputs = activations(self.provider.preprocess(pixels))
+            return [
+                tf.identity(tf.cast(output, tf.float32), f"layer_{i}") for i, output in enumerate(outputs)
+            ]
+
+        return convert_variables_to_constants_v2(forward.get_concrete_function())
+
+
+def load(provider: ModelProvider, weights: Path | None) -> Network:
+    """Loads a provider's network.
+
+    Args:
+        weights: the file that holds its weights; None for the plan alone, or where it needs none.
+
+    Raises:
+        WeightsError: the file is damaged or of another network.
+        ModelError: what the provider returned cannot be dreamed.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.config.backend()} here and dreamkit needs TensorFlow; "
+            "set KERAS_BACKEND=tensorflow before Python starts"
+        )
+    # Keras counts automatic layer names for each thread: in a fresh one `conv2d` is always the first.
+    with ThreadPoolExecutor(1) as thread:
+        loading = thread.submit(provider.load, weights)
+    try:
+        source = loading.result()
+    except Exception as error:
+        if weights is None:
+            raise
+        raise WeightsError(
+            f"{weights} holds no weights of {provider.name} ({first_line(error)[:200]}); "
+            "give the file that this model's provider names"
+        ) from error
+    if isinstance(source, SavedModel):
+        return _of_saved_model(provider, source)
+    if isinstance(source, keras.Model):
+        return _of_keras(provider, source, weights)
+    raise ModelError(
+        f"{provider.name} loads as {type(source).__name__}; a provider returns a Keras model or a SavedModel"
+    )
+
+
+def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None) -> Network:
+    if not hasattr(model, "operations") or not getattr(model, "inputs", None):
+        raise ModelError(f"{provider.name} is no functional Keras model, so it has no layers to cut at")
+    if len(model.inputs) != 1:
+        raise ModelError(f"{provider.name} has {len(model.inputs)} inputs; dreamkit feeds one picture")
+    outputs = {
+        layer.name: layer.output
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer)
+        # A layer used twice has no one output.
+        and len(layer._inbound_nodes) == 1
+        and len(getattr(layer.output, "shape", ())) == 4
+    }
+
+    def forward(layers: Sequence[str]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        cut = keras.Model(model.inputs, [outputs[name] for name in layers])
+        if any(side is not None for side in model.inputs[0].shape[1:3]):
+            # The same layers on an input of free size: a network built for 224 px dreams at any size.
+            free = keras.Input((None, None, 3))
+            cut = keras.models.clone_model(cut, input_tensors=[free], clone_function=lambda layer: layer)
+        return lambda pixels: cast("list[tf.Tensor]", tf.nest.flatten(cut([pixels], training=False)))
+
+    return Network(provider, list(outputs), forward, _file_digest(weights) or _model_digest(model))
+
+
+def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
+    try:
+        model = tf.saved_model.load(str(saved.path))
+        signature = model.signatures[saved.signature]
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"{provider.name}: {saved.path} is no readable SavedModel ({first_line(error)})"
+        ) from error
+    missing = set(saved.outputs.values()) - set(signature.structured_outputs)
+    if missing:
+        raise ModelError(f"{provider.name}: {saved.path} has no output {', '.join(sorted(missing))}")
+    (argument,) = signature.structured_input_signature[1]
+
+    def forward(layers: Sequence[str]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        def activations(pixels: tf.Tensor) -> list[tf.Tensor]:
+            outputs = signature(**{argument: pixels})
+            return [outputs[saved.outputs[name]] for name in layers]
+
+        # The closure keeps `model`, and with it the variables, alive.
+        activations.model = model  # type: ignore[attr-defined]
+        return activations
+
+    digest = hashlib.sha256()
+    for path in sorted(path for path in saved.path.rglob("*") if path.is_file()):
+        digest.update((_file_digest(path) or "").encode())
+    return Network(provider, list(saved.outputs), forward, digest.hexdigest())
+
+
+def fold(forward: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """The same function with its constants folded: multiplications by constants go into convolutions.
+
+    Only Grappler's constant folding and clean-up run: fused kernels have no gradient.
+    """
+    graph_def = forward.graph.as_graph_def()
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=forward.graph)
+    kept = meta_graph_pb2.CollectionDef()
+    kept.node_list.value.extend(tensor.name for tensor in [*forward.inputs, *forward.outputs])
+    meta_graph.collection_def["train_op"].CopyFrom(kept)
+    config = config_pb2.ConfigProto()
+    config.graph_options.rewrite_options.optimizers.extend(
+        ["constfold", "dependency", "constfold", "dependency"]
+    )
+    config.graph_options.rewrite_options.meta_optimizer_iterations = rewriter_config_pb2.RewriterConfig.TWO
+    folded = tf_optimizer.OptimizeGraph(config, meta_graph)
+    imported = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(folded, name=""), [])
+    graph = imported.graph
+    return imported.prune(
+        [graph.as_graph_element(tensor.name) for tensor in forward.inputs],
+        [graph.as_graph_element(tensor.name) for tensor in forward.outputs],
+    )
+
+
+def _differentiated(
+    forward: tf.types.experimental.ConcreteFunction, objective: str
+) -> tf.types.experimental.PolymorphicFunction:
+    """The gradient step over `forward`: see `Ascent`."""
+
+    @tf.function(input_signature=[_PIXELS, tf.TensorSpec([None], tf.float32, name="pulls")], autograph=False)
+    def step(pixels: tf.Tensor, pulls: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def total(values: tf.Tensor) -> tf.Tensor:
+            # The mean of each window, so that a window's gradient does not know how many share its batch.
+            return tf.reduce_sum(tf.reduce_mean(values, axis=[1, 2, 3]))
+
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            activations = forward(pixels)
+            mean_squares = tf.stack([total(tf.square(layer)) for layer in activations])
+            raised = mean_squares if objective == "mean-square" else tf.stack([total(a) for a in activations])
+            pulled = tf.reduce_sum(raised * pulls)
+        return tape.gradient(pulled, pixels), raised, mean_squares
+
+    return step
+
+
+def _file_digest(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _model_digest(model: keras.Model) -> str:
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _output_shapes(graph_def: Any, count: int, side: int) -> list[Sequence[int]]:
+    """The static shapes of the `count` outputs for one square picture of `side` pixels."""
+    with tf.Graph().as_default() as graph:
+        pixels = tf.compat.v1.placeholder(tf.float32, [1, side, side, 3])
+        tf.graph_util.import_graph_def(graph_def, input_map={"pixels": pixels}, name="")
+        return [graph.get_tensor_by_name(f"layer_{index}:0").shape.as_list() for index in range(count)]
+
+
+def _depths(graph_def: Any, count: int) -> list[int]:
+    """For each output, the number of nodes with weights on the longest path to it."""
+    depths: dict[str, int] = {}
+    # A frozen graph lists nodes in no order, so each waits on a stack until its inputs are known.
+    nodes = {node.name: node for node in graph_def.node}
+    inputs = {
+        name: [source.lstrip("^").partition(":")[0] for source in node.input] for name, node in nodes.items()
+    }
+    for index in range(count):
+        stack = [f"layer_{index}"]
+        while stack:
+            name = stack[-1]
+            waiting = [source for source in inputs[name] if source not in depths]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            before = max((depths[source] for source in inputs[name]), default=0)
+            depths[stack.pop()] = before + (nodes[name].op in _WEIGHTED_OPS)
+    return [depths[f"layer_{index}"] for index in range(count)]

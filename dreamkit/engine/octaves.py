@@ -1,0 +1,43 @@
+"""The sizes a dream passes through. Pure arithmetic."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dreamkit.errors import ConfigError
+
+
+class Octave(NamedTuple):
+    """One size of the dream. `number` counts from the smallest octave asked for, skipped ones included."""
+
+    number: int
+    size: tuple[int, int]
+
+
+def plan(size: tuple[int, int], octaves: int, scale: float, scheme: str, min_size: int) -> list[Octave]:
+    """The octaves of a picture of `size` (height, width), smallest first.
+
+    Octave `k` has the sides `side * scale ** e`, rounded. The residual scheme ends at the picture's own
+    size, `e = -(octaves - 1) .. 0` (the notebook of 2015); the whole scheme is centred on it,
+    `e = -(octaves // 2) .. (octaves - 1) // 2` (the TensorFlow tutorial, whose five octaves are -2 .. 2).
+    Octaves with a side below `min_size`, which the network could not take, are left out.
+
+    Raises:
+        ConfigError: not even the largest octave is as large as `min_size`.
+    """
+    first = -(octaves - 1) if scheme == "residual" else -(octaves // 2)
+    sizes = [scaled(size, scale ** (first + index)) for index in range(octaves)]
+    kept = [Octave(number, sides) for number, sides in enumerate(sizes) if min(sides) >= min_size]
+    if not kept:
+        height, width = size
+        raise ConfigError(
+            f"the picture is {width} x {height} pixels and the network needs at least {min_size} on each "
+            "side; enlarge the picture or choose another model"
+        )
+    return kept
+
+
+def scaled(size: tuple[int, int], ratio: float) -> tuple[int, int]:
+    """`size` times `ratio`, rounded to whole pixels, at least 1."""
+    height, width = size
+    return max(1, round(height * ratio)), max(1, round(width * ratio))

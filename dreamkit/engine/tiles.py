@@ -1,0 +1,64 @@
+"""An exact cover of a picture by windows of one shape. Pure arithmetic.
+
+A network sees a window; the picture takes the gradient of the window's core. Cores are a partition:
+every pixel lies in exactly one, at every size. Windows are as alike as they can be, so they go
+through the network in batches: along an axis of length `n` with `k` tiles the cores differ by at most
+one pixel, and a window is as long as the longest core, or as the network's least size if that is more.
+The picture is a torus here, as it is for the roll: a window at the edge goes on at the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, pairwise, product
+from typing import NamedTuple
+
+
+class Span(NamedTuple):
+    """One tile along one axis: where its window begins, and how long the core at its beginning is."""
+
+    start: int
+    core: int
+
+
+class Axis(NamedTuple):
+    """All tiles along one axis, in pixels; `window` is common to them."""
+
+    window: int
+    spans: tuple[Span, ...]
+
+
+class Cover(NamedTuple):
+    """A cover of a picture: the product of its two axes."""
+
+    rows: Axis
+    columns: Axis
+
+    def batches(self, tile_size: int) -> Iterator[tuple[tuple[Span, Span], ...]]:
+        """The tiles as (rows, columns), in groups whose windows hold at most `tile_size ** 2` pixels."""
+        per_batch = max(1, tile_size**2 // (self.rows.window * self.columns.window))
+        tiles = product(self.rows.spans, self.columns.spans)
+        return iter(lambda: tuple(islice(tiles, per_batch)), ())
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How far a roll must reach for the seams to pass over every pixel; 0 where there is no seam."""
+        down, right = (axis.window // 2 if len(axis.spans) > 1 else 0 for axis in self)
+        return down, right
+
+
+def split(length: int, tile_size: int, min_size: int) -> Axis:
+    """Tiles along an axis of `length` pixels, none longer than `tile_size`, no window below `min_size`.
+
+    Needs `min_size <= tile_size` and `min_size <= length`.
+    """
+    count = -(-length // tile_size)
+    bounds = [index * length // count for index in range(count + 1)]
+    spans = tuple(Span(start, end - start) for start, end in pairwise(bounds))
+    return Axis(max(min_size, *(span.core for span in spans), 1), spans)
+
+
+def cover(size: tuple[int, int], tile_size: int, min_size: int) -> Cover:
+    """The cover of a picture of `size` (height, width)."""
+    height, width = size
+    return Cover(split(height, tile_size, min_size), split(width, tile_size, min_size))

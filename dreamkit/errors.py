@@ -1,0 +1,90 @@
+"""What dreamkit raises where a user's input is wrong: one clear line, shown without a traceback.
+
+Each message says what was given, what is possible and what to do. Anything that is not a
+`DreamkitError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class DreamkitError(Exception):
+    """The one base of everything a user can cause and mend."""
+
+    exit_code = 1
+
+
+class ConfigError(DreamkitError):
+    """An option has a value that makes no sense."""
+
+
+class UsageError(ConfigError):
+    """The command line itself is wrong: too many pictures, options that exclude each other."""
+
+    exit_code = 2
+
+
+class ImageError(DreamkitError):
+    """A picture cannot be read or written."""
+
+
+class OutputExistsError(ImageError):
+    """A file is in the way, and was not given up with `--overwrite`."""
+
+
+class ModelError(DreamkitError):
+    """A model is unknown or cannot be dreamed with."""
+
+
+class LayerError(DreamkitError):
+    """A layer term names no layer of the network."""
+
+
+class WeightsError(DreamkitError):
+    """A weights file is missing, damaged or of another network."""
+
+
+class NumericError(DreamkitError):
+    """The network returned something that is not a number."""
+
+
+class NetworkMemoryError(DreamkitError):
+    """The machine has too little memory for one batch of tiles."""
+
+
+class Interrupted(DreamkitError):  # noqa: N818 - no error of anyone's
+    """Ctrl-C during a dream. `pixels` is the picture so far, uint8 `(height, width, 3)`."""
+
+    exit_code = 130
+
+    def __init__(self, message: str, pixels: NDArray | None = None) -> None:  # type: ignore[type-arg]
+        super().__init__(message)
+        self.pixels = pixels
+
+
+class DreamkitWarning(UserWarning):
+    """Something worth a line that stops nothing."""
+
+
+def did_you_mean(given: str, possible: Iterable[str], *, show: int = 8) -> str:
+    """The end of a message: the near misses of `given`, or else the first of what is possible."""
+    names = list(possible)
+    near = difflib.get_close_matches(given, names, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    if not names:
+        return "there are none"
+    more = f" and {len(names) - show} more" if len(names) > show else ""
+    return f"choose from {', '.join(names[:show])}{more}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, for quoting another library inside one of our lines."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

@@ -1,0 +1,314 @@
+"""Pictures in and out: files to uint8 RGB and back, with orientation, alpha, profiles and the recipe."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError, first_line
+
+# Ending to Pillow's format, the longest side it can hold, and how it is saved.
+_FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
+    ".png": ("PNG", 2**31 - 1, {}),
+    ".jpg": ("JPEG", 65_535, {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", 65_535, {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", 16_383, {"quality": 95}),
+    ".tif": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
+    ".tiff": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
+}
+_RECIPE_KEY = "dreamkit"  # of the PNG text chunk
+_EXIF_LIMIT = 60_000  # bytes; a JPEG's EXIF block ends at 64 KiB
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture, upright, in 8 bits.
+
+    Attributes:
+        pixels: uint8 `(height, width, 3)`, RGB.
+        alpha: uint8 `(height, width)`, or None.
+        profile: the ICC profile of `pixels` where it is not sRGB, else None.
+        name: the file's name without its folder; empty for a picture that came from memory.
+        sha256: of the file's bytes, or of the pixels where there is no file.
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+    profile: bytes | None = None
+    name: str = ""
+    sha256: str = ""
+
+
+def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
+    """Reads a picture file; the first frame of an animation, with a warning.
+
+    Raises:
+        ImageError: no such file, no picture, a damaged one, or one of more than `max_pixels` pixels,
+            which is refused before it is decoded.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder, not a picture" if path.is_dir() else "does not exist"
+        raise ImageError(f"{path} {what}; give the path of a picture")
+    try:
+        with path.open("rb") as file, _no_pillow_limit():
+            if not os.fstat(file.fileno()).st_size:
+                raise ImageError(f"{path} is empty; give a picture")
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            with Image.open(file) as image:
+                width, height = image.size
+                if width * height > max_pixels:
+                    raise ImageError(
+                        f"{path} has {width} x {height} pixels, more than the {max_pixels} allowed; "
+                        "shrink it or raise --max-pixels"
+                    )
+                picture = _decode(image, str(path))
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path} is no picture that can be read; give a PNG, JPEG, WebP or TIFF") from error
+    except PermissionError as error:
+        raise ImageError(f"{path} may not be read ({first_line(error)})") from error
+    except _DAMAGE as error:
+        raise ImageError(f"{path} is damaged or cut off ({first_line(error)[:120]})") from error
+    return replace(picture, name=path.name, sha256=sha256)
+
+
+def from_memory(image: Image.Image | NDArray[Any]) -> Picture:
+    """A Pillow image, or a uint8 array `(height, width)`, `(height, width, 3)` or `(height, width, 4)`.
+
+    Raises:
+        ImageError: an array of another kind or shape.
+    """
+    if isinstance(image, Image.Image):
+        picture = _decode(image, "the picture")
+    else:
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,), (4,)):
+            raise ImageError(
+                f"the array is {image.dtype} of shape {image.shape}; give uint8, 0 to 255, "
+                "of shape (height, width, 3) or (height, width, 4)"
+            )
+        if not image.size:
+            raise ImageError(f"the array of shape {image.shape} holds no pixels")
+        rgb = np.stack([image] * 3, axis=-1) if image.ndim == 2 else image[..., :3]
+        alpha = image[..., 3].copy() if image.shape[2:] == (4,) else None
+        picture = Picture(np.ascontiguousarray(rgb), alpha)
+    digest = hashlib.sha256(
+        picture.pixels.tobytes() + (b"" if picture.alpha is None else picture.alpha.tobytes())
+    )
+    return replace(picture, sha256=digest.hexdigest())
+
+
+def shrink(picture: Picture, max_size: int | None) -> Picture:
+    """`picture` with its longest side at most `max_size` pixels."""
+    height, width, _ = picture.pixels.shape
+    longest = max(height, width)
+    if max_size is None or longest <= max_size:
+        return picture
+    size = max(1, round(width * max_size / longest)), max(1, round(height * max_size / longest))
+
+    def shrunk(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.LANCZOS))
+
+    alpha = None if picture.alpha is None else shrunk(picture.alpha)
+    return replace(picture, pixels=shrunk(picture.pixels), alpha=alpha)
+
+
+def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = None) -> None:
+    """Makes sure, before any work, that a picture of `size` (height, width) can be written to `path`.
+
+    Raises:
+        ImageError: an unknown ending, a missing or read-only folder, an existing file without
+            `overwrite`, or a side that the format cannot hold.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise ImageError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(_FORMATS)}")
+    if not path.parent.is_dir():
+        raise ImageError(
+            f"the folder {path.parent} of {path.name} does not exist; create it or choose another"
+        )
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder; give a file name in it")
+    if path.exists() and not overwrite:
+        raise OutputExistsError(f"{path} exists; choose another name or give --overwrite")
+    if not os.access(path.parent, os.W_OK):
+        raise ImageError(f"the folder {path.parent} may not be written to; choose another")
+    longest = _FORMATS[path.suffix.lower()][1]
+    if size is not None and max(size) > longest:
+        raise ImageError(f"{path} cannot hold {size[1]} x {size[0]} pixels, only {longest} a side; use .png")
+
+
+def free_name(stem: str, suffix: str = ".png") -> Path:
+    """The first of `STEM.png`, `STEM-2.png`, ... that does not exist."""
+    path = Path(f"{stem}{suffix}")
+    number = 2
+    while path.exists():
+        path = Path(f"{stem}-{number}{suffix}")
+        number += 1
+    return path
+
+
+def write(
+    path: str | os.PathLike[str],
+    pixels: NDArray[np.uint8],
+    *,
+    recipe: Mapping[str, Any] | None = None,
+    profile: bytes | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes uint8 `(height, width, 3 or 4)` by the ending of `path`, whole or not at all.
+
+    The recipe goes into the file as JSON: a PNG's text chunk `dreamkit`, else EXIF's ImageDescription.
+
+    Raises:
+        ImageError: what `check_output` refuses, or no space left.
+    """
+    path = Path(path)
+    check_output(path, overwrite=overwrite, size=(pixels.shape[0], pixels.shape[1]))
+    name, _, options = _FORMATS[path.suffix.lower()]
+    if name == "JPEG" and pixels.shape[2] == 4:
+        _warn(f"{path.name} is a JPEG, which holds no transparency: it is dropped; use .png to keep it")
+        pixels = pixels[..., :3]
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    metadata = _metadata(name, recipe) if recipe is not None else {}
+    if profile:
+        metadata["icc_profile"] = profile
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        try:
+            with partial.open("xb") as file:
+                image.save(file, format=name, **options, **metadata)
+                file.flush()
+                os.fsync(file.fileno())
+            _move(partial, path, overwrite=overwrite)
+        finally:
+            with suppress(FileNotFoundError):
+                partial.unlink()
+    except OSError as error:
+        reason = "no space left" if error.errno == errno.ENOSPC else first_line(error)
+        raise ImageError(f"cannot write {path} ({reason}); nothing was written") from error
+
+
+def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """The recipe that a dream carries, or None. Only data: nothing in it is followed or run.
+
+    Raises:
+        ImageError: the file is no readable picture.
+    """
+    try:
+        with _no_pillow_limit(), Image.open(path) as image:
+            text = image.info.get(_RECIPE_KEY) or image.getexif().get(ExifTags.Base.ImageDescription)
+    except _DAMAGE as error:
+        raise ImageError(f"{path} is no picture that can be read ({first_line(error)[:120]})") from error
+    try:
+        recipe = json.loads(str(text))
+    except ValueError:
+        return None
+    return recipe if isinstance(recipe, dict) and "dreamkit" in recipe else None
+
+
+def _decode(image: Image.Image, name: str) -> Picture:
+    """Upright 8-bit RGB: sRGB, or in the picture's own RGB profile, which is kept."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a second view is no animation
+        _warn(f"{name} has {frames} frames; the first is dreamed")
+    profile = image.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "F":
+        raise ImageError(f"{name} holds floating-point values; save it with 8 or 16 bits a channel")
+    if upright.mode.startswith("I"):
+        upright = _from_16_bit(upright)
+    has_alpha = upright.has_transparency_data
+    alpha = np.asarray(upright.convert("RGBA").getchannel("A")).copy() if has_alpha else None
+    space = _colour_space(profile, name)
+    if space == "GRAY" and upright.mode in ("1", "L", "LA"):
+        rgb, profile = _to_srgb(upright.convert("L"), profile, name), None
+    elif space == "CMYK" and upright.mode == "CMYK":
+        rgb, profile = _to_srgb(upright, profile, name), None
+    else:
+        rgb = upright.convert("RGBA").convert("RGB") if has_alpha else upright.convert("RGB")
+        if space != "RGB" or upright.mode not in ("RGB", "RGBA", "P", "PA", "RGBX"):
+            profile = None
+    return Picture(np.asarray(rgb).copy(), alpha, profile)
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65_535:
+        raise ImageError("the picture holds 32-bit values; save it with 8 or 16 bits a channel")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _colour_space(profile: bytes | None, name: str) -> str:
+    if not profile:
+        return ""
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip()
+    except (OSError, ImageCms.PyCMSError):
+        _warn(f"{name} has a damaged colour profile: it is ignored")
+        return ""
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile or b""))
+    try:
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except ImageCms.PyCMSError:
+        _warn(f"{name} has a colour profile that cannot be applied: it is ignored")
+        converted = None
+    return converted or image.convert("RGB")
+
+
+def _metadata(name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+    if name == "PNG":
+        chunk = PngImagePlugin.PngInfo()
+        chunk.add_itxt(_RECIPE_KEY, text)
+        return {"pnginfo": chunk}
+    if len(text) > _EXIF_LIMIT:
+        _warn("the recipe is too long for this format and is left out; use .png to keep it")
+        return {}
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = text
+    return {"exif": exif}
+
+
+def _move(partial: Path, path: Path, *, overwrite: bool) -> None:
+    """Puts `partial` in place in one step. Without `overwrite`, a file that came meanwhile is kept."""
+    if overwrite:
+        partial.replace(path)
+        return
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        raise OutputExistsError(f"{path} exists; choose another name or give --overwrite") from None
+    except OSError:  # a file system without links
+        partial.rename(path)
+
+
+@contextmanager
+def _no_pillow_limit() -> Iterator[None]:
+    """Our own limit is checked before decoding, and can be raised by the user; Pillow's cannot."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DreamkitWarning, stacklevel=3)

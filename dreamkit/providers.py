@@ -1,0 +1,129 @@
+"""The records a model plugin hands over. Plain, immutable, cheap: nothing is loaded by making one."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import keras
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """What a network eats, as data: `(pixel - mean) * scale`, channels in `order`.
+
+    Pixels are RGB, 0 to 255, shape `(..., 3)`; `mean` and `scale` are in the network's own `order`.
+    Calling it converts NumPy arrays and TensorFlow tensors alike, and gradients run through it.
+
+    Raises:
+        ValueError: an unknown order, or a mean or scale that is not finite or has not three channels.
+    """
+
+    order: Literal["RGB", "BGR"] = "RGB"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.order not in ("RGB", "BGR"):
+            raise ValueError(f"order is {self.order!r}; it is RGB or BGR")
+        for name in ("mean", "scale"):
+            values = tuple(float(value) for value in getattr(self, name))
+            if len(values) != 3 or not all(map(math.isfinite, values)):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it takes three finite numbers")
+            object.__setattr__(self, name, values)
+
+    def __call__(self, pixels: Any) -> Any:
+        ordered = pixels[..., ::-1] if self.order == "BGR" else pixels
+        return (ordered - self.mean) * self.scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedModel:
+    """A TensorFlow SavedModel on disk.
+
+    Attributes:
+        path: the folder that holds `saved_model.pb`.
+        outputs: layer name, as users type it, to the output key of the signature.
+        signature: the signature to call; it takes one float32 image batch `(n, height, width, 3)`.
+    """
+
+    path: Path
+    outputs: Mapping[str, str]
+    signature: str = "serving_default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A weights file that dreamkit fetches once, verifies and keeps in the user's cache.
+
+    Attributes:
+        url: http or https.
+        hash: `sha256:...` or `md5:...` of the file.
+        file_name: its name in the cache; Keras reads the format off its ending.
+        licence: the terms as the source states them.
+    """
+
+    url: str
+    hash: str
+    file_name: str
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"(md5:[0-9a-f]{32})|(sha256:[0-9a-f]{64})", self.hash):
+            raise ValueError(f"hash is {self.hash!r}; it is md5: or sha256: and lower-case hex digits")
+        if not _NAME.fullmatch(self.file_name):
+            raise ValueError(f"file_name is {self.file_name!r}; it is a plain file name")
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url is {self.url!r}; it begins with https://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelProvider:
+    """A model one can dream with. Cheap to make: nothing is loaded until `load` is called.
+
+    Attributes:
+        name: what `--model` takes: letters, digits, `.`, `_`, `-`.
+        load: called with the weights file, or with None where there is none (then the network's plan is
+            enough: `dreamkit layers` calls it so). Returns a functional Keras model, without its
+            classifier where that would fix the picture's size, or a `SavedModel`.
+        preprocess: RGB pixels 0 to 255, float32 `(n, height, width, 3)`, to what the network eats;
+            a `Preprocess` wherever that can say it, else any differentiable function of a tensor.
+        layers: the layers dreamed by default, with weights.
+        weights: what to fetch; None where `load` needs no file.
+        min_size: the shortest side that the network accepts, in pixels.
+        description: one line for `dreamkit models`.
+        licence: the terms of the network.
+
+    Raises:
+        ValueError: a field makes no sense; the message names the provider and the field.
+    """
+
+    name: str
+    load: Callable[[Path | None], keras.Model | SavedModel]
+    preprocess: Preprocess | Callable[[Any], Any]
+    layers: Mapping[str, float]
+    weights: Weights | None = None
+    min_size: int = 1
+    description: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+            raise ValueError(f"provider name {self.name!r}: letters, digits, '.', '_' and '-' only")
+        if not callable(self.load):
+            raise ValueError(f"provider {self.name}: load is {self.load!r}; it is a function")
+        if not callable(self.preprocess):
+            raise ValueError(f"provider {self.name}: preprocess is {self.preprocess!r}; use Preprocess(...)")
+        if not isinstance(self.layers, Mapping) or not all(
+            isinstance(layer, str) and math.isfinite(weight) for layer, weight in self.layers.items()
+        ):
+            raise ValueError(f"provider {self.name}: layers is {self.layers!r}; it maps names to weights")
+        if not isinstance(self.min_size, int) or self.min_size < 1:
+            raise ValueError(f"provider {self.name}: min_size is {self.min_size!r}; it is at least 1 pixel")
