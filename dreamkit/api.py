@@ -100,7 +100,7 @@ def render(
     from dreamkit.engine import draws
     from dreamkit.engine.dream import dream as run
 
-    photo = draws.noise(config.seed, config.size) if picture is None else picture.pixels
+    photo = draws.clouds(config.seed, config.size) if picture is None else picture.pixels
     alpha = None if picture is None else picture.alpha
     profile = None if picture is None else picture.profile
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_ROLL, _NOISE = 0, 1
+from dreamkit.engine.resize import resize
 
-NOISE_CENTRE, NOISE_REACH = 128, 32
+_ROLL, _CLOUDS = 0, 1
+
+_CLOUD_CENTRE, _CLOUD_SPREAD = 128.0, 32.0  # mean and standard deviation of a picture of clouds
+_COARSEST = 4  # pixels on the shorter side of the coarsest layer of clouds
 
 
 def words(seed: int, *, octave: int, step: int, purpose: int, count: int) -> NDArray[np.uint64]:
@@ -31,15 +34,24 @@ def roll(seed: int, octave: int, step: int, reach: tuple[int, int]) -> tuple[int
     return down, right
 
 
-def noise(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A picture of soft grey noise, uint8 `(height, width, 3)`, for dreams that start from nothing.
+def clouds(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture of coloured clouds, uint8 `(height, width, 3)`, for dreams that start from nothing.
 
-    Each value is one byte of the stream, words taken little-endian, squeezed from 0..255 to
-    `NOISE_CENTRE` plus or minus `NOISE_REACH` and rounded down.
+    White noise at every scale, so that each octave finds something of its own size to begin with. Layer
+    `k = 0, 1, ...` is `ceil(side / 2**k)` pixels a side, as long as the shorter side is 4 or more (there is
+    always a layer 0); its values are bytes of the stream of octave `k`, words taken little-endian, rows
+    first and colours last, less 127.5; it is enlarged by `resize` and weighs `2 ** (k / 2)`. The sum is
+    brought to mean 128 and standard deviation 32, clipped and rounded.
     """
-    height, width = size
-    count = height * width * 3
-    stream = words(seed, octave=0, step=0, purpose=_NOISE, count=-(-count // 8)).astype("<u8")
-    values = stream.view(np.uint8)[:count].astype(np.uint16)
-    squeezed = NOISE_CENTRE - NOISE_REACH + values * (2 * NOISE_REACH) // 255
-    return squeezed.astype(np.uint8).reshape(height, width, 3)
+    total = np.zeros((*size, 3), np.float32)
+    side, k = min(size), 0
+    while k == 0 or -(-side // 2**k) >= _COARSEST:
+        height, width = (-(-length // 2**k) for length in size)
+        count = height * width * 3
+        stream = words(seed, octave=k, step=0, purpose=_CLOUDS, count=-(-count // 8)).astype("<u8")
+        layer = stream.view(np.uint8)[:count].reshape(height, width, 3)
+        total += np.float32(2 ** (k / 2)) * (resize(layer, size) - np.float32(127.5))
+        k += 1
+    spread = float(total.std(dtype=np.float64)) or 1.0
+    values = (total - total.mean(dtype=np.float64)) * (_CLOUD_SPREAD / spread) + _CLOUD_CENTRE
+    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)

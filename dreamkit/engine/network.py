@@ -181,7 +181,7 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
 
 
 def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None) -> Network:
-    if not hasattr(model, "operations") or not getattr(model, "inputs", None):
+    if not getattr(model, "inputs", None):
         raise ModelError(f"{provider.name} is no functional Keras model, so it has no layers to cut at")
     if len(model.inputs) != 1:
         raise ModelError(f"{provider.name} has {len(model.inputs)} inputs; dreamkit feeds one picture")

@@ -1,0 +1,48 @@
+"""What the tests share: a tiny seeded network, pictures made here, and where real weights lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
+WEIGHTS = DATA / "inception_v3" / "inception_v3_2015_notop.weights.h5"
+
+settings.register_profile("dreamkit", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("dreamkit")
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's cache."""
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="session")
+def inception_weights():
+    if not WEIGHTS.is_file():
+        pytest.skip(f"no test data: {WEIGHTS} is absent (set DREAMKIT_TEST_DATA)")
+    return WEIGHTS
+
+
+@pytest.fixture(scope="session")
+def photographs():
+    folder = DATA / "photos"
+    if not folder.is_dir():
+        pytest.skip(f"no test data: {folder} is absent (set DREAMKIT_TEST_DATA)")
+    return folder
+
+
+@pytest.fixture
+def photo():
+    """A small picture with something in it: soft waves and an edge, uint8 (40, 56, 3)."""
+    rows, columns = np.mgrid[0:40, 0:56].astype(np.float64)
+    waves = [np.sin(rows / 5 + k) * np.cos(columns / 7 - k) for k in range(3)]
+    picture = 128 + 60 * np.stack(waves, -1)
+    picture[10:20, 30:45] = [200, 90, 40]
+    return picture.astype(np.uint8)

@@ -1,0 +1,216 @@
+"""Whole dreams on the tiny network: the published loops step for step, and what every dream promises."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import tiny
+from test_resize import resized
+
+from dreamkit import DreamConfig
+from dreamkit.engine import draws, network
+from dreamkit.engine.dream import dream
+from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, LayerError, NumericError
+
+KERNELS = tiny.kernels()
+
+
+@pytest.fixture(scope="module")
+def net():
+    return network.load(tiny.provider(), None)
+
+
+def config(**options):
+    return DreamConfig(**{"octaves": 3, "steps": 4, "tile_size": 64, "jitter": 3, **options})
+
+
+def as_uint8(pixels):
+    return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
+
+
+def google_2015(photo, octaves, scale, steps, step_size, roll):
+    """dream.ipynb of google/deepdream: L = sum(a^2) / 2, g / mean|g|, the residual from octave to octave."""
+    height, width, _ = photo.shape
+    detail = None
+    for number in range(octaves):
+        ratio = scale ** (number - octaves + 1)
+        size = round(height * ratio), round(width * ratio)
+        base = resized(photo, size)
+        x = base if detail is None else base + resized(detail, size)
+        for step in range(steps):
+            shift = roll(number, step)
+            x = np.roll(x, shift, (0, 1))
+            g = tiny.gradient(x, KERNELS, {"second": 1.0}, "mean-square")
+            x = x + step_size / np.abs(g).mean() * g
+            x = np.roll(x, (-shift[0], -shift[1]), (0, 1))
+            x = np.clip(x, 0, 255)
+        detail = x - base
+    return x
+
+
+def tensorflow_tutorial(photo, exponents, scale, steps, step_size, roll):
+    """deepdream.ipynb of tensorflow/docs, whole picture in one tile: L = sum of means, g / std, x resized."""
+    height, width, _ = photo.shape
+    x = photo / 127.5 - 1.0
+    for number, exponent in enumerate(exponents):
+        x = resized(x, (round(height * scale**exponent), round(width * scale**exponent)))
+        for step in range(steps):
+            shift = roll(number, step)
+            x = np.roll(x, shift, (0, 1))
+            g = tiny.gradient((x + 1) * 127.5, KERNELS, {"first": 1.0, "second": 1.0}, "mean")
+            x = np.roll(x + step_size * g / (g.std() + 1e-8 / 127.5), (-shift[0], -shift[1]), (0, 1))
+            x = np.clip(x, -1, 1)
+    return (resized(x, (height, width)) + 1) * 127.5
+
+
+def followed(net, photo, options):
+    """The engine's float pixels after the last step."""
+    seen = []
+    dream(photo, net, options, lambda step: seen.append(step.pixels.copy()))
+    return seen[-1]
+
+
+def test_google_2015_step_for_step(net, photo):
+    options = config(objective="mean-square", normalise="mean-abs", step_size=1.5 / 127.5, octave_scale=1.4)
+    expected = google_2015(photo, 3, 1.4, 4, 1.5, lambda octave, step: draws.roll(0, octave, step, (3, 3)))
+    np.testing.assert_allclose(followed(net, photo, options), expected, atol=0.02)
+    assert np.abs(expected - photo).mean() > 3  # it went somewhere
+
+
+def test_tensorflow_tutorial_step_for_step(net, photo):
+    options = config(
+        layers={"first": 1.0, "second": 1.0},
+        objective="mean",
+        normalise="std",
+        balance=False,
+        octave_scheme="whole",
+        octave_scale=1.3,
+        octaves=5,
+        step_size=0.01,
+        tile_size=128,
+    )
+    result = dream(photo, net, options).pixels
+    expected = tensorflow_tutorial(
+        photo, range(-2, 3), 1.3, 4, 0.01, lambda octave, step: draws.roll(0, octave, step, (3, 3))
+    )
+    assert np.abs(result.astype(int) - as_uint8(expected)).max() <= 1
+    assert np.abs(expected - photo).mean() > 3
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(net, photo):
+    options = config(tile_size=32)
+    first, again = dream(photo, net, options), dream(photo, network.load(tiny.provider(), None), options)
+    assert np.array_equal(first.pixels, again.pixels)
+    assert not np.array_equal(first.pixels, dream(photo, net, config(tile_size=32, seed=1)).pixels)
+
+
+@pytest.mark.parametrize("scheme", ["residual", "whole"])
+@pytest.mark.parametrize("size", [(40, 56), (33, 90), (4, 4), (90, 5)])
+def test_the_result_has_the_pictures_size_and_the_picture_is_untouched(net, photo, scheme, size):
+    picture = np.resize(photo, (*size, 3))
+    before = picture.copy()
+    with_small_octaves = config(octave_scheme=scheme, octaves=1)
+    result = dream(picture, net, with_small_octaves).pixels
+    assert result.shape == picture.shape
+    assert result.dtype == np.uint8
+    assert np.array_equal(picture, before)
+
+
+def test_the_objective_rises(net, photo):
+    heard = []
+    dream(
+        photo,
+        net,
+        config(octaves=1, steps=10, jitter=0, step_size=0.002),
+        lambda step: heard.append(step.objective),
+    )
+    assert heard[0] == 1.0
+    assert heard == sorted(heard)
+
+
+def test_a_negative_weight_lowers_it(net, photo):
+    heard = []
+    dream(photo, net, config(octaves=1, layers={"second": -1.0}), lambda step: heard.append(step.objective))
+    assert heard[0] == -1.0
+    assert heard[-1] > -1.0
+
+
+@pytest.mark.parametrize("objective", ["mean", "mean-square"])
+def test_a_layers_unit_does_not_change_a_balanced_dream(photo, objective):
+    """The layer `first` times 1000 and all behind it as before."""
+    options = config(layers={"first": 1.0, "second": 1.0}, objective=objective)
+    plain, loud = (network.load(tiny.provider(gain=gain), None) for gain in (1.0, 1000.0))
+    difference = dream(photo, plain, options).pixels.astype(int) - dream(photo, loud, options).pixels
+    assert np.abs(difference).max() <= 1
+    unbalanced = DreamConfig.of(options, balance=False)
+    difference = dream(photo, plain, unbalanced).pixels.astype(int) - dream(photo, loud, unbalanced).pixels
+    assert np.abs(difference).max() > 5
+
+
+def test_progress_counts_every_step_and_ends_at_one(net, photo):
+    heard = []
+    dream(photo, net, config(), heard.append)
+    assert [(step.octave, step.step) for step in heard] == [(o, s) for o in (1, 2, 3) for s in (1, 2, 3, 4)]
+    assert heard[-1].done == 1.0
+    done = [step.done for step in heard]
+    assert done == sorted(done)
+    assert heard[-1].size == (40, 56)
+
+
+def test_octaves_too_small_are_skipped_with_one_warning(photo):
+    net = network.load(tiny.provider(min_size=25), None)
+    with pytest.warns(DreamkitWarning, match="1 of 3 octaves skipped: smaller than the 25 pixels") as caught:
+        outcome = dream(photo, net, config())
+    assert len(caught) == 1
+    assert outcome.sizes == [(29, 40), (40, 56)]
+
+
+def test_a_picture_too_small_is_named(photo):
+    with pytest.raises(ConfigError, match="56 x 40 pixels"):
+        dream(photo, network.load(tiny.provider(min_size=50), None), config())
+
+
+def test_a_tile_size_below_the_networks_least_is_refused(photo):
+    with pytest.raises(ConfigError, match="tile_size is 32 and tiny needs .* 40"):
+        dream(photo, network.load(tiny.provider(min_size=40), None), config(tile_size=32))
+
+
+def test_no_default_layers_asks_for_some(photo):
+    with pytest.raises(LayerError, match="no default layers; name some, such as first, second"):
+        dream(photo, network.load(tiny.provider(layers={}), None), config())
+
+
+def test_not_a_number_is_said(photo):
+    broken = tiny.provider(preprocess=lambda pixels: pixels * float("nan"))
+    with pytest.raises(NumericError, match="step 1 of octave 1 is not a number"):
+        dream(photo, network.load(broken, None), config())
+
+
+def test_more_tiles_leave_no_seam(net):
+    """A flat picture dreamed over many tiles: rows and columns at tile borders move as much as others."""
+    flat = np.full((96, 96, 3), 128, np.uint8)
+    result = dream(flat, net, config(octaves=1, steps=60, tile_size=32, jitter=0)).pixels.astype(float)
+    for axis in (0, 1):
+        jumps = np.abs(np.diff(result, axis=axis)).mean((1 - axis, 2))
+        at_borders = jumps[[31, 63]].mean()
+        assert at_borders < 1.25 * jumps.mean()
+
+
+def test_interrupting_gives_the_picture_so_far(net, photo):
+    def stop(step):
+        if step.octave == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted) as caught:
+        dream(photo, net, config(), stop)
+    assert caught.value.pixels.shape == photo.shape
+    assert not np.array_equal(caught.value.pixels, photo)
+
+
+def test_the_engine_leaves_global_randomness_alone(net, photo):
+    state = np.random.get_state()[1].copy()
+    dream(photo, net, config())
+    assert np.array_equal(state, np.random.get_state()[1])

@@ -1,0 +1,219 @@
+"""From providers to compiled steps: names, cutting, freezing, and the gradient against NumPy."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from dreamkit import ModelProvider, Preprocess, SavedModel
+from dreamkit.engine import network
+from dreamkit.errors import LayerError, ModelError, WeightsError
+from dreamkit.models import inception_v3
+
+
+def provider_of(model, **changes):
+    return tiny.provider(load=lambda weights: model, preprocess=Preprocess(), **changes)
+
+
+def ascend(net, layers, objective, pixels, pulls):
+    step = net.ascent(layers, objective)
+    return step(pixels[None].astype(np.float32), np.asarray(pulls, np.float32))
+
+
+@pytest.mark.parametrize("objective", ["mean", "mean-square"])
+@pytest.mark.parametrize("pulls", [{"first": 1.0}, {"second": 1.0}, {"first": 0.3, "second": -2.0}])
+def test_gradient_is_the_oracles(photo, objective, pulls):
+    net = network.load(tiny.provider(), None)
+    result = ascend(net, list(pulls), objective, photo, list(pulls.values()))
+    expected = tiny.gradient(photo.astype(float), tiny.kernels(), pulls, objective)
+    np.testing.assert_allclose(result.gradient[0], expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+    seen = tiny.activations(photo.astype(float), tiny.kernels())
+    raised = [(seen[name] ** 2 if objective == "mean-square" else seen[name]).mean() for name in pulls]
+    np.testing.assert_allclose(result.objectives, raised, rtol=1e-4)
+    np.testing.assert_allclose(result.mean_squares, [(seen[name] ** 2).mean() for name in pulls], rtol=1e-4)
+
+
+def test_windows_of_a_batch_do_not_know_each_other(photo):
+    step = network.load(tiny.provider(), None).ascent(["second"], "mean-square")
+    windows = np.stack([photo, photo[::-1], photo[:, ::-1]]).astype(np.float32)
+    pull = np.ones(1, np.float32)
+    together = step(windows, pull).gradient
+    for window, gradient in zip(windows, together, strict=True):
+        np.testing.assert_allclose(step(window[None], pull).gradient[0], gradient, rtol=1e-4, atol=1e-9)
+
+
+def test_one_trace_serves_all_sizes_batches_and_pulls(photo):
+    net = network.load(tiny.provider(), None)
+    step = net.ascent(["first", "second"], "mean")
+    for height, width, count in ((40, 56, 1), (17, 23, 4), (9, 9, 2)):
+        window = photo[:height, :width].astype(np.float32)
+        step(np.stack([window] * count), np.full(2, float(count), np.float32))
+    assert net.ascent(["first", "second"], "mean") is not None
+    assert net.traces == 1
+
+
+def test_nothing_behind_the_deepest_layer_is_run():
+    net = network.load(tiny.provider(), None)
+    shallow = {node.op for node in network.fold(net._cut(["first"])).graph.as_graph_def().node}
+    deep = {node.op for node in network.fold(net._cut(["second"])).graph.as_graph_def().node}
+    assert "Tanh" in deep
+    assert "Tanh" not in shallow
+
+
+def test_batch_normalisation_is_folded_into_convolutions(photo):
+    draw = np.random.default_rng(1)
+    pixels = keras.Input((None, None, 3))
+    layers = [keras.layers.Conv2D(6, 3, use_bias=False), keras.layers.BatchNormalization(name="normal")]
+    model = keras.Model(pixels, keras.layers.ReLU(name="out")(layers[1](layers[0](pixels))))
+    layers[1].set_weights([draw.uniform(0.5, 2, 6) for _ in range(4)])
+    net = network.load(tiny.provider(load=lambda weights: model, preprocess=lambda picture: picture), None)
+    folded = network.fold(net._cut(["out"]))
+    ops = [node.op for node in folded.graph.as_graph_def().node]
+    assert ops.count("Conv2D") == 1
+    assert not {"Mul", "Sub", "Rsqrt"} & set(ops)
+    expected = model(photo[None].astype(np.float32)).numpy()
+    (got,) = folded(tf.constant(photo[None].astype(np.float32)))
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_automatic_names_are_the_same_in_every_load():
+    """Keras counts `conv2d`, `conv2d_1`, ... through the whole process; users type these names."""
+    first = network.load(inception_provider(), None)
+    keras.layers.Conv2D(1, 1)
+    second = network.load(inception_provider(), None)
+    assert first.layers == second.layers
+    assert {"conv2d", "conv2d_93", "mixed0", "mixed10"} <= set(first.layers)
+
+
+def inception_provider():
+    (provider,) = inception_v3.dreamkit_model_providers()
+    return provider
+
+
+def test_inception_described_without_weights():
+    layers = {layer.name: layer for layer in network.load(inception_provider(), None).describe()}
+    assert layers["mixed0"][1:] == (256, 8, 8)
+    assert layers["mixed4"][1:3] == (768, 16)
+    assert layers["mixed10"][1:3] == (2048, 32)
+
+
+def test_describe_tells_channels_stride_and_depth():
+    assert network.load(tiny.provider(), None).describe() == [("first", 4, 1, 1), ("second", 5, 2, 2)]
+
+
+def test_a_network_of_fixed_size_dreams_at_any(photo):
+    pixels = keras.Input((32, 32, 3))
+    features = keras.layers.Conv2D(4, 3, strides=2, name="features")(pixels)
+    model = keras.Model(pixels, keras.layers.Dense(2)(keras.layers.Flatten()(features)))
+    net = network.load(provider_of(model), None)
+    assert net.layers == ("features",)
+    result = ascend(net, ["features"], "mean", photo, [1.0])
+    assert result.gradient.shape == (1, 40, 56, 3)
+    assert model.get_layer("features").output.shape == (None, 15, 15, 4)  # the user's model is as it was
+
+
+def test_a_sequential_model_works(photo):
+    model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3, name="only")])
+    assert ascend(network.load(provider_of(model), None), ["only"], "mean", photo, [1.0]).gradient.any()
+
+
+def test_a_saved_model_agrees_with_the_keras_model(photo, tmp_path):
+    model = tiny.provider().load(None)
+    cut = keras.Model(model.inputs, [model.get_layer(name).output for name in tiny.LAYERS])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
+    def serve(picture):
+        return dict(zip(("out_0", "out_1"), cut(picture), strict=True))
+
+    module = tf.Module()
+    module.model = cut
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=serve)
+    saved = SavedModel(
+        path=tmp_path / "saved", outputs={"inception/first": "out_0", "inception/second": "out_1"}
+    )
+    net = network.load(tiny.provider(load=lambda weights: saved), None)
+    assert net.layers == ("inception/first", "inception/second")
+    theirs = ascend(network.load(tiny.provider(), None), ["first", "second"], "mean", photo, [1.0, 2.0])
+    ours = ascend(net, ["inception/first", "inception/second"], "mean", photo, [1.0, 2.0])
+    np.testing.assert_allclose(ours.gradient, theirs.gradient, rtol=1e-4, atol=1e-9)
+    assert net.describe() == [("inception/first", 4, 1, 1), ("inception/second", 5, 2, 2)]
+
+
+def test_digests_tell_weights_apart():
+    a, again, b = (network.load(tiny.provider(seed), None).digest for seed in (0, 0, 1))
+    assert a == again != b
+
+
+@pytest.mark.parametrize("content", [b"", b"not a weights file", b"\x89HDF\r\n\x1a\n" + b"\0" * 200])
+def test_a_damaged_weights_file_is_named(tmp_path, content):
+    path = tmp_path / "broken.weights.h5"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="broken.weights.h5 holds no weights of inception_v3") as caught:
+        network.load(inception_provider(), path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_are_named(tmp_path):
+    other = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    path = tmp_path / "other.weights.h5"
+    other.save_weights(path)
+    with pytest.raises(WeightsError, match="other.weights.h5 holds no weights of inception_v3"):
+        network.load(inception_provider(), path)
+
+
+def test_a_bug_in_a_provider_keeps_its_own_exception():
+    def load(weights):
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError):
+        network.load(tiny.provider(load=load), None)
+
+
+def two_inputs():
+    a, b = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    return keras.Model([a, b], keras.layers.Add()([a, b]))
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("a string", "loads as str"),
+        (None, "loads as NoneType"),
+        (Subclassed, "no functional Keras model"),
+        (two_inputs, "2 inputs"),
+    ],
+)
+def test_what_cannot_be_dreamed_is_said(source, message):
+    provider = tiny.provider(load=lambda weights: source() if callable(source) else source)
+    with pytest.raises(ModelError, match=message):
+        network.load(provider, None)
+
+
+def test_a_folder_that_is_no_saved_model_is_named(tmp_path):
+    provider = tiny.provider(load=lambda weights: SavedModel(path=tmp_path, outputs={"a": "a"}))
+    with pytest.raises(ModelError, match="is no readable SavedModel"):
+        network.load(provider, None)
+
+
+def test_unknown_layers_get_a_near_miss():
+    with pytest.raises(LayerError, match="did you mean first"):
+        network.load(tiny.provider(), None).ascent(["frist"], "mean")
+
+
+def test_a_callable_preprocess_is_differentiated_through(photo):
+    plain = network.load(tiny.provider(), None)
+    by_function = network.load(tiny.provider(preprocess=lambda pixels: tiny.PREPROCESS(pixels)), None)
+    gradients = [ascend(net, ["second"], "mean", photo, [1.0]).gradient for net in (plain, by_function)]
+    np.testing.assert_array_equal(*gradients)
+
+
+def test_a_provider_is_what_authors_write():
+    assert isinstance(tiny.provider(), ModelProvider)

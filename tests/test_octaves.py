@@ -1,0 +1,55 @@
+"""Octave sizes against the published schedules."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamkit.engine.octaves import plan, scaled
+from dreamkit.errors import ConfigError
+
+sizes = st.tuples(st.integers(75, 5000), st.integers(75, 5000))
+
+
+def test_residual_ends_at_the_picture_as_in_the_notebook():
+    assert [octave.size for octave in plan((575, 1024), 4, 1.4, "residual", 1)] == [
+        (210, 373),
+        (293, 522),
+        (411, 731),
+        (575, 1024),
+    ]
+
+
+def test_whole_is_centred_as_in_the_tutorial():
+    assert [octave.size for octave in plan((512, 512), 5, 1.3, "whole", 1)] == [
+        (303, 303),
+        (394, 394),
+        (512, 512),
+        (666, 666),
+        (865, 865),
+    ]
+
+
+@given(sizes, st.integers(1, 12), st.floats(1.01, 4), st.sampled_from(["residual", "whole"]))
+def test_sizes_rise_and_none_is_too_small(size, octaves, scale, scheme):
+    run = plan(size, octaves, scale, scheme, 75)
+    assert all(min(octave.size) >= 75 for octave in run)
+    assert run == sorted(run)
+    assert [octave.number for octave in run] == list(range(octaves - len(run), octaves))
+    if scheme == "residual":
+        assert run[-1].size == size
+
+
+def test_a_number_does_not_depend_on_what_is_skipped():
+    """So that a seed's rolls stay with their octave when a picture grows."""
+    assert plan((100, 100), 4, 1.4, "residual", 75)[-1].number == 3
+
+
+def test_a_picture_below_the_least_size_is_named():
+    with pytest.raises(ConfigError, match=r"74 x 200 pixels .* at least 75"):
+        plan((200, 74), 4, 1.4, "residual", 75)
+
+
+def test_scaled_never_vanishes():
+    assert scaled((1, 3), 0.1) == (1, 1)
