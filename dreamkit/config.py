@@ -14,7 +14,7 @@ def _option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
     return field(default=default, metadata={"help": help, **limits})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DreamConfig:
     """How to dream. Immutable and checked; `dataclasses.replace` makes variants.
 

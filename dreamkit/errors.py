@@ -6,7 +6,6 @@ Each message says what was given, what is possible and what to do. Anything that
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -74,6 +73,8 @@ class DreamkitWarning(UserWarning):
 
 def did_you_mean(given: str, possible: Iterable[str], *, show: int = 8) -> str:
     """The end of a message: the near misses of `given`, or else the first of what is possible."""
+    import difflib  # only errors need it, and start-up counts
+
     names = list(possible)
     near = difflib.get_close_matches(given, names, n=3, cutoff=0.6)
     if near:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Preprocess:
     """What a network eats, as data: `(pixel - mean) * scale`, channels in `order`.
 
@@ -44,7 +44,7 @@ class Preprocess:
         return (ordered - self.mean) * self.scale
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SavedModel:
     """A TensorFlow SavedModel on disk.
 
@@ -59,7 +59,7 @@ class SavedModel:
     signature: str = "serving_default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Weights:
     """A weights file that dreamkit fetches once, verifies and keeps in the user's cache.
 
@@ -84,7 +84,7 @@ class Weights:
             raise ValueError(f"url is {self.url!r}; it begins with https://")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelProvider:
     """A model one can dream with. Cheap to make: nothing is loaded until `load` is called.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from dreamkit.errors import WeightsError, first_line
 from dreamkit.providers import ModelProvider, Weights
@@ -118,6 +117,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
     if isinstance(error, requests.ConnectionError):
+        from urllib.parse import urlsplit
+
         host = urlsplit(error.request.url).netloc if error.request is not None else "the server"
         return (
             "the server stopped sending" if "Read timed out" in str(error) else f"no connection to {host!s}"

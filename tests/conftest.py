@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +49,23 @@ def photo():
     picture = 128 + 60 * np.stack(waves, -1)
     picture[10:20, 30:45] = [200, 90, 40]
     return picture.astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def install(tmp_path_factory):
+    """Really installs packages into a folder for sys.path, with pip, or uv where there is no pip."""
+
+    def installed(*packages: Path) -> Path:
+        target = tmp_path_factory.mktemp("site")
+        pip = [sys.executable, "-m", "pip"] if find_spec("pip") else ["uv", "pip"]
+        python = [] if find_spec("pip") else ["--python", sys.executable]
+        options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", str(target)]
+        subprocess.run([*pip, "install", *python, *options, *map(str, packages)], check=True)
+        return target
+
+    return installed
+
+
+@pytest.fixture(scope="session")
+def tiny_plugin(install):
+    return install(ROOT / "tests" / "data" / "dreamkit-tiny")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -31,7 +30,7 @@ def models(as_json: _Json = False) -> None:
         for provider, plugin in Registry().providers()
     ]
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        _echo_json(found)
         return
     rows = [
         (m["name"], _terms(m["layers"]), m["min_size"], m["weights"], m["package"], m["description"])
@@ -54,11 +53,7 @@ def layers(
 
         found = network.load(provider, None).describe()
     if as_json:
-        typer.echo(
-            json.dumps(
-                [{**layer._asdict(), "default": layer.name in provider.layers} for layer in found], indent=2
-            )
-        )
+        _echo_json([{**layer._asdict(), "default": layer.name in provider.layers} for layer in found])
         return
     rows = [(*layer, "default" if layer.name in provider.layers else "") for layer in found]
     terminal.table(rows, ("LAYER", "CHANNELS", "STRIDE", "DEPTH", ""))
@@ -71,10 +66,16 @@ def plugins(as_json: _Json = False) -> None:
     registry = Registry()
     list(registry.providers())
     if as_json:
-        typer.echo(json.dumps([asdict(plugin) for plugin in registry.plugins], indent=2))
+        _echo_json([asdict(plugin) for plugin in registry.plugins])
         return
     rows = [(p.name, p.distribution, p.version, len(p.models), p.failure or "ok") for p in registry.plugins]
     terminal.table(rows, ("PLUGIN", "PACKAGE", "VERSION", "MODELS", "STATE"))
+
+
+def _echo_json(value: object) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=2))
 
 
 def _terms(layers: dict[str, float]) -> str:

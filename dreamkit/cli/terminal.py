@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
@@ -62,6 +61,8 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
     if verbose:
         yield
         return
+    import logging
+
     sys.stderr.flush()
     screen = os.dup(2)
     python_stderr = sys.stderr
