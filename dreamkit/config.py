@@ -47,7 +47,7 @@ class DreamConfig:
         "whole resizes the picture itself.",
         choices=("residual", "whole"),
     )
-    steps: int = _option(12, "Steps of gradient ascent in each octave.", least=1, most=100_000)
+    steps: int = _option(15, "Steps of gradient ascent in each octave.", least=1, most=100_000)
     step_size: float = _option(
         0.012,
         "How far a typical pixel moves in one step, where black is -1 and white +1.",

@@ -113,6 +113,26 @@ def test_a_network_of_fixed_size_dreams_at_any(photo):
     result = ascend(net, ["features"], "mean", photo, [1.0])
     assert result.gradient.shape == (1, 40, 56, 3)
     assert model.get_layer("features").output.shape == (None, 15, 15, 4)  # the user's model is as it was
+    again = network.load(provider_of(model), None)
+    assert ascend(again, ["features"], "mean", photo, [1.0]).gradient.any()
+
+
+def test_layers_of_a_model_inside_the_model_are_left_out(photo):
+    inner = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3)])
+    pixels = keras.Input((None, None, 3))
+    model = keras.Model(pixels, keras.layers.Conv2D(4, 1, name="outer")(inner(pixels)))
+    net = network.load(provider_of(model), None)
+    assert net.layers == ("outer",)
+    assert ascend(net, ["outer"], "mean", photo, [1.0]).gradient.any()
+
+
+def test_a_layer_used_elsewhere_first_is_said():
+    shared = keras.layers.Conv2D(3, 3, padding="same", name="shared")
+    shared(keras.Input((None, None, 3)))
+    pixels = keras.Input((None, None, 3))
+    net = network.load(provider_of(keras.Model(pixels, shared(pixels))), None)
+    with pytest.raises(LayerError, match="shared cannot be reached from the picture"):
+        net.ascent(["shared"], "mean")
 
 
 def test_a_sequential_model_works(photo):

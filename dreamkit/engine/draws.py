@@ -54,4 +54,4 @@ def clouds(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         k += 1
     spread = float(total.std(dtype=np.float64)) or 1.0
     values = (total - total.mean(dtype=np.float64)) * (_CLOUD_SPREAD / spread) + _CLOUD_CENTRE
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(values, 0, 255)), np.uint8)

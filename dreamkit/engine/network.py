@@ -188,14 +188,18 @@ def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None)
     outputs = {
         layer.name: layer.output
         for layer in model.layers
-        if not isinstance(layer, keras.layers.InputLayer)
-        # A layer used twice has no one output.
-        and len(layer._inbound_nodes) == 1
+        # A model inside the model keeps its layers to itself; a layer used twice stands for its first use.
+        if not isinstance(layer, keras.layers.InputLayer | keras.Model)
         and len(getattr(layer.output, "shape", ())) == 4
     }
 
     def forward(layers: Sequence[str]) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        cut = keras.Model(model.inputs, [outputs[name] for name in layers])
+        try:
+            cut = keras.Model(model.inputs, [outputs[name] for name in layers])
+        except ValueError as error:
+            raise LayerError(
+                f"{provider.name}: {', '.join(layers)} cannot be reached from the picture ({first_line(error)[:120]})"
+            ) from error
         if any(side is not None for side in model.inputs[0].shape[1:3]):
             # The same layers on an input of free size: a network built for 224 px dreams at any size.
             free = keras.Input((None, None, 3))

@@ -1,0 +1,8 @@
+"""Its hook wants an argument that nobody gives."""
+
+from dreamkit import hookimpl
+
+
+@hookimpl
+def dreamkit_model_providers(register):
+    return []

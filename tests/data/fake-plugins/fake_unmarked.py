@@ -1,0 +1,5 @@
+"""Its function is not marked as a hook."""
+
+
+def dreamkit_model_providers():
+    return []

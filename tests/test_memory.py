@@ -1,0 +1,52 @@
+"""Peak memory of whole dreams by the real network, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture
+def peak(tmp_path, photographs, inception_weights):
+    """Dreams an enlarged photograph and gives the peak resident memory in MB."""
+    with Image.open(photographs / "n09468604_valley.jpg") as photo:
+        photo = photo.convert("RGB")
+
+    def peak(size, *options):
+        picture = tmp_path / f"{size[0]}.png"
+        photo.resize(size, Image.Resampling.BICUBIC).save(picture, compress_level=1)
+        command = [sys.executable, "-m", "dreamkit", "dream", str(picture), "-m", "inception_v3"]
+        command += [
+            "-w",
+            str(inception_weights),
+            "-o",
+            str(tmp_path / "out.png"),
+            "--overwrite",
+            "--quiet",
+            *options,
+        ]
+        process = subprocess.Popen(command)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        with Image.open(tmp_path / "out.png") as dreamed:
+            assert dreamed.size == size
+        return usage.ru_maxrss / 1024
+
+    return peak
+
+
+def test_24_megapixels_dream_within_3_gigabytes(peak):
+    assert peak((6000, 4000), "--octaves", "2", "--octave-scale", "2.5", "--steps", "1") < 3000
+
+
+def test_memory_is_flat_in_octaves_and_steps(peak):
+    few = peak((1500, 1000), "--octaves", "1", "--steps", "2")
+    assert peak((1500, 1000), "--octaves", "6", "--steps", "2") < 1.05 * few
+    assert peak((1500, 1000), "--octaves", "1", "--steps", "8") < 1.05 * few

@@ -1,0 +1,49 @@
+"""The README's facts are the code's."""
+
+from __future__ import annotations
+
+import re
+
+from conftest import ROOT
+
+from dreamkit import config
+
+README = (ROOT / "README.md").read_text()
+
+
+def options_table() -> str:
+    """The README's table of options, made from `DreamConfig`. `python tests/test_readme.py` puts it there."""
+    shown = {"layers": "the model's own", "max_size": "no limit", "size": "512", "balance": "on"}
+    rows = []
+    for name in config.option_names():
+        flag = "--balance/--no-balance" if name == "balance" else f"--{name.replace('_', '-')}"
+        rows.append(f"| `{flag}` | {shown.get(name, config.default(name))} | {config.describe(name)} |")
+    return "\n".join(rows)
+
+
+def test_the_options_are_those_of_the_config():
+    table = re.search(r"<!-- options -->\n(.*)\n<!-- end of options -->", README, re.S)
+    assert table
+    assert table[1] == options_table()
+
+
+def test_what_the_readme_shows_exists():
+    for path in re.findall(r"\]\((docs/[^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_commands_are_known():
+    from dreamkit.cli import app
+
+    commands = {command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"`?dreamkit (dream|models|layers|plugins)\b", README)) == commands
+
+
+if __name__ == "__main__":
+    text = re.sub(
+        r"(<!-- options -->\n).*(<!-- end of options -->)",
+        lambda match: f"{match[1]}{options_table()}\n{match[2]}",
+        README,
+        flags=re.S,
+    )
+    (ROOT / "README.md").write_text(text)
