@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit import images, recipes
-from dreamkit.config import DreamConfig
+from dreamkit.config import DEFAULT_MODEL, DreamConfig
 from dreamkit.errors import ConfigError, Interrupted, ModelError
 from dreamkit.plugins import Registry
 from dreamkit.providers import ModelProvider, Preprocess
@@ -56,7 +56,7 @@ class Dream:
 
 def dream(
     image: Source = None,
-    model: Model = "inception_v3",
+    model: Model = DEFAULT_MODEL,
     *,
     weights: PathLike | None = None,
     config: DreamConfig | None = None,
@@ -86,7 +86,7 @@ def dream(
 
 def render(
     image: Source = None,
-    model: Model = "inception_v3",
+    model: Model = DEFAULT_MODEL,
     *,
     weights: PathLike | None = None,
     config: DreamConfig | None = None,
@@ -126,7 +126,7 @@ def render(
 
 
 def load(
-    model: Model = "inception_v3",
+    model: Model = DEFAULT_MODEL,
     weights: PathLike | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,

@@ -10,6 +10,9 @@ from typing import Any
 from dreamkit.errors import ConfigError, did_you_mean
 
 
+DEFAULT_MODEL = "inception_v3"
+
+
 def _option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
     return field(default=default, metadata={"help": help, **limits})
 
@@ -109,7 +112,7 @@ def default(name: str) -> Any:
 def describe(name: str) -> str:
     """The help of option `name` with its range, for command lines and docs."""
     limits = DreamConfig.__dataclass_fields__[name].metadata
-    return " ".join([limits["help"], *([f"[{_range(limits)}]"] if _range(limits) else [])])
+    return f"{limits['help']} ({_range(limits)})" if _range(limits) else limits["help"]
 
 
 def _range(limits: Mapping[str, Any]) -> str:

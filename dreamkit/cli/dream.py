@@ -16,16 +16,14 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 def _option(name: str, *flags: str) -> Any:
     """An option of `DreamConfig` on the command line, with its help, range and default."""
     default = config.default(name)
-    shown = {None: "the model's own" if name == "layers" else "no limit", (512, 512): "512"}.get(
-        default, str(default)
-    )
-    return typer.Option(*flags, help=config.describe(name), show_default=shown)
+    shown = {"layers": "the model's own", "max_size": "no limit", "balance": "--balance"}.get(name, default)
+    return typer.Option(*flags, help=f"{config.describe(name)} Default: {shown}.", show_default=False)
 
 
 def dream(
     pictures: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[IMAGE]", help="The photograph to dream. Without one, noise is dreamed."),
+        typer.Argument(metavar="IMAGE", help="The photograph to dream. Without one, noise is dreamed."),
     ] = None,
     image_filepath: Annotated[
         str | None, typer.Option("-i", "--image-filepath", help="The same as IMAGE.", metavar="PATH")
@@ -37,7 +35,7 @@ def dream(
             "--output",
             "--output-filepath",
             metavar="PATH",
-            help="Where to write: .png, .jpg, .webp or .tiff. [default: IMAGE.dream.png in this folder]",
+            help="Where to write: .png, .jpg, .webp or .tiff. Default: IMAGE.dream.png in this folder.",
         ),
     ] = None,
     model: Annotated[
@@ -62,9 +60,7 @@ def dream(
     max_pixels: Annotated[int | None, _option("max_pixels", "--max-pixels")] = None,
     size: Annotated[
         str | None,
-        typer.Option(
-            "--size", metavar="N|WxH", help="Size of a dream of noise, in pixels.", show_default="512"
-        ),
+        typer.Option("--size", metavar="N|WxH", help="Size of a dream of noise, in pixels. Default: 512."),
     ] = None,
     seed: Annotated[int | None, _option("seed", "--seed")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")] = False,
