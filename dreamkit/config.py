@@ -9,7 +9,6 @@ from typing import Any
 
 from dreamkit.errors import ConfigError, did_you_mean
 
-
 DEFAULT_MODEL = "inception_v3"
 
 
@@ -65,7 +64,7 @@ class DreamConfig:
         most=8192,
     )
     max_size: int | None = _option(None, "Shrink the picture first so that its longest side fits.", least=1)
-    size: tuple[int, int] = _option((512, 512), "Height and width of a dream that starts from noise.")
+    size: tuple[int, int] = _option((512, 512), "Size in pixels of a dream that starts from noise.")
     seed: int = _option(0, "Seed of the jitter and of the noise.", least=0, most=2**64 - 1)
     max_pixels: int = _option(
         200_000_000, "Refuse pictures with more pixels than this, before they are decoded.", least=1

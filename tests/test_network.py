@@ -63,6 +63,21 @@ def test_nothing_behind_the_deepest_layer_is_run():
     assert "Tanh" not in shallow
 
 
+def test_a_grouped_convolution_is_dreamed(photo):
+    """Keras compiles these as functions that do not survive folding."""
+    pixels = keras.Input((None, None, 3))
+    wide = keras.layers.Conv2D(8, 3, name="wide")(pixels)
+    model = keras.Model(pixels, keras.layers.Conv2D(8, 3, groups=4, name="grouped")(wide))
+    net = network.load(provider_of(model), None)
+    window = tf.constant(photo[None].astype(np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(window)
+        raised = tf.reduce_mean(model(window))
+    gradient = ascend(net, ["grouped"], "mean", photo, [1.0]).gradient
+    np.testing.assert_allclose(gradient, tape.gradient(raised, window), rtol=1e-4, atol=1e-9)
+    assert net.describe() == [("wide", 8, 1, 1), ("grouped", 8, 1, 2)]
+
+
 def test_batch_normalisation_is_folded_into_convolutions(photo):
     draw = np.random.default_rng(1)
     pixels = keras.Input((None, None, 3))

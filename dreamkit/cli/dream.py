@@ -12,6 +12,8 @@ from dreamkit import config
 from dreamkit.cli import terminal
 from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError
 
+_SIZE = "{1}x{0}".format(*config.default("size"))
+
 
 def _option(name: str, *flags: str) -> Any:
     """An option of `DreamConfig` on the command line, with its help, range and default."""
@@ -40,7 +42,7 @@ def dream(
     ] = None,
     model: Annotated[
         str, typer.Option("-m", "--model", help="The network; `dreamkit models` lists them.")
-    ] = ("inception_v3"),
+    ] = config.DEFAULT_MODEL,
     weights: Annotated[
         Path | None,
         typer.Option("-w", "--weights", metavar="PATH", help="A weights file, instead of fetching one."),
@@ -60,7 +62,7 @@ def dream(
     max_pixels: Annotated[int | None, _option("max_pixels", "--max-pixels")] = None,
     size: Annotated[
         str | None,
-        typer.Option("--size", metavar="N|WxH", help="Size of a dream of noise, in pixels. Default: 512."),
+        typer.Option("--size", metavar="N|WxH", help=f"{config.describe('size')} Default: {_SIZE}."),
     ] = None,
     seed: Annotated[int | None, _option("seed", "--seed")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")] = False,

@@ -28,7 +28,9 @@ Forward = Callable[[Sequence[str]], Callable[[tf.Tensor], list[tf.Tensor]]]
 
 _PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
 _WEIGHTED_OPS = frozenset(
-    ("Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "Conv3D", "MatMul", "BatchMatMulV2", "Einsum")
+    ("Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "BatchMatMulV2", "Einsum")
+    # What is left of calls in a frozen graph are Keras' grouped convolutions.
+    + ("PartitionedCall", "StatefulPartitionedCall")
 )
 
 
@@ -116,7 +118,7 @@ class Network:
 
     def describe(self) -> list[Layer]:
         """Every layer that can be dreamed, with its channels, stride and depth."""
-        graph_def = self._cut(self.layers).graph.as_graph_def()
+        graph_def = convert_variables_to_constants_v2(self._cut(self.layers)).graph.as_graph_def()
         small, large = (_output_shapes(graph_def, len(self.layers), side) for side in (1024, 2048))
         depths = _depths(graph_def, len(self.layers))
         return [
@@ -126,7 +128,7 @@ class Network:
         ]
 
     def _cut(self, layers: Sequence[str]) -> tf.types.experimental.ConcreteFunction:
-        """Pixels to the activations of `layers`, as a graph with nothing behind them and constant weights."""
+        """Pixels to the activations of `layers`, as a graph with nothing behind them."""
         for name in layers:
             if name not in self.layers:
                 raise LayerError(
@@ -141,7 +143,7 @@ class Network:
                 tf.identity(tf.cast(output, tf.float32), f"layer_{i}") for i, output in enumerate(outputs)
             ]
 
-        return convert_variables_to_constants_v2(forward.get_concrete_function())
+        return forward.get_concrete_function()
 
 
 def load(provider: ModelProvider, weights: Path | None) -> Network:
@@ -198,7 +200,8 @@ def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None)
             cut = keras.Model(model.inputs, [outputs[name] for name in layers])
         except ValueError as error:
             raise LayerError(
-                f"{provider.name}: {', '.join(layers)} cannot be reached from the picture ({first_line(error)[:120]})"
+                f"{provider.name}: {', '.join(layers)} cannot be reached from the picture "
+                f"({first_line(error)[:120]})"
             ) from error
         if any(side is not None for side in model.inputs[0].shape[1:3]):
             # The same layers on an input of free size: a network built for 224 px dreams at any size.
@@ -237,11 +240,16 @@ def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
     return Network(provider, list(saved.outputs), forward, digest.hexdigest())
 
 
-def fold(forward: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
-    """The same function with its constants folded: multiplications by constants go into convolutions.
+def fold(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """The same function with its weights as constants, and constants multiplied into convolutions.
 
-    Only Grappler's constant folding and clean-up run: fused kernels have no gradient.
+    Only Grappler's constant folding and clean-up run: fused kernels have no gradient. A function that
+    holds functions which TensorFlow will not inline, as Keras' grouped convolutions do, comes back as it
+    was, since their gradients would be lost.
     """
+    forward = convert_variables_to_constants_v2(function)
+    if forward.graph.as_graph_def().library.function:
+        return function
     graph_def = forward.graph.as_graph_def()
     meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=forward.graph)
     kept = meta_graph_pb2.CollectionDef()
