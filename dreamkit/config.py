@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -135,12 +136,12 @@ def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any
     if value is None and "None" in kind:
         return None
     if "choices" in limits:
-        if value not in limits["choices"]:
-            raise ConfigError(f"{name} is {value!r}; choose {_range(limits)}")
+        if not isinstance(value, str) or value not in limits["choices"]:
+            raise ConfigError(f"{name} is {_shown(value)}; choose {_range(limits)}")
         return value
     if kind == "bool":
         if not isinstance(value, bool):
-            raise ConfigError(f"{name} is {value!r}; it is True or False")
+            raise ConfigError(f"{name} is {_shown(value)}; it is True or False")
         return value
     whole = kind.startswith("int")
     number = _number(value, whole=whole)
@@ -150,19 +151,26 @@ def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any
         or number <= limits.get("above", -math.inf)
         or number > limits.get("most", math.inf)
     ):
-        raise ConfigError(
-            f"{name} is {value!r}; it takes a {'whole ' if whole else ''}number, {_range(limits)}"
-        )
+        kind = "whole number" if whole else "number"
+        raise ConfigError(f"{name} is {_shown(value)}; it takes a {kind}, {_range(limits)}")
     return number
+
+
+def _shown(value: Any) -> str:
+    """A wrong value on one short line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _number(value: Any, *, whole: bool) -> int | float | None:
     """`value` as an int or a finite float, None where it is neither. A bool is no number."""
     if isinstance(value, bool):
         return None
+    if whole:
+        return int(value) if isinstance(value, numbers.Integral) else None
     try:
-        number = value.__index__() if whole else float(value)
-    except (AttributeError, TypeError, ValueError):
+        number = float(value) if isinstance(value, numbers.Real) else math.nan
+    except OverflowError:
         return None
     return number if math.isfinite(number) else None
 
@@ -170,22 +178,24 @@ def _number(value: Any, *, whole: bool) -> int | float | None:
 def _layers(value: Any) -> tuple[str, ...] | dict[str, float] | None:
     if value is None:
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         weights = {layer: _number(weight, whole=False) for layer, weight in value.items()}
         for layer, weight in weights.items():
-            if not isinstance(layer, str) or weight is None:
-                raise ConfigError(f"layers has {layer!r}: {value[layer]!r}; it maps layer names to numbers")
-        if weights:
-            return weights  # type: ignore[return-value]
+            if not isinstance(layer, str) or not layer.strip() or weight is None:
+                pair = f"{_shown(layer)}: {_shown(value[layer])}"
+                raise ConfigError(f"layers has {pair}; it maps layer names to numbers")
+        return weights  # type: ignore[return-value]
     terms = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
     if not terms or not all(isinstance(term, str) and term.strip() for term in terms):
-        raise ConfigError(f"layers is {value!r}; name at least one layer, such as mixed3,mixed5=0.5")
+        raise ConfigError(f"layers is {_shown(value)}; name at least one layer, such as mixed3,mixed5=0.5")
     return terms
 
 
 def _size(value: Any) -> tuple[int, int]:
-    sides = (value, value) if isinstance(value, int) else value
-    numbers = [_number(side, whole=True) for side in sides] if isinstance(sides, list | tuple) else []
-    if len(numbers) != 2 or not all(side is not None and 1 <= side <= 65_536 for side in numbers):
-        raise ConfigError(f"size is {value!r}; it takes one side or height and width, each 1 to 65536 pixels")
-    return numbers[0], numbers[1]  # type: ignore[return-value]
+    sides = value if isinstance(value, list | tuple) else (value, value)
+    lengths = [_number(side, whole=True) for side in sides]
+    if len(lengths) != 2 or not all(length is not None and 1 <= length <= 65_536 for length in lengths):
+        raise ConfigError(
+            f"size is {_shown(value)}; it takes one side or height and width, each 1 to 65536 pixels"
+        )
+    return lengths[0], lengths[1]  # type: ignore[return-value]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError, first_line
 
@@ -32,7 +32,17 @@ _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
 }
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk
 _EXIF_LIMIT = 60_000  # bytes; a JPEG's EXIF block ends at 64 KiB
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError)
+# What is read. Pillow knows more, some of which it hands to other programs.
+_READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "TGA", "JPEG2000")
+_TURNS = {  # EXIF's orientations, but for the first, which is upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +72,17 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
             which is refused before it is decoded.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "is a folder, not a picture" if path.is_dir() else "does not exist"
+    # os.path's own questions: they answer no, where Path's raise, for a name that cannot be one.
+    if not os.path.isfile(path):
+        what = "is a folder, not a picture" if os.path.isdir(path) else "does not exist"
         raise ImageError(f"{path} {what}; give the path of a picture")
     try:
-        with path.open("rb") as file, _no_pillow_limit():
+        with path.open("rb") as file, _pillow():
             if not os.fstat(file.fileno()).st_size:
                 raise ImageError(f"{path} is empty; give a picture")
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            with Image.open(file) as image:
+            with Image.open(file, formats=_READABLE) as image:
                 width, height = image.size
                 if width * height > max_pixels:
                     raise ImageError(
@@ -79,11 +90,13 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
                         "shrink it or raise --max-pixels"
                     )
                 picture = _decode(image, str(path))
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no picture that can be read; give a PNG, JPEG, WebP or TIFF") from error
     except PermissionError as error:
         raise ImageError(f"{path} may not be read ({first_line(error)})") from error
-    except _DAMAGE as error:
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise ImageError(f"{path} is damaged or cut off ({first_line(error)[:120]})") from error
     return replace(picture, name=path.name, sha256=sha256)
 
@@ -95,7 +108,13 @@ def from_memory(image: Image.Image | NDArray[Any]) -> Picture:
         ImageError: an array of another kind or shape.
     """
     if isinstance(image, Image.Image):
-        picture = _decode(image, "the picture")
+        try:
+            with _pillow():
+                picture = _decode(image, "the picture")
+        except ImageError:
+            raise
+        except Exception as error:  # as in `read`
+            raise ImageError(f"the picture cannot be decoded ({first_line(error)[:120]})") from error
     else:
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,), (4,)):
             raise ImageError(
@@ -137,13 +156,19 @@ def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = 
     """
     if path.suffix.lower() not in _FORMATS:
         raise ImageError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(_FORMATS)}")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise ImageError(
             f"the folder {path.parent} of {path.name} does not exist; create it or choose another"
         )
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise ImageError(
+            f"{path.name[:40]}... cannot be a file name ({error.strerror}); choose another"
+        ) from error
     if path.is_dir():
         raise ImageError(f"{path} is a folder; give a file name in it")
-    if path.exists() and not overwrite:
+    if there and not overwrite:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite")
     if not os.access(path.parent, os.W_OK):
         raise ImageError(f"the folder {path.parent} may not be written to; choose another")
@@ -187,11 +212,14 @@ def write(
     metadata = _metadata(name, recipe) if recipe is not None else {}
     if profile:
         metadata["icc_profile"] = profile
-    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    partial = path.with_name(f".dreamkit-{secrets.token_hex(8)}{path.suffix}")
+    # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
+    encoded = io.BytesIO()
+    image.save(encoded, format=name, **options, **metadata)
     try:
         try:
             with partial.open("xb") as file:
-                image.save(file, format=name, **options, **metadata)
+                file.write(encoded.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             _move(partial, path, overwrite=overwrite)
@@ -210,15 +238,23 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         ImageError: the file is no readable picture.
     """
     try:
-        with _no_pillow_limit(), Image.open(path) as image:
-            text = image.info.get(_RECIPE_KEY) or image.getexif().get(ExifTags.Base.ImageDescription)
-    except _DAMAGE as error:
+        with _pillow(), Image.open(path, formats=_READABLE) as image:
+            text = image.info.get(_RECIPE_KEY) or _exif(image).get(ExifTags.Base.ImageDescription)
+    except Exception as error:  # as in `read`
         raise ImageError(f"{path} is no picture that can be read ({first_line(error)[:120]})") from error
     try:
         recipe = json.loads(str(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) and "dreamkit" in recipe else None
+
+
+def _exif(image: Image.Image) -> Mapping[int, Any]:
+    """A picture's EXIF entries; none where they are damaged."""
+    try:
+        return dict(image.getexif())
+    except Exception:  # damaged EXIF makes Pillow raise nearly anything, and costs no one the picture
+        return {}
 
 
 def _decode(image: Image.Image, name: str) -> Picture:
@@ -226,8 +262,12 @@ def _decode(image: Image.Image, name: str) -> Picture:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a phone's JPEG with a second view is no animation
         _warn(f"{name} has {frames} frames; the first is dreamed")
+    if not all(image.size):
+        raise ImageError(f"{name} holds no pixels")
     profile = image.info.get("icc_profile")
-    upright = ImageOps.exif_transpose(image)
+    image.load()  # which turns a TIFF by itself, and takes its orientation away
+    turn = _TURNS.get(_exif(image).get(ExifTags.Base.Orientation, 1))
+    upright = image.transpose(turn) if turn is not None else image
     if upright.mode == "F":
         raise ImageError(f"{name} holds floating-point values; save it with 8 or 16 bits a channel")
     if upright.mode.startswith("I"):
@@ -250,7 +290,11 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65_535:
         raise ImageError("the picture holds 32-bit values; save it with 8 or 16 bits a channel")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    grey = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _colour_space(profile: bytes | None, name: str) -> str:
@@ -301,11 +345,13 @@ def _move(partial: Path, path: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def _no_pillow_limit() -> Iterator[None]:
-    """Our own limit is checked before decoding, and can be raised by the user; Pillow's cannot."""
+def _pillow() -> Iterator[None]:
+    """Pillow without its own limit, since ours can be raised by the user, and without its warnings."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 

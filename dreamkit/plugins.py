@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import cast
 
 import pluggy
 
@@ -71,13 +70,9 @@ class Registry:
             return
         self._complete = True
         found = entry_points(group=hookspecs.PROJECT) if self._third_party is None else self._third_party
-        for entry_point in sorted(found, key=lambda e: (e.dist.name if e.dist else "", e.name)):
-            dist = entry_point.dist
-            plugin = Plugin(
-                name=entry_point.name,
-                distribution=dist.name if dist else entry_point.module,
-                version=dist.version if dist else "",
-            )
+        for entry_point in sorted(found, key=lambda found: (_distribution(found)[0], found.name)):
+            name, version = _distribution(entry_point)
+            plugin = Plugin(name=entry_point.name, distribution=name, version=version)
             self.plugins.append(plugin)
             try:
                 self._collect(entry_point.load(), plugin)
@@ -95,7 +90,10 @@ class Registry:
         if not implementations:
             raise TypeError("it implements no hook; mark dreamkit_model_providers with @dreamkit.hookimpl")
         for implementation in implementations:
-            for provider in cast("Iterable[object]", implementation.function()):
+            returned: object = implementation.function()
+            if not isinstance(returned, Iterable):
+                raise TypeError(f"its hook returned {returned!r}, not an iterable of ModelProvider")
+            for provider in returned:
                 self._add(provider, plugin)
 
     def _add(self, provider: object, plugin: Plugin) -> None:
@@ -117,3 +115,10 @@ class Registry:
                 stacklevel=2,
             )
         plugin.failure = "; ".join(filter(None, [plugin.failure, failure]))
+
+
+def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
+    """Name and version of an entry point's package; what it points to where the metadata is lost."""
+    dist = entry_point.dist
+    metadata = dist.metadata if dist is not None else None
+    return (metadata and metadata["Name"]) or entry_point.value, (metadata and metadata["Version"]) or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -34,9 +35,13 @@ class Preprocess:
         if self.order not in ("RGB", "BGR"):
             raise ValueError(f"order is {self.order!r}; it is RGB or BGR")
         for name in ("mean", "scale"):
-            values = tuple(float(value) for value in getattr(self, name))
+            given = getattr(self, name)
+            try:
+                values = tuple(float(value) for value in given)
+            except (TypeError, ValueError):
+                values = ()
             if len(values) != 3 or not all(map(math.isfinite, values)):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; it takes three finite numbers")
+                raise ValueError(f"{name} is {given!r}; it takes three finite numbers")
             object.__setattr__(self, name, values)
 
     def __call__(self, pixels: Any) -> Any:
@@ -122,8 +127,11 @@ class ModelProvider:
         if not callable(self.preprocess):
             raise ValueError(f"provider {self.name}: preprocess is {self.preprocess!r}; use Preprocess(...)")
         if not isinstance(self.layers, Mapping) or not all(
-            isinstance(layer, str) and math.isfinite(weight) for layer, weight in self.layers.items()
+            isinstance(layer, str) and isinstance(weight, numbers.Real) and math.isfinite(weight)
+            for layer, weight in self.layers.items()
         ):
             raise ValueError(f"provider {self.name}: layers is {self.layers!r}; it maps names to weights")
-        if not isinstance(self.min_size, int) or self.min_size < 1:
+        if self.weights is not None and not isinstance(self.weights, Weights):
+            raise ValueError(f"provider {self.name}: weights is {self.weights!r}; use Weights(...) or None")
+        if not isinstance(self.min_size, int) or isinstance(self.min_size, bool) or self.min_size < 1:
             raise ValueError(f"provider {self.name}: min_size is {self.min_size!r}; it is at least 1 pixel")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dreamkit.errors import WeightsError, first_line
 from dreamkit.providers import ModelProvider, Weights
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Seconds for a server to answer and between two pieces of a file; a slow download that moves is let be.
 CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0
+_PIECE = 1 << 16  # bytes
 
 
 def home() -> Path:
@@ -52,8 +53,10 @@ def resolve(
     """
     if given is not None:
         path = Path(given).expanduser()
-        if not path.is_file() or not os.access(path, os.R_OK):
-            what = "is a folder" if path.is_dir() else "cannot be read" if path.exists() else "does not exist"
+        # os.path's own questions: they answer no, where Path's raise, for a name that cannot be one.
+        if not os.path.isfile(path) or not os.access(path, os.R_OK):
+            is_there = "cannot be read" if os.path.exists(path) else "does not exist"
+            what = "is a folder" if os.path.isdir(path) else is_there
             raise WeightsError(
                 f"weights file {path} {what}; give the path of a weights file of {provider.name}"
             )
@@ -76,15 +79,27 @@ def fetch(weights: Weights, progress: Callable[[int, int], None] | None = None) 
     path = cached_path(weights)
     # Pooch announces what we say better ourselves.
     pooch.get_logger().setLevel("ERROR")
-    downloader = pooch.HTTPDownloader(
-        progressbar=_Bar(progress) if progress else False,
-        chunk_size=1 << 16,
-        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-        headers={"Accept-Encoding": "identity"},
-    )
+
+    def download(url: str, partial: str, _: object) -> None:
+        with (
+            requests.get(
+                url,
+                stream=True,
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                headers={"Accept-Encoding": "identity"},  # else the length is not the file's
+            ) as response,
+            open(partial, "wb") as file,
+        ):
+            response.raise_for_status()
+            total, done = int(response.headers.get("Content-Length", 0)), 0
+            for piece in response.iter_content(_PIECE):
+                done += file.write(piece)
+                if progress is not None:
+                    progress(done, total)
+
     try:
         pooch.retrieve(
-            weights.url, known_hash=weights.hash, fname=path.name, path=path.parent, downloader=downloader
+            weights.url, known_hash=weights.hash, fname=path.name, path=path.parent, downloader=download
         )
     except requests.RequestException as error:
         raise WeightsError(_by_hand(weights, f"cannot download {weights.url} ({_reason(error)})")) from error
@@ -124,24 +139,3 @@ def _reason(error: Exception) -> str:
             "the server stopped sending" if "Read timed out" in str(error) else f"no connection to {host!s}"
         )
     return first_line(error)
-
-
-class _Bar:
-    """A progress callback in the shape that pooch drives: it sets `total` and calls these three."""
-
-    def __init__(self, progress: Callable[[int, int], None]) -> None:
-        self.progress = progress
-        self.total = 0
-        self.done = 0
-
-    def update(self, count: int) -> None:
-        self.done += count
-        self.progress(self.done, self.total)
-
-    def reset(self, total: int | None = None) -> None:
-        # Pooch ends by resetting the bar and filling it once more.
-        self.done = 0
-        self.total = total or self.total
-
-    def close(self) -> Any:
-        pass

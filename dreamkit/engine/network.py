@@ -28,9 +28,17 @@ Forward = Callable[[Sequence[str]], Callable[[tf.Tensor], list[tf.Tensor]]]
 
 _PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
 _WEIGHTED_OPS = frozenset(
-    ("Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "BatchMatMulV2", "Einsum")
-    # What is left of calls in a frozen graph are Keras' grouped convolutions.
-    + ("PartitionedCall", "StatefulPartitionedCall")
+    (
+        "Conv2D",
+        "DepthwiseConv2dNative",
+        "Conv2DBackpropInput",
+        "MatMul",
+        "BatchMatMulV2",
+        "Einsum",
+        # What is left of calls in a frozen graph are Keras' grouped convolutions.
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+    )
 )
 
 

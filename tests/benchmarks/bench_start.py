@@ -36,7 +36,8 @@ def main(rounds: int = 9) -> None:
     for name, seconds in times.items():
         median = statistics.median(seconds[1:])
         print(
-            f"{name:28} {median:.3f} s ({min(seconds[1:]):.3f} to {max(seconds[1:]):.3f}), {median / base:.2f} times"
+            f"{name:28} {median:.3f} s ({min(seconds[1:]):.3f} to {max(seconds[1:]):.3f}), "
+            f"{median / base:.2f} times"
         )
 
 

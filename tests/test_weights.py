@@ -1,0 +1,448 @@
+"""Weights files: fetched once, verified at every use, whole or not at all. The server is on loopback."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
+
+import numpy as np
+import pytest
+
+from dreamkit import weights
+from dreamkit.errors import WeightsError
+from dreamkit.providers import ModelProvider, Preprocess, Weights
+
+# A little over three of the pieces that a download comes in.
+BODY = np.random.default_rng(0).bytes(200_001)
+HALF = len(BODY) // 2
+
+
+def head(handler, length):
+    handler.send_response(200)
+    if length is not None:
+        handler.send_header("Content-Length", str(length))
+    handler.end_headers()
+
+
+def good(handler):
+    head(handler, len(BODY))
+    handler.wfile.write(BODY)
+
+
+def of_unknown_length(handler):
+    head(handler, None)
+    handler.wfile.write(BODY)
+
+
+def damaged(handler):
+    head(handler, len(BODY))
+    handler.wfile.write(BODY[:-1] + bytes([BODY[-1] ^ 1]))
+
+
+def empty(handler):
+    head(handler, 0)
+
+
+def cut_off(handler):
+    head(handler, len(BODY))
+    handler.wfile.write(BODY[:HALF])
+
+
+def stalled(handler):
+    head(handler, len(BODY))
+    handler.wfile.write(BODY[:HALF])
+    handler.server.over.wait()
+
+
+def silent(handler):
+    handler.server.over.wait()
+
+
+def missing(handler):
+    handler.send_error(404)
+
+
+def broken(handler):
+    handler.send_error(500)
+
+
+def no_http(handler):
+    handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        self.server.answer(self)
+
+    def log_message(self, *args):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    """Gives `answer` to every request, and keeps their paths in `asked`."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer = good
+        self.asked = []
+        self.over = Event()
+
+    def handle_error(self, request, client_address):
+        pass  # a client that hung up
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/tiny.h5"
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
+    gc.collect()  # a connection that was left open is a warning now, and so an error
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A cache of this test's own, and no proxy between it and the server."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def record(url, algorithm="sha256", body=BODY):
+    digest = hashlib.new(algorithm, body).hexdigest()
+    return Weights(url=url, hash=f"{algorithm}:{digest}", file_name="tiny.weights.h5")
+
+
+def provider(wanted):
+    return ModelProvider(name="tiny", load=lambda _: None, preprocess=Preprocess(), layers={}, weights=wanted)
+
+
+def cached(home):
+    """The names of the files in the cache."""
+    return sorted(path.name for path in home.rglob("*") if path.is_file())
+
+
+# Fetching
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+@pytest.mark.parametrize("answer", [good, of_unknown_length])
+def test_weights_are_fetched_into_the_cache(server, home, algorithm, answer):
+    server.answer = answer
+    path = weights.fetch(record(server.url, algorithm))
+    assert path == home / "weights" / "tiny.weights.h5"
+    assert path.read_bytes() == BODY
+    assert cached(home) == ["tiny.weights.h5"]
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_a_good_file_is_not_fetched_again(server, algorithm):
+    wanted = record(server.url, algorithm)
+    first = weights.fetch(wanted)
+    server.answer = broken
+    assert weights.fetch(wanted) == first
+    assert server.asked == ["/tiny.h5"]
+
+
+@pytest.mark.parametrize("old", [b"", BODY[:HALF], BODY + b"more", b"\0" * len(BODY)])
+@pytest.mark.parametrize("algorithm", ["md5", "sha256"])
+def test_a_damaged_file_in_the_cache_is_replaced(server, home, old, algorithm):
+    wanted = record(server.url, algorithm)
+    path = weights.cached_path(wanted)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(old)
+    assert weights.fetch(wanted).read_bytes() == BODY
+    assert server.asked == ["/tiny.h5"]
+    assert cached(home) == ["tiny.weights.h5"]
+
+
+BAD_ANSWERS = {
+    damaged: "arrived damaged or changed",
+    empty: "arrived damaged or changed",
+    cut_off: "the connection broke off",
+    stalled: "the server stopped sending",
+    silent: "the server did not answer in time",
+    missing: "the server answered 404",
+    broken: "the server answered 500",
+    no_http: "connection",
+}
+
+
+def assert_says_how_to_go_on(message, wanted):
+    """What failed, where the file would go, and the option: in two lines at most."""
+    assert len(message.splitlines()) <= 2, message
+    for part in (wanted.url, str(weights.cached_path(wanted).parent), wanted.file_name, "--weights"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), BAD_ANSWERS.items(), ids=lambda value: getattr(value, "__name__", "")
+)
+def test_a_bad_download_is_one_error_and_leaves_nothing(server, home, monkeypatch, answer, said):
+    wanted = record(server.url)
+    server.answer = answer
+    with monkeypatch.context() as patience:
+        if answer in (stalled, silent):
+            patience.setattr(weights, "READ_TIMEOUT", 0.5)
+        with pytest.raises(WeightsError, match=said) as failed:
+            weights.fetch(wanted)
+    assert_says_how_to_go_on(str(failed.value), wanted)
+    assert cached(home) == []
+    server.answer = good
+    assert weights.fetch(wanted).read_bytes() == BODY
+
+
+def test_a_bad_download_leaves_what_was_there(server, home):
+    wanted = record(server.url)
+    path = weights.cached_path(wanted)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"old and damaged")
+    server.answer = cut_off
+    with pytest.raises(WeightsError):
+        weights.fetch(wanted)
+    assert cached(home) == ["tiny.weights.h5"]
+    assert path.read_bytes() == b"old and damaged"
+
+
+def test_a_server_that_is_not_there_is_one_error(home):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    wanted = record(f"http://127.0.0.1:{port}/tiny.h5")
+    with pytest.raises(WeightsError, match=rf"no connection to 127\.0\.0\.1:{port}") as failed:
+        weights.fetch(wanted)
+    assert_says_how_to_go_on(str(failed.value), wanted)
+    assert cached(home) == []
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[", "http://127.0.0.1:x/tiny.h5", "http://127.0.0.1:99999/tiny.h5"]
+)
+def test_a_url_that_is_none_is_one_error(url):
+    wanted = record(url)
+    with pytest.raises(WeightsError) as failed:
+        weights.fetch(wanted)
+    assert_says_how_to_go_on(str(failed.value), wanted)
+
+
+def test_the_hash_that_was_expected_is_named(server):
+    wanted = record(server.url)
+    server.answer = damaged
+    with pytest.raises(WeightsError) as failed:
+        weights.fetch(wanted)
+    assert wanted.hash in str(failed.value)
+
+
+# Progress
+
+
+@pytest.mark.parametrize(("answer", "total"), [(good, len(BODY)), (of_unknown_length, 0)])
+def test_progress_rises_to_the_total(server, answer, total):
+    server.answer = answer
+    heard = []
+    weights.fetch(record(server.url), lambda *numbers: heard.append(numbers))
+    done = [so_far for so_far, _ in heard]
+    assert {whole for _, whole in heard} == {total}
+    assert len(heard) >= 3
+    assert 0 < done[0] < len(BODY)
+    assert done == sorted(done)
+    assert done[-1] == total or (not total and done[-1] >= len(BODY))
+
+
+def test_no_progress_is_heard_of_a_cached_file(server):
+    weights.fetch(record(server.url))
+    heard = []
+    weights.fetch(record(server.url), lambda *numbers: heard.append(numbers))
+    assert heard == []
+
+
+def test_ctrl_c_leaves_nothing(server, home):
+    def interrupt(_done, _total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        weights.fetch(record(server.url), interrupt)
+    assert cached(home) == []
+
+
+FETCH_AND_TELL = """
+import sys
+from dreamkit import weights
+from dreamkit.providers import Weights
+url, hash = sys.argv[1:]
+wanted = Weights(url=url, hash=hash, file_name="tiny.weights.h5")
+weights.fetch(wanted, lambda done, total: print(done, flush=True))
+"""
+
+
+def test_a_download_that_is_killed_leaves_no_file_under_the_final_name(server, home):
+    server.answer = stalled
+    wanted = record(server.url)
+    with subprocess.Popen(
+        [sys.executable, "-c", FETCH_AND_TELL, wanted.url, wanted.hash], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert 0 < int(process.stdout.readline()) < len(BODY)
+        process.kill()
+    assert "tiny.weights.h5" not in cached(home)
+    assert weights.state(provider(wanted)) == "to download"
+    server.answer = good
+    assert weights.fetch(wanted).read_bytes() == BODY
+
+
+# A cache that cannot be
+
+
+@pytest.mark.parametrize("below", ["", "below", "below/further"])
+def test_a_cache_that_cannot_be_made_is_one_line(server, tmp_path, monkeypatch, below):
+    (tmp_path / "file").write_bytes(b"kept")
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "file" / below))
+    with pytest.raises(WeightsError, match="cannot keep weights in .*; set DREAMKIT_HOME") as failed:
+        weights.fetch(record(server.url))
+    assert "\n" not in str(failed.value)
+    assert (tmp_path / "file").read_bytes() == b"kept"
+    assert server.asked == []
+
+
+def test_a_folder_in_the_way_is_one_line(server, home):
+    weights.cached_path(record(server.url)).mkdir(parents=True)
+    with pytest.raises(WeightsError, match="cannot keep weights in") as failed:
+        weights.fetch(record(server.url))
+    assert "\n" not in str(failed.value)
+
+
+@contextmanager
+def files_no_larger_than(size):
+    """A disk that is full after `size` bytes of a file."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("room", [0, HALF, len(BODY) - 1])
+def test_a_full_disk_is_one_line_and_leaves_nothing(server, home, room):
+    wanted = record(server.url)
+    with files_no_larger_than(room), pytest.raises(WeightsError, match="cannot keep weights in") as failed:
+        weights.fetch(wanted)
+    assert "\n" not in str(failed.value)
+    assert cached(home) == []
+    assert weights.fetch(wanted).read_bytes() == BODY
+
+
+# Where the cache is
+
+
+def test_dreamkit_home_says_where_the_cache_is(monkeypatch, tmp_path):
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "elsewhere"))
+    assert weights.cached_path(record("http://x/")) == tmp_path / "elsewhere" / "weights" / "tiny.weights.h5"
+
+
+def test_dreamkit_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("DREAMKIT_HOME", "~/dreams")
+    assert weights.home() == tmp_path / "dreams"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="each platform has its own place")
+@pytest.mark.parametrize("given", [None, ""])
+def test_the_platforms_cache_is_the_default(monkeypatch, tmp_path, given):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("DREAMKIT_HOME")
+    if given is not None:
+        monkeypatch.setenv("DREAMKIT_HOME", given)
+    assert weights.home() == tmp_path / "cache" / "dreamkit"
+
+
+def test_the_cache_may_be_given_relative_to_the_working_folder(server, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DREAMKIT_HOME", "here")
+    assert weights.fetch(record(server.url)).read_bytes() == BODY
+    assert cached(tmp_path / "here") == ["tiny.weights.h5"]
+
+
+# Which file is used
+
+
+def test_a_model_without_weights_needs_none():
+    assert weights.resolve(provider(None), None) is None
+
+
+def test_a_models_weights_are_fetched(server, home):
+    heard = []
+    path = weights.resolve(provider(record(server.url)), None, lambda *numbers: heard.append(numbers))
+    assert path == home / "weights" / "tiny.weights.h5"
+    assert path.read_bytes() == BODY
+    assert heard[-1] == (len(BODY), len(BODY))
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_given_weights_win(server, home, tmp_path, kind, with_record):
+    mine = tmp_path / "mine.h5"
+    mine.write_bytes(b"mine")
+    wanted = record(server.url) if with_record else None
+    assert weights.resolve(provider(wanted), kind(mine)) == mine
+    assert server.asked == []
+    assert cached(home) == []
+
+
+def test_given_weights_may_begin_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.h5").write_bytes(b"mine")
+    assert weights.resolve(provider(None), "~/mine.h5") == tmp_path / "mine.h5"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("absent.h5", "does not exist"),
+        ("", "is a folder"),
+        ("mine.h5/below", "does not exist"),
+        ("x" * 5000, "weights file"),
+    ],
+)
+def test_given_weights_that_are_no_file_are_refused(tmp_path, name, said):
+    (tmp_path / "mine.h5").write_bytes(b"mine")
+    with pytest.raises(WeightsError, match=said) as refused:
+        weights.resolve(provider(None), tmp_path / name)
+    assert str(tmp_path / name) in str(refused.value)
+    assert "tiny" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_given_weights_that_may_not_be_read_are_refused(tmp_path):
+    (tmp_path / "mine.h5").write_bytes(b"mine")
+    (tmp_path / "mine.h5").chmod(0)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.resolve(provider(None), tmp_path / "mine.h5")
+
+
+def test_the_state_of_weights(server):
+    wanted = record(server.url)
+    assert weights.state(provider(None)) == "built in"
+    assert weights.state(provider(wanted)) == "to download"
+    weights.fetch(wanted)
+    assert weights.state(provider(wanted)) == "cached"
