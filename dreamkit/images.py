@@ -8,6 +8,7 @@ import io
 import json
 import os
 import secrets
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,12 +25,13 @@ from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError, firs
 # Ending to Pillow's format, the longest side it can hold, and how it is saved.
 _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
     ".png": ("PNG", 2**31 - 1, {}),
-    ".jpg": ("JPEG", 65_535, {"quality": 95, "subsampling": 0}),
-    ".jpeg": ("JPEG", 65_535, {"quality": 95, "subsampling": 0}),
+    ".jpg": ("JPEG", 65_500, {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", 65_500, {"quality": 95, "subsampling": 0}),
     ".webp": ("WEBP", 16_383, {"quality": 95}),
     ".tif": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
     ".tiff": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
 }
+_reading = threading.RLock()
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk
 _EXIF_LIMIT = 60_000  # bytes; a JPEG's EXIF block ends at 64 KiB
 # What is read. Pillow knows more, some of which it hands to other programs.
@@ -90,12 +92,14 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
                         "shrink it or raise --max-pixels"
                     )
                 picture = _decode(image, str(path))
-    except ImageError:
+    except (ImageError, DreamkitWarning):
         raise
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is no picture that can be read; give a PNG, JPEG, WebP or TIFF") from error
     except PermissionError as error:
         raise ImageError(f"{path} may not be read ({first_line(error)})") from error
+    except MemoryError as error:
+        raise ImageError(f"{path} has too many pixels for this machine's memory; shrink it first") from error
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise ImageError(f"{path} is damaged or cut off ({first_line(error)[:120]})") from error
     return replace(picture, name=path.name, sha256=sha256)
@@ -111,7 +115,7 @@ def from_memory(image: Image.Image | NDArray[Any]) -> Picture:
         try:
             with _pillow():
                 picture = _decode(image, "the picture")
-        except ImageError:
+        except (ImageError, DreamkitWarning):
             raise
         except Exception as error:  # as in `read`
             raise ImageError(f"the picture cannot be decoded ({first_line(error)[:120]})") from error
@@ -213,10 +217,10 @@ def write(
     if profile:
         metadata["icc_profile"] = profile
     partial = path.with_name(f".dreamkit-{secrets.token_hex(8)}{path.suffix}")
-    # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
-    encoded = io.BytesIO()
-    image.save(encoded, format=name, **options, **metadata)
     try:
+        # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
+        encoded = io.BytesIO()
+        image.save(encoded, format=name, **options, **metadata)
         try:
             with partial.open("xb") as file:
                 file.write(encoded.getbuffer())
@@ -346,14 +350,18 @@ def _move(partial: Path, path: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def _pillow() -> Iterator[None]:
-    """Pillow without its own limit, since ours can be raised by the user, and without its warnings."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    """Pillow without its own limit, since ours can be raised by the user, and without its warnings.
+
+    Both are settings of the whole process, so one thread reads at a time.
+    """
+    with _reading:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module=r"PIL\.")
+                yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _warn(message: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import pluggy
 
@@ -69,7 +70,11 @@ class Registry:
         if self._complete:
             return
         self._complete = True
-        found = entry_points(group=hookspecs.PROJECT) if self._third_party is None else self._third_party
+        try:
+            found = entry_points(group=hookspecs.PROJECT) if self._third_party is None else self._third_party
+        except Exception as error:  # metadata of any installed package may be damaged
+            warnings.warn(f"plugins cannot be looked for: {first_line(error)}", DreamkitWarning, stacklevel=2)
+            return
         for entry_point in sorted(found, key=lambda found: (_distribution(found)[0], found.name)):
             name, version = _distribution(entry_point)
             plugin = Plugin(name=entry_point.name, distribution=name, version=version)
@@ -119,6 +124,8 @@ class Registry:
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
     """Name and version of an entry point's package; what it points to where the metadata is lost."""
-    dist = entry_point.dist
-    metadata = dist.metadata if dist is not None else None
-    return (metadata and metadata["Name"]) or entry_point.value, (metadata and metadata["Version"]) or ""
+    try:
+        metadata: Any = entry_point.dist.metadata if entry_point.dist is not None else {}
+        return metadata["Name"] or entry_point.value, metadata["Version"] or ""
+    except Exception:  # a package whose metadata is lost or damaged is still told of, by its entry point
+        return entry_point.value, ""

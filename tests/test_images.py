@@ -496,6 +496,12 @@ def test_the_first_frame_is_read_with_one_warning(tmp_path, format, options):  #
     assert (picture.pixels == [255, 0, 0]).all()
 
 
+def test_a_warning_made_an_error_stays_a_warning(tmp_path):
+    (tmp_path / "photo.gif").write_bytes(WHOLE["animated.gif"])
+    with warnings.catch_warnings(action="error"), pytest.raises(DreamkitWarning, match="2 frames"):
+        read(tmp_path / "photo.gif")
+
+
 def test_a_second_view_in_a_photograph_is_no_animation(tmp_path):
     views = [Image.fromarray(SMOOTH[..., :3]), Image.new("RGB", (8, 6))]
     path = saved(tmp_path / "photo.jpg", views[0], "MPO", save_all=True, append_images=views[1:], quality=95)
@@ -741,8 +747,8 @@ def test_pillows_own_limit_does_not_count_and_is_put_back(tmp_path, monkeypatch,
         ("old.png/dream.png", None, "the folder .* does not exist"),
         ("folder.png", None, "is a folder"),
         ("old.png", None, "exists; choose another name or give --overwrite"),
-        ("dream.jpg", (10, 65_536), "cannot hold 65536 x 10 pixels, only 65535 a side"),
-        ("dream.jpeg", (65_536, 10), "cannot hold 10 x 65536 pixels, only 65535 a side"),
+        ("dream.jpg", (10, 65_501), "cannot hold 65501 x 10 pixels, only 65500 a side"),
+        ("dream.jpeg", (65_501, 10), "cannot hold 10 x 65501 pixels, only 65500 a side"),
         ("dream.webp", (16_384, 10), "cannot hold 10 x 16384 pixels, only 16383 a side"),
         ("x" * 5000 + ".png", None, "."),
     ],
@@ -760,7 +766,7 @@ def test_a_bad_place_is_refused_before_any_work(tmp_path, name, size, said):
     ("name", "size", "overwrite"),
     [
         ("dream.png", (10**6, 10**6), False),
-        ("dream.JPEG", (65_535, 65_535), False),
+        ("dream.JPEG", (65_500, 65_500), False),
         ("dream.webp", (16_383, 16_383), False),
         ("dream.tiff", None, False),
         ("old.png", None, True),
@@ -789,6 +795,16 @@ def test_an_existing_file_is_its_own_error(tmp_path):
 
 
 # Writing, whole or not at all
+
+
+@pytest.mark.parametrize(("ending", "longest"), [(".jpg", 65_500), (".webp", 16_383)])
+def test_a_format_holds_its_longest_side_and_no_more(tmp_path, ending, longest):
+    path = tmp_path / f"dream{ending}"
+    images.write(path, np.zeros((longest, 1, 3), np.uint8))
+    assert read(path).pixels.shape == (longest, 1, 3)
+    with pytest.raises(ImageError, match=f"only {longest} a side"):
+        images.write(path, np.zeros((1, longest + 1, 3), np.uint8), overwrite=True)
+    assert read(path).pixels.shape == (longest, 1, 3)
 
 
 def test_an_existing_file_is_kept(tmp_path):

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-SHOW = "import sys; print(*sorted({'tensorflow', 'keras', 'numpy', 'PIL', 'requests'} & set(sys.modules)))"
+HEAVY = "{'tensorflow', 'keras', 'numpy', 'PIL', 'requests'}"
 
 
-def imported(code: str) -> list[str]:
+def imported(code: str, among: str = HEAVY) -> list[str]:
     """Which heavy packages a fresh Python has imported after `code`."""
-    wrapped = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\n{SHOW}"
+    wrapped = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sorted({among} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", wrapped], text=True, capture_output=True, check=True)
     return run.stdout.splitlines()[-1].split()
 
@@ -32,6 +32,13 @@ def imported(code: str) -> list[str]:
 )
 def test_light_commands_import_nothing_heavy(arguments):
     assert imported(f"from dreamkit.cli import main; main({arguments})") == []
+
+
+@pytest.mark.parametrize("command", ["models", "plugins"])
+def test_lists_do_without_pydantic(command):
+    """Typer imports it to read options, unless they are flags that are off."""
+    code = f"from dreamkit.cli import main; main(['{command}'])"
+    assert "pydantic" not in imported(code, among="{'pydantic'}")
 
 
 def test_importing_the_library_imports_nothing_heavy():

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from dreamkit.cli import dream, models, terminal
 from dreamkit.errors import DreamkitError
 from dreamkit.version import __version__
 
+
+class _Light:
+    """A command whose `--help` is off by default. Typer leaves it unset, and reads that through Pydantic."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.default = False
+        return option
+
+
+class _Group(_Light, TyperGroup):
+    pass
+
+
+class _Command(_Light, TyperCommand):
+    pass
+
+
 app = typer.Typer(
+    cls=_Group,
     help="DeepDream with any network: from a photograph, or from noise.",
     no_args_is_help=True,
+    add_completion=False,  # its two options would be read so too
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -34,10 +57,8 @@ def _root(
     del version
 
 
-app.command()(dream.dream)
-app.command()(models.models)
-app.command()(models.layers)
-app.command()(models.plugins)
+for _function in (dream.dream, models.models, models.layers, models.plugins):
+    app.command(cls=_Command)(_function)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
