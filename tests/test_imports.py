@@ -12,7 +12,8 @@ HEAVY = "{'tensorflow', 'keras', 'numpy', 'PIL', 'requests'}"
 
 def imported(code: str, among: str = HEAVY) -> list[str]:
     """Which heavy packages a fresh Python has imported after `code`."""
-    wrapped = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sorted({among} & set(sys.modules)))"
+    show = f"print(*sorted({among} & set(sys.modules)))"
+    wrapped = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\n{show}"
     run = subprocess.run([sys.executable, "-c", wrapped], text=True, capture_output=True, check=True)
     return run.stdout.splitlines()[-1].split()
 
