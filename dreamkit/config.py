@@ -42,7 +42,12 @@ class DreamConfig:
         "deviation.",
         choices=("std", "mean-abs"),
     )
-    octaves: int = _option(4, "Number of sizes the dream passes through.", least=1, most=32)
+    octaves: int | None = _option(
+        None,
+        "Number of sizes the dream passes through; by default as many as lead down to about 100 pixels.",
+        least=1,
+        most=32,
+    )
     octave_scale: float = _option(1.4, "Ratio between one octave's size and the next.", above=1.0, most=4.0)
     octave_scheme: str = _option(
         "residual",

@@ -193,7 +193,7 @@ BAD = {
     "objective": [*NO_CHOICES, "std"],
     "balance": [None, 0, 1, "", "yes", 1.0, [], np.array([True, False])],
     "normalise": NO_CHOICES,
-    "octaves": [*NO_WHOLE_NUMBERS, None, 0, -1, 33, 10**400, -(10**400)],
+    "octaves": [*NO_WHOLE_NUMBERS, 0, -1, 33, 10**400, -(10**400)],
     "octave_scale": [*NO_NUMBERS, 1, 1.0, 0, -2, 4.0000001, 10**400, np.array([[1.5, 2], [3, 4]])],
     "octave_scheme": NO_CHOICES,
     "steps": [*NO_WHOLE_NUMBERS, None, 0, -1, 100_001, 10**400],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.octaves import plan, scaled
+from dreamkit.engine.octaves import count, plan, scaled
 from dreamkit.errors import ConfigError
 
 sizes = st.tuples(st.integers(75, 5000), st.integers(75, 5000))
@@ -39,6 +39,21 @@ def test_sizes_rise_and_none_is_too_small(size, octaves, scale, scheme):
     assert [octave.number for octave in run] == list(range(octaves - len(run), octaves))
     if scheme == "residual":
         assert run[-1].size == size
+
+
+@given(sizes, st.floats(1.01, 4), st.integers(1, 150))
+def test_the_count_leads_down_to_the_smallest_useful_octave(size, scale, min_size):
+    least = max(100, min_size)
+    octaves = count(size, scale, "residual", min_size)
+    assert octaves == 1 or min(size) / scale ** (octaves - 1) >= least * (1 - 1e-9)
+    assert min(size) / scale**octaves < least
+
+
+def test_the_count_by_example():
+    assert count((341, 512), 1.4, "residual", 75) == 4
+    assert count((1365, 2048), 1.4, "residual", 75) == 8
+    assert count((80, 80), 1.4, "residual", 75) == 1
+    assert count((1365, 2048), 1.3, "whole", 75) == 5
 
 
 def test_a_number_does_not_depend_on_what_is_skipped():

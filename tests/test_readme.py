@@ -13,7 +13,13 @@ README = (ROOT / "README.md").read_text()
 
 def options_table() -> str:
     """The README's table of options, made from `DreamConfig`. `python tests/test_readme.py` puts it there."""
-    shown = {"layers": "the model's own", "max_size": "no limit", "size": "512", "balance": "on"}
+    shown = {
+        "layers": "the model's own",
+        "max_size": "no limit",
+        "octaves": "by size",
+        "size": "512",
+        "balance": "on",
+    }
     rows = []
     for name in config.option_names():
         flag = "--balance/--no-balance" if name == "balance" else f"--{name.replace('_', '-')}"

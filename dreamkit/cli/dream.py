@@ -18,7 +18,12 @@ _SIZE = "{1}x{0}".format(*config.default("size"))
 def _option(name: str, *flags: str) -> Any:
     """An option of `DreamConfig` on the command line, with its help, range and default."""
     default = config.default(name)
-    shown = {"layers": "the model's own", "max_size": "no limit", "balance": "--balance"}.get(name, default)
+    shown = {
+        "layers": "the model's own",
+        "max_size": "no limit",
+        "octaves": "by size",
+        "balance": "--balance",
+    }.get(name, default)
     return typer.Option(*flags, help=f"{config.describe(name)} Default: {shown}.", show_default=False)
 
 

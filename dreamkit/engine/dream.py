@@ -88,11 +88,13 @@ def dream(
             f"{provider.min_size} pixels; use --tile-size {provider.min_size} or more"
         )
     size = photo.shape[0], photo.shape[1]
-    run = octaves.plan(size, config.octaves, config.octave_scale, config.octave_scheme, provider.min_size)
-    skipped = config.octaves - len(run)
-    if skipped:
+    scale, scheme = config.octave_scale, config.octave_scheme
+    wanted_octaves = config.octaves or octaves.count(size, scale, scheme, provider.min_size)
+    run = octaves.plan(size, wanted_octaves, scale, scheme, provider.min_size)
+    skipped = wanted_octaves - len(run)
+    if skipped and config.octaves is not None:
         warnings.warn(
-            f"{skipped} of {config.octaves} octaves skipped: smaller than the {provider.min_size} pixels "
+            f"{skipped} of {wanted_octaves} octaves skipped: smaller than the {provider.min_size} pixels "
             f"that {provider.name} needs",
             DreamkitWarning,
             stacklevel=2,

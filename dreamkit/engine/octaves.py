@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from dreamkit.errors import ConfigError
@@ -12,6 +13,22 @@ class Octave(NamedTuple):
 
     number: int
     size: tuple[int, int]
+
+
+SMALLEST = 100  # pixels on the shorter side below which a network sees little to dream of
+WHOLE = 5  # octaves of the TensorFlow tutorial
+
+
+def count(size: tuple[int, int], scale: float, scheme: str, min_size: int) -> int:
+    """How many octaves suit a picture of `size`: large shapes come from small octaves, which cost little.
+
+    The residual scheme goes down to `SMALLEST` pixels on the shorter side, or to `min_size` if that is
+    more; the whole scheme, which enlarges the picture as well, takes the tutorial's five.
+    """
+    if scheme == "whole":
+        return WHOLE
+    room = min(size) / max(SMALLEST, min_size)
+    return max(1, 1 + math.floor(math.log(max(1.0, room), scale)))
 
 
 def plan(size: tuple[int, int], octaves: int, scale: float, scheme: str, min_size: int) -> list[Octave]:
