@@ -22,6 +22,7 @@ LAYERS = ["mixed3", "mixed5", "inception_4c/output", "a,b", "a", "k=2"]
         ([" mixed3 , mixed5 = 0.5 "], {"mixed3": 1.0, "mixed5": 0.5}),
         (["inception_4c/output=1e-3"], {"inception_4c/output": 0.001}),
         (["mixed3=0.5,mixed3=0.25"], {"mixed3": 0.75}),
+        (["mixed3,mixed5=0"], {"mixed3": 1.0}),
         (["a,b"], {"a,b": 1.0}),  # an exact name wins before any parsing
         (["k=2"], {"k=2": 1.0}),
         (["k=2=3"], {"k=2": 3.0}),  # the last equals sign is the weight's

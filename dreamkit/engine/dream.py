@@ -76,12 +76,12 @@ def dream(
         Interrupted: Ctrl-C; it carries the picture so far.
     """
     provider = network.provider
-    wanted = provider.layers if config.layers is None else config.layers
-    if not wanted:
+    given = provider.layers if config.layers is None else config.layers
+    if not given:
         raise LayerError(
             f"{provider.name} has no default layers; name some, such as {', '.join(network.layers[-3:])}"
         )
-    terms = objectives.parse_terms(wanted, network.layers)
+    terms = objectives.parse_terms(given, network.layers)
     if config.tile_size < provider.min_size:
         raise ConfigError(
             f"tile_size is {config.tile_size} and {provider.name} needs windows of at least "
@@ -89,12 +89,12 @@ def dream(
         )
     size = photo.shape[0], photo.shape[1]
     scale, scheme = config.octave_scale, config.octave_scheme
-    wanted_octaves = config.octaves or octaves.count(size, scale, scheme, provider.min_size)
-    run = octaves.plan(size, wanted_octaves, scale, scheme, provider.min_size)
-    skipped = wanted_octaves - len(run)
-    if skipped and config.octaves is not None:
+    wanted = config.octaves or octaves.count(size, scale, scheme, provider.min_size)
+    run = octaves.plan(size, wanted, scale, scheme, provider.min_size)
+    skipped = wanted - len(run)
+    if skipped:
         warnings.warn(
-            f"{skipped} of {wanted_octaves} octaves skipped: smaller than the {provider.min_size} pixels "
+            f"{skipped} of {wanted} octaves skipped: smaller than the {provider.min_size} pixels "
             f"that {provider.name} needs",
             DreamkitWarning,
             stacklevel=2,

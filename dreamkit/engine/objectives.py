@@ -15,6 +15,7 @@ Terms = dict[str, float]
 
 def parse_terms(given: Iterable[str] | Mapping[str, float], layers: Sequence[str]) -> Terms:
     """Layer terms such as `mixed3,mixed5=0.5` as layer names with weights; a layer named twice adds up.
+    A layer of weight zero is as good as not named.
 
     An exact layer name wins before any parsing, so names that hold commas or equals signs work.
     A mapping holds exact names.
@@ -31,7 +32,7 @@ def parse_terms(given: Iterable[str] | Mapping[str, float], layers: Sequence[str
         terms[name] = terms.get(name, 0.0) + weight
     if not any(terms.values()):
         raise LayerError(f"every weight of {', '.join(terms)} is zero; give at least one layer a pull")
-    return terms
+    return {name: weight for name, weight in terms.items() if weight}
 
 
 def _split(given: Iterable[str], known: set[str]) -> Iterable[tuple[str, float]]:
