@@ -73,6 +73,8 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
         ImageError: no such file, no picture, a damaged one, or one of more than `max_pixels` pixels,
             which is refused before it is decoded.
     """
+    if str(path).startswith(("http://", "https://")):
+        raise ImageError(f"{path} is an address; download the picture first")
     path = Path(path)
     # os.path's own questions: they answer no, where Path's raise, for a name that cannot be one.
     if not os.path.isfile(path):
@@ -158,20 +160,18 @@ def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = 
         ImageError: an unknown ending, a missing or read-only folder, an existing file without
             `overwrite`, or a side that the format cannot hold.
     """
+    if os.path.isdir(path):
+        raise ImageError(f"{path} is a folder; give a file name in it")
     if path.suffix.lower() not in _FORMATS:
         raise ImageError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(_FORMATS)}")
     if not os.path.isdir(path.parent):
-        raise ImageError(
-            f"the folder {path.parent} of {path.name} does not exist; create it or choose another"
-        )
+        raise ImageError(f"the folder {path.parent} does not exist; create it or choose another")
     try:
         there = path.exists()
     except OSError as error:
         raise ImageError(
             f"{path.name[:40]}... cannot be a file name ({error.strerror}); choose another"
         ) from error
-    if path.is_dir():
-        raise ImageError(f"{path} is a folder; give a file name in it")
     if there and not overwrite:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite")
     if not os.access(path.parent, os.W_OK):

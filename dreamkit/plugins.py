@@ -18,6 +18,7 @@ import pluggy
 from dreamkit import hookspecs
 from dreamkit.errors import DreamkitWarning, ModelError, did_you_mean, first_line
 from dreamkit.providers import ModelProvider
+from dreamkit.version import __version__
 
 BUILT_IN = "dreamkit"
 _BUILT_IN_MODULES = ("dreamkit.models.inception_v3",)
@@ -42,7 +43,7 @@ class Registry:
         self._providers: dict[str, tuple[ModelProvider, Plugin]] = {}
         self._third_party = third_party
         self._complete = False
-        built_in = Plugin(name=BUILT_IN, distribution=BUILT_IN, version="")
+        built_in = Plugin(name=BUILT_IN, distribution=BUILT_IN, version=__version__)
         self.plugins.append(built_in)
         for module in _BUILT_IN_MODULES:
             self._collect(import_module(module), built_in)
@@ -56,7 +57,9 @@ class Registry:
         if name not in self._providers:
             self._load_third_party()
         if name not in self._providers:
-            raise ModelError(f"there is no model {name!r}; {did_you_mean(name, self._providers)}")
+            raise ModelError(
+                f"there is no model {name!r}; {did_you_mean(name, self._providers)} (plugins bring more)"
+            )
         return self._providers[name][0]
 
     def providers(self) -> Iterator[tuple[ModelProvider, Plugin]]:

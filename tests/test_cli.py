@@ -109,6 +109,18 @@ def test_overwrite_replaces(run, picture, tmp_path):
     assert size(tmp_path / "out.png") == (56, 40)
 
 
+def test_overwrite_alone_replaces_the_usual_name(run, picture, tmp_path):
+    for _ in range(2):
+        assert "wrote photo.dream.png" in run("dream", picture, *QUICK, "--overwrite")[1]
+    assert not (tmp_path / "photo.dream-2.png").exists()
+
+
+def test_a_bare_dreamkit_shows_its_help(run):
+    _, out, err = run()
+    assert "Usage: dreamkit" in out + err
+    assert "error" not in err
+
+
 def test_quiet_says_nothing(run, picture):
     assert run("dream", picture, *QUICK, "-q") == (0, "", "")
 
@@ -174,12 +186,15 @@ BAD_INPUT = {
     # what is wrong: (arguments, exit code, what the message says)
     "missing file": (["dream", "nope.jpg"], 1, "nope.jpg does not exist"),
     "a folder": (["dream", "folder"], 1, "folder is a folder"),
+    "an address": (["dream", "https://example.org/a.jpg"], 1, "https://example.org/a.jpg is an address; download"),
+    "over the photograph": ([*DREAM, "-o", "photo.jpg", "--overwrite"], 1, "photo.jpg is the photograph itself"),
+    "noise with max size": (["dream", *QUICK, "--max-size", "9"], 2, "use --size"),
     "empty": (["dream", "empty.png"], 1, "empty.png is empty"),
     "truncated": (["dream", "cut.png"], 1, "cut.png is damaged or cut off"),
     "no picture": (["dream", "text.jpg"], 1, "text.jpg is no picture"),
     "1x1": (["dream", "dot.png", *QUICK], 1, r"1 x 1 pixels and the network needs at least 8"),
     "over the limit": ([*DREAM, "--max-pixels", "100"], 1, r"photo.jpg has 56 x 40 pixels, more than the 100"),
-    "missing folder": ([*DREAM, "-o", "none/x.png"], 1, "the folder none of x.png does not exist"),
+    "missing folder": ([*DREAM, "-o", "none/x.png"], 1, "the folder none does not exist"),
     "unknown ending": ([*DREAM, "-o", "x.bmp"], 1, r"x.bmp ends in .bmp; use one of .png"),
     "no ending": ([*DREAM, "-o", "x"], 1, "x ends in nothing"),
     "existing output": ([*DREAM, "-o", "kept.png"], 1, "kept.png exists; choose another name or give --overwrite"),

@@ -80,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             # Typer's own complaints about a command line; its Click is private, so they are told by shape.
             if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):
                 raise
-            terminal.error(_usage(error.format_message(), getattr(error, "ctx", None)))
+            if error.format_message():  # a bare `dreamkit` has shown its help, and nothing is wrong
+                terminal.error(_usage(error.format_message(), getattr(error, "ctx", None)))
             code = error.exit_code
     sys.exit(code if isinstance(code, int) else 0)
 

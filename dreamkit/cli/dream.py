@@ -60,7 +60,7 @@ def dream(
     step_size: Annotated[float | None, _option("step_size", "--step-size")] = None,
     objective: Annotated[str | None, _option("objective", "--objective")] = None,
     balance: Annotated[bool | None, _option("balance", "--balance/--no-balance")] = None,
-    normalise: Annotated[str | None, _option("normalise", "--normalise")] = None,
+    normalise: Annotated[str | None, _option("normalise", "--normalise", "--normalize")] = None,
     jitter: Annotated[int | None, _option("jitter", "--jitter")] = None,
     tile_size: Annotated[int | None, _option("tile_size", "--tile-size")] = None,
     max_size: Annotated[int | None, _option("max_size", "--max-size")] = None,
@@ -83,6 +83,8 @@ def dream(
     image = _image(pictures or [], image_filepath, layers)
     if image is not None and size is not None:
         raise UsageError("--size is the size of a dream of noise; use --max-size to shrink a photograph")
+    if image is None and max_size is not None:
+        raise UsageError("--max-size shrinks a photograph; use --size for a dream of noise")
     given: dict[str, Any] = {
         "layers": tuple(layers) if layers else None,
         "octaves": octaves,
@@ -121,7 +123,10 @@ def _dream(
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     picture = api.open_picture(image, options)
     shape = options.size if picture is None else picture.pixels.shape[:2]
-    path = output or images.free_name(f"{Path(image).stem}.dream" if image else "dream")
+    stem = f"{Path(image).stem}.dream" if image else "dream"
+    path = output or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
+    if image is not None and path.exists() and path.samefile(image):
+        raise ConfigError(f"{path} is the photograph itself; write the dream somewhere else")
     images.check_output(path, overwrite=overwrite, size=(shape[0], shape[1]))
 
     def save(result: api.Dream) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Step:
     size: tuple[int, int]
     objective: float
     done: float
-    pixels: Pixels
+    pixels: Pixels = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

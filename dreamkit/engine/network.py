@@ -178,8 +178,8 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
         if weights is None:
             raise
         raise WeightsError(
-            f"{weights} holds no weights of {provider.name} ({first_line(error)[:200]}); "
-            "give the file that this model's provider names"
+            f"{weights} holds no weights of {provider.name} ({first_line(error).split('. ')[0][:100]}); "
+            "give a weights file that was made for this network"
         ) from error
     if isinstance(source, SavedModel):
         return _of_saved_model(provider, source)

@@ -34,5 +34,6 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
             file_name=_FILE,
         ),
         min_size=75,
+        licence="Apache-2.0",
         description="Inception v3 trained on ImageNet: eyes, dogs, birds and towers",
     )
