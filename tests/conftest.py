@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +19,18 @@ WEIGHTS = DATA / "inception_v3" / "inception_v3_2015_notop.weights.h5"
 
 settings.register_profile("dreamkit", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("dreamkit")
+
+
+@contextmanager
+def files_no_larger_than(size):
+    """A disk that is full after `size` bytes of a file."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(autouse=True)

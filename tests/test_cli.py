@@ -196,6 +196,7 @@ BAD_INPUT = {
     "over the limit": ([*DREAM, "--max-pixels", "100"], 1, r"photo.jpg has 56 x 40 pixels, more than the 100"),
     "missing folder": ([*DREAM, "-o", "none/x.png"], 1, "the folder none does not exist"),
     "unknown ending": ([*DREAM, "-o", "x.bmp"], 1, r"x.bmp ends in .bmp; use one of .png"),
+    "a name too long": ([*DREAM, "-o", "x" * 300 + ".png"], 1, r"x\.\.\. cannot be a file name"),
     "no ending": ([*DREAM, "-o", "x"], 1, "x ends in nothing"),
     "existing output": ([*DREAM, "-o", "kept.png"], 1, "kept.png exists; choose another name or give --overwrite"),
     "output is a folder": ([*DREAM, "-o", "folder.png", "--overwrite"], 1, "folder.png is a folder"),

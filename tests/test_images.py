@@ -10,10 +10,11 @@ import struct
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from conftest import files_no_larger_than
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
@@ -850,18 +851,6 @@ def test_of_many_that_write_at_once_one_wins(tmp_path):
     assert len(winners) == 1
     assert list(listing(tmp_path)) == ["dream.png"]
     assert (read(tmp_path / "dream.png").pixels == winners[0]).all()
-
-
-@contextmanager
-def files_no_larger_than(size):
-    """A disk that is full after `size` bytes of a file."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

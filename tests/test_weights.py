@@ -8,13 +8,13 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
 
 import numpy as np
 import pytest
+from conftest import files_no_larger_than
 
 from dreamkit import weights
 from dreamkit.errors import WeightsError
@@ -325,18 +325,6 @@ def test_a_folder_in_the_way_is_one_line(server, home):
     with pytest.raises(WeightsError, match="cannot keep weights in") as failed:
         weights.fetch(record(server.url))
     assert "\n" not in str(failed.value)
-
-
-@contextmanager
-def files_no_larger_than(size):
-    """A disk that is full after `size` bytes of a file."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("room", [0, HALF, len(BODY) - 1])

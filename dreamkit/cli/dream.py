@@ -125,9 +125,9 @@ def _dream(
     shape = options.size if picture is None else picture.pixels.shape[:2]
     stem = f"{Path(image).stem}.dream" if image else "dream"
     path = output or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
+    images.check_output(path, overwrite=overwrite, size=(shape[0], shape[1]))
     if image is not None and path.exists() and path.samefile(image):
         raise ConfigError(f"{path} is the photograph itself; write the dream somewhere else")
-    images.check_output(path, overwrite=overwrite, size=(shape[0], shape[1]))
 
     def save(result: api.Dream) -> Path:
         try:
