@@ -10,7 +10,7 @@ from typing import Any
 
 from dreamkit.errors import ConfigError, did_you_mean
 
-DEFAULT_MODEL = "inception_v3"
+DEFAULT_MODEL = "pocket"
 
 
 def _option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002

@@ -21,7 +21,7 @@ from dreamkit.providers import ModelProvider
 from dreamkit.version import __version__
 
 BUILT_IN = "dreamkit"
-_BUILT_IN_MODULES = ("dreamkit.models.inception_v3",)
+_BUILT_IN_MODULES = ("dreamkit.models.pocket", "dreamkit.models.inception_v3")
 
 
 @dataclass(slots=True)

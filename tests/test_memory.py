@@ -21,7 +21,7 @@ def peak(tmp_path, photographs, inception_weights):
     def peak(size, *options):
         picture = tmp_path / f"{size[0]}.png"
         photo.resize(size, Image.Resampling.BICUBIC).save(picture, compress_level=1)
-        command = [sys.executable, "-m", "dreamkit", "dream", str(picture), "-m", "inception_v3"]
+        command = [sys.executable, "-m", "dreamkit", "dream", str(picture)]
         command += [
             "-w",
             str(inception_weights),

@@ -12,6 +12,10 @@ from dreamkit import config
 from dreamkit.cli import terminal
 from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError
 
+_BY_DEFAULT = (
+    f"dreaming with {config.DEFAULT_MODEL}, the small network that dreamkit carries "
+    "(--model inception_v3: the classic look, one download of 88 MB)"
+)
 _SIZE = "{1}x{0}".format(*config.default("size"))
 
 
@@ -46,8 +50,14 @@ def dream(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option("-m", "--model", help="The network; `dreamkit models` lists them.")
-    ] = config.DEFAULT_MODEL,
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            help=f"The network; `dreamkit models` lists them. Default: {config.DEFAULT_MODEL}.",
+            show_default=False,
+        ),
+    ] = None,
     weights: Annotated[
         Path | None,
         typer.Option("-w", "--weights", metavar="PATH", help="A weights file, instead of fetching one."),
@@ -104,7 +114,17 @@ def dream(
     }
     options = config.DreamConfig.of(**{name: value for name, value in given.items() if value is not None})
     with terminal.own_lines_only(verbose=verbose):
-        _dream(image, output, model, weights, options, overwrite=overwrite, quiet=quiet)
+        if model is None and not quiet:
+            typer.echo(_BY_DEFAULT, err=True)
+        _dream(
+            image,
+            output,
+            model or config.DEFAULT_MODEL,
+            weights,
+            options,
+            overwrite=overwrite,
+            quiet=quiet,
+        )
 
 
 def _dream(

@@ -179,7 +179,7 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
             raise
         raise WeightsError(
             f"{weights} holds no weights of {provider.name} ({first_line(error).split('. ')[0][:100]}); "
-            "give a weights file that was made for this network"
+            "give a weights file that was made for this network, or name its network with --model"
         ) from error
     if isinstance(source, SavedModel):
         return _of_saved_model(provider, source)
