@@ -20,7 +20,9 @@ endif
 # What `make dream` dreams; make dream IMAGE=photo.jpg OPTIONS="--layers mixed5"
 IMAGE ?= docs/pictures/chelsea.jpg
 OPTIONS ?=
-WEIGHTS ?= $(wildcard $(DREAMKIT_TEST_DATA)/inception_v3/inception_v3_2015_notop.weights.h5)
+# A weights file of Inception v3, to dream with it where there is no network, and to compare with.
+WEIGHTS ?=
+FOUND = $(or $(WEIGHTS),$(wildcard $(DREAMKIT_TEST_DATA)/inception_v3/inception_v3_2015_notop.weights.h5))
 
 .PHONY: help dream test test-all lint bench clean
 
@@ -28,10 +30,10 @@ help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
 	@echo "make test      set up $(VENV) and run the tests, the linters and the type checker"
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
-	@echo "make bench     compare with the TensorFlow tutorial's loop (WEIGHTS=inception_v3.h5)"
+	@echo "make bench     compare with the TensorFlow tutorial's loop, and pocket with Inception v3 (WEIGHTS=inception_v3.h5)"
 
 dream: $(VENV)/.dreamkit
-	$(BIN)/dreamkit dream $(IMAGE) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(OPTIONS)
+	$(BIN)/dreamkit dream $(IMAGE) $(if $(WEIGHTS),--model inception_v3 --weights $(WEIGHTS)) $(OPTIONS)
 
 test: lint
 	$(BIN)/python -m pytest
@@ -46,7 +48,8 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test
-	$(BIN)/python tests/benchmarks/bench_step.py $(if $(WEIGHTS),--weights $(WEIGHTS))
+	$(BIN)/python tests/benchmarks/bench_step.py $(if $(FOUND),--weights $(FOUND))
+	$(BIN)/python scripts/measure_pocket.py docs/pictures/chelsea.jpg docs/pictures/rocket.jpg docs/pictures/coffee.jpg $(if $(FOUND),--teacher-weights $(FOUND))
 
 $(VENV)/.dreamkit: pyproject.toml constraints.txt
 	@echo "Setting up dreamkit in $(VENV) with $(if $(UV),uv,pip): a few hundred megabytes, some minutes."

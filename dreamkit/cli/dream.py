@@ -13,8 +13,8 @@ from dreamkit.cli import terminal
 from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError
 
 _BY_DEFAULT = (
-    f"dreaming with {config.DEFAULT_MODEL}, the small network that dreamkit carries "
-    "(--model inception_v3: the classic look, one download of 88 MB)"
+    f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
+    "--model inception_v3 has the classic look, for one download of 88 MB"
 )
 _SIZE = "{1}x{0}".format(*config.default("size"))
 
@@ -114,23 +114,13 @@ def dream(
     }
     options = config.DreamConfig.of(**{name: value for name, value in given.items() if value is not None})
     with terminal.own_lines_only(verbose=verbose):
-        if model is None and not quiet:
-            typer.echo(_BY_DEFAULT, err=True)
-        _dream(
-            image,
-            output,
-            model or config.DEFAULT_MODEL,
-            weights,
-            options,
-            overwrite=overwrite,
-            quiet=quiet,
-        )
+        _dream(image, output, model, weights, options, overwrite=overwrite, quiet=quiet)
 
 
 def _dream(
     image: str | None,
     output: Path | None,
-    model: str,
+    given_model: str | None,
     weights: Path | None,
     options: config.DreamConfig,
     *,
@@ -138,6 +128,7 @@ def _dream(
     quiet: bool,
 ) -> None:
     started = time.monotonic()
+    model = given_model or config.DEFAULT_MODEL
     from dreamkit import api, images
 
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
@@ -176,6 +167,8 @@ def _dream(
     if not quiet:
         height, width = result.pixels.shape[:2]
         typer.echo(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
+        if given_model is None:
+            typer.echo(_BY_DEFAULT, err=True)
 
 
 def _image(pictures: list[str], image_filepath: str | None, layers: list[str] | None) -> str | None:
