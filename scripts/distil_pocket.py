@@ -18,7 +18,7 @@ import dataclasses
 import hashlib
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -181,12 +181,8 @@ def provider_of(name: str, arrays: factorise.Arrays) -> dreamkit.ModelProvider:
     return dataclasses.replace(carried, name=name, load=lambda _: pocket.network(arrays))
 
 
-def sha256(paths: Iterable[Path]) -> str:
-    """One hash of files, one after the other."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def machine() -> str:
@@ -215,7 +211,7 @@ def card(trained: dict[str, Any], teacher: Any, student: Any, pictures: dict[str
     return f"""# The pocket network
 
 Inception v3's plan to `mixed4` with its convolutions in thin steps, made by `scripts/distil_pocket.py`.
-For dreaming; it classifies nothing. Its weights are under dreamkit's licence, Apache-2.0.
+For dreaming; it classifies nothing.
 
 | | |
 |---|---|
@@ -229,25 +225,45 @@ Of the convolutions, for one pass over 512 x 512 pixels, in GFLOP.
 |---|---|---|---|
 {newline.join(costs)}
 
-A gradient of 512 x 512 pixels at `mixed4` takes {seconds["pocket"]:.3f} s, the teacher's
-{seconds["teacher"]:.3f} s: {seconds["teacher"] / seconds["pocket"]:.1f} times as long, on the machine
-above.
+A gradient of 512 x 512 pixels at `mixed4` took {seconds["pocket"]:.3f} s, and the teacher's
+{seconds["teacher"]:.3f} s, {seconds["teacher"] / seconds["pocket"]:.1f} times as long.
 
 ## How much of the teacher's dream it dreams
 
-On photographs held out from training, with dreamkit's default options: the rise of the teacher's objective
-through pocket's dream over its rise through the teacher's own; the same for noise as strong as pocket's
-change; and the cosine between both networks' pixel gradients on the photograph.
+On photographs held out from training and on pictures from elsewhere, with dreamkit's default options:
+the rise of the teacher's objective through pocket's dream over its rise through the teacher's own; the same
+for noise as strong as pocket's change; and the cosine between both networks' pixel gradients there.
 
 {shares}
 """
 
 
+def begun(
+    checkpoint: Path,
+    guide: Network,
+    whole: factorise.Arrays,
+    pictures: Sequence[Array],
+    share: float,
+    learning_rate: float,
+    seed: int,
+) -> tuple[Trainer, np.random.Generator]:
+    """A trainer, from the checkpoint where there is one, and the draws of its crops."""
+    if not checkpoint.exists():
+        random = np.random.default_rng(seed)
+        print(f"{len(pictures)} photographs; ranks for {share:.3f} of the teacher's arithmetic:")
+        begin = thin_arrays(guide, whole, pictures, share, random)
+        return Trainer(Network(pocket.network(begin)), learning_rate), random
+    with np.load(checkpoint, allow_pickle=False) as arrays:
+        found = dict(arrays)
+    trainer = Trainer(Network(pocket.network(found)), learning_rate)
+    trainer.restore(found)
+    print(f"going on after {trainer.seconds / 60:.1f} minutes, {trainer.seen} crops")
+    return trainer, np.random.default_rng([seed, trainer.steps])
+
+
 def main(
     photographs: Annotated[Path, typer.Option(help="a folder of pictures", exists=True, file_okay=False)],
-    out: Annotated[Path, typer.Option(help="checkpoint, weights and model card go here")] = Path(
-        "build/pocket"
-    ),
+    out: Annotated[Path, typer.Option(help="for checkpoint, weights and card")] = Path("build/pocket"),
     teacher: Annotated[str, typer.Option(help="a model, or an npz of its convolutions")] = "inception_v3",
     teacher_weights: Annotated[Path | None, typer.Option(help="the teacher's weights file")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="of training, in all")] = 60.0,
@@ -258,57 +274,50 @@ def main(
     uses: Annotated[int, typer.Option(min=1, help="steps with a crop before it is dreamed on")] = 3,
     learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-3,
     measured: Annotated[int, typer.Option(min=1, help="held-out photographs dreamed for the card")] = 12,
+    elsewhere: Annotated[list[Path] | None, typer.Option(help="another picture for the card")] = None,
     seed: int = 0,
 ) -> None:
     """Trains the pocket network from a teacher and a folder of photographs."""
     tf.random.set_seed(seed)
-    random = np.random.default_rng(seed)
     pictures, unseen = (samples.photographs(photographs, held_out) for held_out in (False, True))
     whole, source = teacher_arrays(teacher, teacher_weights)
     guide = Network(pocket.network(whole))
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint_path = out / "checkpoint.npz"
-    if checkpoint_path.exists():
-        with np.load(checkpoint_path, allow_pickle=False) as arrays:
-            checkpoint = dict(arrays)
-        trainer = Trainer(Network(pocket.network(checkpoint)), learning_rate)
-        trainer.restore(checkpoint)
-        random = np.random.default_rng([seed, trainer.steps])
-        print(f"going on after {trainer.seconds / 60:.1f} minutes, {trainer.seen} crops")
-    else:
-        print(f"{len(pictures)} photographs; ranks for {share:.3f} of {teacher}'s arithmetic:")
-        begin = thin_arrays(guide, whole, [*pictures.values()], share, random)
-        trainer = Trainer(Network(pocket.network(begin)), learning_rate)
+    checkpoint, weights = out / "checkpoint.npz", out / "pocket.npz"
+    shown = [*pictures.values()]
+    trainer, random = begun(checkpoint, guide, whole, shown, share, learning_rate, seed)
 
     answers = training.teacher_answers(guide)
-    held = samples.Pool(
-        [*unseen.values()], answers, guide.channels, side, batch, np.random.default_rng([seed, 1])
-    )
+    fixed = np.random.default_rng([seed, 1])
+    held = samples.Pool([*unseen.values()], answers, guide.channels, side, batch, fixed)
     held.fill(_HELD_OUT)
     held.refresh()  # some of them dreamed upon
     tests = [training.tensors(held.draw()) for _ in range(max(1, _HELD_OUT // batch))]
     print("before   ", training.described(*training.held_out(trainer, tests)), flush=True)
-    seen = samples.Pool([*pictures.values()], answers, guide.channels, side, batch, random)
+    seen = samples.Pool(shown, answers, guide.channels, side, batch, random)
     seen.fill(pool)
-    training.train(trainer, seen, tests, minutes, uses, checkpoint_path)
+    training.train(trainer, seen, tests, minutes, uses, checkpoint)
     cosines, errors = training.held_out(trainer, tests)
     print("after    ", training.described(cosines, errors), flush=True)
 
     half = {key: array.astype(np.float16) for key, array in training.arrays_of(trainer.student.model).items()}
-    weights = out / "pocket.npz"
     training.write(weights, half)
-    names = list(unseen)[:: max(1, len(unseen) // measured)][:measured]
     trained = {
-        "weights": f"{weights.stat().st_size / 1e6:.2f} MB, float16, sha256 {sha256([weights])}",
-        "teacher": f"{teacher}, {source.name}, sha256 {sha256([source])}",
-        "photographs": f"{len(pictures)} to train on, {len(unseen)} held out (every {samples.HELD_OUT}th by "
-        "name), none of them part of dreamkit",
+        "weights": f"{weights.stat().st_size / 1e6:.2f} MB, float16, sha256 {sha256(weights)}",
+        "teacher": f"{Path(teacher).stem}, {source.name}, sha256 {sha256(source)}",
+        "terms": "Apache-2.0, as dreamkit and as the teacher; the photographs' own terms are not stated by "
+        "those who collected them, and none of them is part of dreamkit",
+        "photographs": f"{len(pictures)} to train on, {len(unseen)} held out, every {samples.HELD_OUT}th",
         "trained": f"{trainer.seen} crops of {side} px, {trainer.seconds:.0f} s on {machine()}, seed {seed}",
-        "cosine with the teacher's pixel gradients, mixed0 to mixed4": " ".join(f"{v:.3f}" for v in cosines),
-        "relative squared error of activations, mixed0 to mixed4": " ".join(f"{v:.3f}" for v in errors),
+        "cosine with the teacher's pixel gradients, mixed0 to mixed4": training.figures(cosines),
+        "relative squared error of activations, mixed0 to mixed4": training.figures(errors),
     }
     shipped = Network(pocket.network({key: array.astype(np.float32) for key, array in half.items()}))
-    text = card(trained, guide, shipped, {name: unseen[name] for name in names})
+    names = list(unseen)[:: max(1, len(unseen) // measured)][:measured]
+    dreamed = {name: unseen[name] for name in names} | {
+        path.stem: samples.shrunk(path) for path in elsewhere or []
+    }
+    text = card(trained, guide, shipped, dreamed)
     (out / "pocket.md").write_text(text)
     print(f"wrote {weights} and {out / 'pocket.md'}")
 

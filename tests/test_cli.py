@@ -125,6 +125,25 @@ def test_quiet_says_nothing(run, picture):
     assert run("dream", picture, *QUICK, "-q") == (0, "", "")
 
 
+def test_the_network_carried_along_is_the_default_and_says_so(run, tmp_path):
+    quick = ["dream", "--size", "64", "--octaves", "1", "--steps", "1"]
+    code, _, err = run(*quick)
+    assert code == 0
+    assert re.search(r"^dreamed by pocket,.*--model inception_v3.*$", err, re.M)
+    assert read_recipe(tmp_path / "dream.png")["model"]["name"] == "pocket"
+    assert "inception_v3" not in run(*quick, "--model", "pocket")[2]
+    assert run(*quick, "--quiet") == (0, "", "")
+
+
+def test_weights_of_another_network_say_to_name_it(run, tmp_path):
+    (tmp_path / "other.h5").write_bytes(b"not an npz")
+    code, out, err = run("dream", "--size", "64", "-w", "other.h5")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(
+        r"error: other.h5 holds no weights of pocket \(.*\);.*name its network with --model\n", err
+    )
+
+
 def test_max_size_shrinks(run, picture, tmp_path):
     assert run("dream", picture, *QUICK, "--max-size", "28", "-o", "s.png")[0] == 0
     assert size(tmp_path / "s.png") == (28, 20)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 
+import dreamkit
 from dreamkit.models import inception_v3, pocket
 
 
@@ -92,3 +94,22 @@ def test_the_least_size_is_the_least(carried):
     assert carried(np.zeros((1, side, side, 3), np.float32)).shape[1:3] == (1, 1)
     with pytest.raises(ValueError, match="dimension|size"):
         carried(np.zeros((1, side - 1, side - 1, 3), np.float32))
+
+
+def test_its_card_is_of_these_weights():
+    card = pocket.WEIGHTS.with_suffix(".md").read_text()
+    assert hashlib.sha256(pocket.WEIGHTS.read_bytes()).hexdigest() in card
+
+
+@pytest.mark.heavy
+def test_it_dreams_much_of_what_its_teacher_dreams(inception_weights, photographs):
+    """On photographs held out from its training; noise as strong lowers the teacher's objective."""
+    import measure_pocket
+    from distillation import samples
+
+    networks = dreamkit.load("pocket"), dreamkit.load("inception_v3", inception_weights)
+    unseen = samples.photographs(photographs, held_out=True)
+    rows = list(measure_pocket.share(*networks, {name: unseen[name] for name in list(unseen)[::12]}))
+    assert np.mean([row.share for row in rows]) > 0.25
+    assert min(row.cosine for row in rows) > 0.1
+    assert max(row.noise for row in rows) < 0

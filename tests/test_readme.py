@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from conftest import ROOT
 
 from dreamkit import config
@@ -33,9 +34,11 @@ def test_the_options_are_those_of_the_config():
     assert table[1] == options_table()
 
 
-def test_what_the_readme_shows_exists():
-    for path in re.findall(r"\]\((docs/[^)]+)\)", README):
-        assert (ROOT / path).is_file(), path
+@pytest.mark.parametrize("page", ["README.md", "docs/gallery.md", "docs/plugins.md"])
+def test_what_a_page_shows_exists(page):
+    paths = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
+    for path in paths:
+        assert (ROOT / page).parent.joinpath(path).is_file(), path
 
 
 def test_commands_are_known():

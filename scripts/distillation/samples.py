@@ -35,10 +35,11 @@ def photographs(folder: Path, held_out: bool) -> dict[str, Array]:
     chosen = [path for index, path in enumerate(paths) if (index % HELD_OUT == 0) == held_out]
     if not chosen:
         raise SystemExit(f"{folder} holds {len(paths)} photographs; it takes at least two, JPEG, PNG or WebP")
-    return {path.stem: _shrunk(path) for path in chosen}
+    return {path.stem: shrunk(path) for path in chosen}
 
 
-def _shrunk(path: Path) -> Array:
+def shrunk(path: Path) -> Array:
+    """A picture with its short side at most 320 pixels, uint8 RGB."""
     with Image.open(path) as opened:
         opened.draft("RGB", (_SHORT_SIDE, _SHORT_SIDE))
         picture = opened.convert("RGB")
@@ -100,7 +101,6 @@ class Pool:
         self._students: dict[int, Array] = {}
         self._queue: list[int] = []
         self._oldest = 0
-        self.drawn = 0
 
     def fill(self, size: int) -> None:
         """Adds samples until there are `size`, rounded up to whole batches."""
@@ -137,13 +137,11 @@ class Pool:
 
     def _next(self, place: int) -> Array:
         random = self.random
+        theirs = self._gradients[place]
+        own = self._students.pop(place, theirs)
         if random.random() < _AFRESH:
-            self._students.pop(place, None)
             return crop(self.pictures, self.side, random)
-        gradient = self._gradients[place]
-        if random.random() < 0.5:
-            gradient = self._students.pop(place, gradient)
-        gradient = gradient.astype(np.float32)
+        gradient = (own if random.random() < 0.5 else theirs).astype(np.float32)
         step = random.uniform(*_LEVELS) / max(float(np.abs(gradient).mean()), 1e-8)
         pixels = np.clip(self._pixels[place].astype(np.float32) + step * gradient, 0, 255)
         return self._enlarged(pixels) if random.random() < _ZOOM else pixels
@@ -160,7 +158,6 @@ class Pool:
         gradients, features = self.answers(
             np.stack(pixels), [np.stack(layer) for layer in zip(*weights, strict=True)]
         )
-        self.drawn += len(pixels)
         # Half precision keeps a thousand samples under a gigabyte; a unit vector needs scaling to fit it.
         gradients = (gradients * self.side).astype(np.float16)
         for index, pixel in enumerate(pixels):

@@ -70,7 +70,7 @@ def write(path: Path, arrays: dict[str, Array]) -> None:
     """An npz, whole or not at all."""
     partial = path.with_name(f"{path.name}.part")
     with open(partial, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     partial.replace(path)
 
 
@@ -115,6 +115,7 @@ class Trainer:
         return own, tf.reduce_sum(own * theirs, (1, 2, 3)), tf.stack(errors)
 
     def save(self, path: Path) -> None:
+        """Writes a checkpoint: the student's arrays by name, the optimizer's in its order."""
         progress = np.array([self.seconds, self.steps, self.seen])
         moved = {f"optimizer/{i}": value.numpy() for i, value in enumerate(self.optimizer.variables)}
         write(path, {**arrays_of(self.student.model), **moved, "progress": progress})
@@ -142,9 +143,12 @@ def held_out(trainer: Trainer, batches: list[list[Any]]) -> tuple[Array, Array]:
 
 def described(cosines: Array, errors: Array) -> str:
     """One line of figures, layer by layer."""
-    return "cosine {}  error {}".format(
-        *(" ".join(f"{v:.3f}" for v in values) for values in (cosines, errors))
-    )
+    return f"cosine {figures(cosines)}  error {figures(errors)}"
+
+
+def figures(values: Array) -> str:
+    """Of all layers, with three digits."""
+    return " ".join(f"{value:.3f}" for value in values)
 
 
 def teacher_answers(teacher: Network) -> Callable[[Array, list[Array]], tuple[Array, list[Array]]]:
