@@ -169,7 +169,7 @@ def figures(printed, when):
 def test_two_minutes_on_twenty_pictures_teach_it_something(tmp_path, photographs, inception_weights):
     folder, out = tmp_path / "photographs", tmp_path / "out"
     folder.mkdir()
-    for path in sorted(photographs.glob("*.jpg"))[::50][:21]:  # the first is held out
+    for path in sorted(photographs.glob("*.jpg"))[::50]:  # twenty, of which the first is held out
         shutil.copy(path, folder)
     command = [sys.executable, SCRIPTS / "distil_pocket.py", "--photographs", folder, "--out", out]
     command += ["--teacher-weights", inception_weights, "--minutes", "2", "--pool", "96", "--measured", "1"]
@@ -181,7 +181,7 @@ def test_two_minutes_on_twenty_pictures_teach_it_something(tmp_path, photographs
     with np.load(out / "pocket.npz") as arrays:
         assert all(arrays[key].dtype == np.float16 for key in arrays.files)
     card = (out / "pocket.md").read_text()
-    assert "20 to train on, 1 held out" in card or "19 to train on, 2 held out" in card
+    assert "19 to train on, 1 held out" in card
     # Stopped and started again it goes on where it was, here at the end.
     again = subprocess.run(command, text=True, capture_output=True)
     assert "going on after 2.0 minutes" in again.stdout

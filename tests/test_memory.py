@@ -5,37 +5,31 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
-def peak(tmp_path, photographs, inception_weights):
+def peak(tmp_path):
     """Dreams an enlarged photograph and gives the peak resident memory in MB."""
-    with Image.open(photographs / "n09468604_valley.jpg") as photo:
+    with Image.open(PICTURES / "coffee.jpg") as photo:
         photo = photo.convert("RGB")
 
     def peak(size, *options):
-        picture = tmp_path / f"{size[0]}.png"
+        picture, dream = tmp_path / f"{size[0]}.png", tmp_path / "out.png"
         photo.resize(size, Image.Resampling.BICUBIC).save(picture, compress_level=1)
-        command = [sys.executable, "-m", "dreamkit", "dream", str(picture)]
-        command += [
-            "-w",
-            str(inception_weights),
-            "-o",
-            str(tmp_path / "out.png"),
-            "--overwrite",
-            "--quiet",
-            *options,
-        ]
+        command = [sys.executable, "-m", "dreamkit", "dream", str(picture), "-o", str(dream)]
+        command += ["--overwrite", "--quiet", *options]
         process = subprocess.Popen(command)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0
-        with Image.open(tmp_path / "out.png") as dreamed:
+        with Image.open(dream) as dreamed:
             assert dreamed.size == size
         return usage.ru_maxrss / 1024
 
