@@ -49,6 +49,10 @@ class WeightsError(DreamkitError):
     """A weights file is missing, damaged or of another network."""
 
 
+class ConvertError(DreamkitError):
+    """A model of another framework cannot be read, or does what we cannot say."""
+
+
 class NumericError(DreamkitError):
     """The network returned something that is not a number."""
 
@@ -83,6 +87,12 @@ def did_you_mean(given: str, possible: Iterable[str], *, show: int = 8) -> str:
         return "there are none"
     more = f" and {len(names) - show} more" if len(names) > show else ""
     return f"choose from {', '.join(names[:show])}{more}"
+
+
+def shown(text: str, most: int = 60) -> str:
+    """`text` out of a file, fit for one line of a message: printable, at most `most` characters."""
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def first_line(error: BaseException) -> str:
