@@ -21,7 +21,7 @@ from dreamkit.providers import ModelProvider
 from dreamkit.version import __version__
 
 BUILT_IN = "dreamkit"
-_BUILT_IN_MODULES = ("dreamkit.models.pocket", "dreamkit.models.inception_v3")
+_BUILT_IN_MODULES = ("dreamkit.models.pocket", "dreamkit.models.inception_v3", "dreamkit.models.converted")
 
 
 @dataclass(slots=True)
@@ -52,15 +52,22 @@ class Registry:
         """The provider called `name`.
 
         Raises:
-            ModelError: nothing provides it; near misses are suggested.
+            ModelError: nothing provides it, and near misses are suggested; or it is to be set up first.
         """
-        if name not in self._providers:
-            self._load_third_party()
-        if name not in self._providers:
+        if not self.owner(name):
             raise ModelError(
                 f"there is no model {name!r}; {did_you_mean(name, self._providers)} (plugins bring more)"
             )
-        return self._providers[name][0]
+        provider = self._providers[name][0]
+        if provider.setup:
+            raise ModelError(f"{name} is to be set up first; run: {provider.setup}")
+        return provider
+
+    def owner(self, name: str) -> str:
+        """The distribution that provides `name`, empty where nothing does."""
+        if name not in self._providers:
+            self._load_third_party()
+        return self._providers[name][1].distribution if name in self._providers else ""
 
     def providers(self) -> Iterator[tuple[ModelProvider, Plugin]]:
         """Every provider with the plugin it comes from, built-ins first, then by name."""

@@ -6,7 +6,7 @@ import math
 import numbers
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import keras
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def is_name(text: object) -> bool:
+    """Whether `text` can be what a model is called: letters, digits, `.`, `_`, `-`, the first no sign."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,13 @@ class SavedModel:
         path: the folder that holds `saved_model.pb`.
         outputs: layer name, as users type it, to the output key of the signature.
         signature: the signature to call; it takes one float32 image batch `(n, height, width, 3)`.
+        min_sizes: for layers that need more than the provider's `min_size`, the shortest side in pixels.
     """
 
     path: Path
     outputs: Mapping[str, str]
     signature: str = "serving_default"
+    min_sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +90,7 @@ class Weights:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"(md5:[0-9a-f]{32})|(sha256:[0-9a-f]{64})", self.hash):
             raise ValueError(f"hash is {self.hash!r}; it is md5: or sha256: and lower-case hex digits")
-        if not _NAME.fullmatch(self.file_name):
+        if not is_name(self.file_name):
             raise ValueError(f"file_name is {self.file_name!r}; it is a plain file name")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url is {self.url!r}; it begins with https://")
@@ -105,6 +112,8 @@ class ModelProvider:
         min_size: the shortest side that the network accepts, in pixels.
         description: one line for `dreamkit models`.
         licence: the terms of the network.
+        setup: the command that makes the model ready, where something is still to be done; it is what a
+            user is told who asks for the model, and `load` is not called.
 
     Raises:
         ValueError: a field makes no sense; the message names the provider and the field.
@@ -118,9 +127,10 @@ class ModelProvider:
     min_size: int = 1
     description: str = ""
     licence: str = ""
+    setup: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
+        if not is_name(self.name):
             raise ValueError(f"provider name {self.name!r}: letters, digits, '.', '_' and '-' only")
         if not callable(self.load):
             raise ValueError(f"provider {self.name}: load is {self.load!r}; it is a function")

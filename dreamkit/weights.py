@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamkit import folders
 from dreamkit.errors import WeightsError, first_line
 from dreamkit.providers import ModelProvider, Weights
 
@@ -17,25 +18,17 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0
 _PIECE = 1 << 16  # bytes
 
 
-def home() -> Path:
-    """Where dreamkit keeps what it downloads: `DREAMKIT_HOME`, else the platform's cache folder."""
-    given = os.environ.get("DREAMKIT_HOME")
-    if given:
-        return Path(given).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("dreamkit", appauthor=False))
-
-
 def cached_path(weights: Weights) -> Path:
     """Where `weights` lie once fetched."""
-    return home() / "weights" / weights.file_name
+    return folders.cache() / "weights" / weights.file_name
 
 
 def state(provider: ModelProvider) -> str:
-    """Where a provider's weights are: `built in`, `cached` or `to download`."""
+    """Where a provider's weights are: `ready`, `cached`, `to download` or `to set up`."""
+    if provider.setup:
+        return "to set up"
     if provider.weights is None:
-        return "built in"
+        return "ready"
     return "cached" if cached_path(provider.weights).is_file() else "to download"
 
 

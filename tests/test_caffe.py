@@ -445,7 +445,7 @@ WRONG_MODELS = {
     "a prototxt": (CONV.encode(), "is a prototxt; give a caffemodel"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
     "a zip file": (b"PK\3\4", "is a zip file"),
-    "text": (b"<html>404</html>", "is damaged or no caffemodel"),
+    "text": (b"<html>404</html>", "is damaged or no file of Caffe"),
     "the oldest format": (part(2, part(1, part(1, "conv1"))), "is in the format of 2013 (V0)"),
     "cut off": (caffemodel(WEIGHTS)[:-1], "bytes are announced where"),
     "fewer numbers than said": (

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dreamkit.cli import dream, models, terminal
+from dreamkit.cli import convert, dream, models, terminal
 from dreamkit.errors import DreamkitError
 from dreamkit.version import __version__
 
@@ -59,6 +59,15 @@ def _root(
 
 for _function in (dream.dream, models.models, models.layers, models.plugins):
     app.command(cls=_Command)(_function)
+
+_converts = typer.Typer(
+    cls=_Group,
+    help="Bring over a network of another framework: compared with the original, and kept.",
+    no_args_is_help=True,
+)
+for _function in (convert.caffe, convert.onnx, convert.keras):
+    _converts.command(cls=_Command)(_function)
+app.add_typer(_converts, name="convert")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

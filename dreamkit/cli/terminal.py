@@ -127,6 +127,12 @@ class Meter:
         """Names what is being waited for."""
         self._show(what, total=None, completed=0, note="")
 
+    def task(self, what: str) -> None:
+        """Names what is being waited for; where nothing moves on a screen, as a line."""
+        self.doing(what)
+        if self._lines:
+            typer.echo(what, err=True)
+
     def download(self, done: int, total: int) -> None:
         """Hears of a download, in bytes."""
         self._show("fetching weights", total=total or None, completed=done, note=f"{done / 1e6:.0f} MB")

@@ -23,6 +23,7 @@ from dreamkit.errors import ConvertError, did_you_mean, first_line, shown
 Weight = NDArray[np.float32]
 
 MOST_TEXT = 8 << 20  # bytes of a prototxt; ResNet-152's has 120,000
+MOST_MEAN = 256 << 20  # bytes of a mean image; one of 256 pixels has 800,000
 MOST_AXES = 32  # of one blob, as in Caffe
 
 
@@ -339,6 +340,61 @@ def read(prototxt: Path, caffemodel: Path | None) -> Net:
     return _Reader(prototxt, record, caffemodel).net()
 
 
+def read_mean(path: Path) -> tuple[float, ...]:
+    """The mean of each channel of a mean image (`.binaryproto`), in the order the file has, BGR as a rule.
+
+    Raises:
+        ConvertError: the file cannot be read or is no such image.
+    """
+    try:
+        if os.path.getsize(path) > MOST_MEAN:
+            raise ConvertError(f"{path} is too large for a mean image; is it the caffemodel?")
+        data = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConvertError(f"cannot read mean file {path} ({first_line(error)})") from error
+    blob = parse_wire(memoryview(data), _BLOB, str(path))
+    image = _array(blob, f"mean file {path}: it")
+    if image.ndim not in (3, 4) or (image.ndim == 4 and len(image) != 1) or not image.size:
+        raise ConvertError(f"mean file {path} holds an array of {_sizes(image.shape)}; one image is expected")
+    return tuple(float(each) for each in image.reshape(*image.shape[-3:]).mean((1, 2), np.float64))
+
+
+def without_k(prototxt: Path) -> str:
+    """The text of a prototxt in which no LRN has a `k`, for readers that pass over it.
+
+    (k + s)^-b is k^-b (1 + s / k)^-b: an LRN with its alpha over k, and a Power behind it.
+    """
+    text = _text(prototxt)
+    record = parse_text(text, _NET, str(prototxt))
+    for layer in reversed([*record.get("layer", []), *record.get("layers", [])]):
+        params = with_defaults(layer.get("lrn_param", {}), _PARAMS["lrn_param"])
+        k, old = params["k"], layer.get("type") == "LRN" and "layers" in record
+        if layer.get("type") != "LRN" or not k > 0 or k == 1 or params["norm_region"] != "ACROSS_CHANNELS":
+            continue
+        name, top = layer.get("name", ""), next(iter(layer.get("top", [])), "")
+        lrn, power = ("LRN", "POWER") if old else ('"LRN"', '"Power"')
+        between = _quoted(f"{top}:k")
+        bottoms = " ".join(f"bottom: {_quoted(each)}" for each in layer.get("bottom", []))
+        body = (
+            f"name: {_quoted(f'{name}:k')} type: {lrn} {bottoms} top: {between} lrn_param {{ "
+            f"local_size: {params['local_size']} alpha: {params['alpha'] / k!r} beta: {params['beta']!r} }} }} "
+            f"{'layers' if old else 'layer'} {{ name: {_quoted(name)} type: {power} bottom: {between} "
+            f"top: {_quoted(top)} power_param {{ scale: {k ** -params['beta']!r} }}"
+        )
+        begin, end = layer.span
+        text = f"{text[:begin]}{body} {text[end:]}"
+    return text
+
+
+def _quoted(name: str) -> str:
+    """`name` as a text in a prototxt."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in name) + '"'
+
+
+def _escaped(character: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in character.encode())
+
+
 def _text(path: Path) -> str:
     try:
         if os.path.getsize(path) > MOST_TEXT:
@@ -575,7 +631,10 @@ def _with_weights(layers: tuple[Layer, ...], path: Path) -> Iterator[Layer]:
     for layer in layers:
         found, wanted = blobs.get(layer.name, []), weights_of(layer)
         if wanted is None or wanted == len(found):
-            arrays = tuple(_array(blob, layer, place, path) for place, blob in enumerate(found))
+            arrays = tuple(
+                _array(blob, f"caffemodel {path}: array {place} of layer {shown(layer.name)}")
+                for place, blob in enumerate(found)
+            )
         elif wanted == 0:
             arrays = ()  # as a Split inserted by Caffe, or a type that once had some
         else:
@@ -605,14 +664,13 @@ def _blobs(data: memoryview, path: Path) -> dict[str, list[Record]]:
     return {record.get("name", ""): record["blobs"] for record in records if "blobs" in record}
 
 
-def _array(blob: Record, layer: Layer, place: int, path: Path) -> Weight:
-    """One array of weights, its shape checked against what the file really holds."""
+def _array(blob: Record, what: str) -> Weight:
+    """One array, its shape checked against what the file really holds; `what` names it in messages."""
     given = blob.get("data", blob.get("double_data", np.empty(0, np.float32)))
     legacy = [blob.get(side, 0) for side in ("num", "channels", "height", "width")]
     shape = blob["shape"].get("dim", []) if "shape" in blob else legacy if any(legacy) else [len(given)]
     if len(shape) > MOST_AXES or any(size < 0 for size in shape) or prod(shape) != len(given):
         raise ConvertError(
-            f"caffemodel {path}: array {place} of layer {shown(layer.name)} is said to be {_sizes(shape)} "
-            f"and holds {len(given)} numbers; fetch it again"
+            f"{what} is said to be {_sizes(shape)} and holds {len(given)} numbers; fetch it again"
         )
     return np.array(given, np.float32).reshape(shape)

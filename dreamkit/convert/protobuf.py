@@ -66,6 +66,7 @@ class Record(dict[str, Any]):
     """
 
     line = 0  # where its text begins, from 1
+    span = (0, 0)  # where the text of its fields begins and ends
     skipped: frozenset[str] = frozenset()  # the names of the text's fields that were dropped
 
 
@@ -111,11 +112,11 @@ def parse_text(text: str, message: Message, source: str) -> Record:
 
 
 class _Tokens:
-    """A text, token by token: `kind` and `text` are of the one that comes next, `line` is where it is."""
+    """A text, token by token: `kind` and `text` are of the one that comes next, at `start` in `line`."""
 
     def __init__(self, text: str, source: str) -> None:
         self._all, self._source, self._at, self._parts = text, source, 0, 0
-        self.line, self.kind, self.text = 1, "", ""
+        self.line, self.start, self.kind, self.text = 1, 0, "", ""
         self.advance()
 
     def advance(self) -> str:
@@ -127,10 +128,10 @@ class _Tokens:
                 self.fail(f"cannot read {shown(self._all[self._at : self._at + 20].split(chr(10))[0])!r}")
             self._at = found.end()
             if found.lastgroup != "space":
-                self.kind, self.text = str(found.lastgroup), found.group()
+                self.start, self.kind, self.text = found.start(), str(found.lastgroup), found.group()
                 return before
             self.line += self._all.count("\n", found.start(), found.end())
-        self.kind, self.text = "end", ""
+        self.start, self.kind, self.text = self._at, "end", ""
         return before
 
     def take(self, *signs: str) -> bool:
@@ -159,8 +160,11 @@ def _record(tokens: _Tokens, message: Message, close: str, depth: int, line: int
         tokens.fail(f"more than {MOST_DEPTH} messages inside each other; this is no network's description")
     tokens.count()
     record = Record()
-    record.line = line
-    while not (tokens.take(close) if close else tokens.kind == "end"):
+    record.line, begin = line, tokens.start
+    while True:
+        record.span = begin, tokens.start
+        if tokens.take(close) if close else tokens.kind == "end":
+            return record
         if tokens.kind == "end":
             tokens.fail(f"the {close!r} is missing that ends what line {record.line} began")
         name, field = _field(tokens, message)
@@ -174,7 +178,6 @@ def _record(tokens: _Tokens, message: Message, close: str, depth: int, line: int
             record.setdefault(name, []).extend(values)
         else:
             record[name] = values[0]
-    return record
 
 
 def _field(tokens: _Tokens, message: Message) -> tuple[str, Field]:
@@ -441,7 +444,7 @@ class _Wire:
 
     def _damaged(self, at: int, problem: str) -> ConvertError:
         return ConvertError(
-            f"{self._source} is damaged or no caffemodel: at byte {at}, {problem}; fetch it again"
+            f"{self._source} is damaged or no file of Caffe's: at byte {at}, {problem}; fetch it again"
         )
 
 

@@ -77,6 +77,15 @@ def to_onnx(net: Net, blobs: Sequence[str] | None = None) -> onnx.ModelProto:
     return helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="dreamkit")
 
 
+def convertible(net: Net) -> list[str]:
+    """The blobs that depend on no layer of an unknown type, in order."""
+    beyond: set[str] = set()
+    for layer in net.layers:
+        if layer.type not in LAYERS or beyond.intersection(layer.bottoms):
+            beyond.update(layer.tops)
+    return [blob for blob in net.blobs if blob not in beyond]
+
+
 def _wanted(net: Net, blobs: Sequence[str] | None) -> list[str]:
     """The outputs, in the net's order."""
     for blob in blobs or ():
@@ -101,7 +110,7 @@ def _convert(graph: Graph, layer: Layer) -> None:
     if convert is None:
         _fail(
             layer,
-            f"its type is unknown; {did_you_mean(shown(layer.type), LAYERS)}; or ask for blobs before it",
+            f"its type is unknown; {did_you_mean(shown(layer.type), LAYERS)}; or name --layers before it",
         )
     if not layer.bottoms or not layer.tops:
         _fail(layer, f"it needs a bottom and a top and has {len(layer.bottoms)} and {len(layer.tops)}")

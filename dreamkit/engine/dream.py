@@ -82,19 +82,20 @@ def dream(
             f"{provider.name} has no default layers; name some, such as {', '.join(network.layers[-3:])}"
         )
     terms = objectives.parse_terms(given, network.layers)
-    if config.tile_size < provider.min_size:
+    min_size = network.min_size(terms)
+    if config.tile_size < min_size:
         raise ConfigError(
             f"tile_size is {config.tile_size} and {provider.name} needs windows of at least "
-            f"{provider.min_size} pixels; use --tile-size {provider.min_size} or more"
+            f"{min_size} pixels; use --tile-size {min_size} or more"
         )
     size = photo.shape[0], photo.shape[1]
     scale, scheme = config.octave_scale, config.octave_scheme
-    wanted = config.octaves or octaves.count(size, scale, scheme, provider.min_size)
-    run = octaves.plan(size, wanted, scale, scheme, provider.min_size)
+    wanted = config.octaves or octaves.count(size, scale, scheme, min_size)
+    run = octaves.plan(size, wanted, scale, scheme, min_size)
     skipped = wanted - len(run)
     if skipped:
         warnings.warn(
-            f"{skipped} of {wanted} octaves skipped: smaller than the {provider.min_size} pixels "
+            f"{skipped} of {wanted} octaves skipped: smaller than the {min_size} pixels "
             f"that {provider.name} needs",
             DreamkitWarning,
             stacklevel=2,
@@ -124,7 +125,7 @@ class _Climber:
         on_step: Callable[[Step], None] | None,
     ) -> None:
         self.config = config
-        self.min_size = network.provider.min_size
+        self.min_size = network.min_size(terms)
         self.ascent = network.ascent(list(terms), config.objective)
         self.weights = list(terms.values())
         self.pulls = np.asarray(self.weights, np.float32)

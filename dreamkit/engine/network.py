@@ -8,7 +8,7 @@ convolutions *before* the graph is differentiated, so the backward pass is folde
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -77,15 +77,24 @@ class Network:
 
     Attributes:
         provider: where it came from.
+        forward: of layer names, the function from what the network eats to their activations.
         layers: the names of everything that can be dreamed, from the picture inwards.
         digest: SHA-256 of its weights.
     """
 
-    def __init__(self, provider: ModelProvider, layers: Sequence[str], forward: Forward, digest: str) -> None:
+    def __init__(
+        self,
+        provider: ModelProvider,
+        layers: Sequence[str],
+        forward: Forward,
+        digest: str,
+        min_sizes: Mapping[str, int] | None = None,
+    ) -> None:
         self.provider = provider
+        self._min_sizes = min_sizes or {}
         self.layers = tuple(layers)
         self.digest = digest
-        self._forward = forward
+        self.forward = forward
         self._ascents: dict[tuple[tuple[str, ...], str], tf.types.experimental.PolymorphicFunction] = {}
 
     @property
@@ -124,6 +133,35 @@ class Network:
 
         return ascend
 
+    def activations(
+        self, layers: Sequence[str]
+    ) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
+        """The network as it is dreamed, to `layers`: RGB pixels 0 to 255, `(n, height, width, 3)`, to their
+        activations, `(n, height, width, channels)` each.
+
+        Raises:
+            LayerError: there is no such layer.
+        """
+        forward = fold(self._cut(layers))
+        return lambda pixels: [layer.numpy() for layer in forward(tf.constant(pixels, tf.float32))]
+
+    def min_size(self, layers: Iterable[str]) -> int:
+        """The shortest side, in pixels, of a picture that `layers` can be dreamed in."""
+        return max(self.provider.min_size, *(self._min_sizes.get(name, 1) for name in layers))
+
+    def least_side(self, layers: Sequence[str], most: int) -> int:
+        """The shortest side, up to `most`, that `layers` can be computed of, found by trying."""
+        graph_def = convert_variables_to_constants_v2(self._cut(layers)).graph.as_graph_def()
+        low = 0
+        while most - low > 1:
+            middle = (low + most) // 2
+            try:
+                shapes = _output_shapes(graph_def, len(layers), middle)
+            except ValueError:  # TensorFlow's word for a size below one
+                shapes = [[0]]
+            low, most = (low, middle) if all(min(shape) > 0 for shape in shapes) else (middle, most)
+        return most
+
     def describe(self) -> list[Layer]:
         """Every layer that can be dreamed, with its channels, stride and depth."""
         graph_def = convert_variables_to_constants_v2(self._cut(self.layers)).graph.as_graph_def()
@@ -142,7 +180,7 @@ class Network:
                 raise LayerError(
                     f"{self.provider.name} has no layer {name!r}; {did_you_mean(name, self.layers)}"
                 )
-        activations = self._forward(layers)
+        activations = self.forward(layers)
 
         @tf.function(input_signature=[_PIXELS], autograph=False)
         def forward(pixels: tf.Tensor) -> list[tf.Tensor]:
@@ -245,7 +283,7 @@ def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
     digest = hashlib.sha256()
     for path in sorted(path for path in saved.path.rglob("*") if path.is_file()):
         digest.update((_file_digest(path) or "").encode())
-    return Network(provider, list(saved.outputs), forward, digest.hexdigest())
+    return Network(provider, list(saved.outputs), forward, digest.hexdigest(), saved.min_sizes)
 
 
 def fold(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:

@@ -1,0 +1,41 @@
+"""What a network computes that can be dreamed: feature maps, and which of them to dream by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["join", "activation", "other"]
+STRIDE = 16
+
+
+@dataclass(frozen=True)
+class Map:
+    """One feature map.
+
+    Attributes:
+        channels: its number of channels.
+        stride: pixels of the picture between neighbouring activations; 0 where it is one for the picture.
+        min_size: the shortest side, in pixels, of a picture that gives one.
+        kind: what it is the result of: several branches, an activation function or something else.
+    """
+
+    channels: int
+    stride: int
+    min_size: int
+    kind: Kind = "other"
+
+
+def middle(maps: Mapping[str, Map]) -> str:
+    """The map at the middle of those where a network has come down to a sixteenth of the picture.
+
+    There lie the layers that the published dreams of GoogLeNet, VGG and Inception are made of. Of the
+    maps there, those count that several branches end in, else those that an activation gives.
+    """
+    for kinds in (("join",), ("join", "activation"), ("join", "activation", "other")):
+        for stride in (STRIDE, STRIDE // 2, STRIDE // 4):
+            found = [name for name, each in maps.items() if each.kind in kinds and each.stride == stride]
+            if found:
+                return found[len(found) // 2]
+    return list(maps)[len(maps) // 2]

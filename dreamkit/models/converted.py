@@ -1,0 +1,87 @@
+"""Networks that `dreamkit convert` brought over: each a folder with a SavedModel and what is known of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dreamkit import folders
+from dreamkit.errors import DreamkitWarning, ModelError, first_line
+from dreamkit.hookspecs import hookimpl
+from dreamkit.providers import ModelProvider, Preprocess, SavedModel
+
+RECORD, SAVED_MODEL = "model.json", "saved_model"
+FORMAT = 1
+_MOST_BYTES = 16 << 20  # of a record; that of ResNet-152, the longest we know, has 300,000
+
+
+def folder() -> Path:
+    """Where converted networks lie, each in a folder of its name."""
+    return folders.data() / "models"
+
+
+def record(path: Path) -> dict[str, Any]:
+    """What `model.json` in the folder `path` says: see `docs/convert.md`.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    file = path / RECORD
+    try:
+        if os.path.getsize(file) > _MOST_BYTES:
+            raise ModelError(f"{file} is too large; convert the model again")
+        read = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"cannot read {file} ({first_line(error)}); convert the model again") from error
+    if not isinstance(read, dict) or read.get("format") != FORMAT:
+        raise ModelError(f"{file} is not of this version of dreamkit; convert the model again")
+    return read
+
+
+def provider(path: Path, **known: Any) -> ModelProvider:
+    """The provider of the network in the folder `path`; `known` fields go before what its record says.
+
+    Raises:
+        ModelError: the record is missing or damaged.
+    """
+    read = record(path)
+    try:
+        blobs: Mapping[str, Mapping[str, int]] = read["blobs"]
+        saved = SavedModel(
+            path=path / SAVED_MODEL,
+            outputs={name: name for name in blobs},
+            min_sizes={name: int(blob["min_size"]) for name, blob in blobs.items()},
+        )
+        fields: dict[str, Any] = {
+            "name": path.name,
+            "load": lambda _: saved,
+            "preprocess": Preprocess(**read["preprocess"]),
+            "layers": read["layers"],
+            "min_size": int(read["min_size"]),
+            "description": read["description"],
+            "licence": read["licence"],
+        }
+        return ModelProvider(**{**fields, **known})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); convert the model again"
+        ) from error
+
+
+@hookimpl
+def dreamkit_model_providers() -> Iterable[ModelProvider]:
+    try:
+        found = sorted(path for path in folder().iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:  # nothing was converted yet
+        return
+    for path in found:
+        try:
+            yield provider(path)
+        except ModelError as error:
+            warnings.warn(
+                f"converted model {path.name} is passed over: {error}", DreamkitWarning, stacklevel=2
+            )
