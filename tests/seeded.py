@@ -20,8 +20,11 @@ def shapes_of(net: caffe.Net) -> dict[str, list[tuple[int, ...]]]:
         asked.setdefault(layer.name, []).append(shape)
         return np.broadcast_to(np.float32(1), shape)
 
-    with mock.patch.object(to_onnx, "_weight", weight), mock.patch.object(
-        to_onnx.Graph, "constant", lambda graph, layer, what, values, dtype=None: graph.fresh(layer.name)
+    with (
+        mock.patch.object(to_onnx, "_weight", weight),
+        mock.patch.object(
+            to_onnx.Graph, "constant", lambda graph, layer, what, values, dtype=None: graph.fresh(layer.name)
+        ),
     ):
         to_onnx.to_onnx(net)
     return asked

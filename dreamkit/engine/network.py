@@ -27,6 +27,7 @@ from dreamkit.providers import ModelProvider, SavedModel
 Forward = Callable[[Sequence[str]], Callable[[tf.Tensor], list[tf.Tensor]]]
 
 _PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
+_SMALL = 64  # numbers; fewer are no weights
 _WEIGHTED_OPS = frozenset(
     (
         "Conv2D",
@@ -88,10 +89,11 @@ class Network:
         layers: Sequence[str],
         forward: Forward,
         digest: str,
-        min_sizes: Mapping[str, int] | None = None,
+        saved: SavedModel | None = None,
     ) -> None:
         self.provider = provider
-        self._min_sizes = min_sizes or {}
+        self._min_sizes = saved.min_sizes if saved else {}
+        self._is_nested = saved is not None  # a signature is a call to a call of the network
         self.layers = tuple(layers)
         self.digest = digest
         self.forward = forward
@@ -136,13 +138,13 @@ class Network:
     def activations(
         self, layers: Sequence[str]
     ) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
-        """The network as it is dreamed, to `layers`: RGB pixels 0 to 255, `(n, height, width, 3)`, to their
-        activations, `(n, height, width, channels)` each.
+        """The network to `layers`: RGB pixels 0 to 255, `(n, height, width, 3)`, to their activations,
+        `(n, height, width, channels)` each.
 
         Raises:
             LayerError: there is no such layer.
         """
-        forward = fold(self._cut(layers))
+        forward = self._cut(layers)
         return lambda pixels: [layer.numpy() for layer in forward(tf.constant(pixels, tf.float32))]
 
     def min_size(self, layers: Iterable[str]) -> int:
@@ -151,7 +153,7 @@ class Network:
 
     def least_side(self, layers: Sequence[str], most: int) -> int:
         """The shortest side, up to `most`, that `layers` can be computed of, found by trying."""
-        graph_def = convert_variables_to_constants_v2(self._cut(layers)).graph.as_graph_def()
+        graph_def = self._graph_def(layers)
         low = 0
         while most - low > 1:
             middle = (low + most) // 2
@@ -164,7 +166,7 @@ class Network:
 
     def describe(self) -> list[Layer]:
         """Every layer that can be dreamed, with its channels, stride and depth."""
-        graph_def = convert_variables_to_constants_v2(self._cut(self.layers)).graph.as_graph_def()
+        graph_def = self._graph_def(self.layers)
         small, large = (_output_shapes(graph_def, len(self.layers), side) for side in (1024, 2048))
         depths = _depths(graph_def, len(self.layers))
         return [
@@ -172,6 +174,13 @@ class Network:
             for name, a, b, depth in zip(self.layers, small, large, depths, strict=True)
             if b[1] > a[1]
         ]
+
+    def _graph_def(self, layers: Sequence[str]) -> Any:
+        """The graph to `layers`, to look at: all nodes at one level, all shapes told."""
+        function = self._cut(layers)
+        if function.graph.as_graph_def().library.function or not self._is_nested:
+            function = convert_variables_to_constants_v2(function)
+        return function.graph.as_graph_def()
 
     def _cut(self, layers: Sequence[str]) -> tf.types.experimental.ConcreteFunction:
         """Pixels to the activations of `layers`, as a graph with nothing behind them."""
@@ -189,7 +198,8 @@ class Network:
                 tf.identity(tf.cast(output, tf.float32), f"layer_{i}") for i, output in enumerate(outputs)
             ]
 
-        return forward.get_concrete_function()
+        function = forward.get_concrete_function()
+        return _flat(function) if self._is_nested else function
 
 
 def load(provider: ModelProvider, weights: Path | None) -> Network:
@@ -283,7 +293,72 @@ def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
     digest = hashlib.sha256()
     for path in sorted(path for path in saved.path.rglob("*") if path.is_file()):
         digest.update((_file_digest(path) or "").encode())
-    return Network(provider, list(saved.outputs), forward, digest.hexdigest(), saved.min_sizes)
+    return Network(provider, list(saved.outputs), forward, digest.hexdigest(), saved)
+
+
+def _flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """The same function with what it calls put in the calls' places, and nothing that no output needs.
+
+    So the weights behind the deepest layer are never copied. What TensorFlow will not inline stays as it was.
+    """
+    flat = _grappled(function, ["function"], rewriter_config_pb2.RewriterConfig.ONE)
+    if flat.library.function:
+        return function
+    for node in flat.node:  # a network has no effects, so nothing has to wait for any
+        node.input[:] = [each for each in node.input if not each.startswith("^")]
+    nodes = {node.name: node for node in flat.node}
+    needed = _needed(nodes, [tensor.op.name for tensor in function.outputs])
+    captured = {inner.op.name: outer for outer, inner in function.graph.captures}
+    weights = {
+        name: captured[name] for name in needed & captured.keys() if captured[name].dtype != tf.resource
+    }
+    for name in needed:  # what a variable holds takes the place of its being read
+        if nodes[name].op == "ReadVariableOp":
+            variable = captured[_origin(nodes, nodes[name].input[0])]
+            dtype = tf.dtypes.as_dtype(nodes[name].attr["dtype"].type)
+            weights[name] = tf.raw_ops.ReadVariableOp(resource=variable, dtype=dtype)
+    part = tf.compat.v1.GraphDef(versions=flat.versions)
+    part.node.extend(node for node in flat.node if node.name in needed)
+
+    def imported() -> None:
+        graph = tf.compat.v1.get_default_graph()
+        held = {
+            # Small ones are paddings and axes, without which no shape can be told.
+            f"{name}:0": tf.constant(value.numpy())
+            if value.shape.num_elements() < _SMALL
+            else graph.capture(value)
+            for name, value in weights.items()
+        }
+        tf.graph_util.import_graph_def(part, input_map=held, name="")
+
+    wrapped = tf.compat.v1.wrap_function(imported, [])
+    inputs = [tensor.name for tensor in function.inputs if tensor.op.name not in captured]
+    return _between(wrapped, inputs, [tensor.name for tensor in function.outputs])
+
+
+def _needed(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:
+    """The nodes that `names` depend on, themselves included."""
+    needed: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(map(_source, nodes[name].input))
+    return needed
+
+
+def _origin(nodes: Mapping[str, Any], name: str) -> str:
+    """The node that `name` stands for, past any that pass on what they are given."""
+    name = _source(name)
+    while nodes[name].op == "Identity":
+        name = _source(nodes[name].input[0])
+    return name
+
+
+def _source(name: str) -> str:
+    """The node that a node's input comes from: `^name` and `name:1` are ways to write `name`."""
+    return name.lstrip("^").partition(":")[0]
 
 
 def fold(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
@@ -296,23 +371,30 @@ def fold(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
     forward = convert_variables_to_constants_v2(function)
     if forward.graph.as_graph_def().library.function:
         return function
-    graph_def = forward.graph.as_graph_def()
-    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=forward.graph)
+    passes = ["constfold", "dependency", "constfold", "dependency"]
+    folded = _grappled(forward, passes, rewriter_config_pb2.RewriterConfig.TWO)
+    imported = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(folded, name=""), [])
+    inputs, outputs = ([tensor.name for tensor in tensors] for tensors in (forward.inputs, forward.outputs))
+    return _between(imported, inputs, outputs)
+
+
+def _grappled(function: tf.types.experimental.ConcreteFunction, passes: Sequence[str], times: Any) -> Any:
+    """The GraphDef of `function` after `passes` of TensorFlow's optimiser, inputs and outputs kept."""
+    graph_def = function.graph.as_graph_def()
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=function.graph)
     kept = meta_graph_pb2.CollectionDef()
-    kept.node_list.value.extend(tensor.name for tensor in [*forward.inputs, *forward.outputs])
+    kept.node_list.value.extend(tensor.name for tensor in [*function.inputs, *function.outputs])
     meta_graph.collection_def["train_op"].CopyFrom(kept)
     config = config_pb2.ConfigProto()
-    config.graph_options.rewrite_options.optimizers.extend(
-        ["constfold", "dependency", "constfold", "dependency"]
-    )
-    config.graph_options.rewrite_options.meta_optimizer_iterations = rewriter_config_pb2.RewriterConfig.TWO
-    folded = tf_optimizer.OptimizeGraph(config, meta_graph)
-    imported = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(folded, name=""), [])
-    graph = imported.graph
-    return imported.prune(
-        [graph.as_graph_element(tensor.name) for tensor in forward.inputs],
-        [graph.as_graph_element(tensor.name) for tensor in forward.outputs],
-    )
+    config.graph_options.rewrite_options.optimizers.extend(passes)
+    config.graph_options.rewrite_options.meta_optimizer_iterations = times
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+def _between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The part of a wrapped function from the tensors named `inputs` to those named `outputs`."""
+    graph = wrapped.graph
+    return wrapped.prune(*([graph.as_graph_element(name) for name in names] for names in (inputs, outputs)))
 
 
 def _differentiated(
@@ -364,9 +446,7 @@ def _depths(graph_def: Any, count: int) -> list[int]:
     depths: dict[str, int] = {}
     # A frozen graph lists nodes in no order, so each waits on a stack until its inputs are known.
     nodes = {node.name: node for node in graph_def.node}
-    inputs = {
-        name: [source.lstrip("^").partition(":")[0] for source in node.input] for name, node in nodes.items()
-    }
+    inputs = {name: [_source(each) for each in node.input] for name, node in nodes.items()}
     for index in range(count):
         stack = [f"layer_{index}"]
         while stack:
