@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import files_no_larger_than
 
-from dreamkit import weights
+from dreamkit import downloads, folders, weights
 from dreamkit.errors import WeightsError
 from dreamkit.providers import ModelProvider, Preprocess, Weights
 
@@ -78,6 +78,25 @@ def no_http(handler):
     handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
 
 
+def with_ranges(handler, body=BODY, version='"1"', upto=None):
+    """A server that gives the rest of a file, if it is still the version that was begun."""
+    begin = 0
+    asked = handler.headers.get("Range", "")
+    if asked and handler.headers.get("If-Range") == version:
+        begin = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if begin >= len(body):
+            handler.send_error(416)
+            return
+    handler.send_response(206 if begin else 200)
+    if begin:
+        handler.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
+    handler.send_header("Content-Length", str(len(body) - begin))
+    handler.send_header("ETag", version)
+    handler.end_headers()
+    handler.wfile.write(body[begin:upto])
+    handler.server.sent.append((begin, upto or len(body)))
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)
@@ -94,6 +113,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer = good
         self.asked = []
+        self.sent = []
         self.over = Event()
 
     def handle_error(self, request, client_address):
@@ -200,7 +220,7 @@ def test_a_bad_download_is_one_error_and_leaves_nothing(server, home, monkeypatc
     server.answer = answer
     with monkeypatch.context() as patience:
         if answer in (stalled, silent):
-            patience.setattr(weights, "READ_TIMEOUT", 0.5)
+            patience.setattr(downloads, "READ_TIMEOUT", 0.5)
         with pytest.raises(WeightsError, match=said) as failed:
             weights.fetch(wanted)
     assert_says_how_to_go_on(str(failed.value), wanted)
@@ -250,6 +270,74 @@ def test_the_hash_that_was_expected_is_named(server):
     assert wanted.hash in str(failed.value)
 
 
+# Taking up again
+
+
+def broken_off(server, wanted, **how):
+    """A download that the server breaks off half way."""
+    server.answer = lambda handler: with_ranges(handler, upto=HALF, **how)
+    with pytest.raises(WeightsError, match="broke off"):
+        weights.fetch(wanted)
+
+
+def test_a_download_goes_on_where_it_broke_off(server, home):
+    wanted = record(server.url)
+    broken_off(server, wanted)
+    assert cached(home) == ["tiny.weights.h5.part", "tiny.weights.h5.part.version"]
+    server.answer = with_ranges
+    heard = []
+    assert weights.fetch(wanted, lambda *numbers: heard.append(numbers)).read_bytes() == BODY
+    assert server.sent == [(0, HALF), (downloads._PIECE, len(BODY))]
+    assert heard[0][0] > HALF
+    assert heard[-1] == (len(BODY), len(BODY))
+    assert cached(home) == ["tiny.weights.h5"]
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(server, home):
+    wanted = record(server.url)
+    broken_off(server, wanted, version='"an older one"', body=bytes(len(BODY)))
+    server.answer = with_ranges
+    assert weights.fetch(wanted).read_bytes() == BODY
+    assert server.sent == [(0, HALF), (0, len(BODY))]
+
+
+def test_a_server_that_knows_no_ranges_sends_it_all_again(server, home):
+    wanted = record(server.url)
+    broken_off(server, wanted)
+    server.answer = good
+    assert weights.fetch(wanted).read_bytes() == BODY
+    assert cached(home) == ["tiny.weights.h5"]
+
+
+def test_a_part_that_is_longer_than_the_file_is_fetched_anew(server, home):
+    wanted = record(server.url)
+    broken_off(server, wanted)
+    (home / "weights" / "tiny.weights.h5.part").write_bytes(BODY + b"more")
+    server.answer = with_ranges
+    assert weights.fetch(wanted).read_bytes() == BODY
+
+
+def test_a_part_that_was_damaged_is_thrown_away(server, home):
+    wanted = record(server.url)
+    broken_off(server, wanted)
+    (home / "weights" / "tiny.weights.h5.part").write_bytes(bytes(HALF))
+    server.answer = with_ranges
+    with pytest.raises(WeightsError, match="arrived damaged"):
+        weights.fetch(wanted)
+    assert cached(home) == []
+    assert weights.fetch(wanted).read_bytes() == BODY
+
+
+def test_two_programs_do_not_fetch_into_one_file(server, home):
+    fcntl = pytest.importorskip("fcntl")
+    (home / "weights").mkdir(parents=True)
+    with open(home / "weights" / "tiny.weights.h5.part", "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(WeightsError, match="another program is fetching"):
+            weights.fetch(record(server.url))
+    assert weights.fetch(record(server.url)).read_bytes() == BODY
+
+
 # Progress
 
 
@@ -273,13 +361,14 @@ def test_no_progress_is_heard_of_a_cached_file(server):
     assert heard == []
 
 
-def test_ctrl_c_leaves_nothing(server, home):
+def test_ctrl_c_leaves_nothing_that_cannot_be_taken_up(server, home):
     def interrupt(_done, _total):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         weights.fetch(record(server.url), interrupt)
-    assert cached(home) == []
+    assert weights.fetch(record(server.url)).read_bytes() == BODY
+    assert cached(home) == ["tiny.weights.h5"]
 
 
 FETCH_AND_TELL = """
@@ -349,7 +438,7 @@ def test_dreamkit_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("DREAMKIT_HOME", "~/dreams")
-    assert weights.home() == tmp_path / "dreams"
+    assert folders.cache() == tmp_path / "dreams"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="each platform has its own place")
@@ -359,7 +448,7 @@ def test_the_platforms_cache_is_the_default(monkeypatch, tmp_path, given):
     monkeypatch.delenv("DREAMKIT_HOME")
     if given is not None:
         monkeypatch.setenv("DREAMKIT_HOME", given)
-    assert weights.home() == tmp_path / "cache" / "dreamkit"
+    assert folders.cache() == tmp_path / "cache" / "dreamkit"
 
 
 def test_the_cache_may_be_given_relative_to_the_working_folder(server, monkeypatch, tmp_path):
@@ -430,7 +519,7 @@ def test_given_weights_that_may_not_be_read_are_refused(tmp_path):
 
 def test_the_state_of_weights(server):
     wanted = record(server.url)
-    assert weights.state(provider(None)) == "built in"
+    assert weights.state(provider(None)) == "ready"
     assert weights.state(provider(wanted)) == "to download"
     weights.fetch(wanted)
     assert weights.state(provider(wanted)) == "cached"

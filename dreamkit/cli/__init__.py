@@ -65,13 +65,18 @@ _converts = typer.Typer(
     help="Bring over a network of another framework: compared with the original, and kept.",
     no_args_is_help=True,
 )
-for _function in (convert.caffe, convert.onnx, convert.keras):
-    _converts.command(cls=_Command)(_function)
+for _convert in (convert.caffe, convert.onnx, convert.keras):
+    _converts.command(cls=_Command)(_convert)
 app.add_typer(_converts, name="convert")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and leaves the process: the one place where errors are shown.
+    """Runs `dreamkit` and leaves the process."""
+    run(app, "dreamkit", arguments)
+
+
+def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> None:
+    """Runs a command line and leaves the process: the one place where errors are shown.
 
     Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C. What is neither is a
     bug and keeps its traceback.
@@ -80,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with terminal.warnings_as_lines():
         try:
             code = command(
-                list(sys.argv[1:] if arguments is None else arguments), "dreamkit", standalone_mode=False
+                list(sys.argv[1:] if arguments is None else arguments), program, standalone_mode=False
             )
         except DreamkitError as error:
             terminal.error(str(error), error)

@@ -84,7 +84,7 @@ def caffe(
     wanted = _wanted(preprocess, layers, labels, description, licence)
     if mean is None and mean_file is None:
         _assumed("Caffe", preprocess, "--mean")
-    _run(
+    show(
         name,
         lambda tell: conversion.from_caffe(prototxt, caffemodel, folder, wanted, tell, overwrite=overwrite),
         quiet=quiet,
@@ -115,7 +115,7 @@ def onnx(
     wanted = _wanted(preprocess, layers, labels, description, licence)
     if mean is None and scale is None:
         _assumed("PyTorch", preprocess, "--mean and --scale")
-    _run(
+    show(
         name, lambda tell: conversion.from_onnx(file, folder, wanted, tell, overwrite=overwrite), quiet=quiet
     )
 
@@ -144,7 +144,7 @@ def keras(
     wanted = _wanted(preprocess, layers, labels, description, licence)
     if mean is None and scale is None:
         _assumed("Keras", preprocess, "--mean and --scale")
-    _run(
+    show(
         name, lambda tell: conversion.from_keras(file, folder, wanted, tell, overwrite=overwrite), quiet=quiet
     )
 
@@ -157,8 +157,8 @@ def _free(name: str, *, overwrite: bool) -> Path:
 
     if not is_name(name) or ".." in name or len(name) > 100:
         raise ConfigError(
-            f"--name is {name!r}; it takes letters, digits, '.', '_' and '-', at most 100, and begins with one "
-            "of the first two"
+            f"--name is {name!r}; it takes at most 100 letters, digits, '.', '_' and '-', and "
+            "begins with one of the first two"
         )
     folder = converted.folder() / name
     if folder.exists():
@@ -239,7 +239,8 @@ def _assumed(whose: str, preprocess: Preprocess, options: str) -> None:
     )
 
 
-def _run(name: str, convert: Callable[[Callable[[str], None]], Converted], *, quiet: bool) -> None:
+def show(name: str, convert: Callable[[Callable[[str], None]], Converted], *, quiet: bool) -> None:
+    """Converts, and shows how it goes and what came of it; `name` is what `--model` takes then."""
     started = time.monotonic()
     with terminal.own_lines_only(verbose=False):
         try:

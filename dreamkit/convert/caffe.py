@@ -377,7 +377,8 @@ def without_k(prototxt: Path) -> str:
         bottoms = " ".join(f"bottom: {_quoted(each)}" for each in layer.get("bottom", []))
         body = (
             f"name: {_quoted(f'{name}:k')} type: {lrn} {bottoms} top: {between} lrn_param {{ "
-            f"local_size: {params['local_size']} alpha: {params['alpha'] / k!r} beta: {params['beta']!r} }} }} "
+            f"local_size: {params['local_size']} alpha: {params['alpha'] / k!r} "
+            f"beta: {params['beta']!r} }} }} "
             f"{'layers' if old else 'layer'} {{ name: {_quoted(name)} type: {power} bottom: {between} "
             f"top: {_quoted(top)} power_param {{ scale: {k ** -params['beta']!r} }}"
         )

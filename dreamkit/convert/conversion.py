@@ -170,21 +170,21 @@ def _needs(*modules: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise ConvertError(
-            f"converting needs {', '.join(missing)}, which this environment has not; install dreamkit[convert] "
-            "(in an environment of its own, if need be: what it converts is found by every dreamkit of yours)"
+            f"converting needs {', '.join(missing)}, which this environment has not; install "
+            "dreamkit[convert], in an environment of its own if need be: what it converts is found by every dreamkit of yours"
         )
 
 
 def _checked(maps: Mapping[str, Map], wanted: Wanted) -> list[str]:
-    """The layers to dream by default, those asked for if they are there; labels must be as many as classes."""
+    """The layers to dream by default, if those asked for are there and labels are as many as classes."""
     for name in wanted.layers or ():
         if name not in maps:
             raise ConvertError(f"there is no blob {shown(name)} to dream; {did_you_mean(name, maps)}")
     name, last = list(maps.items())[-1]
     if wanted.labels and len(wanted.labels) != last.channels:
         raise ConvertError(
-            f"there are {len(wanted.labels)} labels and {last.channels} channels in {shown(name)}, the last blob; "
-            "give a file of one line for each class"
+            f"there are {len(wanted.labels)} labels and {last.channels} channels in {shown(name)}, the last "
+            "blob; give a file of one line for each class"
         )
     return list(wanted.layers or [middle(maps)])
 

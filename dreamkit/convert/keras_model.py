@@ -142,8 +142,8 @@ def _load(file: str) -> tuple[Network, Any]:
     # Keras raises whatever the layer it cannot make raises.
     except Exception as error:
         raise ConvertError(
-            f"{file} cannot be read ({first_line(error)[:200]}); own layers and Lambda layers are code, which "
-            "is not run: write a plugin for such a model"
+            f"{file} cannot be read ({first_line(error)[:200]}); layers of one's own and Lambda layers are "
+            "code, which is not run: write a plugin for such a model"
         ) from error
     if not isinstance(model, keras.Model):
         raise ConvertError(

@@ -108,7 +108,7 @@ def trace(model: onnx.ModelProto, name: str, size: tuple[int, int] | None = None
     return Traced(cut(made, list(found)), given, found)
 
 
-def _picture(model: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
+def _picture(model: onnx.ModelProto, name: str) -> Any:
     """The input of `model` that is a batch of pictures."""
     import onnx
 
@@ -180,7 +180,8 @@ def renamed(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, str]]:
     for place, node in enumerate(graph.node):
         if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
             raise ConvertError(
-                f"node {shown(node.name)} is a {node.op_type} with a graph inside; no such loop or condition can be dreamed"
+                f"node {shown(node.name)} is a {node.op_type} with a graph inside; a network with loops or "
+                "conditions cannot be converted"
             )
         node.name = f"n{place}"
         node.input[:] = [plain.setdefault(name, f"t{len(plain)}") for name in node.input]
@@ -261,7 +262,13 @@ def _measured(
             bisect(middle, high, among - there)
 
     bisect(0, side, set(found))
-    kinds = {output: _kind(node, parents) for node in model.graph.node for output in node.output}
+    kinds: dict[str, Kind] = {}
+    for node in model.graph.node:
+        for output in node.output:
+            kinds[output] = _kind(node, parents)
+            # What an activation makes of a sum is what the branches end in, not the sum itself.
+            if kinds[output] == "activation" and kinds.get(node.input[0]) == "join":
+                kinds[node.input[0]], kinds[output] = "other", "join"
     return {
         name: Map(channels, round(side / grows) if grows else 0, least[name], kinds[name])
         for name, (channels, grows) in found.items()

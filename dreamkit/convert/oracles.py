@@ -1,4 +1,4 @@
-"""Programs that compute a network independently of us, to compare with: OpenCV's importer of Caffe models, and ONNX Runtime.
+"""Programs that compute a network independently of us: OpenCV's importer of Caffe models, and ONNX Runtime.
 
 Both read files and may be brought down by them: call them in a child process. A batch is float32, NCHW,
 and what the network eats, mean and scale done.
@@ -30,8 +30,8 @@ def opencv_version() -> str:
         import cv2
     except ImportError as error:
         raise ConvertError(
-            f"OpenCV cannot be loaded ({first_line(error)}); install dreamkit[convert], and on a server without "
-            "a screen put opencv-python-headless<5 in the place of opencv-python"
+            f"OpenCV cannot be loaded ({first_line(error)}); install dreamkit[convert], and on a server "
+            "without a screen put opencv-python-headless<5 in the place of opencv-python"
         ) from error
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
         raise ConvertError(f"OpenCV {cv2.__version__} reads no Caffe models; install opencv-python<5")
@@ -67,7 +67,7 @@ def opencv(prototxt: Path, caffemodel: Path, net: Net, inputs: Mapping[str, NDAr
         # It calls a convolution by its top's name, gives a maximum's places too and a split's one part.
         known = set(oracle.getLayerNames())
         names = [layer.name if layer.name in known else layer.tops[0] for layer in net.layers]
-        answers = dict(zip(names, oracle.forwardAndRetrieve(names), strict=True))
+        answers: Any = dict(zip(names, oracle.forwardAndRetrieve(names), strict=True))
     except cv2.error as error:
         raise ConvertError(f"OpenCV does not read this network ({first_line(error)[:200]})") from error
     return {

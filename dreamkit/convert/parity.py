@@ -204,15 +204,13 @@ def against_originals(
     """In the child: see `check`."""
     own = size[0], size[1]
     comparison = Comparison(folder, maps, Preprocess(**preprocess), own, tell)
-    asked = caffe_files is not None and _ask_opencv(comparison, own, Path(folder), *map(Path, caffe_files))
+    asked = caffe_files is not None and _ask_opencv(comparison, own, *map(Path, caffe_files))
     for at in sizes(own) if asked else [own, *sizes(own)]:
         _ask_runtime(comparison, at, file, plain)
     return comparison.result()
 
 
-def _ask_opencv(
-    comparison: Comparison, size: tuple[int, int], folder: Path, prototxt: Path, caffemodel: Path
-) -> bool:
+def _ask_opencv(comparison: Comparison, size: tuple[int, int], prototxt: Path, caffemodel: Path) -> bool:
     """Compares with OpenCV; whether it read the network at all."""
     version = oracles.opencv_version()
     net = caffe.read(prototxt, caffemodel)

@@ -67,7 +67,8 @@ def _run(
     )
     overtime = Timer(SECONDS, child.kill)
     overtime.start()
-    assert child.stdin is not None and child.stdout is not None
+    assert child.stdin is not None
+    assert child.stdout is not None
     said: dict[str, Any] = {}
     doing = "the child process"
     try:

@@ -64,4 +64,5 @@ def pulls(weights: Sequence[float], mean_squares: NDArray[np.float64], objective
     activations have. A layer that is silent at the start keeps its weight.
     """
     sizes = mean_squares if objective == "mean-square" else np.sqrt(mean_squares)
-    return (np.asarray(weights) / np.where(sizes > 0, sizes, 1.0)).astype(np.float32)
+    balanced: NDArray[np.float32] = (np.asarray(weights) / np.where(sizes > 0, sizes, 1.0)).astype(np.float32)
+    return balanced

@@ -68,7 +68,8 @@ def provider(path: Path, **known: Any) -> ModelProvider:
         return ModelProvider(**{**fields, **known})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); convert the model again"
+            f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); "
+            "convert the model again"
         ) from error
 
 

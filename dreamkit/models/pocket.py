@@ -17,13 +17,13 @@ from dreamkit.providers import ModelProvider, Preprocess
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
+    from numpy.typing import NDArray
 
 WEIGHTS = Path(__file__).with_name("pocket.npz")
 LAYERS = ("mixed0", "mixed1", "mixed2", "mixed3", "mixed4")
 
 
-def network(arrays: Mapping[str, np.ndarray]) -> keras.Model:
+def network(arrays: Mapping[str, NDArray[Any]]) -> keras.Model:
     """Inception v3 to `mixed4` from its convolutions, whole or in thin steps.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -70,7 +70,7 @@ def write(path: Path, arrays: dict[str, Array]) -> None:
     """An npz, whole or not at all."""
     partial = path.with_name(f"{path.name}.part")
     with open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, **cast("dict[str, Any]", arrays))
     partial.replace(path)
 
 

@@ -1,0 +1,40 @@
+"""The Caffe networks that MIT trained on Places365, as models for dreamkit.
+
+Their weights come as Caffe's files, so each is converted once: `python -m dreamkit_places365 googlenet`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from dreamkit import ModelProvider, SavedModel, folders, hookimpl
+from dreamkit.models import converted
+from dreamkit_places365.networks import LICENCE, NETWORKS, PREPROCESS, Network
+
+
+def folder(network: Network) -> Path:
+    """Where `network` lies once it is converted."""
+    return folders.data() / "places365" / network.name
+
+
+@hookimpl
+def dreamkit_model_providers() -> Iterable[ModelProvider]:
+    for network in NETWORKS:
+        path, name = folder(network), f"places365_{network.name}"
+        if (path / converted.RECORD).is_file():
+            yield converted.provider(path, name=name)
+        else:
+            yield ModelProvider(
+                name=name,
+                load=_nothing,
+                preprocess=PREPROCESS,
+                layers=dict.fromkeys(network.layers, 1.0),
+                description=network.description,
+                licence=LICENCE,
+                setup=f"python -m dreamkit_places365 {network.name}",
+            )
+
+
+def _nothing(_weights: Path | None) -> SavedModel:
+    raise RuntimeError("a model that is to be set up first is never loaded")
