@@ -58,8 +58,8 @@ $(VENV)/.dreamkit: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.dreamkit
-	@echo "Adding the test tools to $(VENV)."
-	$(INSTALL) --editable '.[test]'
+	@echo "Adding the test tools and what converting needs to $(VENV): two gigabytes, some minutes."
+	$(INSTALL) --editable '.[convert,test]'
 	@touch $@
 
 clean:

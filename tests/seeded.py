@@ -40,7 +40,7 @@ def write(prototxt: Path, path: Path, seed: int = 0) -> None:
     for name, shapes in shapes_of(net).items():
         arrays = weights[name] = []
         for place, shape in enumerate(shapes):
-            values = draw.standard_normal(shape, np.float32)
+            values = draw.standard_normal(shape or 1, np.float32)
             if types[name] == "BatchNorm":
                 values = (0.1 * values, 1 + 0.1 * np.abs(values), np.ones_like(values))[place]
             elif types[name] == "Scale":

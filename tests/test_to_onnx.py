@@ -16,12 +16,13 @@ from conftest import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.convert import caffe
+from dreamkit.convert import caffe, oracles
 from dreamkit.convert.to_onnx import LAYERS, pool_end, to_onnx
 from dreamkit.errors import ConvertError
 
 onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("cv2")
 
 MAP = (2, 6, 13, 11)
 SMALL = (1, 6, 7, 7)
@@ -223,17 +224,11 @@ def write(folder, case):
 
 
 def session(model):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    return oracles.runtime(model.SerializeToString())
 
 
 def run(ready, inputs):
-    names = [output.name for output in ready.get_outputs()]
-    return dict(zip(names, ready.run(names, inputs), strict=True))
+    return oracles.compute(ready, inputs)
 
 
 def error(got, want):
@@ -257,23 +252,9 @@ def inputs_of(case, size=None, batch=None):
 
 def against_opencv(inputs, prototxt, model, net, ready):
     """Every blob's error at the net's own size."""
-    cv2 = pytest.importorskip("cv2")
-    if not hasattr(cv2.dnn, "readNetFromCaffe"):
-        pytest.skip("OpenCV 5 reads no Caffe models; install opencv-python-headless<5")
-    oracle = cv2.dnn.readNetFromCaffe(str(prototxt), str(model))
-    oracle.enableFusion(False)
-    for name, array in inputs.items():
-        oracle.setInput(array, name)
-    got = run(ready, inputs)
-    # It calls a convolution by its top's name, gives a maximum's places too and a split's one part.
-    known = set(oracle.getLayerNames())
-    names = [layer.name if layer.name in known else layer.tops[0] for layer in net.layers]
-    wanted = dict(zip(names, oracle.forwardAndRetrieve(names), strict=True))
-    return {
-        top: error(got[top], wanted[name][min(place, len(wanted[name]) - 1)])
-        for name, layer in zip(names, net.layers, strict=True)
-        for place, top in enumerate(layer.tops)
-    }
+    oracles.opencv_version()
+    got, wanted = run(ready, inputs), oracles.opencv(prototxt, model, net, inputs)
+    return {name: error(got[name], wanted[name]) for name in got}
 
 
 def against_numpy(case, net, ready):
@@ -541,23 +522,6 @@ def test_a_net_read_without_weights_says_so(tmp_path):
 # ----------------------------------------------------------------------------------------- real networks
 
 
-def without_k(text):
-    """LRN with k as LRN without and a Power: (k + s)^-b is k^-b (1 + s / k)^-b. OpenCV passes over k."""
-    lines = []
-    for line in text.splitlines():
-        if 'type: "LRN"' in line:
-            name = line.split('"')[1]
-            assert "alpha: 0.0011 beta: 0.5 k: 2.0" in line
-            line = line.replace("alpha: 0.0011 beta: 0.5 k: 2.0", "alpha: 0.00055 beta: 0.5")
-            line = line.replace(f'top: "{name}"', f'top: "{name}/k"').replace(
-                f'name: "{name}"', f'name: "{name}/k"'
-            )
-            factor = f"power_param {{ scale: {2**-0.5!r} }}"
-            line += f'\nlayer {{ name: "{name}" type: "Power" bottom: "{name}/k" top: "{name}" {factor} }}'
-        lines.append(line)
-    return "\n".join(lines)
-
-
 REAL = {"squeezenet_v1.0": 60, "inception5h": 60, "squeezenet_places365": 0.4}
 
 
@@ -569,7 +533,7 @@ def worst_blob(name, folder):
     (prototxt,), (model,) = home.glob("*.prototxt"), home.glob("*.caffemodel")
     net = caffe.read(prototxt, model)
     oracle = folder / "net.prototxt"
-    oracle.write_text(without_k(prototxt.read_text()))
+    oracle.write_text(caffe.without_k(prototxt))
     (shape,) = net.inputs.values()
     inputs = {"data": np.random.default_rng(0).normal(0, REAL[name], shape).astype(np.float32)}
     errors = against_opencv(inputs, oracle, model, net, session(to_onnx(net)))

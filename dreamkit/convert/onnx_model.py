@@ -222,15 +222,20 @@ def _measured(
 
     That is the least from which on it is a map at every larger side up to `size`, by bisection.
     """
-    parents = {output: list(node.input) for node in model.graph.node for output in node.output}
+    parents = {output: node for node in model.graph.node for output in node.output}
+    kernels = {node.output[0]: window for node in model.graph.node if (window := _window(node, model))}
 
     def maps(sides: tuple[int, int]) -> dict[str, list[int]]:
         """The shapes of the maps that there are of two pictures of this size."""
         shapes = _shapes(model, picture, [*parents], sides)
+        shapes[picture] = [2, 3, *sides]
         empty: set[str] = set()
-        for name, before in parents.items():
+        for name, node in parents.items():
             is_empty = len(shapes.get(name, ())) > 2 and min(shapes[name]) <= 0
-            if is_empty or any(each in empty for each in before):
+            seen = shapes.get(node.input[0], [])[2:] if node.input else []
+            # The size of a map that is smaller than its window is rounded towards zero, up to one.
+            is_empty = is_empty or any(map(int.__lt__, seen, kernels.get(name, ())))
+            if is_empty or any(each in empty for each in node.input):
                 empty.add(name)
         return {
             name: shapes[name]
@@ -273,6 +278,28 @@ def _measured(
         name: Map(channels, round(side / grows) if grows else 0, least[name], kinds[name])
         for name, (channels, grows) in found.items()
     }
+
+
+def _window(node: Any, model: onnx.ModelProto) -> list[int]:
+    """The least height and width that a sliding window wants of what it reads; empty for another node."""
+    if node.op_type not in ("Conv", "MaxPool", "AveragePool", "LpPool"):
+        return []
+    from onnx import helper
+
+    given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    kernel = given.get("kernel_shape")
+    if kernel is None:
+        dims = [each.dims for each in model.graph.initializer if each.name == node.input[1]]
+        large = [each.type.tensor_type.shape.dim for each in model.graph.input if each.name == node.input[1]]
+        kernel = [*dims[0]][2:] if dims else [each.dim_value for each in large[0]][2:] if large else []
+    if given.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        return []
+    dilations, pads = given.get("dilations", [1] * len(kernel)), given.get("pads", [0] * 2 * len(kernel))
+    ends = pads[len(kernel) :]
+    return [
+        dilation * (size - 1) + 1 - begin - end
+        for size, dilation, begin, end in zip(kernel, dilations, pads, ends, strict=False)
+    ]
 
 
 def _kind(node: Any, computed: Container[str]) -> Kind:

@@ -1,0 +1,465 @@
+"""Conversions from end to end, by the real command line in a process of its own: small networks, made here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import seeded
+from conftest import ROOT, files_no_larger_than
+from PIL import Image
+
+import dreamkit
+from dreamkit import Preprocess
+from dreamkit.convert import conversion, parity
+from dreamkit.errors import ConvertError, DreamkitWarning
+from dreamkit.images import read_recipe
+from dreamkit.models import converted
+from dreamkit.plugins import Registry
+
+for needed in ("onnx", "onnx2tf", "onnxruntime", "cv2"):
+    pytest.importorskip(needed, reason="the conversion's packages are not installed")
+
+# A GoogLeNet in small, with all that is odd about Caffe: in-place layers, an LRN with k, groups, rounding
+# up, statistics with a scale behind them, branches, an inner product.
+NET = """name: "small"
+input: "data" input_shape { dim: 1 dim: 3 dim: 41 dim: 41 }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 8 kernel_size: 5 stride: 2 pad: 2 } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "norm1" type: "LRN" bottom: "conv1" top: "norm1"
+  lrn_param { local_size: 5 alpha: 0.5 beta: 0.75 k: 2 } }
+layer { name: "pool1" type: "Pooling" bottom: "norm1" top: "pool1"
+  pooling_param { pool: MAX kernel_size: 3 stride: 2 } }
+layer { name: "a/conv" type: "Convolution" bottom: "pool1" top: "a/conv"
+  convolution_param { num_output: 6 kernel_size: 3 pad: 1 group: 2 bias_term: false } }
+layer { name: "a/bn" type: "BatchNorm" bottom: "a/conv" top: "a/conv" }
+layer { name: "a/scale" type: "Scale" bottom: "a/conv" top: "a/conv" scale_param { bias_term: true } }
+layer { name: "a/relu" type: "ReLU" bottom: "a/conv" top: "a/conv" relu_param { negative_slope: 0.3 } }
+layer { name: "b/pool" type: "Pooling" bottom: "pool1" top: "b/pool"
+  pooling_param { pool: AVE kernel_size: 3 stride: 1 pad: 1 } }
+layer { name: "both/output" type: "Concat" bottom: "a/conv" bottom: "b/pool" top: "both/output" }
+layer { name: "fc" type: "InnerProduct" bottom: "both/output" top: "fc"
+  inner_product_param { num_output: 5 } }
+layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+BLOBS = [
+    "conv1@conv1", "conv1", "norm1", "pool1",
+    "a/conv@a/conv", "a/conv@a/bn", "a/conv@a/scale", "a/conv", "b/pool", "both/output", "fc", "prob",
+]  # fmt: skip
+TORCH = ROOT / "tests" / "data" / "torch" / "convnet.onnx"
+
+
+def dreamkit_command(folder, *arguments):
+    """Runs the real program."""
+    command = [sys.executable, "-m", "dreamkit", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
+
+
+def wanted(**changes):
+    return conversion.Wanted(**{"preprocess": conversion.CAFFE, **changes})
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The small network as prototxt and caffemodel."""
+    folder = tmp_path_factory.mktemp("caffe")
+    (folder / "small.prototxt").write_text(NET)
+    seeded.write(folder / "small.prototxt", folder / "small.caffemodel")
+    return folder / "small.prototxt", folder / "small.caffemodel"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def small(files, home):
+    """The command that converts it, as it ended."""
+    (home / "labels.txt").write_text("n00000001 a cat 0\nn00000002 dog 1\n/a/hen house 2\nfour\nfive\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DREAMKIT_HOME", str(home))
+        return dreamkit_command(
+            home, "convert", "caffe", *files, "--name", "small", "--mean", "100,110,120", "--scale", "0.5",
+            "--labels", "labels.txt", "--licence", "CC0", "--layers", "both/output",
+        )  # fmt: skip
+
+
+@pytest.fixture
+def at_home(small, home, monkeypatch):
+    assert small.returncode == 0, small.stderr
+    monkeypatch.setenv("DREAMKIT_HOME", str(home))
+    return home
+
+
+def test_the_table_is_printed(small, at_home):
+    header, *rows = small.stdout.splitlines()
+    assert header.split("  ")[0] == "BLOB"
+    assert "OpenCV" in header
+    assert header.count("ONNX Runtime") == 3
+    assert [row.split()[0] for row in rows[:-2]] == BLOBS
+    assert rows[-2].startswith("worst of 12 blobs: ")
+    assert "MB of memory" in rows[-1]
+    assert "dreams both/output by default" in rows[-1]
+
+
+def test_progress_is_told_and_nothing_of_anyone_elses(small, at_home):
+    lines = small.stderr.splitlines()
+    assert lines[0] == "reading small.caffemodel"
+    assert all(line.startswith(("reading", "building", "writing", "comparing with")) for line in lines), lines
+
+
+def test_the_record_says_all_there_is_to_know(at_home, files):
+    record = converted.record(at_home / "models" / "small")
+    assert record["preprocess"] == {"order": "BGR", "mean": [100.0, 110.0, 120.0], "scale": [0.5, 0.5, 0.5]}
+    assert record["layers"] == {"both/output": 1.0}
+    assert record["labels"] == ["a cat", "dog", "/a/hen house", "four", "five"]
+    assert record["licence"] == "CC0"
+    assert list(record["blobs"]) == BLOBS
+    assert record["blobs"]["both/output"] == {"channels": 14, "stride": 4, "min_size": 3, "kind": "join"}
+    assert record["blobs"]["fc"]["min_size"] == 39
+    assert set(record["sources"]) == {"small.prototxt", "small.caffemodel"}
+    assert record["versions"]["dreamkit"] == dreamkit.__version__
+    assert {"onnx", "onnxruntime", "tensorflow", "onnx2tf"} <= record["versions"].keys()
+    runs = record["parity"]["runs"]
+    assert [run["size"] for run in runs] == [[41, 41], [25, 22], [42, 58], [53, 48]]
+    assert list(runs[0]["errors"]) == list(runs[2]["errors"]) == BLOBS
+    assert list(runs[1]["errors"]) == BLOBS[:-2]  # too small for the inner product
+    assert all(error <= 1e-4 for run in runs for error in run["errors"].values())
+    assert not any(str(part) in json.dumps(record) for part in (at_home, files[0].parent))
+
+
+def test_nothing_but_the_network_is_left(at_home):
+    assert sorted(path.name for path in (at_home / "models").iterdir()) == ["small"]
+    assert sorted(path.name for path in (at_home / "models" / "small").iterdir()) == [
+        "model.json",
+        "saved_model",
+    ]
+
+
+def test_the_blobs_are_the_saved_models_outputs_by_their_own_names(at_home):
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(at_home / "models" / "small" / "saved_model"))
+    assert set(model.signatures["serving_default"].structured_outputs) == set(BLOBS)
+
+
+def test_it_is_a_model_like_any_other(at_home, tmp_path):
+    models = json.loads(dreamkit_command(tmp_path, "models", "--json").stdout)
+    (model,) = (each for each in models if each["name"] == "small")
+    assert model["layers"] == {"both/output": 1.0}
+    assert model["weights"] == "ready"
+    layers = json.loads(dreamkit_command(tmp_path, "layers", "small", "--json").stdout)
+    assert [layer["name"] for layer in layers] == BLOBS
+    assert {layer["name"]: layer["stride"] for layer in layers}["pool1"] == 4
+
+
+def test_it_dreams(at_home, tmp_path):
+    run = dreamkit_command(
+        tmp_path, "dream", "-m", "small", "--size", "90x70", "--steps", "3", "--octaves", "2"
+    )
+    assert run.returncode == 0, run.stderr
+    with Image.open(tmp_path / "dream.png") as image:
+        assert image.size == (90, 70)
+    recipe = read_recipe(tmp_path / "dream.png")
+    assert recipe["model"]["name"] == "small"
+    assert recipe["effective"]["layers"] == {"both/output": 1.0}
+
+
+def test_a_class_can_be_dreamed_and_small_octaves_are_left_out(at_home):
+    network = dreamkit.load("small")
+    heard = []
+    with pytest.warns(DreamkitWarning, match="smaller than the 39 pixels"):
+        pixels = dreamkit.dream(
+            None, network, size=60, layers="fc", octaves=3, steps=3, on_step=heard.append, tile_size=64
+        )
+    assert pixels.shape == (60, 60, 3)
+    assert {step.size for step in heard} == {(43, 43), (60, 60)}
+    with pytest.raises(dreamkit.DreamkitError, match="needs windows of at least 39"):
+        dreamkit.dream(None, network, size=60, layers="fc", tile_size=32)
+
+
+def test_the_objective_rises(at_home):
+    heard = []
+    dreamkit.dream(None, dreamkit.load("small"), size=64, octaves=1, steps=8, on_step=heard.append)
+    assert heard[-1].objective > 1.2 * heard[0].objective
+
+
+# ---------------------------------------------------------------------------------- the other commands
+
+
+def test_a_model_that_pytorch_exported(at_home, tmp_path):
+    run = dreamkit_command(tmp_path, "convert", "onnx", TORCH, "--name", "convnet", "--overwrite")
+    assert run.returncode == 0, run.stderr
+    assert "warning: no --mean and --scale given, so PyTorch's usual is taken" in run.stderr
+    record = converted.record(at_home / "models" / "convnet")
+    assert [run["size"] for run in record["parity"]["runs"]][0] == [96, 96]
+    assert {"relu_4", "silu", "mean"} <= record["blobs"].keys()
+    assert "linear" not in record["blobs"]  # classes of one picture are no map
+    run = dreamkit_command(
+        tmp_path, "dream", "-m", "convnet", "--size", "64", "--steps", "2", "--octaves", "1"
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_keras_model(at_home, tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    picture = keras.Input((48, 48, 3))
+    first = keras.layers.Conv2D(4, 3, strides=2, activation="relu", name="first")(picture)
+    other = keras.layers.SeparableConv2D(4, 3, padding="same", name="other")(first)
+    both = keras.layers.Concatenate(name="both")([first, other])
+    second = keras.layers.Conv2D(5, 5, strides=2, activation="tanh", name="second")(both)
+    classes = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(second))
+    keras.Model(picture, classes).save(tmp_path / "mine.keras")
+    run = dreamkit_command(
+        tmp_path, "convert", "keras", "mine.keras", "--name", "mine", "--layers", "both", "--overwrite",
+        "--mean", "127.5,127.5,127.5", "--scale", "0.00784",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    record = converted.record(at_home / "models" / "mine")
+    assert list(record["blobs"]) == ["first", "other", "both", "second"]
+    assert record["blobs"]["both"] == {"channels": 8, "stride": 2, "min_size": 3, "kind": "join"}
+    assert record["blobs"]["second"]["min_size"] == 11
+    assert len(record["parity"]["runs"]) == 4
+    run = dreamkit_command(tmp_path, "dream", "-m", "mine", "--size", "64", "--steps", "2", "--octaves", "1")
+    assert run.returncode == 0, run.stderr
+
+
+# ------------------------------------------------------------------------------------- what goes wrong
+
+
+def test_a_network_that_computes_something_else_is_not_kept(files, tmp_path, monkeypatch):
+    """The caffemodel that OpenCV and ONNX Runtime are shown is another one than was converted."""
+    other = tmp_path / "other.caffemodel"
+    seeded.write(files[0], other, seed=1)
+    check = parity.check
+
+    def check_with_another(*arguments, **options):
+        return check(*arguments[:-1], (files[0], other), **options)
+
+    monkeypatch.setattr(parity, "check", check_with_another)
+    with pytest.raises(
+        ConvertError, match=r"(conv|pool|norm|fc|both)\S* differs by .* more than 1e-04; nothing"
+    ):
+        conversion.from_caffe(*files, tmp_path / "models" / "x", wanted(), lambda _: None)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(files, tmp_path):
+    with files_no_larger_than(2000), pytest.raises(ConvertError, match="cannot write|failed"):
+        conversion.from_caffe(*files, tmp_path / "models" / "x", wanted(), lambda _: None)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_ctrl_c_leaves_nothing(files, tmp_path):
+    def interrupt(doing):
+        if doing.startswith("comparing"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        conversion.from_caffe(*files, tmp_path / "models" / "x", wanted(), interrupt)
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_what_lies_behind_an_unknown_layer_is_left_out_where_layers_are_named(tmp_path):
+    text = NET.replace('type: "LRN"', 'type: "Interp"').replace('name: "norm1"', 'name: "odd"')
+    (tmp_path / "odd.prototxt").write_text(text)
+    model = tmp_path / "odd.caffemodel"
+    (tmp_path / "whole.prototxt").write_text(NET)
+    seeded.write(tmp_path / "whole.prototxt", model)
+    with pytest.raises(
+        ConvertError, match="layer odd, line 6, a Interp: its type is unknown.*--layers before it"
+    ):
+        conversion.from_caffe(tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(), print)
+    with pytest.warns(DreamkitWarning, match="not compared with OpenCV"):
+        made = conversion.from_caffe(
+            tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(layers=["conv1"]), print
+        )
+    assert list(converted.record(made.folder)["blobs"]) == ["conv1@conv1", "conv1"]
+    assert [run.oracle.split()[0] for run in made.report.runs] == ["ONNX"] * 4
+
+
+def one_line(folder, *arguments):
+    """What an `dreamkit convert` that fails says."""
+    run = dreamkit_command(folder, "convert", *arguments)
+    assert run.returncode in (1, 2), run.stdout
+    assert run.stdout == ""
+    *progress, line = run.stderr.splitlines()
+    assert all(each.startswith("reading") for each in progress), run.stderr
+    assert line.startswith("error: ")
+    return line
+
+
+WRONG = {
+    "no prototxt": (["caffe", "none.prototxt", "MODEL"], "cannot read prototxt none.prototxt"),
+    "no caffemodel": (["caffe", "NET", "none.caffemodel"], "cannot read caffemodel none.caffemodel"),
+    "turned round": (["caffe", "MODEL", "NET"], "give the prototxt first and the caffemodel second"),
+    "cut short": (["caffe", "NET", "cut.caffemodel"], "is damaged or no file of Caffe's"),
+    "weights of another": (["caffe", "NET", "other.caffemodel"], "conv1, line 3, a Convolution"),
+    "a grey one": (["caffe", "grey.prototxt", "MODEL"], "takes 1 x 1 x 41 x 41; dreamkit feeds batch x 3"),
+    "two inputs": (["caffe", "two.prototxt", "MODEL"], "has 2 inputs; dreamkit feeds one picture"),
+    "no such blob": (["caffe", "NET", "MODEL", "-l", "both/outptu"], "no blob both/outptu to dream; did you mean"),
+    "mean of two": (["caffe", "NET", "MODEL", "--mean", "1,2"], "the mean has 2 channels; it takes 3"),
+    "mean in words": (["caffe", "NET", "MODEL", "--mean", "a,b,c"], "--mean is 'a,b,c'; it takes numbers"),
+    "two means": (["caffe", "NET", "MODEL", "--mean", "1,2,3", "--mean-file", "NET"], "both given; give one"),
+    "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "is damaged or no file of Caffe's"),
+    "scale of none": (["caffe", "NET", "MODEL", "--scale", "0"], "--scale is '0'; it takes one number or three"),
+    "order": (["caffe", "NET", "MODEL", "--order", "GRB"], "--order is 'GRB'; choose RGB or BGR"),
+    "labels": (["caffe", "NET", "MODEL", "--labels", "NET"], "labels and 5 channels in prob, the last blob"),
+    "no labels": (["caffe", "NET", "MODEL", "--labels", "none"], "cannot read labels none"),
+    "onnx that is none": (["onnx", "MODEL"], "is damaged or no ONNX model"),
+    "no onnx": (["onnx", "none.onnx"], "cannot read none.onnx; give the path of an ONNX file"),
+    "no keras": (["keras", "none.keras"], "cannot read none.keras as a .keras file"),
+    "keras that is none": (["keras", "MODEL"], "as a .keras file"),
+    "a zip": (["keras", "other.zip"], "is no .keras file; save the model with"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_input_is_one_line(name, files, tmp_path, capsys):
+    import zipfile
+
+    prototxt, model = files
+    (tmp_path / "cut.caffemodel").write_bytes(model.read_bytes()[:-1000])
+    (tmp_path / "grey.prototxt").write_text(NET.replace("dim: 3", "dim: 1"))
+    second = 'input: "data" input: "more" input_shape { dim: 1 dim: 3 dim: 41 dim: 41 }'
+    (tmp_path / "two.prototxt").write_text(
+        NET.replace('input: "data"', second).replace('bottom: "a/conv" bottom', 'bottom: "more" bottom')
+    )
+    wide = NET.replace("num_output: 8 kernel_size: 5", "num_output: 8 kernel_size: 3")
+    (tmp_path / "wide.prototxt").write_text(wide)
+    seeded.write(tmp_path / "wide.prototxt", tmp_path / "other.caffemodel")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("a.txt", "a")
+    arguments, said = WRONG[name]
+    known = {"NET": str(prototxt), "MODEL": str(model)}
+    before = sorted(tmp_path.iterdir())
+    line = run_here(tmp_path, capsys, *(known.get(each, each) for each in arguments), "--name", "wrong")
+    assert said in line
+    assert sorted(tmp_path.iterdir()) == before
+    assert not (converted.folder() / "wrong").exists()
+    assert list(converted.folder().glob("*")) == []
+
+
+def run_here(folder, capsys, *arguments):
+    """The last line that `dreamkit convert` says, run in this process."""
+    from dreamkit.cli import main
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as left:
+        patch.chdir(folder)
+        main(["convert", *arguments])
+    out, err = capsys.readouterr()
+    assert left.value.code in (1, 2), err
+    assert out == ""
+    line = err.splitlines()[-1]
+    assert line.startswith("error: "), err
+    return line
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a b", "--name is 'a b'; it takes"),
+        ("../x", "--name is '../x'; it takes"),
+        ("a/b", "--name is 'a/b'; it takes"),
+        ("a..b", "--name is 'a..b'; it takes"),
+        ("", "--name is ''; it takes"),
+        ("x" * 101, "it takes at most 100"),
+        ("pocket", "and dreamkit has a model of that name; choose another"),
+    ],
+)
+def test_a_name_that_cannot_be_is_one_line(name, said, files, capsys, tmp_path):
+    assert said in run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", name)
+
+
+def test_a_name_that_is_taken_stays(at_home, files, capsys, tmp_path):
+    before = (at_home / "models" / "small" / "model.json").read_bytes()
+    line = run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", "small")
+    assert line == "error: there is a converted model 'small'; choose another name, or add --overwrite"
+    assert (at_home / "models" / "small" / "model.json").read_bytes() == before
+
+
+def test_what_is_missing_in_the_environment_is_named(files, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(conversion, "find_spec", lambda module: None if module == "onnx2tf" else module)
+    line = run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", "x")
+    assert line.startswith("error: converting needs onnx2tf, which this environment has not; install")
+
+
+def test_code_in_a_keras_file_is_not_run(capsys, tmp_path):
+    import keras
+
+    picture = keras.Input((None, None, 3))
+    layer = keras.layers.Lambda(lambda x: x * 2)
+    keras.Model(picture, keras.layers.Conv2D(2, 3)(layer(picture))).save(tmp_path / "code.keras")
+    line = run_here(tmp_path, capsys, "keras", "code.keras", "--name", "code", "--mean", "0,0,0")
+    assert "Lambda layers are code, which is not run: write a plugin" in line
+
+
+# ------------------------------------------------------------------------------------ what lies there
+
+
+def test_a_damaged_record_costs_one_warning(tmp_path, monkeypatch):
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path))
+    for name, text in {
+        "empty": "", "list": "[]", "old": '{"format": 0}', "half": '{"format": 1, "blobs": {}}',
+        "kinds": '{"format": 1, "blobs": 3, "preprocess": {}, "layers": {}}',
+    }.items():  # fmt: skip
+        (tmp_path / "models" / name).mkdir(parents=True)
+        (tmp_path / "models" / name / "model.json").write_text(text)
+    (tmp_path / "models" / "none").mkdir()
+    (tmp_path / "models" / ".converting-x").mkdir()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        names = [provider.name for provider, _ in Registry().providers()]
+    assert {"pocket", "inception_v3"} <= set(names)
+    said = [str(each.message) for each in heard]
+    assert len(said) == 6
+    assert all("is passed over" in each and "convert the model again" in each for each in said)
+
+
+def test_the_mean_and_scale_turn_with_the_order():
+    from dreamkit.cli.convert import _preprocess
+
+    usual = Preprocess(order="BGR", mean=(1, 2, 3), scale=(4, 5, 6))
+    assert _preprocess(usual, None, None, None) == usual
+    assert _preprocess(usual, "rgb", None, None) == Preprocess(order="RGB", mean=(3, 2, 1), scale=(6, 5, 4))
+    given = _preprocess(usual, "rgb", "7,8,9", "2")
+    assert given == Preprocess(order="RGB", mean=(7, 8, 9), scale=(2, 2, 2))
+
+
+def test_an_error_is_a_share_of_the_largest_number():
+    want = np.zeros((1, 2, 3, 4), np.float32)
+    want[0, 1, 2, 3] = -8
+    got = np.moveaxis(want, 1, -1).copy()
+    got[0, 0, 0, 0] = 2
+    assert parity.error(got, want) == 0.25
+    assert parity.error(np.zeros((1, 3, 4, 2), np.float32), np.zeros_like(want)) == 0
+    assert parity.error(np.ones((1, 3, 4, 2), np.float32), np.zeros_like(want)) == float("inf")
+    assert parity.error(np.full((1, 3, 4, 2), np.nan, np.float32), want) == float("inf")
+    assert parity.error(np.moveaxis(want, 1, -1), want * np.nan) == float("inf")
+    assert parity.error(got[:, :2], want) == float("inf")
+
+
+def test_the_pictures_ship_with_the_package():
+    assert len(parity.PICTURES) >= 2
+    made = parity.pixels((50, 60))
+    assert made.shape == (len(parity.PICTURES), 50, 60, 3)
+    assert made.std() > 20
+
+
+def test_no_log_is_left(files, tmp_path, monkeypatch):
+    """All that was done above, and once more with something to complain about."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    run = dreamkit_command(tmp_path, "convert", "keras", files[0], "--name", "x")
+    assert run.returncode == 1
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".log")] == []
+    assert Path(tmp_path).exists()
