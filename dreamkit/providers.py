@@ -63,12 +63,14 @@ class SavedModel:
         outputs: layer name, as users type it, to the output key of the signature.
         signature: the signature to call; it takes one float32 image batch `(n, height, width, 3)`.
         min_sizes: for layers that need more than the provider's `min_size`, the shortest side in pixels.
+        digest: SHA-256 of what its weights came from; where empty, the folder's files are hashed.
     """
 
     path: Path
     outputs: Mapping[str, str]
     signature: str = "serving_default"
     min_sizes: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

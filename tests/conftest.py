@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
+import loopback
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -62,6 +65,18 @@ def photo():
     picture = 128 + 60 * np.stack(waves, -1)
     picture[10:20, 30:45] = [200, 90, 40]
     return picture.astype(np.uint8)
+
+
+@pytest.fixture
+def server():
+    with loopback.Server() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        thread.join()
+    gc.collect()  # a connection that was left open is a warning now, and so an error
 
 
 @pytest.fixture(scope="session")

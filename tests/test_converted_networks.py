@@ -1,4 +1,4 @@
-"""Networks that people have, converted: real weights where there are any, seeded ones in official prototxts."""
+"""Networks that people have, converted: real weights, and seeded ones in official prototxts."""
 
 from __future__ import annotations
 

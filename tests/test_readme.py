@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_options_are_those_of_the_config():
     assert table[1] == options_table()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/gallery.md", "docs/plugins.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/convert.md", "docs/gallery.md", "docs/plugins.md"])
 def test_what_a_page_shows_exists(page):
     paths = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
     for path in paths:
@@ -45,7 +46,21 @@ def test_commands_are_known():
     from dreamkit.cli import app
 
     commands = {command.callback.__name__ for command in app.registered_commands}
-    assert set(re.findall(r"`?dreamkit (dream|models|layers|plugins)\b", README)) == commands
+    groups = {group.name for group in app.registered_groups}
+    assert set(re.findall(r"`?dreamkit (dream|models|layers|plugins|convert)\b", README)) == commands | groups
+
+
+def test_every_option_of_convert_is_on_its_page():
+    from dreamkit.cli import convert
+
+    page = (ROOT / "docs" / "convert.md").read_text()
+    options = {
+        parameter
+        for command in (convert.caffe, convert.onnx, convert.keras)
+        for parameter in inspect.signature(command).parameters
+    }
+    for option in options - {"prototxt", "caffemodel", "file", "quiet"}:
+        assert f"`--{option.replace('_', '-')}`" in page, option
 
 
 if __name__ == "__main__":

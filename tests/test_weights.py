@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import socket
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
 
-import numpy as np
 import pytest
 from conftest import files_no_larger_than
+from loopback import BODY, good, head, with_ranges
 
 from dreamkit import downloads, folders, weights
 from dreamkit.errors import WeightsError
 from dreamkit.providers import ModelProvider, Preprocess, Weights
 
-# A little over three of the pieces that a download comes in.
-BODY = np.random.default_rng(0).bytes(200_001)
 HALF = len(BODY) // 2
-
-
-def head(handler, length):
-    handler.send_response(200)
-    if length is not None:
-        handler.send_header("Content-Length", str(length))
-    handler.end_headers()
-
-
-def good(handler):
-    head(handler, len(BODY))
-    handler.wfile.write(BODY)
 
 
 def of_unknown_length(handler):
@@ -76,64 +59,6 @@ def broken(handler):
 
 def no_http(handler):
     handler.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
-
-
-def with_ranges(handler, body=BODY, version='"1"', upto=None):
-    """A server that gives the rest of a file, if it is still the version that was begun."""
-    begin = 0
-    asked = handler.headers.get("Range", "")
-    if asked and handler.headers.get("If-Range") == version:
-        begin = int(asked.removeprefix("bytes=").removesuffix("-"))
-        if begin >= len(body):
-            handler.send_error(416)
-            return
-    handler.send_response(206 if begin else 200)
-    if begin:
-        handler.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
-    handler.send_header("Content-Length", str(len(body) - begin))
-    handler.send_header("ETag", version)
-    handler.end_headers()
-    handler.wfile.write(body[begin:upto])
-    handler.server.sent.append((begin, upto or len(body)))
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        self.server.answer(self)
-
-    def log_message(self, *args):
-        pass
-
-
-class Server(ThreadingHTTPServer):
-    """Gives `answer` to every request, and keeps their paths in `asked`."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answer = good
-        self.asked = []
-        self.sent = []
-        self.over = Event()
-
-    def handle_error(self, request, client_address):
-        pass  # a client that hung up
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/tiny.h5"
-
-
-@pytest.fixture
-def server():
-    with Server() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
-    gc.collect()  # a connection that was left open is a warning now, and so an error
 
 
 @pytest.fixture(autouse=True)

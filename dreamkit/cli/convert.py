@@ -82,13 +82,13 @@ def caffe(
     given = None if mean_file is None else read_mean(mean_file)
     preprocess = _preprocess(conversion.CAFFE, order, mean, scale, given)
     wanted = _wanted(preprocess, layers, labels, description, licence)
-    if mean is None and mean_file is None:
-        _assumed("Caffe", preprocess, "--mean")
     show(
         name,
         lambda tell: conversion.from_caffe(prototxt, caffemodel, folder, wanted, tell, overwrite=overwrite),
         quiet=quiet,
     )
+    if mean is None and mean_file is None:
+        _assumed("Caffe", preprocess, "--mean")
 
 
 def onnx(
@@ -113,11 +113,11 @@ def onnx(
 
     preprocess = _preprocess(conversion.TORCH, order, mean, scale)
     wanted = _wanted(preprocess, layers, labels, description, licence)
-    if mean is None and scale is None:
-        _assumed("PyTorch", preprocess, "--mean and --scale")
     show(
         name, lambda tell: conversion.from_onnx(file, folder, wanted, tell, overwrite=overwrite), quiet=quiet
     )
+    if mean is None and scale is None:
+        _assumed("PyTorch", preprocess, "--mean and --scale")
 
 
 def keras(
@@ -142,11 +142,11 @@ def keras(
 
     preprocess = _preprocess(conversion.KERAS, order, mean, scale)
     wanted = _wanted(preprocess, layers, labels, description, licence)
-    if mean is None and scale is None:
-        _assumed("Keras", preprocess, "--mean and --scale")
     show(
         name, lambda tell: conversion.from_keras(file, folder, wanted, tell, overwrite=overwrite), quiet=quiet
     )
+    if mean is None and scale is None:
+        _assumed("Keras", preprocess, "--mean and --scale")
 
 
 def _free(name: str, *, overwrite: bool) -> Path:
@@ -157,7 +157,7 @@ def _free(name: str, *, overwrite: bool) -> Path:
 
     if not is_name(name) or ".." in name or len(name) > 100:
         raise ConfigError(
-            f"--name is {name!r}; it takes at most 100 letters, digits, '.', '_' and '-', and "
+            f"--name is {name!r}; it takes at most 100 letters, digits, '_', '-' and single '.', and "
             "begins with one of the first two"
         )
     folder = converted.folder() / name

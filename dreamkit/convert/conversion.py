@@ -171,7 +171,8 @@ def _needs(*modules: str) -> None:
     if missing:
         raise ConvertError(
             f"converting needs {', '.join(missing)}, which this environment has not; install "
-            "dreamkit[convert], in an environment of its own if need be: what it converts is found by every dreamkit of yours"
+            "dreamkit[convert], in an environment of its own if need be: every dreamkit of yours finds "
+            "what it converts"
         )
 
 

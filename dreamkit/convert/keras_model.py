@@ -35,7 +35,9 @@ def check(file: Path) -> None:
         with zipfile.ZipFile(file) as archive:
             held = {each.filename: each.file_size for each in archive.infolist()}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ConvertError(f"cannot read {file} as a .keras file ({first_line(error)})") from error
+        raise ConvertError(
+            f"cannot read {file} as a .keras file ({getattr(error, 'strerror', None) or first_line(error)})"
+        ) from error
     if "config.json" not in held or "model.weights.h5" not in held:
         raise ConvertError(
             f"{file} is no .keras file; save the model with model.save('NAME.keras') of Keras 3"
@@ -142,8 +144,8 @@ def _load(file: str) -> tuple[Network, Any]:
     # Keras raises whatever the layer it cannot make raises.
     except Exception as error:
         raise ConvertError(
-            f"{file} cannot be read ({first_line(error)[:200]}); layers of one's own and Lambda layers are "
-            "code, which is not run: write a plugin for such a model"
+            f"{file} cannot be read ({first_line(error).split('. ')[0][:150]}); layers of one's own and Lambda "
+            "layers are code, which is not run: write a plugin for such a model"
         ) from error
     if not isinstance(model, keras.Model):
         raise ConvertError(

@@ -290,10 +290,7 @@ def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
         activations.model = model  # type: ignore[attr-defined]
         return activations
 
-    digest = hashlib.sha256()
-    for path in sorted(path for path in saved.path.rglob("*") if path.is_file()):
-        digest.update((_file_digest(path) or "").encode())
-    return Network(provider, list(saved.outputs), forward, digest.hexdigest(), saved)
+    return Network(provider, list(saved.outputs), forward, saved.digest or _folder_digest(saved.path), saved)
 
 
 def _flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
@@ -424,6 +421,13 @@ def _file_digest(path: Path | None) -> str | None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update((_file_digest(path) or "").encode())
+    return digest.hexdigest()
 
 
 def _model_digest(model: keras.Model) -> str:

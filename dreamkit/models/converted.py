@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -55,6 +56,8 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             path=path / SAVED_MODEL,
             outputs={name: name for name in blobs},
             min_sizes={name: int(blob["min_size"]) for name, blob in blobs.items()},
+            # The same sources give the same numbers, though not the same files.
+            digest=hashlib.sha256("".join(sorted(read["sources"].values())).encode()).hexdigest(),
         )
         fields: dict[str, Any] = {
             "name": path.name,

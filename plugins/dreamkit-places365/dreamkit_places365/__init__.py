@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from dreamkit import ModelProvider, SavedModel, folders, hookimpl
+from dreamkit import DreamkitError, ModelProvider, SavedModel, folders, hookimpl
 from dreamkit.models import converted
 from dreamkit_places365.networks import LICENCE, NETWORKS, PREPROCESS, Network
 
@@ -22,18 +22,22 @@ def folder(network: Network) -> Path:
 def dreamkit_model_providers() -> Iterable[ModelProvider]:
     for network in NETWORKS:
         path, name = folder(network), f"places365_{network.name}"
-        if (path / converted.RECORD).is_file():
-            yield converted.provider(path, name=name)
-        else:
-            yield ModelProvider(
-                name=name,
-                load=_nothing,
-                preprocess=PREPROCESS,
-                layers=dict.fromkeys(network.layers, 1.0),
-                description=network.description,
-                licence=LICENCE,
-                setup=f"python -m dreamkit_places365 {network.name}",
-            )
+        setup = f"python -m dreamkit_places365 {network.name}"
+        if path.exists():
+            try:
+                yield converted.provider(path, name=name)
+                continue
+            except DreamkitError:  # damaged, or of another version of dreamkit
+                setup += " --overwrite"
+        yield ModelProvider(
+            name=name,
+            load=_nothing,
+            preprocess=PREPROCESS,
+            layers=dict.fromkeys(network.layers, 1.0),
+            description=network.description,
+            licence=LICENCE,
+            setup=setup,
+        )
 
 
 def _nothing(_weights: Path | None) -> SavedModel:

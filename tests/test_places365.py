@@ -1,0 +1,165 @@
+"""The plugin for Places365's networks: installed, fetching from loopback, with an official prototxt."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import seeded
+from caffemodel import part
+from conftest import DATA, ROOT
+from dreamkit_places365 import __main__ as program
+from dreamkit_places365 import networks
+from loopback import with_ranges
+from test_convert import NET
+
+from dreamkit.images import read_recipe
+from dreamkit.models import converted
+
+GOOGLENET = DATA / "caffe" / "places365" / "deploy_googlenet_places365.prototxt"
+
+
+@pytest.fixture(scope="module")
+def site(install):
+    return install(ROOT / "plugins" / "dreamkit-places365")
+
+
+@pytest.fixture
+def command(site, tmp_path):
+    """Runs Python with the plugin installed."""
+
+    def run(*arguments):
+        environment = {**os.environ, "PYTHONPATH": str(site)}
+        command = [sys.executable, *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False
+        )
+
+    return run
+
+
+def test_before_conversion_it_says_what_to_run(command):
+    for asked in (["dream", "--model", "places365_googlenet"], ["layers", "places365_googlenet"]):
+        run = command("-m", "dreamkit", *asked)
+        assert run.returncode == 1
+        assert run.stdout == ""
+        assert run.stderr == (
+            "error: places365_googlenet is to be set up first; run: python -m dreamkit_places365 googlenet\n"
+        )
+
+
+def test_its_networks_are_listed(command):
+    models = {each["name"]: each for each in json.loads(command("-m", "dreamkit", "models", "--json").stdout)}
+    for name in ("googlenet", "alexnet", "vgg16", "vgg16_hybrid", "resnet152", "resnet152_hybrid"):
+        assert models[f"places365_{name}"]["weights"] == "to set up"
+        assert models[f"places365_{name}"]["package"] == "dreamkit-places365"
+
+
+def test_a_wrong_name_is_one_line(command):
+    run = command("-m", "dreamkit_places365", "googlenett")
+    assert run.returncode == 1
+    assert run.stderr.startswith(
+        "error: there is no network 'googlenett' of Places365; choose from googlenet,"
+    )
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def small(server, tmp_path, monkeypatch):
+    """The release on loopback, with a network of ours in it. `files` is what the server has."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    prototxt, caffemodel = tmp_path / "deploy_small.prototxt", tmp_path / "small.caffemodel"
+    prototxt.write_text(NET)
+    seeded.write(prototxt, caffemodel)
+    # A field that nobody knows makes it as long as a few of the pieces that a download comes in.
+    caffemodel.write_bytes(caffemodel.read_bytes() + part(99, bytes(300_000)))
+    files = {f"/{path.name}": path.read_bytes() for path in (prototxt, caffemodel)}
+    address = server.url.rpartition("/")[0] + "/"
+    monkeypatch.setattr(networks, "PROTOTXTS", address)
+    monkeypatch.setattr(networks, "WEIGHTS", address)
+    network = networks.Network(
+        name="small",
+        files="small",
+        layers=("both/output",),
+        megabytes=0,
+        has_objects=True,
+        description="small",
+    )
+    monkeypatch.setattr(program, "NETWORKS", (network,))
+    server.answer = lambda handler: with_ranges(handler, body=files[handler.path])
+    server.files = files
+    return network
+
+
+def run_program(*arguments):
+    with pytest.raises(SystemExit) as left:
+        program.main(list(arguments))
+    return left.value.code
+
+
+def test_it_fetches_takes_up_again_and_converts(small, server, capsys):
+    whole = server.files["/small.caffemodel"]
+    half = len(whole) // 2
+    server.answer = lambda handler: with_ranges(
+        handler, body=server.files[handler.path], upto=half if "model" in handler.path else None
+    )
+    assert run_program("small") == 1
+    assert (
+        "the connection broke off); fetch it by hand and give it with --caffemodel FILE"
+        in capsys.readouterr().err
+    )
+    server.answer = lambda handler: with_ranges(handler, body=server.files[handler.path])
+    assert run_program("small") == 0
+    assert server.asked == ["/deploy_small.prototxt", "/small.caffemodel", "/small.caffemodel"]
+    assert server.sent[-1][0] > 0
+    home = converted.folder().parent / "places365"
+    record = converted.record(home / "small")
+    assert record["sources"]["small.caffemodel"] == hashlib.sha256(whole).hexdigest()
+    seen = json.loads((home / "sha256.json").read_text())
+    assert seen["small.caffemodel"] == f"sha256:{hashlib.sha256(whole).hexdigest()}"
+    assert "--model places365_small" in capsys.readouterr().out
+    assert run_program("small") == 1
+    assert "converted already; add --overwrite" in capsys.readouterr().err
+
+
+def test_a_file_that_is_another_than_before_is_told_of(small, tmp_path, capsys, recwarn):
+    path = tmp_path / "x.caffemodel"
+    for body in (b"one", b"one", b"two"):
+        path.write_bytes(body)
+        program._note(path)
+    (warning,) = recwarn.list
+    assert "x.caffemodel is another file than was fetched before (sha256:" in str(warning.message)
+
+
+def test_a_server_that_has_it_not_is_one_line(small, server, capsys):
+    server.answer = lambda handler: handler.send_error(404)
+    assert run_program("small") == 1
+    (*_, line) = capsys.readouterr().err.splitlines()
+    assert "the server answered 404); fetch it by hand and give it with --prototxt FILE" in line
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(300)
+def test_the_official_googlenet_converts_with_seeded_weights_and_dreams(command, tmp_path):
+    if not GOOGLENET.is_file():
+        pytest.skip(f"no test data: {GOOGLENET} is absent (set DREAMKIT_TEST_DATA)")
+    seeded.write(GOOGLENET, tmp_path / "googlenet.caffemodel")
+    files = ["--prototxt", GOOGLENET.absolute(), "--caffemodel", "googlenet.caffemodel"]
+    run = command("-m", "dreamkit_places365", "googlenet", *files)
+    assert run.returncode == 0, run.stderr
+    run = command("-m", "dreamkit", "dream", "-m", "places365_googlenet", "--size", "128", "--steps", "2")
+    assert run.returncode == 0, run.stderr
+    recipe = read_recipe(tmp_path / "dream.png")
+    assert recipe["effective"]["layers"] == {"inception_4c/output": 1.0}
+    record = converted.record(Path(os.environ["DREAMKIT_HOME"]) / "places365" / "googlenet")
+    assert record["labels"][:2] == ["airfield", "airplane cabin"]
+    assert record["preprocess"]["mean"] == [104.051, 112.514, 116.676]
+    again = command(ROOT / "scripts" / "convert_places365.py", "googlenet")
+    assert again.returncode == 1
+    assert again.stderr == "error: places365_googlenet is converted already; add --overwrite to do it again\n"
