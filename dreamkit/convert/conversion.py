@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dreamkit.convert import caffe, keras_model, onnx_model, parity, process, to_tensorflow
 from dreamkit.convert.maps import Map, middle
-from dreamkit.convert.onnx_model import Traced
+from dreamkit.convert.onnx_model import Plain
 from dreamkit.convert.to_onnx import convertible, to_onnx
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, first_line, shown
 from dreamkit.models import converted
@@ -97,6 +97,14 @@ def from_caffe(
     """
     _needs("onnx", "onnx2tf", "onnxruntime", "cv2")
     tell(f"reading {Path(caffemodel).name}")
+    files = prototxt, caffemodel
+    with _scratch() as scratch:
+        plain = _plain_caffe(prototxt, caffemodel, wanted, scratch)
+        return _convert(plain, files, folder, wanted, scratch, tell, overwrite=overwrite, caffe_files=files)
+
+
+def _plain_caffe(prototxt: Path, caffemodel: Path, wanted: Wanted, scratch: Path) -> Plain:
+    """A Caffe model as an ONNX file: all that stays of it in memory are names."""
     net = caffe.read(prototxt, caffemodel)
     if len(net.inputs) != 1:
         raise ConvertError(f"{prototxt} has {len(net.inputs)} inputs; dreamkit feeds one picture")
@@ -106,9 +114,7 @@ def from_caffe(
             f"{prototxt} takes {' x '.join(map(str, shape))}; dreamkit feeds batch x 3 x height x width"
         )
     model = to_onnx(net, convertible(net) if wanted.layers else None)
-    traced = onnx_model.trace(model, str(prototxt), (shape[2], shape[3]))
-    files = prototxt, caffemodel
-    return _convert(traced, files, folder, wanted, tell, overwrite=overwrite, caffe_files=files)
+    return onnx_model.prepare(model, str(prototxt), scratch, (shape[2], shape[3]))
 
 
 def from_onnx(
@@ -116,9 +122,9 @@ def from_onnx(
 ) -> Converted:
     """Converts an ONNX model of a convolutional network; see `from_caffe`."""
     _needs("onnx", "onnx2tf", "onnxruntime")
-    tell(f"reading {Path(file).name}")
-    traced = onnx_model.trace(onnx_model.read(file), str(file))
-    return _convert(traced, (file,), folder, wanted, tell, overwrite=overwrite)
+    with _scratch() as scratch:
+        plain = onnx_model.prepare_file(file, scratch, tell)
+        return _convert(plain, (file,), folder, wanted, scratch, tell, overwrite=overwrite)
 
 
 def from_keras(
@@ -137,24 +143,22 @@ def from_keras(
 
 
 def _convert(
-    traced: Traced,
+    plain: Plain,
     sources: Sequence[Path],
     folder: Path,
     wanted: Wanted,
+    scratch: Path,
     tell: process.Tell,
     *,
     overwrite: bool,
     caffe_files: tuple[Path, Path] | None = None,
 ) -> Converted:
-    layers = _checked(traced.maps, wanted)
-    with _scratch() as scratch, kept_whole(folder, overwrite=overwrite) as home:
-        plain, names = onnx_model.renamed(traced.model)
-        file = scratch / "plain.onnx"
-        onnx_model.write(plain, file)
+    layers = _checked(plain.maps, wanted)
+    with kept_whole(folder, overwrite=overwrite) as home:
         saved = home / converted.SAVED_MODEL
-        to_tensorflow.save(file, names, traced.size, saved, scratch, tell)
-        report = parity.check(saved, traced, file, names, wanted.preprocess, tell, caffe_files)
-        _write_record(home, traced.size, traced.maps, layers, sources, wanted, report)
+        to_tensorflow.save(plain, saved, scratch, tell)
+        report = parity.check(saved, plain, wanted.preprocess, tell, caffe_files)
+        _write_record(home, plain.size, plain.maps, layers, sources, wanted, report)
     return _told(Converted(folder, layers, report, process.peak_memory() >> 20))
 
 

@@ -60,7 +60,7 @@ def save(
         ConvertError: the model cannot be read or dreamed.
     """
     answer = process.call(
-        "keras_model:build", tell, model_bytes=file.stat().st_size, file=file, folder=folder, layers=layers
+        f"{__name__}:build", tell, model_bytes=file.stat().st_size, file=file, folder=folder, layers=layers
     )
     return (answer["size"][0], answer["size"][1]), {
         name: Map(**each) for name, each in answer["maps"].items()
@@ -72,7 +72,7 @@ def compare(
 ) -> parity.Report:
     """Compares the SavedModel in `folder` with what Keras computes of the model in `file`."""
     answer = process.call(
-        "keras_model:against_keras",
+        f"{__name__}:against_keras",
         tell,
         model_bytes=file.stat().st_size,
         file=file,
@@ -144,8 +144,8 @@ def _load(file: str) -> tuple[Network, Any]:
     # Keras raises whatever the layer it cannot make raises.
     except Exception as error:
         raise ConvertError(
-            f"{file} cannot be read ({first_line(error).split('. ')[0][:150]}); layers of one's own and Lambda "
-            "layers are code, which is not run: write a plugin for such a model"
+            f"{file} cannot be read ({first_line(error).split('. ')[0][:150]}); layers of one's own and "
+            "Lambda layers are code, which is not run: write a plugin for such a model"
         ) from error
     if not isinstance(model, keras.Model):
         raise ConvertError(

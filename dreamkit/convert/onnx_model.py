@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamkit.convert import process
 from dreamkit.convert.maps import Kind, Map
 from dreamkit.errors import ConvertError, first_line, shown
 
@@ -25,20 +26,61 @@ _KINDS: Mapping[str, Kind] = {
 _LARGE = 4096  # bytes of an initializer that is weights, and no size or axis
 
 
-@dataclass(frozen=True, eq=False)
-class Traced:
-    """A model of one input, N x 3 x height x width with only the 3 fixed, and what it computes.
+@dataclass(frozen=True)
+class Plain:
+    """A model in a file, ready to be converted: one input, N x 3 x height x width with only the 3 fixed.
 
-    `size` is the height and width it was made for. The model's outputs are `maps`, in order.
+    Attributes:
+        file: where it is. All its names are plain ones, since converters refuse some signs.
+        names: the model's outputs, each with its plain name in the file.
+        size: the height and width that it was made for.
+        maps: what can be dreamed of it, in the outputs' order.
     """
 
-    model: onnx.ModelProto
+    file: Path
+    names: Mapping[str, str]
     size: tuple[int, int]
     maps: Mapping[str, Map]
 
 
-def read(path: Path) -> onnx.ModelProto:
-    """The model in an ONNX file, with the weights that lie in files beside it.
+def prepare(model: onnx.ModelProto, name: str, folder: Path, size: tuple[int, int] | None = None) -> Plain:
+    """Frees `model` of the size it was made for and writes it to `folder`; see `trace`."""
+    traced, given, maps = trace(model, name, size)
+    plain, names = renamed(traced)
+    file = folder / "plain.onnx"
+    write(plain, file)
+    return Plain(file, names, given, maps)
+
+
+def prepare_file(path: Path, folder: Path, tell: process.Tell) -> Plain:
+    """The same for a model in a file, in a child process: not all that reads ONNX is proof against files.
+
+    Raises:
+        ConvertError: the file cannot be read, is no ONNX model, or holds one that cannot be dreamed.
+    """
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        raise ConvertError(f"cannot read {path}; give the path of an ONNX file")
+    answer = process.call(
+        f"{__name__}:read_and_prepare",
+        tell,
+        model_bytes=os.path.getsize(path),
+        path=Path(path).absolute(),
+        shown_path=path,
+        folder=folder,
+    )
+    maps = {name: Map(**each) for name, each in answer["maps"].items()}
+    return Plain(Path(answer["file"]), answer["names"], (answer["size"][0], answer["size"][1]), maps)
+
+
+def read_and_prepare(tell: process.Tell, path: str, shown_path: str, folder: str) -> dict[str, Any]:
+    """In the child: see `prepare_file`."""
+    tell(f"reading {os.path.basename(path)}")
+    plain = prepare(read(Path(path), shown_path), shown_path, Path(folder))
+    return {**asdict(plain), "file": str(plain.file)}
+
+
+def read(path: Path, name: str) -> onnx.ModelProto:
+    """The model in an ONNX file, with the weights that lie in files beside it. `name` is it in messages.
 
     Raises:
         ConvertError: the file cannot be read, is damaged or no ONNX model, or is of an old kind.
@@ -46,10 +88,8 @@ def read(path: Path) -> onnx.ModelProto:
     import onnx
     import onnx.inliner
 
-    if not os.path.isfile(path) or not os.access(path, os.R_OK):
-        raise ConvertError(f"cannot read {path}; give the path of an ONNX file")
     if os.path.getsize(path) > MOST_BYTES:
-        raise ConvertError(f"{path} is larger than 2 GB, which no ONNX file is; give an ONNX file")
+        raise ConvertError(f"{name} is larger than 2 GB, which no ONNX file is; give an ONNX file")
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
@@ -57,22 +97,24 @@ def read(path: Path) -> onnx.ModelProto:
             model = onnx.inliner.inline_local_functions(model)
     # Protobuf's and ONNX's own errors have no base in common.
     except Exception as error:
-        raise ConvertError(f"{path} is damaged or no ONNX model ({first_line(error)[:200]})") from error
+        raise ConvertError(f"{name} is damaged or no ONNX model ({first_line(error)[:200]})") from error
     opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0)
     if opset < 11:
         raise ConvertError(
-            f"{path} is of ONNX operator set {opset}; export it again with 11 or later (17 is a good one)"
+            f"{name} is of ONNX operator set {opset}; export it again with 11 or later (17 is a good one)"
         )
     for node in model.graph.node:
         if node.domain not in ("", "ai.onnx"):
             raise ConvertError(
-                f"{path} holds a {shown(f'{node.domain}.{node.op_type}')}, which is not ONNX's own"
+                f"{name} holds a {shown(f'{node.domain}.{node.op_type}')}, which is not ONNX's own"
             )
     return model
 
 
-def trace(model: onnx.ModelProto, name: str, size: tuple[int, int] | None = None) -> Traced:
-    """What `model` computes of a picture of any size.
+def trace(
+    model: onnx.ModelProto, name: str, size: tuple[int, int] | None = None
+) -> tuple[onnx.ModelProto, tuple[int, int], dict[str, Map]]:
+    """`model` for a picture of any size, the height and width it was made for, and what it computes.
 
     A model that was exported at one size is freed of it; what is fixed to that size by a Reshape, as a
     classifier is, gives no map and is left out. Where the model's outputs are to be all there is, give the
@@ -105,7 +147,7 @@ def trace(model: onnx.ModelProto, name: str, size: tuple[int, int] | None = None
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", each.channels, None, None])
         for name, each in found.items()
     )
-    return Traced(cut(made, list(found)), given, found)
+    return cut(made, list(found)), given, found
 
 
 def _picture(model: onnx.ModelProto, name: str) -> Any:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.convert import caffe, oracles, process
-from dreamkit.convert.onnx_model import Traced
+from dreamkit.convert.onnx_model import Plain
 from dreamkit.errors import ConvertError
 from dreamkit.providers import ModelProvider, Preprocess, SavedModel
 
@@ -96,32 +96,27 @@ def pixels(size: tuple[int, int]) -> NDArray[np.float32]:
 
 def check(
     folder: Path,
-    traced: Traced,
-    file: Path,
-    plain: Mapping[str, str],
+    plain: Plain,
     preprocess: Preprocess,
     tell: process.Tell,
     caffe_files: tuple[Path, Path] | None = None,
 ) -> Report:
-    """Compares the SavedModel in `folder` with its originals.
+    """Compares the SavedModel in `folder` with the model it was made of.
 
-    Args:
-        traced: the model, with the names of its blobs.
-        file: the same with plain names, as a file; `plain` is each blob's name in it.
-        caffe_files: prototxt and caffemodel, where it came from them.
+    `caffe_files` are the prototxt and the caffemodel, where that came from them.
 
     Raises:
         ConvertError: a blob differs by more than `LIMIT`; the worst is named.
     """
     answer = process.call(
-        "parity:against_originals",
+        f"{__name__}:against_originals",
         tell,
-        model_bytes=file.stat().st_size,
+        model_bytes=plain.file.stat().st_size,
         folder=folder,
-        file=file,
-        maps={name: each.min_size for name, each in traced.maps.items()},
-        plain=plain,
-        size=traced.size,
+        file=plain.file,
+        maps={name: each.min_size for name, each in plain.maps.items()},
+        plain=plain.names,
+        size=plain.size,
         preprocess=asdict(preprocess),
         caffe_files=caffe_files,
     )

@@ -1,6 +1,6 @@
 """Work with foreign files and noisy libraries in a child process: limited, quiet, and unable to end ours.
 
-A child runs one function of this folder. What the libraries print goes to a log, which is kept where the
+A child runs one function. What the libraries print goes to a log, which is kept where the
 child failed. It tells its parent, one JSON line at a time, what it is doing and what came out.
 """
 
@@ -27,7 +27,7 @@ SECONDS = 3600
 
 
 def call(function: str, tell: Tell, *, model_bytes: int = 0, **arguments: Any) -> Any:
-    """What `function`, as `module:name` of this folder, returns when it runs in a child process.
+    """What `function`, written `module:name`, returns when it runs in a child process.
 
     Its arguments and what it returns are JSON, but for paths; it is given a `tell` of its own beside them.
     `model_bytes` is the size of what it reads, to which its limit of memory is set.
@@ -144,7 +144,7 @@ def _main() -> None:
             print(json.dumps(what), file=parent)
 
         try:
-            function = getattr(import_module(f"dreamkit.convert.{module}"), name)
+            function = getattr(import_module(module), name)
             result = function(tell=lambda doing: say(doing=doing), **job["arguments"])
         except DreamkitError as error:
             say(wrong=str(error))

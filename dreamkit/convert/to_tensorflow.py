@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dreamkit.convert import process
+from dreamkit.convert.onnx_model import Plain
 from dreamkit.errors import ConvertError
 
 PIXELS = "pixels"  # the signature's argument
 
 
-def save(
-    file: Path,
-    names: Mapping[str, str],
-    size: tuple[int, int],
-    folder: Path,
-    scratch: Path,
-    tell: process.Tell,
-) -> None:
-    """Writes the ONNX model in `file` to `folder` as a SavedModel.
+def save(plain: Plain, folder: Path, scratch: Path, tell: process.Tell) -> None:
+    """Writes an ONNX model to `folder` as a SavedModel with the outputs' own names.
 
-    It takes float32 batches `(n, height, width, 3)` of any size and returns NHWC. `names` are what its
-    outputs are to be called, each with what it is called in the file, in the file's order; `size` is the
-    height and width the model was made for; `scratch` is a folder for files that are needed for a while.
+    It takes float32 batches `(n, height, width, 3)` of any size and returns NHWC. `scratch` is a folder for
+    files that are needed for a while.
 
     Raises:
         ConvertError: onnx2tf cannot convert the model.
     """
     process.call(
-        "to_tensorflow:build",
+        f"{__name__}:build",
         tell,
-        model_bytes=file.stat().st_size,
-        file=file,
+        model_bytes=plain.file.stat().st_size,
+        file=plain.file,
         folder=folder,
         scratch=scratch,
-        names=list(names),
-        size=size,
+        names=list(plain.names),
+        size=plain.size,
     )
 
 

@@ -48,7 +48,8 @@ def test_a_converted_network_needs_no_set_up(tmp_path):
     home = dreamkit_places365.folder(NETWORKS[0])
     home.mkdir(parents=True)
     (home / converted.RECORD).write_text(
-        '{"format": 1, "description": "d", "licence": "l", "layers": {"a/b": 1.0}, "min_size": 7, "sources": {}, '
+        '{"format": 1, "description": "d", "licence": "l", "layers": {"a/b": 1.0}, "min_size": 7, '
+        '"sources": {}, '
         '"preprocess": {"order": "BGR", "mean": [1, 2, 3], "scale": [1, 1, 1]}, '
         '"blobs": {"a/b": {"channels": 4, "stride": 2, "min_size": 7}}}'
     )
