@@ -550,6 +550,30 @@ def test_files_made_up_are_refused_or_read_with_little_memory(net, tmp_path):
     assert 100 < read_well < 1900  # the accidents are neither all harmless nor all fatal
 
 
+def test_a_mean_image_is_averaged_by_channel(tmp_path):
+    image = np.arange(2 * 3 * 4, dtype=np.float32).reshape(1, 2, 3, 4)
+    for form in ("packed", "unpacked", "double", "legacy"):
+        (tmp_path / "mean.binaryproto").write_bytes(blob(image, form=form))
+        assert caffe.read_mean(tmp_path / "mean.binaryproto") == (5.5, 17.5)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "holds an array of 0; one image is expected"),
+        (b"name: 'net'", "is damaged or no file of Caffe's"),
+        (blob(np.zeros((2, 3, 4, 4))), "holds an array of 2 x 3 x 4 x 4; one image is expected"),
+        (blob(np.zeros((3, 4, 4)))[:-4], "damaged|no whole number|announced"),
+        (part(7, part(1, b"\xff\xff\xff\xff\x0f\x03")) + part(5, b"abcd"), "holds 1 numbers"),
+    ],
+)
+def test_what_is_no_mean_image_is_one_line(data, said, tmp_path):
+    (tmp_path / "mean.binaryproto").write_bytes(data)
+    with pytest.raises(ConvertError, match=said) as wrong:
+        caffe.read_mean(tmp_path / "mean.binaryproto")
+    assert "\n" not in str(wrong.value)
+
+
 LARGE = 100_000
 LONG = {
     "digits": b"name: " + b"9" * LARGE + b"x",

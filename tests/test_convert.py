@@ -186,6 +186,11 @@ def test_a_class_can_be_dreamed_and_small_octaves_are_left_out(at_home):
         dreamkit.dream(None, network, size=60, layers="fc", tile_size=32)
 
 
+def test_weights_beside_its_own_are_refused(at_home, files):
+    with pytest.raises(dreamkit.DreamkitError, match="holds no weights of small .a converted model has its"):
+        dreamkit.load("small", files[1])
+
+
 def test_the_objective_rises(at_home):
     heard = []
     dreamkit.dream(None, dreamkit.load("small"), size=64, octaves=1, steps=8, on_step=heard.append)

@@ -522,6 +522,29 @@ def test_a_net_read_without_weights_says_so(tmp_path):
 # ----------------------------------------------------------------------------------------- real networks
 
 
+K = """layer { name: "a\\"b" type: "LRN" bottom: "data" top: "n\\303\\251"
+  lrn_param { local_size: 3 alpha: 0.9 beta: 0.6 k: 2.5 } } # an end
+layer { name: "plain" type: "LRN" bottom: "n\\303\\251" top: "plain" lrn_param { alpha: 0.5 } }
+layer { name: "last" type: "LRN" bottom: "plain" top: "last" lrn_param { k: 0.5 alpha: 0.1 } }"""
+V1_K = """layers { name: "n" type: LRN bottom: "data" top: "n"
+  lrn_param { local_size: 5 alpha: 0.9 beta: 0.75 k: 2 } }
+layers { name: "r" type: RELU bottom: "n" top: "r" }"""
+
+
+@pytest.mark.parametrize("text", [K, V1_K])
+def test_a_text_without_k_is_the_same_network(text, tmp_path):
+    case = Case(text)
+    prototxt, model, net = write(tmp_path, case)
+    (tmp_path / "without.prototxt").write_text(caffe.without_k(prototxt))
+    without = caffe.read(tmp_path / "without.prototxt", model)
+    assert all(layer.params["k"] == 1 for layer in without.layers if layer.type == "LRN")
+    assert set(net.blobs) < set(without.blobs)
+    inputs = inputs_of(case)
+    ours, theirs = (run(session(to_onnx(each, list(net.blobs))), inputs) for each in (net, without))
+    assert all(error(ours[name], theirs[name]) < 1e-5 for name in net.blobs)
+    against_opencv(inputs, tmp_path / "without.prototxt", model, without, session(to_onnx(without)))
+
+
 REAL = {"squeezenet_v1.0": 60, "inception5h": 60, "squeezenet_places365": 0.4}
 
 

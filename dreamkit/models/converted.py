@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
         )
         fields: dict[str, Any] = {
             "name": path.name,
-            "load": lambda _: saved,
+            "load": partial(_load, saved),
             "preprocess": Preprocess(**read["preprocess"]),
             "layers": read["layers"],
             "min_size": int(read["min_size"]),
@@ -74,6 +75,12 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); "
             "convert the model again"
         ) from error
+
+
+def _load(saved: SavedModel, weights: Path | None) -> SavedModel:
+    if weights is not None:
+        raise ValueError("a converted model has its weights with it")
+    return saved
 
 
 @hookimpl
