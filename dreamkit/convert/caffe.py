@@ -346,13 +346,7 @@ def read_mean(path: Path) -> tuple[float, ...]:
     Raises:
         ConvertError: the file cannot be read or is no such image.
     """
-    try:
-        if os.path.getsize(path) > MOST_MEAN:
-            raise ConvertError(f"{path} is too large for a mean image; is it the caffemodel?")
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        raise ConvertError(f"cannot read mean file {path} ({first_line(error)})") from error
-    blob = parse_wire(memoryview(data), _BLOB, str(path))
+    blob = parse_wire(memoryview(_bytes(path, "mean file", MOST_MEAN)), _BLOB, str(path))
     image = _array(blob, f"mean file {path}: it")
     if image.ndim not in (3, 4) or (image.ndim == 4 and len(image) != 1) or not image.size:
         raise ConvertError(f"mean file {path} holds an array of {_sizes(image.shape)}; one image is expected")
@@ -366,10 +360,13 @@ def without_k(prototxt: Path) -> str:
     """
     text = _text(prototxt)
     record = parse_text(text, _NET, str(prototxt))
+    state = with_defaults(record.get("state", {}), _NET["state"].kind)
     for layer in reversed([*record.get("layer", []), *record.get("layers", [])]):
         params = with_defaults(layer.get("lrn_param", {}), _PARAMS["lrn_param"])
         k, old = params["k"], layer.get("type") == "LRN" and "layers" in record
         if layer.get("type") != "LRN" or not k > 0 or k == 1 or params["norm_region"] != "ACROSS_CHANNELS":
+            continue
+        if not _included(layer, state):
             continue
         name, top = layer.get("name", ""), next(iter(layer.get("top", [])), "")
         lrn, power = ("LRN", "POWER") if old else ('"LRN"', '"Power"')
@@ -397,16 +394,21 @@ def _escaped(character: str) -> str:
 
 
 def _text(path: Path) -> str:
-    try:
-        if os.path.getsize(path) > MOST_TEXT:
-            raise ConvertError(f"{path} is too large for a prototxt; is it the caffemodel?")
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        raise ConvertError(f"cannot read prototxt {path} ({first_line(error)})") from error
+    data = _bytes(path, "prototxt", MOST_TEXT)
     if b"\0" in data:
         raise ConvertError(f"{path} is not a text; give the prototxt first and the caffemodel second")
     # A comment in some old encoding harms nobody.
     return data.decode("utf-8-sig", "replace")
+
+
+def _bytes(path: Path, what: str, most: int) -> bytes:
+    """What is in a small file."""
+    try:
+        if os.path.getsize(path) > most:
+            raise ConvertError(f"{path} is too large for a {what}; is it the caffemodel?")
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConvertError(f"cannot read {what} {path} ({first_line(error)})") from error
 
 
 class _Reader:

@@ -163,9 +163,6 @@ class Comparison:
 
     def run(self, oracle: str, compute: Compute, size: tuple[int, int], among: Sequence[str]) -> None:
         """Compares the maps `among` with what `compute` gives: both of NCHW batches."""
-        if not among:
-            self.remarks.append(f"no blob exists at {size[1]} x {size[0]}")
-            return
         self._tell(f"comparing with {oracle} at {size[1]} x {size[0]}")
         activations = self._network.activations(among)
         pictures = pixels(size)
@@ -220,7 +217,8 @@ def _ask_opencv(comparison: Comparison, size: tuple[int, int], prototxt: Path, c
             return oracles.opencv(text, caffemodel, net, {given: batch})
 
         try:
-            comparison.run(version, compute, size, among)
+            if among:
+                comparison.run(version, compute, size, among)
         except ConvertError as wrong:
             comparison.remarks.append(f"not compared with OpenCV: {wrong}")
             return False
@@ -238,6 +236,9 @@ def _ask_runtime(comparison: Comparison, size: tuple[int, int], file: str, plain
     from dreamkit.convert import onnx_model
 
     among = comparison.among(size)
+    if not among:
+        comparison.remarks.append(f"no blob exists at {size[1]} x {size[0]}, so none was compared there")
+        return
     part = onnx_model.cut(onnx.load(file), [plain[name] for name in among])
     session = oracles.runtime(part.SerializeToString())
     (given,) = (each.name for each in part.graph.input)
