@@ -23,6 +23,7 @@ def models(as_json: _Json = False) -> None:
             "layers": dict(provider.layers),
             "min_size": provider.min_size,
             "weights": weights.state(provider),
+            "setup": provider.setup,
             "package": plugin.distribution,
             "description": provider.description,
             "licence": provider.licence,
@@ -33,8 +34,7 @@ def models(as_json: _Json = False) -> None:
         _echo_json(found)
         return
     rows = [
-        (m["name"], _terms(m["layers"]), m["min_size"], m["weights"], m["package"], m["description"])
-        for m in found
+        (m["name"], _terms(m["layers"]), m["min_size"], m["weights"], m["package"], _about(m)) for m in found
     ]
     terminal.table(rows, ("MODEL", "DEFAULT LAYERS", "MIN SIZE", "WEIGHTS", "PACKAGE", ""))
 
@@ -76,6 +76,12 @@ def _echo_json(value: object) -> None:
     import json
 
     typer.echo(json.dumps(value, indent=2))
+
+
+def _about(model: dict[str, Any]) -> str:
+    return (
+        f"{model['description']} (first: {model['setup']})" if model["setup"] else str(model["description"])
+    )
 
 
 def _terms(layers: dict[str, float]) -> str:
