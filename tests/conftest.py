@@ -24,6 +24,14 @@ settings.register_profile("dreamkit", deadline=None, max_examples=50, derandomiz
 settings.load_profile("dreamkit")
 
 
+def skip_without_converter():
+    """Skips a module where the extra `convert` is not installed. onnx2tf itself must not be imported here:
+    it turns Keras into another one, and lifts Python's guard against deep recursion."""
+    for needed in ("onnx", "onnx2tf", "onnxruntime", "cv2"):
+        if find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed; install dreamkit[convert]", allow_module_level=True)
+
+
 @contextmanager
 def files_no_larger_than(size):
     """A disk that is full after `size` bytes of a file."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import seeded
-from conftest import ROOT, files_no_larger_than
+from conftest import ROOT, files_no_larger_than, skip_without_converter
 from PIL import Image
 
 import dreamkit
@@ -23,8 +23,7 @@ from dreamkit.images import read_recipe
 from dreamkit.models import converted
 from dreamkit.plugins import Registry
 
-for needed in ("onnx", "onnx2tf", "onnxruntime", "cv2"):
-    pytest.importorskip(needed, reason="the conversion's packages are not installed")
+skip_without_converter()
 
 # A GoogLeNet in small, with all that is odd about Caffe: in-place layers, an LRN with k, groups, rounding
 # up, statistics with a scale behind them, branches, an inner product.
@@ -385,6 +384,23 @@ def test_a_name_that_is_taken_stays(at_home, files, capsys, tmp_path):
     line = run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", "small")
     assert line == "error: there is a converted model 'small'; choose another name, or add --overwrite"
     assert (at_home / "models" / "small" / "model.json").read_bytes() == before
+
+
+def test_nothing_foreign_is_imported_where_the_user_is(files, tmp_path):
+    """onnx2tf, OpenCV, ONNX Runtime and TensorFlow stay in the child processes, whatever they do there."""
+    code = f"""
+import sys
+from pathlib import Path
+from dreamkit.convert import conversion
+wanted = conversion.Wanted(preprocess=conversion.CAFFE)
+conversion.from_caffe(*map(Path, {[*map(str, files)]}), Path("models/x"), wanted, lambda _: None)
+print(sorted({{'cv2', 'keras', 'onnx2tf', 'onnxruntime', 'tensorflow'}} & set(sys.modules)))
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, text=True, capture_output=True, check=True
+    )
+    assert run.stdout == "[]\n"
+    assert run.stderr == ""
 
 
 def test_what_is_missing_in_the_environment_is_named(files, capsys, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import seeded
-from conftest import DATA
+from conftest import DATA, skip_without_converter
 from PIL import Image
 
 import dreamkit
@@ -15,8 +15,7 @@ from dreamkit import Preprocess
 from dreamkit.convert import caffe, conversion, oracles
 from dreamkit.models import converted
 
-for needed in ("onnx", "onnx2tf", "onnxruntime", "cv2"):
-    pytest.importorskip(needed, reason="the conversion's packages are not installed")
+skip_without_converter()
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(900)]
 
