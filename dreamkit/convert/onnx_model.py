@@ -64,8 +64,8 @@ def prepare_file(path: Path, folder: Path, tell: process.Tell) -> Plain:
         f"{__name__}:read_and_prepare",
         tell,
         model_bytes=os.path.getsize(path),
-        path=Path(path).absolute(),
-        shown_path=path,
+        path=Path(path),
+        shown_path=str(path),
         folder=folder,
     )
     maps = {name: Map(**each) for name, each in answer["maps"].items()}

@@ -29,7 +29,8 @@ SECONDS = 3600
 def call(function: str, tell: Tell, *, model_bytes: int = 0, **arguments: Any) -> Any:
     """What `function`, written `module:name`, returns when it runs in a child process.
 
-    Its arguments and what it returns are JSON, but for paths; it is given a `tell` of its own beside them.
+    Its arguments and what it returns are JSON, but for paths, which arrive absolute; it is given a `tell` of
+    its own beside them.
     `model_bytes` is the size of what it reads, to which its limit of memory is set.
 
     Raises:
@@ -72,7 +73,7 @@ def _run(
     said: dict[str, Any] = {}
     doing = "the child process"
     try:
-        json.dump({"arguments": arguments, "memory": memory}, child.stdin, default=os.fspath)
+        json.dump({"arguments": arguments, "memory": memory}, child.stdin, default=os.path.abspath)
         child.stdin.close()
         for line in child.stdout:
             said = json.loads(line)
