@@ -288,7 +288,14 @@ def test_what_lies_behind_an_unknown_layer_is_left_out_where_layers_are_named(tm
         ConvertError, match="layer odd, line 6, a Interp: its type is unknown.*--layers before it"
     ):
         conversion.from_caffe(tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(), print)
-    with pytest.warns(DreamkitWarning, match="not compared with OpenCV"):
+    with pytest.raises(ConvertError, match="layer odd, line 6, a Interp: its type is unknown"):
+        conversion.from_caffe(
+            tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(layers=["prob"]), print
+        )
+    with (
+        pytest.warns(DreamkitWarning, match="10 blobs are left out: they depend on unknown layers"),
+        pytest.warns(DreamkitWarning, match="not compared with OpenCV"),
+    ):
         made = conversion.from_caffe(
             tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(layers=["conv1"]), print
         )

@@ -113,7 +113,16 @@ def _plain_caffe(prototxt: Path, caffemodel: Path, wanted: Wanted, scratch: Path
         raise ConvertError(
             f"{prototxt} takes {' x '.join(map(str, shape))}; dreamkit feeds batch x 3 x height x width"
         )
-    model = to_onnx(net, convertible(net) if wanted.layers else None)
+    blobs = list(net.blobs)
+    if wanted.layers:
+        known = {*convertible(net), *wanted.layers}
+        blobs = [blob for blob in blobs if blob in known]
+    model = to_onnx(net, blobs)
+    if len(blobs) < len(net.blobs):
+        left = len(net.blobs) - len(blobs)
+        warnings.warn(
+            f"{left} blobs are left out: they depend on unknown layers", DreamkitWarning, stacklevel=3
+        )
     return onnx_model.prepare(model, str(prototxt), scratch, (shape[2], shape[3]))
 
 
