@@ -61,7 +61,7 @@ def assert_full_parity(made, blobs):
     assert first.oracle.startswith("OpenCV")
     assert len(first.errors) == blobs
     assert all(run.oracle.startswith("ONNX Runtime") for run in (small, *larger))
-    assert 0.8 * blobs < len(small.errors) <= blobs
+    assert 0.6 * blobs < len(small.errors) <= blobs  # heads need the net's own size
     assert [len(run.errors) for run in larger] == [blobs, blobs]
     assert made.report.worst[1] <= 1e-4
     assert made.report.remarks == ()
