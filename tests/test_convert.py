@@ -312,6 +312,7 @@ WRONG = {
     "a grey one": (["caffe", "grey.prototxt", "MODEL"], "takes 1 x 1 x 41 x 41; dreamkit feeds batch x 3"),
     "two inputs": (["caffe", "two.prototxt", "MODEL"], "has 2 inputs; dreamkit feeds one picture"),
     "no such blob": (["caffe", "NET", "MODEL", "-l", "both/outptu"], "no blob both/outptu to dream"),
+    "empty layers": (["caffe", "NET", "MODEL", "-l", "conv1,"], "--layers is 'conv1,'; name layers"),
     "mean of two": (["caffe", "NET", "MODEL", "--mean", "1,2"], "the mean has 2 channels; it takes 3"),
     "mean in words": (["caffe", "NET", "MODEL", "--mean", "a,b,c"], "--mean is 'a,b,c'; it takes numbers"),
     "two means": (["caffe", "NET", "MODEL", "--mean", "1,2,3", "--mean-file", "NET"], "both given; give one"),

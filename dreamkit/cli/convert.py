@@ -214,9 +214,12 @@ def _wanted(
 ) -> Wanted:
     from dreamkit.convert import conversion
 
+    names = [name.strip() for each in layers or [] for name in each.split(",")]
+    if not all(names):
+        raise ConfigError(f"--layers is {','.join(names)!r}; name layers with commas between them")
     return conversion.Wanted(
         preprocess=preprocess,
-        layers=[name.strip() for each in layers or [] for name in each.split(",") if name.strip()] or None,
+        layers=names or None,
         labels=conversion.read_labels(labels) if labels else (),
         description=description,
         licence=licence,

@@ -35,12 +35,16 @@ def record(path: Path) -> dict[str, Any]:
     file = path / RECORD
     try:
         if os.path.getsize(file) > _MOST_BYTES:
-            raise ModelError(f"{file} is too large; convert the model again")
+            raise ModelError(f"{file} is too large; convert the model again, or remove its folder")
         read = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"cannot read {file} ({first_line(error)}); convert the model again") from error
+        raise ModelError(
+            f"cannot read {file} ({first_line(error)}); convert the model again, or remove its folder"
+        ) from error
     if not isinstance(read, dict) or read.get("format") != FORMAT:
-        raise ModelError(f"{file} is not of this version of dreamkit; convert the model again")
+        raise ModelError(
+            f"{file} is not of this version of dreamkit; convert the model again, or remove its folder"
+        )
     return read
 
 
@@ -73,7 +77,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); "
-            "convert the model again"
+            "convert the model again, or remove its folder"
         ) from error
 
 
