@@ -177,6 +177,26 @@ def test_a_saved_model_agrees_with_the_keras_model(photo, tmp_path):
     assert net.describe() == [("inception/first", 4, 1, 1), ("inception/second", 5, 2, 2)]
 
 
+def test_a_saved_model_that_looks_up_in_a_variable_is_taken_as_it_is(photo, tmp_path):
+    kernel = tf.Variable(tf.random.stateless_normal([3, 3, 3, 4], (0, 0)))
+    offsets = tf.Variable([1.0, 2.0, 3.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
+    def serve(picture):
+        # A gather reads the variable by itself, so there is no reading to put a value in the place of.
+        third = tf.raw_ops.ResourceGather(resource=offsets.handle, indices=2, dtype=tf.float32)
+        return {"out": tf.nn.conv2d(picture, kernel, 1, "SAME") + third}
+
+    module = tf.Module()
+    module.held = [kernel, offsets]
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=serve)
+    saved = SavedModel(path=tmp_path / "saved", outputs={"out": "out"})
+    net = network.load(tiny.provider(load=lambda weights: saved, preprocess=Preprocess()), None)
+    (seen,) = net.activations(["out"])(photo[None].astype(np.float32))
+    wanted = tf.nn.conv2d(photo[None].astype(np.float32), kernel, 1, "SAME") + 3.0
+    np.testing.assert_allclose(seen, wanted, rtol=1e-5, atol=1e-3)
+
+
 def test_digests_tell_weights_apart():
     a, again, b = (network.load(tiny.provider(seed), None).digest for seed in (0, 0, 1))
     assert a == again != b

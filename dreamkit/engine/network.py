@@ -309,11 +309,16 @@ def _flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experime
     weights = {
         name: captured[name] for name in needed & captured.keys() if captured[name].dtype != tf.resource
     }
+    variables = {name: captured[name] for name in needed & captured.keys() - weights.keys()}
     for name in needed:  # what a variable holds takes the place of its being read
-        if nodes[name].op == "ReadVariableOp":
-            variable = captured[_origin(nodes, nodes[name].input[0])]
+        held = [
+            each for each in (_origin(nodes, source) for source in nodes[name].input) if each in variables
+        ]
+        if held and nodes[name].op == "ReadVariableOp":
             dtype = tf.dtypes.as_dtype(nodes[name].attr["dtype"].type)
-            weights[name] = tf.raw_ops.ReadVariableOp(resource=variable, dtype=dtype)
+            weights[name] = tf.raw_ops.ReadVariableOp(resource=variables[held[0]], dtype=dtype)
+        elif held and nodes[name].op != "Identity":
+            return function
     part = tf.compat.v1.GraphDef(versions=flat.versions)
     part.node.extend(node for node in flat.node if node.name in needed)
 
