@@ -23,6 +23,7 @@ from dreamkit.errors import ConvertError
 from dreamkit.providers import ModelProvider, Preprocess, SavedModel
 
 LIMIT = 1e-4
+# Chelsea by Stefan van der Walt (CC0) and a Falcon 9 by SpaceX (public domain), as scikit-image has them.
 PICTURES = tuple(sorted((Path(__file__).parent / "pictures").glob("*.jpg")))
 
 Maps = Mapping[str, NDArray[np.float32]]
