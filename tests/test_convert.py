@@ -414,7 +414,9 @@ print(sorted({{'cv2', 'keras', 'onnx2tf', 'onnxruntime', 'tensorflow'}} & set(sy
 def test_what_is_missing_in_the_environment_is_named(files, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(conversion, "find_spec", lambda module: None if module == "onnx2tf" else module)
     line = run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", "x")
-    assert line.startswith("error: converting needs onnx2tf, which this environment has not; install")
+    assert line.startswith(
+        "error: converting needs onnx2tf, which this environment has not; run: pip install 'dreamkit[convert]'"
+    )
 
 
 def test_code_in_a_keras_file_is_not_run(capsys, tmp_path):

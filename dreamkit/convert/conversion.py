@@ -183,9 +183,9 @@ def _needs(*modules: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise ConvertError(
-            f"converting needs {', '.join(missing)}, which this environment has not; install "
-            "dreamkit[convert], in an environment of its own if need be: every dreamkit of yours finds "
-            "what it converts"
+            f"converting needs {', '.join(missing)}, which this environment has not; run: pip install "
+            "'dreamkit[convert]' (in a copy of its repository '.[convert]'), in an environment of its own if "
+            "need be, since every dreamkit of yours finds what one converts"
         )
 
 
