@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,13 +314,13 @@ WRONG = {
     "no such blob": (["caffe", "NET", "MODEL", "-l", "both/outptu"], "no blob both/outptu to dream"),
     "empty layers": (["caffe", "NET", "MODEL", "-l", "conv1,"], "--layers is 'conv1,'; name layers"),
     "mean of two": (["caffe", "NET", "MODEL", "--mean", "1,2"], "the mean has 2 channels; it takes 3"),
-    "mean in words": (["caffe", "NET", "MODEL", "--mean", "a,b,c"], "--mean is 'a,b,c'; it takes numbers"),
+    "mean in words": (["caffe", "NET", "MODEL", "--mean", "a,b,c"], "--mean is 'a,b,c'; it takes finite"),
     "two means": (["caffe", "NET", "MODEL", "--mean", "1,2,3", "--mean-file", "NET"], "both given; give one"),
     "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "damaged or no file of Caffe's"),
     "scale of none": (["caffe", "NET", "MODEL", "--scale", "0"], "--scale is '0'; it takes one number"),
     "order": (["caffe", "NET", "MODEL", "--order", "GRB"], "--order is 'GRB'; choose RGB or BGR"),
     "labels": (["caffe", "NET", "MODEL", "--labels", "NET"], "labels and 5 channels in prob, the last blob"),
-    "no labels": (["caffe", "NET", "MODEL", "--labels", "none"], "cannot read labels none"),
+    "no labels": (["caffe", "NET", "MODEL", "--labels", "none"], "cannot read file of labels none"),
     "onnx that is none": (["onnx", "MODEL"], "is damaged or no ONNX model"),
     "no onnx": (["onnx", "none.onnx"], "cannot read none.onnx; give the path of an ONNX file"),
     "no keras": (["keras", "none.keras"], "cannot read none.keras as a .keras file"),
@@ -369,6 +369,49 @@ def run_here(folder, capsys, *arguments):
     line = err.splitlines()[-1]
     assert line.startswith("error: "), err
     return line
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+@pytest.mark.parametrize(
+    "arguments", [["caffe", "X", "MODEL"], ["caffe", "NET", "X"], ["onnx", "X"], ["keras", "X"]]
+)
+def test_a_pipe_is_not_waited_for_and_a_device_not_read_to_its_end(arguments, files, capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    known = {"NET": str(files[0]), "MODEL": str(files[1])}
+    for path in ("pipe", "/dev/zero"):
+        given = (known.get(each, path if each == "X" else each) for each in arguments)
+        line = run_here(tmp_path, capsys, *given, "--name", "x")
+        assert f"cannot read {path}" in line or f"{path}: it is no regular file" in line
+
+
+def test_a_network_made_for_huge_pictures_is_one_line(files, capsys, tmp_path):
+    (tmp_path / "huge.prototxt").write_text(
+        NET.replace("dim: 41 dim: 41", "dim: 41 dim: 100000").split('layer { name: "fc')[0]
+    )
+    line = run_here(tmp_path, capsys, "caffe", "huge.prototxt", str(files[1]), "--name", "x")
+    assert "is made for pictures of 100000 x 41; at most 1024 on each side" in line
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((32, 32, 1), "takes any x 32 x 32 x 1; dreamkit feeds batch x height x width x 3"),
+        ((10,), "takes any x 10;"),
+    ],
+)
+def test_a_keras_model_of_something_else_is_one_line(shape, said, capsys, tmp_path):
+    import keras
+
+    given = keras.Input(shape)
+    made = keras.layers.Conv2D(2, 3)(given) if len(shape) == 3 else keras.layers.Dense(2)(given)
+    keras.Model(given, made).save(tmp_path / "other.keras")
+    assert said in run_here(tmp_path, capsys, "keras", "other.keras", "--name", "x")
+
+
+def test_numbers_that_are_none_are_not_blamed_on_the_conversion(files, tmp_path):
+    far = wanted(preprocess=Preprocess(mean=(1e38, 0, 0), scale=(1e10, 1, 1)))
+    with pytest.raises(ConvertError, match=r"is not a number somewhere, .* are the mean and the scale right"):
+        conversion.from_caffe(*files, tmp_path / "x", far, lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -451,6 +494,49 @@ def test_a_damaged_record_costs_one_warning(tmp_path, monkeypatch):
     assert all("is passed over" in each and "convert the model again" in each for each in said)
 
 
+def test_a_model_that_was_changed_is_not_dreamed(at_home, tmp_path, monkeypatch):
+    shutil.copytree(at_home / "models" / "small", tmp_path / "models" / "small")
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path))
+    assert dreamkit.load("small").layers == tuple(BLOBS)
+    graph = tmp_path / "models" / "small" / "saved_model" / "saved_model.pb"
+    damaged = bytearray(graph.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    for data in (bytes(damaged), None):
+        graph.write_bytes(data) if data else graph.unlink()
+        with pytest.raises(
+            dreamkit.DreamkitError, match="damaged or not what was converted; convert the model"
+        ):
+            dreamkit.load("small")
+
+
+def test_what_a_killed_conversion_left_is_cleared_by_the_next(tmp_path):
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], stdout=subprocess.PIPE, check=True
+    )
+    stale, other = (
+        tmp_path / f".converting-{int(gone.stdout)}-abc",
+        tmp_path / f".converting-{os.getpid()}-abc",
+    )
+    for folder in (stale, other):
+        (folder / "saved_model").mkdir(parents=True)
+    with conversion.kept_whole(tmp_path / "new", overwrite=False) as home:
+        (home / "model.json").write_text("{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "new"]
+
+
+def test_being_told_to_end_leaves_nothing(files, tmp_path):
+    environment = {**os.environ, "DREAMKIT_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as run:
+        for line in run.stderr:
+            if line.startswith("writing"):
+                run.terminate()
+                break
+        run.stderr.read()
+    assert run.returncode == 143
+    assert list(tmp_path.rglob("*")) == [tmp_path / "home", tmp_path / "home" / "models"]
+
+
 def test_the_mean_and_scale_turn_with_the_order():
     from dreamkit.cli.convert import _preprocess
 
@@ -481,10 +567,8 @@ def test_the_pictures_ship_with_the_package():
     assert made.std() > 20
 
 
-def test_no_log_is_left(files, tmp_path, monkeypatch):
-    """All that was done above, and once more with something to complain about."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    run = dreamkit_command(tmp_path, "convert", "keras", files[0], "--name", "x")
-    assert run.returncode == 1
-    assert [name for name in os.listdir(tmp_path) if name.endswith(".log")] == []
-    assert Path(tmp_path).exists()
+def test_nothing_is_left_in_the_folder_for_temporary_files(files, tmp_path):
+    environment = {**os.environ, "DREAMKIT_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x", "-q"]
+    subprocess.run(command, env=environment, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dreamkit.cli import terminal
-from dreamkit.errors import ConfigError, ConvertError, Interrupted
+from dreamkit.errors import ConfigError, ConvertError, Interrupted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,7 +208,7 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
         numbers = (math.nan,)
     if not all(map(math.isfinite, numbers)):
         raise ConfigError(
-            f"{option} is {text!r}; it takes numbers with commas between them, such as 104,117,123"
+            f"{option} is {text!r}; it takes finite numbers with commas between them, such as 104,117,123"
         )
     return numbers
 
@@ -221,9 +225,13 @@ def _wanted(
         preprocess=preprocess,
         layers=names or None,
         labels=conversion.read_labels(labels) if labels else (),
-        description=description,
-        licence=licence,
+        description=_one_line(description),
+        licence=_one_line(licence),
     )
+
+
+def _one_line(text: str) -> str:
+    return shown(" ".join(text.split()), 300)
 
 
 def _assumed(whose: str, preprocess: Preprocess, options: str) -> None:
@@ -245,7 +253,7 @@ def _assumed(whose: str, preprocess: Preprocess, options: str) -> None:
 def show(name: str, convert: Callable[[Callable[[str], None]], Converted], *, quiet: bool) -> None:
     """Converts, and shows how it goes and what came of it; `name` is what `--model` takes then."""
     started = time.monotonic()
-    with terminal.own_lines_only(verbose=False):
+    with terminal.own_lines_only(verbose=False), _ended_tidily():
         try:
             with terminal.Meter(quiet=quiet) as meter:
                 result = convert(meter.task)
@@ -262,3 +270,13 @@ def show(name: str, convert: Callable[[Callable[[str], None]], Converted], *, qu
         f"converted in {time.monotonic() - started:.0f} s with at most {result.megabytes} MB of memory; "
         f"dreams {','.join(result.layers)} by default: dreamkit dream photo.jpg --model {name}"
     )
+
+
+@contextmanager
+def _ended_tidily() -> Iterator[None]:
+    """Being told to end is no reason to leave anything behind, or a child that works on."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -346,7 +346,7 @@ def read_mean(path: Path) -> tuple[float, ...]:
     Raises:
         ConvertError: the file cannot be read or is no such image.
     """
-    blob = parse_wire(memoryview(_bytes(path, "mean file", MOST_MEAN)), _BLOB, str(path))
+    blob = parse_wire(memoryview(read_small(path, "mean file", MOST_MEAN)), _BLOB, str(path))
     image = _array(blob, f"mean file {path}: it")
     if image.ndim not in (3, 4) or (image.ndim == 4 and len(image) != 1) or not image.size:
         raise ConvertError(f"mean file {path} holds an array of {_sizes(image.shape)}; one image is expected")
@@ -394,21 +394,35 @@ def _escaped(character: str) -> str:
 
 
 def _text(path: Path) -> str:
-    data = _bytes(path, "prototxt", MOST_TEXT)
+    data = read_small(path, "prototxt", MOST_TEXT)
     if b"\0" in data:
         raise ConvertError(f"{path} is not a text; give the prototxt first and the caffemodel second")
     # A comment in some old encoding harms nobody.
     return data.decode("utf-8-sig", "replace")
 
 
-def _bytes(path: Path, what: str, most: int) -> bytes:
-    """What is in a small file."""
+def read_small(path: Path, what: str, most: int) -> bytes:
+    """What is in a small file.
+
+    Raises:
+        ConvertError: it cannot be read, is no regular file or holds more than `most` bytes.
+    """
     try:
-        if os.path.getsize(path) > most:
-            raise ConvertError(f"{path} is too large for a {what}; is it the caffemodel?")
-        return Path(path).read_bytes()
+        _check_regular(path, what)
+        with open(path, "rb") as file:
+            data = file.read(most + 1)
     except (OSError, ValueError) as error:
         raise ConvertError(f"cannot read {what} {path} ({first_line(error)})") from error
+    if len(data) > most:
+        raise ConvertError(f"{path} is too large for a {what}; is it the caffemodel?")
+    return data
+
+
+def _check_regular(path: Path, what: str) -> None:
+    """A pipe may never end, and a device never stop."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = "a folder" if os.path.isdir(path) else "no regular file"
+        raise ConvertError(f"cannot read {what} {path}: it is {kind}; give the path of a file")
 
 
 class _Reader:
@@ -623,6 +637,7 @@ def weights_of(layer: Layer) -> int | None:
 def _with_weights(layers: tuple[Layer, ...], path: Path) -> Iterator[Layer]:
     """The layers, each with its weights: copied once, out of a file that is mapped and not read."""
     try:
+        _check_regular(path, "caffemodel")
         with open(path, "rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 raise ConvertError(f"caffemodel {path} is empty; fetch it again")

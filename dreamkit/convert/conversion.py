@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -40,6 +39,8 @@ _VERSIONS_OF = (
     "opencv-python-headless",
     "numpy",
 )
+_NEW = ".converting-"  # and the number of the process
+_OLD = ".old"
 _MOST_LABELS = 16 << 20  # bytes of a file of labels
 
 
@@ -212,11 +213,9 @@ def read_labels(path: Path) -> list[str]:
         ConvertError: the file cannot be read or holds no names.
     """
     try:
-        if os.path.getsize(path) > _MOST_LABELS:
-            raise ConvertError(f"{path} is too large for a file of labels; give one line for each class")
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise ConvertError(f"cannot read labels {path} ({first_line(error)})") from error
+        lines = caffe.read_small(path, "file of labels", _MOST_LABELS).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConvertError(f"{path} is no text; give one line for each class") from error
     labels = []
     for place, line in enumerate(line.strip() for line in lines if line.strip()):
         words = line.split()
@@ -247,12 +246,14 @@ def kept_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         raise ConvertError(f"there is a converted model in {folder}; choose another name, or add --overwrite")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
+        _clear_stale(folder.parent)
+        new = Path(tempfile.mkdtemp(prefix=f"{_NEW}{os.getpid()}-", dir=folder.parent))
     except OSError as error:
         raise ConvertError(
-            f"cannot write to {folder.parent} ({first_line(error)}); set DREAMKIT_HOME"
+            f"cannot write to {folder.parent} ({first_line(error)}); set DREAMKIT_HOME to a folder that can "
+            "be written"
         ) from error
-    old = new.with_suffix(".old")
+    old = new.with_suffix(_OLD)
     try:
         yield new
         os.chmod(new, 0o755)  # mkdtemp's are for us alone
@@ -266,6 +267,22 @@ def kept_whole(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     finally:
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear_stale(parent: Path) -> None:
+    """Removes what a conversion left that was killed: its process is gone."""
+    if os.name != "posix":  # elsewhere there is no asking after a process without disturbing it
+        return
+    for path in parent.glob(f"{_NEW}*"):
+        if path.suffix == _OLD:  # what was there before: it was nearly replaced, and is whole
+            continue
+        number = path.name.removeprefix(_NEW).partition("-")[0]
+        try:
+            os.kill(int(number), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:  # it is someone else's, and lives
+            continue
 
 
 def _write_record(
@@ -288,7 +305,8 @@ def _write_record(
         "size": list(size),
         "labels": list(wanted.labels),
         "blobs": {name: asdict(each) for name, each in maps.items()},
-        "sources": {Path(path).name: _sha256(path) for path in sources},
+        "sources": {Path(path).name: converted.sha256(path) for path in sources},
+        "files": converted.hashes(home / converted.SAVED_MODEL),
         "versions": {"dreamkit": __version__, **dict(_versions())},
         "parity": report.to_dict(),
     }
@@ -303,8 +321,3 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, version(name)
         except PackageNotFoundError:
             continue
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -31,12 +32,15 @@ def check(file: Path) -> None:
     """Raises:
     ConvertError: `file` is no `.keras` file, or unpacks to more than any network.
     """
+    if os.path.exists(file) and not os.path.isfile(file):
+        raise ConvertError(f"cannot read {file}: it is no regular file; give a .keras file")
     try:
         with zipfile.ZipFile(file) as archive:
             held = {each.filename: each.file_size for each in archive.infolist()}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ConvertError(
-            f"cannot read {file} as a .keras file ({getattr(error, 'strerror', None) or first_line(error)})"
+            f"cannot read {file} as a .keras file ({getattr(error, 'strerror', None) or first_line(error)}); "
+            "save the model with model.save('NAME.keras') of Keras 3"
         ) from error
     if "config.json" not in held or "model.weights.h5" not in held:
         raise ConvertError(
@@ -89,7 +93,7 @@ def build(tell: process.Tell, file: str, folder: str, layers: list[str] | None) 
 
     tell("reading the Keras model")
     network, model = _load(file)
-    described = network.describe()
+    described = network.describe() if network.layers else []
     kinds = {layer.name: _KINDS.get(type(layer).__name__, "other") for layer in model.layers}
     for layer in model.layers:
         named = getattr(getattr(layer, "activation", None), "__name__", "linear")
@@ -151,6 +155,12 @@ def _load(file: str) -> tuple[Network, Any]:
         raise ConvertError(
             f"{file} holds a {type(model).__name__}; give a functional or sequential Keras model"
         )
+    if len(getattr(model, "inputs", None) or ()) != 1:
+        raise ConvertError(f"{file} holds no functional or sequential model with one input; give such a one")
+    shape = model.inputs[0].shape
+    if len(shape) != 4 or shape[-1] != 3:
+        takes = " x ".join("any" if size is None else str(size) for size in shape)
+        raise ConvertError(f"{file} takes {takes}; dreamkit feeds batch x height x width x 3")
     provider = ModelProvider(name="original", load=lambda _: model, preprocess=Preprocess(), layers={})
     return network.load(provider, None), model
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import onnx
 
 MOST_BYTES = (1 << 31) - 1  # of one protobuf message
+MOST_SIDE = 1024  # pixels of the picture that a model was made for; all its blobs are computed at once
 USUAL_SIDE = 224  # pixels, where a model does not say what size it was made for
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Concat", "Add", "Sum", "Max"), "join"),
@@ -130,6 +131,11 @@ def trace(
     graph = made.graph
     dims = _picture(model, name).type.tensor_type.shape.dim
     given = size or (dims[2].dim_value or USUAL_SIDE, dims[3].dim_value or USUAL_SIDE)
+    if max(given) > MOST_SIDE:
+        raise ConvertError(
+            f"{name} is made for pictures of {given[1]} x {given[0]}; at most {MOST_SIDE} on each side can "
+            "be converted: write a smaller size into it"
+        )
     for place, symbol in ((0, "batch"), (2, "height"), (3, "width")):
         _picture(made, name).type.tensor_type.shape.dim[place].dim_param = symbol
     names = [output.name for output in graph.output]

@@ -7,6 +7,7 @@ others. The error of a blob is max|a - b| / max|b|.
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -127,7 +128,12 @@ def check(
 def accepted(report: Report) -> Report:
     """`report`, if nothing in it is beyond the limit."""
     name, error = report.worst
-    if not error <= LIMIT:
+    if not math.isfinite(error):
+        raise ConvertError(
+            f"{name} is not a number somewhere, in the original or here; are the mean and the scale right, "
+            "and the weights whole? Nothing was kept"
+        )
+    if error > LIMIT:
         raise ConvertError(
             f"the converted network does not compute what the original does: {name} differs by {error:.1e} "
             f"of its largest value, more than {LIMIT:.0e}; nothing was kept"

@@ -39,8 +39,12 @@ def call(function: str, tell: Tell, *, model_bytes: int = 0, **arguments: Any) -
     descriptor, log = tempfile.mkstemp(prefix="dreamkit-convert-", suffix=".log")
     keep = False
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            answer, doing = _run(function, file, tell, MEMORY + 20 * model_bytes, arguments)
+        # What libraries leave in the folder for temporary files goes with it.
+        with (
+            os.fdopen(descriptor, "wb") as file,
+            tempfile.TemporaryDirectory(prefix="dreamkit-convert-") as own,
+        ):
+            answer, doing = _run(function, file, own, tell, MEMORY + 20 * model_bytes, arguments)
         if "result" in answer:
             return answer["result"]
         if "wrong" in answer:
@@ -53,7 +57,7 @@ def call(function: str, tell: Tell, *, model_bytes: int = 0, **arguments: Any) -
 
 
 def _run(
-    function: str, log: IO[bytes], tell: Tell, memory: int, arguments: dict[str, Any]
+    function: str, log: IO[bytes], folder: str, tell: Tell, memory: int, arguments: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
     """The last thing the child said, and what it was doing then."""
     child = subprocess.Popen(
@@ -61,7 +65,7 @@ def _run(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env={**os.environ, **_environment()},
+        env={**os.environ, **_environment(), "TMPDIR": folder, "TEMP": folder, "TMP": folder},
         text=True,
         encoding="utf-8",
         start_new_session=True,

@@ -258,7 +258,8 @@ def _both(layer: Layer, name: str, default: int | None = None) -> tuple[int, int
     least = 0 if name == "pad" else 1
     if len(sizes) > 2 or any(size is None or not least <= size < 1 << 16 for size in sizes):
         _fail(
-            layer, f"{name} is {_x([str(size) for size in sizes])}; give one size of {least} or more, or two"
+            layer,
+            f"{name} is {_x([str(size) for size in sizes])}; give one size from {least} to 65535, or two",
         )
     return sizes[0], sizes[-1]
 

@@ -64,9 +64,10 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             # The same sources give the same numbers, though not the same files.
             digest=hashlib.sha256("".join(sorted(read["sources"].values())).encode()).hexdigest(),
         )
+        files: dict[str, str] = dict(read["files"])
         fields: dict[str, Any] = {
             "name": path.name,
-            "load": partial(_load, saved),
+            "load": partial(_load, saved, files),
             "preprocess": Preprocess(**read["preprocess"]),
             "layers": read["layers"],
             "min_size": int(read["min_size"]),
@@ -81,9 +82,26 @@ def provider(path: Path, **known: Any) -> ModelProvider:
         ) from error
 
 
-def _load(saved: SavedModel, weights: Path | None) -> SavedModel:
+def hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file below `folder`, by its path there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> SavedModel:
+    """The SavedModel, if it is what was converted."""
     if weights is not None:
         raise ValueError("a converted model has its weights with it")
+    if hashes(saved.path) != files:
+        raise ModelError(
+            f"{saved.path} is damaged or not what was converted; convert the model again, or remove its "
+            "folder"
+        )
     return saved
 
 

@@ -49,7 +49,7 @@ def test_a_converted_network_needs_no_set_up(tmp_path):
     home.mkdir(parents=True)
     (home / converted.RECORD).write_text(
         '{"format": 1, "description": "d", "licence": "l", "layers": {"a/b": 1.0}, "min_size": 7, '
-        '"sources": {}, '
+        '"sources": {}, "files": {}, '
         '"preprocess": {"order": "BGR", "mean": [1, 2, 3], "scale": [1, 1, 1]}, '
         '"blobs": {"a/b": {"channels": 4, "stride": 2, "min_size": 7}}}'
     )
