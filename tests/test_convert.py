@@ -517,11 +517,12 @@ def test_what_a_killed_conversion_left_is_cleared_by_the_next(tmp_path):
         tmp_path / f".converting-{int(gone.stdout)}-abc",
         tmp_path / f".converting-{os.getpid()}-abc",
     )
-    for folder in (stale, other):
+    replaced = stale.with_suffix(".old")  # a user's model, about to be replaced when that one was killed
+    for folder in (stale, other, replaced):
         (folder / "saved_model").mkdir(parents=True)
     with conversion.kept_whole(tmp_path / "new", overwrite=False) as home:
         (home / "model.json").write_text("{}")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [other.name, "new"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, replaced.name, "new"])
 
 
 def test_being_told_to_end_leaves_nothing(files, tmp_path):
