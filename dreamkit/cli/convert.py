@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -91,8 +91,7 @@ def caffe(
         lambda tell: conversion.from_caffe(prototxt, caffemodel, folder, wanted, tell, overwrite=overwrite),
         quiet=quiet,
     )
-    if mean is None and mean_file is None:
-        _assumed("Caffe", preprocess, "--mean")
+    _assumed("Caffe", preprocess, {"--mean": mean or mean_file})
 
 
 def onnx(
@@ -120,8 +119,7 @@ def onnx(
     show(
         name, lambda tell: conversion.from_onnx(file, folder, wanted, tell, overwrite=overwrite), quiet=quiet
     )
-    if mean is None and scale is None:
-        _assumed("PyTorch", preprocess, "--mean and --scale")
+    _assumed("PyTorch", preprocess, {"--mean": mean, "--scale": scale})
 
 
 def keras(
@@ -149,8 +147,7 @@ def keras(
     show(
         name, lambda tell: conversion.from_keras(file, folder, wanted, tell, overwrite=overwrite), quiet=quiet
     )
-    if mean is None and scale is None:
-        _assumed("Keras", preprocess, "--mean and --scale")
+    _assumed("Keras", preprocess, {"--mean": mean, "--scale": scale})
 
 
 def _free(name: str, *, overwrite: bool) -> Path:
@@ -234,17 +231,21 @@ def _one_line(text: str) -> str:
     return shown(" ".join(text.split()), 300)
 
 
-def _assumed(whose: str, preprocess: Preprocess, options: str) -> None:
+def _assumed(whose: str, preprocess: Preprocess, given: Mapping[str, object]) -> None:
     """Says what is taken for granted: a wrong mean makes dull dreams and no error."""
     import warnings
 
     from dreamkit.errors import DreamkitWarning
 
+    missing = [option for option, value in given.items() if value is None]
+    if not missing:
+        return
     mean, scale = (
         ",".join(f"{each:.5g}" for each in values) for values in (preprocess.mean, preprocess.scale)
     )
     warnings.warn(
-        f"no {options} given, so {whose}'s usual is taken: ({preprocess.order} pixel - {mean}) * {scale}",
+        f"no {' and '.join(missing)} given, so {whose}'s usual is taken: "
+        f"({preprocess.order} pixel - {mean}) * {scale}",
         DreamkitWarning,
         stacklevel=2,
     )
