@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dreamkit import folders
 from dreamkit.errors import WeightsError, first_line
 
 if TYPE_CHECKING:
@@ -20,14 +20,9 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0
 _PIECE = 1 << 16  # bytes
 
 
-class DamagedError(WeightsError):
-    """What arrived has not the hash that it should have."""
-
-
 def digest(path: Path, algorithm: str = "sha256") -> str:
     """`sha256:...` or `md5:...` of a file."""
-    with open(path, "rb") as file:
-        return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
+    return f"{algorithm}:{folders.digest(path, algorithm)}"
 
 
 def download(url: str, path: Path, *, hash: str | None = None, progress: Progress | None = None) -> None:  # noqa: A002
@@ -60,7 +55,7 @@ def download(url: str, path: Path, *, hash: str | None = None, progress: Progres
         raise
     if hash is not None and digest(part, hash.partition(":")[0]) != hash:
         _discard(part, stamp)
-        raise DamagedError(f"{url} arrived damaged or changed: it should have {hash}")
+        raise WeightsError(f"{url} arrived damaged or changed: it should have {hash}")
     os.replace(part, path)
     _discard(part, stamp)
 

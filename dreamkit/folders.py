@@ -1,7 +1,8 @@
-"""Where dreamkit keeps files of its own: under `DREAMKIT_HOME`, else where the platform wants them."""
+"""Where dreamkit keeps files of its own, `DREAMKIT_HOME` or the platform's folders, and a file's hash."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -14,6 +15,12 @@ def cache() -> Path:
 def data() -> Path:
     """For what took work to make."""
     return _home("user_data_dir")
+
+
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """The hash of a file, in hex digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _home(platforms: str) -> Path:

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from dreamkit import folders
 from dreamkit.convert import caffe, keras_model, onnx_model, parity, process, to_tensorflow
 from dreamkit.convert.maps import Map, middle
 from dreamkit.convert.onnx_model import Plain
@@ -305,7 +306,7 @@ def _write_record(
         "size": list(size),
         "labels": list(wanted.labels),
         "blobs": {name: asdict(each) for name, each in maps.items()},
-        "sources": {Path(path).name: converted.sha256(path) for path in sources},
+        "sources": {Path(path).name: folders.digest(path) for path in sources},
         "files": converted.hashes(home / converted.SAVED_MODEL),
         "versions": {"dreamkit": __version__, **dict(_versions())},
         "parity": report.to_dict(),

@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dreamkit.convert import parity, process, to_tensorflow
-from dreamkit.convert.maps import Kind, Map
+from dreamkit.convert.maps import MOST_SIDE, USUAL_SIDE, Kind, Map, middle
+from dreamkit.convert.oracles import Maps
 from dreamkit.errors import ConvertError, first_line
 from dreamkit.providers import ModelProvider, Preprocess
 
 if TYPE_CHECKING:
     from dreamkit.engine.network import Network
 
-USUAL_SIDE = 224  # pixels, where a model does not say what size it was made for
 _MOST_BYTES = 8 << 30  # of all that the file unpacks to
-_MOST_SIDE = 1024  # pixels; a network that needs more shows nobody a picture
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Concatenate", "Add", "Average", "Maximum"), "join"),
     **dict.fromkeys(("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"), "activation"),
@@ -89,8 +88,6 @@ def compare(
 
 def build(tell: process.Tell, file: str, folder: str, layers: list[str] | None) -> dict[str, Any]:
     """In the child: see `save`."""
-    from dreamkit.convert.maps import middle
-
     tell("reading the Keras model")
     network, model = _load(file)
     described = network.describe() if network.layers else []
@@ -102,14 +99,12 @@ def build(tell: process.Tell, file: str, folder: str, layers: list[str] | None) 
     all_names = [each.name for each in described]
     if not all_names:
         raise ConvertError(f"{file} computes no feature maps that follow the picture's size")
-    deepest = network.least_side(all_names, _MOST_SIDE)
+    deepest = network.least_side(all_names, MOST_SIDE)
     maps = {each.name: Map(each.channels, each.stride, deepest, kinds[each.name]) for each in described}
     usual = [name for name in layers or [middle(maps)] if name in maps]
     if usual:
-        least = network.least_side(usual, _MOST_SIDE)
-        maps.update(
-            {name: Map(maps[name].channels, maps[name].stride, least, maps[name].kind) for name in usual}
-        )
+        least = network.least_side(usual, MOST_SIDE)
+        maps.update({name: replace(maps[name], min_size=least) for name in usual})
     tell("writing the SavedModel")
     to_tensorflow.write(network.forward(all_names), all_names, folder, model.variables)
     return {"size": _size(model), "maps": {name: asdict(each) for name, each in maps.items()}}
@@ -126,7 +121,7 @@ def against_keras(
     for size in (_size(model), *parity.sizes(_size(model))):
         among = comparison.among(size)
 
-        def compute(batch: Any, among: list[str] = among) -> parity.Maps:
+        def compute(batch: Any, among: list[str] = among) -> Maps:
             eaten = np.moveaxis(batch, 1, -1)
             activations = original.forward(among)(keras.ops.convert_to_tensor(eaten))
             return {

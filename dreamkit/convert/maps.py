@@ -8,6 +8,8 @@ from typing import Literal
 
 Kind = Literal["join", "activation", "other"]
 STRIDE = 16
+USUAL_SIDE = 224  # pixels, where a network does not say what size of picture it was made for
+MOST_SIDE = 1024  # pixels of the picture that a network was made for; all it computes is looked at at once
 
 
 @dataclass(frozen=True)

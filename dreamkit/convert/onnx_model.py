@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamkit.convert import process
-from dreamkit.convert.maps import Kind, Map
+from dreamkit.convert.maps import MOST_SIDE, USUAL_SIDE, Kind, Map
 from dreamkit.errors import ConvertError, first_line, shown
 
 if TYPE_CHECKING:
     import onnx
 
 MOST_BYTES = (1 << 31) - 1  # of one protobuf message
-MOST_SIDE = 1024  # pixels of the picture that a model was made for; all its blobs are computed at once
-USUAL_SIDE = 224  # pixels, where a model does not say what size it was made for
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Concat", "Add", "Sum", "Max"), "join"),
     **dict.fromkeys(

@@ -6,7 +6,7 @@ and what the network eats, mean and scale done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dreamkit.convert.caffe import Net
 from dreamkit.errors import ConvertError, first_line
 
-Maps = dict[str, NDArray[np.float32]]
+Maps = Mapping[str, NDArray[np.float32]]
 
 # What OpenCV computes otherwise than Caffe, or does not read at all.
 _NOT_OPENCVS = ("Bias", "Exp", "Log")
@@ -51,7 +51,7 @@ def beyond_opencv(net: Net) -> set[str]:
     return beyond
 
 
-def opencv(prototxt: Path, caffemodel: Path, net: Net, inputs: Mapping[str, NDArray[np.float32]]) -> Maps:
+def opencv(prototxt: Path, caffemodel: Path, net: Net, inputs: Maps) -> Maps:
     """Every blob of `net`, computed by OpenCV from the two files.
 
     Raises:
@@ -87,9 +87,7 @@ def runtime(model: bytes) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def compute(
-    session: Any, inputs: Mapping[str, NDArray[np.float32]], names: Sequence[str] | None = None
-) -> Maps:
+def compute(session: Any, inputs: Maps) -> Maps:
     """The outputs of an ONNX Runtime session by name."""
-    names = names or [output.name for output in session.get_outputs()]
+    names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(inputs)), strict=True))

@@ -20,6 +20,7 @@ from PIL import Image
 
 from dreamkit.convert import caffe, oracles, process
 from dreamkit.convert.onnx_model import Plain
+from dreamkit.convert.oracles import Maps
 from dreamkit.errors import ConvertError
 from dreamkit.providers import ModelProvider, Preprocess, SavedModel
 
@@ -27,7 +28,6 @@ LIMIT = 1e-4
 # Chelsea by Stefan van der Walt (CC0) and a Falcon 9 by SpaceX (public domain), as scikit-image has them.
 PICTURES = tuple(sorted((Path(__file__).parent / "pictures").glob("*.jpg")))
 
-Maps = Mapping[str, NDArray[np.float32]]
 Compute = Callable[[NDArray[np.float32]], Maps]
 
 
@@ -204,8 +204,7 @@ def against_originals(
     own = size[0], size[1]
     comparison = Comparison(folder, maps, Preprocess(**preprocess), own, tell)
     asked = caffe_files is not None and _ask_opencv(comparison, own, *map(Path, caffe_files))
-    for at in sizes(own) if asked else [own, *sizes(own)]:
-        _ask_runtime(comparison, at, file, plain)
+    _ask_runtime(comparison, sizes(own) if asked else [own, *sizes(own)], file, plain)
     return comparison.result()
 
 
@@ -236,25 +235,33 @@ def _ask_opencv(comparison: Comparison, size: tuple[int, int], prototxt: Path, c
     return bool(among)
 
 
-def _ask_runtime(comparison: Comparison, size: tuple[int, int], file: str, plain: Mapping[str, str]) -> None:
+def _ask_runtime(
+    comparison: Comparison, at: Sequence[tuple[int, int]], file: str, plain: Mapping[str, str]
+) -> None:
+    """Compares with ONNX Runtime at each of the sizes `at`."""
     import onnx
     import onnxruntime
 
     from dreamkit.convert import onnx_model
 
-    among = comparison.among(size)
-    if not among:
-        comparison.remarks.append(f"no blob exists at {size[1]} x {size[0]}, so none was compared there")
-        return
-    part = onnx_model.cut(onnx.load(file), [plain[name] for name in among])
-    session = oracles.runtime(part.SerializeToString())
-    (given,) = (each.name for each in part.graph.input)
+    model = onnx.load(file)
+    (given,) = (each.name for each in model.graph.input)
+    session: Any = None
+    ready: list[str] = []  # the maps that the session was made for: the larger sizes share one
+    for size in at:
+        among = comparison.among(size)
+        if not among:
+            comparison.remarks.append(f"no blob exists at {size[1]} x {size[0]}, so none was compared there")
+            continue
+        if among != ready:
+            part = onnx_model.cut(model, [plain[name] for name in among])
+            session, ready = oracles.runtime(part.SerializeToString()), among
 
-    def compute(batch: NDArray[np.float32]) -> Maps:
-        answers = oracles.compute(session, {given: batch})
-        return {name: answers[plain[name]] for name in among}
+        def compute(batch: NDArray[np.float32], session: Any = session, among: Sequence[str] = among) -> Maps:
+            answers = oracles.compute(session, {given: batch})
+            return {name: answers[plain[name]] for name in among}
 
-    comparison.run(f"ONNX Runtime {onnxruntime.__version__}", compute, size, among)
+        comparison.run(f"ONNX Runtime {onnxruntime.__version__}", compute, size, among)
 
 
 def error(got: NDArray[np.float32], want: NDArray[np.float32]) -> float:

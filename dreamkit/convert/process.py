@@ -30,8 +30,7 @@ def call(function: str, tell: Tell, *, model_bytes: int = 0, **arguments: Any) -
     """What `function`, written `module:name`, returns when it runs in a child process.
 
     Its arguments and what it returns are JSON, but for paths, which arrive absolute; it is given a `tell` of
-    its own beside them.
-    `model_bytes` is the size of what it reads, to which its limit of memory is set.
+    its own beside them. `model_bytes` is the size of what it reads, to which its limit of memory is set.
 
     Raises:
         ConvertError: the function raised, or its process was ended. The line names the log.

@@ -21,6 +21,7 @@ from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 from tensorflow.python.grappler import tf_optimizer
 
+from dreamkit import folders
 from dreamkit.errors import LayerError, ModelError, NetworkMemoryError, WeightsError, did_you_mean, first_line
 from dreamkit.providers import ModelProvider, SavedModel
 
@@ -265,7 +266,9 @@ def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None)
             cut = keras.models.clone_model(cut, input_tensors=[free], clone_function=lambda layer: layer)
         return lambda pixels: cast("list[tf.Tensor]", tf.nest.flatten(cut([pixels], training=False)))
 
-    return Network(provider, list(outputs), forward, _file_digest(weights) or _model_digest(model))
+    return Network(
+        provider, list(outputs), forward, folders.digest(weights) if weights else _model_digest(model)
+    )
 
 
 def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
@@ -421,17 +424,10 @@ def _differentiated(
     return step
 
 
-def _file_digest(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _folder_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update((_file_digest(path) or "").encode())
+        digest.update(folders.digest(path).encode())
     return digest.hexdigest()
 
 

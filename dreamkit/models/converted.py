@@ -18,6 +18,7 @@ from dreamkit.providers import ModelProvider, Preprocess, SavedModel
 
 RECORD, SAVED_MODEL = "model.json", "saved_model"
 FORMAT = 1
+_AGAIN = "convert the model again, or remove its folder"
 _MOST_BYTES = 16 << 20  # of a record; that of ResNet-152, the longest we know, has 300,000
 
 
@@ -35,16 +36,12 @@ def record(path: Path) -> dict[str, Any]:
     file = path / RECORD
     try:
         if os.path.getsize(file) > _MOST_BYTES:
-            raise ModelError(f"{file} is too large; convert the model again, or remove its folder")
+            raise ModelError(f"{file} is too large; {_AGAIN}")
         read = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(
-            f"cannot read {file} ({first_line(error)}); convert the model again, or remove its folder"
-        ) from error
+        raise ModelError(f"cannot read {file} ({first_line(error)}); {_AGAIN}") from error
     if not isinstance(read, dict) or read.get("format") != FORMAT:
-        raise ModelError(
-            f"{file} is not of this version of dreamkit; convert the model again, or remove its folder"
-        )
+        raise ModelError(f"{file} is not of this version of dreamkit; {_AGAIN}")
     return read
 
 
@@ -77,20 +74,14 @@ def provider(path: Path, **known: Any) -> ModelProvider:
         return ModelProvider(**{**fields, **known})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); "
-            "convert the model again, or remove its folder"
+            f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); {_AGAIN}"
         ) from error
 
 
 def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below `folder`, by its path there."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-
-
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {path.relative_to(folder).as_posix(): folders.digest(path) for path in files}
 
 
 def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> SavedModel:
@@ -98,10 +89,7 @@ def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> 
     if weights is not None:
         raise ValueError("a converted model has its weights with it")
     if hashes(saved.path) != files:
-        raise ModelError(
-            f"{saved.path} is damaged or not what was converted; convert the model again, or remove its "
-            "folder"
-        )
+        raise ModelError(f"{saved.path} is damaged or not what was converted; {_AGAIN}")
     return saved
 
 
