@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,21 +16,25 @@ from PIL import Image
 
 from dreamkit import images, recipes
 from dreamkit.config import DEFAULT_MODEL, DreamConfig
-from dreamkit.errors import ConfigError, Interrupted, ModelError
+from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, ModelError, RecipeError
 from dreamkit.plugins import Registry
 from dreamkit.providers import ModelProvider, Preprocess
-from dreamkit.weights import resolve
+from dreamkit.recipes import File, Recipe, Share
+from dreamkit.weights import resolve, state
 
 if TYPE_CHECKING:
     import keras
 
-    from dreamkit.engine.dream import Step
+    from dreamkit.engine.dream import Part, Step
     from dreamkit.engine.network import Network
 
     Model: TypeAlias = str | ModelProvider | keras.Model | Network
+    Models: TypeAlias = Model | Share | Sequence[Model | Share] | None
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
+Weights: TypeAlias = PathLike | Mapping[str, PathLike] | None
+_SHAPES_DIFFER = 1.02  # the ratio of two sides' ratios from which a mask does not fit a picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,34 @@ class Dream:
         images.write(path, self.pixels, recipe=self.recipe, profile=self.profile, overwrite=overwrite)
 
 
+@dataclass(frozen=True)
+class Ingredients:
+    """What a dream is made of, checked as far as it can be without a network.
+
+    Attributes:
+        config: how.
+        shares: the networks.
+        picture: the photograph, or None for noise.
+        guide: a picture whose features are pulled to, or None.
+        masks: by name, the one without a name being the dream's own.
+    """
+
+    config: DreamConfig
+    shares: tuple[Share, ...]
+    picture: images.Picture | None = None
+    guide: images.Picture | None = None
+    masks: Mapping[str, images.Picture] = field(default_factory=dict)
+
+
 def dream(
     image: Source = None,
-    model: Model = DEFAULT_MODEL,
+    model: Models = None,
     *,
-    weights: PathLike | None = None,
+    weights: Weights = None,
     config: DreamConfig | None = None,
+    recipe: str | Recipe | None = None,
+    guide: Source = None,
+    mask: Source | Mapping[str, Source] = None,
     on_step: Callable[[Step], None] | None = None,
     **options: Any,
 ) -> NDArray[np.uint8]:
@@ -67,62 +95,373 @@ def dream(
 
     Example::
 
-        pixels = dreamkit.dream("photo.jpg", "inception_v3", layers={"mixed4": 1.0}, octaves=3)
+        pixels = dreamkit.dream("photo.jpg", "inception_v3", layers="mixed4:128", octaves=3)
 
     Args:
         image: a path, a Pillow image, a uint8 array, or None for a dream of seeded noise.
-        model: a name, a `ModelProvider`, a functional Keras model that eats RGB pixels 0 to 255, or what
-            `load` returned.
-        weights: a weights file; None for the provider's own.
+        model: a name, a `ModelProvider`, a functional Keras model that eats RGB pixels 0 to 255, what
+            `load` returned, or a list of these or of `Share`, which has a weight and layers as well. None
+            for the recipe's, or else the network that dreamkit carries.
+        weights: a weights file, or several by model name; None for the provider's own.
         config: the options; `options` are put over them.
+        recipe: a built-in recipe's name, a TOML file, a dream, or what `recipes.find` returned.
+        guide: a picture whose features are pulled to.
+        mask: where to dream, in grey levels from black (not at all) to white; or several masks by name,
+            for terms that name one, with the dream's own under an empty name.
         on_step: called after each step.
         **options: fields of `DreamConfig`, such as `layers`, `octaves`, `steps`, `seed`.
 
     Raises:
         DreamkitError: a wrong input, in one line.
     """
-    return render(image, model, weights=weights, config=config, on_step=on_step, **options).pixels
+    return render(
+        image,
+        model,
+        weights=weights,
+        config=config,
+        recipe=recipe,
+        guide=guide,
+        mask=mask,
+        on_step=on_step,
+        **options,
+    ).pixels
 
 
 def render(
     image: Source = None,
-    model: Model = DEFAULT_MODEL,
+    model: Models = None,
     *,
-    weights: PathLike | None = None,
+    weights: Weights = None,
     config: DreamConfig | None = None,
+    recipe: str | Recipe | None = None,
+    guide: Source = None,
+    mask: Source | Mapping[str, Source] = None,
     on_step: Callable[[Step], None] | None = None,
     **options: Any,
 ) -> Dream:
     """Like `dream`, and returns the `Dream` with its recipe, which can be saved."""
-    config = DreamConfig.of(config, **options)
+    if config is not None and recipe is not None:
+        raise ConfigError("config and recipe are both given; give one, and options over it")
+    found = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    shares, options = cast(found, shares_of(model), options, weights=weights)
+    config = found.config(**options) if found else DreamConfig.of(config, **options)
+    gathered = gather(image, config, shares, found, guide=guide, mask=mask)
+    return make(gathered, parts(gathered.shares, weights), on_step)
+
+
+def redo(
+    dreamed: PathLike,
+    image: Source = None,
+    model: Models = None,
+    *,
+    weights: Weights = None,
+    guide: Source = None,
+    mask: Source | Mapping[str, Source] = None,
+    on_step: Callable[[Step], None] | None = None,
+) -> Dream:
+    """Dreams a dream again, from the recipe that it carries.
+
+    The same photograph gives the same bytes, on the same machine with the same versions; another one is
+    dreamed as that one was. What differs from what the recipe tells of is warned of.
+
+    Raises:
+        RecipeError: the picture carries no recipe, or something that it was made of is not given.
+    """
+    found = recipes.of_picture(dreamed)
+    shares = shares_of(model) or found.shares
+    gathered = remembered(gather(image, found.config(), shares, found, guide=guide, mask=mask), found)
+    told = parts(gathered.shares, weights)
+    differences(found, told)
+    return make(gathered, told, on_step)
+
+
+def shares_of(model: Models) -> tuple[Share, ...]:
+    """One network or several as shares; none for None."""
+    if model is None:
+        return ()
+    several = model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
+    return tuple(each if isinstance(each, Share) else Share(each) for each in several)
+
+
+def cast(
+    recipe: Recipe | None, given: Sequence[Share], options: Mapping[str, Any], *, weights: Weights = None
+) -> tuple[tuple[Share, ...], dict[str, Any]]:
+    """Who dreams a recipe: the networks given, else the recipe's, else the one that dreamkit carries.
+
+    A recipe's layers are those of its own networks. Where others dream, which is also so where a built-in
+    recipe's network is not at hand, they dream their own default layers, and a warning says so. Returns the
+    shares, and `options` with what else that changes.
+    """
+    options = dict(options)
+    if recipe is None or not recipe.shares:
+        return tuple(given) or (Share(DEFAULT_MODEL),), options
+    published = [share.model for share in recipe.shares]
+    if not given and not recipe.built_in:
+        return recipe.shares, options
+    if not given and all(_at_hand(name, weights) for name in published):
+        return recipe.shares, options
+    if [_name(share.model) for share in given] == published:
+        return tuple(
+            replace(own, model=share.model, weight=share.weight, layers=share.layers or own.layers)
+            for share, own in zip(given, recipe.shares, strict=True)
+        ), options
+    chosen = tuple(given) or (Share(DEFAULT_MODEL),)
+    if options.get("layers") is None and all(share.layers is None for share in chosen):
+        options["layers"] = None
+        options["schedule"] = tuple(
+            {name: value for name, value in octave.items() if name != "layers"}
+            for octave in recipe.options.get("schedule", ())
+        )
+        names = " and ".join(_name(share.model) for share in chosen)
+        whose = " and ".join(published)
+        absent = "" if given else f", which is not at hand (--model {published[0]} asks for it)"
+        warnings.warn(
+            f"{recipe.name} was made with {whose}{absent}; {names} dreams it with its own default layers",
+            DreamkitWarning,
+            stacklevel=2,
+        )
+    return chosen, options
+
+
+def _at_hand(name: str, weights: Weights) -> bool:
+    """Whether a model can be loaded without asking anyone for anything."""
+    registry = Registry()
+    if not registry.owner(name):
+        return False
+    provider = next(each for each, _ in registry.providers() if each.name == name)
+    return state(provider) in ("ready", "cached") or (
+        state(provider) == "to download" and weights is not None
+    )
+
+
+def _name(model: Any) -> str:
+    """What a model is called, in messages."""
+    provider = getattr(model, "provider", model)
+    return str(getattr(provider, "name", provider))
+
+
+def gather(
+    image: Source,
+    config: DreamConfig,
+    shares: Sequence[Share],
+    recipe: Recipe | None = None,
+    *,
+    guide: Source = None,
+    mask: Source | Mapping[str, Source] = None,
+) -> Ingredients:
+    """Reads every picture that a dream is made of.
+
+    What is given goes before what the recipe names; that is looked for in the recipe's own folder, or is in
+    the recipe itself.
+
+    Raises:
+        ImageError: a picture cannot be read, or a mask has another shape than the photograph.
+        RecipeError: a finished dream's photograph, guide or mask is not given.
+    """
+    if recipe is not None and recipe.photograph is not None and recipe.versions and image is None:
+        raise RecipeError(
+            f"{recipe.name} was dreamed from {_told(recipe.photograph)}; give that photograph, or another"
+        )
     picture = open_picture(image, config)
-    network = load(model, weights)
+    height, width = config.size if picture is None else picture.pixels.shape[:2]
+    given: dict[str, Source] = dict(mask) if isinstance(mask, Mapping) else {} if mask is None else {"": mask}
+    if recipe is not None:
+        guide = guide if guide is not None else _named(recipe, recipe.guide, "guide")
+        for name, file in recipe.masks.items():
+            if name not in given:
+                given[name] = _named(recipe, file, f"mask {name}".strip())
+    opened = open_picture(guide, config)
+    return Ingredients(
+        config,
+        tuple(shares),
+        picture,
+        None if opened is None else images.shrink(opened, config.tile_size),
+        {name: _mask(each, config, (height, width)) for name, each in given.items()},
+    )
+
+
+def _told(file: File) -> str:
+    """A file that a recipe tells of, in a message."""
+    return f"{file.name or 'a picture from memory'} (SHA-256 {file.sha256})"
+
+
+def _named(recipe: Recipe, file: File | None, what: str) -> Source:
+    """The file that a recipe names, from its own folder or out of itself."""
+    if file is None:
+        return None
+    if file.data:
+        return Image.open(io.BytesIO(file.data), formats=("PNG",))
+    if recipe.folder is None:
+        option = (
+            "--guide FILE"
+            if what == "guide"
+            else "--mask FILE"
+            if what == "mask"
+            else f"--mask {what[5:]}=FILE"
+        )
+        raise RecipeError(f"{recipe.name} was dreamed with the {what} {_told(file)}; give it with {option}")
+    return recipe.folder / file.name
+
+
+def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.Picture:
+    """A mask at the picture's size."""
+    opened = open_picture(source, replace(config, max_size=None))
+    if opened is None:
+        raise ConfigError("a mask is None; give a path, a Pillow image or an array")
+    height, width, _ = opened.pixels.shape
+    ratio = (width / height) / (size[1] / size[0])
+    if not 1 / _SHAPES_DIFFER <= ratio <= _SHAPES_DIFFER:
+        raise ConfigError(
+            f"the mask {opened.name or 'from memory'} has {width} x {height} pixels and the picture "
+            f"{size[1]} x {size[0]}; give one of the same shape"
+        )
+    return images.resized(opened, size)
+
+
+def remembered(gathered: Ingredients, recipe: Recipe) -> Ingredients:
+    """`gathered` under the names that the recipe has for them, with a warning for each that is another."""
+
+    def checked(
+        picture: images.Picture | None, file: File | None, what: str, otherwise: str
+    ) -> images.Picture | None:
+        if picture is None or file is None or file.data:
+            return picture
+        if picture.sha256 == file.sha256:
+            return replace(picture, name=file.name)
+        told = picture.name or "what is given"
+        warnings.warn(f"{told} is not the {what} {_told(file)}; {otherwise}", DreamkitWarning, stacklevel=3)
+        return picture
+
+    masks = {
+        name: checked(mask, recipe.masks.get(name), "mask", "the dream will differ") or mask
+        for name, mask in gathered.masks.items()
+    }
+    return replace(
+        gathered,
+        picture=checked(gathered.picture, recipe.photograph, "photograph", "it is dreamed as that one was"),
+        guide=checked(gathered.guide, recipe.guide, "guide", "the dream will differ"),
+        masks=masks,
+    )
+
+
+def differences(recipe: Recipe, told: Sequence[Part]) -> None:
+    """Warns of whatever a finished dream was made with that is another now."""
+    for share, part in zip(recipe.shares, told, strict=False):
+        name = part.network.provider.name
+        if share.model != name:
+            warnings.warn(
+                f"{recipe.name} was dreamed by {share.model}, and {name} dreams it now",
+                DreamkitWarning,
+                stacklevel=3,
+            )
+        elif share.sha256 != part.network.digest:
+            warnings.warn(
+                f"the weights of {name} are not those of {recipe.name} (SHA-256 {share.sha256[:12]}..., now "
+                f"{part.network.digest[:12]}...); the dream will differ",
+                DreamkitWarning,
+                stacklevel=3,
+            )
+    now = recipes.versions()
+    others = [
+        f"{name} {version} (now {now.get(name, 'unknown')})"
+        for name, version in recipe.versions.items()
+        if now.get(name) != version
+    ]
+    if others:
+        warnings.warn(
+            f"{recipe.name} was dreamed with {', '.join(others)}; bytes may differ",
+            DreamkitWarning,
+            stacklevel=3,
+        )
+
+
+def parts(
+    shares: Sequence[Share], weights: Weights = None, *, progress: Callable[[int, int], None] | None = None
+) -> list[Part]:
+    """Loads the networks of `shares`.
+
+    Raises:
+        ModelError, WeightsError: as `load`; or weights are given for a network that is not there.
+    """
+    from dreamkit.engine.dream import Part
+
+    names = [_name(share.model) for share in shares]
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in names:
+                raise ConfigError(f"weights are given for {name!r}, and {' and '.join(names)} dreams")
+    elif weights is not None and len(shares) > 1:
+        raise ConfigError(
+            f"one weights file is given and {len(shares)} networks dream; say whose it is: {names[0]}=PATH"
+        )
+    loaded: dict[str, Network] = {}
+    found = []
+    for name, share in zip(names, shares, strict=True):
+        path = weights.get(name) if isinstance(weights, Mapping) else weights
+        if isinstance(share.model, str) and share.model in loaded:
+            network = loaded[share.model]
+        else:
+            network = load(share.model, path, progress=progress)
+            loaded[name] = network
+        found.append(Part(network, share.weight, share.layers))
+    return found
+
+
+def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], None] | None = None) -> Dream:
+    """Dreams what was gathered, by the networks loaded.
+
+    Raises:
+        LayerError, ConfigError, NumericError: as `engine.dream.dream`.
+        Interrupted: Ctrl-C; it carries the picture so far, with the photograph's alpha.
+    """
     from dreamkit.engine import draws
     from dreamkit.engine.dream import dream as run
 
-    photo = draws.clouds(config.seed, config.size) if picture is None else picture.pixels
+    config, picture, guide = gathered.config, gathered.picture, gathered.guide
+    masks = gathered.masks
+    photo = draws.noise(config.seed, config.size, config.noise) if picture is None else picture.pixels
     alpha = None if picture is None else picture.alpha
-    profile = None if picture is None else picture.profile
 
     def finish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels if alpha is None else np.dstack([pixels, alpha])
 
     try:
-        outcome = run(photo, network, config, on_step)
+        outcome = run(
+            photo,
+            told,
+            config,
+            on_step,
+            guide=None if guide is None else guide.pixels,
+            regions={name: images.strengths(mask) for name, mask in masks.items()},
+        )
     except Interrupted as interrupted:
         if interrupted.pixels is not None:
             interrupted.pixels = finish(interrupted.pixels)
         raise
-    recipe = recipes.recipe(
+    recipe = recipes.metadata(
         config,
-        model=network.provider.name,
-        weights_sha256=network.digest,
-        photograph=None if picture is None else (picture.name, picture.sha256),
+        models=[
+            {
+                "name": part.network.provider.name,
+                "sha256": part.network.digest,
+                "weight": part.weight,
+                "layers": share.layers,
+                "dreamed": dreamed,
+            }
+            for part, share, dreamed in zip(told, gathered.shares, outcome.layers, strict=True)
+        ],
+        photograph=None if picture is None else File(picture.name, picture.sha256),
+        guide=None if guide is None else File(guide.name, guide.sha256),
+        masks={name: _kept(mask) for name, mask in masks.items()},
         size=(photo.shape[0], photo.shape[1]),
-        layers=outcome.layers,
         octaves=outcome.sizes,
     )
-    return Dream(finish(outcome.pixels), recipe, profile)
+    return Dream(finish(outcome.pixels), recipe, None if picture is None else picture.profile)
+
+
+def _kept(mask: images.Picture) -> File:
+    """A mask in a recipe: the name of its file, or where there is none, itself."""
+    return File(mask.name, mask.sha256, b"" if mask.name else images.to_png(images.strengths(mask)))
 
 
 def load(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from dreamkit.errors import ConfigError, did_you_mean
 
 DEFAULT_MODEL = "pocket"
+UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
+
+Layers = tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None
 
 
 def _option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
@@ -21,14 +24,21 @@ def _option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
 class DreamConfig:
     """How to dream. Immutable and checked; `dataclasses.replace` makes variants.
 
-    Sizes are in pixels. `step_size` is in the unit of the published notebooks: black is -1, white +1.
+    Sizes are in pixels. `step_size` is in units of `unit` pixel values.
+
+    `layers` takes terms of the command line's grammar (`mixed4:128+200=2`), a mapping of such terms to
+    weights, or a list of tables with `layer` (or `class`), `channels`, `place`, `direction`, `weight`,
+    `objective`, `mask` and `guide`. `schedule` is a list of tables, one for each octave from the smallest,
+    with `layers`, `steps`, `step_size` and `jitter`; the last one goes on for the octaves after it.
 
     Raises:
         ConfigError: a value is of the wrong kind or outside its range; the message names the option.
     """
 
-    layers: tuple[str, ...] | Mapping[str, float] | None = _option(
-        None, "Layers to dream, `mixed3,mixed5=0.5`; the number after `=` is a layer's weight."
+    layers: tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None = _option(
+        None,
+        "Layers to dream, `mixed3,mixed5=0.5`; the number after `=` is a layer's weight. `mixed4:128+200` "
+        "are channels, `mixed4@12x7` is a neuron; `low`, `mid`, `high` and `60%` are depths of any network.",
     )
     objective: str = _option(
         "mean-square",
@@ -36,11 +46,42 @@ class DreamConfig:
         choices=("mean", "mean-square"),
     )
     balance: bool = _option(True, "Divide each layer's pull by how large its activations are.")
+    border: int = _option(
+        0, "Activations at the edges of a layer's map that are not raised.", least=0, most=64
+    )
+    guide_style: str = _option(
+        "match",
+        "How a guide guides: match pulls each place to the guide's most similar feature, channels raises the "
+        "channels that the guide wakes.",
+        choices=("match", "channels"),
+    )
     normalise: str = _option(
         "mean-abs",
-        "What the gradient of the whole picture is divided by: its mean absolute value or its standard "
-        "deviation.",
-        choices=("std", "mean-abs"),
+        "What the gradient of the whole picture is divided by: its mean absolute value, or its standard "
+        "deviation, for score after its mean is taken off.",
+        choices=("std", "mean-abs", "score", "none"),
+    )
+    smooth: str = _option(
+        "none",
+        "How the gradient is smoothed: gaussian by three blurs that widen from step to step, laplacian by "
+        "giving each level of its pyramid the same strength.",
+        choices=("none", "gaussian", "laplacian"),
+    )
+    smooth_width: float = _option(
+        0.5, "Width in pixels that Gaussian smoothing begins with; it ends 2 wider.", least=0.0, most=64.0
+    )
+    smooth_levels: int = _option(4, "Levels of the Laplacian pyramid.", least=1, most=12)
+    color: str = _option(
+        "free",
+        "What may change: free everything, keep only lightness, decorrelated along natural colours, of which "
+        "mean and spread are held.",
+        choices=("free", "keep", "decorrelated"),
+    )
+    tv: float = _option(
+        0.0, "Weight of total variation, which the dream then avoids: less grain.", least=0.0, most=10.0
+    )
+    l2: float = _option(
+        0.0, "Weight of the distance from the photograph, which the dream then avoids.", least=0.0, most=100.0
     )
     octaves: int | None = _option(
         None,
@@ -52,17 +93,46 @@ class DreamConfig:
     octave_scheme: str = _option(
         "residual",
         "residual keeps the photograph's own detail and carries only the dream from octave to octave; "
-        "whole resizes the picture itself.",
-        choices=("residual", "whole"),
+        "whole resizes the picture itself; lost-detail does, and puts the photograph's detail back after "
+        "each octave.",
+        choices=("residual", "whole", "lost-detail"),
+    )
+    first_octave: int | None = _option(
+        None,
+        "Size of the smallest octave, as a power of the octave scale; by default such that the last octave, "
+        "or with whole the middle one, has the picture's size.",
+        least=-31,
+        most=8,
     )
     steps: int = _option(15, "Steps of gradient ascent in each octave.", least=1, most=100_000)
     step_size: float = _option(
         0.012,
-        "How far a typical pixel moves in one step, where black is -1 and white +1.",
+        "How far a typical pixel moves in one step, in units; the usual one has black at -1 and white at +1.",
         above=0.0,
-        most=2.0,
+        most=255.0,
+    )
+    unit: tuple[float, float, float] = _option(
+        (UNIT, UNIT, UNIT), "Pixel values in one unit of step size: one number, or one for each of R,G,B."
+    )
+    clip: bool = _option(True, "Clip to black and white after each step, not only at the end.")
+    max_objective: float | None = _option(
+        None, "End an octave once what is raised is more than this.", above=0.0
+    )
+    space: str = _option(
+        "pixels",
+        "What is changed: pixels, or with fourier the strengths of waves in natural colours, by Adam.",
+        choices=("pixels", "fourier"),
     )
     jitter: int = _option(32, "Furthest random roll of the picture before each step.", least=0, most=4096)
+    rotate: float = _option(
+        0.0, "Furthest random turn of the picture before each step, in degrees.", least=0.0, most=180.0
+    )
+    zoom: float = _option(
+        0.0, "Furthest random change of the picture's scale before each step.", least=0.0, most=0.9
+    )
+    schedule: tuple[Mapping[str, Any], ...] = _option(
+        (), "Layers, steps, step size and jitter for each octave, in a recipe."
+    )
     tile_size: int = _option(
         512,
         "Longest side of the tiles that a gradient is computed over; it bounds memory.",
@@ -71,6 +141,11 @@ class DreamConfig:
     )
     max_size: int | None = _option(None, "Shrink the picture first so that its longest side fits.", least=1)
     size: tuple[int, int] = _option((512, 512), "Size in pixels of a dream that starts from noise.")
+    noise: str = _option(
+        "clouds",
+        "What a dream without a photograph starts from: coloured clouds, faint ones, or white noise.",
+        choices=("clouds", "faint", "white"),
+    )
     seed: int = _option(0, "Seed of the jitter and of the noise.", least=0, most=2**64 - 1)
     max_pixels: int = _option(
         200_000_000, "Refuse pictures with more pixels than this, before they are decoded.", least=1
@@ -95,13 +170,15 @@ class DreamConfig:
         base = {name: getattr(config, name) for name in known} if config else {}
         return cls(**{**base, **options})
 
+    def at(self, octave: int) -> DreamConfig:
+        """The options of octave `octave`, counted from 0 at the smallest: those of its schedule put over."""
+        if not self.schedule:
+            return self
+        return replace(self, **self.schedule[min(octave, len(self.schedule) - 1)], schedule=())
+
     def to_dict(self) -> dict[str, Any]:
         """The options as plain JSON values."""
-        values = asdict(self)
-        values["size"] = list(self.size)
-        if isinstance(self.layers, tuple):
-            values["layers"] = list(self.layers)
-        return values
+        return {name: _plain(getattr(self, name)) for name in option_names()}
 
 
 def option_names() -> list[str]:
@@ -124,20 +201,29 @@ def _range(limits: Mapping[str, Any]) -> str:
     if "choices" in limits:
         return " or ".join(limits["choices"])
     if "above" in limits:
-        return f"above {limits['above']:g}, at most {limits['most']:g}"
+        return f"above {limits['above']:g}" + (f", at most {limits['most']:g}" if "most" in limits else "")
     if "most" in limits:
-        return f"{limits['least']} to {limits['most']}"
+        return f"{_written(limits['least'])} to {_written(limits['most'])}"
     if "least" in limits:
         return f"at least {limits['least']}"
     return ""
 
 
+def _written(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
+def _plain(value: Any) -> Any:
+    """`value` with lists for tuples and dicts for mappings, as JSON has them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
 def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
     """`value` in its canonical type, or a ConfigError that names the option and its range."""
-    if name == "layers":
-        return _layers(value)
-    if name == "size":
-        return _size(value)
+    if name in _SHAPED:
+        return _SHAPED[name](value)
     if value is None and "None" in kind:
         return None
     if "choices" in limits:
@@ -180,20 +266,82 @@ def _number(value: Any, *, whole: bool) -> int | float | None:
     return number if math.isfinite(number) else None
 
 
-def _layers(value: Any) -> tuple[str, ...] | dict[str, float] | None:
+def _layers(value: Any) -> Layers:
     if value is None:
         return None
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and value and "layer" not in value and "class" not in value:
         weights = {layer: _number(weight, whole=False) for layer, weight in value.items()}
         for layer, weight in weights.items():
             if not isinstance(layer, str) or not layer.strip() or weight is None:
                 pair = f"{_shown(layer)}: {_shown(value[layer])}"
-                raise ConfigError(f"layers has {pair}; it maps layer names to numbers")
+                raise ConfigError(f"layers has {pair}; it maps layers to numbers")
         return weights  # type: ignore[return-value]
-    terms = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
-    if not terms or not all(isinstance(term, str) and term.strip() for term in terms):
+    terms = (value,) if isinstance(value, str | Mapping) else value
+    if not isinstance(terms, list | tuple) or not terms:
         raise ConfigError(f"layers is {_shown(value)}; name at least one layer, such as mixed3,mixed5=0.5")
-    return terms
+    return tuple(_term(each, value) for each in terms)
+
+
+def _term(value: Any, layers: Any) -> str | dict[str, Any]:
+    """One entry of `layers`: a text, or a table in canonical types."""
+    if isinstance(value, str) and value.strip():
+        return value
+    if not isinstance(value, Mapping) or not value:
+        raise ConfigError(f"layers is {_shown(layers)}; name at least one layer, such as mixed3,mixed5=0.5")
+    term: dict[str, Any] = {}
+    for key, given in value.items():
+        if key not in _TERM:
+            raise ConfigError(f"layers has a table with {_shown(key)}; {did_you_mean(str(key), _TERM)}")
+        takes, check = _TERM[key]
+        term[key] = check(given)
+        if term[key] is None:
+            raise ConfigError(f"layers has {key} = {_shown(given)}; it takes {takes}")
+    if ("layer" in term) == ("class" in term):
+        raise ConfigError(f"layers has {_shown(value)}; a table names either a layer or a class")
+    for one, other in (
+        ("class", "channels"),
+        ("class", "place"),
+        ("class", "direction"),
+        ("channels", "direction"),
+    ):
+        if one in term and other in term:
+            raise ConfigError(f"layers has {_shown(value)}; {one} and {other} exclude each other")
+    return term
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int | float, ...] | None]:
+    """A check for a list of numbers, not negative where they are whole."""
+
+    def check(value: Any) -> tuple[int | float, ...] | None:
+        found = tuple(_number(each, whole=whole) for each in value) if isinstance(value, list | tuple) else ()
+        if not least <= len(found) <= most or not all(
+            each is not None and (not whole or each >= 0) for each in found
+        ):
+            return None
+        return found  # type: ignore[return-value]
+
+    return check
+
+
+_MOST_CHANNELS = 65_536  # in one list; no network that we know has a tenth of it in a layer
+_TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "layer": ("a layer's name", _name),
+    "class": (
+        "a label or a number",
+        lambda value: value if _number(value, whole=True) is not None else _name(value),
+    ),
+    "weight": ("a number", lambda value: _number(value, whole=False)),
+    "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
+    "place": ("column and row, such as [12, 7]", _list_of(2, 2, whole=True)),
+    "direction": ("a list of numbers, one for each channel", _list_of(1, _MOST_CHANNELS, whole=False)),
+    "objective": ("mean or mean-square", lambda value: value if value in ("mean", "mean-square") else None),
+    "mask": ("a mask's name", _name),
+    "guide": ("true or false", lambda value: value if isinstance(value, bool) else None),
+}
 
 
 def _size(value: Any) -> tuple[int, int]:
@@ -204,3 +352,45 @@ def _size(value: Any) -> tuple[int, int]:
             f"size is {_shown(value)}; it takes one side or height and width, each 1 to 65536 pixels"
         )
     return lengths[0], lengths[1]  # type: ignore[return-value]
+
+
+def _unit(value: Any) -> tuple[float, float, float]:
+    units = value if isinstance(value, list | tuple) else (value,) * 3
+    found = [_number(each, whole=False) for each in units]
+    if len(found) != 3 or not all(each is not None and 0 < each <= 255 for each in found):
+        raise ConfigError(
+            f"unit is {_shown(value)}; it takes one number or three, each above 0, at most 255 pixel values"
+        )
+    return tuple(found)  # type: ignore[return-value]
+
+
+_SCHEDULED = ("layers", "steps", "step_size", "jitter")
+
+
+def _schedule(value: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, Mapping) for each in value):
+        raise ConfigError(f"schedule is {_shown(value)}; it takes a list of tables, one for each octave")
+    if len(value) > 32:
+        raise ConfigError(f"schedule has {len(value)} octaves; it takes at most 32")
+    checked = []
+    for octave in value:
+        for name in octave:
+            if name not in _SCHEDULED:
+                raise ConfigError(f"schedule has {_shown(name)}; {did_you_mean(str(name), _SCHEDULED)}")
+        known = {option.name: option for option in fields(DreamConfig)}
+        checked.append(
+            {
+                name: _checked(name, each, known[name].type, known[name].metadata)
+                for name, each in octave.items()
+            }
+        )
+    return tuple(checked)
+
+
+# Options that are more than a number or a choice.
+_SHAPED: dict[str, Callable[[Any], Any]] = {
+    "layers": _layers,
+    "size": _size,
+    "unit": _unit,
+    "schedule": _schedule,
+}

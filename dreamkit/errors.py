@@ -29,6 +29,10 @@ class UsageError(ConfigError):
     exit_code = 2
 
 
+class RecipeError(DreamkitError):
+    """A recipe is not there or cannot be read, or something that it is made of is missing."""
+
+
 class ImageError(DreamkitError):
     """A picture cannot be read or written."""
 

@@ -57,6 +57,7 @@ class Picture:
         profile: the ICC profile of `pixels` where it is not sRGB, else None.
         name: the file's name without its folder; empty for a picture that came from memory.
         sha256: of the file's bytes, or of the pixels where there is no file.
+        path: where it was read from; never written down.
     """
 
     pixels: NDArray[np.uint8]
@@ -64,6 +65,7 @@ class Picture:
     profile: bytes | None = None
     name: str = ""
     sha256: str = ""
+    path: str = ""
 
 
 def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
@@ -104,7 +106,7 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
         raise ImageError(f"{path} has too many pixels for this machine's memory; shrink it first") from error
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
         raise ImageError(f"{path} is damaged or cut off ({first_line(error)[:120]})") from error
-    return replace(picture, name=path.name, sha256=sha256)
+    return replace(picture, name=path.name, sha256=sha256, path=str(path))
 
 
 def from_memory(image: Image.Image | NDArray[Any]) -> Picture:
@@ -151,6 +153,33 @@ def shrink(picture: Picture, max_size: int | None) -> Picture:
 
     alpha = None if picture.alpha is None else shrunk(picture.alpha)
     return replace(picture, pixels=shrunk(picture.pixels), alpha=alpha)
+
+
+def resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """`picture` at `size` (height, width), without regard to its shape."""
+    if picture.pixels.shape[:2] == size:
+        return picture
+
+    def at_size(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR))
+
+    alpha = None if picture.alpha is None else at_size(picture.alpha)
+    return replace(picture, pixels=at_size(picture.pixels), alpha=alpha)
+
+
+def strengths(mask: Picture) -> NDArray[np.uint8]:
+    """The grey levels of a mask, uint8 `(height, width)`: its lightness, and none where it is transparent."""
+    grey = np.asarray(Image.fromarray(mask.pixels).convert("L"))
+    if mask.alpha is None:
+        return grey
+    return np.asarray(np.rint(grey * (mask.alpha / 255.0)), np.uint8)
+
+
+def to_png(grey: NDArray[np.uint8]) -> bytes:
+    """Grey levels `(height, width)` as a PNG file."""
+    encoded = io.BytesIO()
+    Image.fromarray(grey).save(encoded, format="PNG")
+    return encoded.getvalue()
 
 
 def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = None) -> None:

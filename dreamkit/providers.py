@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -114,6 +114,9 @@ class ModelProvider:
         min_size: the shortest side that the network accepts, in pixels.
         description: one line for `dreamkit models`.
         licence: the terms of the network.
+        head: the layer of class scores, where the network has one: `--class` dreams a channel of it. It is
+            the layer before a softmax, whose gradient would vanish.
+        labels: what the classes are called, in the order of the head's channels; empty where nobody knows.
         setup: the command that makes the model ready, where something is still to be done; it is what a
             user is told who asks for the model, and `load` is not called.
 
@@ -129,6 +132,8 @@ class ModelProvider:
     min_size: int = 1
     description: str = ""
     licence: str = ""
+    head: str = ""
+    labels: Sequence[str] = ()
     setup: str = ""
 
     def __post_init__(self) -> None:
@@ -147,3 +152,5 @@ class ModelProvider:
             raise ValueError(f"provider {self.name}: weights is {self.weights!r}; use Weights(...) or None")
         if not isinstance(self.min_size, int) or isinstance(self.min_size, bool) or self.min_size < 1:
             raise ValueError(f"provider {self.name}: min_size is {self.min_size!r}; it is at least 1 pixel")
+        if isinstance(self.labels, str) or not all(isinstance(label, str) for label in self.labels):
+            raise ValueError(f"provider {self.name}: labels is {self.labels!r:.60}; it is a list of names")

@@ -49,7 +49,7 @@ def share(student: Any, teacher: Any, pictures: Mapping[str, Array], **options: 
     random = np.random.default_rng(0)
 
     def look(network: Any, pixels: Array) -> tuple[float, Array]:
-        found = network.ascent(LAYERS, _OBJECTIVE)(pixels[None].astype(np.float32), np.ones(1, np.float32))
+        found = network.ascent(_goals())(pixels[None].astype(np.float32), np.ones(1, np.float32))
         return float(found.objectives[0]), found.gradient[0]
 
     for name, picture in pictures.items():
@@ -86,6 +86,12 @@ def arithmetic(model: Any, layer: str, side: int) -> float:
     return total
 
 
+def _goals() -> list[Any]:
+    from dreamkit.engine.network import Goal
+
+    return [Goal(layer, _OBJECTIVE) for layer in LAYERS]
+
+
 def step_seconds(networks: Mapping[str, Any], side: int = 512, rounds: int = 7) -> dict[str, float]:
     """The median time of one gradient of a picture, the networks taking turns."""
     pixels = np.random.default_rng(0).uniform(0, 255, (1, side, side, 3)).astype(np.float32)
@@ -94,7 +100,7 @@ def step_seconds(networks: Mapping[str, Any], side: int = 512, rounds: int = 7) 
     for turn in range(rounds + 1):
         for name, network in networks.items():
             began = time.perf_counter()
-            network.ascent(LAYERS, _OBJECTIVE)(pixels, pulls)
+            network.ascent(_goals())(pixels, pulls)
             if turn:  # the first traces
                 taken[name].append(time.perf_counter() - began)
     return {name: float(np.median(seconds)) for name, seconds in taken.items()}

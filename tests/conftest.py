@@ -15,6 +15,7 @@ import loopback
 import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -105,3 +106,27 @@ def install(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_plugin(install):
     return install(ROOT / "tests" / "data" / "dreamkit-tiny")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys, tiny_plugin):
+    """Runs `dreamkit ARGUMENTS` in a folder of its own; gives exit code, stdout and stderr."""
+    from dreamkit.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tiny_plugin))
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return caught.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def picture(tmp_path, photo):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(photo).save(path)
+    return path

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamkit.engine import ascent, network, tiles
+from dreamkit.errors import NumericError
 
 PULLS = np.array([1.0, 0.5], np.float32)
 KERNELS = tiny.kernels()
@@ -16,13 +17,14 @@ KERNELS = tiny.kernels()
 
 @pytest.fixture(scope="module")
 def step():
-    return network.load(tiny.provider(), None).ascent(["first", "second"], "mean-square")
+    goals = [network.Goal(layer, "mean-square") for layer in tiny.LAYERS]
+    return network.load(tiny.provider(), None).ascent(goals)
 
 
 def engine_gradient(step, pixels, tile_size, roll, min_size=4):
     cover = tiles.cover(pixels.shape[:2], tile_size, min_size)
     out = np.full_like(pixels, np.nan)
-    measure = ascent.gradient(pixels, step, PULLS, cover, tile_size, roll, out)
+    measure = ascent.gradient(pixels, lambda windows, _: step(windows, PULLS), 2, cover, tile_size, roll, out)
     return out, measure, cover
 
 
@@ -95,27 +97,42 @@ values = st.integers(1, 200).map(
 
 
 @given(values)
-def test_magnitudes_are_numpys(gradient):
+def test_gradients_are_divided_as_numpy_would(gradient):
     exact = gradient.astype(np.float64)
-    assert ascent.magnitude(gradient, "mean-abs") == pytest.approx(np.abs(exact).mean(), rel=1e-12)
-    assert ascent.magnitude(gradient, "std") == pytest.approx(exact.std(), rel=1e-6)
+    for how, divided in (
+        ("mean-abs", exact / np.abs(exact).mean()),
+        ("std", exact / exact.std()),
+        ("score", (exact - exact.mean()) / exact.std()),
+        ("none", exact),
+    ):
+        found = gradient.copy()
+        ascent.normalise(found, how)
+        np.testing.assert_allclose(found, divided, rtol=1e-4, atol=1e-5 * np.abs(divided).max())
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-8, 1.0, 1e8])
 def test_a_step_moves_a_typical_pixel_by_its_size_whatever_the_gradients_unit(scale):
     gradient = (np.random.default_rng(0).normal(0, 1, (9, 9, 3)) * scale).astype(np.float32)
     pixels = np.full((9, 9, 3), 128.0, np.float32)
-    ascent.climb(pixels, gradient.copy(), 0.01, ascent.magnitude(gradient, "mean-abs"))
-    assert np.abs(pixels - 128).mean() == pytest.approx(0.01 * 127.5, rel=1e-3)
+    ascent.normalise(gradient, "mean-abs")
+    ascent.climb(pixels, gradient, np.full(3, 1.5, np.float32), clip=True)
+    assert np.abs(pixels - 128).mean() == pytest.approx(1.5, rel=1e-3)
 
 
-def test_pixels_stay_in_range():
+@pytest.mark.parametrize(("clip", "expected"), [(True, [0.0, 255.0, 255.0]), (False, [-255.0, 510.0, 355.0])])
+def test_pixels_stay_in_range_where_they_are_to(clip, expected):
     pixels = np.array([[[0.0, 255.0, 100.0]]], np.float32)
-    ascent.climb(pixels, np.array([[[-1.0, 1.0, 1.0]]], np.float32), 2.0, 1.0)
-    assert pixels.ravel().tolist() == [0.0, 255.0, 255.0]
+    ascent.climb(pixels, np.array([[[-1.0, 1.0, 1.0]]], np.float32), np.full(3, 255.0, np.float32), clip=clip)
+    assert pixels.ravel().tolist() == expected
 
 
-def test_a_zero_gradient_moves_nothing():
-    pixels = np.full((2, 2, 3), 7.0, np.float32)
-    ascent.climb(pixels, np.zeros_like(pixels), 1.0, 0.0)
-    assert (pixels == 7.0).all()
+@pytest.mark.parametrize("how", ["mean-abs", "std", "score", "none"])
+def test_a_zero_gradient_stays_one(how):
+    gradient = np.zeros((2, 2, 3), np.float32)
+    ascent.normalise(gradient, how)
+    assert (gradient == 0).all()
+
+
+def test_what_is_not_a_number_is_said():
+    with pytest.raises(NumericError, match="not a number"):
+        ascent.normalise(np.full((2, 2, 3), np.nan, np.float32), "std")

@@ -74,13 +74,10 @@ def test_a_dream_is_written_with_its_recipe(run, picture, tmp_path):
     assert size(tmp_path / "photo.dream.png") == (56, 40)
     recipe = read_recipe(tmp_path / "photo.dream.png")
     assert recipe["options"]["seed"] == 7
-    assert recipe["model"]["name"] == "tiny"
+    assert recipe["models"][0]["name"] == "tiny"
     assert recipe["photograph"]["name"] == "photo.jpg"
-    assert recipe["effective"] == {
-        "layers": {"low": 1.0, "high": 0.5},
-        "octaves": [[29, 40], [40, 56]],
-        "size": [40, 56],
-    }
+    assert recipe["effective"] == {"octaves": [[29, 40], [40, 56]], "size": [40, 56]}
+    assert recipe["models"][0]["dreamed"] == {"low": 1.0, "high": 0.5}
     assert str(tmp_path) not in json.dumps(recipe)
 
 
@@ -100,7 +97,7 @@ def test_the_ending_chooses_the_format(run, picture, tmp_path, ending):
     code, out, _ = run("dream", picture, *QUICK, "--output-filepath", f"out.{ending}")
     assert code == 0
     assert f"wrote out.{ending}" in out
-    assert read_recipe(tmp_path / f"out.{ending}")["model"]["name"] == "tiny"
+    assert read_recipe(tmp_path / f"out.{ending}")["models"][0]["name"] == "tiny"
 
 
 def test_overwrite_replaces(run, picture, tmp_path):
@@ -130,7 +127,7 @@ def test_the_network_carried_along_is_the_default_and_says_so(run, tmp_path):
     code, _, err = run(*quick)
     assert code == 0
     assert re.search(r"^dreamed by pocket,.*--model inception_v3.*$", err, re.M)
-    assert read_recipe(tmp_path / "dream.png")["model"]["name"] == "pocket"
+    assert read_recipe(tmp_path / "dream.png")["models"][0]["name"] == "pocket"
     assert "inception_v3" not in run(*quick, "--model", "pocket")[2]
     assert run(*quick, "--quiet") == (0, "", "")
 
@@ -158,7 +155,7 @@ def test_alpha_goes_through(run, photo, tmp_path):
 
 def test_layers_repeat_and_take_commas(run, picture, tmp_path):
     run("dream", picture, *QUICK, "-l", "low=0.25,high", "-l", "low=0.5", "-o", "a.png")
-    assert read_recipe(tmp_path / "a.png")["effective"]["layers"] == {"low": 0.75, "high": 1.0}
+    assert read_recipe(tmp_path / "a.png")["models"][0]["dreamed"] == {"low": 0.75, "high": 1.0}
 
 
 def test_a_given_weights_file_is_used(run, picture, tmp_path, tiny_plugin):
@@ -169,7 +166,7 @@ def test_a_given_weights_file_is_used(run, picture, tmp_path, tiny_plugin):
     model.save_weights(tmp_path / "mine.weights.h5")
     run("dream", picture, *QUICK, "-o", "plain.png")
     assert run("dream", picture, *QUICK, "-w", "mine.weights.h5", "-o", "mine.png")[0] == 0
-    plain, mine = (read_recipe(tmp_path / name)["model"]["sha256"] for name in ("plain.png", "mine.png"))
+    plain, mine = (read_recipe(tmp_path / name)["models"][0]["sha256"] for name in ("plain.png", "mine.png"))
     assert plain != mine
 
 
@@ -245,7 +242,7 @@ BAD_INPUT = {
     "size": (["dream", *QUICK, "--size", "wide"], 1, "--size is 'wide'; write one side or width x height"),
     "size zero": (["dream", *QUICK, "--size", "0x5"], 1, "size is"),
     "size with a picture": ([*DREAM, "--size", "9"], 2, "use --max-size"),
-    "not a number": (["dream", "photo.jpg", *QUICK[2:], "-m", "tiny_nan"], 1, "step 1 of octave 1 is not a number"),
+    "not a number": (["dream", "photo.jpg", *QUICK[2:], "-m", "tiny_nan"], 1, "the gradient is not a number"),
     "unknown option": ([*DREAM, "--octavs", "3"], 2, "No such option: --octavs.*see dreamkit dream --help"),
     "unknown command": (["draem"], 2, "No such command 'draem'"),
     "two pictures": (["dream", "photo.jpg", "cut.png"], 2, "2 pictures are given"),
@@ -304,14 +301,14 @@ def test_a_file_that_comes_meanwhile_is_kept(run, picture, tmp_path, monkeypatch
     """As when two dreams of one name run side by side."""
     from dreamkit import api
 
-    render = api.render
+    make = api.make
 
     def slow(*arguments, **options):
-        dreamed = render(*arguments, **options)
+        dreamed = make(*arguments, **options)
         (tmp_path / "out.png").write_bytes(b"from elsewhere")
         return dreamed
 
-    monkeypatch.setattr(api, "render", slow)
+    monkeypatch.setattr(api, "make", slow)
     assert "wrote out-2.png" in run("dream", picture, *QUICK, "-o", "out.png")[1]
     assert (tmp_path / "out.png").read_bytes() == b"from elsewhere"
     assert size(tmp_path / "out-2.png") == (56, 40)

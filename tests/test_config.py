@@ -21,25 +21,71 @@ letters = st.sampled_from("aZ09_/:.=- \\'\n\0é日🐕")
 names = st.text(letters, min_size=1, max_size=12).filter(str.strip)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 sides = st.integers(1, 65_536)
+channels = st.lists(st.integers(0, 9), min_size=1, max_size=3).map(tuple)
+table_keys = {
+    "weight": numbers,
+    "objective": st.sampled_from(["mean", "mean-square"]),
+    "mask": names,
+    "guide": st.booleans(),
+}
+tables = st.one_of(
+    st.fixed_dictionaries(
+        {"layer": names},
+        optional={"channels": channels, "place": st.tuples(st.integers(0), st.integers(0)), **table_keys},
+    ),
+    st.fixed_dictionaries(
+        {"layer": names, "direction": st.lists(numbers, min_size=1, max_size=3).map(tuple)},
+        optional=table_keys,
+    ),
+    st.fixed_dictionaries({"class": names | st.integers(0, 9)}, optional=table_keys),
+)
+layers = st.one_of(
+    st.none(),
+    st.lists(names | tables, min_size=1, max_size=4).map(tuple),
+    st.dictionaries(names, numbers, min_size=1, max_size=4),
+)
+steps, step_sizes, jitters = (
+    st.integers(1, 100_000),
+    st.floats(0, 255, exclude_min=True),
+    st.integers(0, 4096),
+)
 
 OPTIONS = {
-    "layers": st.one_of(
-        st.none(),
-        st.lists(names, min_size=1, max_size=4).map(tuple),
-        st.dictionaries(names, numbers, min_size=1, max_size=4),
-    ),
+    "layers": layers,
     "objective": st.sampled_from(["mean", "mean-square"]),
     "balance": st.booleans(),
-    "normalise": st.sampled_from(["std", "mean-abs"]),
+    "border": st.integers(0, 64),
+    "guide_style": st.sampled_from(["match", "channels"]),
+    "normalise": st.sampled_from(["std", "mean-abs", "score", "none"]),
+    "smooth": st.sampled_from(["none", "gaussian", "laplacian"]),
+    "smooth_width": st.floats(0, 64),
+    "smooth_levels": st.integers(1, 12),
+    "color": st.sampled_from(["free", "keep", "decorrelated"]),
+    "tv": st.floats(0, 10),
+    "l2": st.floats(0, 100),
     "octaves": st.integers(1, 32),
     "octave_scale": st.floats(1, 4, exclude_min=True),
-    "octave_scheme": st.sampled_from(["residual", "whole"]),
-    "steps": st.integers(1, 100_000),
-    "step_size": st.floats(0, 2, exclude_min=True),
-    "jitter": st.integers(0, 4096),
+    "octave_scheme": st.sampled_from(["residual", "whole", "lost-detail"]),
+    "first_octave": st.none() | st.integers(-31, 8),
+    "steps": steps,
+    "step_size": step_sizes,
+    "unit": st.tuples(*[st.floats(0, 255, exclude_min=True)] * 3),
+    "clip": st.booleans(),
+    "max_objective": st.none() | st.floats(0, 1e9, exclude_min=True),
+    "space": st.sampled_from(["pixels", "fourier"]),
+    "jitter": jitters,
+    "rotate": st.floats(0, 180),
+    "zoom": st.floats(0, 0.9),
+    "schedule": st.lists(
+        st.fixed_dictionaries(
+            {}, optional={"layers": layers, "steps": steps, "step_size": step_sizes, "jitter": jitters}
+        ),
+        max_size=3,
+    ).map(tuple),
     "tile_size": st.integers(32, 8192),
     "max_size": st.one_of(st.none(), st.integers(1)),
     "size": st.tuples(sides, sides),
+    "noise": st.sampled_from(["clouds", "faint", "white"]),
     "seed": st.integers(0, 2**64 - 1),
     "max_pixels": st.integers(1),
 }
@@ -89,6 +135,11 @@ def test_every_default_passes_its_own_check(name):
         ("layers", {"mixed3": 1}, {"mixed3": 1.0}),
         ("layers", {"mixed3": np.float32(0.5)}, {"mixed3": 0.5}),
         ("layers", {"mixed3": -1.0, "mixed5": 0}, {"mixed3": -1.0, "mixed5": 0.0}),
+        ("layers", {"layer": "a", "channels": [1]}, ({"layer": "a", "channels": (1,)},)),
+        ("unit", 1, (1.0, 1.0, 1.0)),
+        ("unit", [1, 2.5, 255], (1.0, 2.5, 255.0)),
+        ("schedule", [{"steps": 3}, {}], ({"steps": 3}, {})),
+        ("schedule", [{"layers": "a"}], ({"layers": ("a",)},)),
         ("size", 300, (300, 300)),
         ("size", [300, 400], (300, 400)),
         ("size", (1, 65_536), (1, 65_536)),
@@ -102,7 +153,7 @@ def test_every_default_passes_its_own_check(name):
         ("octave_scale", 4, 4.0),
         ("steps", 100_000, 100_000),
         ("step_size", 5e-324, 5e-324),
-        ("step_size", 2, 2.0),
+        ("step_size", 255, 255.0),
         ("jitter", 0, 0),
         ("tile_size", 32, 32),
         ("max_size", None, None),
@@ -189,16 +240,62 @@ BAD = {
         {"": 1.0},
         {" ": 1.0},
         np.array([["a", "b"], ["c", "d"]]),
+        [{}],
+        [{"layer": "a", "chanels": [1]}],
+        [{"layer": "a", "class": "b"}],
+        [{"weight": 1.0}],
+        [{"layer": ""}],
+        [{"layer": "a", "channels": []}],
+        [{"layer": "a", "channels": [-1]}],
+        [{"layer": "a", "channels": [1.5]}],
+        [{"layer": "a", "channels": 1}],
+        [{"layer": "a", "place": [1]}],
+        [{"layer": "a", "place": "1x2"}],
+        [{"layer": "a", "direction": [math.nan]}],
+        [{"layer": "a", "direction": [1.0], "channels": [1]}],
+        [{"class": "a", "place": [1, 2]}],
+        [{"class": True}],
+        [{"layer": "a", "weight": math.inf}],
+        [{"layer": "a", "objective": "std"}],
+        [{"layer": "a", "mask": 3}],
+        [{"layer": "a", "guide": 1}],
     ],
     "objective": [*NO_CHOICES, "std"],
     "balance": [None, 0, 1, "", "yes", 1.0, [], np.array([True, False])],
+    "border": [*NO_WHOLE_NUMBERS, None, -1, 65],
+    "guide_style": NO_CHOICES,
     "normalise": NO_CHOICES,
+    "smooth": NO_CHOICES,
+    "smooth_width": [*NO_NUMBERS, -0.1, 64.1],
+    "smooth_levels": [*NO_WHOLE_NUMBERS, None, 0, 13],
+    "color": NO_CHOICES,
+    "tv": [*NO_NUMBERS, -0.1, 10.1],
+    "l2": [*NO_NUMBERS, -0.1, 100.1],
     "octaves": [*NO_WHOLE_NUMBERS, 0, -1, 33, 10**400, -(10**400)],
     "octave_scale": [*NO_NUMBERS, 1, 1.0, 0, -2, 4.0000001, 10**400, np.array([[1.5, 2], [3, 4]])],
     "octave_scheme": NO_CHOICES,
+    "first_octave": [*NO_WHOLE_NUMBERS, -32, 9],
     "steps": [*NO_WHOLE_NUMBERS, None, 0, -1, 100_001, 10**400],
-    "step_size": [*NO_NUMBERS, 0, 0.0, -0.0, -1e-9, 2.0000001, 10**400, -(10**400)],
+    "step_size": [*NO_NUMBERS, 0, 0.0, -0.0, -1e-9, 255.0000001, 10**400, -(10**400)],
+    "unit": [None, "1", 0, -1, 256, math.nan, True, (1, 2), (1, 2, 3, 4), (1, 2, 0), {}, [None] * 3],
+    "clip": [None, 0, 1, "", "yes"],
+    "max_objective": [*NO_NUMBERS[1:], 0, -1.0],
+    "space": NO_CHOICES,
     "jitter": [*NO_WHOLE_NUMBERS, None, -1, 4097],
+    "rotate": [*NO_NUMBERS, -1, 181],
+    "zoom": [*NO_NUMBERS, -0.1, 1],
+    "schedule": [
+        None,
+        1,
+        "a",
+        {},
+        [1],
+        [{"octaves": 3}],
+        [{"step": 3}],
+        [{"steps": 0}],
+        [{"layers": []}],
+        [{}] * 33,
+    ],
     "tile_size": [*NO_WHOLE_NUMBERS, None, 31, 8193],
     "max_size": [*NO_WHOLE_NUMBERS, 0, -1],
     "size": [
@@ -228,6 +325,7 @@ BAD = {
         math.nan,
         (math.nan, 1),
     ],
+    "noise": NO_CHOICES,
     "seed": [*NO_WHOLE_NUMBERS, None, -1, 2**64],
     "max_pixels": [*NO_WHOLE_NUMBERS, None, 0, -1],
 }
@@ -246,7 +344,8 @@ def test_a_bad_value_is_one_line_that_names_the_option(name, value):
     with pytest.raises(ConfigError) as refused:
         DreamConfig(**{name: value})
     message = str(refused.value)
-    assert message.startswith(f"{name} ")
+    # A schedule's octave says which of its options is wrong.
+    assert message.startswith(f"{name} ") or (name == "schedule" and message.startswith(tuple(value[0])))
     assert "\n" not in message
 
 
@@ -256,9 +355,9 @@ def test_a_bad_value_is_one_line_that_names_the_option(name, value):
         ("octaves", 40, "octaves is 40; it takes a whole number, 1 to 32"),
         ("octave_scale", 1, "octave_scale is 1; it takes a number, above 1, at most 4"),
         ("max_pixels", 0, "max_pixels is 0; it takes a whole number, at least 1"),
-        ("normalise", "max", "normalise is 'max'; choose std or mean-abs"),
+        ("normalise", "max", "normalise is 'max'; choose std or mean-abs or score or none"),
         ("balance", 1, "balance is 1; it is True or False"),
-        ("layers", {"a": "b"}, "layers has 'a': 'b'; it maps layer names to numbers"),
+        ("layers", {"a": "b"}, "layers has 'a': 'b'; it maps layers to numbers"),
         ("layers", [], "layers is []; name at least one layer, such as mixed3,mixed5=0.5"),
         ("size", 0, "size is 0; it takes one side or height and width, each 1 to 65536 pixels"),
     ],
@@ -343,6 +442,14 @@ def test_layers_given_as_a_mapping_are_the_configs_own():
     assert config.layers == {"mixed3": 1.0}
 
 
+def test_a_schedule_goes_over_the_options_octave_by_octave():
+    config = DreamConfig(steps=5, jitter=1, schedule=[{"steps": 3}, {"jitter": 2, "layers": "a"}])
+    assert [config.at(octave).steps for octave in (0, 1, 7)] == [3, 5, 5]
+    assert [config.at(octave).jitter for octave in (0, 1, 7)] == [1, 2, 2]
+    assert [config.at(octave).layers for octave in (0, 1, 7)] == [None, ("a",), ("a",)]
+    assert DreamConfig(steps=5).at(3) == DreamConfig(steps=5)
+
+
 def test_replace_makes_checked_variants():
     assert dataclasses.replace(DreamConfig(steps=3), seed=4) == DreamConfig(steps=3, seed=4)
     with pytest.raises(ConfigError, match="steps"):
@@ -369,6 +476,8 @@ def test_every_option_has_one_line_of_help(name):
         ("max_size", ". (at least 1)"),
         ("balance", "."),
         ("layers", "."),
+        ("rotate", ". (0 to 180)"),
+        ("max_objective", ". (above 0)"),
     ],
 )
 def test_help_ends_with_the_range(name, limits):

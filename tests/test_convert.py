@@ -168,7 +168,7 @@ def test_it_dreams(at_home, tmp_path):
     with Image.open(tmp_path / "dream.png") as image:
         assert image.size == (90, 70)
     recipe = read_recipe(tmp_path / "dream.png")
-    assert recipe["model"]["name"] == "small"
+    assert recipe["models"][0]["name"] == "small"
     assert recipe["effective"]["layers"] == {"both/output": 1.0}
 
 

@@ -23,6 +23,8 @@ def imported(code: str, among: str = HEAVY) -> list[str]:
     [
         ["--help"],
         ["dream", "--help"],
+        ["atlas", "--help"],
+        ["compare", "--help"],
         ["models"],
         ["plugins"],
         ["--version"],
@@ -46,8 +48,14 @@ def test_importing_the_library_imports_nothing_heavy():
     assert imported("import dreamkit") == []
 
 
-def test_wrong_pictures_are_found_before_tensorflow():
-    assert "tensorflow" not in imported("from dreamkit.cli import main; main(['dream', 'nope.jpg'])")
+@pytest.mark.parametrize("command", ["dream", "atlas"])
+def test_wrong_pictures_are_found_before_tensorflow(command):
+    assert "tensorflow" not in imported(f"from dreamkit.cli import main; main(['{command}', 'nope.jpg'])")
+
+
+def test_pictures_are_compared_without_tensorflow():
+    compare = "main(['compare', 'docs/pictures/chelsea.jpg', 'nope.jpg'])"
+    assert "tensorflow" not in imported(f"from dreamkit.cli import main; {compare}")
 
 
 def test_this_test_can_fail():

@@ -87,7 +87,7 @@ def test_a_model_of_the_plugin_dreams_beside_the_broken_one(good_and_broken, tmp
     assert run.returncode == 0, run.stderr
     with Image.open(tmp_path / "dream.png") as image:
         assert image.size == (64, 64)
-    assert read_recipe(tmp_path / "dream.png")["model"]["name"] == "vgg16"
+    assert read_recipe(tmp_path / "dream.png")["models"][0]["name"] == "vgg16"
 
 
 def test_the_plugin_of_the_authors_page_works_as_written(install, tmp_path):
@@ -100,5 +100,5 @@ def test_the_plugin_of_the_authors_page_works_as_written(install, tmp_path):
     site = install(tmp_path)
     run = dreamkit(site, tmp_path, "dream", "-m", "stripes", "--size", "64", *TINY_DREAM)
     assert run.returncode == 0, run.stderr
-    assert read_recipe(tmp_path / "dream.png")["model"]["name"] == "stripes"
+    assert read_recipe(tmp_path / "dream.png")["models"][0]["name"] == "stripes"
     assert "dreamkit-stripes" in dreamkit(site, tmp_path, "plugins").stdout

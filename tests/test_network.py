@@ -10,6 +10,7 @@ import tiny
 
 from dreamkit import ModelProvider, Preprocess, SavedModel
 from dreamkit.engine import network
+from dreamkit.engine.network import Goal
 from dreamkit.errors import LayerError, ModelError, WeightsError
 from dreamkit.models import inception_v3
 
@@ -19,7 +20,7 @@ def provider_of(model, **changes):
 
 
 def ascend(net, layers, objective, pixels, pulls):
-    step = net.ascent(layers, objective)
+    step = net.ascent([Goal(layer, objective) for layer in layers])
     return step(pixels[None].astype(np.float32), np.asarray(pulls, np.float32))
 
 
@@ -37,7 +38,7 @@ def test_gradient_is_the_oracles(photo, objective, pulls):
 
 
 def test_windows_of_a_batch_do_not_know_each_other(photo):
-    step = network.load(tiny.provider(), None).ascent(["second"], "mean-square")
+    step = network.load(tiny.provider(), None).ascent([Goal("second", "mean-square")])
     windows = np.stack([photo, photo[::-1], photo[:, ::-1]]).astype(np.float32)
     pull = np.ones(1, np.float32)
     together = step(windows, pull).gradient
@@ -47,11 +48,12 @@ def test_windows_of_a_batch_do_not_know_each_other(photo):
 
 def test_one_trace_serves_all_sizes_batches_and_pulls(photo):
     net = network.load(tiny.provider(), None)
-    step = net.ascent(["first", "second"], "mean")
+    goals = [Goal("first", "mean"), Goal("second", "mean")]
+    step = net.ascent(goals)
     for height, width, count in ((40, 56, 1), (17, 23, 4), (9, 9, 2)):
         window = photo[:height, :width].astype(np.float32)
         step(np.stack([window] * count), np.full(2, float(count), np.float32))
-    assert net.ascent(["first", "second"], "mean") is not None
+    assert net.ascent(goals) is not None
     assert net.traces == 1
 
 
@@ -147,7 +149,7 @@ def test_a_layer_used_elsewhere_first_is_said():
     pixels = keras.Input((None, None, 3))
     net = network.load(provider_of(keras.Model(pixels, shared(pixels))), None)
     with pytest.raises(LayerError, match="shared cannot be reached from the picture"):
-        net.ascent(["shared"], "mean")
+        net.ascent([Goal("shared", "mean")])
 
 
 def test_a_sequential_model_works(photo):
@@ -260,7 +262,7 @@ def test_a_folder_that_is_no_saved_model_is_named(tmp_path):
 
 def test_unknown_layers_get_a_near_miss():
     with pytest.raises(LayerError, match="did you mean first"):
-        network.load(tiny.provider(), None).ascent(["frist"], "mean")
+        network.load(tiny.provider(), None).ascent([Goal("frist", "mean")])
 
 
 def test_a_callable_preprocess_is_differentiated_through(photo):

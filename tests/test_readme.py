@@ -19,12 +19,20 @@ def options_table() -> str:
         "layers": "the model's own",
         "max_size": "no limit",
         "octaves": "by size",
+        "first_octave": "by scheme",
         "size": "512",
         "balance": "on",
+        "clip": "on",
+        "unit": "127.5",
+        "max_objective": "no limit",
     }
     rows = []
     for name in config.option_names():
-        flag = "--balance/--no-balance" if name == "balance" else f"--{name.replace('_', '-')}"
+        flag = f"--{name.replace('_', '-')}"
+        if name in ("balance", "clip"):
+            flag = f"{flag}/--no-{name}"
+        if name == "schedule":  # a recipe's alone
+            continue
         rows.append(f"| `{flag}` | {shown.get(name, config.default(name))} | {config.describe(name)} |")
     return "\n".join(rows)
 
@@ -47,7 +55,10 @@ def test_commands_are_known():
 
     commands = {command.callback.__name__ for command in app.registered_commands}
     groups = {group.name for group in app.registered_groups}
-    assert set(re.findall(r"`?dreamkit (dream|models|layers|plugins|convert)\b", README)) == commands | groups
+    assert (
+        set(re.findall(r"`?dreamkit (dream|atlas|compare|models|layers|plugins|convert)\b", README))
+        == commands | groups
+    )
 
 
 def test_every_option_of_convert_is_on_its_page():

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dreamkit.cli import convert, dream, models, terminal
+from dreamkit.cli import atlas, compare, convert, dream, models, recipes, terminal
 from dreamkit.errors import DreamkitError
 from dreamkit.version import __version__
 
@@ -57,7 +57,16 @@ def _root(
     del version
 
 
-for _function in (dream.dream, models.models, models.layers, models.plugins):
+for _function in (
+    dream.dream,
+    dream.redo,
+    recipes.recipes,
+    atlas.atlas,
+    compare.compare,
+    models.models,
+    models.layers,
+    models.plugins,
+):
     app.command(cls=_Command)(_function)
 
 _converts = typer.Typer(

@@ -1,10 +1,12 @@
-"""`dreamkit dream`."""
+"""`dreamkit dream` and `dreamkit redo`."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,23 +14,80 @@ from dreamkit import config
 from dreamkit.cli import terminal
 from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError
 
+if TYPE_CHECKING:
+    from dreamkit import api
+
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
     "--model inception_v3 has the classic look, for one download of 88 MB"
 )
 _SIZE = "{1}x{0}".format(*config.default("size"))
+_SHOWN = {
+    "layers": "the model's own",
+    "max_size": "no limit",
+    "octaves": "by size",
+    "first_octave": "by scheme",
+    "balance": "--balance",
+    "clip": "--clip",
+    "unit": f"{config.UNIT:g}",
+    "max_objective": "no limit",
+}
 
 
 def _option(name: str, *flags: str) -> Any:
     """An option of `DreamConfig` on the command line, with its help, range and default."""
-    default = config.default(name)
-    shown = {
-        "layers": "the model's own",
-        "max_size": "no limit",
-        "octaves": "by size",
-        "balance": "--balance",
-    }.get(name, default)
+    shown = _SHOWN.get(name, config.default(name))
     return typer.Option(*flags, help=f"{config.describe(name)} Default: {shown}.", show_default=False)
+
+
+_Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        "--output-filepath",
+        metavar="PATH",
+        help="Where to write: .png, .jpg, .webp or .tiff. Default: IMAGE.dream.png in this folder.",
+    ),
+]
+_Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="NAME[=WEIGHT]",
+        help="The network; `dreamkit models` lists them. Several dream together, each with its weight. "
+        f"Default: the recipe's, or {config.DEFAULT_MODEL}.",
+        show_default=False,
+    ),
+]
+_Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-w",
+        "--weights",
+        metavar="[NAME=]PATH",
+        help="A weights file, instead of fetching one; with the model's name where there are several.",
+        show_default=False,
+    ),
+]
+_Guide = Annotated[
+    str | None,
+    typer.Option("--guide", metavar="PATH", help="A picture whose features the dream is pulled to."),
+]
+_Masks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask",
+        metavar="[NAME=]PATH",
+        help="Where to dream: white, and not where black; grey levels are strengths. With a name, the mask "
+        "of a recipe's terms.",
+        show_default=False,
+    ),
+]
+_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")]
+_Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")]
+_Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")]
 
 
 def dream(
@@ -39,39 +98,55 @@ def dream(
     image_filepath: Annotated[
         str | None, typer.Option("-i", "--image-filepath", help="The same as IMAGE.", metavar="PATH")
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            "--output-filepath",
-            metavar="PATH",
-            help="Where to write: .png, .jpg, .webp or .tiff. Default: IMAGE.dream.png in this folder.",
-        ),
-    ] = None,
-    model: Annotated[
+    output: _Output = None,
+    recipe: Annotated[
         str | None,
         typer.Option(
-            "-m",
-            "--model",
-            help=f"The network; `dreamkit models` lists them. Default: {config.DEFAULT_MODEL}.",
+            "-r",
+            "--recipe",
+            metavar="NAME|FILE",
+            help="A recipe: a built-in one (`dreamkit recipes` lists them), a TOML file, or a dream. Options "
+            "given here go before its own.",
+        ),
+    ] = None,
+    model: _Models = None,
+    weights: _Weights = None,
+    layers: Annotated[list[str] | None, _option("layers", "-l", "--layers", "--output-layers")] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            metavar="LABEL",
+            help="A class to dream, by label or number, for a network with a layer of class scores.",
             show_default=False,
         ),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("-w", "--weights", metavar="PATH", help="A weights file, instead of fetching one."),
-    ] = None,
-    layers: Annotated[list[str] | None, _option("layers", "-l", "--layers", "--output-layers")] = None,
+    guide: _Guide = None,
+    guide_style: Annotated[str | None, _option("guide_style", "--guide-style")] = None,
+    mask: _Masks = None,
+    color: Annotated[str | None, _option("color", "--color", "--colour")] = None,
     octaves: Annotated[int | None, _option("octaves", "--octaves")] = None,
     octave_scale: Annotated[float | None, _option("octave_scale", "--octave-scale")] = None,
     octave_scheme: Annotated[str | None, _option("octave_scheme", "--octave-scheme")] = None,
+    first_octave: Annotated[int | None, _option("first_octave", "--first-octave")] = None,
     steps: Annotated[int | None, _option("steps", "--steps")] = None,
     step_size: Annotated[float | None, _option("step_size", "--step-size")] = None,
+    unit: Annotated[str | None, _option("unit", "--unit")] = None,
     objective: Annotated[str | None, _option("objective", "--objective")] = None,
     balance: Annotated[bool | None, _option("balance", "--balance/--no-balance")] = None,
+    border: Annotated[int | None, _option("border", "--border")] = None,
     normalise: Annotated[str | None, _option("normalise", "--normalise", "--normalize")] = None,
+    smooth: Annotated[str | None, _option("smooth", "--smooth")] = None,
+    smooth_width: Annotated[float | None, _option("smooth_width", "--smooth-width")] = None,
+    smooth_levels: Annotated[int | None, _option("smooth_levels", "--smooth-levels")] = None,
+    tv: Annotated[float | None, _option("tv", "--tv")] = None,
+    l2: Annotated[float | None, _option("l2", "--l2")] = None,
+    clip: Annotated[bool | None, _option("clip", "--clip/--no-clip")] = None,
+    max_objective: Annotated[float | None, _option("max_objective", "--max-objective")] = None,
+    space: Annotated[str | None, _option("space", "--space")] = None,
     jitter: Annotated[int | None, _option("jitter", "--jitter")] = None,
+    rotate: Annotated[float | None, _option("rotate", "--rotate")] = None,
+    zoom: Annotated[float | None, _option("zoom", "--zoom")] = None,
     tile_size: Annotated[int | None, _option("tile_size", "--tile-size")] = None,
     max_size: Annotated[int | None, _option("max_size", "--max-size")] = None,
     max_pixels: Annotated[int | None, _option("max_pixels", "--max-pixels")] = None,
@@ -79,66 +154,117 @@ def dream(
         str | None,
         typer.Option("--size", metavar="N|WxH", help=f"{config.describe('size')} Default: {_SIZE}."),
     ] = None,
+    noise: Annotated[str | None, _option("noise", "--noise")] = None,
     seed: Annotated[int | None, _option("seed", "--seed")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
+    overwrite: _Overwrite = False,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
 ) -> None:
     """Dream a photograph, or noise.
 
     dreamkit dream photo.jpg --layers mixed4 --octaves 5
     """
+    given: dict[str, Any] = {
+        name: value for name, value in locals().items() if name in config.option_names() and value is not None
+    }
     image = _image(pictures or [], image_filepath, layers)
-    if image is not None and size is not None:
-        raise UsageError("--size is the size of a dream of noise; use --max-size to shrink a photograph")
+    if image is not None and (size is not None or noise is not None):
+        name = "--size" if size is not None else "--noise"
+        raise UsageError(f"{name} is for a dream of noise; use --max-size to shrink a photograph")
     if image is None and max_size is not None:
         raise UsageError("--max-size shrinks a photograph; use --size for a dream of noise")
-    given: dict[str, Any] = {
-        "layers": tuple(layers) if layers else None,
-        "octaves": octaves,
-        "octave_scale": octave_scale,
-        "octave_scheme": octave_scheme,
-        "steps": steps,
-        "step_size": step_size,
-        "objective": objective,
-        "balance": balance,
-        "normalise": normalise,
-        "jitter": jitter,
-        "tile_size": tile_size,
-        "max_size": max_size,
-        "max_pixels": max_pixels,
-        "size": _size(size),
-        "seed": seed,
-    }
-    options = config.DreamConfig.of(**{name: value for name, value in given.items() if value is not None})
+    terms = [*(layers or []), *({"class": label} for label in classes or [])]
+    given |= {"layers": tuple(terms)} if terms else {}
+    given |= {"unit": _unit(unit)} if unit is not None else {}
+    given |= {"size": _size(size)} if size is not None else {}
+    # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
+    config.DreamConfig.of(**given)
+    from dreamkit import api, recipes
+
+    found = recipes.find(recipe) if recipe is not None else None
+    own = _weights(weights)
+    shares, given = api.cast(found, _shares(model), given, weights=own)
+    options = found.config(**given) if found else config.DreamConfig.of(**given)
     with terminal.own_lines_only(verbose=verbose):
-        _dream(image, output, model, weights, options, overwrite=overwrite, quiet=quiet)
+        gathered = api.gather(image, options, shares, found, guide=guide, mask=_masks(mask))
+        path = _output(image, output, gathered, "dream", overwrite=overwrite)
+        said = _BY_DEFAULT if model is None and found is None else ""
+        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, said=said)
 
 
-def _dream(
-    image: str | None,
-    output: Path | None,
-    given_model: str | None,
-    weights: Path | None,
-    options: config.DreamConfig,
+def redo(
+    dreamed: Annotated[str, typer.Argument(metavar="DREAM", help="A picture that dreamkit dreamed.")],
+    image: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PHOTO", help="The photograph that it was dreamed from, or another. Noise needs none."
+        ),
+    ] = None,
+    output: _Output = None,
+    model: _Models = None,
+    weights: _Weights = None,
+    guide: _Guide = None,
+    mask: _Masks = None,
+    overwrite: _Overwrite = False,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
+) -> None:
+    """Dream a dream again, from the recipe that it carries: the same bytes, or another photograph.
+
+    dreamkit redo photo.dream.png photo.jpg
+    """
+    from dreamkit import api, recipes
+
+    found = recipes.of_picture(dreamed)
+    own = _weights(weights)
+    with terminal.own_lines_only(verbose=verbose):
+        read = api.gather(
+            image, found.config(), _shares(model) or found.shares, found, guide=guide, mask=_masks(mask)
+        )
+        gathered = api.remembered(read, found)
+        path = _output(dreamed, output, gathered, "redo", overwrite=overwrite)
+
+        def compare(told: Any) -> None:
+            api.differences(found, told)
+
+        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, check=compare)
+
+
+def _output(
+    named_after: str | None, given: Path | None, gathered: api.Ingredients, what: str, *, overwrite: bool
+) -> Path:
+    """Where the dream goes, once it is sure that it can."""
+    from dreamkit import images
+
+    picture = gathered.picture
+    height, width = gathered.config.size if picture is None else picture.pixels.shape[:2]
+    stem = f"{Path(named_after).stem}.{what}" if named_after else what
+    path = given or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
+    images.check_output(path, overwrite=overwrite, size=(height, width))
+    read = [
+        ("photograph", picture),
+        ("guide", gathered.guide),
+        *(("mask", m) for m in gathered.masks.values()),
+    ]
+    for role, source in read:
+        if source is not None and source.path and path.exists() and path.samefile(source.path):
+            raise ConfigError(f"{path} is the {role} itself; write the dream somewhere else")
+    return path
+
+
+def _make(
+    gathered: api.Ingredients,
+    weights: str | Mapping[str, str] | None,
+    path: Path,
     *,
     overwrite: bool,
     quiet: bool,
+    said: str = "",
+    check: Callable[[Any], None] | None = None,
 ) -> None:
+    """Dreams, writes and tells."""
     started = time.monotonic()
-    model = given_model or config.DEFAULT_MODEL
     from dreamkit import api, images
-
-    # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
-    picture = api.open_picture(image, options)
-    shape = options.size if picture is None else picture.pixels.shape[:2]
-    stem = f"{Path(image).stem}.dream" if image else "dream"
-    path = output or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
-    images.check_output(path, overwrite=overwrite, size=(shape[0], shape[1]))
-    if image is not None and path.exists() and path.samefile(image):
-        raise ConfigError(f"{path} is the photograph itself; write the dream somewhere else")
 
     def save(result: api.Dream) -> Path:
         try:
@@ -149,26 +275,74 @@ def _dream(
             return free
         return path
 
+    names = " and ".join(str(share.model) for share in gathered.shares)
     try:
         with terminal.Meter(quiet=quiet) as meter:
-            meter.doing(f"loading {model}")
-            network = api.load(model, weights, progress=meter.download)
-            meter.doing(f"preparing {model}")
-            result = api.render(picture, network, config=options, on_step=meter.step)
+            meter.doing(f"loading {names}")
+            told = api.parts(gathered.shares, weights, progress=meter.download)
+            if check is not None:
+                check(told)
+            meter.doing(f"preparing {names}")
+            result = api.make(gathered, told, meter.step)
             meter.doing("writing")
             written = save(result)
     except Interrupted as interrupted:
         if interrupted.pixels is None:
             raise
-        written = save(api.Dream(interrupted.pixels, None, picture.profile if picture else None))
+        profile = gathered.picture.profile if gathered.picture else None
+        written = save(api.Dream(interrupted.pixels, None, profile))
         raise Interrupted(f"interrupted; the picture so far is in {written}") from None
     except KeyboardInterrupt:
         raise Interrupted("interrupted before the first step; nothing was written") from None
     if not quiet:
         height, width = result.pixels.shape[:2]
         typer.echo(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
-        if given_model is None:
-            typer.echo(_BY_DEFAULT, err=True)
+        if said:
+            typer.echo(said, err=True)
+
+
+def _shares(models: list[str] | None) -> tuple[Any, ...]:
+    """`NAME` or `NAME=WEIGHT` as shares."""
+    from dreamkit.recipes import Share
+
+    shares = []
+    for text in models or []:
+        name, equals, number = text.rpartition("=")
+        if not equals:
+            shares.append(Share(text))
+            continue
+        try:
+            weight = float(number)
+        except ValueError:
+            raise ConfigError(f"--model is {text!r}; after = comes a weight, such as vgg16=0.5") from None
+        # A weight is checked like any other number.
+        shares.append(Share(name, config.DreamConfig.of(layers={name: weight}).layers[name]))  # type: ignore[call-overload,index]
+    return tuple(shares)
+
+
+def _weights(given: list[str] | None) -> str | dict[str, str] | None:
+    """One weights file, or several by model."""
+    named = _named(given)
+    if len(named) > 1 and "" in named:
+        raise UsageError(f"several weights files are given; say whose {named['']} is: NAME={named['']}")
+    return named.get("") if set(named) <= {""} else named
+
+
+def _masks(given: list[str] | None) -> dict[str, Any] | None:
+    return _named(given) or None
+
+
+def _named(given: list[str] | None) -> dict[str, str]:
+    """`PATH` or `NAME=PATH` by name; a file that is there is no name."""
+    named: dict[str, str] = {}
+    for text in given or []:
+        name, equals, path = text.partition("=")
+        if not equals or os.path.exists(text):
+            name, path = "", text
+        if name in named:
+            raise UsageError(f"{named[name]} and {path} are both given for {name or 'the same'}; give one")
+        named[name] = path
+    return named
 
 
 def _image(pictures: list[str], image_filepath: str | None, layers: list[str] | None) -> str | None:
@@ -195,3 +369,14 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if len(sides) > 2 or not all(side.strip().isdecimal() for side in sides):
         raise ConfigError(f"--size is {text!r}; write one side or width x height, such as 512 or 640x480")
     return int(sides[-1]), int(sides[0])
+
+
+def _unit(text: str) -> Any:
+    """One number, or three between commas."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--unit is {text!r}; write pixel values, such as 127.5 or 58.4,57.1,57.4"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers

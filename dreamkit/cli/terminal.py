@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dreamkit.errors import DreamkitWarning
+from dreamkit.errors import DreamkitWarning, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from dreamkit.atlas import Progress as CellProgress
     from dreamkit.engine.dream import Step
 
 _verbose = False
@@ -109,7 +110,7 @@ class Meter:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._progress = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=None),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[note]}"),
@@ -151,6 +152,14 @@ class Meter:
                 f"octave {step.octave}/{step.octaves} ({width} x {height}): objective {step.objective:.3g}",
                 err=True,
             )
+
+    def cell(self, progress: CellProgress) -> None:
+        """Hears of an atlas: one bar for all of it, or a line for each cell that is finished."""
+        what = f"cell {progress.number}/{progress.total}: {shown(progress.name)}"
+        done = (progress.number - 1 + progress.share) / progress.total
+        self._show(what, total=1.0, completed=done, note="")
+        if self._lines and progress.finished:
+            typer.echo(what, err=True)
 
     def _show(self, what: str, *, total: float | None, completed: float, note: str) -> None:
         if self._progress is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dreamkit import folders
 from dreamkit.convert import caffe, keras_model, onnx_model, parity, process, to_tensorflow
-from dreamkit.convert.maps import Map, middle
+from dreamkit.convert.maps import Map, head, middle
 from dreamkit.convert.onnx_model import Plain
 from dreamkit.convert.to_onnx import convertible, to_onnx
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, first_line, shown
@@ -304,6 +304,7 @@ def _write_record(
         "layers": dict.fromkeys(layers, 1.0),
         "min_size": max(maps[name].min_size for name in layers),
         "size": list(size),
+        "head": head(maps, labelled=bool(wanted.labels)),
         "labels": list(wanted.labels),
         "blobs": {name: asdict(each) for name, each in maps.items()},
         "sources": {Path(path).name: folders.digest(path) for path in sources},

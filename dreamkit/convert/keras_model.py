@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 8 << 30  # of all that the file unpacks to
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Concatenate", "Add", "Average", "Maximum"), "join"),
+    "Softmax": "softmax",
     **dict.fromkeys(("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU"), "activation"),
 }
 
@@ -94,6 +95,8 @@ def build(tell: process.Tell, file: str, folder: str, layers: list[str] | None) 
     kinds = {layer.name: _KINDS.get(type(layer).__name__, "other") for layer in model.layers}
     for layer in model.layers:
         named = getattr(getattr(layer, "activation", None), "__name__", "linear")
+        if kinds[layer.name] == "activation" and named == "softmax":
+            kinds[layer.name] = "softmax"
         if kinds[layer.name] == "other" and named != "linear":
             kinds[layer.name] = "activation"
     all_names = [each.name for each in described]

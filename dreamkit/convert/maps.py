@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["join", "activation", "other"]
+Kind = Literal["join", "activation", "softmax", "other"]
 STRIDE = 16
 USUAL_SIDE = 224  # pixels, where a network does not say what size of picture it was made for
 MOST_SIDE = 1024  # pixels of the picture that a network was made for; all it computes is looked at at once
@@ -20,13 +20,24 @@ class Map:
         channels: its number of channels.
         stride: pixels of the picture between neighbouring activations; 0 where it is one for the picture.
         min_size: the shortest side, in pixels, of a picture that gives one.
-        kind: what it is the result of: several branches, an activation function or something else.
+        kind: what it is the result of: several branches, an activation function, a softmax or something else.
     """
 
     channels: int
     stride: int
     min_size: int
     kind: Kind = "other"
+
+
+def head(maps: Mapping[str, Map], *, labelled: bool) -> str:
+    """The map of class scores before any softmax, or empty: what a network ends in, if that is classes.
+
+    It is where the classes have labels, where a softmax follows, or where one score is given for the picture.
+    """
+    name = next((name for name, each in reversed(list(maps.items())) if each.kind != "softmax"), "")
+    last = list(maps.values())[-1]
+    scores = labelled or last.kind == "softmax" or last.stride == 0
+    return name if name and scores and maps[name].channels == last.channels else ""
 
 
 def middle(maps: Mapping[str, Map]) -> str:

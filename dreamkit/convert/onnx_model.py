@@ -21,6 +21,7 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(
         ("Relu", "LeakyRelu", "PRelu", "Elu", "Clip", "Sigmoid", "Tanh", "HardSwish"), "activation"
     ),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), "softmax"),
 }
 _LARGE = 4096  # bytes of an initializer that is weights, and no size or axis
 

@@ -8,7 +8,7 @@ and their gradients put down, at rolled places.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from dreamkit.engine.network import Ascent
 from dreamkit.engine.tiles import Cover, Span
+from dreamkit.errors import NumericError
 
 Pixels = NDArray[np.float32]
 
-_UNIT = 127.5  # pixel values in one unit of step size: black is -1 and white +1
 _BAND = 64  # rows that a whole-picture reduction holds in float64 at a time
 
 
 class Measure(NamedTuple):
-    """What a pass over the picture saw, as means over its tiles; one number for each layer."""
+    """What a pass over the picture saw, as means over its tiles; one number for each term."""
 
     objectives: NDArray[np.float64]
     mean_squares: NDArray[np.float64]
@@ -32,8 +32,8 @@ class Measure(NamedTuple):
 
 def gradient(
     pixels: Pixels,
-    ascent: Callable[[Pixels, NDArray[np.float32]], Ascent],
-    pulls: NDArray[np.float32],
+    ascent: Callable[[Pixels, Sequence[tuple[Span, Span]]], Ascent],
+    terms: int,
     cover: Cover,
     tile_size: int,
     roll: tuple[int, int],
@@ -43,14 +43,16 @@ def gradient(
 
     Args:
         pixels: `(height, width, 3)`, 0 to 255.
+        ascent: from windows and the tiles that they are windows of, to their gradients.
+        terms: how many objectives there are.
         cover: of `pixels`.
         tile_size: a batch of windows holds at most `tile_size ** 2` pixels.
         roll: how far the picture is rolled (down, right) before it is cut into tiles.
         out: of the shape of `pixels`; every value is written exactly once.
     """
     height, width, _ = pixels.shape
-    objectives = np.zeros(len(pulls))
-    mean_squares = np.zeros(len(pulls))
+    objectives = np.zeros(terms)
+    mean_squares = np.zeros(terms)
 
     def places(span: Span, length: int, shift: int, limit: int) -> NDArray[np.intp]:
         return (span.start - shift + np.arange(length)) % limit
@@ -67,7 +69,7 @@ def gradient(
                 for rows, columns in batch
             ]
         )
-        result = ascent(windows, pulls)
+        result = ascent(windows, batch)
         objectives += result.objectives
         mean_squares += result.mean_squares
         for (rows, columns), window in zip(batch, result.gradient, strict=True):
@@ -79,26 +81,41 @@ def gradient(
     return Measure(objectives / tiles, mean_squares / tiles)
 
 
-def magnitude(values: Pixels, normalise: str) -> float:
-    """The mean absolute value of `values`, or with `normalise="std"` their standard deviation, in float64."""
-    if normalise == "mean-abs":
-        return sum(float(np.abs(band).sum()) for band in _bands(values)) / values.size
-    mean = sum(float(band.sum()) for band in _bands(values)) / values.size
-    return math.sqrt(sum(float(np.square(band - mean).sum()) for band in _bands(values)) / values.size)
+def normalise(gradient: Pixels, how: str) -> None:
+    """Divides `gradient`, in place, by its mean absolute value or by its standard deviation.
 
+    `how` is `mean-abs`, `std`, `score`, which takes the mean off first, or `none`. The whole array is one
+    population; sums are taken in float64. A gradient of zero stays one.
 
-def climb(pixels: Pixels, gradient: Pixels, step_size: float, size_of_gradient: float) -> None:
-    """Moves `pixels` along `gradient` in place and clips to 0..255; `gradient` is used up.
-
-    A typical pixel moves by `step_size`, in units of 127.5. A gradient of zero moves nothing.
+    Raises:
+        NumericError: it holds something that is not a number.
     """
-    if size_of_gradient == 0.0:
-        return
-    # The factor may exceed float32's range where the gradient is tiny; the product does not.
-    gradient /= np.float32(size_of_gradient)
-    gradient *= np.float32(step_size * _UNIT)
-    pixels += gradient
-    np.clip(pixels, 0.0, 255.0, out=pixels)
+    mean = 0.0
+    if how in ("std", "score"):
+        mean = sum(float(band.sum()) for band in _bands(gradient)) / gradient.size
+        size = math.sqrt(
+            sum(float(np.square(band - mean).sum()) for band in _bands(gradient)) / gradient.size
+        )
+    else:
+        size = sum(float(np.abs(band).sum()) for band in _bands(gradient)) / gradient.size
+    if not math.isfinite(size):
+        raise NumericError(
+            "the gradient is not a number; the weights are damaged or the layers overflow: try others"
+        )
+    if how == "score":
+        for start in range(0, len(gradient), _BAND):  # in float64, where a small spread survives a large mean
+            gradient[start : start + _BAND] = gradient[start : start + _BAND].astype(np.float64) - mean
+    divisor = np.float32(size)
+    if how != "none" and divisor:
+        gradient /= divisor
+
+
+def climb(pixels: Pixels, update: Pixels, step: NDArray[np.float32], *, clip: bool) -> None:
+    """Moves `pixels` by `update` times `step`, pixel values for R, G and B, in place; `update` is used up."""
+    update *= step
+    pixels += update
+    if clip:
+        np.clip(pixels, 0.0, 255.0, out=pixels)
 
 
 def _bands(values: Pixels) -> Iterator[NDArray[np.float64]]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from dreamkit.engine.resize import resize
 
-_ROLL, _CLOUDS = 0, 1
+_ROLL, _CLOUDS, _WARP = 0, 1, 2
 
-_CLOUD_CENTRE, _CLOUD_SPREAD = 128.0, 32.0  # mean and standard deviation of a picture of clouds
+_CENTRE, _CLOUD_SPREAD, _FAINT_SPREAD = 128.0, 32.0, 4.0  # means and standard deviations of noise
 _COARSEST = 4  # pixels on the shorter side of the coarsest layer of clouds
 
 
@@ -34,24 +34,51 @@ def roll(seed: int, octave: int, step: int, reach: tuple[int, int]) -> tuple[int
     return down, right
 
 
-def clouds(seed: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+def warp(seed: int, octave: int, step: int, rotate: float, zoom: float) -> tuple[float, float]:
+    """How a step turns the picture, in the unit of `rotate` from `-rotate` to `rotate`, and scales it, from
+    `1 - zoom` to `1 + zoom`.
+
+    The first word serves the turn and the second the scale: `word / 2**63 - 1` of the way.
+    """
+    drawn = words(seed, octave=octave, step=step, purpose=_WARP, count=2)
+    turn, scale = (int(word) / 2**63 - 1 for word in drawn)
+    return rotate * turn, 1 + zoom * scale
+
+
+def noise(seed: int, size: tuple[int, int], kind: str) -> NDArray[np.uint8]:
+    """What a dream starts from that has no photograph, uint8 `(height, width, 3)`.
+
+    `clouds` are below, `faint` ones have a standard deviation of 4, and `white` noise has every value
+    alike: bytes of the stream of clouds, words taken little-endian, rows first and colours last.
+    """
+    if kind == "white":
+        return _bytes(seed, 0, size)
+    return clouds(seed, size, _FAINT_SPREAD if kind == "faint" else _CLOUD_SPREAD)
+
+
+def clouds(seed: int, size: tuple[int, int], spread: float = _CLOUD_SPREAD) -> NDArray[np.uint8]:
     """A picture of coloured clouds, uint8 `(height, width, 3)`, for dreams that start from nothing.
 
     White noise at every scale, so that each octave finds something of its own size to begin with. Layer
     `k = 0, 1, ...` is `ceil(side / 2**k)` pixels a side, as long as the shorter side is 4 or more (there is
     always a layer 0); its values are bytes of the stream of octave `k`, words taken little-endian, rows
     first and colours last, less 127.5; it is enlarged by `resize` and weighs `2 ** (k / 2)`. The sum is
-    brought to mean 128 and standard deviation 32, clipped and rounded.
+    brought to mean 128 and standard deviation `spread`, clipped and rounded.
     """
     total = np.zeros((*size, 3), np.float32)
     side, k = min(size), 0
     while k == 0 or -(-side // 2**k) >= _COARSEST:
         height, width = (-(-length // 2**k) for length in size)
-        count = height * width * 3
-        stream = words(seed, octave=k, step=0, purpose=_CLOUDS, count=-(-count // 8)).astype("<u8")
-        layer = stream.view(np.uint8)[:count].reshape(height, width, 3)
+        layer = _bytes(seed, k, (height, width))
         total += np.float32(2 ** (k / 2)) * (resize(layer, size) - np.float32(127.5))
         k += 1
-    spread = float(total.std(dtype=np.float64)) or 1.0
-    values = (total - total.mean(dtype=np.float64)) * (_CLOUD_SPREAD / spread) + _CLOUD_CENTRE
+    found = float(total.std(dtype=np.float64)) or 1.0
+    values = (total - total.mean(dtype=np.float64)) * (spread / found) + _CENTRE
     return np.asarray(np.rint(np.clip(values, 0, 255)), np.uint8)
+
+
+def _bytes(seed: int, layer: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A layer of noise, uint8 `(height, width, 3)`."""
+    count = size[0] * size[1] * 3
+    stream = words(seed, octave=layer, step=0, purpose=_CLOUDS, count=-(-count // 8)).astype("<u8")
+    return stream.view(np.uint8)[:count].reshape(*size, 3)

@@ -8,10 +8,10 @@ convolutions *before* the graph is differentiated, so the backward pass is folde
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import keras
 import numpy as np
@@ -28,6 +28,8 @@ from dreamkit.providers import ModelProvider, SavedModel
 Forward = Callable[[Sequence[str]], Callable[[tf.Tensor], list[tf.Tensor]]]
 
 _PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
+_MOST_LIKENESSES = 1 << 22  # numbers held at once while places are compared with a guide's
+_FEW = 3  # layers that branches end in; with fewer, a depth is one of any layer
 _SMALL = 64  # numbers; fewer are no weights
 _WEIGHTED_OPS = frozenset(
     (
@@ -60,13 +62,36 @@ class Layer(NamedTuple):
     depth: int
 
 
+class Goal(NamedTuple):
+    """What is raised in a layer, as far as it is compiled; numbers are fed to the step.
+
+    Attributes:
+        layer: its name.
+        kind: the mean of the activations, the mean of their squares, or `match`: the mean over all places of
+            the product with the most similar of a guide's features.
+        counts: whether channels count differently; fed `(channels,)`.
+        place: whether a single neuron is raised; fed `(windows, 2)`, row and column as shares of the window,
+            negative where the neuron is not in it.
+    """
+
+    layer: str
+    kind: Literal["mean", "mean-square", "match"]
+    counts: bool = False
+    place: bool = False
+
+    @property
+    def power(self) -> int:
+        """How the objective goes with the size of the activations."""
+        return 2 if self.kind == "mean-square" else 1
+
+
 class Ascent(NamedTuple):
     """What one evaluation of windows gives; every array is NumPy's.
 
     Attributes:
         gradient: of the pulled objective with respect to the windows' pixels, `(n, height, width, 3)`.
-        objectives: of each layer, summed over the windows, before any pull.
-        mean_squares: of each layer's activations, summed over the windows.
+        objectives: of each goal, summed over the windows, before any pull.
+        mean_squares: of what each goal looks at, summed over the windows.
     """
 
     gradient: NDArray[np.float32]
@@ -82,23 +107,26 @@ class Network:
         forward: of layer names, the function from what the network eats to their activations.
         layers: the names of everything that can be dreamed, from the picture inwards.
         digest: SHA-256 of its weights.
+
+    Terms are read by asking it: see `objectives.Names`.
     """
 
     def __init__(
         self,
         provider: ModelProvider,
-        layers: Sequence[str],
+        channels: Mapping[str, int],
         forward: Forward,
         digest: str,
         saved: SavedModel | None = None,
     ) -> None:
         self.provider = provider
+        self._channels = channels
         self._min_sizes = saved.min_sizes if saved else {}
         self._is_nested = saved is not None  # a signature is a call to a call of the network
-        self.layers = tuple(layers)
+        self.layers = tuple(channels)
         self.digest = digest
         self.forward = forward
-        self._ascents: dict[tuple[tuple[str, ...], str], tf.types.experimental.PolymorphicFunction] = {}
+        self._ascents: dict[tuple[tuple[Goal, ...], int], tf.types.experimental.PolymorphicFunction] = {}
 
     @property
     def traces(self) -> int:
@@ -106,23 +134,33 @@ class Network:
         return sum(step.experimental_get_tracing_count() for step in self._ascents.values())
 
     def ascent(
-        self, layers: Sequence[str], objective: str
-    ) -> Callable[[NDArray[np.float32], NDArray[np.float32]], Ascent]:
-        """The compiled step for `layers`: windows `(n, height, width, 3)` and pulls, to `Ascent`.
+        self, goals: Sequence[Goal], border: int = 0
+    ) -> Callable[[NDArray[np.float32], NDArray[np.float32], Sequence[NDArray[np.float32]]], Ascent]:
+        """The compiled step for `goals`: windows `(n, height, width, 3)`, pulls and what is fed, to `Ascent`.
 
-        One trace serves every number and size of windows and every pull.
+        What is fed are, goal for goal, its counts, its places and the guide's features `(places, channels)`,
+        as far as it has them. One trace serves every number and size of windows, and whatever is fed.
+
+        Args:
+            goals: what is raised.
+            border: activations at the edges of a map that are not.
 
         Raises:
             LayerError: there is no such layer.
         """
-        key = tuple(layers), objective
+        key = tuple(goals), border
         if key not in self._ascents:
-            self._ascents[key] = _differentiated(fold(self._cut(layers)), objective)
+            layers = list(dict.fromkeys(goal.layer for goal in goals))
+            self._ascents[key] = _differentiated(fold(self._cut(layers)), layers, key[0], border)
         step = self._ascents[key]
 
-        def ascend(windows: NDArray[np.float32], pulls: NDArray[np.float32]) -> Ascent:
+        def ascend(
+            windows: NDArray[np.float32], pulls: NDArray[np.float32], fed: Sequence[NDArray[np.float32]] = ()
+        ) -> Ascent:
             try:
-                gradient, objectives, mean_squares = step(tf.constant(windows), tf.constant(pulls))
+                gradient, objectives, mean_squares = step(
+                    tf.constant(windows), tf.constant(pulls), tuple(map(tf.constant, fed))
+                )
             except tf.errors.ResourceExhaustedError as error:
                 raise NetworkMemoryError(
                     f"too little memory for tiles of {windows.shape[2]} x {windows.shape[1]} pixels; "
@@ -135,6 +173,62 @@ class Network:
             )
 
         return ascend
+
+    def channels(self, layer: str) -> int:
+        """How many channels `layer` has."""
+        return self._channels[layer]
+
+    def at_depth(self, depth: float) -> str:
+        """The layer at a share of the network's depth, 0 to 1, among those that branches end in.
+
+        Depth is counted as in `Layer`. A network without branches has all its layers looked at.
+        """
+        graph_def = self._cut(self.layers).graph.as_graph_def()
+        if graph_def.library.function:
+            graph_def = self._graph_def(self.layers)
+        depths, joins = _depths(graph_def, len(self.layers))
+        among = joins if len(joins) >= _FEW else range(len(self.layers))
+        return self.layers[min(among, key=lambda index: (abs(depths[index] - depth * max(depths)), -index))]
+
+    def class_term(self, label: str | int) -> tuple[str, int]:
+        """The layer and the channel whose activation is the score of a class, by its label or number.
+
+        Labels are compared without case; where one lists several names, any of them will do.
+
+        Raises:
+            LayerError: the network has no class scores, or no such class.
+        """
+        provider = self.provider
+        if provider.head not in self._channels:
+            raise LayerError(
+                f"{provider.name} has no layer of class scores; choose a network with one, such as a "
+                "converted classifier, or dream a channel: --layers LAYER:CHANNEL"
+            )
+        count = self._channels[provider.head]
+        text = str(label).strip()
+        if text.isdecimal():
+            if int(text) >= count:
+                raise LayerError(f"{provider.name} has no class {text}; its classes are 0 to {count - 1}")
+            return provider.head, int(text)
+        if not provider.labels:
+            raise LayerError(f"{provider.name} has no labels; give a class by number, 0 to {count - 1}")
+        names = {
+            name.strip().casefold(): number
+            for number, names in reversed(list(enumerate(provider.labels)))
+            for name in [*names.split(","), names]
+        }
+        if text.casefold() not in names:
+            raise LayerError(f"{provider.name} has no class {text!r}; {did_you_mean(text.casefold(), names)}")
+        return provider.head, names[text.casefold()]
+
+    def map_size(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the map of `layer` for a whole picture of `size` (height, width)."""
+        ((_, height, width, _),) = _output_shapes(self._graph_def([layer]), 1, size)
+        return height, width
+
+    def forget(self) -> None:
+        """Lets go of what was compiled: hundreds of steps, with their weights as constants, fill a memory."""
+        self._ascents.clear()
 
     def activations(
         self, layers: Sequence[str]
@@ -159,7 +253,7 @@ class Network:
         while most - low > 1:
             middle = (low + most) // 2
             try:
-                shapes = _output_shapes(graph_def, len(layers), middle)
+                shapes = _output_shapes(graph_def, len(layers), (middle, middle))
             except ValueError:  # TensorFlow's word for a size below one
                 shapes = [[0]]
             low, most = (low, middle) if all(min(shape) > 0 for shape in shapes) else (middle, most)
@@ -168,8 +262,8 @@ class Network:
     def describe(self) -> list[Layer]:
         """Every layer that can be dreamed, with its channels, stride and depth."""
         graph_def = self._graph_def(self.layers)
-        small, large = (_output_shapes(graph_def, len(self.layers), side) for side in (1024, 2048))
-        depths = _depths(graph_def, len(self.layers))
+        small, large = (_output_shapes(graph_def, len(self.layers), (side, side)) for side in (1024, 2048))
+        depths, _ = _depths(graph_def, len(self.layers))
         return [
             Layer(name, int(a[3]), round(1024 / (b[1] - a[1])), depth)
             for name, a, b, depth in zip(self.layers, small, large, depths, strict=True)
@@ -266,9 +360,8 @@ def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None)
             cut = keras.models.clone_model(cut, input_tensors=[free], clone_function=lambda layer: layer)
         return lambda pixels: cast("list[tf.Tensor]", tf.nest.flatten(cut([pixels], training=False)))
 
-    return Network(
-        provider, list(outputs), forward, folders.digest(weights) if weights else _model_digest(model)
-    )
+    channels = {name: int(output.shape[-1]) for name, output in outputs.items()}
+    return Network(provider, channels, forward, folders.digest(weights) if weights else _model_digest(model))
 
 
 def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
@@ -293,7 +386,8 @@ def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Network:
         activations.model = model  # type: ignore[attr-defined]
         return activations
 
-    return Network(provider, list(saved.outputs), forward, saved.digest or _folder_digest(saved.path), saved)
+    channels = {name: int(signature.structured_outputs[key].shape[-1]) for name, key in saved.outputs.items()}
+    return Network(provider, channels, forward, saved.digest or _folder_digest(saved.path), saved)
 
 
 def _flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
@@ -403,25 +497,93 @@ def _between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any
 
 
 def _differentiated(
-    forward: tf.types.experimental.ConcreteFunction, objective: str
+    forward: tf.types.experimental.ConcreteFunction,
+    layers: Sequence[str],
+    goals: Sequence[Goal],
+    border: int,
 ) -> tf.types.experimental.PolymorphicFunction:
-    """The gradient step over `forward`: see `Ascent`."""
+    """The gradient step over `forward`, which computes `layers`: see `Ascent`."""
+    specs = [
+        tf.TensorSpec(shape, tf.float32)
+        for goal in goals
+        for shape, wanted in (
+            ([None], goal.counts),
+            ([None, 2], goal.place),
+            ([None, None], goal.kind == "match"),
+        )
+        if wanted
+    ]
+    signature = [_PIXELS, tf.TensorSpec([None], tf.float32, name="pulls"), tuple(specs)]
 
-    @tf.function(input_signature=[_PIXELS, tf.TensorSpec([None], tf.float32, name="pulls")], autograph=False)
-    def step(pixels: tf.Tensor, pulls: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        def total(values: tf.Tensor) -> tf.Tensor:
-            # The mean of each window, so that a window's gradient does not know how many share its batch.
-            return tf.reduce_sum(tf.reduce_mean(values, axis=[1, 2, 3]))
-
+    @tf.function(input_signature=signature, autograph=False)
+    def step(
+        pixels: tf.Tensor, pulls: tf.Tensor, fed: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(pixels)
-            activations = forward(pixels)
-            mean_squares = tf.stack([total(tf.square(layer)) for layer in activations])
-            raised = mean_squares if objective == "mean-square" else tf.stack([total(a) for a in activations])
-            pulled = tf.reduce_sum(raised * pulls)
-        return tape.gradient(pulled, pixels), raised, mean_squares
+            activations = dict(zip(layers, forward(pixels), strict=True))
+            waiting = iter(fed)
+            seen = [_measured(activations[goal.layer], goal, border, waiting) for goal in goals]
+            objectives, mean_squares = (tf.stack(each) for each in zip(*seen, strict=True))
+            pulled = tf.reduce_sum(objectives * pulls)
+        return tape.gradient(pulled, pixels), objectives, mean_squares
 
     return step
+
+
+def _measured(
+    layer: tf.Tensor, goal: Goal, border: int, fed: Iterator[tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What `goal` raises in `layer`, and the mean square of what it looks at, summed over the windows.
+
+    Each is a mean over one window, so that a window's gradient does not know how many share its batch.
+    """
+    counts = next(fed) if goal.counts else None
+    there: tf.Tensor | float = 1.0
+    if goal.place:
+        layer, there = _neuron(layer, next(fed))
+    area = tf.cast(tf.reduce_prod(tf.shape(layer)[1:3]), tf.float32)
+    if border and not goal.place:
+        layer = layer[:, border:-border, border:-border]
+
+    def total(values: tf.Tensor, counts: tf.Tensor | None) -> tf.Tensor:
+        sums = tf.reduce_sum(values, [1, 2])
+        windows = tf.reduce_mean(sums, 1) if counts is None else tf.linalg.matvec(sums, counts)
+        return tf.reduce_sum(there * windows) / area
+
+    squares = tf.square(layer)
+    weights = None if counts is None else tf.math.divide_no_nan(tf.abs(counts), tf.reduce_sum(tf.abs(counts)))
+    mean_square = total(squares, weights)
+    if goal.kind == "match":
+        return total(layer * _most_alike(layer, next(fed)), None), mean_square
+    return total(squares if goal.kind == "mean-square" else layer, counts), mean_square
+
+
+def _neuron(layer: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The activations at `places`, shares of each window's map, as maps of one place; 0 for those outside."""
+    sides = tf.shape(layer)[1:3]
+    index = tf.clip_by_value(tf.cast(places * tf.cast(sides, tf.float32), tf.int32), 0, sides - 1)
+    there = tf.cast(tf.reduce_all(places >= 0, axis=1), tf.float32)
+    return tf.gather_nd(layer, index, batch_dims=1)[:, None, None, :], there
+
+
+def _most_alike(layer: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:
+    """For each place of `layer`, the feature of `guide` `(places, channels)` with the largest product.
+
+    Nothing flows back through the choice (google/deepdream's guided objective, 2015). Places are compared a
+    few at a time, so that memory does not grow with their number times the guide's.
+    """
+    places = tf.stop_gradient(tf.reshape(layer, [-1, tf.shape(guide)[1]]))
+    at_once = tf.maximum(1, _MOST_LIKENESSES // tf.shape(guide)[0])
+    count = tf.shape(places)[0]
+    padded = tf.pad(places, [[0, -count % at_once], [0, 0]])
+    best = tf.map_fn(
+        lambda few: tf.argmax(tf.matmul(few, guide, transpose_b=True), axis=1, output_type=tf.int32),
+        tf.reshape(padded, [-1, at_once, tf.shape(guide)[1]]),
+        parallel_iterations=1,
+        fn_output_signature=tf.int32,
+    )
+    return tf.reshape(tf.gather(guide, tf.reshape(best, [-1])[:count]), tf.shape(layer))
 
 
 def _folder_digest(folder: Path) -> str:
@@ -438,17 +600,18 @@ def _model_digest(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-def _output_shapes(graph_def: Any, count: int, side: int) -> list[Sequence[int]]:
-    """The static shapes of the `count` outputs for one square picture of `side` pixels."""
+def _output_shapes(graph_def: Any, count: int, size: tuple[int, int]) -> list[Sequence[int]]:
+    """The static shapes of the `count` outputs for one picture of `size` (height, width)."""
     with tf.Graph().as_default() as graph:
-        pixels = tf.compat.v1.placeholder(tf.float32, [1, side, side, 3])
+        pixels = tf.compat.v1.placeholder(tf.float32, [1, *size, 3])
         tf.graph_util.import_graph_def(graph_def, input_map={"pixels": pixels}, name="")
         return [graph.get_tensor_by_name(f"layer_{index}:0").shape.as_list() for index in range(count)]
 
 
-def _depths(graph_def: Any, count: int) -> list[int]:
-    """For each output, the number of nodes with weights on the longest path to it."""
-    depths: dict[str, int] = {}
+def _depths(graph_def: Any, count: int) -> tuple[list[int], list[int]]:
+    """For each output, the number of nodes with weights on the longest path to it; and the outputs that
+    several branches end in."""
+    depths: dict[str, int] = {}  # -1 for what does not come from the picture
     # A frozen graph lists nodes in no order, so each waits on a stack until its inputs are known.
     nodes = {node.name: node for node in graph_def.node}
     inputs = {name: [_source(each) for each in node.input] for name, node in nodes.items()}
@@ -460,6 +623,13 @@ def _depths(graph_def: Any, count: int) -> list[int]:
             if waiting:
                 stack.extend(waiting)
                 continue
-            before = max((depths[source] for source in inputs[name]), default=0)
-            depths[stack.pop()] = before + (nodes[name].op in _WEIGHTED_OPS)
-    return [depths[f"layer_{index}"] for index in range(count)]
+            before = max((depths[source] for source in inputs[name]), default=-1)
+            if name == "pixels":
+                before = 0
+            depths[stack.pop()] = before + (before >= 0 and nodes[name].op in _WEIGHTED_OPS)
+    joins = [
+        index
+        for index in range(count)
+        if sum(depths[source] > 0 for source in inputs[_origin(nodes, f"layer_{index}")]) > 1
+    ]
+    return [depths[f"layer_{index}"] for index in range(count)], joins

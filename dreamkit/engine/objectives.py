@@ -1,68 +1,219 @@
-"""What a dream raises: layers with weights, as a pure function of activations."""
+"""What a dream raises: layers, channels, neurons and classes with weights, as pure functions of names."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import LayerError, did_you_mean
 
-Terms = dict[str, float]
+DEPTHS = {"low": 0.25, "mid": 0.5, "high": 0.75}  # of a network's depth
+
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)%")
+_PLACE = re.compile(r"(.*)@(\d{1,6})x(\d{1,6})")
+_CHANNELS = re.compile(r"(.*):(\d{1,6}(?:\+\d{1,6})*)")
 
 
-def parse_terms(given: Iterable[str] | Mapping[str, float], layers: Sequence[str]) -> Terms:
-    """Layer terms such as `mixed3,mixed5=0.5` as layer names with weights; a layer named twice adds up.
-    A layer of weight zero is as good as not named.
+@dataclass(frozen=True)
+class Term:
+    """One thing to raise, without its weight.
 
-    An exact layer name wins before any parsing, so names that hold commas or equals signs work.
-    A mapping holds exact names.
+    Attributes:
+        layer: its exact name.
+        channels: which of its channels, from 0; empty for all.
+        place: column and row, from 0, of one neuron on the layer's map of the whole picture; None for all.
+        direction: how much each channel counts, in place of `channels`; empty where it is not given.
+        objective: "mean" or "mean-square"; empty for the dream's own.
+        mask: the name of the mask that it is raised under; empty for the dream's own.
+        guided: whether a guide of the dream guides it.
+    """
+
+    layer: str
+    channels: tuple[int, ...] = ()
+    place: tuple[int, int] | None = None
+    direction: tuple[float, ...] = ()
+    objective: str = ""
+    mask: str = ""
+    guided: bool = True
+
+    def __str__(self) -> str:
+        """The term as the command line's grammar has it, as far as it can say it."""
+        channels = ":" + "+".join(map(str, self.channels)) if self.channels else ""
+        place = "@{}x{}".format(*self.place) if self.place is not None else ""
+        return f"{self.layer}{channels}{place}"
+
+    def counts(self, channels: int) -> NDArray[np.float32] | None:
+        """How much each of the layer's `channels` channels counts; None where all count the same."""
+        if self.direction:
+            return np.asarray(self.direction, np.float32)
+        if not self.channels:
+            return None
+        counts = np.zeros(channels, np.float32)
+        counts[list(self.channels)] = 1.0 / len(self.channels)
+        return counts
+
+
+Terms = dict[Term, float]
+
+
+class Names(Protocol):
+    """What a network says of itself while terms are read."""
+
+    @property
+    def layers(self) -> Sequence[str]:
+        """All layers, from the picture inwards."""
+
+    def channels(self, layer: str) -> int:
+        """How many channels a layer has."""
+
+    def at_depth(self, depth: float) -> str:
+        """The layer at a share of the network's depth, 0 to 1."""
+
+    def class_term(self, label: str | int) -> tuple[str, int]:
+        """The layer and channel of a class."""
+
+
+def parse_terms(given: Iterable[str | Mapping[str, Any]] | Mapping[str, float], names: Names) -> Terms:
+    """Terms such as `mixed3,mixed4:128+200=0.5,mixed5@12x7` with their weights; equal terms add up.
+
+    A text is a whole term before it is a list, and an exact layer name before anything else, so that names
+    which hold commas, colons or equals signs work. From the right: `=` and a weight, `@COLUMNxROW`,
+    `:CHANNEL+CHANNEL`; what is left is a layer, `low`, `mid`, `high` or a share of the depth such as `60%`.
+    A term of weight zero is as good as not named. A mapping has such texts, without weights, as its keys.
 
     Raises:
-        LayerError: a term names no layer (near misses are suggested), a weight is no number, or no
-            weight differs from zero.
+        LayerError: a term names no layer (near misses are suggested) or a channel that is not there, a
+            weight is no number, or no weight differs from zero.
     """
-    known = set(layers)
+    known = set(names.layers)
     terms: Terms = {}
-    for name, weight in given.items() if isinstance(given, Mapping) else _split(given, known):
-        if name not in known:
-            raise LayerError(f"there is no layer {name!r}; {did_you_mean(name, layers)}")
-        terms[name] = terms.get(name, 0.0) + weight
+    pairs = (
+        ((_read(text, known, names), weight) for text, weight in given.items())
+        if isinstance(given, Mapping)
+        else (pair for each in given for pair in _pairs(each, known, names))
+    )
+    for term, weight in pairs:
+        _check(term, names)
+        terms[term] = terms.get(term, 0.0) + weight
     if not any(terms.values()):
-        raise LayerError(f"every weight of {', '.join(terms)} is zero; give at least one layer a pull")
-    return {name: weight for name, weight in terms.items() if weight}
+        raise LayerError(
+            f"every weight of {', '.join(map(str, terms))} is zero; give at least one layer a pull"
+        )
+    return {term: weight for term, weight in terms.items() if weight}
 
 
-def _split(given: Iterable[str], known: set[str]) -> Iterable[tuple[str, float]]:
-    for text in given:
-        for term in [text] if text in known else text.split(","):
-            name = term.strip()
-            if name in known or "=" not in name:
-                yield name, 1.0
-                continue
-            name, _, weight = name.rpartition("=")
-            yield name.strip(), _weight(weight, term)
+def _pairs(given: str | Mapping[str, Any], known: set[str], names: Names) -> Iterable[tuple[Term, float]]:
+    if isinstance(given, Mapping):
+        yield _of_table(given, known, names), given.get("weight", 1.0)
+        return
+    for text in [given] if given in known else given.split(","):
+        name, weight = text.strip(), 1.0
+        if name not in known and "=" in name:
+            name, _, number = name.rpartition("=")
+            weight = _weight(number, text)
+        yield _read(name.strip(), known, names), weight
+
+
+def _of_table(table: Mapping[str, Any], known: set[str], names: Names) -> Term:
+    """A term from a recipe's table, which `DreamConfig` has checked."""
+    if "class" in table:
+        layer, channel = names.class_term(table["class"])
+        term = Term(layer, (channel,), objective="mean", guided=False)
+    else:
+        term = _read(table["layer"], known, names)
+    changes: dict[str, Any] = {
+        key: tuple(table[key]) for key in ("channels", "place", "direction") if key in table
+    }
+    changes |= {key: table[key] for key in ("objective", "mask") if key in table}
+    if "direction" in table:
+        changes.setdefault("objective", "mean")
+    if changes.keys() & {"channels", "place", "direction"}:
+        changes["guided"] = False
+    if "guide" in table:
+        changes["guided"] = table["guide"]
+    return replace(term, **changes)
+
+
+def _read(text: str, known: set[str], names: Names) -> Term:
+    """A term without its weight."""
+    name = text
+    place: tuple[int, int] | None = None
+    channels: tuple[int, ...] = ()
+    if name not in known and (match := _PLACE.fullmatch(name)):
+        name, place = match[1], (int(match[2]), int(match[3]))
+    if name not in known and (match := _CHANNELS.fullmatch(name)):
+        name, channels = match[1], tuple(sorted({int(channel) for channel in match[2].split("+")}))
+    return Term(layer_named(name, names), channels, place, guided=not channels and place is None)
+
+
+def layer_named(name: str, names: Names) -> str:
+    """The layer that `name` stands for: its exact name, `low`, `mid`, `high`, or a share of the depth.
+
+    Raises:
+        LayerError: there is none; near misses are suggested.
+    """
+    known = set(names.layers)
+    if name in known:
+        return name
+    if name in DEPTHS:
+        return names.at_depth(DEPTHS[name])
+    percent = _PERCENT.fullmatch(name)
+    if percent and float(percent[1]) <= 100:
+        return names.at_depth(float(percent[1]) / 100)
+    layer, _, rest = name.rpartition(":")
+    if layer in known:
+        what = "a channel is a whole number from 0"
+        if _is_number(rest):
+            what += f"; for a weight write {layer}={rest}"
+        raise LayerError(f"{rest!r} in {name!r} is no channel of {layer}; {what}")
+    raise LayerError(
+        f"there is no layer {name!r}; {did_you_mean(name, dict.fromkeys([*names.layers, *DEPTHS]))}"
+    )
+
+
+def _check(term: Term, names: Names) -> None:
+    count = names.channels(term.layer)
+    for channel in term.channels:
+        if channel >= count:
+            raise LayerError(f"{term.layer} has no channel {channel}; its channels are 0 to {count - 1}")
+    if term.direction and len(term.direction) != count:
+        raise LayerError(
+            f"the direction for {term.layer} has {len(term.direction)} numbers and the layer {count} "
+            "channels; give one number for each channel"
+        )
+    if term.direction and not any(term.direction):
+        raise LayerError(f"the direction for {term.layer} is zero; give at least one channel a number")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _weight(text: str, term: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        weight = math.nan
-    if not math.isfinite(weight):
+    if not _is_number(text):
         raise LayerError(f"{text!r} in {term.strip()!r} is no weight; write a number, such as mixed5=0.5")
-    return weight
+    return float(text)
 
 
-def pulls(weights: Sequence[float], mean_squares: NDArray[np.float64], objective: str) -> NDArray[np.float32]:
-    """The balanced factor of each layer's objective: its weight over the size of its activations.
+def pulls(
+    weights: Sequence[float], mean_squares: NDArray[np.float64], powers: Sequence[int]
+) -> NDArray[np.float32]:
+    """The balanced factor of each term's objective: its weight over the size of its activations.
 
-    `mean_squares` are those of each layer's activations at the start. The mean is divided by their
-    root and the mean of squares by themselves, so that a layer pulls the same whatever unit its
-    activations have. A layer that is silent at the start keeps its weight.
+    `mean_squares` are those of each term's activations at the start, and `powers` say how an objective goes
+    with them: 2 for a mean of squares, which is divided by itself, 1 for a mean, which is divided by their
+    root. So a layer pulls the same whatever unit its activations have. One that is silent at the start
+    keeps its weight.
     """
-    sizes = mean_squares if objective == "mean-square" else np.sqrt(mean_squares)
+    sizes = np.where(np.asarray(powers) == 2, mean_squares, np.sqrt(mean_squares))
     balanced: NDArray[np.float32] = (np.asarray(weights) / np.where(sizes > 0, sizes, 1.0)).astype(np.float32)
     return balanced

@@ -22,8 +22,8 @@ WHOLE = 5  # octaves of the TensorFlow tutorial
 def count(size: tuple[int, int], scale: float, scheme: str, min_size: int) -> int:
     """How many octaves suit a picture of `size`: large shapes come from small octaves, which cost little.
 
-    The residual scheme goes down to `SMALLEST` pixels on the shorter side, or to `min_size` if that is
-    more; the whole scheme, which enlarges the picture as well, takes the tutorial's five.
+    The schemes that end at the picture's size go down to `SMALLEST` pixels on the shorter side, or to
+    `min_size` if that is more; the whole scheme, which enlarges it as well, takes the tutorial's five.
     """
     if scheme == "whole":
         return WHOLE
@@ -31,18 +31,21 @@ def count(size: tuple[int, int], scale: float, scheme: str, min_size: int) -> in
     return max(1, 1 + math.floor(math.log(max(1.0, room), scale)))
 
 
-def plan(size: tuple[int, int], octaves: int, scale: float, scheme: str, min_size: int) -> list[Octave]:
+def plan(
+    size: tuple[int, int], octaves: int, scale: float, scheme: str, min_size: int, first: int | None = None
+) -> list[Octave]:
     """The octaves of a picture of `size` (height, width), smallest first.
 
-    Octave `k` has the sides `side * scale ** e`, rounded. The residual scheme ends at the picture's own
-    size, `e = -(octaves - 1) .. 0` (the notebook of 2015); the whole scheme is centred on it,
-    `e = -(octaves // 2) .. (octaves - 1) // 2` (the TensorFlow tutorial, whose five octaves are -2 .. 2).
-    Octaves with a side below `min_size`, which the network could not take, are left out.
+    Octave `k` has the sides `side * scale ** (first + k)`, rounded. Where `first` is not given, the whole
+    scheme is centred on the picture's own size, `-(octaves // 2) .. (octaves - 1) // 2` (the TensorFlow
+    tutorial, whose five octaves are -2 .. 2), and the others end at it, `-(octaves - 1) .. 0` (the notebook
+    of 2015). Octaves with a side below `min_size`, which the network could not take, are left out.
 
     Raises:
         ConfigError: not even the largest octave is as large as `min_size`.
     """
-    first = -(octaves - 1) if scheme == "residual" else -(octaves // 2)
+    if first is None:
+        first = -(octaves // 2) if scheme == "whole" else -(octaves - 1)
     sizes = [scaled(size, scale ** (first + index)) for index in range(octaves)]
     kept = [Octave(number, sides) for number, sides in enumerate(sizes) if min(sides) >= min_size]
     if not kept:

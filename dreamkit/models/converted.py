@@ -70,6 +70,8 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             "min_size": int(read["min_size"]),
             "description": read["description"],
             "licence": read["licence"],
+            "head": read.get("head", ""),
+            "labels": read["labels"],
         }
         return ModelProvider(**{**fields, **known})
     except (KeyError, TypeError, ValueError, AttributeError) as error:

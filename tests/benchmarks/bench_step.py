@@ -41,7 +41,7 @@ def report(times: list[float], traces: int, **more: float) -> None:
 
 def ours(weights: Path, size: int, steps: int) -> None:
     from dreamkit import DreamConfig, load
-    from dreamkit.engine.dream import dream
+    from dreamkit.engine.dream import Part, dream
 
     network = load("inception_v3", weights)
     config = DreamConfig(
@@ -49,7 +49,7 @@ def ours(weights: Path, size: int, steps: int) -> None:
         octave_scheme="whole", octaves=1, steps=steps + WARM_UP, step_size=STEP_SIZE, tile_size=TILE_SIZE,
     )  # fmt: skip
     heard: list[float] = []
-    dream(picture(size), network, config, lambda _: heard.append(time.perf_counter()))
+    dream(picture(size), [Part(network)], config, lambda _: heard.append(time.perf_counter()))
     report(list(np.diff(heard))[WARM_UP - 1 :], network.traces, gflop=gflop(network, size))
 
 

@@ -1,0 +1,147 @@
+"""`dreamkit atlas`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dreamkit import config
+from dreamkit.cli import terminal
+from dreamkit.errors import ConfigError, Interrupted, shown
+
+_SHOWN = 8  # names of cells that were left out for one reason
+
+
+def _option(name: str, *flags: str) -> Any:
+    """An option of `DreamConfig` that holds for every cell."""
+    default = {"octaves": "by size"}.get(name, config.default(name))
+    return typer.Option(*flags, help=f"{config.describe(name)} Default: {default}.", show_default=False)
+
+
+def atlas(
+    image: Annotated[
+        str | None,
+        typer.Argument(metavar="IMAGE", help="The photograph to dream. Without one, noise is dreamed."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("-r", "--recipe", metavar="NAME|FILE", help="A recipe, as `dreamkit dream` takes it."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "-m",
+            "--model",
+            help="The network; `dreamkit models` lists them. "
+            f"Default: the recipe's, or {config.DEFAULT_MODEL}.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("-w", "--weights", metavar="PATH", help="A weights file, instead of fetching one."),
+    ] = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option("-l", "--layers", help="Layers to show, `mixed3,mixed4`. Default: all there are."),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            "--channels",
+            help="A cell for each of these channels of the layers instead, such as 0-63 or 0,5,7-9.",
+        ),
+    ] = None,
+    cell: Annotated[
+        int | None, typer.Option("--cell", help="Longest side of a cell in pixels, 16 to 1024. Default: 160.")
+    ] = None,
+    columns: Annotated[
+        int | None, typer.Option("--columns", help="Cells in a row of atlas.png. Default: as suits.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FOLDER",
+            help="Default: IMAGE.MODEL.atlas, and of channels with the layer.",
+        ),
+    ] = None,
+    octaves: Annotated[int | None, _option("octaves", "--octaves")] = None,
+    octave_scale: Annotated[float | None, _option("octave_scale", "--octave-scale")] = None,
+    steps: Annotated[int | None, _option("steps", "--steps")] = None,
+    step_size: Annotated[float | None, _option("step_size", "--step-size")] = None,
+    objective: Annotated[str | None, _option("objective", "--objective")] = None,
+    normalise: Annotated[str | None, _option("normalise", "--normalise", "--normalize")] = None,
+    jitter: Annotated[int | None, _option("jitter", "--jitter")] = None,
+    seed: Annotated[int | None, _option("seed", "--seed")] = None,
+    max_pixels: Annotated[int | None, _option("max_pixels", "--max-pixels")] = None,
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
+) -> None:
+    """Dream one small picture for each layer of a network, as a picture and a page.
+
+    Run it again to go on where it was broken off, or after a change: finished cells are kept.
+
+    dreamkit atlas photo.jpg --model inception_v3
+    """
+    started = time.monotonic()
+    given: dict[str, Any] = {
+        "octaves": octaves,
+        "octave_scale": octave_scale,
+        "steps": steps,
+        "step_size": step_size,
+        "objective": objective,
+        "normalise": normalise,
+        "jitter": jitter,
+        "seed": seed,
+        "max_pixels": max_pixels,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    config.DreamConfig.of(**options)
+    with terminal.own_lines_only(verbose=verbose):
+        from dreamkit import api, recipes
+        from dreamkit import atlas as atlases
+
+        found = recipes.find(recipe) if recipe is not None else None
+        named = (
+            [recipes.Share(model, layers=("",))] if model is not None else []
+        )  # an atlas has its own layers
+        shares, options = api.cast(found, named, options, weights=weights)
+        if len(shares) > 1:
+            raise ConfigError(
+                f"{recipe} has {len(shares)} networks and an atlas is of one; name it with --model"
+            )
+        name = str(shares[0].model)
+        of_layers = [atlases.safe_name(text) for text in layers or ()] if channels is not None else []
+        try:
+            with terminal.Meter(quiet=quiet) as meter:
+                meter.doing(f"loading {name}")
+                made = atlases.make(
+                    image,
+                    name,
+                    output
+                    or Path(".".join([*([Path(image).stem] if image else []), name, *of_layers, "atlas"])),
+                    weights=weights,
+                    options=found.config(**options) if found else config.DreamConfig.of(**options),
+                    recipe=found,
+                    layers=layers or (),
+                    channels=None if channels is None else atlases.parse_channels(channels),
+                    cell=atlases.CELL if cell is None else cell,
+                    columns=columns,
+                    on_cell=meter.cell,
+                    on_download=meter.download,
+                )
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; the same command goes on from here") from None
+    for why, names in made.left_out.items():
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        typer.echo(f"left out {shown(', '.join(names[:_SHOWN]), 300)}{more}: {why}", err=True)
+    if not quiet:
+        seconds = time.monotonic() - started
+        typer.echo(f"wrote {made.page} ({made.dreamed} dreamed, {made.kept} kept) in {seconds:.1f} s")

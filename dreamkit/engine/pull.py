@@ -1,0 +1,147 @@
+"""What one network is asked for in one region of the picture: its gradient, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit.config import DreamConfig
+from dreamkit.engine import ascent, objectives, tiles
+from dreamkit.engine.network import Ascent, Goal, Network
+from dreamkit.engine.resize import Pixels
+from dreamkit.errors import LayerError
+
+
+class Pull:
+    """Terms of one network under one mask.
+
+    Attributes:
+        strength: what the normalised gradient is multiplied by.
+        mask: the name of the mask; empty for the dream's own.
+        min_size: the shortest side, in pixels, of the windows that the network takes.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        terms: objectives.Terms,
+        config: DreamConfig,
+        *,
+        strength: float = 1.0,
+        mask: str = "",
+        guide: NDArray[np.uint8] | None = None,
+        size: tuple[int, int],
+    ) -> None:
+        """`guide` is a picture, `(height, width, 3)`; `size` the height and width of what is dreamed."""
+        self.strength = strength
+        self.mask = mask
+        self.min_size = network.min_size(term.layer for term in terms)
+        self._weights = list(terms.values())
+        self._pulls = np.asarray(self._weights, np.float32)
+        self._balanced = not config.balance or len(terms) == 1  # one term's pull is normalised away
+        self._tile_size = config.tile_size
+        goals: list[Goal] = []
+        self._fed: list[NDArray[np.float32]] = []
+        self._places: dict[
+            int, tuple[float, float]
+        ] = {}  # where in `_fed` each belongs; shares of the picture
+        for term in terms:
+            counts = term.counts(network.channels(term.layer))
+            kind = term.objective or config.objective
+            features = None
+            if guide is not None and term.guided:
+                features = _features(network, term.layer, guide)
+                if config.guide_style == "channels":
+                    counts, features = _woken(features), None
+                else:
+                    kind = "match"
+            goals.append(Goal(term.layer, _kind(kind), counts is not None, term.place is not None))
+            if counts is not None:
+                self._fed.append(counts)
+            if term.place is not None:
+                self._places[len(self._fed)] = _share(network, term, size)
+                self._fed.append(np.empty((0, 2), np.float32))
+            if features is not None:
+                self._fed.append(features)
+        self._powers = [goal.power for goal in goals]
+        self._step = network.ascent(goals, config.border)
+
+    def gradient(self, pixels: Pixels, roll: tuple[int, int], out: Pixels) -> tuple[float, float]:
+        """Writes the gradient with respect to `pixels`, rolled by `roll`, to `out`.
+
+        Returns the objective as it is pulled, and as the weights alone have it.
+        """
+        cover = self.cover(pixels)
+        if not self._balanced:
+            seen = self._measure(pixels, cover, (0, 0), out)
+            self._pulls = objectives.pulls(self._weights, seen.mean_squares, self._powers)
+            self._balanced = True
+        seen = self._measure(pixels, cover, roll, out)
+        return float(seen.objectives @ self._pulls), float(seen.objectives @ np.asarray(self._weights))
+
+    def cover(self, pixels: Pixels) -> tiles.Cover:
+        """The tiles of a picture."""
+        return tiles.cover((pixels.shape[0], pixels.shape[1]), self._tile_size, self.min_size)
+
+    def _measure(
+        self, pixels: Pixels, cover: tiles.Cover, roll: tuple[int, int], out: Pixels
+    ) -> ascent.Measure:
+        height, width, _ = pixels.shape
+
+        def step(windows: Pixels, batch: Sequence[tuple[tiles.Span, tiles.Span]]) -> Ascent:
+            for index, (down, right) in self._places.items():
+                spot = int(down * height) + roll[0], int(right * width) + roll[1]
+                self._fed[index] = _within(batch, cover, spot, (height, width))
+            return self._step(windows, self._pulls, self._fed)
+
+        return ascent.gradient(pixels, step, len(self._weights), cover, self._tile_size, roll, out)
+
+
+def _kind(kind: str) -> Literal["mean", "mean-square", "match"]:
+    return "match" if kind == "match" else "mean" if kind == "mean" else "mean-square"
+
+
+def _features(network: Network, layer: str, guide: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The guide's activations, `(places, channels)`, brought to a mean square of one."""
+    (activations,) = network.activations([layer])(guide[None].astype(np.float32))
+    features = activations.reshape(-1, activations.shape[-1])
+    size = float(np.sqrt(np.mean(np.square(features), dtype=np.float64)))
+    return np.asarray(features / (size or 1.0), np.float32)
+
+
+def _woken(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much each channel counts where a guide wakes some: their sums over the guide, brought to a sum of
+    sizes of one (crowsonkb/deep_dream, 2016)."""
+    sums = features.sum(0, dtype=np.float64)
+    return np.asarray(sums / (np.abs(sums).sum() or 1.0), np.float32)
+
+
+def _share(network: Network, term: objectives.Term, size: tuple[int, int]) -> tuple[float, float]:
+    """The middle of a neuron's cell, as shares of the picture's height and width."""
+    assert term.place is not None
+    column, row = term.place
+    height, width = network.map_size(term.layer, size)
+    if column >= width or row >= height:
+        raise LayerError(
+            f"there is no neuron {column}x{row}; the map of {term.layer} for this picture has columns 0 to "
+            f"{width - 1} and rows 0 to {height - 1}"
+        )
+    return (row + 0.5) / height, (column + 0.5) / width
+
+
+def _within(
+    batch: Sequence[tuple[tiles.Span, tiles.Span]],
+    cover: tiles.Cover,
+    spot: tuple[int, int],
+    size: tuple[int, int],
+) -> NDArray[np.float32]:
+    """Where `spot`, a pixel of the rolled picture, lies in each window: shares, or -1 outside its core."""
+    places = np.full((len(batch), 2), -1.0, np.float32)
+    for place, spans in zip(places, batch, strict=True):
+        inside = [(at - span.start) % side for at, span, side in zip(spot, spans, size, strict=True)]
+        if all(pixel < span.core for pixel, span in zip(inside, spans, strict=True)):
+            place[:] = [(pixel + 0.5) / axis.window for pixel, axis in zip(inside, cover, strict=True)]
+    return places

@@ -1,0 +1,62 @@
+"""Terms that hold a dream back: roughness, and distance from the picture it began as.
+
+Each is subtracted, as a gradient, from the update that a step is about to make. Values are counted in
+units, `u = pixels / unit`, one for each colour, so that a weight means the same whatever a network eats.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit.engine.resize import Pixels
+
+_FLAT = 1 / 127.5  # differences, in units, well below which a picture counts as flat
+_BAND = 64  # rows that are held in units at a time
+
+
+def subtract_total_variation(
+    update: Pixels, pixels: Pixels, weight: float, unit: NDArray[np.floating[Any]]
+) -> None:
+    """Subtracts `weight` times the gradient of the total variation of `pixels` from `update`, in place.
+
+    The isotropic total variation of Rudin, Osher and Fatemi (1992), made smooth: the sum over pixels and
+    colours of `sqrt(dx**2 + dy**2 + eps**2)`, with `dx` and `dy` the differences of `u = pixels / unit` to
+    the right and downwards, 0 at the last column and row, and `eps = 1 / 127.5`. The gradient is the one
+    with respect to `u`; no value of it is beyond `2 + sqrt(2)`.
+
+    Args:
+        update: `(height, width, 3)`.
+        pixels: of the same shape, 0 to 255.
+        unit: `(3,)`, pixel values in one unit of each colour.
+    """
+    height = len(pixels)
+    for start in range(0, height, _BAND):
+        # One row more above, whose differences reach down, and one below for the last differences.
+        top, end = max(start - 1, 0), min(start + _BAND, height)
+        units = pixels[top : end + 1] / unit.astype(np.float32)
+        right = np.diff(units, axis=1, append=units[:, -1:])
+        down = np.diff(units, axis=0, append=units[-1:])
+        length = np.sqrt(right**2 + down**2 + np.float32(_FLAT**2))
+        right /= length
+        down /= length
+        slope = -(right + down)
+        slope[:, 1:] += right[:, :-1]
+        slope[1:] += down[:-1]
+        update[start:end] -= np.float32(weight) * slope[start - top : end - top]
+
+
+def subtract_distance(
+    update: Pixels, pixels: Pixels, original: Pixels, weight: float, unit: NDArray[np.floating[Any]]
+) -> None:
+    """Subtracts `weight * (pixels - original) / unit` from `update`, in place.
+
+    That is `weight` times the gradient, with respect to `u = pixels / unit`, of half the squared distance
+    from `original`. All three are `(height, width, 3)`; `unit` is `(3,)`.
+    """
+    for colour, size in enumerate(unit):
+        distance = pixels[..., colour] - original[..., colour]
+        distance *= np.float32(weight / size)
+        update[..., colour] -= distance

@@ -1,0 +1,126 @@
+"""Gradients made smoother: Gaussian blurs, and a Laplacian pyramid whose levels weigh the same.
+
+The blur is the cascade of gordicaleksa/pytorch-deepdream (2020); the pyramid is the one of TensorFlow's
+DeepDream tutorial (`deepdream.ipynb`, 2015). Both keep a gradient's large shapes, which a network's own
+gradient drowns in fine noise.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit.engine.resize import Pixels
+
+_CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
+_REACH = 4  # pixels from the centre of a blur's kernel to its edge
+_BAND = 64  # rows that are blurred at a time
+
+_PYRAMID = np.array([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], np.float32)
+_FAINTEST = 1e-10  # a level is divided by no less than this
+
+
+def gaussian(gradient: Pixels, sigma: float) -> None:
+    """Blurs `gradient` `(height, width, colours)` in place: the mean of three Gaussian blurs.
+
+    Their widths are `sigma / 2`, `sigma` and `2 sigma` pixels, `sigma` above 0. Each has the separable
+    kernel of 9 x 9 taps, `exp(-k**2 / (2 s**2))` for `k = -4 .. 4` along an axis, normalised to sum one.
+    Beyond an edge lies the mirrored picture, the edge pixel not repeated. Needs one more colour plane.
+    """
+    height, width, colours = gradient.shape
+    rows, columns = _mirrored(height), _mirrored(width)
+    kernels = [_taps(sigma * factor) for factor in _CASCADE]
+    for colour in range(colours):
+        plane = gradient[..., colour].copy()
+        for start in range(0, height, _BAND):
+            band = plane[rows[start : start + _BAND + 2 * _REACH]][:, columns]
+            blurs = [_correlated(_correlated(band, taps).T, taps).T for taps in kernels]
+            gradient[start : start + _BAND, :, colour] = np.mean(blurs, axis=0)
+
+
+def widths(step: int, steps: int, sigma: float) -> float:
+    """The `sigma` of step `step = 0 .. steps - 1`: `(step + 1) / steps * 2 + sigma`, ever smoother."""
+    return (step + 1) / steps * 2 + sigma
+
+
+def laplacian(gradient: Pixels, levels: int) -> None:
+    """Brings all scales of `gradient` `(height, width, colours)` to the same strength, in place.
+
+    With `k = outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256`, each colour is correlated with `k` at every
+    second pixel, `lo`, and `hi` is what the adjoint with `4 k` of `lo` lacks of the image; then likewise
+    with `lo`, `levels` times in all. Each `hi`, and the last `lo`, is divided by its root mean square over
+    pixels and colours, but by no less than 1e-10, and all are put together again.
+
+    The borders are TensorFlow's "SAME": zeros beyond them, `ceil(n / 2)` pixels left of `n`. The pyramid's
+    finest level lies in `gradient` itself; the others, and the filters, need its memory once more.
+    """
+    pyramid = [gradient]
+    for _ in range(levels):
+        pyramid.append(_reduced(pyramid[-1]))
+        _add_expanded(pyramid[-2], pyramid[-1], -1.0)
+    for level in pyramid:
+        level /= np.float32(max(_root_mean_square(level), _FAINTEST))
+    for coarse, fine in pairwise(reversed(pyramid)):
+        _add_expanded(fine, coarse, 1.0)
+
+
+def _mirrored(length: int) -> NDArray[np.intp]:
+    """Which pixels lie at `-_REACH .. length + _REACH - 1`; of a single pixel, that one."""
+    period = max(2 * (length - 1), 1)
+    places = np.arange(-_REACH, length + _REACH) % period
+    return np.asarray(np.minimum(places, period - places), np.intp)
+
+
+def _taps(sigma: float) -> Pixels:
+    taps = np.exp(-(np.arange(-_REACH, _REACH + 1) ** 2) / (2 * sigma**2))
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+def _correlated(plane: Pixels, taps: Pixels, stride: int = 1) -> Pixels:
+    """The correlation of the columns of `plane` with `taps` where these lie within it."""
+    last = (len(plane) - len(taps)) // stride * stride
+    out: Pixels = taps[0] * plane[: last + 1 : stride]
+    for k, tap in enumerate(taps[1:], 1):
+        out += tap * plane[k : k + last + 1 : stride]
+    return out
+
+
+def _before(length: int) -> int:
+    """How many of the zeros that "SAME" pads an axis with stand before it: half of 3 or 4, rounded down."""
+    return 1 + length % 2
+
+
+def _halved(plane: Pixels) -> Pixels:
+    """The columns of `plane` at half their length."""
+    before = _before(len(plane))
+    return _correlated(np.pad(plane, ((before, 2), (0, 0))), _PYRAMID, stride=2)
+
+
+def _doubled(plane: Pixels, length: int) -> Pixels:
+    """Twice the adjoint of `_halved`: the columns of `plane` at their `length` of before."""
+    out = np.zeros((2 * len(plane) + 3, plane.shape[1]), np.float32)
+    for k, tap in enumerate(2 * _PYRAMID):
+        out[k : k + 2 * len(plane) - 1 : 2] += tap * plane
+    return out[_before(length) :][:length]
+
+
+def _reduced(image: Pixels) -> Pixels:
+    """`image` at half its size."""
+    planes = [_halved(_halved(image[..., colour]).T).T for colour in range(image.shape[2])]
+    return np.stack(planes, axis=-1)
+
+
+def _add_expanded(fine: Pixels, coarse: Pixels, factor: float) -> None:
+    """Adds `factor` times `coarse`, at the size of `fine`, to `fine`."""
+    height, width, colours = fine.shape
+    for colour in range(colours):
+        tall = _doubled(np.float32(factor) * coarse[..., colour], height)
+        fine[..., colour] += _doubled(tall.T, width).T
+
+
+def _root_mean_square(level: Pixels) -> float:
+    """In float64, of which it holds a row at a time."""
+    return math.sqrt(sum(float(np.square(row, dtype=np.float64).sum()) for row in level) / level.size)

@@ -1,0 +1,321 @@
+"""Recipes: what a dream is made of, as plain data. In a file as TOML, in a picture as JSON.
+
+A recipe names files and says their hashes; no path in one is ever followed. A TOML file is the user's own,
+so a guide or a mask that it names is looked for in its own folder, by a plain file name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dreamkit import images
+from dreamkit.config import DreamConfig, option_names
+from dreamkit.errors import ConfigError, RecipeError, did_you_mean, first_line, shown
+from dreamkit.version import __version__
+
+_VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")
+_MOST_BYTES = 1 << 20  # of a recipe's file
+_KEYS = ("description", "model", "models", "guide", "mask")  # beside the options
+_MODEL_KEYS = ("name", "weight", "layers")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that a dream is made of: its plain name, its SHA-256 where it is known, or itself."""
+
+    name: str
+    sha256: str = ""
+    data: bytes = b""
+
+
+@dataclass(frozen=True)
+class Share:
+    """One network's share in a dream.
+
+    Attributes:
+        model: its name; in the library also a provider, a Keras model or a loaded network.
+        weight: relative to the other networks'; negative, it sees less.
+        layers: what it dreams, as `DreamConfig.layers`; None for the dream's own, or else the network's.
+        sha256: of its weights, in the recipe of a finished dream.
+    """
+
+    model: Any
+    weight: float = 1.0
+    layers: Any = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe that was read.
+
+    Attributes:
+        name: what it was asked for as.
+        options: the fields of `DreamConfig` that it sets, in their own types.
+        shares: its networks; empty for whichever one is chosen.
+        description: one line.
+        guide: the guide, or None.
+        masks: by name, the one without a name being the dream's own.
+        photograph: what the dream was made from, or None.
+        folder: where files that it names lie; None where they are not to be looked for.
+        versions: what the dream was made with.
+        built_in: whether it came with dreamkit.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    shares: tuple[Share, ...] = ()
+    description: str = ""
+    guide: File | None = None
+    masks: Mapping[str, File] = field(default_factory=dict)
+    photograph: File | None = None
+    folder: Path | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    built_in: bool = False
+
+    def config(self, **options: Any) -> DreamConfig:
+        """The recipe's options with `options` put over them."""
+        return DreamConfig.of(None, **{**self.options, **options})
+
+    def to_toml(self) -> str:
+        """The recipe as a TOML file, without hashes."""
+        import tomli_w
+
+        table: dict[str, Any] = {"description": self.description} if self.description else {}
+        if len(self.shares) == 1 and self.shares[0].layers is None and self.shares[0].weight == 1:
+            table["model"] = self.shares[0].model
+        table |= {"guide": self.guide.name} if self.guide else {}
+        table |= {"mask": self.masks[""].name} if "" in self.masks else {}
+        usual, plain = DreamConfig().to_dict(), DreamConfig.of(None, **self.options).to_dict()
+        for name in self.options:
+            # A picture's recipe has all options; those that nobody chose would only be noise.
+            if plain[name] is not None and not (self.versions and plain[name] == usual[name]):
+                table[name] = _short(plain[name])
+        if self.shares and "model" not in table:
+            table["models"] = [
+                {"name": share.model, "weight": share.weight}
+                | ({} if share.layers is None else {"layers": share.layers})
+                for share in self.shares
+            ]
+        return tomli_w.dumps(table)
+
+
+def built_in() -> list[str]:
+    """The names of the recipes that come with dreamkit, its own first."""
+    names = [
+        path.name.removesuffix(".toml")
+        for path in resources.files(__name__).iterdir()
+        if path.name.endswith(".toml")
+    ]
+    return sorted(names, key=lambda name: (name != "default", name))
+
+
+def find(text: str) -> Recipe:
+    """The recipe called `text`, in the TOML file at that path, or in the picture at it.
+
+    Raises:
+        RecipeError: there is none, or it cannot be read.
+        ConfigError: it says what no recipe can; the message names the key and near misses.
+    """
+    if text in built_in():
+        source = resources.files(__name__).joinpath(f"{text}.toml").read_text(encoding="utf-8")
+        return replace(_of_toml(source, text), built_in=True)
+    if not os.path.isfile(text):
+        what = "is a folder, no recipe" if os.path.isdir(text) else "is neither a recipe nor a file"
+        raise RecipeError(f"{shown(text)} {what}; {did_you_mean(text, built_in())}")
+    path = Path(text)
+    if path.suffix.lower() == ".toml":
+        return replace(_of_toml(_text(path), text), folder=path.parent)
+    return of_picture(path)
+
+
+def of_picture(path: str | os.PathLike[str]) -> Recipe:
+    """The recipe that a dream carries. Only data: nothing in it is followed or run.
+
+    Raises:
+        RecipeError: the picture carries none, or one that is damaged.
+        ImageError: the file is no readable picture.
+    """
+    found = images.read_recipe(path)
+    if found is None:
+        raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
+    try:
+        shares = tuple(replace(_share(model), sha256=_string(model["sha256"])) for model in found["models"])
+        return Recipe(
+            name=Path(path).name,
+            options=_options(found["options"]),
+            shares=shares,
+            guide=_file(found.get("guide")),
+            masks={_string(name): _file(mask) or File("") for name, mask in found.get("masks", {}).items()},
+            photograph=_file(found["photograph"]),
+            versions={"dreamkit": _string(found["dreamkit"])}
+            | {_string(name): _string(each) for name, each in found["versions"].items()},
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        raise RecipeError(
+            f"the recipe in {path} cannot be used ({type(error).__name__}: {first_line(error)[:120]})"
+        ) from error
+
+
+def metadata(
+    config: DreamConfig,
+    *,
+    models: Sequence[Mapping[str, Any]],
+    photograph: File | None,
+    guide: File | None,
+    masks: Mapping[str, File],
+    size: tuple[int, int],
+    octaves: Sequence[tuple[int, int]],
+) -> dict[str, Any]:
+    """What a picture carries: the options, what they came to, and hashes of what went in. No time, no path.
+
+    `models` have `name`, `sha256`, `weight`, `layers` as they were asked for and `dreamed`, the terms with
+    their weights. `size` and `octaves` are heights and widths in pixels. A mask that came from no file is
+    in it itself.
+    """
+    written: dict[str, Any] = {
+        "dreamkit": __version__,
+        "options": config.to_dict(),
+        "effective": {"size": list(size), "octaves": [list(octave) for octave in octaves]},
+        "models": [dict(model) for model in models],
+        "photograph": photograph and _written(photograph),
+        "versions": {name: each for name, each in versions().items() if name != "dreamkit"},
+    }
+    if guide is not None:
+        written["guide"] = _written(guide)
+    if masks:
+        written["masks"] = {name: _written(mask) for name, mask in masks.items()}
+    return written
+
+
+def versions() -> dict[str, str]:
+    """What a dream is made with here."""
+    return {
+        "dreamkit": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in _VERSIONS_OF},
+    }
+
+
+def _short(value: Any) -> Any:
+    """A list of one thing, once or several times, as that thing, which options take as well."""
+    same = isinstance(value, list) and value and all(each == value[0] for each in value)
+    return value[0] if same and not isinstance(value[0], dict) else value
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise RecipeError(f"{path} is larger than any recipe; it is refused")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read the recipe {path} ({first_line(error)})") from error
+
+
+def _of_toml(text: str, name: str) -> Recipe:
+    import tomllib
+
+    try:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RecipeError(f"{name} is no TOML file ({first_line(error)[:120]})") from error
+    known = [*_KEYS, *option_names()]
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{name}: there is no key {shown(key)!r}; {did_you_mean(key, known)}")
+    try:
+        masks: dict[str, File] = {"": File(_plain_name(table["mask"], "mask"))} if "mask" in table else {}
+        options = _options({key: value for key, value in table.items() if key not in _KEYS})
+        for mask in _masks_named(options):
+            masks[mask] = File(_plain_name(mask, "mask"))
+        return Recipe(
+            name=name,
+            options=options,
+            shares=_shares(table),
+            description=_string(table.get("description", "")),
+            guide=File(_plain_name(table["guide"], "guide")) if "guide" in table else None,
+            masks=masks,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    except TypeError as error:
+        raise ConfigError(f"{name}: {first_line(error)}") from error
+
+
+def _shares(table: Mapping[str, Any]) -> tuple[Share, ...]:
+    if "model" in table and "models" in table:
+        raise ConfigError("model and models exclude each other; give one model, or a list of [[models]]")
+    if "model" in table:
+        if not isinstance(table["model"], str):
+            raise ConfigError(f"model is {table['model']!r}; it takes a model's name")
+        return (Share(table["model"]),)
+    models = table.get("models", [])
+    if not isinstance(models, list) or not all(isinstance(model, Mapping) for model in models):
+        raise ConfigError('models is no list of tables; write [[models]] and name = "..." below it')
+    for key in (key for model in models for key in model):
+        if key not in _MODEL_KEYS:
+            raise ConfigError(f"models has {shown(key)!r}; {did_you_mean(key, _MODEL_KEYS)}")
+    return tuple(map(_share, models))
+
+
+def _share(model: Mapping[str, Any]) -> Share:
+    """A network's share from its table."""
+    name, weight = model.get("name"), model.get("weight", 1.0)
+    if not isinstance(name, str) or not name:
+        raise ConfigError('models has a table without a name; give each a name, such as name = "pocket"')
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+        raise ConfigError(f"models has weight {weight!r} for {name}; it takes a number")
+    return Share(name, float(weight), DreamConfig.of(None, layers=model.get("layers")).layers)
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options in their own types, checked."""
+    config = DreamConfig.of(None, **given)
+    return {name: getattr(config, name) for name in given}
+
+
+def _masks_named(options: Mapping[str, Any]) -> list[str]:
+    """The masks that terms are under."""
+    lists = [options.get("layers"), *(octave.get("layers") for octave in options.get("schedule", ()))]
+    terms = [term for each in lists if isinstance(each, tuple) for term in each]
+    return list(dict.fromkeys(term["mask"] for term in terms if isinstance(term, Mapping) and "mask" in term))
+
+
+def _plain_name(value: Any, what: str) -> str:
+    """A file name without any folder."""
+    if not isinstance(value, str) or value in ("", ".", "..") or Path(value).name != value or "\\" in value:
+        raise ConfigError(
+            f"{what} is {value!r}; a recipe names a file beside it, without a folder; else use --{what}"
+        )
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value
+
+
+def _file(value: Any) -> File | None:
+    if value is None:
+        return None
+    try:
+        data = base64.b64decode(_string(value.get("data", "")), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a mask in it is damaged") from error
+    return File(_string(value["name"]), _string(value["sha256"]), data)
+
+
+def _written(file: File) -> dict[str, str]:
+    data = {"data": base64.b64encode(file.data).decode()} if file.data else {}
+    return {"name": file.name, "sha256": file.sha256, **data}

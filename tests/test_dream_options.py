@@ -1,0 +1,283 @@
+"""Everything that can be asked of a dream, by what it promises, on the tiny network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tiny
+
+from dreamkit import DreamConfig
+from dreamkit.engine import colour, network
+from dreamkit.engine.dream import Part, dream
+from dreamkit.errors import ConfigError
+
+COMBINED = {
+    "layers": [
+        {"layer": "second", "mask": "left", "weight": 2.0},
+        {"layer": "second", "channels": [1, 3], "mask": "right"},
+        {"layer": "first", "mask": "left", "weight": 0.5, "guide": False},
+    ],
+    "schedule": [{"steps": 3, "step_size": 0.03}, {"jitter": 1}, {"steps": 2}],
+}
+
+
+@pytest.fixture(scope="module")
+def net():
+    return network.load(tiny.provider(), None)
+
+
+@pytest.fixture(scope="module")
+def other():
+    """Another network of the same plan."""
+    return network.load(tiny.provider(seed=1, name="other"), None)
+
+
+@pytest.fixture
+def guide(photo):
+    return np.ascontiguousarray(photo[::-1, 10:40, ::-1])
+
+
+@pytest.fixture
+def regions(photo):
+    """The left and the right third, with a middle that belongs to neither."""
+    left = np.zeros(photo.shape[:2], np.uint8)
+    left[:, :18] = 255
+    return {"left": left, "right": np.ascontiguousarray(left[:, ::-1])}
+
+
+def config(**options):
+    return DreamConfig(**{"octaves": 3, "steps": 4, "tile_size": 64, "jitter": 3, **options})
+
+
+def dreamed(photo, parts, guide=None, regions=None, **options):
+    parts = [each if isinstance(each, Part) else Part(each) for each in parts]
+    return dream(photo, parts, config(**options), guide=guide, regions=regions).pixels
+
+
+# Weights, masks and schedules
+
+
+def test_guide_mask_channels_weights_and_schedule_together(net, photo, guide, regions):
+    picture = dreamed(photo, [net], guide, regions, **COMBINED)
+    changed = (picture != photo).any(-1)
+    assert changed[:, :14].any(0).all()
+    assert changed[:, -14:].any(0).all()
+    assert not changed[:, 18:-18].any()
+    assert np.array_equal(picture, dreamed(photo, [net], guide, regions, **COMBINED))
+    without = {**COMBINED, "layers": [COMBINED["layers"][0], COMBINED["layers"][2]]}
+    assert np.array_equal(picture[:, :18], dreamed(photo, [net], guide, regions, **without)[:, :18]) is False
+    alone = dreamed(photo, [net], guide, regions, **without)
+    assert np.array_equal(alone[:, 18:], photo[:, 18:])
+
+
+@pytest.mark.parametrize("scheme", ["residual", "whole", "lost-detail"])
+@pytest.mark.parametrize("space", ["pixels", "fourier"])
+def test_outside_the_mask_nothing_changes(net, photo, regions, scheme, space):
+    picture = dreamed(
+        photo, [net], regions={"": regions["left"]}, octave_scheme=scheme, space=space, step_size=0.05
+    )
+    assert np.array_equal(picture[:, 18:], photo[:, 18:])
+    assert (picture[:, :14] != photo[:, :14]).any()
+
+
+def test_a_black_mask_changes_nothing_and_a_white_one_all(net, photo):
+    black, white = np.zeros(photo.shape[:2], np.uint8), np.full(photo.shape[:2], 255, np.uint8)
+    assert np.array_equal(dreamed(photo, [net], regions={"": black}), photo)
+    assert np.array_equal(dreamed(photo, [net], regions={"": white}), dreamed(photo, [net]))
+
+
+def test_grey_dreams_less(net, photo):
+    def change(level):
+        mask = np.full(photo.shape[:2], level, np.uint8)
+        return np.abs(dreamed(photo, [net], regions={"": mask}, octaves=1).astype(float) - photo).mean()
+
+    assert change(51) < change(128) < change(255)
+
+
+def test_weight_zero_equals_absence(net, photo, guide, regions):
+    terms = COMBINED["layers"]
+    silent = [*terms, {"layer": "second", "place": [3, 3], "mask": "right", "weight": 0.0}]
+    options = {**COMBINED, "layers": terms}
+    assert np.array_equal(
+        dreamed(photo, [net], guide, regions, **options),
+        dreamed(photo, [net], guide, regions, **{**options, "layers": silent}),
+    )
+
+
+def test_two_equal_objectives_of_half_weight_equal_one(net, photo, guide, regions):
+    one, *others = COMBINED["layers"]
+    half = {**one, "weight": one["weight"] / 2}
+    assert np.array_equal(
+        dreamed(photo, [net], guide, regions, **{**COMBINED, "layers": [one, *others]}),
+        dreamed(photo, [net], guide, regions, **{**COMBINED, "layers": [half, *others, half]}),
+    )
+
+
+def test_each_mask_has_its_own_terms(net, photo, regions):
+    """Where only one term is at work, the dream is that of this term alone under this mask."""
+    terms = [{"layer": "second", "mask": "left"}, {"layer": "first", "mask": "right"}]
+    together = dreamed(photo, [net], regions=regions, layers=terms, octaves=1)
+    for term, columns in zip(terms, (slice(0, 18), slice(-18, None)), strict=True):
+        alone = dreamed(photo, [net], regions=regions, layers=[term], octaves=1)
+        difference = together[:, columns].astype(int) - alone[:, columns]
+        assert np.abs(difference).mean() < 0.5  # what is beyond the mask is seen, and counts in the gradient
+        assert np.abs(together[:, columns].astype(int) - photo[:, columns]).mean() > 2
+
+
+def test_a_mask_that_is_not_given_is_named(net, photo):
+    with pytest.raises(ConfigError, match="the mask 'left' of second is not given; .*--mask left=FILE"):
+        dreamed(photo, [net], layers=[{"layer": "second", "mask": "left"}])
+
+
+def test_a_schedule_is_each_octaves_options(net, photo):
+    """An octave after the other by hand, with the residual scheme's own resizing, is the schedule."""
+    heard = []
+    dream(
+        photo,
+        [Part(net)],
+        config(schedule=[{"steps": 2}, {"steps": 5, "layers": "first"}, {"steps": 1}]),
+        lambda step: heard.append((step.octave, step.step, step.steps)),
+    )
+    assert heard == [(1, 1, 2), (1, 2, 2), *((2, n, 5) for n in range(1, 6)), (3, 1, 1)]
+
+
+def test_a_schedule_of_the_same_options_is_none(net, photo):
+    schedule = [{"steps": 4, "jitter": 3, "step_size": 0.012, "layers": "second"}]
+    assert np.array_equal(dreamed(photo, [net]), dreamed(photo, [net], schedule=schedule))
+
+
+def test_a_schedules_layers_are_dreamed_in_their_octave(net, photo):
+    options = {"octaves": 1, "steps": 6}
+    assert np.array_equal(
+        dreamed(photo, [net], schedule=[{"layers": "first:2"}], **options),
+        dreamed(photo, [net], layers="first:2", **options),
+    )
+
+
+def test_an_octave_ends_at_the_most_objective(net, photo):
+    heard = []
+    dream(photo, [Part(net)], config(max_objective=1e-6), heard.append)
+    assert [(step.octave, step.step, step.steps) for step in heard] == [(1, 1, 1), (2, 1, 1), (3, 1, 1)]
+    assert heard[-1].done == 1.0
+
+
+# Several networks
+
+
+def test_two_halves_of_a_network_are_the_network(net, photo):
+    halves = dreamed(photo, [Part(net, 0.5), Part(net, 0.5)])
+    assert np.abs(halves.astype(int) - dreamed(photo, [net])).max() <= 1
+
+
+def test_a_network_of_weight_zero_is_absent(net, other, photo):
+    assert np.array_equal(dreamed(photo, [Part(net, 3.0), Part(other, 0.0)]), dreamed(photo, [net]))
+    with pytest.raises(ConfigError, match="every network has weight zero"):
+        dreamed(photo, [Part(net, 0.0)])
+
+
+def test_each_network_pulls_its_own_way_by_its_weight(net, other, photo):
+    def likeness(parts):
+        change = dreamed(photo, parts, octaves=1).astype(float) - photo
+        return [
+            np.corrcoef(change.ravel(), (dreamed(photo, [each], octaves=1).astype(float) - photo).ravel())[
+                0, 1
+            ]
+            for each in (net, other)
+        ]
+
+    mostly_one, mostly_other = likeness([net, Part(other, 0.2)]), likeness([Part(net, 0.2), other])
+    assert mostly_one[0] > mostly_one[1]
+    assert mostly_other[1] > mostly_other[0]
+
+
+def test_a_networks_unit_does_not_change_its_share(other, photo):
+    """Each network's gradient is normalised by itself, so activations a thousand times as large win nothing."""
+    plain, loud = (network.load(tiny.provider(gain=gain), None) for gain in (1.0, 1000.0))
+    options = {"layers": "first", "balance": False}
+    difference = dreamed(photo, [plain, other], **options).astype(int) - dreamed(
+        photo, [loud, other], **options
+    )
+    assert np.abs(difference).max() <= 1
+
+
+def test_each_network_dreams_its_own_layers(net, other, photo):
+    both = dream(photo, [Part(net), Part(other, 1.0, ("first:1=2",))], config())
+    assert both.layers == [{"second": 1.0}, {"first:1": 2.0}]
+
+
+# Colours
+
+
+def chroma(pixels):
+    """The differences between colours."""
+    values = pixels.astype(float)
+    return np.stack([values[..., 0] - values[..., 1], values[..., 1] - values[..., 2]])
+
+
+@pytest.mark.parametrize("steps", [5, 60])
+def test_keep_keeps_the_differences_between_colours(net, photo, steps):
+    picture = dreamed(photo, [net], color="keep", steps=steps)
+    assert np.abs(chroma(picture) - chroma(photo)).max() <= 1
+    assert np.abs(picture.astype(float) - photo).mean() > 3
+
+
+def test_decorrelated_colours_do_not_drift(net, photo):
+    """After many steps, means are the photograph's and spreads at most what is natural; free ones drift."""
+    before = colour.spread(photo)
+    limit = np.maximum(before.deviation, 1.0)
+    after = colour.spread(dreamed(photo, [net], color="decorrelated", steps=60))
+    free = colour.spread(dreamed(photo, [net], steps=60))
+    assert np.abs(after.mean - before.mean).max() < 0.25
+    assert (after.deviation < 1.15 * limit).all()
+    assert (free.deviation / limit).max() > 1.5
+
+
+# Regularisers, smoothing, and the random turns
+
+
+def roughness(pixels):
+    values = pixels.astype(float)
+    return np.abs(np.diff(values, axis=0)).mean() + np.abs(np.diff(values, axis=1)).mean()
+
+
+def test_total_variation_makes_it_smoother_the_more_it_weighs(net, photo):
+    rough = [roughness(dreamed(photo, [net], tv=weight, steps=10)) for weight in (0.0, 0.1, 1.0)]
+    assert rough == sorted(rough, reverse=True)
+    assert rough[-1] < 0.6 * rough[0]
+
+
+def test_the_distance_keeps_it_near_the_photograph(net, photo):
+    def distance(weight):
+        return np.abs(dreamed(photo, [net], l2=weight, steps=40).astype(float) - photo).mean()
+
+    assert distance(50.0) < 0.7 * distance(5.0) < 0.7 * distance(0.0)
+
+
+def test_smoothing_makes_larger_shapes(net, photo):
+    change = [
+        dreamed(photo, [net], layers="first", smooth=each).astype(float) - photo
+        for each in ("none", "gaussian")
+    ]
+    plain, smoothed = (roughness(each) / np.abs(each).mean() for each in change)
+    assert smoothed < 0.9 * plain
+
+
+def test_turns_and_scales_are_the_seeds(net, photo):
+    options = {"rotate": 10.0, "zoom": 0.1}
+    turned = dreamed(photo, [net], **options)
+    assert np.array_equal(turned, dreamed(photo, [net], **options))
+    assert not np.array_equal(turned, dreamed(photo, [net]))
+    assert not np.array_equal(turned, dreamed(photo, [net], seed=1, **options))
+
+
+def test_the_fourier_space_climbs_from_a_photograph(net, photo):
+    heard = []
+    options = config(space="fourier", octaves=1, steps=30, step_size=0.02, jitter=0)
+    dream(photo, [Part(net)], options, lambda step: heard.append(step.objective))
+    assert heard[-1] > 1.2
+
+
+def test_what_is_asked_for_changes_nothing_of_what_is_not(net, photo):
+    """Every new option at its neutral value is the dream without it."""
+    neutral = {"tv": 0.0, "l2": 0.0, "rotate": 0.0, "zoom": 0.0, "border": 0, "schedule": (), "color": "free"}
+    assert np.array_equal(dreamed(photo, [net]), dreamed(photo, [net], **neutral))
