@@ -62,7 +62,7 @@ class DreamConfig:
         choices=("std", "mean-abs", "score", "none"),
     )
     smooth: str = _option(
-        "none",
+        "gaussian",
         "How the gradient is smoothed: gaussian by three blurs that widen from step to step, laplacian by "
         "giving each level of its pyramid the same strength.",
         choices=("none", "gaussian", "laplacian"),
@@ -106,7 +106,7 @@ class DreamConfig:
     )
     steps: int = _option(15, "Steps of gradient ascent in each octave.", least=1, most=100_000)
     step_size: float = _option(
-        0.012,
+        0.015,
         "How far a typical pixel moves in one step, in units; the usual one has black at -1 and white at +1.",
         above=0.0,
         most=255.0,

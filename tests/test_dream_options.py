@@ -142,7 +142,7 @@ def test_a_schedule_is_each_octaves_options(net, photo):
 
 
 def test_a_schedule_of_the_same_options_is_none(net, photo):
-    schedule = [{"steps": 4, "jitter": 3, "step_size": 0.012, "layers": "second"}]
+    schedule = [{"steps": 4, "jitter": 3, "step_size": 0.015, "layers": "second"}]
     assert np.array_equal(dreamed(photo, [net]), dreamed(photo, [net], schedule=schedule))
 
 
@@ -191,7 +191,7 @@ def test_each_network_pulls_its_own_way_by_its_weight(net, other, photo):
 
 
 def test_a_networks_unit_does_not_change_its_share(other, photo):
-    """Each network's gradient is normalised by itself, so activations a thousand times as large win nothing."""
+    """Each gradient is normalised by itself, so activations a thousand times as large win nothing."""
     plain, loud = (network.load(tiny.provider(gain=gain), None) for gain in (1.0, 1000.0))
     options = {"layers": "first", "balance": False}
     difference = dreamed(photo, [plain, other], **options).astype(int) - dreamed(
@@ -243,7 +243,7 @@ def roughness(pixels):
 def test_total_variation_makes_it_smoother_the_more_it_weighs(net, photo):
     rough = [roughness(dreamed(photo, [net], tv=weight, steps=10)) for weight in (0.0, 0.1, 1.0)]
     assert rough == sorted(rough, reverse=True)
-    assert rough[-1] < 0.6 * rough[0]
+    assert rough[-1] < 0.8 * rough[0]
 
 
 def test_the_distance_keeps_it_near_the_photograph(net, photo):

@@ -154,3 +154,13 @@ def test_nothing_stays_nothing():
     laplacian(gradient, 3)
     gaussian(gradient, 1.0)
     assert not gradient.any()
+
+
+@pytest.mark.parametrize("roll", [(0, 0), (3, -5), (100, 41)])
+def test_a_rolled_gradient_is_blurred_within_its_own_edges(roll):
+    gradient = np.random.default_rng(0).normal(0, 1, (70, 31, 3)).astype(np.float32)
+    rolled = np.roll(gradient, roll, (0, 1))
+    gaussian(rolled, 1.3)
+    found = gradient.copy()
+    gaussian(found, 1.3, roll)
+    np.testing.assert_array_equal(found, np.roll(rolled, (-roll[0], -roll[1]), (0, 1)))

@@ -311,10 +311,8 @@ class _Climber:
         in_units = config.space == "pixels" and (len(set(config.unit)) > 1 or config.normalise == "none")
         if in_units:  # else one factor for all, which is normalised away
             gradient *= self._unit
-        if config.smooth == "gaussian":  # on the rolled picture, as published
-            rolled = np.roll(gradient, roll, (0, 1))
-            smoothing.gaussian(rolled, smoothing.widths(*step, config.smooth_width))
-            gradient[:] = np.roll(rolled, (-roll[0], -roll[1]), (0, 1))
+        if config.smooth == "gaussian":
+            smoothing.gaussian(gradient, smoothing.widths(*step, config.smooth_width), roll)
         elif config.smooth == "laplacian":
             smoothing.laplacian(gradient, config.smooth_levels)
         if config.color == "keep":

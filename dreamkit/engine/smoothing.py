@@ -23,22 +23,25 @@ _PYRAMID = np.array([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], np.float32)
 _FAINTEST = 1e-10  # a level is divided by no less than this
 
 
-def gaussian(gradient: Pixels, sigma: float) -> None:
+def gaussian(gradient: Pixels, sigma: float, roll: tuple[int, int] = (0, 0)) -> None:
     """Blurs `gradient` `(height, width, colours)` in place: the mean of three Gaussian blurs.
 
     Their widths are `sigma / 2`, `sigma` and `2 sigma` pixels, `sigma` above 0. Each has the separable
     kernel of 9 x 9 taps, `exp(-k**2 / (2 s**2))` for `k = -4 .. 4` along an axis, normalised to sum one.
-    Beyond an edge lies the mirrored picture, the edge pixel not repeated. Needs one more colour plane.
+    Beyond an edge lies the mirrored picture, the edge pixel not repeated. `roll` is how far the picture was
+    rolled, down and right, when its gradient was taken: edges are those of the rolled picture, as published.
+    Needs one more colour plane.
     """
     height, width, colours = gradient.shape
     rows, columns = _mirrored(height), _mirrored(width)
     kernels = [_taps(sigma * factor) for factor in _CASCADE]
     for colour in range(colours):
-        plane = gradient[..., colour].copy()
+        plane = np.roll(gradient[..., colour], roll, (0, 1))
         for start in range(0, height, _BAND):
             band = plane[rows[start : start + _BAND + 2 * _REACH]][:, columns]
             blurs = [_correlated(_correlated(band, taps).T, taps).T for taps in kernels]
-            gradient[start : start + _BAND, :, colour] = np.mean(blurs, axis=0)
+            blurred = np.roll(np.mean(blurs, axis=0), -roll[1], 1)
+            gradient[np.arange(start - roll[0], start - roll[0] + len(blurred)) % height, :, colour] = blurred
 
 
 def widths(step: int, steps: int, sigma: float) -> float:
