@@ -14,8 +14,9 @@ from dreamkit.providers import ModelProvider, Preprocess, SavedModel, Weights
 from dreamkit.version import __version__
 
 if TYPE_CHECKING:
-    from dreamkit.api import Dream, dream, load, render
+    from dreamkit.api import Dream, dream, load, redo, render
     from dreamkit.hookspecs import hookimpl
+    from dreamkit.recipes import Share
 
 __all__ = [
     "Dream",
@@ -25,11 +26,13 @@ __all__ = [
     "ModelProvider",
     "Preprocess",
     "SavedModel",
+    "Share",
     "Weights",
     "__version__",
     "dream",
     "hookimpl",
     "load",
+    "redo",
     "render",
 ]
 
@@ -38,7 +41,9 @@ _LAZY = {
     "Dream": "dreamkit.api",
     "dream": "dreamkit.api",
     "load": "dreamkit.api",
+    "redo": "dreamkit.api",
     "render": "dreamkit.api",
+    "Share": "dreamkit.recipes",
     "hookimpl": "dreamkit.hookspecs",
 }
 

@@ -274,3 +274,79 @@ def test_a_callable_preprocess_is_differentiated_through(photo):
 
 def test_a_provider_is_what_authors_write():
     assert isinstance(tiny.provider(), ModelProvider)
+
+
+# What a network says of itself while terms are read
+
+
+def branched():
+    """Three blocks, each ending in two branches, with one more convolution in each than in the one before."""
+    pixels = x = keras.Input((None, None, 3))
+    for block in range(1, 4):
+        y = x
+        for number in range(block):
+            y = keras.layers.Conv2D(4, 3, padding="same", name=f"conv{block}_{number}")(y)
+        x = keras.layers.Concatenate(name=f"join{block}")(
+            [keras.layers.Conv2D(4, 1, name=f"one{block}")(x), y]
+        )
+    return keras.Model(pixels, x)
+
+
+@pytest.mark.parametrize(
+    ("depth", "layer"),
+    [(0.0, "join1"), (0.25, "join1"), (0.5, "join2"), (0.6, "join2"), (0.75, "join3"), (1.0, "join3")],
+)
+def test_a_depth_is_a_layer_that_branches_end_in(depth, layer):
+    """At depths 1, 3 and 6 of 6; of two as near, the deeper."""
+    assert network.load(provider_of(branched()), None).at_depth(depth) == layer
+
+
+def test_without_branches_a_depth_is_any_layer():
+    net = network.load(tiny.provider(), None)
+    assert [net.at_depth(depth) for depth in (0.25, 0.5, 1.0)] == ["first", "first", "second"]
+
+
+@pytest.mark.parametrize("size", [(40, 56), (9, 200)])
+def test_the_size_of_a_map_is_that_of_its_activations(size):
+    net = network.load(tiny.provider(), None)
+    for layer in ("first", "second"):
+        (seen,) = net.activations([layer])(np.zeros((1, *size, 3), np.float32))
+        assert net.map_size(layer, size) == seen.shape[1:3]
+        assert net.channels(layer) == seen.shape[3]
+
+
+LABELS = ["/c/castle", "kit fox, Vulpes macrotis", "Bamboo_forest", "tower", "a/b"]
+
+
+@pytest.mark.parametrize(
+    ("label", "channel"),
+    [
+        ("castle", 0),
+        ("/c/castle", 0),
+        ("Kit Fox", 1),
+        ("vulpes macrotis", 1),
+        ("kit fox, Vulpes macrotis", 1),
+        ("bamboo forest", 2),
+        ("BAMBOO_FOREST", 2),
+        ("3", 3),
+        (3, 3),
+        ("b", 4),
+    ],
+)
+def test_a_class_is_found_by_any_of_its_names(label, channel):
+    net = network.load(tiny.provider(head="second", labels=LABELS), None)
+    assert net.class_term(label) == ("second", channel)
+
+
+@pytest.mark.parametrize(
+    ("fields", "label", "said"),
+    [
+        ({}, "castle", "tiny has no layer of class scores"),
+        ({"head": "second"}, "castle", "tiny has no labels; give a class by number, 0 to 4"),
+        ({"head": "second", "labels": LABELS}, "castel", "no class 'castel'; did you mean castle"),
+        ({"head": "second", "labels": LABELS}, "5", "no class 5; its classes are 0 to 4"),
+    ],
+)
+def test_a_class_that_is_not_there_is_said(fields, label, said):
+    with pytest.raises(LayerError, match=said):
+        network.load(tiny.provider(**fields), None).class_term(label)

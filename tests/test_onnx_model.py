@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamkit.convert import onnx_model, oracles
-from dreamkit.convert.maps import Map, middle
+from dreamkit.convert.maps import Map, head, middle
 from dreamkit.errors import ConvertError
 
 onnx = pytest.importorskip("onnx")
@@ -247,3 +247,19 @@ def test_the_middle_is_where_a_network_has_come_down_to_a_sixteenth():
     assert middle(maps) == "b"
     assert middle({name: each for name, each in maps.items() if each.kind != "join"}) == "relu2"
     assert middle({"conv1": maps["conv1"], "relu1": maps["relu1"]}) == "relu1"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "labelled", "found"),
+    [
+        ([("fc", "other", 10, 0), ("prob", "softmax", 10, 0)], False, "fc"),
+        ([("fc", "other", 10, 32), ("prob", "softmax", 10, 32)], False, "fc"),
+        ([("conv", "other", 4, 8), ("fc", "other", 10, 0)], False, "fc"),
+        ([("conv", "other", 4, 8), ("fc", "other", 10, 32)], False, ""),  # any layer may end a network
+        ([("conv", "other", 4, 8), ("fc", "other", 10, 32)], True, "fc"),
+        ([("conv", "other", 4, 8), ("prob", "softmax", 10, 0)], False, ""),  # the scores are not to be had
+    ],
+)
+def test_the_head_is_the_layer_of_scores_before_a_softmax(kinds, labelled, found):
+    maps = {name: Map(channels, stride, 1, kind) for name, kind, channels, stride in kinds}
+    assert head(maps, labelled=labelled) == found

@@ -11,10 +11,11 @@ from conftest import ROOT
 from dreamkit import config
 
 README = (ROOT / "README.md").read_text()
+OPTIONS = ROOT / "docs" / "options.md"
 
 
 def options_table() -> str:
-    """The README's table of options, made from `DreamConfig`. `python tests/test_readme.py` puts it there."""
+    """The docs' table of options, made from `DreamConfig`. `python tests/test_readme.py` puts it there."""
     shown = {
         "layers": "the model's own",
         "max_size": "no limit",
@@ -38,12 +39,14 @@ def options_table() -> str:
 
 
 def test_the_options_are_those_of_the_config():
-    table = re.search(r"<!-- options -->\n(.*)\n<!-- end of options -->", README, re.S)
+    table = re.search(r"<!-- options -->\n(.*)\n<!-- end of options -->", OPTIONS.read_text(), re.S)
     assert table
     assert table[1] == options_table()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/convert.md", "docs/gallery.md", "docs/plugins.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+)
 def test_what_a_page_shows_exists(page):
     paths = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
     for path in paths:
@@ -56,7 +59,11 @@ def test_commands_are_known():
     commands = {command.callback.__name__ for command in app.registered_commands}
     groups = {group.name for group in app.registered_groups}
     assert (
-        set(re.findall(r"`?dreamkit (dream|atlas|compare|models|layers|plugins|convert)\b", README))
+        set(
+            re.findall(
+                r"`?dreamkit (dream|redo|recipes|atlas|compare|models|layers|plugins|convert)\b", README
+            )
+        )
         == commands | groups
     )
 
@@ -78,7 +85,7 @@ if __name__ == "__main__":
     text = re.sub(
         r"(<!-- options -->\n).*(<!-- end of options -->)",
         lambda match: f"{match[1]}{options_table()}\n{match[2]}",
-        README,
+        OPTIONS.read_text(),
         flags=re.S,
     )
-    (ROOT / "README.md").write_text(text)
+    OPTIONS.write_text(text)

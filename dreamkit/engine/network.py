@@ -193,7 +193,8 @@ class Network:
     def class_term(self, label: str | int) -> tuple[str, int]:
         """The layer and the channel whose activation is the score of a class, by its label or number.
 
-        Labels are compared without case; where one lists several names, any of them will do.
+        Labels are compared without case, an underscore being a space. Where one lists several names, any of
+        them will do, and of one with slashes its last part.
 
         Raises:
             LayerError: the network has no class scores, or no such class.
@@ -213,13 +214,14 @@ class Network:
         if not provider.labels:
             raise LayerError(f"{provider.name} has no labels; give a class by number, 0 to {count - 1}")
         names = {
-            name.strip().casefold(): number
-            for number, names in reversed(list(enumerate(provider.labels)))
-            for name in [*names.split(","), names]
+            name: number
+            for number, label in reversed(list(enumerate(provider.labels)))
+            for name in _names_in(label)
         }
-        if text.casefold() not in names:
-            raise LayerError(f"{provider.name} has no class {text!r}; {did_you_mean(text.casefold(), names)}")
-        return provider.head, names[text.casefold()]
+        (wanted, *_) = _names_in(text)
+        if wanted not in names:
+            raise LayerError(f"{provider.name} has no class {text!r}; {did_you_mean(wanted, names)}")
+        return provider.head, names[wanted]
 
     def map_size(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the map of `layer` for a whole picture of `size` (height, width)."""
@@ -584,6 +586,13 @@ def _most_alike(layer: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:
         fn_output_signature=tf.int32,
     )
     return tf.reshape(tf.gather(guide, tf.reshape(best, [-1])[:count]), tf.shape(layer))
+
+
+def _names_in(label: str) -> list[str]:
+    """All that a class can be called by its label: `/c/castle` or `kit fox, Vulpes macrotis`."""
+    plain = " ".join(label.replace("_", " ").casefold().split())
+    each = [name.strip() for name in plain.split(",")]
+    return list(dict.fromkeys([plain, *each, *(name.rpartition("/")[2] for name in each)]))
 
 
 def _folder_digest(folder: Path) -> str:
