@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit import images, recipes
-from dreamkit.config import DEFAULT_MODEL, DreamConfig
-from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, ModelError, RecipeError
+from dreamkit.config import DEFAULT_MODEL, DreamConfig, default, plain
+from dreamkit.errors import (
+    ConfigError,
+    DreamkitWarning,
+    Interrupted,
+    ModelError,
+    RecipeError,
+    did_you_mean,
+    shown,
+)
 from dreamkit.plugins import Registry
 from dreamkit.providers import ModelProvider, Preprocess
 from dreamkit.recipes import File, Recipe, Share
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
 PathLike: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
 Weights: TypeAlias = PathLike | Mapping[str, PathLike] | None
-_SHAPES_DIFFER = 1.02  # the ratio of two sides' ratios from which a mask does not fit a picture
+_SHAPES_DIFFER = 0.02  # of a side, by which a mask that fits a picture may be off, beside one pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ def dream(
     *,
     weights: Weights = None,
     config: DreamConfig | None = None,
-    recipe: str | Recipe | None = None,
+    recipe: PathLike | Recipe | None = None,
     guide: Source = None,
     mask: Source | Mapping[str, Source] = None,
     on_step: Callable[[Step], None] | None = None,
@@ -133,7 +141,7 @@ def render(
     *,
     weights: Weights = None,
     config: DreamConfig | None = None,
-    recipe: str | Recipe | None = None,
+    recipe: PathLike | Recipe | None = None,
     guide: Source = None,
     mask: Source | Mapping[str, Source] = None,
     on_step: Callable[[Step], None] | None = None,
@@ -142,7 +150,7 @@ def render(
     """Like `dream`, and returns the `Dream` with its recipe, which can be saved."""
     if config is not None and recipe is not None:
         raise ConfigError("config and recipe are both given; give one, and options over it")
-    found = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    found = _recipe(recipe)
     shares, options = cast(found, shares_of(model), options, weights=weights)
     config = found.config(**options) if found else DreamConfig.of(config, **options)
     gathered = gather(image, config, shares, found, guide=guide, mask=mask)
@@ -168,11 +176,22 @@ def redo(
         RecipeError: the picture carries no recipe, or something that it was made of is not given.
     """
     found = recipes.of_picture(dreamed)
-    shares = shares_of(model) or found.shares
-    gathered = remembered(gather(image, found.config(), shares, found, guide=guide, mask=mask), found)
+    shares, options = cast(found, shares_of(model), {})
+    gathered = gather(image, found.config(**options), shares, found, guide=guide, mask=mask)
+    gathered = remembered(gathered, found)
     told = parts(gathered.shares, weights)
     differences(found, told)
     return make(gathered, told, on_step)
+
+
+def _recipe(given: PathLike | Recipe | None) -> Recipe | None:
+    if given is None or isinstance(given, Recipe):
+        return given
+    if not isinstance(given, str | os.PathLike):
+        raise ConfigError(
+            f"recipe is a {type(given).__name__}; give a name, a path or what recipes.find returned"
+        )
+    return recipes.find(os.fspath(given))
 
 
 def shares_of(model: Models) -> tuple[Share, ...]:
@@ -206,17 +225,21 @@ def cast(
             for share, own in zip(given, recipe.shares, strict=True)
         ), options
     chosen = tuple(given) or (Share(DEFAULT_MODEL),)
-    if options.get("layers") is None and all(share.layers is None for share in chosen):
-        options["layers"] = None
+    if "schedule" not in options:
         options["schedule"] = tuple(
             {name: value for name, value in octave.items() if name != "layers"}
             for octave in recipe.options.get("schedule", ())
         )
+    own_layers = options.get("layers") is None and all(share.layers is None for share in chosen)
+    if own_layers:
+        options["layers"] = None
+    if own_layers or not given:
         names = " and ".join(_name(share.model) for share in chosen)
-        whose = " and ".join(published)
+        whose = shown(" and ".join(published))
         absent = "" if given else f", which is not at hand (--model {published[0]} asks for it)"
+        how = " with its own default layers" if own_layers else ""
         warnings.warn(
-            f"{recipe.name} was made with {whose}{absent}; {names} dreams it with its own default layers",
+            f"{recipe.name} was made with {whose}{absent}; {names} dreams it{how}",
             DreamkitWarning,
             stacklevel=2,
         )
@@ -264,12 +287,22 @@ def gather(
         )
     picture = open_picture(image, config)
     height, width = config.size if picture is None else picture.pixels.shape[:2]
+    if picture is None and height * width > config.max_pixels:
+        raise ConfigError(
+            f"size is {width} x {height} pixels, more than the {config.max_pixels} allowed; make it "
+            "smaller or raise --max-pixels"
+        )
     given: dict[str, Source] = dict(mask) if isinstance(mask, Mapping) else {} if mask is None else {"": mask}
+    used = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, shares)
+    for name in given:
+        if name and name not in used:
+            among = did_you_mean(name, used) if used else "only a recipe's terms are; give it without a name"
+            raise ConfigError(f"no term is under the mask {shown(name)}; {among}")
     if recipe is not None:
-        guide = guide if guide is not None else _named(recipe, recipe.guide, "guide")
+        guide = guide if guide is not None else _named(recipe, recipe.guide, "guide", config)
         for name, file in recipe.masks.items():
-            if name not in given:
-                given[name] = _named(recipe, file, f"mask {name}".strip())
+            if name not in given and name in ("", *used):
+                given[name] = _named(recipe, file, f"mask {shown(name)}".strip(), config)
     opened = open_picture(guide, config)
     return Ingredients(
         config,
@@ -282,25 +315,27 @@ def gather(
 
 def _told(file: File) -> str:
     """A file that a recipe tells of, in a message."""
-    return f"{file.name or 'a picture from memory'} (SHA-256 {file.sha256})"
+    return f"{shown(file.name) or 'a picture from memory'} (SHA-256 {shown(file.sha256, 64)})"
 
 
-def _named(recipe: Recipe, file: File | None, what: str) -> Source:
+def _named(recipe: Recipe, file: File | None, what: str, config: DreamConfig) -> Source:
     """The file that a recipe names, from its own folder or out of itself."""
     if file is None:
         return None
+    option, _, name = what.partition(" ")
+    otherwise = f"give it with --{option} {name}{'=' if name else ''}FILE"
     if file.data:
-        return Image.open(io.BytesIO(file.data), formats=("PNG",))
+        # The recipe's own limit is no limit to what it brings.
+        most = min(config.max_pixels, default("max_pixels"))
+        return images.from_png(file.data, most, f"the {what} in {recipe.name}", otherwise)
     if recipe.folder is None:
-        option = (
-            "--guide FILE"
-            if what == "guide"
-            else "--mask FILE"
-            if what == "mask"
-            else f"--mask {what[5:]}=FILE"
+        raise RecipeError(f"{recipe.name} was dreamed with the {what} {_told(file)}; {otherwise}")
+    path = recipe.folder / file.name
+    if not os.path.isfile(path):
+        raise RecipeError(
+            f"{recipe.name} names the {option} {file.name}, which is not beside it; {otherwise}"
         )
-        raise RecipeError(f"{recipe.name} was dreamed with the {what} {_told(file)}; give it with {option}")
-    return recipe.folder / file.name
+    return path
 
 
 def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.Picture:
@@ -309,8 +344,9 @@ def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.
     if opened is None:
         raise ConfigError("a mask is None; give a path, a Pillow image or an array")
     height, width, _ = opened.pixels.shape
-    ratio = (width / height) / (size[1] / size[0])
-    if not 1 / _SHAPES_DIFFER <= ratio <= _SHAPES_DIFFER:
+    # Either side may be the one that was rounded.
+    off = [abs(width * size[0] / height - size[1]), abs(height * size[1] / width - size[0])]
+    if not any(each <= 1 + _SHAPES_DIFFER * side for each, side in zip(off, size[::-1], strict=True)):
         raise ConfigError(
             f"the mask {opened.name or 'from memory'} has {width} x {height} pixels and the picture "
             f"{size[1]} x {size[0]}; give one of the same shape"
@@ -324,12 +360,17 @@ def remembered(gathered: Ingredients, recipe: Recipe) -> Ingredients:
     def checked(
         picture: images.Picture | None, file: File | None, what: str, otherwise: str
     ) -> images.Picture | None:
-        if picture is None or file is None or file.data:
+        if picture is None:
             return picture
-        if picture.sha256 == file.sha256:
+        if file is not None and picture.sha256 == file.sha256:
             return replace(picture, name=file.name)
         told = picture.name or "what is given"
-        warnings.warn(f"{told} is not the {what} {_told(file)}; {otherwise}", DreamkitWarning, stacklevel=3)
+        differs = (
+            f"{recipe.name} was dreamed without a {what}"
+            if file is None
+            else f"{told} is not the {what} {_told(file)}"
+        )
+        warnings.warn(f"{differs}; {otherwise}", DreamkitWarning, stacklevel=3)
         return picture
 
     masks = {
@@ -338,7 +379,7 @@ def remembered(gathered: Ingredients, recipe: Recipe) -> Ingredients:
     }
     return replace(
         gathered,
-        picture=checked(gathered.picture, recipe.photograph, "photograph", "it is dreamed as that one was"),
+        picture=checked(gathered.picture, recipe.photograph, "photograph", "this is dreamed as that was"),
         guide=checked(gathered.guide, recipe.guide, "guide", "the dream will differ"),
         masks=masks,
     )
@@ -346,24 +387,27 @@ def remembered(gathered: Ingredients, recipe: Recipe) -> Ingredients:
 
 def differences(recipe: Recipe, told: Sequence[Part]) -> None:
     """Warns of whatever a finished dream was made with that is another now."""
+    before = [share.model for share in recipe.shares]
+    names = [part.network.provider.name for part in told]
+    if before != names:
+        warnings.warn(
+            f"{recipe.name} was dreamed by {shown(' and '.join(before))}, and {' and '.join(names)} "
+            "dreams it now",
+            DreamkitWarning,
+            stacklevel=3,
+        )
     for share, part in zip(recipe.shares, told, strict=False):
         name = part.network.provider.name
-        if share.model != name:
+        if share.model == name and share.sha256 != part.network.digest:
             warnings.warn(
-                f"{recipe.name} was dreamed by {share.model}, and {name} dreams it now",
-                DreamkitWarning,
-                stacklevel=3,
-            )
-        elif share.sha256 != part.network.digest:
-            warnings.warn(
-                f"the weights of {name} are not those of {recipe.name} (SHA-256 {share.sha256[:12]}..., now "
-                f"{part.network.digest[:12]}...); the dream will differ",
+                f"the weights of {name} are not those of {recipe.name} (SHA-256 {shown(share.sha256, 15)}, "
+                f"now {part.network.digest[:12]}...); the dream will differ",
                 DreamkitWarning,
                 stacklevel=3,
             )
     now = recipes.versions()
     others = [
-        f"{name} {version} (now {now.get(name, 'unknown')})"
+        f"{shown(name)} {shown(version)} (now {now.get(name, 'unknown')})"
         for name, version in recipe.versions.items()
         if now.get(name) != version
     ]
@@ -383,8 +427,6 @@ def parts(
     Raises:
         ModelError, WeightsError: as `load`; or weights are given for a network that is not there.
     """
-    from dreamkit.engine.dream import Part
-
     names = [_name(share.model) for share in shares]
     if isinstance(weights, Mapping):
         for name in weights:
@@ -394,17 +436,19 @@ def parts(
         raise ConfigError(
             f"one weights file is given and {len(shares)} networks dream; say whose it is: {names[0]}=PATH"
         )
-    loaded: dict[str, Network] = {}
-    found = []
-    for name, share in zip(names, shares, strict=True):
-        path = weights.get(name) if isinstance(weights, Mapping) else weights
-        if isinstance(share.model, str) and share.model in loaded:
-            network = loaded[share.model]
-        else:
-            network = load(share.model, path, progress=progress)
-            loaded[name] = network
-        found.append(Part(network, share.weight, share.layers))
-    return found
+    # Every model and file is found before the first network is loaded, for which TensorFlow is imported.
+    registry = Registry()
+    files = [weights.get(name) if isinstance(weights, Mapping) else weights for name in names]
+    found = [_found(share.model, path, progress, registry) for share, path in zip(shares, files, strict=True)]
+    from dreamkit.engine.dream import Part
+
+    loaded: dict[int, Network] = {}
+    told = []
+    for share, (provider, path) in zip(shares, found, strict=True):
+        network = loaded.get(id(provider)) or _loaded(provider, path)
+        loaded[id(provider)] = network
+        told.append(Part(network, share.weight, share.layers))
+    return told
 
 
 def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], None] | None = None) -> Dream:
@@ -445,7 +489,7 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
                 "name": part.network.provider.name,
                 "sha256": part.network.digest,
                 "weight": part.weight,
-                "layers": share.layers,
+                "layers": plain(share.layers),
                 "dreamed": dreamed,
             }
             for part, share, dreamed in zip(told, gathered.shares, outcome.layers, strict=True)
@@ -461,7 +505,10 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
 
 def _kept(mask: images.Picture) -> File:
     """A mask in a recipe: the name of its file, or where there is none, itself."""
-    return File(mask.name, mask.sha256, b"" if mask.name else images.to_png(images.strengths(mask)))
+    if mask.name:
+        return File(mask.name, mask.sha256)
+    grey = images.strengths(mask)  # which is what comes out of the recipe again, and so what is hashed
+    return File("", images.from_memory(grey).sha256, images.to_png(grey))
 
 
 def load(
@@ -478,20 +525,33 @@ def load(
         ModelError: no such model, or it cannot be dreamed with.
         WeightsError: its weights cannot be found, fetched or read.
     """
+    return _loaded(*_found(model, weights, progress, Registry()))
+
+
+def _found(
+    model: Model,
+    weights: PathLike | None,
+    progress: Callable[[int, int], None] | None,
+    registry: Registry,
+) -> tuple[ModelProvider | Network, Path | None]:
+    """A model's provider and its weights file; a network that is loaded is itself."""
     if isinstance(model, str):
-        provider = Registry().provider(model)
+        provider = registry.provider(model)
     elif isinstance(model, ModelProvider):
         provider = model
     else:
         from dreamkit.engine.network import Network
 
         if isinstance(model, Network):
-            return model
+            return model, None
         provider = _bare(model)
-    path = resolve(provider, weights, progress)
+    return provider, resolve(provider, weights, progress)
+
+
+def _loaded(provider: ModelProvider | Network, path: Path | None) -> Network:
     from dreamkit.engine import network
 
-    return network.load(provider, path)
+    return provider if isinstance(provider, network.Network) else network.load(provider, path)
 
 
 def _bare(model: Any) -> ModelProvider:

@@ -178,7 +178,7 @@ class DreamConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain JSON values."""
-        return {name: _plain(getattr(self, name)) for name in option_names()}
+        return {name: plain(getattr(self, name)) for name in option_names()}
 
 
 def option_names() -> list[str]:
@@ -213,11 +213,11 @@ def _written(number: float) -> str:
     return f"{number:g}" if isinstance(number, float) else str(number)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """`value` with lists for tuples and dicts for mappings, as JSON has them."""
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+        return {key: plain(each) for key, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
@@ -228,32 +228,35 @@ def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any
         return None
     if "choices" in limits:
         if not isinstance(value, str) or value not in limits["choices"]:
-            raise ConfigError(f"{name} is {_shown(value)}; choose {_range(limits)}")
+            raise ConfigError(f"{name} is {quoted(value)}; choose {_range(limits)}")
         return value
     if kind == "bool":
         if not isinstance(value, bool):
-            raise ConfigError(f"{name} is {_shown(value)}; it is True or False")
+            raise ConfigError(f"{name} is {quoted(value)}; it is True or False")
         return value
     whole = kind.startswith("int")
-    number = _number(value, whole=whole)
+    found = number(value, whole=whole)
     if (
-        number is None
-        or number < limits.get("least", -math.inf)
-        or number <= limits.get("above", -math.inf)
-        or number > limits.get("most", math.inf)
+        found is None
+        or found < limits.get("least", -math.inf)
+        or found <= limits.get("above", -math.inf)
+        or found > limits.get("most", math.inf)
     ):
         kind = "whole number" if whole else "number"
-        raise ConfigError(f"{name} is {_shown(value)}; it takes a {kind}, {_range(limits)}")
-    return number
+        raise ConfigError(f"{name} is {quoted(value)}; it takes a {kind}, {_range(limits)}")
+    return found
 
 
-def _shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A wrong value on one short line."""
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except (ValueError, RecursionError):  # numbers of thousands of digits, or lists in lists in lists
+        return f"an endless {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _number(value: Any, *, whole: bool) -> int | float | None:
+def number(value: Any, *, whole: bool) -> int | float | None:
     """`value` as an int or a finite float, None where it is neither. A bool is no number."""
     if isinstance(value, bool):
         return None
@@ -270,15 +273,15 @@ def _layers(value: Any) -> Layers:
     if value is None:
         return None
     if isinstance(value, Mapping) and value and "layer" not in value and "class" not in value:
-        weights = {layer: _number(weight, whole=False) for layer, weight in value.items()}
+        weights = {layer: number(weight, whole=False) for layer, weight in value.items()}
         for layer, weight in weights.items():
             if not isinstance(layer, str) or not layer.strip() or weight is None:
-                pair = f"{_shown(layer)}: {_shown(value[layer])}"
+                pair = f"{quoted(layer)}: {quoted(value[layer])}"
                 raise ConfigError(f"layers has {pair}; it maps layers to numbers")
         return weights  # type: ignore[return-value]
     terms = (value,) if isinstance(value, str | Mapping) else value
     if not isinstance(terms, list | tuple) or not terms:
-        raise ConfigError(f"layers is {_shown(value)}; name at least one layer, such as mixed3,mixed5=0.5")
+        raise ConfigError(f"layers is {quoted(value)}; name at least one layer, such as mixed3,mixed5=0.5")
     return tuple(_term(each, value) for each in terms)
 
 
@@ -287,17 +290,17 @@ def _term(value: Any, layers: Any) -> str | dict[str, Any]:
     if isinstance(value, str) and value.strip():
         return value
     if not isinstance(value, Mapping) or not value:
-        raise ConfigError(f"layers is {_shown(layers)}; name at least one layer, such as mixed3,mixed5=0.5")
+        raise ConfigError(f"layers is {quoted(layers)}; name at least one layer, such as mixed3,mixed5=0.5")
     term: dict[str, Any] = {}
     for key, given in value.items():
         if key not in _TERM:
-            raise ConfigError(f"layers has a table with {_shown(key)}; {did_you_mean(str(key), _TERM)}")
+            raise ConfigError(f"layers has a table with {quoted(key)}; {did_you_mean(str(key), _TERM)}")
         takes, check = _TERM[key]
         term[key] = check(given)
         if term[key] is None:
-            raise ConfigError(f"layers has {key} = {_shown(given)}; it takes {takes}")
+            raise ConfigError(f"layers has {key} = {quoted(given)}; it takes {takes}")
     if ("layer" in term) == ("class" in term):
-        raise ConfigError(f"layers has {_shown(value)}; a table names either a layer or a class")
+        raise ConfigError(f"layers has {quoted(value)}; a table names either a layer or a class")
     for one, other in (
         ("class", "channels"),
         ("class", "place"),
@@ -305,7 +308,7 @@ def _term(value: Any, layers: Any) -> str | dict[str, Any]:
         ("channels", "direction"),
     ):
         if one in term and other in term:
-            raise ConfigError(f"layers has {_shown(value)}; {one} and {other} exclude each other")
+            raise ConfigError(f"layers has {quoted(value)}; {one} and {other} exclude each other")
     return term
 
 
@@ -313,13 +316,18 @@ def _name(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
+def _class(value: Any) -> str | int | None:
+    whole = number(value, whole=True)
+    return _name(value) if whole is None else int(whole) if 0 <= whole < _MOST_WHOLE else None
+
+
 def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int | float, ...] | None]:
     """A check for a list of numbers, not negative where they are whole."""
 
     def check(value: Any) -> tuple[int | float, ...] | None:
-        found = tuple(_number(each, whole=whole) for each in value) if isinstance(value, list | tuple) else ()
+        found = tuple(number(each, whole=whole) for each in value) if isinstance(value, list | tuple) else ()
         if not least <= len(found) <= most or not all(
-            each is not None and (not whole or each >= 0) for each in found
+            each is not None and (not whole or 0 <= each < _MOST_WHOLE) for each in found
         ):
             return None
         return found  # type: ignore[return-value]
@@ -327,14 +335,12 @@ def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int
     return check
 
 
+_MOST_WHOLE = 1 << 31  # no network has as many channels, places or classes
 _MOST_CHANNELS = 65_536  # in one list; no network that we know has a tenth of it in a layer
 _TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "layer": ("a layer's name", _name),
-    "class": (
-        "a label or a number",
-        lambda value: value if _number(value, whole=True) is not None else _name(value),
-    ),
-    "weight": ("a number", lambda value: _number(value, whole=False)),
+    "class": ("a label or a number from 0", _class),
+    "weight": ("a number", lambda value: number(value, whole=False)),
     "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
     "place": ("column and row, such as [12, 7]", _list_of(2, 2, whole=True)),
     "direction": ("a list of numbers, one for each channel", _list_of(1, _MOST_CHANNELS, whole=False)),
@@ -346,20 +352,20 @@ _TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 def _size(value: Any) -> tuple[int, int]:
     sides = value if isinstance(value, list | tuple) else (value, value)
-    lengths = [_number(side, whole=True) for side in sides]
+    lengths = [number(side, whole=True) for side in sides]
     if len(lengths) != 2 or not all(length is not None and 1 <= length <= 65_536 for length in lengths):
         raise ConfigError(
-            f"size is {_shown(value)}; it takes one side or height and width, each 1 to 65536 pixels"
+            f"size is {quoted(value)}; it takes one side or height and width, each 1 to 65536 pixels"
         )
     return lengths[0], lengths[1]  # type: ignore[return-value]
 
 
 def _unit(value: Any) -> tuple[float, float, float]:
     units = value if isinstance(value, list | tuple) else (value,) * 3
-    found = [_number(each, whole=False) for each in units]
+    found = [number(each, whole=False) for each in units]
     if len(found) != 3 or not all(each is not None and 0 < each <= 255 for each in found):
         raise ConfigError(
-            f"unit is {_shown(value)}; it takes one number or three, each above 0, at most 255 pixel values"
+            f"unit is {quoted(value)}; it takes one number or three, each above 0, at most 255 pixel values"
         )
     return tuple(found)  # type: ignore[return-value]
 
@@ -369,14 +375,14 @@ _SCHEDULED = ("layers", "steps", "step_size", "jitter")
 
 def _schedule(value: Any) -> tuple[dict[str, Any], ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"schedule is {_shown(value)}; it takes a list of tables, one for each octave")
+        raise ConfigError(f"schedule is {quoted(value)}; it takes a list of tables, one for each octave")
     if len(value) > 32:
         raise ConfigError(f"schedule has {len(value)} octaves; it takes at most 32")
     checked = []
     for octave in value:
         for name in octave:
             if name not in _SCHEDULED:
-                raise ConfigError(f"schedule has {_shown(name)}; {did_you_mean(str(name), _SCHEDULED)}")
+                raise ConfigError(f"schedule has {quoted(name)}; {did_you_mean(str(name), _SCHEDULED)}")
         known = {option.name: option for option in fields(DreamConfig)}
         checked.append(
             {

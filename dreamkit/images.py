@@ -34,6 +34,7 @@ _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
 _reading = threading.RLock()
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk
 _EXIF_LIMIT = 60_000  # bytes; a JPEG's EXIF block ends at 64 KiB
+_TEXT_LIMIT = 48 << 20  # bytes; Pillow reads 64 MiB of a PNG's texts in all
 # What is read. Pillow knows more, some of which it hands to other programs.
 _READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "TGA", "JPEG2000")
 _TURNS = {  # EXIF's orientations, but for the first, which is upright
@@ -75,13 +76,7 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
         ImageError: no such file, no picture, a damaged one, or one of more than `max_pixels` pixels,
             which is refused before it is decoded.
     """
-    if str(path).startswith(("http://", "https://")):
-        raise ImageError(f"{path} is an address; download the picture first")
-    path = Path(path)
-    # os.path's own questions: they answer no, where Path's raise, for a name that cannot be one.
-    if not os.path.isfile(path):
-        what = "is a folder, not a picture" if os.path.isdir(path) else "does not exist"
-        raise ImageError(f"{path} {what}; give the path of a picture")
+    path = _file(path)
     try:
         with path.open("rb") as file, _pillow():
             if not os.fstat(file.fileno()).st_size:
@@ -89,12 +84,7 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             with Image.open(file, formats=_READABLE) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise ImageError(
-                        f"{path} has {width} x {height} pixels, more than the {max_pixels} allowed; "
-                        "shrink it or raise --max-pixels"
-                    )
+                _check_pixels(image, max_pixels, str(path), "shrink it or raise --max-pixels")
                 picture = _decode(image, str(path))
     except (ImageError, DreamkitWarning):
         raise
@@ -138,6 +128,23 @@ def from_memory(image: Image.Image | NDArray[Any]) -> Picture:
         picture.pixels.tobytes() + (b"" if picture.alpha is None else picture.alpha.tobytes())
     )
     return replace(picture, sha256=digest.hexdigest())
+
+
+def from_png(data: bytes, max_pixels: int, name: str, otherwise: str) -> Picture:
+    """A picture out of a recipe, like `from_memory`. A message calls it `name`, and ends in `otherwise`.
+
+    Raises:
+        ImageError: no PNG, a damaged one, or one of more than `max_pixels` pixels, which is not decoded.
+    """
+    try:
+        with _pillow(), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            _check_pixels(image, max_pixels, name, otherwise)
+            image.load()
+            return from_memory(image)
+    except (ImageError, DreamkitWarning):
+        raise
+    except Exception as error:  # as in `read`
+        raise ImageError(f"{name} is damaged ({first_line(error)[:120]}); {otherwise}") from error
 
 
 def shrink(picture: Picture, max_size: int | None) -> Picture:
@@ -270,6 +277,7 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     Raises:
         ImageError: the file is no readable picture.
     """
+    path = _file(path)  # a pipe would be waited on for ever
     try:
         with _pillow(), Image.open(path, formats=_READABLE) as image:
             text = image.info.get(_RECIPE_KEY) or _exif(image).get(ExifTags.Base.ImageDescription)
@@ -280,6 +288,23 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) and "dreamkit" in recipe else None
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    """`path`, where a file is there."""
+    if str(path).startswith(("http://", "https://")):
+        raise ImageError(f"{path} is an address; download the picture first")
+    # os.path's own questions: they answer no, where Path's raise, for a name that cannot be one.
+    if not os.path.isfile(path):
+        what = "is a folder, not a picture" if os.path.isdir(path) else "does not exist"
+        raise ImageError(f"{path} {what}; give the path of a picture")
+    return Path(path)
+
+
+def _check_pixels(image: Image.Image, most: int, name: str, otherwise: str) -> None:
+    width, height = image.size
+    if width * height > most:
+        raise ImageError(f"{name} has {width} x {height} pixels, more than the {most} allowed; {otherwise}")
 
 
 def _exif(image: Image.Image) -> Mapping[int, Any]:
@@ -352,12 +377,13 @@ def _to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Imag
 
 def _metadata(name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
-    if name == "PNG":
+    if name == "PNG" and len(text) <= _TEXT_LIMIT:
         chunk = PngImagePlugin.PngInfo()
         chunk.add_itxt(_RECIPE_KEY, text)
         return {"pnginfo": chunk}
     if len(text) > _EXIF_LIMIT:
-        _warn("the recipe is too long for this format and is left out; use .png to keep it")
+        instead = "give masks as files" if name == "PNG" else "use .png"
+        _warn(f"the recipe is too long for this format and is left out; {instead} to keep it")
         return {}
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = text

@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from dreamkit import hookspecs
-from dreamkit.errors import DreamkitWarning, ModelError, did_you_mean, first_line
+from dreamkit.errors import DreamkitWarning, ModelError, did_you_mean, first_line, shown
 from dreamkit.providers import ModelProvider
 from dreamkit.version import __version__
 
@@ -56,7 +56,8 @@ class Registry:
         """
         if not self.owner(name):
             raise ModelError(
-                f"there is no model {name!r}; {did_you_mean(name, self._providers)} (plugins bring more)"
+                f"there is no model {shown(name)!r}; {did_you_mean(name, self._providers)} "
+                "(plugins bring more)"
             )
         provider = self._providers[name][0]
         if provider.setup:

@@ -31,7 +31,6 @@ from dreamkit.plugins import Registry
 Array = npt.NDArray[Any]
 
 LAYERS = ("mixed4",)
-_OBJECTIVE = "mean-square"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def arithmetic(model: Any, layer: str, side: int) -> float:
 def _goals() -> list[Any]:
     from dreamkit.engine.network import Goal
 
-    return [Goal(layer, _OBJECTIVE) for layer in LAYERS]
+    return [Goal(layer, "mean-square") for layer in LAYERS]
 
 
 def step_seconds(networks: Mapping[str, Any], side: int = 512, rounds: int = 7) -> dict[str, float]:

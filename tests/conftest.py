@@ -126,6 +126,32 @@ def run(tmp_path, monkeypatch, capsys, tiny_plugin):
 
 
 @pytest.fixture
+def second(monkeypatch):
+    """More networks beside `tiny`: `other`, and `sorter` with class scores and labels, `counter` without."""
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "data" / "dreamkit-second"))
+
+
+_loaded = {}
+
+
+@pytest.fixture
+def loaded_once(monkeypatch):
+    """Networks that need no file are loaded and compiled once for all tests that ask for this."""
+    from dreamkit.engine import network
+
+    load = network.load
+
+    def kept(provider, weights):
+        if weights is not None:
+            return load(provider, weights)
+        if provider.name not in _loaded:
+            _loaded[provider.name] = load(provider, None)
+        return _loaded[provider.name]
+
+    monkeypatch.setattr(network, "load", kept)
+
+
+@pytest.fixture
 def picture(tmp_path, photo):
     path = tmp_path / "photo.jpg"
     Image.fromarray(photo).save(path)

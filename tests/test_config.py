@@ -31,7 +31,7 @@ table_keys = {
 tables = st.one_of(
     st.fixed_dictionaries(
         {"layer": names},
-        optional={"channels": channels, "place": st.tuples(st.integers(0), st.integers(0)), **table_keys},
+        optional={"channels": channels, "place": st.tuples(*[st.integers(0, 2**31 - 1)] * 2), **table_keys},
     ),
     st.fixed_dictionaries(
         {"layer": names, "direction": st.lists(numbers, min_size=1, max_size=3).map(tuple)},

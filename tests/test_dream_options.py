@@ -9,7 +9,7 @@ import tiny
 from dreamkit import DreamConfig
 from dreamkit.engine import colour, network
 from dreamkit.engine.dream import Part, dream
-from dreamkit.errors import ConfigError
+from dreamkit.errors import ConfigError, DreamkitWarning
 
 COMBINED = {
     "layers": [
@@ -281,3 +281,20 @@ def test_what_is_asked_for_changes_nothing_of_what_is_not(net, photo):
     """Every new option at its neutral value is the dream without it."""
     neutral = {"tv": 0.0, "l2": 0.0, "rotate": 0.0, "zoom": 0.0, "border": 0, "schedule": (), "color": "free"}
     assert np.array_equal(dreamed(photo, [net]), dreamed(photo, [net], **neutral))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"layers": "second:1", "guide": True}, "the guide guides nothing"),
+        (
+            {"layers": [{"layer": "second", "mask": "left"}], "unnamed": True},
+            "the mask without a name masks nothing",
+        ),
+    ],
+)
+def test_what_has_no_say_is_told(net, photo, guide, regions, more, said):
+    given = {"guide": guide} if more.pop("guide", False) else {}
+    masks = {**regions, "": regions["right"]} if more.pop("unnamed", False) else {}
+    with pytest.warns(DreamkitWarning, match=said):
+        dreamed(photo, [net], regions=masks, **given, **more)

@@ -315,7 +315,7 @@ def test_the_size_of_a_map_is_that_of_its_activations(size):
         assert net.channels(layer) == seen.shape[3]
 
 
-LABELS = ["/c/castle", "kit fox, Vulpes macrotis", "Bamboo_forest", "tower", "a/b"]
+LABELS = ["/c/castle", "kit fox, Vulpes macrotis", "Bamboo_forest", "tower", "/l/library/indoor"]
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,9 @@ LABELS = ["/c/castle", "kit fox, Vulpes macrotis", "Bamboo_forest", "tower", "a/
         ("BAMBOO_FOREST", 2),
         ("3", 3),
         (3, 3),
-        ("b", 4),
+        ("library indoor", 4),
+        ("library/indoor", 4),
+        ("indoor", 4),
     ],
 )
 def test_a_class_is_found_by_any_of_its_names(label, channel):

@@ -12,7 +12,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError
+from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError, shown
 
 if TYPE_CHECKING:
     from dreamkit import api
@@ -218,9 +218,8 @@ def redo(
     found = recipes.of_picture(dreamed)
     own = _weights(weights)
     with terminal.own_lines_only(verbose=verbose):
-        read = api.gather(
-            image, found.config(), _shares(model) or found.shares, found, guide=guide, mask=_masks(mask)
-        )
+        shares, options = api.cast(found, _shares(model), {})
+        read = api.gather(image, found.config(**options), shares, found, guide=guide, mask=_masks(mask))
         gathered = api.remembered(read, found)
         path = _output(dreamed, output, gathered, "redo", overwrite=overwrite)
 
@@ -315,8 +314,7 @@ def _shares(models: list[str] | None) -> tuple[Any, ...]:
             weight = float(number)
         except ValueError:
             raise ConfigError(f"--model is {text!r}; after = comes a weight, such as vgg16=0.5") from None
-        # A weight is checked like any other number.
-        shares.append(Share(name, config.DreamConfig.of(layers={name: weight}).layers[name]))  # type: ignore[call-overload,index]
+        shares.append(Share(name, weight))
     return tuple(shares)
 
 
@@ -366,8 +364,10 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     sides = text.lower().replace("×", "x").split("x")
-    if len(sides) > 2 or not all(side.strip().isdecimal() for side in sides):
-        raise ConfigError(f"--size is {text!r}; write one side or width x height, such as 512 or 640x480")
+    if len(sides) > 2 or not all(side.strip().isdecimal() and len(side) < 20 for side in sides):
+        raise ConfigError(
+            f"--size is {shown(text)!r}; write one side or width x height, such as 512 or 640x480"
+        )
     return int(sides[-1]), int(sides[0])
 
 

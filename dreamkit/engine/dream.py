@@ -24,7 +24,7 @@ from dreamkit.engine.pull import Pull
 from dreamkit.engine.resize import Pixels, add_resized, resize
 from dreamkit.engine.spectrum import Spectrum
 from dreamkit.engine.transforms import Warp
-from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, LayerError
+from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, LayerError, shown
 
 Grow = Callable[[NDArray[np.uint8], Pixels, tuple[int, int]], Pixels]
 
@@ -155,6 +155,10 @@ def _plan(
     return run
 
 
+def _warn(message: str) -> None:
+    warnings.warn(message, DreamkitWarning, stacklevel=4)
+
+
 class _Asked:
     """What the networks are asked for in each octave: pulls, made once for each entry of the schedule."""
 
@@ -181,6 +185,12 @@ class _Asked:
         # Without a mask in one place, the dream goes everywhere.
         everywhere = any(self.mask(pull) is None for pull in pulls)
         self.masks = [] if everywhere else [self._strengths[pull.mask] for pull in pulls]
+        if guide is not None and not any(pull.is_guided for pull in pulls):
+            _warn(
+                "the guide guides nothing: terms of channels, neurons, directions and classes are not guided"
+            )
+        if "" in strengths and all(pull.mask for pull in pulls):
+            _warn("the mask without a name masks nothing: every term is under a mask of its own")
 
     def pulls(self, octave: int) -> list[Pull]:
         """The pulls of octave `octave`, counted from 0."""
@@ -214,7 +224,8 @@ class _Asked:
         for term, each in terms.items():
             if term.mask and term.mask not in self._strengths:
                 raise ConfigError(
-                    f"the mask {term.mask!r} of {term} is not given; give it with --mask {term.mask}=FILE"
+                    f"the mask {shown(term.mask)!r} of {term} is not given; "
+                    f"give it with --mask {shown(term.mask)}=FILE"
                 )
             regions.setdefault(term.mask, {})[term] = each
         weights = {name: sum(map(abs, under.values())) for name, under in regions.items()}

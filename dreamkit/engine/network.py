@@ -8,6 +8,7 @@ convolutions *before* the graph is differentiated, so the backward pass is folde
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,15 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tensorflow.python.grappler import tf_optimizer
 
 from dreamkit import folders
-from dreamkit.errors import LayerError, ModelError, NetworkMemoryError, WeightsError, did_you_mean, first_line
+from dreamkit.errors import (
+    LayerError,
+    ModelError,
+    NetworkMemoryError,
+    WeightsError,
+    did_you_mean,
+    first_line,
+    shown,
+)
 from dreamkit.providers import ModelProvider, SavedModel
 
 Forward = Callable[[Sequence[str]], Callable[[tf.Tensor], list[tf.Tensor]]]
@@ -194,7 +203,7 @@ class Network:
         """The layer and the channel whose activation is the score of a class, by its label or number.
 
         Labels are compared without case, an underscore being a space. Where one lists several names, any of
-        them will do, and of one with slashes its last part.
+        them will do; of `/l/library/indoor`, `library indoor` and `indoor` as well.
 
         Raises:
             LayerError: the network has no class scores, or no such class.
@@ -208,8 +217,10 @@ class Network:
         count = self._channels[provider.head]
         text = str(label).strip()
         if text.isdecimal():
-            if int(text) >= count:
-                raise LayerError(f"{provider.name} has no class {text}; its classes are 0 to {count - 1}")
+            if len(text) > 9 or int(text) >= count:
+                raise LayerError(
+                    f"{provider.name} has no class {shown(text)}; its classes are 0 to {count - 1}"
+                )
             return provider.head, int(text)
         if not provider.labels:
             raise LayerError(f"{provider.name} has no labels; give a class by number, 0 to {count - 1}")
@@ -592,7 +603,9 @@ def _names_in(label: str) -> list[str]:
     """All that a class can be called by its label: `/c/castle` or `kit fox, Vulpes macrotis`."""
     plain = " ".join(label.replace("_", " ").casefold().split())
     each = [name.strip() for name in plain.split(",")]
-    return list(dict.fromkeys([plain, *each, *(name.rpartition("/")[2] for name in each)]))
+    below = [re.sub(r"^/\w/", "", name) for name in each]
+    spaced = [name.replace("/", " ") for name in below]
+    return list(dict.fromkeys([plain, *each, *below, *spaced, *(name.rpartition("/")[2] for name in below)]))
 
 
 def _folder_digest(folder: Path) -> str:

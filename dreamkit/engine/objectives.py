@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.errors import LayerError, did_you_mean
+from dreamkit.errors import LayerError, did_you_mean, shown
 
 DEPTHS = {"low": 0.25, "mid": 0.5, "high": 0.75}  # of a network's depth
 
@@ -173,7 +173,7 @@ def layer_named(name: str, names: Names) -> str:
             what += f"; for a weight write {layer}={rest}"
         raise LayerError(f"{rest!r} in {name!r} is no channel of {layer}; {what}")
     raise LayerError(
-        f"there is no layer {name!r}; {did_you_mean(name, dict.fromkeys([*names.layers, *DEPTHS]))}"
+        f"there is no layer {shown(name)!r}; {did_you_mean(name, dict.fromkeys([*names.layers, *DEPTHS]))}"
     )
 
 

@@ -12,13 +12,14 @@ from dreamkit.config import DreamConfig
 from dreamkit.engine import ascent, objectives, tiles
 from dreamkit.engine.network import Ascent, Goal, Network
 from dreamkit.engine.resize import Pixels
-from dreamkit.errors import LayerError
+from dreamkit.errors import ConfigError, LayerError
 
 
 class Pull:
     """Terms of one network under one mask.
 
     Attributes:
+        is_guided: whether the guide has a say.
         strength: what the normalised gradient is multiplied by.
         mask: the name of the mask; empty for the dream's own.
         min_size: the shortest side, in pixels, of the windows that the network takes.
@@ -36,6 +37,7 @@ class Pull:
         size: tuple[int, int],
     ) -> None:
         """`guide` is a picture, `(height, width, 3)`; `size` the height and width of what is dreamed."""
+        self.is_guided = guide is not None and any(term.guided for term in terms)
         self.strength = strength
         self.mask = mask
         self.min_size = network.min_size(term.layer for term in terms)
@@ -106,6 +108,16 @@ def _kind(kind: str) -> Literal["mean", "mean-square", "match"]:
 
 def _features(network: Network, layer: str, guide: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The guide's activations, `(places, channels)`, brought to a mean square of one."""
+    height, width, _ = guide.shape
+    try:
+        there = min(network.map_size(layer, (height, width))) > 0
+    except ValueError:  # TensorFlow's word for a size below one
+        there = False
+    if not there or min(height, width) < network.min_size([layer]):
+        raise ConfigError(
+            f"the guide has {width} x {height} pixels, too few for {layer} of {network.provider.name}; "
+            "give a larger one"
+        )
     (activations,) = network.activations([layer])(guide[None].astype(np.float32))
     features = activations.reshape(-1, activations.shape[-1])
     size = float(np.sqrt(np.mean(np.square(features), dtype=np.float64)))

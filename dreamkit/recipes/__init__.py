@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from dreamkit import images
-from dreamkit.config import DreamConfig, option_names
+from dreamkit.config import DreamConfig, number, option_names, quoted
 from dreamkit.errors import ConfigError, RecipeError, did_you_mean, first_line, shown
 from dreamkit.version import __version__
 
 _VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")
 _MOST_BYTES = 1 << 20  # of a recipe's file
+_DEEP = re.compile(r"""(?<![\w-])(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){16}""")
 _KEYS = ("description", "model", "models", "guide", "mask")  # beside the options
 _MODEL_KEYS = ("name", "weight", "layers")
 
@@ -53,6 +54,14 @@ class Share:
     weight: float = 1.0
     layers: Any = None
     sha256: str = ""
+
+    def __post_init__(self) -> None:
+        weight = number(self.weight, whole=False)
+        if weight is None:
+            whose = shown(self.model) if isinstance(self.model, str) else "a network"
+            raise ConfigError(f"the weight of {whose} is {quoted(self.weight)}; it takes a number")
+        object.__setattr__(self, "weight", weight)
+        object.__setattr__(self, "layers", DreamConfig.of(None, layers=self.layers).layers)
 
 
 @dataclass(frozen=True)
@@ -88,14 +97,16 @@ class Recipe:
         return DreamConfig.of(None, **{**self.options, **options})
 
     def to_toml(self) -> str:
-        """The recipe as a TOML file, without hashes."""
+        """The recipe as a TOML file, without hashes. A comment tells of what came from memory."""
         import tomli_w
+
+        named = {"guide": self.guide, "mask": self.masks.get("")}
+        lost = [what for what, file in named.items() if file is not None and not file.name]
 
         table: dict[str, Any] = {"description": self.description} if self.description else {}
         if len(self.shares) == 1 and self.shares[0].layers is None and self.shares[0].weight == 1:
             table["model"] = self.shares[0].model
-        table |= {"guide": self.guide.name} if self.guide else {}
-        table |= {"mask": self.masks[""].name} if "" in self.masks else {}
+        table |= {what: file.name for what, file in named.items() if file is not None and file.name}
         usual, plain = DreamConfig().to_dict(), DreamConfig.of(None, **self.options).to_dict()
         for name in self.options:
             # A picture's recipe has all options; those that nobody chose would only be noise.
@@ -107,7 +118,9 @@ class Recipe:
                 | ({} if share.layers is None else {"layers": share.layers})
                 for share in self.shares
             ]
-        return tomli_w.dumps(table)
+        comments = [f"# The {what} came from memory; give it with --{what} FILE.\n" for what in lost]
+        # A file's name may hold what no text can.
+        return "".join([*comments, tomli_w.dumps(table)]).encode("utf-8", "replace").decode()
 
 
 def built_in() -> list[str]:
@@ -151,17 +164,19 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
         raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
     try:
         shares = tuple(replace(_share(model), sha256=_string(model["sha256"])) for model in found["models"])
+        if not shares:
+            raise ValueError("it names no network")
         return Recipe(
             name=Path(path).name,
             options=_options(found["options"]),
             shares=shares,
-            guide=_file(found.get("guide")),
-            masks={_string(name): _file(mask) or File("") for name, mask in found.get("masks", {}).items()},
-            photograph=_file(found["photograph"]),
+            guide=None if found.get("guide") is None else _file(found["guide"]),
+            masks={name: _file(mask) for name, mask in found.get("masks", {}).items()},
+            photograph=None if found["photograph"] is None else _file(found["photograph"]),
             versions={"dreamkit": _string(found["dreamkit"])}
             | {_string(name): _string(each) for name, each in found["versions"].items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ConfigError) as error:
         raise RecipeError(
             f"the recipe in {path} cannot be used ({type(error).__name__}: {first_line(error)[:120]})"
         ) from error
@@ -208,9 +223,11 @@ def versions() -> dict[str, str]:
 
 
 def _short(value: Any) -> Any:
-    """A list of one thing, once or several times, as that thing, which options take as well."""
+    """A list of one thing, or of one number several times, as that thing, which options take as well."""
     same = isinstance(value, list) and value and all(each == value[0] for each in value)
-    return value[0] if same and not isinstance(value[0], dict) else value
+    if not same or isinstance(value[0], dict) or (isinstance(value[0], str) and len(value) > 1):
+        return value  # a layer that is named twice counts twice
+    return value[0]
 
 
 def _text(path: Path) -> str:
@@ -225,9 +242,11 @@ def _text(path: Path) -> str:
 def _of_toml(text: str, name: str) -> Recipe:
     import tomllib
 
+    if _DEEP.search(text):  # which takes tomllib the square of its length
+        raise RecipeError(f"{name} has a key of many parts between dots; a recipe has none such")
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is no TOMLDecodeError
         raise RecipeError(f"{name} is no TOML file ({first_line(error)[:120]})") from error
     known = [*_KEYS, *option_names()]
     for key in table:
@@ -236,20 +255,26 @@ def _of_toml(text: str, name: str) -> Recipe:
     try:
         masks: dict[str, File] = {"": File(_plain_name(table["mask"], "mask"))} if "mask" in table else {}
         options = _options({key: value for key, value in table.items() if key not in _KEYS})
-        for mask in _masks_named(options):
+        shares = _shares(table)
+        for mask in masks_named(options, shares):
             masks[mask] = File(_plain_name(mask, "mask"))
         return Recipe(
             name=name,
             options=options,
-            shares=_shares(table),
-            description=_string(table.get("description", "")),
+            shares=shares,
+            description=_description(table),
             guide=File(_plain_name(table["guide"], "guide")) if "guide" in table else None,
             masks=masks,
         )
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
-    except TypeError as error:
-        raise ConfigError(f"{name}: {first_line(error)}") from error
+
+
+def _description(table: Mapping[str, Any]) -> str:
+    text = table.get("description", "")
+    if not isinstance(text, str):
+        raise ConfigError(f"description is {quoted(text)}; it takes a text")
+    return text
 
 
 def _shares(table: Mapping[str, Any]) -> tuple[Share, ...]:
@@ -257,7 +282,7 @@ def _shares(table: Mapping[str, Any]) -> tuple[Share, ...]:
         raise ConfigError("model and models exclude each other; give one model, or a list of [[models]]")
     if "model" in table:
         if not isinstance(table["model"], str):
-            raise ConfigError(f"model is {table['model']!r}; it takes a model's name")
+            raise ConfigError(f"model is {quoted(table['model'])}; it takes a model's name")
         return (Share(table["model"]),)
     models = table.get("models", [])
     if not isinstance(models, list) or not all(isinstance(model, Mapping) for model in models):
@@ -270,12 +295,10 @@ def _shares(table: Mapping[str, Any]) -> tuple[Share, ...]:
 
 def _share(model: Mapping[str, Any]) -> Share:
     """A network's share from its table."""
-    name, weight = model.get("name"), model.get("weight", 1.0)
+    name = model.get("name")
     if not isinstance(name, str) or not name:
         raise ConfigError('models has a table without a name; give each a name, such as name = "pocket"')
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
-        raise ConfigError(f"models has weight {weight!r} for {name}; it takes a number")
-    return Share(name, float(weight), DreamConfig.of(None, layers=model.get("layers")).layers)
+    return Share(name, model.get("weight", 1.0), model.get("layers"))
 
 
 def _options(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,20 +307,22 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in given}
 
 
-def _masks_named(options: Mapping[str, Any]) -> list[str]:
+def masks_named(options: Mapping[str, Any], shares: Sequence[Share]) -> list[str]:
     """The masks that terms are under."""
-    lists = [options.get("layers"), *(octave.get("layers") for octave in options.get("schedule", ()))]
+    schedule = options.get("schedule", ())
+    lists = [each.get("layers") for each in (options, *schedule)] + [share.layers for share in shares]
     terms = [term for each in lists if isinstance(each, tuple) for term in each]
     return list(dict.fromkeys(term["mask"] for term in terms if isinstance(term, Mapping) and "mask" in term))
 
 
 def _plain_name(value: Any, what: str) -> str:
     """A file name without any folder."""
-    if not isinstance(value, str) or value in ("", ".", "..") or Path(value).name != value or "\\" in value:
+    plain = isinstance(value, str) and value.isprintable() and "\\" not in value
+    if not plain or value in ("", ".", "..") or Path(value).name != value:
         raise ConfigError(
-            f"{what} is {value!r}; a recipe names a file beside it, without a folder; else use --{what}"
+            f"{what} is {quoted(value)}; a recipe names a file beside it, without a folder; else use --{what}"
         )
-    return value
+    return str(value)
 
 
 def _string(value: Any) -> str:
@@ -306,9 +331,7 @@ def _string(value: Any) -> str:
     return value
 
 
-def _file(value: Any) -> File | None:
-    if value is None:
-        return None
+def _file(value: Any) -> File:
     try:
         data = base64.b64decode(_string(value.get("data", "")), validate=True)
     except binascii.Error as error:
