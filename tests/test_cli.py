@@ -15,32 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit.cli import main
 from dreamkit.images import read, read_recipe
 
 QUICK = ["--model", "tiny", "--octaves", "2", "--steps", "2", "--tile-size", "64"]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys, tiny_plugin):
-    """Runs `dreamkit ARGUMENTS` in a folder of its own; gives exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tiny_plugin))
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return caught.value.code, out, err
-
-    return run
-
-
-@pytest.fixture
-def picture(tmp_path, photo):
-    path = tmp_path / "photo.jpg"
-    Image.fromarray(photo).save(path)
-    return path
 
 
 def size(path):

@@ -41,7 +41,7 @@ OPTIONS = {
     "--unit 50": ([], {"unit": [50.0, 50.0, 50.0]}),
     "--unit 1,20,300e-1": ([], {"unit": [1.0, 20.0, 30.0]}),
     "--objective mean": ([], {"objective": "mean"}),
-    "--no-balance": ([], {"balance": False}),
+    "--no-balance": (["--step-size", "0.2"], {"balance": False}),
     "--border 3": ([], {"border": 3}),
     "--normalise std": ([], {"normalise": "std"}),
     "--normalize score": ([], {"normalise": "score"}),
