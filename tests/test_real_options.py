@@ -94,6 +94,7 @@ def test_every_option_dreams_another_dream_on_every_network(nets, coffee, name):
             more["octaves"] = 2
         seen[option] = dreamkit.dream(coffee, net, **{**QUICK, **more})
         assert np.abs(seen[option].astype(float) - coffee).mean() > 0.2, option
+    del seen["60 %"]  # which is inception5h's default layer
     for option, found in seen.items():
         assert not any(np.array_equal(found, other) for key, other in seen.items() if key != option), option
 
