@@ -124,6 +124,12 @@ def test_each_mask_has_its_own_terms(net, photo, regions):
         assert np.abs(together[:, columns].astype(int) - photo[:, columns]).mean() > 2
 
 
+def test_what_was_dreamed_is_told_mask_by_mask(net, photo, regions):
+    layers = [{"layer": "second", "mask": "left"}, {"layer": "second", "mask": "right", "weight": 2.0}]
+    outcome = dream(photo, [Part(net)], config(layers=layers), regions=regions)
+    assert outcome.layers == [{"second under left": 1.0, "second under right": 2.0}]
+
+
 def test_a_mask_that_is_not_given_is_named(net, photo):
     with pytest.raises(ConfigError, match="the mask 'left' of second is not given; .*--mask left=FILE"):
         dreamed(photo, [net], layers=[{"layer": "second", "mask": "left"}])
@@ -171,6 +177,7 @@ def test_two_halves_of_a_network_are_the_network(net, photo):
 
 def test_a_network_of_weight_zero_is_absent(net, other, photo):
     assert np.array_equal(dreamed(photo, [Part(net, 3.0), Part(other, 0.0)]), dreamed(photo, [net]))
+    assert dream(photo, [Part(net, 3.0), Part(other, 0.0)], config()).layers == [{"second": 1.0}, {}]
     with pytest.raises(ConfigError, match="every network has weight zero"):
         dreamed(photo, [Part(net, 0.0)])
 

@@ -591,3 +591,11 @@ def test_wrong_input_is_one_line_and_loses_nothing(run, dreamed, picture, tmp_pa
         assert (code, out, len(told)) == (exit_code, "", 1), (arguments, out, err)
         assert re.match(f"error: .*{message}", told[0]), (arguments, err)
         assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == kept
+
+
+def test_a_network_of_weight_zero_is_in_the_recipe_and_redone(run, picture, second, tmp_path):
+    options = ["--octaves", "1", "--steps", "1", "--tile-size", "64", "-q"]
+    assert run("dream", picture, *options, "-m", "tiny", "-m", "other=0", "-o", "a.png") == (0, "", "")
+    assert [model["dreamed"] for model in images.read_recipe(tmp_path / "a.png")["models"]][1] == {}
+    assert run("redo", "a.png", picture, "-o", "b.png", "-q") == (0, "", "")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

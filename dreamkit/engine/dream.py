@@ -72,7 +72,8 @@ class Outcome:
 
     Attributes:
         pixels: uint8 `(height, width, 3)`.
-        layers: for each network, the terms that were dreamed, with weights: those of the last octave.
+        layers: for each network, the terms that were dreamed, with weights: those of the last octave, and
+            none for one of weight zero.
         sizes: height and width of each octave that ran.
     """
 
@@ -170,8 +171,8 @@ class _Asked:
         strengths: Mapping[str, masks.Mask],
         size: tuple[int, int],
     ) -> None:
-        self._parts = [part for part in parts if part.weight]
-        if not self._parts:
+        self._parts = parts
+        if not any(part.weight for part in parts):
             raise ConfigError("every network has weight zero; give at least one a weight")
         self._config = config
         self._guide = guide
@@ -211,6 +212,9 @@ class _Asked:
     def _of_part(self, part: Part, config: DreamConfig, weight: float) -> list[Pull]:
         """One pull for each mask that the part's terms are under; the strongest moves by the step size."""
         network = part.network
+        if not weight:
+            self.layers.append({})
+            return []
         own = part.layers if part.layers is not None else config.layers
         given = network.provider.layers if own is None else own
         if not given:
@@ -219,15 +223,18 @@ class _Asked:
                 f"{', '.join(network.layers[-3:])}"
             )
         terms = objectives.parse_terms(given, network)
-        self.layers.append({str(term): each for term, each in terms.items()})
+        told: dict[str, float] = {}
         regions: dict[str, objectives.Terms] = {}
         for term, each in terms.items():
+            name = f"{term} under {term.mask}" if term.mask else str(term)
+            told[name] = told.get(name, 0.0) + each  # directions of a layer are told of together
             if term.mask and term.mask not in self._strengths:
                 raise ConfigError(
                     f"the mask {shown(term.mask)!r} of {term} is not given; "
                     f"give it with --mask {shown(term.mask)}=FILE"
                 )
             regions.setdefault(term.mask, {})[term] = each
+        self.layers.append(told)
         weights = {name: sum(map(abs, under.values())) for name, under in regions.items()}
         return [
             Pull(
