@@ -28,6 +28,7 @@ from dreamkit.errors import (
     first_line,
     shown,
 )
+from dreamkit.ingredients import PathLike, open_picture
 from dreamkit.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ class _Plan:
 
 
 def make(
-    image: api.PathLike | None,
+    image: PathLike | None,
     model: api.Model,
-    folder: api.PathLike,
+    folder: PathLike,
     *,
-    weights: api.PathLike | None = None,
+    weights: PathLike | None = None,
     options: DreamConfig | None = None,
     recipe: Recipe | None = None,
     layers: Sequence[str] = (),
@@ -135,7 +136,7 @@ def make(
         raise ConfigError("channels are given without a layer; name the layer they are of, with --layers")
     options = _for_cells(options, image, cell)
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
-    picture = api.open_picture(image, options)
+    picture = open_picture(image, options)
     folder = Path(folder)
     _check_folder(folder)
     network = api.load(model, weights, progress=on_download)
@@ -181,9 +182,9 @@ def parse_channels(text: str) -> tuple[int, ...]:
 
 
 def command(
-    image: api.PathLike | None,
+    image: PathLike | None,
     network: Network,
-    weights: api.PathLike | None,
+    weights: PathLike | None,
     options: DreamConfig,
     recipe: Recipe | None = None,
 ) -> str:
@@ -224,7 +225,7 @@ def _check_range(name: str, value: int, least: int, most: int) -> None:
         raise ConfigError(f"{name} is {value}; it takes a whole number, {least} to {most}")
 
 
-def _for_cells(options: DreamConfig | None, image: api.PathLike | None, cell: int) -> DreamConfig:
+def _for_cells(options: DreamConfig | None, image: PathLike | None, cell: int) -> DreamConfig:
     """The options of a cell of `cell` pixels."""
     size: dict[str, Any] = {"size": (cell, cell), "max_size": None}
     if image is not None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import dreamkit
-from dreamkit import api, images, recipes
+from dreamkit import api, images, ingredients, recipes
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, DreamkitWarning, ImageError, RecipeError
 from dreamkit.recipes import File, Recipe, Share, built_in, find, metadata, of_picture
@@ -339,7 +339,7 @@ def test_files_beside_a_recipe_that_are_not_there_are_named_with_a_way_out(tmp_p
     some = np.zeros((8, 8, 3), np.uint8)
 
     def gather(**pictures):
-        return api.gather(some, recipe.config(), recipe.shares, recipe, **pictures)
+        return ingredients.gather(some, recipe.config(), recipe.shares, recipe, **pictures)
 
     with pytest.raises(RecipeError, match="mine.toml names the guide g.png, .*; give it with --guide FILE"):
         gather(mask={"": grey, "sky": grey})
@@ -360,10 +360,10 @@ def test_a_mask_that_no_term_is_under_is_refused():
     config = DreamConfig(layers=[{"layer": "a", "mask": "sky"}], schedule=[{"layers": {"b": 1}}])
     shares = [Share("tiny", layers=[{"layer": "a", "mask": "sea"}])]
     with pytest.raises(ConfigError, match="no term is under the mask sk; did you mean sky"):
-        api.gather(some, config, shares, mask={"sk": some, "sky": some, "sea": some})
+        ingredients.gather(some, config, shares, mask={"sk": some, "sky": some, "sea": some})
     with pytest.raises(ConfigError, match="no term is under the mask sky; only a recipe's terms are"):
-        api.gather(some, DreamConfig(), [Share("tiny")], mask={"sky": some})
-    assert set(api.gather(some, config, shares, mask={"sea": some, "": some}).masks) == {"sea", ""}
+        ingredients.gather(some, DreamConfig(), [Share("tiny")], mask={"sky": some})
+    assert set(ingredients.gather(some, config, shares, mask={"sea": some, "": some}).masks) == {"sea", ""}
 
 
 # To TOML and back
@@ -829,7 +829,7 @@ def with_mask(path, data, **changes):
 
 
 def gathered(recipe, **more):
-    return api.gather(np.zeros((3, 4, 3), np.uint8), recipe.config(), recipe.shares, recipe, **more)
+    return ingredients.gather(np.zeros((3, 4, 3), np.uint8), recipe.config(), recipe.shares, recipe, **more)
 
 
 def empty_png(width, height):
@@ -900,9 +900,9 @@ def test_a_mask_inside_that_is_no_text_is_unusable(tmp_path):
 def test_a_mask_from_memory_is_hashed_as_it_comes_out_again():
     """Found by redoing a dream: a mask that was resized had another hash the second time."""
     for source in (np.arange(48, dtype=np.uint8).reshape(6, 8), Image.new("RGBA", (8, 6), (9, 99, 200, 77))):
-        shown = api.gather(np.zeros((3, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=source).masks[
-            ""
-        ]
+        shown = ingredients.gather(
+            np.zeros((3, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=source
+        ).masks[""]
         kept = api._kept(shown)
         assert kept.name == ""
         assert kept.sha256 == images.from_memory(Image.open(io.BytesIO(kept.data))).sha256
@@ -935,7 +935,7 @@ def test_no_path_in_a_picture_is_followed(tmp_path, monkeypatch):
         recipe = {**GOOD, "photograph": {"name": name, "sha256": HASH}}
         found = of_picture(carrying(tmp_path / "d.png", recipe))
         with pytest.raises(RecipeError, match="give that photograph, or another"):
-            api.gather(None, found.config(), found.shares, found)
+            ingredients.gather(None, found.config(), found.shares, found)
     assert opened == []
 
 
@@ -955,7 +955,9 @@ def test_what_a_picture_says_cannot_write_to_the_screen(tmp_path):
 
     def said(error, **pictures):
         with pytest.raises(error) as caught:
-            api.gather(pictures.pop("image", PICTURE), found.config(), found.shares, found, **pictures)
+            ingredients.gather(
+                pictures.pop("image", PICTURE), found.config(), found.shares, found, **pictures
+            )
         return one_line(caught.value)
 
     assert "was dreamed from" in said(RecipeError, image=None)
@@ -964,7 +966,7 @@ def test_what_a_picture_says_cannot_write_to_the_screen(tmp_path):
     assert "with the mask left" in said(RecipeError, guide=PICTURE, mask=MASKED)
     read = gathered(found, guide=PICTURE, mask={"": MASKED, "left": MASKED})
     with pytest.warns(DreamkitWarning) as heard:  # noqa: PT031
-        api.remembered(read, found)
+        ingredients.remembered(read, found)
         api.differences(found, [])
         api.cast(found, [Share("pocket")], {})
     assert len(heard) == 7

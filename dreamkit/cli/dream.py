@@ -16,6 +16,7 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 
 if TYPE_CHECKING:
     from dreamkit import api
+    from dreamkit.ingredients import Ingredients
 
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
@@ -179,14 +180,14 @@ def dream(
     given |= {"size": _size(size)} if size is not None else {}
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     config.DreamConfig.of(**given)
-    from dreamkit import api, recipes
+    from dreamkit import api, ingredients, recipes
 
     found = recipes.find(recipe) if recipe is not None else None
     own = _weights(weights)
     shares, given = api.cast(found, _shares(model), given, weights=own)
     options = found.config(**given) if found else config.DreamConfig.of(**given)
     with terminal.own_lines_only(verbose=verbose):
-        gathered = api.gather(image, options, shares, found, guide=guide, mask=_masks(mask))
+        gathered = ingredients.gather(image, options, shares, found, guide=guide, mask=_masks(mask))
         path = _output(image, output, gathered, "dream", overwrite=overwrite)
         said = _BY_DEFAULT if model is None and found is None else ""
         _make(gathered, own, path, overwrite=overwrite, quiet=quiet, said=said)
@@ -213,14 +214,16 @@ def redo(
 
     dreamkit redo photo.dream.png photo.jpg
     """
-    from dreamkit import api, recipes
+    from dreamkit import api, ingredients, recipes
 
     found = recipes.of_picture(dreamed)
     own = _weights(weights)
     with terminal.own_lines_only(verbose=verbose):
         shares, options = api.cast(found, _shares(model), {})
-        read = api.gather(image, found.config(**options), shares, found, guide=guide, mask=_masks(mask))
-        gathered = api.remembered(read, found)
+        read = ingredients.gather(
+            image, found.config(**options), shares, found, guide=guide, mask=_masks(mask)
+        )
+        gathered = ingredients.remembered(read, found)
         path = _output(dreamed, output, gathered, "redo", overwrite=overwrite)
 
         def compare(told: Any) -> None:
@@ -230,7 +233,7 @@ def redo(
 
 
 def _output(
-    named_after: str | None, given: Path | None, gathered: api.Ingredients, what: str, *, overwrite: bool
+    named_after: str | None, given: Path | None, gathered: Ingredients, what: str, *, overwrite: bool
 ) -> Path:
     """Where the dream goes, once it is sure that it can."""
     from dreamkit import images
@@ -252,7 +255,7 @@ def _output(
 
 
 def _make(
-    gathered: api.Ingredients,
+    gathered: Ingredients,
     weights: str | Mapping[str, str] | None,
     path: Path,
     *,
