@@ -169,7 +169,7 @@ def test_it_dreams(at_home, tmp_path):
         assert image.size == (90, 70)
     recipe = read_recipe(tmp_path / "dream.png")
     assert recipe["models"][0]["name"] == "small"
-    assert recipe["effective"]["layers"] == {"both/output": 1.0}
+    assert recipe["models"][0]["dreamed"] == {"both/output": 1.0}
 
 
 def test_a_class_can_be_dreamed_and_small_octaves_are_left_out(at_home):
