@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamkit import api, images, sheets
+from dreamkit import api, images, recipes, sheets
 from dreamkit.config import DreamConfig
 from dreamkit.errors import (
     ConfigError,
@@ -97,8 +97,8 @@ def make(
     *,
     weights: PathLike | None = None,
     options: DreamConfig | None = None,
-    recipe: Recipe | None = None,
-    layers: Sequence[str] = (),
+    recipe: str | Recipe | None = None,
+    layers: str | Sequence[str] = (),
     channels: Sequence[int] | None = None,
     cell: int = CELL,
     columns: int | None = None,
@@ -114,7 +114,8 @@ def make(
         model, weights: as `api.load` takes them.
         folder: a new or empty one, or an atlas, which is brought up to date.
         options: of every cell; the atlas itself sets `layers`, `max_size` and `size`.
-        recipe: what `options` were made of, if anything; the commands under the cells name it.
+        recipe: what `options` were made of, or are made of where none are given; the commands under the
+            cells name it.
         layers: names, or several in one with commas between; none for all the network has.
         channels: for a cell for each of these channels of `layers`, instead of one for each layer.
         cell: the longest side of a cell in pixels.
@@ -134,6 +135,10 @@ def make(
         raise ConfigError("channels is empty; name at least one, or leave it out for whole layers")
     if channels is not None and not layers:
         raise ConfigError("channels are given without a layer; name the layer they are of, with --layers")
+    layers = (layers,) if isinstance(layers, str) else layers
+    recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
+    if options is None and recipe is not None:
+        options = recipe.config()
     options = _for_cells(options, image, cell)
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     picture = open_picture(image, options)

@@ -117,7 +117,7 @@ def from_memory(image: Image.Image | NDArray[Any]) -> Picture:
         if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,), (4,)):
             raise ImageError(
                 f"the array is {image.dtype} of shape {image.shape}; give uint8, 0 to 255, "
-                "of shape (height, width, 3) or (height, width, 4)"
+                "of shape (height, width), (height, width, 3) or (height, width, 4)"
             )
         if not image.size:
             raise ImageError(f"the array of shape {image.shape} holds no pixels")

@@ -118,6 +118,8 @@ def _named(recipe: Recipe, file: File | None, what: str, config: DreamConfig) ->
 
 def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.Picture:
     """A mask at the picture's size."""
+    if isinstance(source, np.ndarray):
+        source = _grey_levels(source)
     opened = open_picture(source, replace(config, max_size=None))
     if opened is None:
         raise ConfigError("a mask is None; give a path, a Pillow image or an array")
@@ -130,6 +132,17 @@ def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.
             f"{size[1]} x {size[0]}; give one of the same shape"
         )
     return images.resized(opened, size)
+
+
+def _grey_levels(mask: NDArray[Any]) -> NDArray[Any]:
+    """A mask in Python's own terms, truths or shares from 0 to 1, as grey levels."""
+    if mask.dtype == np.bool_:
+        return mask.astype(np.uint8) * np.uint8(255)
+    if np.issubdtype(mask.dtype, np.floating):
+        if not (mask.size and np.isfinite(mask).all() and mask.min() >= 0 and mask.max() <= 1):
+            raise ConfigError("the mask is an array of floats that are not all from 0 to 1")
+        return np.asarray(np.rint(mask * 255), np.uint8)
+    return mask
 
 
 def remembered(gathered: Ingredients, recipe: Recipe) -> Ingredients:

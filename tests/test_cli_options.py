@@ -332,7 +332,7 @@ WRONG = {
     "mask's shape": ([*DREAM, "--mask", "large.png"], 1, "the mask large.png has 60 x 60 pixels and the picture 56 x 40; give one of the same shape"),
     "mask's name": ([*DREAM, "--mask", "sky=grey.png"], 1, "no term is under the mask sky; only a recipe's terms are; give it without a name"),
     "mask without a file": ([*DREAM, "--mask", ""], 1, "is a folder, not a picture|does not exist"),
-    "two masks": ([*DREAM, "--mask", "grey.png", "--mask", "large.png"], 2, "grey.png and large.png are both given for the same; give one"),
+    "two masks": ([*DREAM, "--mask", "grey.png", "--mask", "large.png"], 2, "grey.png and large.png are both given for the same; name one: NAME=large.png"),
     "two masks of a name": ([*DREAM, "--mask", "a=grey.png", "--mask", "a=large.png"], 2, "are both given for a; give one"),
     "color": ([*DREAM, "--color", "grey"], 1, "color is 'grey'; choose free or keep or decorrelated"),
     "first octave": ([*DREAM, "--first-octave", "9"], 1, "first_octave is 9; it takes a whole number, -31 to 8"),
@@ -363,7 +363,7 @@ WRONG = {
     "second model": (["dream", "photo.jpg", "-m", "tiny", "-m", "otter"], 1, "no model 'otter'; did you mean other"),
     "weights of whom": ([*DREAM, "-m", "other", "-w", "bad.h5"], 1, "one weights file is given and 2 networks dream; say whose it is: tiny=PATH"),
     "weights of nobody": ([*DREAM, "-w", "othre=bad.h5"], 1, "weights are given for 'othre', and tiny dreams"),
-    "weights twice": ([*DREAM, "-w", "a.h5", "-w", "b.h5"], 2, "a.h5 and b.h5 are both given for the same; give one"),
+    "weights twice": ([*DREAM, "-w", "a.h5", "-w", "b.h5"], 2, "a.h5 and b.h5 are both given for the same; name one: NAME=b.h5"),
     "weights of one and of whom": ([*DREAM, "-w", "a.h5", "-w", "tiny=b.h5"], 2, "several weights files are given; say whose a.h5 is: NAME=a.h5"),
     "weights missing": ([*DREAM, "-m", "other", "-w", "other=none.h5"], 1, "weights file none.h5 does not exist"),
     "class without scores": ([*DREAM, "--class", "cat"], 1, "tiny has no layer of class scores; choose a network with one"),
@@ -377,7 +377,7 @@ WRONG = {
     "channel or weight": ([*DREAM, "-l", "low:0.5"], 1, "'0.5' in 'low:0.5' is no channel of low; .*for a weight write low=0.5"),
     "neuron": ([*DREAM, "-l", "low@56x0"], 1, "there is no neuron 56x0; the map of low for this picture has columns 0 to 55 and rows 0 to 39"),
     "neuron misspelt": ([*DREAM, "-l", "low@5"], 1, "there is no layer 'low@5'; did you mean low"),
-    "depth": ([*DREAM, "-l", "101%"], 1, "there is no layer '101%'"),
+    "depth": ([*DREAM, "-l", "101%"], 1, "'101%' is no depth of a network; it takes 0% to 100%"),
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import tiny
 from dreamkit import DreamConfig
 from dreamkit.engine import colour, network
 from dreamkit.engine.dream import Part, dream
-from dreamkit.errors import ConfigError, DreamkitWarning
+from dreamkit.errors import ConfigError, DreamkitWarning, LayerError
 
 COMBINED = {
     "layers": [
@@ -305,3 +305,13 @@ def test_what_has_no_say_is_told(net, photo, guide, regions, more, said):
     masks = {**regions, "": regions["right"]} if more.pop("unnamed", False) else {}
     with pytest.warns(DreamkitWarning, match=said):
         dreamed(photo, [net], regions=masks, **given, **more)
+
+
+def test_a_layer_that_one_of_several_networks_lacks_names_the_network(net, other, photo):
+    with pytest.raises(LayerError, match="other: there is no layer 'frist'; did you mean first"):
+        dreamed(photo, [Part(net, 1.0, ("first",)), Part(other, 1.0, ("frist",))])
+
+
+def test_octaves_are_no_way_around_the_most_pixels(net, photo):
+    with pytest.raises(ConfigError, match="the last octave has 215 x 154 pixels, more than the 30000"):
+        dreamed(photo, [net], octaves=1, first_octave=4, max_pixels=30_000)

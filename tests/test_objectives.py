@@ -110,7 +110,7 @@ def test_terms(given_terms, terms):
         (["mixed3:0.5"], "'0.5' in 'mixed3:0.5' is no channel of mixed3; .* for a weight write mixed3=0.5"),
         (["mixed3:a"], "'a' in 'mixed3:a' is no channel of mixed3; a channel is a whole number"),
         (["mixed3@a"], "no layer 'mixed3@a'"),
-        (["101%"], "no layer '101%'"),
+        (["101%"], "'101%' is no depth of a network; it takes 0% to 100%"),
         (["hgih"], "did you mean high"),
         ([{"layer": "mixed3", "direction": (1.0,)}], "has 1 numbers and the layer 7 channels"),
         ([{"layer": "mixed3", "direction": (0.0,) * 7}], "direction for mixed3 is zero"),

@@ -159,7 +159,7 @@ def test_the_official_googlenet_converts_with_seeded_weights_and_dreams(command,
     run = command("-m", "dreamkit", "dream", "-m", "places365_googlenet", "--size", "128", "--steps", "2")
     assert run.returncode == 0, run.stderr
     recipe = read_recipe(tmp_path / "dream.png")
-    assert recipe["effective"]["layers"] == {"inception_4c/output": 1.0}
+    assert recipe["models"][0]["dreamed"] == {"inception_4c/output": 1.0}
     record = converted.record(Path(os.environ["DREAMKIT_HOME"]) / "places365" / "googlenet")
     assert record["labels"][:2] == ["airfield", "airplane cabin"]
     assert record["preprocess"]["mean"] == [104.051, 112.514, 116.676]

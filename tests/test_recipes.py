@@ -1067,3 +1067,23 @@ def test_a_key_of_very_many_parts_is_refused_at_once(tmp_path, key):
     (tmp_path / "deep.toml").write_text(key)
     with pytest.raises(RecipeError, match="a key of many parts between dots"):
         recipes.find(str(tmp_path / "deep.toml"))
+
+
+def test_what_is_given_goes_before_the_schedule_too():
+    recipe = Recipe("mine", {"steps": 5, "schedule": ({"steps": 9, "jitter": 1}, {"layers": ("a",)})})
+    given = recipe.config(steps=2)
+    assert [given.at(octave).steps for octave in (0, 1)] == [2, 2]
+    assert [given.at(octave).jitter for octave in (0, 1)] == [1, DreamConfig().jitter]
+    assert recipe.config().at(0).steps == 9
+
+
+@pytest.mark.parametrize("mask", [np.eye(4, dtype=bool), np.eye(4), np.eye(4, dtype=np.float32)])
+def test_a_mask_may_be_truths_or_shares(mask):
+    read = ingredients.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
+    assert np.array_equal(images.strengths(read.masks[""]), np.eye(4, dtype=np.uint8) * 255)
+
+
+@pytest.mark.parametrize("mask", [np.full((4, 4), 1.5), np.full((4, 4), np.nan), np.full((4, 4), -0.1)])
+def test_a_mask_of_other_floats_is_refused(mask):
+    with pytest.raises(ConfigError, match="floats that are not all from 0 to 1"):
+        ingredients.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)

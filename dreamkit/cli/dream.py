@@ -341,7 +341,8 @@ def _named(given: list[str] | None) -> dict[str, str]:
         if not equals or os.path.exists(text):
             name, path = "", text
         if name in named:
-            raise UsageError(f"{named[name]} and {path} are both given for {name or 'the same'}; give one")
+            what = f"{name}; give one" if name else f"the same; name one: NAME={path}"
+            raise UsageError(f"{named[name]} and {path} are both given for {what}")
         named[name] = path
     return named
 

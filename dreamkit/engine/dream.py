@@ -146,6 +146,12 @@ def _plan(
     scale, scheme = config.octave_scale, config.octave_scheme
     wanted = config.octaves or octaves.count(size, scale, scheme, min_size)
     run = octaves.plan(size, wanted, scale, scheme, min_size, config.first_octave)
+    height, width = run[-1].size
+    if height * width > config.max_pixels:
+        raise ConfigError(
+            f"the last octave has {width} x {height} pixels, more than the {config.max_pixels} allowed; "
+            "use a smaller --first-octave, or raise --max-pixels"
+        )
     skipped = wanted - len(run)
     if skipped:
         warnings.warn(
@@ -222,7 +228,12 @@ class _Asked:
                 f"{network.provider.name} has no default layers; name some, such as "
                 f"{', '.join(network.layers[-3:])}"
             )
-        terms = objectives.parse_terms(given, network)
+        try:
+            terms = objectives.parse_terms(given, network)
+        except LayerError as error:
+            if len(self._parts) == 1:
+                raise
+            raise LayerError(f"{network.provider.name}: {error}") from error
         told: dict[str, float] = {}
         regions: dict[str, objectives.Terms] = {}
         for term, each in terms.items():

@@ -164,7 +164,9 @@ def layer_named(name: str, names: Names) -> str:
     if name in DEPTHS:
         return names.at_depth(DEPTHS[name])
     percent = _PERCENT.fullmatch(name)
-    if percent and float(percent[1]) <= 100:
+    if percent and float(percent[1]) > 100:
+        raise LayerError(f"{name!r} is no depth of a network; it takes 0% to 100%")
+    if percent:
         return names.at_depth(float(percent[1]) / 100)
     layer, _, rest = name.rpartition(":")
     if layer in known:

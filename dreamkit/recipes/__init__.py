@@ -93,8 +93,14 @@ class Recipe:
     built_in: bool = False
 
     def config(self, **options: Any) -> DreamConfig:
-        """The recipe's options with `options` put over them."""
-        return DreamConfig.of(None, **{**self.options, **options})
+        """The recipe's options with `options` put over them, and over those of its schedule's octaves."""
+        merged = {**self.options, **options}
+        if "schedule" not in options and "schedule" in merged:
+            merged["schedule"] = tuple(
+                {name: value for name, value in octave.items() if name not in options}
+                for octave in merged["schedule"]
+            )
+        return DreamConfig.of(None, **merged)
 
     def to_toml(self) -> str:
         """The recipe as a TOML file, without hashes. A comment tells of what came from memory."""
