@@ -110,6 +110,7 @@ def inception_provider():
     return provider
 
 
+@pytest.mark.heavy
 def test_inception_described_without_weights():
     layers = {layer.name: layer for layer in network.load(inception_provider(), None).describe()}
     assert layers["mixed0"][1:] == (256, 8, 8)

@@ -58,6 +58,7 @@ def test_a_default_dream_is_not_saturated_mush(dreamed, photograph):
     assert np.corrcoef(*coarse)[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("photograph", ["coffee"], indirect=True)
 def test_the_same_bytes_again(net, photograph):
     options = {"octaves": 2, "steps": 3}
     again = dreamkit.load("pocket")
@@ -66,6 +67,7 @@ def test_the_same_bytes_again(net, photograph):
     )
 
 
+@pytest.mark.parametrize("photograph", ["coffee", "rocket"], indirect=True)
 def test_different_layers_give_different_dreams(net, photograph):
     """Changes by two layers are less alike than a layer's change with another seed."""
     options = {"octaves": 2, "steps": 8}
@@ -78,6 +80,7 @@ def test_different_layers_give_different_dreams(net, photograph):
     assert np.corrcoef(low, high)[0, 1] < np.corrcoef(high, again)[0, 1] - 0.1
 
 
+@pytest.mark.parametrize("photograph", ["coffee"], indirect=True)
 def test_no_seam_shows_at_the_borders_of_tiles(net, photograph):
     """Many small tiles: differences across their borders are as those beside them."""
     picture = np.asarray(Image.fromarray(photograph).resize((480, 360)))
