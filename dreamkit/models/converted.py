@@ -71,7 +71,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             "description": read["description"],
             "licence": read["licence"],
             "head": read.get("head", ""),
-            "labels": read["labels"],
+            "labels": read.get("labels", ()),
         }
         return ModelProvider(**{**fields, **known})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
