@@ -152,12 +152,24 @@ def redo(
         RecipeError: the picture carries no recipe, or something that it was made of is not given.
     """
     found = recipes.of_picture(dreamed)
-    shares, options = cast(found, shares_of(model), {})
-    gathered = gather(image, found.config(**options), shares, found, guide=guide, mask=mask)
-    gathered = remembered(gathered, found)
+    gathered = gather_again(found, image, shares_of(model), guide=guide, mask=mask)
     told = parts(gathered.shares, weights)
     differences(found, told)
     return make(gathered, told, on_step)
+
+
+def gather_again(
+    recipe: Recipe,
+    image: Source,
+    given: Sequence[Share],
+    *,
+    guide: Source = None,
+    mask: Source | Mapping[str, Source] = None,
+) -> Ingredients:
+    """What a finished dream is made of again, with a warning for each picture that is another."""
+    shares, options = cast(recipe, given, {})
+    gathered = gather(image, recipe.config(**options), shares, recipe, guide=guide, mask=mask)
+    return remembered(gathered, recipe)
 
 
 def _recipe(given: PathLike | Recipe | None) -> Recipe | None:
@@ -193,7 +205,8 @@ def cast(
     published = [share.model for share in recipe.shares]
     if not given and not recipe.built_in:
         return recipe.shares, options
-    if not given and all(_at_hand(name, weights) for name in published):
+    registry = Registry()
+    if not given and all(_at_hand(name, weights, registry) for name in published):
         return recipe.shares, options
     if [_name(share.model) for share in given] == published:
         return tuple(
@@ -222,15 +235,13 @@ def cast(
     return chosen, options
 
 
-def _at_hand(name: str, weights: Weights) -> bool:
+def _at_hand(name: str, weights: Weights, registry: Registry) -> bool:
     """Whether a model can be loaded without asking anyone for anything."""
-    registry = Registry()
-    if not registry.owner(name):
+    try:
+        provider = registry.provider(name)
+    except ModelError:  # nothing provides it, or it is to be set up first
         return False
-    provider = next(each for each, _ in registry.providers() if each.name == name)
-    return state(provider) in ("ready", "cached") or (
-        state(provider) == "to download" and weights is not None
-    )
+    return weights is not None or state(provider) != "to download"
 
 
 def _name(model: Any) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
-import secrets
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 CELL = 160  # pixels
 _CELLS, _SHEET, _PAGE = "cells", "atlas.png", "atlas.html"
-_TEMPORARY = ".dreamkit-"  # what is being written, as in `images.write`
 _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 
@@ -205,8 +202,8 @@ def command(
         words += ["--weights", os.fspath(weights)]
     for layer in options.layers or ():
         words += ["--layers", str(layer)]
+    not_said = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
     for name, value in options.to_dict().items():
-        not_said = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
         if name in not_said or value is None or getattr(options, name) == getattr(usual, name):
             continue
         flag = name.replace("_", "-")
@@ -269,7 +266,7 @@ def _strays(folder: Path) -> list[str]:
     strays = {name for name in os.listdir(folder) if name not in own}
     if own:
         strays |= {name for name in os.listdir(cells) if not name.endswith(".png")}
-    return sorted(name for name in strays if not name.startswith(_TEMPORARY))
+    return sorted(name for name in strays if not name.startswith(images.PARTIAL))
 
 
 def _plans(
@@ -360,7 +357,7 @@ def _is_same(
     """Whether `recipe` is that of the dream that would be made now."""
     photograph = None if picture is None else {"name": picture.name, "sha256": picture.sha256}
     return (
-        recipe.get("options") == json.loads(json.dumps(options.to_dict()))
+        recipe.get("options") == options.to_dict()
         and [(model["name"], model["sha256"]) for model in recipe.get("models", [])]
         == [(network.provider.name, network.digest)]
         and recipe.get("photograph") == photograph
@@ -439,21 +436,5 @@ def _write_sheets(folder: Path, cells: Sequence[sheets.Cell], columns: int | Non
     per_row = columns or math.ceil(math.sqrt(len(cells)))
     images.write(folder / _SHEET, sheets.sheet(cells, per_row, title=title), overwrite=True)
     note = "Under each dream is the command that makes it; a click selects it."
-    _write_text(folder / _PAGE, sheets.page(title, cells, note=note))
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Writes or replaces a text file, whole or not at all."""
-    partial = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
-    try:
-        try:
-            with partial.open("x", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                partial.unlink()
-    except OSError as error:
-        raise ImageError(f"cannot write {path} ({first_line(error)}); nothing was written") from error
+    page = sheets.page(title, cells, note=note).encode("utf-8", "backslashreplace")
+    images.put(folder / _PAGE, page, overwrite=True)

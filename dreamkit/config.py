@@ -383,7 +383,7 @@ def _schedule(value: Any) -> tuple[dict[str, Any], ...]:
         for name in octave:
             if name not in _SCHEDULED:
                 raise ConfigError(f"schedule has {quoted(name)}; {did_you_mean(str(name), _SCHEDULED)}")
-        known = {option.name: option for option in fields(DreamConfig)}
+        known = DreamConfig.__dataclass_fields__
         checked.append(
             {
                 name: _checked(name, each, known[name].type, known[name].metadata)

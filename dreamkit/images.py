@@ -31,6 +31,7 @@ _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
     ".tif": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
     ".tiff": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
 }
+PARTIAL = ".dreamkit-"  # how the name of a file begins while it is written
 _reading = threading.RLock()
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk
 _EXIF_LIMIT = 60_000  # bytes; a JPEG's EXIF block ends at 64 KiB
@@ -153,25 +154,23 @@ def shrink(picture: Picture, max_size: int | None) -> Picture:
     longest = max(height, width)
     if max_size is None or longest <= max_size:
         return picture
-    size = max(1, round(width * max_size / longest)), max(1, round(height * max_size / longest))
-
-    def shrunk(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.LANCZOS))
-
-    alpha = None if picture.alpha is None else shrunk(picture.alpha)
-    return replace(picture, pixels=shrunk(picture.pixels), alpha=alpha)
+    size = max(1, round(height * max_size / longest)), max(1, round(width * max_size / longest))
+    return _at_size(picture, size, Image.Resampling.LANCZOS)
 
 
 def resized(picture: Picture, size: tuple[int, int]) -> Picture:
     """`picture` at `size` (height, width), without regard to its shape."""
     if picture.pixels.shape[:2] == size:
         return picture
+    return _at_size(picture, size, Image.Resampling.BILINEAR)
 
-    def at_size(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR))
 
-    alpha = None if picture.alpha is None else at_size(picture.alpha)
-    return replace(picture, pixels=at_size(picture.pixels), alpha=alpha)
+def _at_size(picture: Picture, size: tuple[int, int], resampling: Image.Resampling) -> Picture:
+    def scaled(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(values).resize(size[::-1], resampling))
+
+    alpha = None if picture.alpha is None else scaled(picture.alpha)
+    return replace(picture, pixels=scaled(picture.pixels), alpha=alpha)
 
 
 def strengths(mask: Picture) -> NDArray[np.uint8]:
@@ -252,20 +251,37 @@ def write(
     metadata = _metadata(name, recipe) if recipe is not None else {}
     if profile:
         metadata["icc_profile"] = profile
-    partial = path.with_name(f".dreamkit-{secrets.token_hex(8)}{path.suffix}")
-    try:
+    with _writing(path):
         # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
         encoded = io.BytesIO()
         image.save(encoded, format=name, **options, **metadata)
+        put(path, encoded.getbuffer(), overwrite=overwrite)
+
+
+def put(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+        ImageError: it cannot be written; without `overwrite`, it exists.
+    """
+    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
+    with _writing(path):
         try:
             with partial.open("xb") as file:
-                file.write(encoded.getbuffer())
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             _move(partial, path, overwrite=overwrite)
         finally:
             with suppress(FileNotFoundError):
                 partial.unlink()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Says in one line why `path` cannot be written."""
+    try:
+        yield
     except OSError as error:
         reason = "no space left" if error.errno == errno.ENOSPC else first_line(error)
         raise ImageError(f"cannot write {path} ({reason}); nothing was written") from error

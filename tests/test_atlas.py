@@ -285,7 +285,7 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "atlas.html"
     path.write_text("before")
     with files_no_larger_than(100), pytest.raises(ImageError, match="cannot write .*; nothing was written"):
-        atlas._write_text(path, "x" * 1000)
+        images.put(path, b"x" * 1000, overwrite=True)
     assert [each.read_text() for each in tmp_path.iterdir()] == ["before"]
 
 

@@ -10,15 +10,10 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
+from dreamkit.cli.dream import option
 from dreamkit.errors import ConfigError, Interrupted, shown
 
 _SHOWN = 8  # names of cells that were left out for one reason
-
-
-def _option(name: str, *flags: str) -> Any:
-    """An option of `DreamConfig` that holds for every cell."""
-    default = {"octaves": "by size"}.get(name, config.default(name))
-    return typer.Option(*flags, help=f"{config.describe(name)} Default: {default}.", show_default=False)
 
 
 def atlas(
@@ -70,15 +65,15 @@ def atlas(
             help="Default: IMAGE.MODEL.atlas, and of channels with the layer.",
         ),
     ] = None,
-    octaves: Annotated[int | None, _option("octaves", "--octaves")] = None,
-    octave_scale: Annotated[float | None, _option("octave_scale", "--octave-scale")] = None,
-    steps: Annotated[int | None, _option("steps", "--steps")] = None,
-    step_size: Annotated[float | None, _option("step_size", "--step-size")] = None,
-    objective: Annotated[str | None, _option("objective", "--objective")] = None,
-    normalise: Annotated[str | None, _option("normalise", "--normalise", "--normalize")] = None,
-    jitter: Annotated[int | None, _option("jitter", "--jitter")] = None,
-    seed: Annotated[int | None, _option("seed", "--seed")] = None,
-    max_pixels: Annotated[int | None, _option("max_pixels", "--max-pixels")] = None,
+    octaves: Annotated[int | None, option("octaves", "--octaves")] = None,
+    octave_scale: Annotated[float | None, option("octave_scale", "--octave-scale")] = None,
+    steps: Annotated[int | None, option("steps", "--steps")] = None,
+    step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
+    objective: Annotated[str | None, option("objective", "--objective")] = None,
+    normalise: Annotated[str | None, option("normalise", "--normalise", "--normalize")] = None,
+    jitter: Annotated[int | None, option("jitter", "--jitter")] = None,
+    seed: Annotated[int | None, option("seed", "--seed")] = None,
+    max_pixels: Annotated[int | None, option("max_pixels", "--max-pixels")] = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
     ] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,7 +36,7 @@ _SHOWN = {
 }
 
 
-def _option(name: str, *flags: str) -> Any:
+def option(name: str, *flags: str) -> Any:
     """An option of `DreamConfig` on the command line, with its help, range and default."""
     shown = _SHOWN.get(name, config.default(name))
     return typer.Option(*flags, help=f"{config.describe(name)} Default: {shown}.", show_default=False)
@@ -112,7 +113,7 @@ def dream(
     ] = None,
     model: _Models = None,
     weights: _Weights = None,
-    layers: Annotated[list[str] | None, _option("layers", "-l", "--layers", "--output-layers")] = None,
+    layers: Annotated[list[str] | None, option("layers", "-l", "--layers", "--output-layers")] = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(
@@ -123,40 +124,40 @@ def dream(
         ),
     ] = None,
     guide: _Guide = None,
-    guide_style: Annotated[str | None, _option("guide_style", "--guide-style")] = None,
+    guide_style: Annotated[str | None, option("guide_style", "--guide-style")] = None,
     mask: _Masks = None,
-    color: Annotated[str | None, _option("color", "--color", "--colour")] = None,
-    octaves: Annotated[int | None, _option("octaves", "--octaves")] = None,
-    octave_scale: Annotated[float | None, _option("octave_scale", "--octave-scale")] = None,
-    octave_scheme: Annotated[str | None, _option("octave_scheme", "--octave-scheme")] = None,
-    first_octave: Annotated[int | None, _option("first_octave", "--first-octave")] = None,
-    steps: Annotated[int | None, _option("steps", "--steps")] = None,
-    step_size: Annotated[float | None, _option("step_size", "--step-size")] = None,
-    unit: Annotated[str | None, _option("unit", "--unit")] = None,
-    objective: Annotated[str | None, _option("objective", "--objective")] = None,
-    balance: Annotated[bool | None, _option("balance", "--balance/--no-balance")] = None,
-    border: Annotated[int | None, _option("border", "--border")] = None,
-    normalise: Annotated[str | None, _option("normalise", "--normalise", "--normalize")] = None,
-    smooth: Annotated[str | None, _option("smooth", "--smooth")] = None,
-    smooth_width: Annotated[float | None, _option("smooth_width", "--smooth-width")] = None,
-    smooth_levels: Annotated[int | None, _option("smooth_levels", "--smooth-levels")] = None,
-    tv: Annotated[float | None, _option("tv", "--tv")] = None,
-    l2: Annotated[float | None, _option("l2", "--l2")] = None,
-    clip: Annotated[bool | None, _option("clip", "--clip/--no-clip")] = None,
-    max_objective: Annotated[float | None, _option("max_objective", "--max-objective")] = None,
-    space: Annotated[str | None, _option("space", "--space")] = None,
-    jitter: Annotated[int | None, _option("jitter", "--jitter")] = None,
-    rotate: Annotated[float | None, _option("rotate", "--rotate")] = None,
-    zoom: Annotated[float | None, _option("zoom", "--zoom")] = None,
-    tile_size: Annotated[int | None, _option("tile_size", "--tile-size")] = None,
-    max_size: Annotated[int | None, _option("max_size", "--max-size")] = None,
-    max_pixels: Annotated[int | None, _option("max_pixels", "--max-pixels")] = None,
+    color: Annotated[str | None, option("color", "--color", "--colour")] = None,
+    octaves: Annotated[int | None, option("octaves", "--octaves")] = None,
+    octave_scale: Annotated[float | None, option("octave_scale", "--octave-scale")] = None,
+    octave_scheme: Annotated[str | None, option("octave_scheme", "--octave-scheme")] = None,
+    first_octave: Annotated[int | None, option("first_octave", "--first-octave")] = None,
+    steps: Annotated[int | None, option("steps", "--steps")] = None,
+    step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
+    unit: Annotated[str | None, option("unit", "--unit")] = None,
+    objective: Annotated[str | None, option("objective", "--objective")] = None,
+    balance: Annotated[bool | None, option("balance", "--balance/--no-balance")] = None,
+    border: Annotated[int | None, option("border", "--border")] = None,
+    normalise: Annotated[str | None, option("normalise", "--normalise", "--normalize")] = None,
+    smooth: Annotated[str | None, option("smooth", "--smooth")] = None,
+    smooth_width: Annotated[float | None, option("smooth_width", "--smooth-width")] = None,
+    smooth_levels: Annotated[int | None, option("smooth_levels", "--smooth-levels")] = None,
+    tv: Annotated[float | None, option("tv", "--tv")] = None,
+    l2: Annotated[float | None, option("l2", "--l2")] = None,
+    clip: Annotated[bool | None, option("clip", "--clip/--no-clip")] = None,
+    max_objective: Annotated[float | None, option("max_objective", "--max-objective")] = None,
+    space: Annotated[str | None, option("space", "--space")] = None,
+    jitter: Annotated[int | None, option("jitter", "--jitter")] = None,
+    rotate: Annotated[float | None, option("rotate", "--rotate")] = None,
+    zoom: Annotated[float | None, option("zoom", "--zoom")] = None,
+    tile_size: Annotated[int | None, option("tile_size", "--tile-size")] = None,
+    max_size: Annotated[int | None, option("max_size", "--max-size")] = None,
+    max_pixels: Annotated[int | None, option("max_pixels", "--max-pixels")] = None,
     size: Annotated[
         str | None,
         typer.Option("--size", metavar="N|WxH", help=f"{config.describe('size')} Default: {_SIZE}."),
     ] = None,
-    noise: Annotated[str | None, _option("noise", "--noise")] = None,
-    seed: Annotated[int | None, _option("seed", "--seed")] = None,
+    noise: Annotated[str | None, option("noise", "--noise")] = None,
+    seed: Annotated[int | None, option("seed", "--seed")] = None,
     overwrite: _Overwrite = False,
     quiet: _Quiet = False,
     verbose: _Verbose = False,
@@ -214,22 +215,15 @@ def redo(
 
     dreamkit redo photo.dream.png photo.jpg
     """
-    from dreamkit import api, ingredients, recipes
+    from dreamkit import api, recipes
 
     found = recipes.of_picture(dreamed)
     own = _weights(weights)
     with terminal.own_lines_only(verbose=verbose):
-        shares, options = api.cast(found, _shares(model), {})
-        read = ingredients.gather(
-            image, found.config(**options), shares, found, guide=guide, mask=_masks(mask)
-        )
-        gathered = ingredients.remembered(read, found)
+        gathered = api.gather_again(found, image, _shares(model), guide=guide, mask=_masks(mask))
         path = _output(dreamed, output, gathered, "redo", overwrite=overwrite)
-
-        def compare(told: Any) -> None:
-            api.differences(found, told)
-
-        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, check=compare)
+        check = partial(api.differences, found)
+        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, check=check)
 
 
 def _output(

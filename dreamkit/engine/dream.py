@@ -310,9 +310,10 @@ class _Climber:
                 if warp is not None:
                     gradient[:] = warp.adjoint(gradient)
                 self._shape(gradient, (step, config.steps), roll)
-                gradient *= (
-                    np.float32(pull.strength) if region is None else np.float32(pull.strength) * region
-                )
+                if region is not None:
+                    gradient *= np.float32(pull.strength) * region
+                elif pull.strength != 1.0:  # as it is where one network dreams everywhere
+                    gradient *= np.float32(pull.strength)
                 if number:
                     update += gradient
                 pulled, weighed = pulled + objectives[0], weighed + objectives[1]
