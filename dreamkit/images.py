@@ -255,7 +255,8 @@ def write(
         # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
         encoded = io.BytesIO()
         image.save(encoded, format=name, **options, **metadata)
-        put(path, encoded.getbuffer(), overwrite=overwrite)
+        with encoded.getbuffer() as data:  # let go of before an error's traceback keeps it longer than its file
+            put(path, data, overwrite=overwrite)
 
 
 def put(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
