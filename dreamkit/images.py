@@ -255,7 +255,7 @@ def write(
         # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
         encoded = io.BytesIO()
         image.save(encoded, format=name, **options, **metadata)
-        with encoded.getbuffer() as data:  # let go of before an error's traceback keeps it longer than its file
+        with encoded.getbuffer() as data:  # let go of here: an error's traceback would keep it too long
             put(path, data, overwrite=overwrite)
 
 
