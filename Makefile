@@ -22,6 +22,8 @@ IMAGE ?= docs/pictures/chelsea.jpg
 OPTIONS ?=
 # A weights file of Inception v3, to dream with it where there is no network, and to compare with.
 WEIGHTS ?=
+# For `make bench`: a Python that PyTorch has a build for, where $(PYTHON) is none.
+TORCH_PYTHON ?=
 FOUND = $(or $(WEIGHTS),$(wildcard $(DREAMKIT_TEST_DATA)/inception_v3/inception_v3_2015_notop.weights.h5))
 
 .PHONY: help dream test test-all lint bench clean
@@ -30,7 +32,7 @@ help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
 	@echo "make test      set up $(VENV) and run the tests, the linters and the type checker"
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
-	@echo "make bench     compare with the TensorFlow tutorial's loop, and pocket with Inception v3 (WEIGHTS=inception_v3.h5)"
+	@echo "make bench     compare with the published loops and PyTorch, and pocket with Inception v3 (WEIGHTS=inception_v3.h5)"
 
 dream: $(VENV)/.dreamkit
 	$(BIN)/dreamkit dream $(IMAGE) $(if $(WEIGHTS),--model inception_v3 --weights $(WEIGHTS)) $(OPTIONS)
@@ -48,7 +50,7 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test
-	$(BIN)/python tests/benchmarks/bench_step.py $(if $(FOUND),--weights $(FOUND))
+	$(BIN)/python tests/benchmarks/bench.py $(if $(FOUND),--weights $(FOUND)) $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
 	$(BIN)/python scripts/measure_pocket.py docs/pictures/chelsea.jpg docs/pictures/rocket.jpg docs/pictures/coffee.jpg $(if $(FOUND),--teacher-weights $(FOUND))
 
 $(VENV)/.dreamkit: pyproject.toml constraints.txt
@@ -63,4 +65,4 @@ $(VENV)/.test: $(VENV)/.dreamkit
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,250 @@
+"""dreamkit against the loops that people use: the same job, checked to be the same, and the arithmetic floor.
+
+    python tests/benchmarks/bench.py --weights inception_v3.h5
+
+Prints its tables, and writes them and two plots into docs/performance.md; that page says what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import environment
+import tables
+from loops.inception_v3 import gflop
+from loops.job import Job
+from measuring import FOLDER, Loop, LoopError, cosine, matrix_product
+
+ROOT = FOLDER.parents[1]
+CACHE, PAGE, PICTURES = ROOT / ".bench", ROOT / "docs" / "performance.md", ROOT / "docs" / "pictures"
+LEAST_COSINE = 0.999
+GROWTH = {"size": (256, 512, 1024, 1448, 2048), "steps": (5, 10, 20, 40), "octaves": (1, 2, 4, 6)}
+GROWTH_ROUNDS = 3
+QUICK_GROWTH = {"size": (128, 256), "steps": (4, 6), "octaves": (1, 2)}
+
+
+def main() -> None:
+    arguments = _arguments()
+    results_file = arguments.from_results or CACHE / ("quick.json" if arguments.quick else "results.json")
+    CACHE.mkdir(exist_ok=True)
+    python = environment.python_in(CACHE / "torch")
+    if arguments.from_results is None:
+        python = environment.make(CACHE / "torch", arguments.torch_python)
+        results = measure(arguments, str(python) if environment.has(python, "torch") else None)
+        results_file.write_text(json.dumps(results, indent=1) + "\n")
+    results = json.loads(results_file.read_text())
+    pictures = CACHE if arguments.quick else PICTURES
+    results["plots"] = draw(python, results_file, pictures)
+    report = tables.report(results)
+    print(report)
+    if arguments.quick:
+        print(f"\nA quick look, in {CACHE}; {PAGE.relative_to(ROOT)} stays as it is.")
+    else:
+        PAGE.write_text(tables.replace_between(PAGE.read_text(), report))
+
+
+def measure(arguments: argparse.Namespace, torch_python: str | None) -> dict[str, Any]:
+    """Everything, round by round, with the loops in turn."""
+    quick = arguments.quick
+    sizes = [128] if quick else arguments.sizes
+    step_job = {"octaves": 1, "steps": tables.WARM_UP + (2 if quick else 10)}
+    command_job = {"size": 128 if quick else 393, "octaves": 2 if quick else 3, "steps": 2 if quick else 10}
+    if quick:
+        command_job["scale"] = 1.2  # the smaller octave of so small a picture must still be 75 pixels
+    rounds = 1 if quick else arguments.rounds
+    growth = QUICK_GROWTH if quick else GROWTH
+    side = {"steps": 256, "octaves": 256} if quick else {"steps": 512, "octaves": 1024}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        loops = loops_of(arguments.weights or _fetched(), torch_python, folder)
+        results: dict[str, Any] = {
+            "machine": _machine(),
+            "rounds": rounds,
+            "command_job": command_job,
+            "growth_side": side,
+            "cosines": {str(size): _compare(loops, size, folder) for size in sizes},
+            "gflop": {str(size): gflop(Job.layers, size) for size in sizes},
+            "matrix_product": [],
+            "step": {str(size): {loop.name: [] for loop in loops} for size in sizes},
+            "command": {name: [] for name in _named(loops)},
+            "growth": {axis: {str(value): [] for value in values} for axis, values in growth.items()},
+        }
+        ours = loops[0]
+        warm = {"DREAMKIT_HOME": str(folder / "warm")}
+        _with(ours, warm).run(**command_job)  # fills what a first run leaves behind
+        for number in range(rounds):
+            print(f"Round {number + 1} of {rounds}", file=sys.stderr)
+            results["matrix_product"].append(matrix_product())
+            for size in sizes:
+                for loop in loops:
+                    results["step"][str(size)][loop.name].append(loop.run(size=size, **step_job))
+            for name, loop in _named(loops).items():
+                with _home(folder) as cold:
+                    chosen = warm if name == "dreamkit, warm" else cold
+                    results["command"][name].append(_with(loop, chosen).run(**command_job))
+            for axis, values in growth.items() if number < GROWTH_ROUNDS else ():
+                for value in values:
+                    results["growth"][axis][str(value)].append(_grown(ours, axis, value, side.get(axis)))
+        results["matrix_product"].append(matrix_product())
+    _add_versions(results)
+    return results
+
+
+def loops_of(weights: str, torch_python: str | None, folder: Path) -> list[Loop]:
+    """The loops that can be run here, ours first; files made for them are put into `folder`."""
+    home = {"DREAMKIT_HOME": str(folder / "home")}
+    loops = [
+        Loop("dreamkit", "ours", sys.executable, weights, environment=home),
+        Loop("TensorFlow's tutorial", "tutorial", sys.executable, weights),
+        Loop("Keras' example", "keras_example", sys.executable, weights),
+    ]
+    if torch_python is None:
+        return loops
+    arrays = str(folder / "inception_v3.npz")
+    exported = subprocess.run(
+        [sys.executable, "-m", "loops.export", weights, arrays],
+        cwd=FOLDER,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if exported.returncode:
+        raise LoopError(exported.stderr[-2000:])
+    variants = {"nchw": "PyTorch", "channels-last": "PyTorch, channels last, folded"}
+    return loops + [
+        Loop(name, "pytorch", torch_python, arrays, variant) for variant, name in variants.items()
+    ]
+
+
+def _named(loops: list[Loop]) -> dict[str, Loop]:
+    """The rows of the whole command: ours twice."""
+    ours, *others = loops
+    return {"dreamkit, cold": ours, "dreamkit, warm": ours, **{loop.name: loop for loop in others}}
+
+
+def _with(loop: Loop, variables: dict[str, str]) -> Loop:
+    return Loop(
+        loop.name,
+        loop.module,
+        loop.python,
+        loop.weights,
+        loop.variant,
+        environment={**loop.environment, **variables},
+    )
+
+
+@contextmanager
+def _home(folder: Path) -> Iterator[dict[str, str]]:
+    """A fresh, empty folder for dreamkit's caches."""
+    with tempfile.TemporaryDirectory(dir=folder) as home:
+        yield {"DREAMKIT_HOME": home}
+
+
+def _compare(loops: list[Loop], size: int, folder: Path) -> dict[str, float]:
+    """The cosines of the loops' gradients to ours. Ends the program where one dreams something else."""
+    found = {}
+    for loop in loops:
+        file = folder / f"{loop.module}.{loop.variant}.npy"
+        loop.run(size=size, gradient=str(file))
+        found[loop.name] = cosine(folder / "ours..npy", file)
+        print(
+            f"{size} px, {loop.name}: cosine of the gradient to dreamkit's {found[loop.name]:.6f}",
+            file=sys.stderr,
+        )
+    wrong = [name for name, value in found.items() if not value >= LEAST_COSINE]
+    if wrong:
+        raise LoopError(f"{' and '.join(wrong)}: not the same gradient as dreamkit's, so nothing is timed")
+    return found
+
+
+def _grown(ours: Loop, axis: str, value: int, side: int | None) -> dict[str, Any]:
+    """A dream by pocket with dreamkit's defaults, but for one thing that grows."""
+    steps = value if axis == "steps" else tables.WARM_UP + 3
+    octaves = value if axis == "octaves" else 1
+    options = {"model": "pocket", "octaves": octaves, "steps": steps}
+    return ours.run(size=side or value, weights=None, options=options)
+
+
+def draw(python: Path, results: Path, folder: Path) -> bool:
+    """Draws the plots; whether it could."""
+    if not environment.has(python, "matplotlib"):
+        print("There is no matplotlib, so there are no plots.", file=sys.stderr)
+        return False
+    command = [str(python), str(FOLDER / "plots.py"), str(results), str(folder)]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def _add_versions(results: dict[str, Any]) -> None:
+    """What the loops ran on, in their own words."""
+    told = [runs[0]["version"] for runs in results["command"].values()]
+    machine = results["machine"]
+    machine["torch"] = any(version.startswith("PyTorch") for version in told)
+    machine["versions"] = [*dict.fromkeys(told), f"NumPy {importlib.metadata.version('numpy')}"]
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.is_file() else []
+    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+
+
+def _fetched() -> str:
+    """Inception v3's weights as dreamkit fetches them, once."""
+    from dreamkit.plugins import Registry
+    from dreamkit.weights import resolve
+
+    return str(resolve(Registry().provider("inception_v3"), None, None))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument(
+        "--weights",
+        type=lambda path: str(Path(path).resolve()),
+        help="Inception v3's; fetched where not given",
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[512, 768], help="of the picture, for one step"
+    )
+    parser.add_argument(
+        "--torch-python",
+        default=sys.executable,
+        help="what PyTorch's environment is made with; this interpreter",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one round, small and short, to see that all runs; writes no page",
+    )
+    parser.add_argument("--from-results", type=Path, help="the page and plots again, of .bench/results.json")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LoopError as error:
+        sys.exit(str(error))
