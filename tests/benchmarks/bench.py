@@ -105,6 +105,7 @@ def measure(arguments: argparse.Namespace, torch_python: str | None) -> dict[str
 def loops_of(weights: str, torch_python: str | None, folder: Path) -> list[Loop]:
     """The loops that can be run here, ours first; files made for them are put into `folder`."""
     home = {"DREAMKIT_HOME": str(folder / "home")}
+    weights = str(Path(weights).resolve())  # the loops run in a folder of their own
     loops = [
         Loop("dreamkit", "ours", sys.executable, weights, environment=home),
         Loop("TensorFlow's tutorial", "tutorial", sys.executable, weights),
