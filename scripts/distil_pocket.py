@@ -10,12 +10,15 @@ Czarnecki et al. 2017, arXiv 1706.04859).
 Stopped and started again with the same --out, it goes on from its checkpoint. It runs on whatever
 TensorFlow finds, a processor or a GPU. --minutes is the whole time of training, which the step size
 follows to zero: the same seed draws the same crops, but how many of them fit is the machine's.
+
+--trained trains nothing: it makes the model card of what `distil_on_gpu.py` trained.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import platform
 from collections.abc import Sequence
@@ -33,7 +36,7 @@ import typer
 
 import dreamkit
 import measure_pocket
-from distillation import factorise, samples, training
+from distillation import factorise, lesson, samples, training
 from distillation.training import Network, Trainer
 from dreamkit.models import pocket
 from dreamkit.plugins import Registry
@@ -275,6 +278,10 @@ def main(
     learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-3,
     measured: Annotated[int, typer.Option(min=1, help="held-out photographs dreamed for the card")] = 12,
     elsewhere: Annotated[list[Path] | None, typer.Option(help="another picture for the card")] = None,
+    trained: Annotated[
+        Path | None,
+        typer.Option(help="trained.json beside a finished pocket.npz", exists=True, dir_okay=False),
+    ] = None,
     seed: int = 0,
 ) -> None:
     """Trains the pocket network from a teacher and a folder of photographs."""
@@ -283,13 +290,69 @@ def main(
     whole, source = teacher_arrays(teacher, teacher_weights)
     guide = Network(pocket.network(whole))
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint, weights = out / "checkpoint.npz", out / "pocket.npz"
-    shown = [*pictures.values()]
+    weights = out / "pocket.npz"
+    if trained is None:
+        shown = [*pictures.values()]
+        facts = taught(
+            guide,
+            whole,
+            shown,
+            [*unseen.values()],
+            out,
+            minutes,
+            share,
+            side,
+            batch,
+            pool,
+            uses,
+            learning_rate,
+            seed,
+        )
+    else:
+        facts = json.loads(trained.read_text())
+        weights = trained.with_name(weights.name)
+    with np.load(weights, allow_pickle=False) as arrays:
+        shipped = Network(pocket.network({key: arrays[key].astype(np.float32) for key in arrays.files}))
+    told = {
+        "weights": f"{weights.stat().st_size / 1e6:.2f} MB, float16, sha256 {sha256(weights)}",
+        "teacher": f"{Path(teacher).stem}, {source.name}, sha256 {sha256(source)}",
+        "terms": "Apache-2.0, as dreamkit and as the teacher; the photographs' own terms are not stated by "
+        "those who collected them, and none of them is part of dreamkit",
+        "photographs": f"{len(pictures)} to train on, {len(unseen)} held out, every {lesson.HELD_OUT}th",
+        "trained": "{crops} crops of {side} px, {seconds} s on {machine}, seed {seed}".format(**facts),
+        "cosine with the teacher's pixel gradients, mixed0 to mixed4": training.figures(facts["cosines"]),
+        "relative squared error of activations, mixed0 to mixed4": training.figures(facts["errors"]),
+    }
+    names = list(unseen)[:: max(1, len(unseen) // measured)][:measured]
+    dreamed = {name: unseen[name] for name in names} | {
+        path.stem: samples.shrunk(path) for path in elsewhere or []
+    }
+    (out / "pocket.md").write_text(card(told, guide, shipped, dreamed))
+    print(f"wrote {out / 'pocket.md'}, of {weights}")
+
+
+def taught(
+    guide: Network,
+    whole: factorise.Arrays,
+    shown: Sequence[Array],
+    unseen: Sequence[Array],
+    out: Path,
+    minutes: float,
+    share: float,
+    side: int,
+    batch: int,
+    pool: int,
+    uses: int,
+    learning_rate: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Trains on the photographs `shown`, writes the weights into `out`, and returns what the card tells."""
+    checkpoint = out / "checkpoint.npz"
     trainer, random = begun(checkpoint, guide, whole, shown, share, learning_rate, seed)
 
     answers = training.teacher_answers(guide)
     fixed = np.random.default_rng([seed, 1])
-    held = samples.Pool([*unseen.values()], answers, guide.channels, side, batch, fixed)
+    held = samples.Pool(unseen, answers, guide.channels, side, batch, fixed)
     held.fill(_HELD_OUT)
     held.refresh()  # some of them dreamed upon
     tests = [training.tensors(held.draw()) for _ in range(max(1, _HELD_OUT // batch))]
@@ -301,25 +364,16 @@ def main(
     print("after    ", training.described(cosines, errors), flush=True)
 
     half = {key: array.astype(np.float16) for key, array in training.arrays_of(trainer.student.model).items()}
-    training.write(weights, half)
-    trained = {
-        "weights": f"{weights.stat().st_size / 1e6:.2f} MB, float16, sha256 {sha256(weights)}",
-        "teacher": f"{Path(teacher).stem}, {source.name}, sha256 {sha256(source)}",
-        "terms": "Apache-2.0, as dreamkit and as the teacher; the photographs' own terms are not stated by "
-        "those who collected them, and none of them is part of dreamkit",
-        "photographs": f"{len(pictures)} to train on, {len(unseen)} held out, every {samples.HELD_OUT}th",
-        "trained": f"{trainer.seen} crops of {side} px, {trainer.seconds:.0f} s on {machine()}, seed {seed}",
-        "cosine with the teacher's pixel gradients, mixed0 to mixed4": training.figures(cosines),
-        "relative squared error of activations, mixed0 to mixed4": training.figures(errors),
+    training.write(out / "pocket.npz", half)
+    return {
+        "crops": trainer.seen,
+        "side": side,
+        "seconds": round(trainer.seconds),
+        "machine": machine(),
+        "seed": seed,
+        "cosines": cosines,
+        "errors": errors,
     }
-    shipped = Network(pocket.network({key: array.astype(np.float32) for key, array in half.items()}))
-    names = list(unseen)[:: max(1, len(unseen) // measured)][:measured]
-    dreamed = {name: unseen[name] for name in names} | {
-        path.stem: samples.shrunk(path) for path in elsewhere or []
-    }
-    text = card(trained, guide, shipped, dreamed)
-    (out / "pocket.md").write_text(text)
-    print(f"wrote {weights} and {out / 'pocket.md'}")
 
 
 if __name__ == "__main__":

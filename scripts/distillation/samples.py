@@ -11,18 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from distillation import lesson
+
 Array = npt.NDArray[Any]
 
-HELD_OUT = 20  # every 20th photograph by name is never trained on
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _SHORT_SIDE = 320  # pixels; more than a crop can show is memory for nothing
-_SCALES = 0.4, 2.5  # crops show photographs at these sizes, log-uniformly
-_LAYERS = 0.1, 0.1, 0.15, 0.2, 0.45  # how often mixed0 to mixed4 are the objective
-_SOME_CHANNELS = 0.3  # how often the objective is of a few channels of the layer
-_AFRESH = 0.25  # how often a crop gives way to a new one instead of being dreamed on
-_ZOOM = 0.2  # how often a dreamed crop is enlarged, as from one octave to the next
-_LEVELS = 2.0, 14.0  # how far one step dreams on, mean absolute change in levels of 0 to 255
-_OCTAVE_SCALE = 1.4
 
 
 def photographs(folder: Path, held_out: bool) -> dict[str, Array]:
@@ -32,7 +26,7 @@ def photographs(folder: Path, held_out: bool) -> dict[str, Array]:
         SystemExit: there are too few.
     """
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    chosen = [path for index, path in enumerate(paths) if (index % HELD_OUT == 0) == held_out]
+    chosen = [path for index, path in enumerate(paths) if (index % lesson.HELD_OUT == 0) == held_out]
     if not chosen:
         raise SystemExit(f"{folder} holds {len(paths)} photographs; it takes at least two, JPEG, PNG or WebP")
     return {path.stem: shrunk(path) for path in chosen}
@@ -52,7 +46,7 @@ def crop(pictures: Sequence[Array], side: int, random: np.random.Generator) -> A
     """A random crop of a random photograph at a random scale, mirrored or not; float32 `(side, side, 3)`."""
     picture = pictures[int(random.integers(len(pictures)))]
     height, width = picture.shape[:2]
-    scale = max(np.exp(random.uniform(*np.log(_SCALES))), side / min(height, width))
+    scale = max(np.exp(random.uniform(*np.log(lesson.SCALES))), side / min(height, width))
     shown = side / scale
     # Rounding may make the whole of a photograph longer than itself.
     left, top = random.uniform(0, max(width - shown, 0)), random.uniform(0, max(height - shown, 0))
@@ -65,9 +59,9 @@ def crop(pictures: Sequence[Array], side: int, random: np.random.Generator) -> A
 def objective(channels: tuple[int, ...], random: np.random.Generator) -> tuple[Array, ...]:
     """Weights of every channel of every layer: one layer, all of its channels or a few."""
     weights = tuple(np.zeros(count, np.float32) for count in channels)
-    layer = random.choice(len(channels), p=_LAYERS)
+    layer = random.choice(len(channels), p=lesson.LAYERS)
     count = channels[layer]
-    if random.random() < _SOME_CHANNELS:
+    if random.random() < lesson.SOME_CHANNELS:
         some = random.permutation(count)[: int(np.exp(random.uniform(0, np.log(count / 8)))) + 1]
         weights[layer][some] = count / len(some)
     else:
@@ -139,15 +133,15 @@ class Pool:
         random = self.random
         theirs = self._gradients[place]
         own = self._students.pop(place, theirs)
-        if random.random() < _AFRESH:
+        if random.random() < lesson.AFRESH:
             return crop(self.pictures, self.side, random)
         gradient = (own if random.random() < 0.5 else theirs).astype(np.float32)
-        step = random.uniform(*_LEVELS) / max(float(np.abs(gradient).mean()), 1e-8)
+        step = random.uniform(*lesson.LEVELS) / max(float(np.abs(gradient).mean()), 1e-8)
         pixels = np.clip(self._pixels[place].astype(np.float32) + step * gradient, 0, 255)
-        return self._enlarged(pixels) if random.random() < _ZOOM else pixels
+        return self._enlarged(pixels) if random.random() < lesson.ZOOM else pixels
 
     def _enlarged(self, pixels: Array) -> Array:
-        shown = self.side / _OCTAVE_SCALE
+        shown = self.side / lesson.OCTAVE_SCALE
         left, top = self.random.uniform(0, self.side - shown, 2)
         image = Image.fromarray(pixels.round().astype(np.uint8))
         box = left, top, left + shown, top + shown

@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from distillation import lesson
 from distillation.factorise import Arrays
 from distillation.samples import Pool
 from dreamkit.models import pocket
 
 Array = npt.NDArray[Any]
 
-_FEATURES = 0.3  # weight of the activations' errors beside twice the gradient's
-_CLIP = 1.0  # norm of the weights' gradient
-_WARM_UP = 50  # steps
 _REPORT = 60.0  # seconds between progress lines
 _CHECKPOINT = 120.0  # seconds
 
@@ -80,7 +78,7 @@ class Trainer:
     def __init__(self, student: Network, rate: float) -> None:
         self.student = student
         self.variables = student.model.trainable_variables
-        self.optimizer = keras.optimizers.Adam(rate, beta_2=0.99, global_clipnorm=_CLIP)
+        self.optimizer = keras.optimizers.Adam(rate, beta_2=0.99, global_clipnorm=lesson.CLIP)
         self.optimizer.build(self.variables)
         self.rate = rate
         self.seconds = 0.0
@@ -90,7 +88,7 @@ class Trainer:
 
     def step(self, batch: list[Any], done: float) -> tuple[Array, Array, Array]:
         """One step, after the part `done` of the training: the student's gradients, cosines and errors."""
-        warm_up = min(1.0, (self.steps + 1) / _WARM_UP)
+        warm_up = min(1.0, (self.steps + 1) / lesson.WARM_UP)
         self.optimizer.learning_rate.assign(self.rate * warm_up * max(1 - done, 0.0))
         gradients, cosines, errors = self._step(*batch)
         self.steps += 1
@@ -100,7 +98,7 @@ class Trainer:
     def _step_eagerly(self, *batch: Any) -> Any:
         with tf.GradientTape() as tape:
             gradients, cosines, errors = self._errors(*batch)
-            wrong = 2 * tf.reduce_mean(1 - cosines) + _FEATURES * tf.reduce_sum(errors)
+            wrong = 2 * tf.reduce_mean(1 - cosines) + lesson.FEATURES * tf.reduce_sum(errors)
         self.optimizer.apply_gradients(zip(tape.gradient(wrong, self.variables), self.variables, strict=True))
         return gradients, cosines, errors
 
