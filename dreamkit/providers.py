@@ -110,7 +110,8 @@ class ModelProvider:
         preprocess: RGB pixels 0 to 255, float32 `(n, height, width, 3)`, to what the network eats;
             a `Preprocess` wherever that can say it, else any differentiable function of a tensor.
         layers: the layers dreamed by default, with weights.
-        weights: what to fetch; None where `load` needs no file.
+        weights: what to fetch, or the path of a file that comes with the plugin; None where `load` needs
+            no file.
         min_size: the shortest side that the network accepts, in pixels.
         description: one line for `dreamkit models`.
         licence: the terms of the network.
@@ -128,7 +129,7 @@ class ModelProvider:
     load: Callable[[Path | None], keras.Model | SavedModel]
     preprocess: Preprocess | Callable[[Any], Any]
     layers: Mapping[str, float]
-    weights: Weights | None = None
+    weights: Weights | Path | None = None
     min_size: int = 1
     description: str = ""
     licence: str = ""
@@ -148,8 +149,10 @@ class ModelProvider:
             for layer, weight in self.layers.items()
         ):
             raise ValueError(f"provider {self.name}: layers is {self.layers!r}; it maps names to weights")
-        if self.weights is not None and not isinstance(self.weights, Weights):
-            raise ValueError(f"provider {self.name}: weights is {self.weights!r}; use Weights(...) or None")
+        if self.weights is not None and not isinstance(self.weights, Weights | Path):
+            raise ValueError(
+                f"provider {self.name}: weights is {self.weights!r}; use Weights(...), a Path or None"
+            )
         if not isinstance(self.min_size, int) or isinstance(self.min_size, bool) or self.min_size < 1:
             raise ValueError(f"provider {self.name}: min_size is {self.min_size!r}; it is at least 1 pixel")
         if isinstance(self.labels, str) or not all(isinstance(label, str) for label in self.labels):

@@ -23,7 +23,7 @@ def state(provider: ModelProvider) -> str:
     """Where a provider's weights are: `ready`, `cached`, `to download` or `to set up`."""
     if provider.setup:
         return "to set up"
-    if provider.weights is None:
+    if not isinstance(provider.weights, Weights):
         return "ready"
     return "cached" if cached_path(provider.weights).is_file() else "to download"
 
@@ -50,9 +50,9 @@ def resolve(
                 f"weights file {path} {what}; give the path of a weights file of {provider.name}"
             )
         return path
-    if provider.weights is None:
-        return None
-    return fetch(provider.weights, progress)
+    if isinstance(provider.weights, Weights):
+        return fetch(provider.weights, progress)
+    return provider.weights
 
 
 def fetch(weights: Weights, progress: Callable[[int, int], None] | None = None) -> Path:

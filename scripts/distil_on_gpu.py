@@ -370,7 +370,7 @@ def save(options: argparse.Namespace, student: Plan, facts: dict[str, Any]) -> N
     half = {key: value.astype(np.float16) for key, value in student.numpy().items()}
     partial = options.out / "pocket.npz.part"
     with open(partial, "wb") as file:
-        np.savez_compressed(file, **half)
+        np.savez_compressed(file, **half)  # type: ignore[arg-type]
     partial.replace(options.out / "pocket.npz")
     if facts:
         (options.out / "trained.json").write_text(json.dumps(facts, indent=1) + "\n")

@@ -86,7 +86,7 @@ def arithmetic(model: Any, layer: str, side: int) -> float:
 
 
 def _goals() -> list[Any]:
-    from dreamkit.engine.network import Goal
+    from dreamkit.engine.steps import Goal
 
     return [Goal(layer, "mean-square") for layer in LAYERS]
 

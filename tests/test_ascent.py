@@ -8,7 +8,7 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamkit.engine import ascent, network, tiles
+from dreamkit.engine import ascent, network, steps, tiles
 from dreamkit.errors import NumericError
 
 PULLS = np.array([1.0, 0.5], np.float32)
@@ -17,7 +17,7 @@ KERNELS = tiny.kernels()
 
 @pytest.fixture(scope="module")
 def step():
-    goals = [network.Goal(layer, "mean-square") for layer in tiny.LAYERS]
+    goals = [steps.Goal(layer, "mean-square") for layer in tiny.LAYERS]
     return network.load(tiny.provider(), None).ascent(goals)
 
 

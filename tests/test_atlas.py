@@ -37,10 +37,13 @@ def tiny(run):
 def odd(tiny):
     """The tiny network's first layer under odd names."""
     from dreamkit.engine.network import Network
+    from dreamkit.engine.sources import Facts, Source
 
-    return Network(
-        tiny.provider, dict.fromkeys(ODD, 4), lambda names: tiny.forward(["low"] * len(names)), tiny.digest
-    )
+    def forward(names, *, constant=False):
+        return tiny.forward(["low"] * len(names), constant=constant)
+
+    facts = Facts(dict.fromkeys(ODD, 4), tiny.digest)
+    return Network(tiny.provider, facts, lambda: Source(facts, forward))
 
 
 def test_an_atlas_has_a_dream_for_each_layer(run, picture, tmp_path):

@@ -9,8 +9,8 @@ import tensorflow as tf
 import tiny
 
 from dreamkit import ModelProvider, Preprocess, SavedModel
-from dreamkit.engine import network
-from dreamkit.engine.network import Goal
+from dreamkit.engine import graphs, network, steps
+from dreamkit.engine.steps import Goal
 from dreamkit.errors import LayerError, ModelError, WeightsError
 from dreamkit.models import inception_v3
 
@@ -57,10 +57,18 @@ def test_one_trace_serves_all_sizes_batches_and_pulls(photo):
     assert net.traces == 1
 
 
+def folded(net, layers):
+    """The network to `layers` as the step is differentiated over it."""
+    return tf.function(graphs.fold(net._cut(layers)), input_signature=[steps.PIXELS]).get_concrete_function()
+
+
+def folded_ops(net, layers):
+    return [node.op for node in folded(net, layers).graph.as_graph_def().node]
+
+
 def test_nothing_behind_the_deepest_layer_is_run():
     net = network.load(tiny.provider(), None)
-    shallow = {node.op for node in network.fold(net._cut(["first"])).graph.as_graph_def().node}
-    deep = {node.op for node in network.fold(net._cut(["second"])).graph.as_graph_def().node}
+    shallow, deep = (set(folded_ops(net, [layer])) for layer in ("first", "second"))
     assert "Tanh" in deep
     assert "Tanh" not in shallow
 
@@ -87,12 +95,11 @@ def test_batch_normalisation_is_folded_into_convolutions(photo):
     model = keras.Model(pixels, keras.layers.ReLU(name="out")(layers[1](layers[0](pixels))))
     layers[1].set_weights([draw.uniform(0.5, 2, 6) for _ in range(4)])
     net = network.load(tiny.provider(load=lambda weights: model, preprocess=lambda picture: picture), None)
-    folded = network.fold(net._cut(["out"]))
-    ops = [node.op for node in folded.graph.as_graph_def().node]
+    ops = folded_ops(net, ["out"])
     assert ops.count("Conv2D") == 1
     assert not {"Mul", "Sub", "Rsqrt"} & set(ops)
     expected = model(photo[None].astype(np.float32)).numpy()
-    (got,) = folded(tf.constant(photo[None].astype(np.float32)))
+    (got,) = folded(net, ["out"])(tf.constant(photo[None].astype(np.float32)))
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
 
 

@@ -8,7 +8,7 @@ import pytest
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import network, objectives
+from dreamkit.engine import network, objectives, steps
 from dreamkit.engine.pull import Pull
 from dreamkit.errors import LayerError
 
@@ -140,7 +140,7 @@ def test_a_guide_pulls_each_place_to_its_best_match(net, photo, guide):
 
 def test_places_are_compared_a_few_at_a_time_with_the_same_result(photo, guide, monkeypatch):
     plain, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
-    monkeypatch.setattr(network, "_MOST_LIKENESSES", 5000)  # for a map of 2240 places and a guide of 891
+    monkeypatch.setattr(steps, "_MOST_LIKENESSES", 5000)  # for a map of 2240 places and a guide of 891
     few, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
     np.testing.assert_array_equal(plain, few)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.engine.network import Ascent
+from dreamkit.engine.steps import Ascent
 from dreamkit.engine.tiles import Cover, Span
 from dreamkit.errors import NumericError
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
 from dreamkit.engine import ascent, objectives, tiles
-from dreamkit.engine.network import Ascent, Goal, Network
+from dreamkit.engine.network import Network
 from dreamkit.engine.resize import Pixels
+from dreamkit.engine.steps import Ascent, Goal
 from dreamkit.errors import ConfigError, LayerError
 
 

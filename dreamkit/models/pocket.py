@@ -112,6 +112,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         load=load,
         preprocess=Preprocess(mean=(127.5, 127.5, 127.5), scale=(1 / 127.5, 1 / 127.5, 1 / 127.5)),
         layers={"mixed4": 1.0},
+        weights=WEIGHTS,
         min_size=43,
         licence="Apache-2.0",
         description="Inception v3 in thin steps, carried along: no download, and fast",

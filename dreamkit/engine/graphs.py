@@ -1,0 +1,177 @@
+"""TensorFlow's graphs as data: made flat, folded, and asked for shapes and depths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow.python.grappler import tf_optimizer
+
+_SMALL = 64  # numbers; fewer are no weights
+_WEIGHTED_OPS = frozenset(
+    (
+        "Conv2D",
+        "DepthwiseConv2dNative",
+        "Conv2DBackpropInput",
+        "MatMul",
+        "BatchMatMulV2",
+        "Einsum",
+        # What is left of calls in a frozen graph are Keras' grouped convolutions.
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+    )
+)
+
+
+def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """The same function with what it calls put in the calls' places, and nothing that no output needs.
+
+    So the weights behind the deepest layer are never copied. What TensorFlow will not inline stays as it was.
+    """
+    flat = grappled(function, ["function"], rewriter_config_pb2.RewriterConfig.ONE)
+    if flat.library.function:
+        return function
+    for node in flat.node:  # a network has no effects, so nothing has to wait for any
+        node.input[:] = [each for each in node.input if not each.startswith("^")]
+    nodes = {node.name: node for node in flat.node}
+    needed = _needed(nodes, [tensor.op.name for tensor in function.outputs])
+    captured = {inner.op.name: outer for outer, inner in function.graph.captures}
+    weights = {
+        name: captured[name] for name in needed & captured.keys() if captured[name].dtype != tf.resource
+    }
+    variables = {name: captured[name] for name in needed & captured.keys() - weights.keys()}
+    for name in needed:  # what a variable holds takes the place of its being read
+        held = [each for each in (origin(nodes, source) for source in nodes[name].input) if each in variables]
+        if held and nodes[name].op == "ReadVariableOp":
+            dtype = tf.dtypes.as_dtype(nodes[name].attr["dtype"].type)
+            weights[name] = tf.raw_ops.ReadVariableOp(resource=variables[held[0]], dtype=dtype)
+        elif held and nodes[name].op != "Identity":
+            return function
+    part = tf.compat.v1.GraphDef(versions=flat.versions)
+    part.node.extend(node for node in flat.node if node.name in needed)
+
+    def imported() -> None:
+        graph = tf.compat.v1.get_default_graph()
+        held = {
+            # Small ones are paddings and axes, without which no shape can be told.
+            f"{name}:0": tf.constant(value.numpy())
+            if value.shape.num_elements() < _SMALL
+            else graph.capture(value)
+            for name, value in weights.items()
+        }
+        tf.graph_util.import_graph_def(part, input_map=held, name="")
+
+    wrapped = tf.compat.v1.wrap_function(imported, [])
+    inputs = [tensor.name for tensor in function.inputs if tensor.op.name not in captured]
+    return between(wrapped, inputs, [tensor.name for tensor in function.outputs])
+
+
+def frozen(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """The same function with its weights as constants."""
+    return convert_variables_to_constants_v2(function) if function.captured_inputs else function
+
+
+def fold(
+    function: tf.types.experimental.ConcreteFunction,
+) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
+    """The same function, to be put into another graph: its weights as constants, and constants multiplied
+    into convolutions, so that a gradient taken of it is folded as well.
+
+    Only Grappler's constant folding and clean-up run: fused kernels have no gradient. A function that
+    holds functions which TensorFlow will not inline, as Keras' grouped convolutions do, comes back as it
+    was, since their gradients would be lost.
+    """
+    forward = frozen(function)
+    if forward.graph.as_graph_def().library.function:
+        return function  # type: ignore[no-any-return]
+    folded = grappled(forward, ["constfold", "dependency"], rewriter_config_pb2.RewriterConfig.TWO)
+    (pixels,), outputs = forward.inputs, [tensor.name for tensor in forward.outputs]
+
+    def put(given: tf.Tensor) -> Sequence[tf.Tensor]:
+        return tf.graph_util.import_graph_def(  # type: ignore[no-any-return]
+            folded, input_map={pixels.name: given}, return_elements=outputs, name=""
+        )
+
+    return put
+
+
+def _needed(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:
+    """The nodes that `names` depend on, themselves included."""
+    needed: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting.extend(map(source, nodes[name].input))
+    return needed
+
+
+def origin(nodes: Mapping[str, Any], name: str) -> str:
+    """The node that `name` stands for, past any that pass on what they are given."""
+    name = source(name)
+    while nodes[name].op == "Identity":
+        name = source(nodes[name].input[0])
+    return name
+
+
+def source(name: str) -> str:
+    """The node that a node's input comes from: `^name` and `name:1` are ways to write `name`."""
+    return name.lstrip("^").partition(":")[0]
+
+
+def grappled(function: tf.types.experimental.ConcreteFunction, passes: Sequence[str], times: Any) -> Any:
+    """The GraphDef of `function` after `passes` of TensorFlow's optimiser, inputs and outputs kept."""
+    graph_def = function.graph.as_graph_def()
+    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=function.graph)
+    kept = meta_graph_pb2.CollectionDef()
+    kept.node_list.value.extend(tensor.name for tensor in [*function.inputs, *function.outputs])
+    meta_graph.collection_def["train_op"].CopyFrom(kept)
+    config = config_pb2.ConfigProto()
+    config.graph_options.rewrite_options.optimizers.extend(passes)
+    config.graph_options.rewrite_options.meta_optimizer_iterations = times
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+def between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The part of a wrapped function from the tensors named `inputs` to those named `outputs`."""
+    graph = wrapped.graph
+    return wrapped.prune(*([graph.as_graph_element(name) for name in names] for names in (inputs, outputs)))
+
+
+def output_shapes(graph_def: Any, count: int, size: tuple[int, int]) -> list[Sequence[int]]:
+    """The static shapes of the `count` outputs for one picture of `size` (height, width)."""
+    with tf.Graph().as_default() as graph:
+        pixels = tf.compat.v1.placeholder(tf.float32, [1, *size, 3])
+        tf.graph_util.import_graph_def(graph_def, input_map={"pixels": pixels}, name="")
+        return [graph.get_tensor_by_name(f"layer_{index}:0").shape.as_list() for index in range(count)]
+
+
+def depths_of(graph_def: Any, count: int) -> tuple[list[int], list[int]]:
+    """For each output, the number of nodes with weights on the longest path to it; and the outputs that
+    several branches end in."""
+    depths: dict[str, int] = {}  # -1 for what does not come from the picture
+    # A frozen graph lists nodes in no order, so each waits on a stack until its inputs are known.
+    nodes = {node.name: node for node in graph_def.node}
+    inputs = {name: [source(each) for each in node.input] for name, node in nodes.items()}
+    for index in range(count):
+        stack = [f"layer_{index}"]
+        while stack:
+            name = stack[-1]
+            waiting = [source for source in inputs[name] if source not in depths]
+            if waiting:
+                stack.extend(waiting)
+                continue
+            before = max((depths[source] for source in inputs[name]), default=-1)
+            if name == "pixels":
+                before = 0
+            depths[stack.pop()] = before + (before >= 0 and nodes[name].op in _WEIGHTED_OPS)
+    joins = [
+        index
+        for index in range(count)
+        if sum(depths[source] > 0 for source in inputs[origin(nodes, f"layer_{index}")]) > 1
+    ]
+    return [depths[f"layer_{index}"] for index in range(count)], joins

@@ -1,0 +1,65 @@
+"""What took seconds to make and can be made again, kept between runs: files in the cache, by key."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+MOST_BYTES = 1 << 30  # in all; what was not used for longest goes first
+_HASH = hashlib.sha256
+_LENGTH = _HASH().digest_size
+
+
+class Shelf:
+    """What one owner keeps, by key. What cannot be kept or read is not there, and nobody is told."""
+
+    def __init__(self, folder: Path, owner: str, most_bytes: int = MOST_BYTES) -> None:
+        """`most_bytes` is for all owners together."""
+        self._folder = folder
+        self._owner = owner
+        self._most_bytes = most_bytes
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under `key`, if it is there and whole."""
+        path = self._path(key)
+        try:
+            read = path.read_bytes()
+            os.utime(path)
+        except OSError:
+            return None
+        content = read[_LENGTH:]
+        return content if _HASH(content).digest() == read[:_LENGTH] else None
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keeps `content` under `key`, whole or not at all."""
+        if len(content) > self._most_bytes // 4:
+            return  # one that would drive out most of the others
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor, partial = tempfile.mkstemp(dir=self._folder, suffix=".part")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(_HASH(content).digest())
+                    file.write(content)
+                os.replace(partial, self._path(key))
+            except BaseException:
+                os.unlink(partial)
+                raise
+            self._make_room()
+        except OSError:  # a disk that is full or read-only
+            return
+
+    def _path(self, key: str) -> Path:
+        name = _HASH("\n".join([self._owner, key]).encode()).hexdigest()
+        return self._folder / f"{name}.kept"
+
+    def _make_room(self) -> None:
+        """Removes what was not used for longest, and what a process that was killed left behind."""
+        found = [(path.stat(), path) for path in self._folder.iterdir() if path.suffix in (".kept", ".part")]
+        room = self._most_bytes
+        for state, path in sorted(found, key=lambda each: -each[0].st_mtime):
+            room -= state.st_size
+            if room < 0:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,198 @@
+"""The compiled step: a network's gradient with respect to windows of pixels, in one call of TensorFlow."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from typing import Literal, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.framework import function_pb2
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.eager import context
+
+PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
+_MOST_LIKENESSES = 1 << 22  # numbers held at once while places are compared with a guide's
+_numbers = count()
+
+
+class Goal(NamedTuple):
+    """What is raised in a layer, as far as it is compiled; numbers are fed to the step.
+
+    Attributes:
+        layer: its name.
+        kind: the mean of the activations, the mean of their squares, or `match`: the mean over all places of
+            the product with the most similar of a guide's features.
+        counts: whether channels count differently; fed `(channels,)`.
+        place: whether a single neuron is raised; fed `(windows, 2)`, row and column as shares of the window,
+            negative where the neuron is not in it.
+    """
+
+    layer: str
+    kind: Literal["mean", "mean-square", "match"]
+    counts: bool = False
+    place: bool = False
+
+    @property
+    def power(self) -> int:
+        """How the objective goes with the size of the activations."""
+        return 2 if self.kind == "mean-square" else 1
+
+
+class Ascent(NamedTuple):
+    """What one evaluation of windows gives; every array is NumPy's.
+
+    Attributes:
+        gradient: of the pulled objective with respect to the windows' pixels, `(n, height, width, 3)`.
+        objectives: of each goal, summed over the windows, before any pull.
+        mean_squares: of what each goal looks at, summed over the windows.
+    """
+
+    gradient: NDArray[np.float32]
+    objectives: NDArray[np.float64]
+    mean_squares: NDArray[np.float64]
+
+
+class Step:
+    """A step that TensorFlow runs as it is: pixels, pulls and what is fed, to the parts of an `Ascent`.
+
+    Its graph is small and already folded, so TensorFlow's own optimiser is left out: it takes a second or
+    two before the first step and gains nothing after it.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        definition = function_pb2.FunctionDef.FromString(content)
+        # Functions are known by name to the whole process, in which the same step may be there twice.
+        definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
+        context.context().add_function_def(definition)
+        self._forget = weakref.finalize(self, _remove, name)
+        self._name = name
+        self._outputs = [argument.type for argument in definition.signature.output_arg]
+
+    def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
+        return tf.raw_ops.PartitionedCall(  # type: ignore[no-any-return]
+            args=arguments, Tout=self._outputs, f=self._name, config_proto=_AS_IT_IS
+        )
+
+
+class Nested:
+    """A step that holds functions of its own, a loop or a grouped convolution: TensorFlow runs it its way."""
+
+    def __init__(self, function: tf.types.experimental.ConcreteFunction) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
+        pixels, pulls, *fed = arguments
+        return list(self._function(pixels, pulls, tuple(fed)))
+
+
+def _remove(name: str) -> None:
+    if context.context().has_function(name):
+        context.context().remove_function(name)
+
+
+def _as_it_is() -> bytes:
+    config = config_pb2.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config.SerializeToString()  # type: ignore[no-any-return]
+
+
+_AS_IT_IS = _as_it_is()
+
+
+def compiled(
+    forward: Callable[[tf.Tensor], Sequence[tf.Tensor]],
+    layers: Sequence[str],
+    goals: Sequence[Goal],
+    border: int,
+) -> tf.types.experimental.ConcreteFunction:
+    """The gradient step over `forward`, which computes `layers`: see `Ascent`."""
+    specs = [
+        tf.TensorSpec(shape, tf.float32)
+        for goal in goals
+        for shape, wanted in (
+            ([None], goal.counts),
+            ([None, 2], goal.place),
+            ([None, None], goal.kind == "match"),
+        )
+        if wanted
+    ]
+    signature = [PIXELS, tf.TensorSpec([None], tf.float32, name="pulls"), tuple(specs)]
+
+    @tf.function(input_signature=signature, autograph=False)
+    def step(
+        pixels: tf.Tensor, pulls: tf.Tensor, fed: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        activations = dict(zip(layers, forward(pixels), strict=True))
+        waiting = iter(fed)
+        seen = [_measured(activations[goal.layer], goal, border, waiting) for goal in goals]
+        objectives, mean_squares = (tf.stack(each) for each in zip(*seen, strict=True))
+        (gradient,) = tf.gradients(tf.reduce_sum(objectives * pulls), pixels)
+        return gradient, objectives, mean_squares
+
+    return step.get_concrete_function()
+
+
+def content(function: tf.types.experimental.ConcreteFunction) -> bytes | None:
+    """A compiled step with all its weights, for `Step`; None where it is made of several functions."""
+    if function.captured_inputs or function.graph.as_graph_def().library.function:
+        return None
+    return function.function_def.SerializeToString()  # type: ignore[no-any-return]
+
+
+def _measured(
+    layer: tf.Tensor, goal: Goal, border: int, fed: Iterator[tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What `goal` raises in `layer`, and the mean square of what it looks at, summed over the windows.
+
+    Each is a mean over one window, so that a window's gradient does not know how many share its batch.
+    """
+    counts = next(fed) if goal.counts else None
+    there: tf.Tensor | float = 1.0
+    if goal.place:
+        layer, there = _neuron(layer, next(fed))
+    area = tf.cast(tf.reduce_prod(tf.shape(layer)[1:3]), tf.float32)
+    if border and not goal.place:
+        layer = layer[:, border:-border, border:-border]
+
+    def total(values: tf.Tensor, counts: tf.Tensor | None) -> tf.Tensor:
+        sums = tf.reduce_sum(values, [1, 2])
+        windows = tf.reduce_mean(sums, 1) if counts is None else tf.linalg.matvec(sums, counts)
+        return tf.reduce_sum(there * windows) / area
+
+    squares = tf.square(layer)
+    weights = None if counts is None else tf.math.divide_no_nan(tf.abs(counts), tf.reduce_sum(tf.abs(counts)))
+    mean_square = total(squares, weights)
+    if goal.kind == "match":
+        return total(layer * _most_alike(layer, next(fed)), None), mean_square
+    return total(squares if goal.kind == "mean-square" else layer, counts), mean_square
+
+
+def _neuron(layer: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The activations at `places`, shares of each window's map, as maps of one place; 0 for those outside."""
+    sides = tf.shape(layer)[1:3]
+    index = tf.clip_by_value(tf.cast(places * tf.cast(sides, tf.float32), tf.int32), 0, sides - 1)
+    there = tf.cast(tf.reduce_all(places >= 0, axis=1), tf.float32)
+    return tf.gather_nd(layer, index, batch_dims=1)[:, None, None, :], there
+
+
+def _most_alike(layer: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:
+    """For each place of `layer`, the feature of `guide` `(places, channels)` with the largest product.
+
+    Nothing flows back through the choice (google/deepdream's guided objective, 2015). Places are compared a
+    few at a time, so that memory does not grow with their number times the guide's.
+    """
+    places = tf.stop_gradient(tf.reshape(layer, [-1, tf.shape(guide)[1]]))
+    at_once = tf.maximum(1, _MOST_LIKENESSES // tf.shape(guide)[0])
+    count = tf.shape(places)[0]
+    padded = tf.pad(places, [[0, -count % at_once], [0, 0]])
+    best = tf.map_fn(
+        lambda few: tf.argmax(tf.matmul(few, guide, transpose_b=True), axis=1, output_type=tf.int32),
+        tf.reshape(padded, [-1, at_once, tf.shape(guide)[1]]),
+        parallel_iterations=1,
+        fn_output_signature=tf.int32,
+    )
+    return tf.reshape(tf.gather(guide, tf.reshape(best, [-1])[:count]), tf.shape(layer))
