@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -50,33 +51,22 @@ def gradient(
         roll: how far the picture is rolled (down, right) before it is cut into tiles.
         out: of the shape of `pixels`; every value is written exactly once.
     """
-    height, width, _ = pixels.shape
     objectives = np.zeros(terms)
     mean_squares = np.zeros(terms)
 
-    def places(span: Span, length: int, shift: int, limit: int) -> NDArray[np.intp]:
-        return (span.start - shift + np.arange(length)) % limit
-
     for batch in cover.batches(tile_size):
-        windows = np.stack(
-            [
-                pixels[
-                    np.ix_(
-                        places(rows, cover.rows.window, roll[0], height),
-                        places(columns, cover.columns.window, roll[1], width),
-                    )
-                ]
-                for rows, columns in batch
-            ]
-        )
+        windows = np.empty((len(batch), cover.rows.window, cover.columns.window, 3), np.float32)
+        for window, (rows, columns) in zip(windows, batch, strict=True):
+            starts = rows.start - roll[0], columns.start - roll[1]
+            for inside, there in _pieces(starts, window.shape, pixels.shape):
+                window[inside] = pixels[there]
         result = ascent(windows, batch)
         objectives += result.objectives
         mean_squares += result.mean_squares
         for (rows, columns), window in zip(batch, result.gradient, strict=True):
-            core = np.ix_(
-                places(rows, rows.core, roll[0], height), places(columns, columns.core, roll[1], width)
-            )
-            out[core] = window[: rows.core, : columns.core]
+            starts = rows.start - roll[0], columns.start - roll[1]
+            for inside, there in _pieces(starts, (rows.core, columns.core), pixels.shape):
+                out[there] = window[inside]
     tiles = len(cover.rows.spans) * len(cover.columns.spans)
     return Measure(objectives / tiles, mean_squares / tiles)
 
@@ -116,6 +106,24 @@ def climb(pixels: Pixels, update: Pixels, step: NDArray[np.float32], *, clip: bo
     pixels += update
     if clip:
         np.clip(pixels, 0.0, 255.0, out=pixels)
+
+
+def _pieces(
+    starts: Sequence[int], lengths: Sequence[int], sides: Sequence[int]
+) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
+    """A rectangle of a picture that goes on at its other sides, as rectangles: where each lies in it, and in
+    the picture."""
+    axes = [list(_stretches(*axis)) for axis in zip(starts, lengths[:2], sides[:2], strict=True)]
+    for down, across in product(*axes):
+        yield (down[0], across[0]), (down[1], across[1])
+
+
+def _stretches(start: int, length: int, side: int) -> Iterator[tuple[slice, slice]]:
+    start, done = start % side, 0
+    while done < length:
+        stretch = min(length - done, side - start)
+        yield slice(done, done + stretch), slice(start, start + stretch)
+        start, done = 0, done + stretch
 
 
 def _bands(values: Pixels) -> Iterator[NDArray[np.float64]]:

@@ -8,16 +8,19 @@ gradient drowns in fine noise.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from dreamkit.engine.resize import Pixels
 
 _CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
 _REACH = 4  # pixels from the centre of a blur's kernel to its edge
-_BAND = 64  # rows that are blurred at a time
+_BAND = 1 << 19  # pixels that are blurred at a time
+_LEAST_BAND = 64  # rows, of pictures wider than that many pixels make
 
 _PYRAMID = np.array([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], np.float32)
 _FAINTEST = 1e-10  # a level is divided by no less than this
@@ -30,18 +33,17 @@ def gaussian(gradient: Pixels, sigma: float, roll: tuple[int, int] = (0, 0)) -> 
     kernel of 9 x 9 taps, `exp(-k**2 / (2 s**2))` for `k = -4 .. 4` along an axis, normalised to sum one.
     Beyond an edge lies the mirrored picture, the edge pixel not repeated. `roll` is how far the picture was
     rolled, down and right, when its gradient was taken: edges are those of the rolled picture, as published.
-    Needs one more colour plane.
     """
     height, width, colours = gradient.shape
-    rows, columns = _mirrored(height), _mirrored(width)
-    kernels = [_taps(sigma * factor) for factor in _CASCADE]
-    for colour in range(colours):
-        plane = np.roll(gradient[..., colour], roll, (0, 1))
-        for start in range(0, height, _BAND):
-            band = plane[rows[start : start + _BAND + 2 * _REACH]][:, columns]
-            blurs = [_correlated(_correlated(band, taps).T, taps).T for taps in kernels]
-            blurred = np.roll(np.mean(blurs, axis=0), -roll[1], 1)
-            gradient[np.arange(start - roll[0], start - roll[0] + len(blurred)) % height, :, colour] = blurred
+    rows, columns = _mirrored(height) - roll[0], _mirrored(width) - roll[1]  # where in the picture
+    kernel = tf.constant(np.repeat(_kernel(sigma)[..., None], colours, -1)[..., None])
+    above = gradient.take(rows[:_REACH], 0, mode="wrap")
+    for start, end in _bands(height, max(_LEAST_BAND, _BAND // width)):
+        below = gradient.take(rows[start + _REACH : end + 2 * _REACH], 0, mode="wrap")
+        band = np.concatenate([above, below]).take(columns, 1, mode="wrap")
+        above = gradient.take(rows[end : end + _REACH], 0, mode="wrap")
+        blurred = tf.nn.depthwise_conv2d(band[None], kernel, [1, 1, 1, 1], "VALID")[0].numpy()
+        gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
 
 
 def widths(step: int, steps: int, sigma: float) -> float:
@@ -77,9 +79,20 @@ def _mirrored(length: int) -> NDArray[np.intp]:
     return np.asarray(np.minimum(places, period - places), np.intp)
 
 
-def _taps(sigma: float) -> Pixels:
-    taps = np.exp(-(np.arange(-_REACH, _REACH + 1) ** 2) / (2 * sigma**2))
-    return np.asarray(taps / taps.sum(), np.float32)
+def _kernel(sigma: float) -> Pixels:
+    """The three blurs as one kernel, 9 x 9."""
+    taps = [
+        np.exp(-(np.arange(-_REACH, _REACH + 1) ** 2) / (2 * (sigma * factor) ** 2)) for factor in _CASCADE
+    ]
+    kernels = [np.outer(each, each) / each.sum() ** 2 for each in taps]
+    return np.asarray(np.mean(kernels, axis=0), np.float32)
+
+
+def _bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
+    """Where bands of about `rows` rows begin and end. None is so short that the rows mirrored beyond it lie
+    in the one before."""
+    starts = range(0, max(height - _LEAST_BAND, 1), rows)
+    yield from pairwise([*starts, height])
 
 
 def _correlated(plane: Pixels, taps: Pixels, stride: int = 1) -> Pixels:
