@@ -14,7 +14,7 @@ from dreamkit.providers import ModelProvider, Preprocess, SavedModel, Weights
 from dreamkit.version import __version__
 
 if TYPE_CHECKING:
-    from dreamkit.api import Dream, dream, load, redo, render
+    from dreamkit.api import Dream, dream, load, plan, redo, render
     from dreamkit.hookspecs import hookimpl
     from dreamkit.recipes import Share
 
@@ -32,6 +32,7 @@ __all__ = [
     "dream",
     "hookimpl",
     "load",
+    "plan",
     "redo",
     "render",
 ]
@@ -41,6 +42,7 @@ _LAZY = {
     "Dream": "dreamkit.api",
     "dream": "dreamkit.api",
     "load": "dreamkit.api",
+    "plan": "dreamkit.api",
     "redo": "dreamkit.api",
     "render": "dreamkit.api",
     "Share": "dreamkit.recipes",

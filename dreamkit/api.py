@@ -31,8 +31,10 @@ from dreamkit.weights import resolve, state
 if TYPE_CHECKING:
     import keras
 
-    from dreamkit.engine.dream import Part, Step
+    from dreamkit.engine.asked import Part
+    from dreamkit.engine.dream import Step
     from dreamkit.engine.network import Network
+    from dreamkit.engine.plan import Plan
 
     Model: TypeAlias = str | ModelProvider | keras.Model | Network
     Models: TypeAlias = Model | Share | Sequence[Model | Share] | None
@@ -124,13 +126,48 @@ def render(
     **options: Any,
 ) -> Dream:
     """Like `dream`, and returns the `Dream` with its recipe, which can be saved."""
+    gathered = _gathered(image, model, weights, config, recipe, guide, mask, options)
+    return make(gathered, parts(gathered.shares, weights), on_step)
+
+
+def _gathered(
+    image: Source,
+    model: Models,
+    weights: Weights,
+    config: DreamConfig | None,
+    recipe: PathLike | Recipe | None,
+    guide: Source,
+    mask: Source | Mapping[str, Source],
+    options: Mapping[str, Any],
+) -> Ingredients:
     if config is not None and recipe is not None:
         raise ConfigError("config and recipe are both given; give one, and options over it")
     found = _recipe(recipe)
     shares, options = cast(found, shares_of(model), options, weights=weights)
     config = found.config(**options) if found else DreamConfig.of(config, **options)
-    gathered = gather(image, config, shares, found, guide=guide, mask=mask)
-    return make(gathered, parts(gathered.shares, weights), on_step)
+    return gather(image, config, shares, found, guide=guide, mask=mask)
+
+
+def plan(
+    image: Source = None,
+    model: Models = None,
+    *,
+    weights: Weights = None,
+    config: DreamConfig | None = None,
+    recipe: PathLike | Recipe | None = None,
+    guide: Source = None,
+    mask: Source | Mapping[str, Source] = None,
+    **options: Any,
+) -> Plan:
+    """What `dream` of the same would do: octaves, tiles, memory in bytes and the time of its steps.
+
+    The network is loaded and one batch of tiles computed, by which the time is known; nothing is dreamed.
+
+    Raises:
+        DreamkitError: a wrong input, in one line.
+    """
+    gathered = _gathered(image, model, weights, config, recipe, guide, mask, options)
+    return planned(gathered, parts(gathered.shares, weights))
 
 
 def redo(
@@ -305,7 +342,7 @@ def parts(
     registry = Registry()
     files = [weights.get(name) if isinstance(weights, Mapping) else weights for name in names]
     found = [_found(share.model, path, progress, registry) for share, path in zip(shares, files, strict=True)]
-    from dreamkit.engine.dream import Part
+    from dreamkit.engine.asked import Part
 
     loaded: dict[int, Network] = {}
     told = []
@@ -323,26 +360,18 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
         LayerError, ConfigError, NumericError: as `engine.dream.dream`.
         Interrupted: Ctrl-C; it carries the picture so far, with the photograph's alpha.
     """
-    from dreamkit.engine import draws
     from dreamkit.engine.dream import dream as run
 
     config, picture, guide = gathered.config, gathered.picture, gathered.guide
     masks = gathered.masks
-    photo = draws.noise(config.seed, config.size, config.noise) if picture is None else picture.pixels
+    photo, pictures = _for_the_engine(gathered)
     alpha = None if picture is None else picture.alpha
 
     def finish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels if alpha is None else np.dstack([pixels, alpha])
 
     try:
-        outcome = run(
-            photo,
-            told,
-            config,
-            on_step,
-            guide=None if guide is None else guide.pixels,
-            regions={name: images.strengths(mask) for name, mask in masks.items()},
-        )
+        outcome = run(photo, told, config, on_step, **pictures)
     except Interrupted as interrupted:
         if interrupted.pixels is not None:
             interrupted.pixels = finish(interrupted.pixels)
@@ -364,8 +393,31 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
         masks={name: _kept(mask) for name, mask in masks.items()},
         size=(photo.shape[0], photo.shape[1]),
         octaves=outcome.sizes,
+        tile_size=outcome.tile_size,
     )
     return Dream(finish(outcome.pixels), recipe, None if picture is None else picture.profile)
+
+
+def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
+    """What `make` of the same would do and take.
+
+    Raises:
+        LayerError, ConfigError: as `engine.dream.planned`.
+    """
+    from dreamkit.engine.dream import planned as plan_of
+
+    photo, pictures = _for_the_engine(gathered)
+    return plan_of(photo, told, gathered.config, **pictures)
+
+
+def _for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """The photograph or noise, uint8 `(height, width, 3)`, and the engine's `guide` and `regions`."""
+    from dreamkit.engine import draws
+
+    config, picture, guide = gathered.config, gathered.picture, gathered.guide
+    photo = draws.noise(config.seed, config.size, config.noise) if picture is None else picture.pixels
+    regions = {name: images.strengths(mask) for name, mask in gathered.masks.items()}
+    return photo, {"guide": None if guide is None else guide.pixels, "regions": regions}
 
 
 def _kept(mask: images.Picture) -> File:

@@ -139,6 +139,18 @@ class DreamConfig:
         least=32,
         most=8192,
     )
+    max_memory: int | None = _option(
+        None,
+        "Most memory that the dream may take, in MB of 1,000,000 bytes or as 4GB; tiles become smaller until "
+        "its plan fits. It also bounds what TensorFlow itself takes, some 700 MB.",
+        least=1,
+    )
+    precision: str = _option(
+        "float32",
+        "What the network computes in: float32, or mixed, with 16-bit convolutions where the machine has "
+        "them, which is faster and looks much the same.",
+        choices=("float32", "mixed"),
+    )
     max_size: int | None = _option(None, "Shrink the picture first so that its longest side fits.", least=1)
     size: tuple[int, int] = _option((512, 512), "Size in pixels of a dream that starts from noise.")
     noise: str = _option(

@@ -310,7 +310,7 @@ def test_a_provider_that_makes_sense_is_taken(field, value):
         *(("layers", layers) for layers in [None, "mixed4", ["mixed4"], {"mixed4"}, 1]),
         *(("layers", {"a": weight}) for weight in [math.nan, math.inf, -math.inf, "1", None, [1]]),
         *(("layers", {layer: 1.0}) for layer in [None, 1, ("a",)]),
-        *(("weights", weights) for weights in ["https://example.org/a.h5", WEIGHTS, Path("a.h5")]),
+        *(("weights", weights) for weights in ["https://example.org/a.h5", WEIGHTS, b"a.h5"]),
         *(("min_size", size) for size in [0, -1, 1.5, "75", None, True, math.nan]),
     ],
     ids=lambda value: repr(value)[:30],

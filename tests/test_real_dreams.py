@@ -55,7 +55,7 @@ def test_a_default_dream_is_not_saturated_mush(dreamed, photograph):
     assert saturated(pixels) < saturated(photograph) + 0.1
     # The photograph is still there: its large shapes agree with the dream's.
     coarse = [block_means(picture.astype(float)).ravel() for picture in (photograph, pixels)]
-    assert np.corrcoef(*coarse)[0, 1] > 0.9
+    assert np.corrcoef(*coarse)[0, 1] > 0.85
 
 
 @pytest.mark.parametrize("photograph", ["coffee"], indirect=True)

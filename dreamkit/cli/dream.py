@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,6 +14,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
+from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ _SIZE = "{1}x{0}".format(*config.default("size"))
 _SHOWN = {
     "layers": "the model's own",
     "max_size": "no limit",
+    "max_memory": "no limit",
     "octaves": "by size",
     "first_octave": "by scheme",
     "balance": "--balance",
@@ -150,6 +153,8 @@ def dream(
     rotate: Annotated[float | None, option("rotate", "--rotate")] = None,
     zoom: Annotated[float | None, option("zoom", "--zoom")] = None,
     tile_size: Annotated[int | None, option("tile_size", "--tile-size")] = None,
+    max_memory: Annotated[str | None, option("max_memory", "--max-memory")] = None,
+    precision: Annotated[str | None, option("precision", "--precision")] = None,
     max_size: Annotated[int | None, option("max_size", "--max-size")] = None,
     max_pixels: Annotated[int | None, option("max_pixels", "--max-pixels")] = None,
     size: Annotated[
@@ -158,6 +163,12 @@ def dream(
     ] = None,
     noise: Annotated[str | None, option("noise", "--noise")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be done, octaves, tiles, memory and time, and dream nothing."
+        ),
+    ] = False,
     overwrite: _Overwrite = False,
     quiet: _Quiet = False,
     verbose: _Verbose = False,
@@ -179,6 +190,7 @@ def dream(
     given |= {"layers": tuple(terms)} if terms else {}
     given |= {"unit": _unit(unit)} if unit is not None else {}
     given |= {"size": _size(size)} if size is not None else {}
+    given |= {"max_memory": _megabytes(max_memory)} if max_memory is not None else {}
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     config.DreamConfig.of(**given)
     from dreamkit import api, ingredients, recipes
@@ -189,6 +201,9 @@ def dream(
     options = found.config(**given) if found else config.DreamConfig.of(**given)
     with terminal.own_lines_only(verbose=verbose):
         gathered = ingredients.gather(image, options, shares, found, guide=guide, mask=_masks(mask))
+        if dry_run:
+            _tell_plan(gathered, own, quiet=quiet)
+            return
         path = _output(image, output, gathered, "dream", overwrite=overwrite)
         said = _BY_DEFAULT if model is None and found is None else ""
         _make(gathered, own, path, overwrite=overwrite, quiet=quiet, said=said)
@@ -295,6 +310,42 @@ def _make(
         typer.echo(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
         if said:
             typer.echo(said, err=True)
+
+
+def _tell_plan(gathered: Ingredients, weights: str | Mapping[str, str] | None, *, quiet: bool) -> None:
+    """Prints what the dream would do and take."""
+    from dreamkit import api
+
+    names = " and ".join(str(share.model) for share in gathered.shares)
+    with terminal.Meter(quiet=quiet) as meter:
+        meter.doing(f"loading {names}")
+        told = api.parts(gathered.shares, weights, progress=meter.download)
+        meter.doing("trying one batch of tiles")
+        plan = api.planned(gathered, told)
+    for number, octave in enumerate(plan.octaves, 1):
+        (height, width), (down, across), window = octave.size, octave.tiles, octave.window
+        tiles = f"{down * across} tile{'s' if down * across > 1 else ''} of {window[1]} x {window[0]}"
+        typer.echo(f"octave {number}/{len(plan.octaves)}: {width} x {height}, {tiles}, {octave.steps} steps")
+    memory = plan.memory
+    parts = {
+        "TensorFlow and the network": memory.base,
+        f"{memory.copies:.2f} float32 copies of the picture": memory.picture,
+        f"tiles of at most {plan.tile_size} pixels": memory.tiles,
+    }
+    typer.echo(f"memory: about {memory.total / 1e9:.2f} GB at the peak")
+    for what, taken in parts.items():
+        typer.echo(f"  {taken / 1e9:.2f} GB {what}")
+    typer.echo(f"time: about {terminal.duration(plan.seconds)} for the steps")
+    typer.echo("nothing was dreamed or written")
+
+
+def _megabytes(text: str) -> int | None:
+    """`4000`, `800MB` or `4GB` as megabytes."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(|M|G|MB|GB)", text.strip().upper())
+    if found is None:
+        raise ConfigError(f"max_memory is {quoted(text)}; it takes megabytes, such as 4000, 800MB or 4GB")
+    number, unit = found.groups()
+    return round(float(number) * (1000 if unit.startswith("G") else 1))
 
 
 def _shares(models: list[str] | None) -> tuple[Any, ...]:

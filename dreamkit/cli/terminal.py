@@ -95,6 +95,13 @@ def _is_descriptor_2(stream: Any) -> bool:
         return False
 
 
+def duration(seconds: float) -> str:
+    """In words, to two digits or so."""
+    if seconds < 90:
+        return f"{seconds:.2g} seconds" if seconds < 10 else f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
 class Meter:
     """Progress on stderr: a live bar on a terminal, a line for each octave elsewhere, nothing when quiet."""
 

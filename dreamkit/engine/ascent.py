@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.engine.steps import Ascent
-from dreamkit.engine.tiles import Cover, Span
+from dreamkit.engine.tiles import Batch, Cover
 from dreamkit.errors import NumericError
 
 Pixels = NDArray[np.float32]
@@ -33,42 +34,58 @@ class Measure(NamedTuple):
 
 def gradient(
     pixels: Pixels,
-    ascent: Callable[[Pixels, Sequence[tuple[Span, Span]]], Ascent],
+    ascent: Callable[[Pixels, Batch, str], Ascent],
     terms: int,
     cover: Cover,
     tile_size: int,
     roll: tuple[int, int],
     out: Pixels,
+    devices: Sequence[str] = ("",),
 ) -> Measure:
     """Writes the gradient of the pulled objective with respect to `pixels` to `out`.
 
     Args:
         pixels: `(height, width, 3)`, 0 to 255.
-        ascent: from windows and the tiles that they are windows of, to their gradients.
+        ascent: from windows, the tiles that they are windows of and a device, to their gradients.
         terms: how many objectives there are.
         cover: of `pixels`.
         tile_size: a batch of windows holds at most `tile_size ** 2` pixels.
         roll: how far the picture is rolled (down, right) before it is cut into tiles.
         out: of the shape of `pixels`; every value is written exactly once.
+        devices: that compute a batch each at the same time; an empty name is what TensorFlow chooses.
     """
-    objectives = np.zeros(terms)
-    mean_squares = np.zeros(terms)
 
-    for batch in cover.batches(tile_size):
+    def take(batch: Batch, device: str) -> Ascent:
         windows = np.empty((len(batch), cover.rows.window, cover.columns.window, 3), np.float32)
         for window, (rows, columns) in zip(windows, batch, strict=True):
             starts = rows.start - roll[0], columns.start - roll[1]
             for inside, there in _pieces(starts, window.shape, pixels.shape):
                 window[inside] = pixels[there]
-        result = ascent(windows, batch)
-        objectives += result.objectives
-        mean_squares += result.mean_squares
+        result = ascent(windows, batch, device)
         for (rows, columns), window in zip(batch, result.gradient, strict=True):
             starts = rows.start - roll[0], columns.start - roll[1]
             for inside, there in _pieces(starts, (rows.core, columns.core), pixels.shape):
                 out[there] = window[inside]
+        return result._replace(gradient=result.gradient[:0])  # which is put down, and is let go of
+
+    objectives = np.zeros(terms)
+    mean_squares = np.zeros(terms)
+    for result in _spread(take, cover.batches(tile_size), devices):
+        objectives += result.objectives
+        mean_squares += result.mean_squares
     tiles = len(cover.rows.spans) * len(cover.columns.spans)
     return Measure(objectives / tiles, mean_squares / tiles)
+
+
+def _spread(
+    take: Callable[[Batch, str], Ascent], batches: Iterator[Batch], devices: Sequence[str]
+) -> Iterator[Ascent]:
+    """What `take` makes of each batch, in order, on as many devices at once as there are."""
+    if len(devices) == 1:
+        yield from (take(batch, devices[0]) for batch in batches)
+        return
+    with ThreadPoolExecutor(len(devices)) as pool:
+        yield from pool.map(take, batches, cycle(devices))
 
 
 def normalise(gradient: Pixels, how: str) -> None:

@@ -1,9 +1,7 @@
 """The loop over octaves and steps.
 
-Memory, beside the networks and one batch of tiles: the photograph (uint8, a quarter of a float32 copy),
-the pixels and their gradient, at the size of the largest octave; bases are computed again, not kept. What
-is asked for beside that costs, in float32 copies: several networks or masks 1 for the sum, each mask 1/3,
-`l2` 1, smoothing and turning up to 2 while they last, the Fourier space 5.
+Memory, beside the networks and one batch of tiles, is what `footprint.copies` says. Bases are computed
+again, not kept.
 """
 
 from __future__ import annotations
@@ -12,35 +10,20 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import ascent, colour, draws, masks, objectives, octaves, regularisers, smoothing
-from dreamkit.engine.network import Network
+from dreamkit.engine import ascent, colour, draws, masks, octaves, plan, regularisers, smoothing
+from dreamkit.engine.asked import Asked, Part
 from dreamkit.engine.pull import Pull
 from dreamkit.engine.resize import Pixels, add_resized, resize
 from dreamkit.engine.spectrum import Spectrum
 from dreamkit.engine.transforms import Warp
-from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, LayerError, shown
+from dreamkit.errors import DreamkitWarning, Interrupted, NetworkMemoryError
 
 Grow = Callable[[NDArray[np.uint8], Pixels, tuple[int, int]], Pixels]
-
-
-class Part(NamedTuple):
-    """One network of a dream.
-
-    Attributes:
-        network: as `network.load` returned it.
-        weight: its share of each step, relative to the other networks'; negative, it sees less.
-        layers: what it dreams, as `DreamConfig.layers`; None for the dream's own, or else the network's.
-    """
-
-    network: Network
-    weight: float = 1.0
-    layers: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +58,13 @@ class Outcome:
         layers: for each network, the terms that were dreamed, with weights: those of the last octave, and
             none for one of weight zero.
         sizes: height and width of each octave that ran.
+        tile_size: longest side of the tiles of the last step.
     """
 
     pixels: NDArray[np.uint8]
     layers: list[dict[str, float]]
     sizes: list[tuple[int, int]]
+    tile_size: int
 
 
 def dream(
@@ -105,14 +90,29 @@ def dream(
         LayerError: a layer term names no layer of the network.
         ConfigError: the picture or the tile size is below a network's least size, or a mask is missing.
         NumericError: a network returned something that is not a number.
+        NetworkMemoryError: too little memory, even for the smallest tiles.
         Interrupted: Ctrl-C; it carries the picture so far.
     """
-    size = photo.shape[0], photo.shape[1]
-    strengths = {name: masks.soften(mask) for name, mask in (regions or {}).items()}
+    asked, run, held = _prepared(photo, parts, config, guide, regions)
+    try:
+        return _dreamed(photo, asked, config, run, held, on_step)
+    except MemoryError as error:
+        height, width = photo.shape[:2]
+        raise NetworkMemoryError(
+            f"too little memory for a picture of {width} x {height} pixels; shrink it with --max-size"
+        ) from error
+
+
+def _dreamed(
+    photo: NDArray[np.uint8],
+    asked: Asked,
+    config: DreamConfig,
+    run: list[octaves.Octave],
+    held: int,
+    on_step: Callable[[Step], None] | None,
+) -> Outcome:
+    climb = _Climber(asked, config, photo, run, on_step, plan.tile_size(asked, config, run, held))
     scheme = config.octave_scheme
-    asked = _Asked(parts, config, guide, strengths, size)
-    run = _plan(size, asked.min_size, parts, config)
-    climb = _Climber(asked, config, photo, run, on_step)
     grow = _grow_whole if scheme != "residual" else _grow_residual
     pixels = resize(photo, run[0].size)
 
@@ -130,135 +130,39 @@ def dream(
             before = octave.size
     except KeyboardInterrupt:
         raise Interrupted("interrupted", finished()) from None
-    return Outcome(finished(), asked.layers, [octave.size for octave in run])
+    return Outcome(finished(), asked.layers, [octave.size for octave in run], climb.tile_size)
 
 
-def _plan(
-    size: tuple[int, int], min_size: int, parts: Sequence[Part], config: DreamConfig
-) -> list[octaves.Octave]:
-    """The octaves that run, with a warning for those too small for the networks."""
-    names = " and ".join(part.network.provider.name for part in parts)
-    if config.tile_size < min_size:
-        raise ConfigError(
-            f"tile_size is {config.tile_size} and {names} needs windows of at least "
-            f"{min_size} pixels; use --tile-size {min_size} or more"
-        )
-    scale, scheme = config.octave_scale, config.octave_scheme
-    wanted = config.octaves or octaves.count(size, scale, scheme, min_size)
-    run = octaves.plan(size, wanted, scale, scheme, min_size, config.first_octave)
-    height, width = run[-1].size
-    if height * width > config.max_pixels:
-        raise ConfigError(
-            f"the last octave has {width} x {height} pixels, more than the {config.max_pixels} allowed; "
-            "use a smaller --first-octave, or raise --max-pixels"
-        )
-    skipped = wanted - len(run)
-    if skipped:
-        warnings.warn(
-            f"{skipped} of {wanted} octaves skipped: smaller than the {min_size} pixels that {names} needs",
-            DreamkitWarning,
-            stacklevel=3,
-        )
-    return run
+def planned(
+    photo: NDArray[np.uint8],
+    parts: Sequence[Part],
+    config: DreamConfig,
+    *,
+    guide: NDArray[np.uint8] | None = None,
+    regions: Mapping[str, NDArray[np.uint8]] | None = None,
+) -> plan.Plan:
+    """What `dream` of the same would do and take. One batch of tiles is computed, and nothing dreamed.
+
+    Raises:
+        LayerError, ConfigError: as `dream`.
+    """
+    asked, run, held = _prepared(photo, parts, config, guide, regions)
+    return plan.plan(asked, config, run, held)
 
 
-def _warn(message: str) -> None:
-    warnings.warn(message, DreamkitWarning, stacklevel=4)
-
-
-class _Asked:
-    """What the networks are asked for in each octave: pulls, made once for each entry of the schedule."""
-
-    def __init__(
-        self,
-        parts: Sequence[Part],
-        config: DreamConfig,
-        guide: NDArray[np.uint8] | None,
-        strengths: Mapping[str, masks.Mask],
-        size: tuple[int, int],
-    ) -> None:
-        self._parts = parts
-        if not any(part.weight for part in parts):
-            raise ConfigError("every network has weight zero; give at least one a weight")
-        self._config = config
-        self._guide = guide
-        self._strengths = strengths
-        self._size = size
-        self._made: dict[int, list[Pull]] = {}
-        self.layers: list[dict[str, float]] = []
-        octaves_asked = range(max(1, len(config.schedule)))
-        pulls = [pull for octave in octaves_asked for pull in self.pulls(octave)]
-        self.min_size = max(pull.min_size for pull in pulls)
-        # Without a mask in one place, the dream goes everywhere.
-        everywhere = any(self.mask(pull) is None for pull in pulls)
-        self.masks = [] if everywhere else [self._strengths[pull.mask] for pull in pulls]
-        if guide is not None and not any(pull.is_guided for pull in pulls):
-            _warn(
-                "the guide guides nothing: terms of channels, neurons, directions and classes are not guided"
-            )
-        if "" in strengths and all(pull.mask for pull in pulls):
-            _warn("the mask without a name masks nothing: every term is under a mask of its own")
-
-    def pulls(self, octave: int) -> list[Pull]:
-        """The pulls of octave `octave`, counted from 0."""
-        entry = min(octave, max(0, len(self._config.schedule) - 1))
-        if entry not in self._made:
-            config = self._config.at(entry)
-            self.layers = []
-            total = sum(abs(part.weight) for part in self._parts)
-            self._made[entry] = [
-                pull for part in self._parts for pull in self._of_part(part, config, part.weight / total)
-            ]
-        return self._made[entry]
-
-    def mask(self, pull: Pull) -> masks.Mask | None:
-        """The mask that a pull is under, None for none."""
-        return self._strengths.get(pull.mask)
-
-    def _of_part(self, part: Part, config: DreamConfig, weight: float) -> list[Pull]:
-        """One pull for each mask that the part's terms are under; the strongest moves by the step size."""
-        network = part.network
-        if not weight:
-            self.layers.append({})
-            return []
-        own = part.layers if part.layers is not None else config.layers
-        given = network.provider.layers if own is None else own
-        if not given:
-            raise LayerError(
-                f"{network.provider.name} has no default layers; name some, such as "
-                f"{', '.join(network.layers[-3:])}"
-            )
-        try:
-            terms = objectives.parse_terms(given, network)
-        except LayerError as error:
-            if len(self._parts) == 1:
-                raise
-            raise LayerError(f"{network.provider.name}: {error}") from error
-        told: dict[str, float] = {}
-        regions: dict[str, objectives.Terms] = {}
-        for term, each in terms.items():
-            name = f"{term} under {term.mask}" if term.mask else str(term)
-            told[name] = told.get(name, 0.0) + each  # directions of a layer are told of together
-            if term.mask and term.mask not in self._strengths:
-                raise ConfigError(
-                    f"the mask {shown(term.mask)!r} of {term} is not given; "
-                    f"give it with --mask {shown(term.mask)}=FILE"
-                )
-            regions.setdefault(term.mask, {})[term] = each
-        self.layers.append(told)
-        weights = {name: sum(map(abs, under.values())) for name, under in regions.items()}
-        return [
-            Pull(
-                network,
-                under,
-                config,
-                strength=weight * weights[name] / max(weights.values()),
-                mask=name,
-                guide=self._guide,
-                size=self._size,
-            )
-            for name, under in regions.items()
-        ]
+def _prepared(
+    photo: NDArray[np.uint8],
+    parts: Sequence[Part],
+    config: DreamConfig,
+    guide: NDArray[np.uint8] | None,
+    regions: Mapping[str, NDArray[np.uint8]] | None,
+) -> tuple[Asked, list[octaves.Octave], int]:
+    """What is asked for, the octaves that run, and the bytes of what the photograph and its masks hold."""
+    size = photo.shape[0], photo.shape[1]
+    strengths = {name: masks.soften(mask) for name, mask in (regions or {}).items()}
+    asked = Asked(parts, config, guide, strengths, size)
+    run = plan.octaves_of(size, asked.min_size, parts, config)
+    return asked, run, photo.nbytes + sum(mask.nbytes for mask in strengths.values())
 
 
 class _Climber:
@@ -266,13 +170,15 @@ class _Climber:
 
     def __init__(
         self,
-        asked: _Asked,
+        asked: Asked,
         config: DreamConfig,
         photo: NDArray[np.uint8],
         run: list[octaves.Octave],
         on_step: Callable[[Step], None] | None,
+        tile_size: int,
     ) -> None:
         self._asked = asked
+        self.tile_size = tile_size
         self._config = config
         self._photo = photo
         self._spread = colour.spread(photo) if config.color == "decorrelated" else None
@@ -287,11 +193,6 @@ class _Climber:
         """Takes all steps of `octave` on `pixels`, in place."""
         config = self._config.at(octave.number)
         pulls = self._asked.pulls(octave.number)
-        reaches = [pull.cover(pixels).reach for pull in pulls]
-        reach = (
-            max(config.jitter, *(each[0] for each in reaches)),
-            max(config.jitter, *(e[1] for e in reaches)),
-        )
         regions = [
             None if mask is None else masks.at(mask, octave.size) for mask in map(self._asked.mask, pulls)
         ]
@@ -300,30 +201,80 @@ class _Climber:
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(pulls) > 1 else update
         for step in range(config.steps):
-            roll = draws.roll(config.seed, octave.number, step, reach)
-            warp = self._warp(octave, step)
-            seen = pixels if warp is None else warp.apply(pixels)
-            pulled = weighed = 0.0
-            for number, (pull, region) in enumerate(zip(pulls, regions, strict=True)):
-                gradient = spare if number else update
-                objectives = pull.gradient(seen, roll, gradient)
-                if warp is not None:
-                    gradient[:] = warp.adjoint(gradient)
-                self._shape(gradient, (step, config.steps), roll)
-                if region is not None:
-                    gradient *= np.float32(pull.strength) * region
-                elif pull.strength != 1.0:  # as it is where one network dreams everywhere
-                    gradient *= np.float32(pull.strength)
-                if number:
-                    update += gradient
-                pulled, weighed = pulled + objectives[0], weighed + objectives[1]
-            del seen
+            pulled, weighed = self._seek(pixels, octave, step, pulls, regions, (update, spare))
             self._regularise(update, pixels, original)
             self._move(pixels, update, space, config.step_size)
             enough = config.max_objective is not None and weighed > config.max_objective
             self._report(pixels, octave, step, step + 1 if enough else config.steps, pulled)
             if enough:
                 break
+
+    def _seek(
+        self,
+        pixels: Pixels,
+        octave: octaves.Octave,
+        step: int,
+        pulls: Sequence[Pull],
+        regions: Sequence[masks.Mask | None],
+        out: tuple[Pixels, Pixels],
+    ) -> tuple[float, float]:
+        """Writes where a step goes to the first of `out`; the second is room for another network's part.
+
+        Where memory runs out, it begins again with smaller tiles. Returns the objective as it is pulled, and
+        as the weights alone have it.
+        """
+        while True:
+            try:
+                return self._directed(pixels, octave, step, pulls, regions, out)
+            except (NetworkMemoryError, MemoryError) as error:
+                self._halve_tiles(error)
+
+    def _directed(
+        self,
+        pixels: Pixels,
+        octave: octaves.Octave,
+        step: int,
+        pulls: Sequence[Pull],
+        regions: Sequence[masks.Mask | None],
+        out: tuple[Pixels, Pixels],
+    ) -> tuple[float, float]:
+        config = self._config.at(octave.number)
+        update, spare = out
+        reaches = [pull.cover(octave.size, self.tile_size).reach for pull in pulls]
+        down, right = (max(config.jitter, *along) for along in zip(*reaches, strict=True))
+        roll = draws.roll(config.seed, octave.number, step, (down, right))
+        warp = self._warp(octave, step)
+        seen = pixels if warp is None else warp.apply(pixels)
+        pulled = weighed = 0.0
+        for number, (pull, region) in enumerate(zip(pulls, regions, strict=True)):
+            gradient = spare if number else update
+            objectives = pull.gradient(seen, roll, gradient, self.tile_size)
+            if warp is not None:
+                gradient[:] = warp.adjoint(gradient)
+            self._shape(gradient, (step, config.steps), roll)
+            if region is not None:
+                gradient *= np.float32(pull.strength) * region
+            elif pull.strength != 1.0:  # as it is where one network dreams everywhere
+                gradient *= np.float32(pull.strength)
+            if number:
+                update += gradient
+            pulled, weighed = pulled + objectives[0], weighed + objectives[1]
+        return pulled, weighed
+
+    def _halve_tiles(self, error: NetworkMemoryError | MemoryError) -> None:
+        least = max(self._asked.min_size, plan.LEAST_TILE)
+        if self.tile_size <= least:
+            raise NetworkMemoryError(
+                f"too little memory, even for tiles of {self.tile_size} pixels; close other programs, or "
+                "shrink the picture with --max-size"
+            ) from error
+        smaller = max(self.tile_size // 2, least)
+        warnings.warn(
+            f"too little memory for tiles of {self.tile_size} pixels; the dream goes on with {smaller}",
+            DreamkitWarning,
+            stacklevel=6,
+        )
+        self.tile_size = smaller
 
     def _warp(self, octave: octaves.Octave, step: int) -> Warp | None:
         config = self._config

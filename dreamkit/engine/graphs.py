@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -148,6 +149,45 @@ def output_shapes(graph_def: Any, count: int, size: tuple[int, int]) -> list[Seq
         pixels = tf.compat.v1.placeholder(tf.float32, [1, *size, 3])
         tf.graph_util.import_graph_def(graph_def, input_map={"pixels": pixels}, name="")
         return [graph.get_tensor_by_name(f"layer_{index}:0").shape.as_list() for index in range(count)]
+
+
+def live_bytes(graph_def: Any, inputs: Mapping[str, Sequence[int]]) -> int:
+    """The most that a graph holds at once, in bytes, of what it computes: its inputs, which have shapes, and
+    everything that a node still waits for. Constants, and what has no known shape, do not count.
+
+    Nodes are taken as they become ready, first come, first served, which is about what TensorFlow does.
+    """
+    with tf.Graph().as_default() as graph:
+        given = {name: tf.compat.v1.placeholder(tf.float32, shape) for name, shape in inputs.items()}
+        tf.graph_util.import_graph_def(graph_def, input_map=given, name="")
+    operations = graph.get_operations()
+    sources = {each: {tensor.op for tensor in each.inputs} for each in operations}
+    users = {each: {user for tensor in each.outputs for user in tensor.consumers()} for each in operations}
+    sizes = {each: _bytes(each) for each in operations}
+    waiting = {each: len(sources[each]) for each in operations}
+    needed = {each: len(users[each]) for each in operations}
+    ready = deque(each for each in operations if not waiting[each])
+    live = most = 0
+    while ready:
+        each = ready.popleft()
+        live += sizes[each]
+        most = max(most, live)
+        for source in sources[each]:
+            needed[source] -= 1
+            live -= sizes[source] if not needed[source] else 0
+        for user in users[each]:
+            waiting[user] -= 1
+            if not waiting[user]:
+                ready.append(user)
+    return most
+
+
+def _bytes(operation: tf.Operation) -> int:
+    """What an operation's results take."""
+    if operation.type == "Const":
+        return 0
+    known = [tensor for tensor in operation.outputs if tensor.shape.is_fully_defined()]
+    return sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in known)
 
 
 def depths_of(graph_def: Any, count: int) -> tuple[list[int], list[int]]:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -48,6 +48,19 @@ class Layer(NamedTuple):
     depth: int
 
 
+class Ascend(Protocol):
+    """A compiled step."""
+
+    def __call__(
+        self,
+        windows: NDArray[np.float32],
+        pulls: NDArray[np.float32],
+        fed: Sequence[NDArray[np.float32]] = (),
+        device: str = "",
+    ) -> Ascent:
+        """The gradient of `windows`, computed on `device` or else where TensorFlow chooses."""
+
+
 class Network:
     """A loaded network. Layers are named as the provider's model names them.
 
@@ -73,7 +86,7 @@ class Network:
         self._facts = facts
         self._source = source
         self._shelf = shelf
-        self._steps: dict[tuple[tuple[Goal, ...], int], steps.Step | steps.Nested] = {}
+        self._steps: dict[tuple[tuple[Goal, ...], int, str], steps.Step | steps.Nested] = {}
         self._compiled = 0
 
     @cached_property
@@ -86,9 +99,7 @@ class Network:
         """How often a step of this network was compiled; one that was kept is not."""
         return self._compiled
 
-    def ascent(
-        self, goals: Sequence[Goal], border: int = 0
-    ) -> Callable[[NDArray[np.float32], NDArray[np.float32], Sequence[NDArray[np.float32]]], Ascent]:
+    def ascent(self, goals: Sequence[Goal], border: int = 0, precision: str = "float32") -> Ascend:
         """The compiled step for `goals`: windows `(n, height, width, 3)`, pulls and what is fed, to `Ascent`.
 
         What is fed are, goal for goal, its counts, its places and the guide's features `(places, channels)`,
@@ -97,21 +108,25 @@ class Network:
         Args:
             goals: what is raised.
             border: activations at the edges of a map that are not.
+            precision: as `DreamConfig.precision`.
 
         Raises:
             LayerError: there is no such layer.
         """
-        key = tuple(goals), border
-        if key not in self._steps:
-            self._steps[key] = self._step(*key)
-        step = self._steps[key]
+        step = self._step(tuple(goals), border, precision)
 
         def ascend(
-            windows: NDArray[np.float32], pulls: NDArray[np.float32], fed: Sequence[NDArray[np.float32]] = ()
+            windows: NDArray[np.float32],
+            pulls: NDArray[np.float32],
+            fed: Sequence[NDArray[np.float32]] = (),
+            device: str = "",
         ) -> Ascent:
             try:
-                gradient, objectives, mean_squares = step(*map(tf.constant, (windows, pulls, *fed)))
-            except tf.errors.ResourceExhaustedError as error:
+                with tf.device(device or None):
+                    gradient, objectives, mean_squares = step(*map(tf.constant, (windows, pulls, *fed)))
+            except tf.errors.OpError as error:
+                if not _is_out_of_memory(error):
+                    raise
                 raise NetworkMemoryError(
                     f"too little memory for tiles of {windows.shape[2]} x {windows.shape[1]} pixels; "
                     "use a smaller --tile-size"
@@ -124,20 +139,33 @@ class Network:
 
         return ascend
 
-    def _step(self, goals: tuple[Goal, ...], border: int) -> steps.Step | steps.Nested:
-        key = f"step {border} {goals!r}"
+    def live_bytes(
+        self, goals: Sequence[Goal], border: int, precision: str, shapes: Sequence[Sequence[int]]
+    ) -> int:
+        """The most that a step for `goals` holds at once, for inputs of these shapes, weights aside."""
+        graph_def, names = self._step(tuple(goals), border, precision).graph
+        return graphs.live_bytes(graph_def, dict(zip(names, shapes, strict=True)))
+
+    def _step(self, goals: tuple[Goal, ...], border: int, precision: str) -> steps.Step | steps.Nested:
+        key = goals, border, precision
+        if key not in self._steps:
+            self._steps[key] = self._kept_step(*key)
+        return self._steps[key]
+
+    def _kept_step(self, goals: tuple[Goal, ...], border: int, precision: str) -> steps.Step | steps.Nested:
+        key = f"step {border} {precision} {goals!r}"
         kept = self._shelf.get(key) if self._shelf else None
         if kept:
-            return steps.Step(kept)
+            return steps.Step(kept, precision)
         layers = list(dict.fromkeys(goal.layer for goal in goals))
-        function = steps.compiled(graphs.fold(self._cut(layers)), layers, goals, border)
+        function = steps.compiled(graphs.fold(self._cut(layers)), layers, goals, border, precision)
         self._compiled += 1
         content = steps.content(function)
         if content is None:
             return steps.Nested(function)
         if self._shelf:
             self._shelf.put(key, content)
-        return steps.Step(content)
+        return steps.Step(content, precision)
 
     def channels(self, layer: str) -> int:
         """How many channels `layer` has."""
@@ -296,6 +324,13 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
     if shelf:
         shelf.put("facts", json.dumps(loaded.facts._asdict()).encode())
     return Network(provider, loaded.facts, lambda: loaded, shelf)
+
+
+def _is_out_of_memory(error: tf.errors.OpError) -> bool:
+    """TensorFlow's own word for it, or oneDNN's, whose status 1 is `dnnl_out_of_memory`."""
+    return isinstance(error, tf.errors.ResourceExhaustedError) or (
+        isinstance(error, tf.errors.AbortedError) and "Status: 1," in error.message
+    )
 
 
 def _names_in(label: str) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import ascent, objectives, tiles
+from dreamkit.engine import ascent, objectives, steps, tiles
 from dreamkit.engine.network import Network
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.steps import Ascent, Goal
@@ -45,7 +44,6 @@ class Pull:
         self._weights = list(terms.values())
         self._pulls = np.asarray(self._weights, np.float32)
         self._balanced = not config.balance or len(terms) == 1  # one term's pull is normalised away
-        self._tile_size = config.tile_size
         goals: list[Goal] = []
         self._fed: list[NDArray[np.float32]] = []
         self._places: dict[
@@ -70,37 +68,55 @@ class Pull:
             if features is not None:
                 self._fed.append(features)
         self._powers = [goal.power for goal in goals]
-        self._step = network.ascent(goals, config.border)
+        self._network, self._compiled = network, (goals, config.border, config.precision)
+        self._step = network.ascent(*self._compiled)
+        self._devices = steps.devices()
 
-    def gradient(self, pixels: Pixels, roll: tuple[int, int], out: Pixels) -> tuple[float, float]:
+    def gradient(
+        self, pixels: Pixels, roll: tuple[int, int], out: Pixels, tile_size: int
+    ) -> tuple[float, float]:
         """Writes the gradient with respect to `pixels`, rolled by `roll`, to `out`.
 
         Returns the objective as it is pulled, and as the weights alone have it.
         """
-        cover = self.cover(pixels)
         if not self._balanced:
-            seen = self._measure(pixels, cover, (0, 0), out)
+            seen = self._measure(pixels, (0, 0), out, tile_size)
             self._pulls = objectives.pulls(self._weights, seen.mean_squares, self._powers)
             self._balanced = True
-        seen = self._measure(pixels, cover, roll, out)
+        seen = self._measure(pixels, roll, out, tile_size)
         return float(seen.objectives @ self._pulls), float(seen.objectives @ np.asarray(self._weights))
 
-    def cover(self, pixels: Pixels) -> tiles.Cover:
-        """The tiles of a picture."""
-        return tiles.cover((pixels.shape[0], pixels.shape[1]), self._tile_size, self.min_size)
+    def cover(self, size: tuple[int, int], tile_size: int) -> tiles.Cover:
+        """The tiles of a picture of `size` (height, width)."""
+        return tiles.cover(size, tile_size, self.min_size)
 
-    def _measure(
-        self, pixels: Pixels, cover: tiles.Cover, roll: tuple[int, int], out: Pixels
-    ) -> ascent.Measure:
+    def live_bytes(self, windows: tuple[int, ...]) -> int:
+        """The most that a step over a batch of windows of this shape holds at once."""
+        fed = [array.shape for array in self._fed_for(windows[0])]
+        return self._network.live_bytes(*self._compiled, [windows, self._pulls.shape, *fed])
+
+    def try_out(self, windows: tuple[int, ...]) -> None:
+        """A step over a batch of windows of this shape, with nothing in them."""
+        self._step(np.zeros(windows, np.float32), self._pulls, self._fed_for(windows[0]))
+
+    def _fed_for(self, count: int) -> list[NDArray[np.float32]]:
+        fed = list(self._fed)
+        for index in self._places:
+            fed[index] = np.full((count, 2), -1.0, np.float32)
+        return fed
+
+    def _measure(self, pixels: Pixels, roll: tuple[int, int], out: Pixels, tile_size: int) -> ascent.Measure:
         height, width, _ = pixels.shape
+        cover = self.cover((height, width), tile_size)
 
-        def step(windows: Pixels, batch: Sequence[tuple[tiles.Span, tiles.Span]]) -> Ascent:
+        def step(windows: Pixels, batch: tiles.Batch, device: str) -> Ascent:
+            fed = list(self._fed)
             for index, (down, right) in self._places.items():
                 spot = int(down * height) + roll[0], int(right * width) + roll[1]
-                self._fed[index] = _within(batch, cover, spot, (height, width))
-            return self._step(windows, self._pulls, self._fed)
+                fed[index] = _within(batch, cover, spot, (height, width))
+            return self._step(windows, self._pulls, fed, device)
 
-        return ascent.gradient(pixels, step, len(self._weights), cover, self._tile_size, roll, out)
+        return ascent.gradient(pixels, step, len(self._weights), cover, tile_size, roll, out, self._devices)
 
 
 def _kind(kind: str) -> Literal["mean", "mean-square", "match"]:
@@ -146,7 +162,7 @@ def _share(network: Network, term: objectives.Term, size: tuple[int, int]) -> tu
 
 
 def _within(
-    batch: Sequence[tuple[tiles.Span, tiles.Span]],
+    batch: tiles.Batch,
     cover: tiles.Cover,
     spot: tuple[int, int],
     size: tuple[int, int],

@@ -5,17 +5,19 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import function_pb2
-from tensorflow.core.protobuf import config_pb2
+from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 from tensorflow.python.eager import context
+from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
 PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
 _MOST_LIKENESSES = 1 << 22  # numbers held at once while places are compared with a guide's
+_SCALE = 2.0**16
 _numbers = count()
 
 
@@ -63,18 +65,26 @@ class Step:
     two before the first step and gains nothing after it.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, precision: str = "float32") -> None:
         definition = function_pb2.FunctionDef.FromString(content)
         # Functions are known by name to the whole process, in which the same step may be there twice.
         definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
         context.context().add_function_def(definition)
         self._forget = weakref.finalize(self, _remove, name)
         self._name = name
+        self._config = _config(precision)
         self._outputs = [argument.type for argument in definition.signature.output_arg]
+
+    @property
+    def graph(self) -> tuple[Any, list[str]]:
+        """The step as a GraphDef, and the names of its inputs."""
+        definition = context.context().get_function_def(self._name)
+        graph_def, _ = function_def_to_graph_def(definition)
+        return graph_def, [argument.name for argument in definition.signature.input_arg]
 
     def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
         return tf.raw_ops.PartitionedCall(  # type: ignore[no-any-return]
-            args=arguments, Tout=self._outputs, f=self._name, config_proto=_AS_IT_IS
+            args=arguments, Tout=self._outputs, f=self._name, config_proto=self._config
         )
 
 
@@ -83,6 +93,13 @@ class Nested:
 
     def __init__(self, function: tf.types.experimental.ConcreteFunction) -> None:
         self._function = function
+
+    @property
+    def graph(self) -> tuple[Any, list[str]]:
+        """As a `Step`'s."""
+        own = len(self._function.inputs) - len(self._function.captured_inputs)
+        names = [tensor.op.name for tensor in self._function.inputs[:own]]
+        return self._function.graph.as_graph_def(), names
 
     def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
         pixels, pulls, *fed = arguments
@@ -94,13 +111,25 @@ def _remove(name: str) -> None:
         context.context().remove_function(name)
 
 
-def _as_it_is() -> bytes:
+def _config(precision: str) -> bytes:
+    """What TensorFlow does with a step before it runs: nothing, or 16-bit casts where they are safe."""
     config = config_pb2.ConfigProto()
-    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    options = config.graph_options.rewrite_options
+    if precision == "mixed":
+        options.optimizers.extend(["auto_mixed_precision", "auto_mixed_precision_onednn_bfloat16"])
+        options.auto_mixed_precision = rewriter_config_pb2.RewriterConfig.ON  # float16 on a GPU
+        options.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
+        options.meta_optimizer_iterations = rewriter_config_pb2.RewriterConfig.ONE
+        options.min_graph_nodes = -1
+    else:
+        options.disable_meta_optimizer = True
     return config.SerializeToString()  # type: ignore[no-any-return]
 
 
-_AS_IT_IS = _as_it_is()
+def devices() -> list[str]:
+    """What batches of tiles are spread over: GPUs where there are several, else what TensorFlow chooses."""
+    gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    return gpus if len(gpus) > 1 else [""]
 
 
 def compiled(
@@ -108,8 +137,11 @@ def compiled(
     layers: Sequence[str],
     goals: Sequence[Goal],
     border: int,
+    precision: str = "float32",
 ) -> tf.types.experimental.ConcreteFunction:
     """The gradient step over `forward`, which computes `layers`: see `Ascent`."""
+    # Activations' gradients, a millionth and less, would vanish in float16; a power of two changes nothing.
+    scale = _SCALE if precision == "mixed" else 1.0
     specs = [
         tf.TensorSpec(shape, tf.float32)
         for goal in goals
@@ -130,8 +162,8 @@ def compiled(
         waiting = iter(fed)
         seen = [_measured(activations[goal.layer], goal, border, waiting) for goal in goals]
         objectives, mean_squares = (tf.stack(each) for each in zip(*seen, strict=True))
-        (gradient,) = tf.gradients(tf.reduce_sum(objectives * pulls), pixels)
-        return gradient, objectives, mean_squares
+        (gradient,) = tf.gradients(scale * tf.reduce_sum(objectives * pulls), pixels)
+        return gradient / scale, objectives, mean_squares
 
     return step.get_concrete_function()
 

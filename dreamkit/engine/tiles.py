@@ -28,17 +28,27 @@ class Axis(NamedTuple):
     spans: tuple[Span, ...]
 
 
+Batch = tuple[tuple[Span, Span], ...]
+
+
 class Cover(NamedTuple):
     """A cover of a picture: the product of its two axes."""
 
     rows: Axis
     columns: Axis
 
-    def batches(self, tile_size: int) -> Iterator[tuple[tuple[Span, Span], ...]]:
+    def batches(self, tile_size: int) -> Iterator[Batch]:
         """The tiles as (rows, columns), in groups whose windows hold at most `tile_size ** 2` pixels."""
-        per_batch = max(1, tile_size**2 // (self.rows.window * self.columns.window))
         tiles = product(self.rows.spans, self.columns.spans)
-        return iter(lambda: tuple(islice(tiles, per_batch)), ())
+        return iter(lambda: tuple(islice(tiles, self._per_batch(tile_size))), ())
+
+    def _per_batch(self, tile_size: int) -> int:
+        return max(1, tile_size**2 // (self.rows.window * self.columns.window))
+
+    def windows(self, tile_size: int) -> tuple[int, int, int, int]:
+        """The shape of the largest batch of windows."""
+        count = len(self.rows.spans) * len(self.columns.spans)
+        return min(self._per_batch(tile_size), count), self.rows.window, self.columns.window, 3
 
     @property
     def reach(self) -> tuple[int, int]:

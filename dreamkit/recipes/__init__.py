@@ -174,7 +174,7 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
             raise ValueError("it names no network")
         return Recipe(
             name=Path(path).name,
-            options=_options(found["options"]),
+            options=_options(found["options"]) | _effective(found.get("effective", {})),
             shares=shares,
             guide=None if found.get("guide") is None else _file(found["guide"]),
             masks={name: _file(mask) for name, mask in found.get("masks", {}).items()},
@@ -197,17 +197,23 @@ def metadata(
     masks: Mapping[str, File],
     size: tuple[int, int],
     octaves: Sequence[tuple[int, int]],
+    tile_size: int,
 ) -> dict[str, Any]:
     """What a picture carries: the options, what they came to, and hashes of what went in. No time, no path.
 
     `models` have `name`, `sha256`, `weight`, `layers` as they were asked for and `dreamed`, the terms with
-    their weights. `size` and `octaves` are heights and widths in pixels. A mask that came from no file is
+    their weights. `size` and `octaves` are heights and widths in pixels, `tile_size` what the tiles were in
+    the end. A mask that came from no file is
     in it itself.
     """
     written: dict[str, Any] = {
         "dreamkit": __version__,
         "options": config.to_dict(),
-        "effective": {"size": list(size), "octaves": [list(octave) for octave in octaves]},
+        "effective": {
+            "size": list(size),
+            "octaves": [list(octave) for octave in octaves],
+            "tile_size": tile_size,
+        },
         "models": [dict(model) for model in models],
         "photograph": photograph and _written(photograph),
         "versions": {name: each for name, each in versions().items() if name != "dreamkit"},
@@ -311,6 +317,11 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options in their own types, checked."""
     config = DreamConfig.of(None, **given)
     return {name: getattr(config, name) for name in given}
+
+
+def _effective(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a dream came to that it is to come to again: the tiles that memory left it."""
+    return _options({"tile_size": found["tile_size"]}) | {"max_memory": None} if "tile_size" in found else {}
 
 
 def masks_named(options: Mapping[str, Any], shares: Sequence[Share]) -> list[str]:

@@ -1,0 +1,160 @@
+"""What a dream will do and take: its octaves, its tiles, memory and time."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dreamkit.config import DreamConfig
+from dreamkit.engine import footprint, octaves
+from dreamkit.engine.asked import Asked, Part
+from dreamkit.engine.footprint import Footprint
+from dreamkit.engine.tiles import Cover
+from dreamkit.errors import ConfigError, DreamkitWarning
+
+LEAST_TILE = 32  # pixels; smaller tiles are all overhead
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOctave:
+    """One octave of a plan; sizes are (height, width) in pixels.
+
+    Attributes:
+        size: of the picture in it.
+        steps: of gradient ascent.
+        tiles: how many, down and across.
+        window: what the network sees of a tile.
+    """
+
+    size: tuple[int, int]
+    steps: int
+    tiles: tuple[int, int]
+    window: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a dream will do, before its first step.
+
+    Attributes:
+        octaves: smallest first.
+        tile_size: longest side of the tiles, as it fits `max_memory`.
+        memory: bytes at the peak.
+        seconds: that the steps will take, by the time that one batch of tiles took; without loading,
+            compiling, reading and writing.
+    """
+
+    octaves: tuple[PlannedOctave, ...]
+    tile_size: int
+    memory: Footprint
+    seconds: float
+
+
+def octaves_of(
+    size: tuple[int, int], min_size: int, parts: Sequence[Part], config: DreamConfig
+) -> list[octaves.Octave]:
+    """The octaves that run, with a warning for those too small for the networks."""
+    names = " and ".join(part.network.provider.name for part in parts)
+    if config.tile_size < min_size:
+        raise ConfigError(
+            f"tile_size is {config.tile_size} and {names} needs windows of at least "
+            f"{min_size} pixels; use --tile-size {min_size} or more"
+        )
+    scale, scheme = config.octave_scale, config.octave_scheme
+    wanted = config.octaves or octaves.count(size, scale, scheme, min_size)
+    run = octaves.plan(size, wanted, scale, scheme, min_size, config.first_octave)
+    height, width = run[-1].size
+    if height * width > config.max_pixels:
+        raise ConfigError(
+            f"the last octave has {width} x {height} pixels, more than the {config.max_pixels} allowed; "
+            "use a smaller --first-octave, or raise --max-pixels"
+        )
+    skipped = wanted - len(run)
+    if skipped:
+        warnings.warn(
+            f"{skipped} of {wanted} octaves skipped: smaller than the {min_size} pixels that {names} needs",
+            DreamkitWarning,
+            stacklevel=3,
+        )
+    return run
+
+
+def tile_size(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], held: int) -> int:
+    """The longest side of tiles with which the dream fits into `max_memory`.
+
+    Args:
+        held: bytes of the photograph and masks, which the process holds already.
+
+    Raises:
+        ConfigError: it fits with none.
+    """
+    size = config.tile_size
+    if config.max_memory is None:
+        return size
+    least = max(asked.min_size, LEAST_TILE)
+    while (needed := takes(asked, config, run, size, held).total) > config.max_memory * 10**6:
+        if size <= least:
+            raise ConfigError(
+                f"this dream takes about {round(needed / 1e6)} MB with tiles of {size} pixels, the smallest, "
+                f"and max_memory is {config.max_memory}; shrink the picture with --max-size, or raise "
+                "--max-memory"
+            )
+        size = max(size // 2, least)
+    return size
+
+
+def takes(
+    asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], tile_size: int, held: int
+) -> Footprint:
+    """What the dream takes with tiles of `tile_size`: see `tile_size` for `held`."""
+    now, before = footprint.resident()
+    last = max(run, key=lambda octave: octave.size[0] * octave.size[1])
+    pulls = asked.pulls(last.number)
+    live = max(pull.live_bytes(pull.cover(last.size, tile_size).windows(tile_size)) for pull in pulls)
+    shapes = {pull.cover(octave.size, tile_size).windows(tile_size) for octave in run for pull in pulls}
+    copies = footprint.copies(config, pulls=len(pulls), masks=asked.mask_count)
+    return Footprint(
+        base=now - held,
+        copies=copies,
+        picture=int(copies * footprint.COPY * last.size[0] * last.size[1]),
+        tiles=footprint.tile_bytes(live, len(shapes)),
+        before=before,
+    )
+
+
+def plan(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], held: int) -> Plan:
+    """The plan of a dream, for which a batch of tiles is computed twice: see `tile_size` for `held`."""
+    size = tile_size(asked, config, run, held)
+    memory = takes(asked, config, run, size, held)
+    planned, seconds = [], 0.0
+    rates = _seconds_per_pixel(asked, run[-1], size)
+    for octave in run:
+        steps = config.at(octave.number).steps
+        covers = [pull.cover(octave.size, size) for pull in asked.pulls(octave.number)]
+        seconds += steps * sum(rate * _pixels(cover) for rate, cover in zip(rates, covers, strict=False))
+        rows, columns = covers[0]
+        planned.append(
+            PlannedOctave(
+                octave.size, steps, (len(rows.spans), len(columns.spans)), (rows.window, columns.window)
+            )
+        )
+    return Plan(tuple(planned), size, memory, seconds)
+
+
+def _seconds_per_pixel(asked: Asked, octave: octaves.Octave, tile_size: int) -> list[float]:
+    rates = []
+    for pull in asked.pulls(octave.number):
+        windows = pull.cover(octave.size, tile_size).windows(tile_size)
+        pull.try_out(windows)  # the first time, TensorFlow's kernels make their own plans
+        began = time.perf_counter()
+        pull.try_out(windows)
+        rates.append((time.perf_counter() - began) / (windows[0] * windows[1] * windows[2]))
+    return rates
+
+
+def _pixels(cover: Cover) -> int:
+    """Of all windows of a cover."""
+    rows, columns = cover
+    return len(rows.spans) * rows.window * len(columns.spans) * columns.window
