@@ -45,10 +45,17 @@ def files_no_larger_than(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    return tmp_path_factory.mktemp("networks")
+
+
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path_factory, monkeypatch):
-    """No test reads or writes the user's cache."""
-    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path_factory.mktemp("home")))
+def _own_home(tmp_path_factory, monkeypatch, compiled):
+    """No test reads or writes the user's cache. What is compiled once serves all tests, as it does users."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "networks").symlink_to(compiled)
+    monkeypatch.setenv("DREAMKIT_HOME", str(home))
 
 
 @pytest.fixture(scope="session")

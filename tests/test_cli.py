@@ -53,7 +53,11 @@ def test_a_dream_is_written_with_its_recipe(run, picture, tmp_path):
     assert recipe["options"]["seed"] == 7
     assert recipe["models"][0]["name"] == "tiny"
     assert recipe["photograph"]["name"] == "photo.jpg"
-    assert recipe["effective"] == {"octaves": [[29, 40], [40, 56]], "size": [40, 56]}
+    assert recipe["effective"] == {
+        "octaves": [[29, 40], [40, 56]],
+        "size": [40, 56],
+        "tile_size": recipe["options"]["tile_size"],
+    }
     assert recipe["models"][0]["dreamed"] == {"low": 1.0, "high": 0.5}
     assert str(tmp_path) not in json.dumps(recipe)
 

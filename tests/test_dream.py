@@ -11,7 +11,8 @@ import tiny
 
 from dreamkit import DreamConfig
 from dreamkit.engine import network
-from dreamkit.engine.dream import Part, dream
+from dreamkit.engine.asked import Part
+from dreamkit.engine.dream import dream
 from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, LayerError, NumericError
 
 

@@ -8,7 +8,8 @@ import tiny
 
 from dreamkit import DreamConfig
 from dreamkit.engine import colour, network
-from dreamkit.engine.dream import Part, dream
+from dreamkit.engine.asked import Part
+from dreamkit.engine.dream import dream
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError
 
 COMBINED = {

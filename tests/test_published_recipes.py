@@ -15,7 +15,8 @@ import tiny
 
 from dreamkit import recipes
 from dreamkit.engine import draws, network
-from dreamkit.engine.dream import Part, dream
+from dreamkit.engine.asked import Part
+from dreamkit.engine.dream import dream
 from dreamkit.engine.transforms import Warp
 
 KERNELS = tiny.kernels()

@@ -33,7 +33,7 @@ def pulled(net, pixels, layers, roll=(0, 0), guide=None, **options):
     terms = objectives.parse_terms(DreamConfig(layers=layers).layers, net)
     pull = Pull(net, terms, config, guide=guide, size=pixels.shape[:2])
     out = np.empty(pixels.shape, np.float32)
-    return out, pull.gradient(pixels.astype(np.float32), roll, out)
+    return out, pull.gradient(pixels.astype(np.float32), roll, out, config.tile_size)
 
 
 def by_hand(pixels, at_layers):

@@ -482,6 +482,7 @@ def test_a_file_says_again_what_it_said(options, shares, description, guide, mas
 def test_a_dream_says_as_a_file_what_it_carried(tmp_path_factory, options, shares):
     config = DreamConfig(**options)
     found = written(tmp_path_factory.mktemp("dream") / "d.png", config, shares)
+    config = DreamConfig.of(config, max_memory=None)  # which is a matter of the machine
     assert found.config() == config
     assert [(share.model, share.weight) for share in found.shares] == [
         (share.model, share.weight) for share in shares
@@ -516,6 +517,7 @@ def written(path, config=None, shares=(), **more):
             "masks": {},
             "size": (3, 4),
             "octaves": [(3, 4)],
+            "tile_size": (config or DreamConfig()).tile_size,
             **more,
         },
     )
@@ -573,6 +575,7 @@ GOOD = json.loads(
             masks={"left": File("left.png", HASH), "": File("", HASH, MASK)},
             size=(3, 4),
             octaves=[(3, 4)],
+            tile_size=512,
         )
     )
 )
@@ -623,7 +626,8 @@ NEEDED = [
     ("photograph", "name"), ("photograph", "sha256"), ("guide", "name"), ("guide", "sha256"), ("versions",),
     ("masks", "left", "name"), ("masks", "left", "sha256"), ("masks", "", "name"), ("masks", "", "sha256"),
 ]  # fmt: skip
-UNREAD = [path for path in PLACES if path[0] == "effective" or "dreamed" in path]
+READ = [("effective",), ("effective", "tile_size")]
+UNREAD = [path for path in PLACES if (path[0] == "effective" and path not in READ) or "dreamed" in path]
 
 
 @pytest.mark.parametrize("path", NEEDED, ids=lambda path: ".".join(map(str, path)))
@@ -732,7 +736,8 @@ def test_any_change_gives_a_recipe_or_one_line(tmp_path):
             holder = changed_value(data, spot[:-1])
             kind = draw.random()
             if kind < 0.5:
-                holder[spot[-1]] = draw.choice([*OTHERS, changed_value(GOOD, draw.choice(PLACES))])
+                another = changed_value(GOOD, draw.choice(PLACES))
+                holder[spot[-1]] = copy.deepcopy(draw.choice([*OTHERS, another]))
             elif kind < 0.75:
                 del holder[spot[-1]]
             elif isinstance(holder, dict):

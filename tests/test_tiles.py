@@ -56,6 +56,7 @@ def test_batches_hold_every_tile_within_the_budget(rows, columns):
     tile_size = max(rows[1], columns[1])
     whole = cover((rows[0], columns[0]), tile_size, 1)
     batches = list(whole.batches(tile_size))
+    assert whole.windows(tile_size) == (len(batches[0]), whole.rows.window, whole.columns.window, 3)
     area = whole.rows.window * whole.columns.window
     assert sum(map(len, batches)) == len(whole.rows.spans) * len(whole.columns.spans)
     assert len({tile for batch in batches for tile in batch}) == sum(map(len, batches))

@@ -45,6 +45,7 @@ class Loop:
         weights: the file it reads.
         variant: of the program.
         environment: variables put over this process's.
+        least_cosine: of its gradient to dreamkit's, or it computes something else.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Loop:
     weights: str | None
     variant: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    least_cosine: float = 0.999
 
     def run(self, **job: Any) -> dict[str, Any]:
         """Does a job. Returns what its clock saw, `wall` seconds from start to exit, and `peak_mb`."""

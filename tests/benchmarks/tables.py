@@ -67,7 +67,10 @@ def report(results: Results) -> str:
 
 def _machine(results: Results) -> str:
     machine = results["machine"]
-    least = min(cosine for each in results["cosines"].values() for cosine in each.values())
+    cosines = [pair for each in results["cosines"].values() for pair in each.items()]
+    least = min(cosine for name, cosine in cosines if "mixed" not in name)
+    of_mixed = [cosine for name, cosine in cosines if "mixed" in name]
+    mixed = f", and {min(of_mixed):.3f} with mixed precision" if of_mixed else ""
     torch = "" if machine["torch"] else " PyTorch could not be had on this machine, so its loops are missing."
     return (
         f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, "
@@ -75,7 +78,7 @@ def _machine(results: Results) -> str:
         f"rounds: {results['rounds']}. "
         f"Each number is the median over the rounds, with the least and the most behind it.{torch}\n\n"
         f"Before anything was timed, each loop's gradient of the picture was compared with dreamkit's: the "
-        f"least cosine is {least:.6f}."
+        f"least cosine is {least:.6f}{mixed}."
     )
 
 

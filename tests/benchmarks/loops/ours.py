@@ -25,6 +25,7 @@ def options(job: Job) -> dict[str, Any]:
         "step_size": job.step_size,
         "jitter": job.jitter,
         "tile_size": max(512, job.size),
+        "precision": job.variant or "float32",
     }
 
 

@@ -1,0 +1,102 @@
+"""What tells networks apart: weights, code and versions; and what no file can tell."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from functools import partial
+
+import pytest
+import tiny
+
+from dreamkit import Preprocess
+from dreamkit.engine import identity
+from dreamkit.models import inception_v3, pocket
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of two modules, with a network's functions in it."""
+    folder = tmp_path / "strangers_network"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "plan.py").write_text(
+        "def load(weights, width=3):\n    pass\n\ndef see(pixels):\n    return pixels\n"
+    )
+    (folder / "layers.py").write_text("WIDTH = 3\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("strangers_network.plan"), folder
+    for name in ("strangers_network.plan", "strangers_network"):
+        del identity.sys.modules[name]
+
+
+def of(load, preprocess=Preprocess(), weights=None, **changes):  # noqa: B008
+    return identity.of(tiny.provider(load=load, preprocess=preprocess, **changes), weights)
+
+
+def provider_of(module):
+    (provider,) = module.dreamkit_model_providers()
+    return provider
+
+
+def test_the_same_again_is_the_same(package, tmp_path):
+    plan, _ = package
+    (tmp_path / "w.h5").write_bytes(b"weights")
+    assert of(plan.load, plan.see, tmp_path / "w.h5") == of(plan.load, plan.see, tmp_path / "w.h5")
+
+
+def test_whatever_changes_the_network_changes_it(package, tmp_path, monkeypatch):
+    plan, folder = package
+    weights = tmp_path / "w.h5"
+    weights.write_bytes(b"weights")
+    usual = of(plan.load, plan.see, weights)
+    seen = [
+        usual,
+        of(plan.load, plan.see),
+        of(plan.load, weights=weights),
+        of(plan.load, plan.see, weights, name="b"),
+    ]
+    seen.append(of(partial(plan.load, width=4), plan.see, weights))
+    seen.append(of(partial(plan.load, width=5), plan.see, weights))
+    seen.append(of(plan.load, Preprocess(mean=(1, 2, 3)), weights))
+    weights.write_bytes(b"weighty")
+    seen.append(of(plan.load, plan.see, weights))
+    weights.write_bytes(b"weights")
+    (folder / "layers.py").write_text("WIDTH = 5\n")  # another file of the package, as long as before
+    os.utime(folder / "layers.py", (1, 1))
+    seen.append(of(plan.load, plan.see, weights))
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    seen.append(of(plan.load, plan.see, weights))
+    monkeypatch.setattr(identity, "version", lambda package: "9.9")
+    seen.append(of(plan.load, plan.see, weights))
+    assert None not in seen
+    assert len(set(seen)) == len(seen)
+
+
+def test_what_a_file_does_not_tell_is_told_of_as_nothing(package):
+    plan, _ = package
+    held = 3
+
+    def inner(weights):
+        return held
+
+    class Loader:
+        def load(self, weights):
+            pass
+
+        __call__ = load
+
+    for load in (inner, lambda weights: None, Loader().load, Loader(), partial(inner), print):
+        assert of(load) is None
+        assert of(plan.load, load) is None
+
+
+def test_a_module_without_a_file_tells_nothing(package, monkeypatch):
+    plan, _ = package
+    monkeypatch.setattr(plan.load, "__module__", "nowhere")
+    assert of(plan.load) is None
+
+
+@pytest.mark.parametrize("module", [pocket, inception_v3], ids=lambda module: module.__name__)
+def test_what_dreamkit_carries_can_be_told(module):
+    assert identity.of(provider_of(module), pocket.WEIGHTS)
