@@ -111,9 +111,7 @@ def loops_of(weights: str, torch_python: str | None, folder: Path) -> list[Loop]
         Loop("dreamkit", "ours", sys.executable, weights, environment=home),
         Loop("dreamkit, mixed precision", "ours", sys.executable, weights, "mixed", home, least_cosine=0.9),
         Loop("TensorFlow's tutorial", "tutorial", sys.executable, weights),
-        Loop(
-            "the same without oneDNN", "tutorial", sys.executable, weights, "", {"TF_ENABLE_ONEDNN_OPTS": "0"}
-        ),
+        Loop("the same, oneDNN off", "tutorial", sys.executable, weights, environment=plain),
         Loop("Keras' example", "keras_example", sys.executable, weights),
     ]
     if torch_python is None:
