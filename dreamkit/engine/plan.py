@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Sequence
@@ -112,14 +113,16 @@ def takes(
     now, before = footprint.resident()
     last = max(run, key=lambda octave: octave.size[0] * octave.size[1])
     pulls = asked.pulls(last.number)
-    live = max(pull.live_bytes(pull.cover(last.size, tile_size).windows(tile_size)) for pull in pulls)
-    shapes = {pull.cover(octave.size, tile_size).windows(tile_size) for octave in run for pull in pulls}
+    windows = [[pull.cover(octave.size, tile_size).windows(tile_size) for octave in run] for pull in pulls]
+    live = max(
+        pull.live_bytes(max(shapes, key=math.prod)) for pull, shapes in zip(pulls, windows, strict=True)
+    )
     copies = footprint.copies(config, pulls=len(pulls), masks=asked.mask_count)
     return Footprint(
         base=now - held,
         copies=copies,
         picture=int(copies * footprint.COPY * last.size[0] * last.size[1]),
-        tiles=footprint.tile_bytes(live, len(shapes)),
+        tiles=footprint.tile_bytes(live, len({shape for shapes in windows for shape in shapes})),
         before=before,
     )
 
