@@ -138,3 +138,13 @@ def test_a_zero_gradient_stays_one(how):
 def test_what_is_not_a_number_is_said():
     with pytest.raises(NumericError, match="not a number"):
         ascent.normalise(np.full((2, 2, 3), np.nan, np.float32), "std")
+
+
+@pytest.mark.parametrize("how", ["mean-abs", "std", "score"])
+def test_what_was_not_computed_is_no_part_of_the_population(how):
+    """Half of a picture, and zeros: the half comes out as it would alone."""
+    half = np.random.default_rng(3).normal(0.3, 2, (70, 8, 3)).astype(np.float32)
+    whole = np.concatenate([half, np.zeros_like(half)], 1)
+    ascent.normalise(half, how)
+    ascent.normalise(whole, how, 0.5)
+    np.testing.assert_allclose(whole[:, :8], half, rtol=1e-5, atol=1e-6)

@@ -33,7 +33,7 @@ def pulled(net, pixels, layers, roll=(0, 0), guide=None, **options):
     terms = objectives.parse_terms(DreamConfig(layers=layers).layers, net)
     pull = Pull(net, terms, config, guide=guide, size=pixels.shape[:2])
     out = np.empty(pixels.shape, np.float32)
-    return out, pull.gradient(pixels.astype(np.float32), roll, out, config.tile_size)
+    return out, pull.gradient(pixels.astype(np.float32), roll, out, config.tile_size)[:2]
 
 
 def by_hand(pixels, at_layers):
@@ -162,3 +162,44 @@ def test_one_trace_serves_all_channels(photo):
     for channel in range(5):
         pulled(net, photo, f"second:{channel}")
     assert net.traces == 1
+
+
+@pytest.mark.parametrize("roll", [(0, 0), (9, -21)])
+@pytest.mark.parametrize("margin", [0, 3])
+def test_tiles_where_nothing_is_dreamed_are_not_computed(net, photo, roll, margin):
+    """The others are as they would be."""
+    seen = []
+
+    class Counted:
+        """The network, counting windows."""
+
+        def __getattr__(self, name):
+            return getattr(net, name)
+
+        def ascent(self, *asked):
+            step = net.ascent(*asked)
+
+            def counting(windows, *rest):
+                seen.append(len(windows))
+                return step(windows, *rest)
+
+            return counting
+
+    config = DreamConfig(tile_size=32, balance=False)
+    pull = Pull(Counted(), objectives.parse_terms(("second",), net), config, size=photo.shape[:2])
+    pixels = np.tile(photo, (2, 2, 1)).astype(np.float32)  # 80 x 112: 3 x 4 tiles
+    where = np.zeros((80, 112, 1), np.float32)
+    where[50:60, 3:9] = 0.5
+    whole, part = np.empty_like(pixels), np.full_like(pixels, np.nan)
+    assert pull.gradient(pixels, roll, whole, 32).share == 1.0
+    windows = sum(seen)
+    seen.clear()
+    found = pull.gradient(pixels, roll, part, 32, where=where, margin=margin)
+    assert windows == 12
+    assert 1 <= sum(seen) <= 4
+    computed = (part != 0).any(-1)
+    assert found.share == pytest.approx(computed.mean(), abs=0.02)
+    assert computed[50 - margin : 60 + margin, 3 - margin : 9 + margin].mean() > 0.95
+    np.testing.assert_array_equal(part[computed], whole[computed])
+    assert pull.gradient(pixels, roll, part, 32, where=np.zeros_like(where)) == (0.0, 0.0, 0.0)
+    assert not part.any()

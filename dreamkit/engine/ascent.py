@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit.engine.masks import Mask
 from dreamkit.engine.steps import Ascent
-from dreamkit.engine.tiles import Batch, Cover
+from dreamkit.engine.tiles import Batch, Cover, Span
 from dreamkit.errors import NumericError
 
 Pixels = NDArray[np.float32]
@@ -26,10 +27,16 @@ _BAND = 64  # rows that a whole-picture reduction holds in float64 at a time
 
 
 class Measure(NamedTuple):
-    """What a pass over the picture saw, as means over its tiles; one number for each term."""
+    """What a pass over the picture saw.
+
+    Attributes:
+        objectives, mean_squares: means over the tiles; one number for each term.
+        share: of the picture that was computed, 0 to 1.
+    """
 
     objectives: NDArray[np.float64]
     mean_squares: NDArray[np.float64]
+    share: float
 
 
 def gradient(
@@ -40,6 +47,9 @@ def gradient(
     tile_size: int,
     roll: tuple[int, int],
     out: Pixels,
+    *,
+    where: Mask | None = None,
+    margin: int = 0,
     devices: Sequence[str] = ("",),
 ) -> Measure:
     """Writes the gradient of the pulled objective with respect to `pixels` to `out`.
@@ -52,6 +62,9 @@ def gradient(
         tile_size: a batch of windows holds at most `tile_size ** 2` pixels.
         roll: how far the picture is rolled (down, right) before it is cut into tiles.
         out: of the shape of `pixels`; every value is written exactly once.
+        where: strengths, `(height, width, 1)`. A tile with none within `margin` pixels is not computed: its
+            gradient is zero.
+        margin: how far from its pixel a gradient can come to matter.
         devices: that compute a batch each at the same time; an empty name is what TensorFlow chooses.
     """
 
@@ -68,13 +81,24 @@ def gradient(
                 out[there] = window[inside]
         return result._replace(gradient=result.gradient[:0])  # which is put down, and is let go of
 
+    def matters(rows: Span, columns: Span) -> bool:
+        assert where is not None
+        starts = rows.start - roll[0] - margin, columns.start - roll[1] - margin
+        lengths = rows.core + 2 * margin, columns.core + 2 * margin
+        return any(where[there].any() for _, there in _pieces(starts, lengths, pixels.shape))
+
+    tiles = list(cover.tiles)
+    if where is not None:
+        tiles = [tile for tile in tiles if matters(*tile)]
+        out[:] = 0
     objectives = np.zeros(terms)
     mean_squares = np.zeros(terms)
-    for result in _spread(take, cover.batches(tile_size), devices):
+    for result in _spread(take, cover.batches(tile_size, tiles), devices):
         objectives += result.objectives
         mean_squares += result.mean_squares
-    tiles = len(cover.rows.spans) * len(cover.columns.spans)
-    return Measure(objectives / tiles, mean_squares / tiles)
+    count = max(1, len(tiles))
+    computed = sum(rows.core * columns.core for rows, columns in tiles)
+    return Measure(objectives / count, mean_squares / count, computed / (pixels.shape[0] * pixels.shape[1]))
 
 
 def _spread(
@@ -88,23 +112,25 @@ def _spread(
         yield from pool.map(take, batches, cycle(devices))
 
 
-def normalise(gradient: Pixels, how: str) -> None:
+def normalise(gradient: Pixels, how: str, share: float = 1.0) -> None:
     """Divides `gradient`, in place, by its mean absolute value or by its standard deviation.
 
     `how` is `mean-abs`, `std`, `score`, which takes the mean off first, or `none`. The whole array is one
-    population; sums are taken in float64. A gradient of zero stays one.
+    population; sums are taken in float64. A gradient of zero stays one. Where only a `share` of the picture
+    was computed, that is the population, and the zeros elsewhere are not of it.
 
     Raises:
         NumericError: it holds something that is not a number.
     """
+    count = gradient.size * share or 1.0
     mean = 0.0
     if how in ("std", "score"):
-        mean = sum(float(band.sum()) for band in _bands(gradient)) / gradient.size
-        size = math.sqrt(
-            sum(float(np.square(band - mean).sum()) for band in _bands(gradient)) / gradient.size
-        )
+        mean = sum(float(band.sum()) for band in _bands(gradient)) / count
+        squares = sum(float(np.square(band - mean).sum()) for band in _bands(gradient))
+        squares -= (gradient.size - count) * mean**2  # of the zeros that are not of it
+        size = math.sqrt(max(squares, 0.0) / count)  # in this order, what is not a number stays none
     else:
-        size = sum(float(np.abs(band).sum()) for band in _bands(gradient)) / gradient.size
+        size = sum(float(np.abs(band).sum()) for band in _bands(gradient)) / count
     if not math.isfinite(size):
         raise NumericError(
             "the gradient is not a number; the weights are damaged or the layers overflow: try others"

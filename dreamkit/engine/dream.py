@@ -248,17 +248,26 @@ class _Climber:
         pulled = weighed = 0.0
         for number, (pull, region) in enumerate(zip(pulls, regions, strict=True)):
             gradient = spare if number else update
-            objectives = pull.gradient(seen, roll, gradient, self.tile_size)
+            # Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
+            stays = warp is None and config.smooth != "laplacian"
+            found = pull.gradient(
+                seen,
+                roll,
+                gradient,
+                self.tile_size,
+                where=region if stays else None,
+                margin=smoothing.REACH if config.smooth == "gaussian" else 0,
+            )
             if warp is not None:
                 gradient[:] = warp.adjoint(gradient)
-            self._shape(gradient, (step, config.steps), roll)
+            self._shape(gradient, (step, config.steps), roll, found.share)
             if region is not None:
                 gradient *= np.float32(pull.strength) * region
             elif pull.strength != 1.0:  # as it is where one network dreams everywhere
                 gradient *= np.float32(pull.strength)
             if number:
                 update += gradient
-            pulled, weighed = pulled + objectives[0], weighed + objectives[1]
+            pulled, weighed = pulled + found.pulled, weighed + found.weighed
         return pulled, weighed
 
     def _halve_tiles(self, error: NetworkMemoryError | MemoryError) -> None:
@@ -283,10 +292,10 @@ class _Climber:
         turn, scale = draws.warp(config.seed, octave.number, step, math.radians(config.rotate), config.zoom)
         return Warp(octave.size, turn, scale)
 
-    def _shape(self, gradient: Pixels, step: tuple[int, int], roll: tuple[int, int]) -> None:
+    def _shape(self, gradient: Pixels, step: tuple[int, int], roll: tuple[int, int], share: float) -> None:
         """Makes of a gradient, in place, the direction of a step: in units, smoothed, of one size.
 
-        `step` is which step of how many.
+        `step` is which step of how many, `share` how much of the picture was computed.
         """
         config = self._config
         in_units = config.space == "pixels" and (len(set(config.unit)) > 1 or config.normalise == "none")
@@ -300,7 +309,7 @@ class _Climber:
             colour.grey(gradient)
         elif config.color == "decorrelated":
             colour.natural(gradient)
-        ascent.normalise(gradient, config.normalise)
+        ascent.normalise(gradient, config.normalise, share)
 
     def _regularise(self, update: Pixels, pixels: Pixels, original: Pixels | None) -> None:
         config = self._config

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
 from dreamkit.engine import ascent, objectives, steps, tiles
+from dreamkit.engine.masks import Mask
 from dreamkit.engine.network import Network
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.steps import Ascent, Goal
 from dreamkit.errors import ConfigError, LayerError
+
+
+class Seen(NamedTuple):
+    """What a gradient was taken of.
+
+    Attributes:
+        pulled: the objective as it is pulled.
+        weighed: the objective as the weights alone have it.
+        share: of the picture that was computed, 0 to 1.
+    """
+
+    pulled: float
+    weighed: float
+    share: float
 
 
 class Pull:
@@ -73,18 +88,30 @@ class Pull:
         self._devices = steps.devices()
 
     def gradient(
-        self, pixels: Pixels, roll: tuple[int, int], out: Pixels, tile_size: int
-    ) -> tuple[float, float]:
+        self,
+        pixels: Pixels,
+        roll: tuple[int, int],
+        out: Pixels,
+        tile_size: int,
+        *,
+        where: Mask | None = None,
+        margin: int = 0,
+    ) -> Seen:
         """Writes the gradient with respect to `pixels`, rolled by `roll`, to `out`.
 
-        Returns the objective as it is pulled, and as the weights alone have it.
+        `where` and `margin` are those of `ascent.gradient`.
         """
+
+        def measure(roll: tuple[int, int]) -> ascent.Measure:
+            return self._measure(pixels, roll, out, tile_size, where, margin)
+
         if not self._balanced:
-            seen = self._measure(pixels, (0, 0), out, tile_size)
+            seen = measure((0, 0))
             self._pulls = objectives.pulls(self._weights, seen.mean_squares, self._powers)
             self._balanced = True
-        seen = self._measure(pixels, roll, out, tile_size)
-        return float(seen.objectives @ self._pulls), float(seen.objectives @ np.asarray(self._weights))
+        seen = measure(roll)
+        weighed = float(seen.objectives @ np.asarray(self._weights))
+        return Seen(float(seen.objectives @ self._pulls), weighed, seen.share)
 
     def cover(self, size: tuple[int, int], tile_size: int) -> tiles.Cover:
         """The tiles of a picture of `size` (height, width)."""
@@ -105,7 +132,15 @@ class Pull:
             fed[index] = np.full((count, 2), -1.0, np.float32)
         return fed
 
-    def _measure(self, pixels: Pixels, roll: tuple[int, int], out: Pixels, tile_size: int) -> ascent.Measure:
+    def _measure(
+        self,
+        pixels: Pixels,
+        roll: tuple[int, int],
+        out: Pixels,
+        tile_size: int,
+        where: Mask | None,
+        margin: int,
+    ) -> ascent.Measure:
         height, width, _ = pixels.shape
         cover = self.cover((height, width), tile_size)
 
@@ -116,7 +151,18 @@ class Pull:
                 fed[index] = _within(batch, cover, spot, (height, width))
             return self._step(windows, self._pulls, fed, device)
 
-        return ascent.gradient(pixels, step, len(self._weights), cover, tile_size, roll, out, self._devices)
+        return ascent.gradient(
+            pixels,
+            step,
+            len(self._weights),
+            cover,
+            tile_size,
+            roll,
+            out,
+            where=where,
+            margin=margin,
+            devices=self._devices,
+        )
 
 
 def _kind(kind: str) -> Literal["mean", "mean-square", "match"]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dreamkit.engine.resize import Pixels
 
 _CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
-_REACH = 4  # pixels from the centre of a blur's kernel to its edge
+REACH = 4  # pixels from the centre of a blur's kernel to its edge
 _BAND = 1 << 19  # pixels that are blurred at a time
 _LEAST_BAND = 64  # rows, of pictures wider than that many pixels make
 
@@ -37,11 +37,11 @@ def gaussian(gradient: Pixels, sigma: float, roll: tuple[int, int] = (0, 0)) -> 
     height, width, colours = gradient.shape
     rows, columns = _mirrored(height) - roll[0], _mirrored(width) - roll[1]  # where in the picture
     kernel = tf.constant(np.repeat(_kernel(sigma)[..., None], colours, -1)[..., None])
-    above = gradient.take(rows[:_REACH], 0, mode="wrap")
+    above = gradient.take(rows[:REACH], 0, mode="wrap")
     for start, end in _bands(height, max(_LEAST_BAND, _BAND // width)):
-        below = gradient.take(rows[start + _REACH : end + 2 * _REACH], 0, mode="wrap")
+        below = gradient.take(rows[start + REACH : end + 2 * REACH], 0, mode="wrap")
         band = np.concatenate([above, below]).take(columns, 1, mode="wrap")
-        above = gradient.take(rows[end : end + _REACH], 0, mode="wrap")
+        above = gradient.take(rows[end : end + REACH], 0, mode="wrap")
         blurred = tf.nn.depthwise_conv2d(band[None], kernel, [1, 1, 1, 1], "VALID")[0].numpy()
         gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
 
@@ -73,17 +73,15 @@ def laplacian(gradient: Pixels, levels: int) -> None:
 
 
 def _mirrored(length: int) -> NDArray[np.intp]:
-    """Which pixels lie at `-_REACH .. length + _REACH - 1`; of a single pixel, that one."""
+    """Which pixels lie at `-REACH .. length + REACH - 1`; of a single pixel, that one."""
     period = max(2 * (length - 1), 1)
-    places = np.arange(-_REACH, length + _REACH) % period
+    places = np.arange(-REACH, length + REACH) % period
     return np.asarray(np.minimum(places, period - places), np.intp)
 
 
 def _kernel(sigma: float) -> Pixels:
     """The three blurs as one kernel, 9 x 9."""
-    taps = [
-        np.exp(-(np.arange(-_REACH, _REACH + 1) ** 2) / (2 * (sigma * factor) ** 2)) for factor in _CASCADE
-    ]
+    taps = [np.exp(-(np.arange(-REACH, REACH + 1) ** 2) / (2 * (sigma * factor) ** 2)) for factor in _CASCADE]
     kernels = [np.outer(each, each) / each.sum() ** 2 for each in taps]
     return np.asarray(np.mean(kernels, axis=0), np.float32)
 

@@ -9,7 +9,7 @@ The picture is a torus here, as it is for the roll: a window at the edge goes on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise, product
 from typing import NamedTuple
 
@@ -37,9 +37,14 @@ class Cover(NamedTuple):
     rows: Axis
     columns: Axis
 
-    def batches(self, tile_size: int) -> Iterator[Batch]:
-        """The tiles as (rows, columns), in groups whose windows hold at most `tile_size ** 2` pixels."""
-        tiles = product(self.rows.spans, self.columns.spans)
+    @property
+    def tiles(self) -> Iterator[tuple[Span, Span]]:
+        """Every tile as (rows, columns)."""
+        return product(self.rows.spans, self.columns.spans)
+
+    def batches(self, tile_size: int, among: Iterable[tuple[Span, Span]] | None = None) -> Iterator[Batch]:
+        """The tiles, or those `among` them, in groups whose windows hold at most `tile_size ** 2` pixels."""
+        tiles = iter(self.tiles if among is None else among)
         return iter(lambda: tuple(islice(tiles, self._per_batch(tile_size))), ())
 
     def _per_batch(self, tile_size: int) -> int:

@@ -109,7 +109,7 @@ def loops_of(weights: str, torch_python: str | None, folder: Path) -> list[Loop]
     weights = str(Path(weights).resolve())  # the loops run in a folder of their own
     loops = [
         Loop("dreamkit", "ours", sys.executable, weights, environment=home),
-        Loop("dreamkit, mixed precision", "ours", sys.executable, weights, "mixed", home, least_cosine=0.9),
+        Loop("dreamkit, mixed precision", "ours", sys.executable, weights, "mixed", home, least_cosine=0.8),
         Loop("TensorFlow's tutorial", "tutorial", sys.executable, weights),
         Loop("the same, oneDNN off", "tutorial", sys.executable, weights, environment=plain),
         Loop("Keras' example", "keras_example", sys.executable, weights),
