@@ -120,8 +120,14 @@ def test_the_second_time_nothing_is_loaded_or_compiled_and_the_bytes_are_the_sam
     np.testing.assert_array_equal(*gradients)
     assert (warm.layers, warm.digest) == (cold.layers, cold.digest)
     assert warm.channels("mixed4") == 768
-    assert warm.at_depth(0.5) == cold.at_depth(0.5)  # which asks for the network itself
+    assert warm.map_size("mixed4", (299, 299)) == (17, 17)  # for which the network itself is needed
     assert len(loads) == 2
+
+
+def test_depths_are_kept_too(loads):
+    first = dreamkit.load("pocket").at_depth(0.5)
+    assert dreamkit.load("pocket").at_depth(0.5) == first
+    assert len(loads) == 1
 
 
 def test_a_whole_dream_is_the_same_cold_and_warm(cold):

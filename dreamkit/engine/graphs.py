@@ -32,7 +32,9 @@ def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
 
     So the weights behind the deepest layer are never copied. What TensorFlow will not inline stays as it was.
     """
-    flat = grappled(function, ["function"], rewriter_config_pb2.RewriterConfig.ONE)
+    flat = _grappled(
+        function.graph.as_graph_def(), function, ["function"], rewriter_config_pb2.RewriterConfig.ONE
+    )
     if flat.library.function:
         return function
     for node in flat.node:  # a network has no effects, so nothing has to wait for any
@@ -67,7 +69,7 @@ def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
 
     wrapped = tf.compat.v1.wrap_function(imported, [])
     inputs = [tensor.name for tensor in function.inputs if tensor.op.name not in captured]
-    return between(wrapped, inputs, [tensor.name for tensor in function.outputs])
+    return _between(wrapped, inputs, [tensor.name for tensor in function.outputs])
 
 
 def frozen(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
@@ -86,9 +88,11 @@ def fold(
     was, since their gradients would be lost.
     """
     forward = frozen(function)
-    if forward.graph.as_graph_def().library.function:
+    graph_def = forward.graph.as_graph_def()
+    if graph_def.library.function:
         return function  # type: ignore[no-any-return]
-    folded = grappled(forward, ["constfold", "dependency"], rewriter_config_pb2.RewriterConfig.TWO)
+    times = rewriter_config_pb2.RewriterConfig.TWO
+    folded = _grappled(graph_def, forward, ["constfold", "dependency"], times)
     (pixels,), outputs = forward.inputs, [tensor.name for tensor in forward.outputs]
 
     def put(given: tf.Tensor) -> Sequence[tf.Tensor]:
@@ -124,10 +128,11 @@ def source(name: str) -> str:
     return name.lstrip("^").partition(":")[0]
 
 
-def grappled(function: tf.types.experimental.ConcreteFunction, passes: Sequence[str], times: Any) -> Any:
+def _grappled(
+    graph_def: Any, function: tf.types.experimental.ConcreteFunction, passes: Sequence[str], times: Any
+) -> Any:
     """The GraphDef of `function` after `passes` of TensorFlow's optimiser, inputs and outputs kept."""
-    graph_def = function.graph.as_graph_def()
-    meta_graph = tf.compat.v1.train.export_meta_graph(graph_def=graph_def, graph=function.graph)
+    meta_graph = meta_graph_pb2.MetaGraphDef(graph_def=graph_def)
     kept = meta_graph_pb2.CollectionDef()
     kept.node_list.value.extend(tensor.name for tensor in [*function.inputs, *function.outputs])
     meta_graph.collection_def["train_op"].CopyFrom(kept)
@@ -137,7 +142,7 @@ def grappled(function: tf.types.experimental.ConcreteFunction, passes: Sequence[
     return tf_optimizer.OptimizeGraph(config, meta_graph)
 
 
-def between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+def _between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
     """The part of a wrapped function from the tensors named `inputs` to those named `outputs`."""
     graph = wrapped.graph
     return wrapped.prune(*([graph.as_graph_element(name) for name in names] for names in (inputs, outputs)))

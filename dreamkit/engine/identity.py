@@ -11,25 +11,24 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from dreamkit import folders
 from dreamkit.providers import ModelProvider, Preprocess
 
 _PACKAGES = "tensorflow", "keras", "numpy"
 _SETTINGS = "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"
 
 
-def of(provider: ModelProvider, weights: Path | None) -> str | None:
+def of(provider: ModelProvider, digest: str) -> str | None:
     """What tells a network from any other, or None where files cannot tell.
 
-    It holds the weights' hash, the state of every file of the packages that load and preprocess come from
-    and of dreamkit's own, and the versions of what computes.
+    It holds `digest`, the weights' hash, the state of every file of the packages that load and preprocess
+    come from and of dreamkit's own, and the versions of what computes.
     """
     code = [_code(function) for function in (provider.load, provider.preprocess)]
     if None in code:
         return None
     parts = [
         provider.name,
-        folders.digest(weights) if weights else "",
+        digest,
         *code,
         _state(sys.modules["dreamkit"]),
         sys.version,

@@ -20,9 +20,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.core.framework import function_pb2
 
 from dreamkit import folders
-from dreamkit.engine import graphs, identity, sources, steps
+from dreamkit.engine import graphs, identity, sources, steps, without_collector
 from dreamkit.engine.shelf import Shelf
 from dreamkit.engine.sources import Facts, Forward, Source
 from dreamkit.engine.steps import Ascent, Goal
@@ -156,16 +157,17 @@ class Network:
         key = f"step {border} {precision} {goals!r}"
         kept = self._shelf.get(key) if self._shelf else None
         if kept:
-            return steps.Step(kept, precision)
+            return steps.Step(function_pb2.FunctionDef.FromString(kept), precision)
         layers = list(dict.fromkeys(goal.layer for goal in goals))
-        function = steps.compiled(graphs.fold(self._cut(layers)), layers, goals, border, precision)
+        with without_collector():
+            function = steps.compiled(graphs.fold(self._cut(layers)), layers, goals, border, precision)
         self._compiled += 1
-        content = steps.content(function)
-        if content is None:
+        definition = steps.definition(function)
+        if definition is None:
             return steps.Nested(function)
         if self._shelf:
-            self._shelf.put(key, content)
-        return steps.Step(content, precision)
+            self._shelf.put(key, definition.SerializeToString())
+        return steps.Step(definition, precision)
 
     def channels(self, layer: str) -> int:
         """How many channels `layer` has."""
@@ -176,12 +178,24 @@ class Network:
 
         Depth is counted as in `Layer`. A network without branches has all its layers looked at.
         """
+        depths, joins = self._depths
+        among = joins if len(joins) >= _FEW else range(len(self.layers))
+        return self.layers[min(among, key=lambda index: (abs(depths[index] - depth * max(depths)), -index))]
+
+    @cached_property
+    def _depths(self) -> tuple[list[int], list[int]]:
+        """As `graphs.depths_of` has them, of all layers."""
+        kept = self._shelf.get("depths") if self._shelf else None
+        if kept:
+            depths, joins = json.loads(kept)
+            return depths, joins
         graph_def = self._cut(self.layers).graph.as_graph_def()
         if graph_def.library.function:
             graph_def = self._graph_def(self.layers)
-        depths, joins = graphs.depths_of(graph_def, len(self.layers))
-        among = joins if len(joins) >= _FEW else range(len(self.layers))
-        return self.layers[min(among, key=lambda index: (abs(depths[index] - depth * max(depths)), -index))]
+        found = graphs.depths_of(graph_def, len(self.layers))
+        if self._shelf:
+            self._shelf.put("depths", json.dumps(found).encode())
+        return found
 
     def class_term(self, label: str | int) -> tuple[str, int]:
         """The layer and the channel whose activation is the score of a class, by its label or number.
@@ -307,10 +321,13 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
         ModelError: what the provider returned cannot be dreamed.
     """
 
-    def source() -> Source:
-        return sources.of(provider, sources.load(provider, weights), weights)
+    digest = folders.digest(weights) if weights else ""
 
-    owner = identity.of(provider, weights)
+    def source() -> Source:
+        with without_collector():
+            return sources.of(provider, sources.load(provider, weights), digest)
+
+    owner = identity.of(provider, digest)
     shelf = Shelf(folders.cache() / "networks", owner) if owner else None
     kept = shelf.get("facts") if shelf else None
     if kept:

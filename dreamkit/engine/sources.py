@@ -81,18 +81,18 @@ def load(provider: ModelProvider, weights: Path | None) -> Any:
     return source
 
 
-def of(provider: ModelProvider, loaded: Any, weights: Path | None) -> Source:
-    """What `load` returned, as functions to its layers.
+def of(provider: ModelProvider, loaded: Any, digest: str) -> Source:
+    """What `load` returned, as functions to its layers. `digest` is the weights' hash, where they are a file.
 
     Raises:
         ModelError: it cannot be dreamed.
     """
     if isinstance(loaded, SavedModel):
         return _of_saved_model(provider, loaded)
-    return _of_keras(provider, loaded, weights)
+    return _of_keras(provider, loaded, digest)
 
 
-def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None) -> Source:
+def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> Source:
     if not getattr(model, "inputs", None):
         raise ModelError(f"{provider.name} is no functional Keras model, so it has no layers to cut at")
     if len(model.inputs) != 1:
@@ -127,8 +127,7 @@ def _of_keras(provider: ModelProvider, model: keras.Model, weights: Path | None)
         return activations
 
     channels = {name: int(output.shape[-1]) for name, output in outputs.items()}
-    digest = folders.digest(weights) if weights else _model_digest(model)
-    return Source(Facts(channels, digest), forward)
+    return Source(Facts(channels, digest or _model_digest(model)), forward)
 
 
 def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Source:

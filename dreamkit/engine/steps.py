@@ -10,14 +10,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.framework import function_pb2
 from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
 PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
 _MOST_LIKENESSES = 1 << 22  # numbers held at once while places are compared with a guide's
-_SCALE = 2.0**16
+_SCALE = 2.0**16  # activations' gradients, a millionth and less, would vanish in float16
 _numbers = count()
 
 
@@ -65,12 +64,12 @@ class Step:
     two before the first step and gains nothing after it.
     """
 
-    def __init__(self, content: bytes, precision: str = "float32") -> None:
-        definition = function_pb2.FunctionDef.FromString(content)
+    def __init__(self, definition: Any, precision: str = "float32") -> None:
+        """`definition` is a FunctionDef, which gets a name of its own."""
         # Functions are known by name to the whole process, in which the same step may be there twice.
         definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
         context.context().add_function_def(definition)
-        self._forget = weakref.finalize(self, _remove, name)
+        weakref.finalize(self, _remove, name)
         self._name = name
         self._config = _config(precision)
         self._outputs = [argument.type for argument in definition.signature.output_arg]
@@ -140,8 +139,6 @@ def compiled(
     precision: str = "float32",
 ) -> tf.types.experimental.ConcreteFunction:
     """The gradient step over `forward`, which computes `layers`: see `Ascent`."""
-    # Activations' gradients, a millionth and less, would vanish in float16; a power of two changes nothing.
-    scale = _SCALE if precision == "mixed" else 1.0
     specs = [
         tf.TensorSpec(shape, tf.float32)
         for goal in goals
@@ -162,17 +159,25 @@ def compiled(
         waiting = iter(fed)
         seen = [_measured(activations[goal.layer], goal, border, waiting) for goal in goals]
         objectives, mean_squares = (tf.stack(each) for each in zip(*seen, strict=True))
-        (gradient,) = tf.gradients(scale * tf.reduce_sum(objectives * pulls), pixels)
-        return gradient / scale, objectives, mean_squares
+        pulled = tf.reduce_sum(objectives * pulls)
+        if precision == "mixed":
+            (gradient,) = tf.gradients(_SCALE * pulled, pixels)
+            return gradient / _SCALE, objectives, mean_squares
+        (gradient,) = tf.gradients(pulled, pixels)
+        return gradient, objectives, mean_squares
 
     return step.get_concrete_function()
 
 
-def content(function: tf.types.experimental.ConcreteFunction) -> bytes | None:
-    """A compiled step with all its weights, for `Step`; None where it is made of several functions."""
-    if function.captured_inputs or function.graph.as_graph_def().library.function:
-        return None
-    return function.function_def.SerializeToString()  # type: ignore[no-any-return]
+def definition(function: tf.types.experimental.ConcreteFunction) -> Any:
+    """A compiled step with all its weights, as the FunctionDef of a `Step`; None where it calls others."""
+    found = function.function_def
+    calls = (
+        attribute.HasField("func") or attribute.list.func
+        for node in found.node_def
+        for attribute in node.attr.values()
+    )
+    return None if function.captured_inputs or any(calls) else found
 
 
 def _measured(
