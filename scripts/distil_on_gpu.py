@@ -367,10 +367,10 @@ def described(*figures: list[float]) -> str:
 
 def save(options: argparse.Namespace, student: Plan, facts: dict[str, Any]) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
-    half = {key: value.astype(np.float16) for key, value in student.numpy().items()}
+    half: dict[str, Any] = {key: value.astype(np.float16) for key, value in student.numpy().items()}
     partial = options.out / "pocket.npz.part"
     with open(partial, "wb") as file:
-        np.savez_compressed(file, **half)  # type: ignore[arg-type]
+        np.savez_compressed(file, **half)
     partial.replace(options.out / "pocket.npz")
     if facts:
         (options.out / "trained.json").write_text(json.dumps(facts, indent=1) + "\n")
