@@ -19,6 +19,7 @@ def options_table() -> str:
     shown = {
         "layers": "the model's own",
         "max_size": "no limit",
+        "max_memory": "no limit",
         "octaves": "by size",
         "first_octave": "by scheme",
         "size": "512",
