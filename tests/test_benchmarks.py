@@ -161,7 +161,8 @@ def test_where_no_environment_can_be_made_the_benchmark_goes_on(tmp_path, capsys
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
 def test_the_loops_compute_the_same_gradient_and_take_their_steps(inception_weights, tmp_path):
-    loops = bench.loops_of(str(inception_weights), None, tmp_path)
+    every = bench.loops_of(str(inception_weights), None, tmp_path)
+    loops = {loop.module: loop for loop in reversed(every)}.values()  # the first of each program
     gradients = {}
     for loop in loops:
         gradients[loop.name] = tmp_path / f"{loop.name}.npy"
