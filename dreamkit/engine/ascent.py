@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from dreamkit.engine.tiles import Batch, Cover, Span
 from dreamkit.errors import NumericError
 
 Pixels = NDArray[np.float32]
+_Taken = TypeVar("_Taken")
 
 _BAND = 64  # rows that a whole-picture reduction holds in float64 at a time
 
@@ -68,7 +69,7 @@ def gradient(
         devices: that compute a batch each at the same time; an empty name is what TensorFlow chooses.
     """
 
-    def take(batch: Batch, device: str) -> Ascent:
+    def take(batch: Batch, device: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         windows = np.empty((len(batch), cover.rows.window, cover.columns.window, 3), np.float32)
         for window, (rows, columns) in zip(windows, batch, strict=True):
             starts = rows.start - roll[0], columns.start - roll[1]
@@ -79,7 +80,7 @@ def gradient(
             starts = rows.start - roll[0], columns.start - roll[1]
             for inside, there in _pieces(starts, (rows.core, columns.core), pixels.shape):
                 out[there] = window[inside]
-        return result._replace(gradient=result.gradient[:0])  # which is put down, and is let go of
+        return result.objectives, result.mean_squares  # the gradient is put down, and is let go of
 
     def matters(rows: Span, columns: Span) -> bool:
         assert where is not None
@@ -93,17 +94,17 @@ def gradient(
         out[:] = 0
     objectives = np.zeros(terms)
     mean_squares = np.zeros(terms)
-    for result in _spread(take, cover.batches(tile_size, tiles), devices):
-        objectives += result.objectives
-        mean_squares += result.mean_squares
+    for seen, squares in _spread(take, cover.batches(tile_size, tiles), devices):
+        objectives += seen
+        mean_squares += squares
     count = max(1, len(tiles))
     computed = sum(rows.core * columns.core for rows, columns in tiles)
     return Measure(objectives / count, mean_squares / count, computed / (pixels.shape[0] * pixels.shape[1]))
 
 
 def _spread(
-    take: Callable[[Batch, str], Ascent], batches: Iterator[Batch], devices: Sequence[str]
-) -> Iterator[Ascent]:
+    take: Callable[[Batch, str], _Taken], batches: Iterator[Batch], devices: Sequence[str]
+) -> Iterator[_Taken]:
     """What `take` makes of each batch, in order, on as many devices at once as there are."""
     if len(devices) == 1:
         yield from (take(batch, devices[0]) for batch in batches)

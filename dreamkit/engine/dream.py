@@ -201,33 +201,18 @@ class _Climber:
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(pulls) > 1 else update
         for step in range(config.steps):
-            pulled, weighed = self._seek(pixels, octave, step, pulls, regions, (update, spare))
+            while True:  # where memory runs out, the step begins again with smaller tiles
+                try:
+                    pulled, weighed = self._directed(pixels, octave, step, pulls, regions, (update, spare))
+                    break
+                except (NetworkMemoryError, MemoryError) as error:
+                    self._halve_tiles(error)
             self._regularise(update, pixels, original)
             self._move(pixels, update, space, config.step_size)
             enough = config.max_objective is not None and weighed > config.max_objective
             self._report(pixels, octave, step, step + 1 if enough else config.steps, pulled)
             if enough:
                 break
-
-    def _seek(
-        self,
-        pixels: Pixels,
-        octave: octaves.Octave,
-        step: int,
-        pulls: Sequence[Pull],
-        regions: Sequence[masks.Mask | None],
-        out: tuple[Pixels, Pixels],
-    ) -> tuple[float, float]:
-        """Writes where a step goes to the first of `out`; the second is room for another network's part.
-
-        Where memory runs out, it begins again with smaller tiles. Returns the objective as it is pulled, and
-        as the weights alone have it.
-        """
-        while True:
-            try:
-                return self._directed(pixels, octave, step, pulls, regions, out)
-            except (NetworkMemoryError, MemoryError) as error:
-                self._halve_tiles(error)
 
     def _directed(
         self,
@@ -238,6 +223,10 @@ class _Climber:
         regions: Sequence[masks.Mask | None],
         out: tuple[Pixels, Pixels],
     ) -> tuple[float, float]:
+        """Writes where a step goes to the first of `out`; the second is room for another network's part.
+
+        Returns the objective as it is pulled, and as the weights alone have it.
+        """
         config = self._config.at(octave.number)
         update, spare = out
         reaches = [pull.cover(octave.size, self.tile_size).reach for pull in pulls]
@@ -271,17 +260,16 @@ class _Climber:
         return pulled, weighed
 
     def _halve_tiles(self, error: NetworkMemoryError | MemoryError) -> None:
-        least = max(self._asked.min_size, plan.LEAST_TILE)
-        if self.tile_size <= least:
+        smaller = plan.smaller_tile(self.tile_size, self._asked.min_size)
+        if smaller is None:
             raise NetworkMemoryError(
                 f"too little memory, even for tiles of {self.tile_size} pixels; close other programs, or "
                 "shrink the picture with --max-size"
             ) from error
-        smaller = max(self.tile_size // 2, least)
         warnings.warn(
             f"too little memory for tiles of {self.tile_size} pixels; the dream goes on with {smaller}",
             DreamkitWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
         self.tile_size = smaller
 

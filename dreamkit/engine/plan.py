@@ -15,7 +15,7 @@ from dreamkit.engine.footprint import Footprint
 from dreamkit.engine.tiles import Cover
 from dreamkit.errors import ConfigError, DreamkitWarning
 
-LEAST_TILE = 32  # pixels; smaller tiles are all overhead
+_LEAST_TILE = 32  # pixels; smaller tiles are all overhead
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +94,23 @@ def tile_size(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], 
     size = config.tile_size
     if config.max_memory is None:
         return size
-    least = max(asked.min_size, LEAST_TILE)
     while (needed := takes(asked, config, run, size, held).total) > config.max_memory * 10**6:
-        if size <= least:
+        smaller = smaller_tile(size, asked.min_size)
+        if smaller is None:
             raise ConfigError(
                 f"this dream takes about {round(needed / 1e6)} MB with tiles of {size} pixels, the smallest, "
                 f"and max_memory is {config.max_memory}; shrink the picture with --max-size, or raise "
                 "--max-memory"
             )
-        size = max(size // 2, least)
+        size = smaller
     return size
+
+
+def smaller_tile(tile_size: int, min_size: int) -> int | None:
+    """Half of `tile_size`, but no less than networks need that take windows of `min_size`; None where it is
+    the smallest already."""
+    least = max(min_size, _LEAST_TILE)
+    return max(tile_size // 2, least) if tile_size > least else None
 
 
 def takes(
@@ -111,7 +118,7 @@ def takes(
 ) -> Footprint:
     """What the dream takes with tiles of `tile_size`: see `tile_size` for `held`."""
     now, before = footprint.resident()
-    last = max(run, key=lambda octave: octave.size[0] * octave.size[1])
+    last = run[-1]  # and the largest
     pulls = asked.pulls(last.number)
     windows = [[pull.cover(octave.size, tile_size).windows(tile_size) for octave in run] for pull in pulls]
     live = max(

@@ -203,8 +203,7 @@ def metadata(
 
     `models` have `name`, `sha256`, `weight`, `layers` as they were asked for and `dreamed`, the terms with
     their weights. `size` and `octaves` are heights and widths in pixels, `tile_size` what the tiles were in
-    the end. A mask that came from no file is
-    in it itself.
+    the end. A mask that came from no file is in it itself.
     """
     written: dict[str, Any] = {
         "dreamkit": __version__,
