@@ -88,11 +88,9 @@ def fold(
     was, since their gradients would be lost.
     """
     forward = frozen(function)
-    graph_def = forward.graph.as_graph_def()
-    if graph_def.library.function:
+    if forward.graph.as_graph_def().library.function:
         return function  # type: ignore[no-any-return]
-    times = rewriter_config_pb2.RewriterConfig.TWO
-    folded = _grappled(graph_def, forward, ["constfold", "dependency"], times)
+    folded = folded_graph(forward)
     (pixels,), outputs = forward.inputs, [tensor.name for tensor in forward.outputs]
 
     def put(given: tf.Tensor) -> Sequence[tf.Tensor]:
@@ -101,6 +99,12 @@ def fold(
         )
 
     return put
+
+
+def folded_graph(forward: tf.types.experimental.ConcreteFunction) -> Any:
+    """The GraphDef of a frozen function with all that is constant computed."""
+    times = rewriter_config_pb2.RewriterConfig.TWO
+    return _grappled(forward.graph.as_graph_def(), forward, ["constfold", "dependency"], times)
 
 
 def _needed(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:

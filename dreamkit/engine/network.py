@@ -24,10 +24,12 @@ from tensorflow.core.framework import function_pb2
 
 from dreamkit import folders
 from dreamkit.engine import graphs, identity, sources, steps, without_collector
+from dreamkit.engine import program as programs
+from dreamkit.engine.program import Program
 from dreamkit.engine.shelf import Shelf
 from dreamkit.engine.sources import Facts, Forward, Source
 from dreamkit.engine.steps import Ascent, Goal
-from dreamkit.errors import LayerError, NetworkMemoryError, did_you_mean, shown
+from dreamkit.errors import LayerError, ModelError, NetworkMemoryError, did_you_mean, shown
 from dreamkit.providers import ModelProvider
 
 _FEW = 3  # layers that branches end in; with fewer, a depth is one of any layer
@@ -252,6 +254,28 @@ class Network:
         """
         forward = self._cut(layers)
         return lambda pixels: [layer.numpy() for layer in forward(tf.constant(pixels, tf.float32))]
+
+    def program(self, layers: Sequence[str]) -> Program:
+        """The network to `layers` as a list of operations.
+
+        Raises:
+            LayerError: there is no such layer.
+            ModelError: it does something that a program cannot say.
+        """
+        forward = graphs.frozen(self._cut(layers))
+        graph_def = graphs.folded_graph(forward)
+        outputs = {layer: tensor.name for layer, tensor in zip(layers, forward.outputs, strict=True)}
+        try:
+            return programs.program(graph_def, forward.inputs[0].name, outputs)
+        except ModelError as error:
+            raise ModelError(
+                f"{self.provider.name} cannot be exported: {error}; layers before that may be"
+            ) from error
+
+    @property
+    def joins(self) -> list[str]:
+        """The layers that several branches end in, from the picture inwards."""
+        return [self.layers[index] for index in self._depths[1]]
 
     def min_size(self, layers: Iterable[str]) -> int:
         """The shortest side, in pixels, of a picture that `layers` can be dreamed in."""

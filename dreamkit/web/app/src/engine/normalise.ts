@@ -1,0 +1,26 @@
+/** Dividing a gradient by its size: dreamkit's `ascent.normalise`. */
+
+import { Refused } from "./refused";
+
+/** Divides `gradient`, in place; `share` of the picture was computed, the rest is zero and does not count. */
+export function normalise(gradient: Float32Array, how: string, share: number): void {
+  const count = gradient.length * share || 1;
+  let mean = 0;
+  let size = 0;
+  if (how === "std" || how === "score") {
+    for (const value of gradient) mean += value;
+    mean /= count;
+    for (const value of gradient) size += (value - mean) ** 2;
+    size -= (gradient.length - count) * mean ** 2;
+    size = Math.sqrt(Math.max(size, 0) / count);
+  } else {
+    for (const value of gradient) size += Math.abs(value);
+    size /= count;
+  }
+  if (!Number.isFinite(size)) {
+    throw new Refused("the gradient is not a number: the layers overflow; try others");
+  }
+  if (how === "score") for (let i = 0; i < gradient.length; i++) gradient[i] -= mean;
+  const divisor = Math.fround(size);
+  if (how !== "none" && divisor) for (let i = 0; i < gradient.length; i++) gradient[i] /= divisor;
+}

@@ -1,0 +1,54 @@
+/** Gradients made smoother: the mean of three Gaussian blurs, dreamkit's `smoothing.gaussian`. */
+
+import * as tf from "@tensorflow/tfjs-core";
+
+const CASCADE = [0.5, 1, 2]; // widths of the three blurs, in sigmas
+export const REACH = 4; // pixels from the centre of a blur's kernel to its edge
+const TAPS = 2 * REACH + 1;
+
+/** The `sigma` of step `step = 0 .. steps - 1`, ever smoother. */
+export function widths(step: number, steps: number, sigma: number): number {
+  return ((step + 1) / steps) * 2 + sigma;
+}
+
+/** `gradient`, `(height, width, 3)`, blurred; beyond an edge lies the mirrored picture. */
+export async function blurred(
+  gradient: Float32Array,
+  height: number,
+  width: number,
+  sigma: number,
+): Promise<Float32Array> {
+  const out = tf.tidy(() => {
+    const planes = tf.tensor4d(gradient, [1, height, width, 3]);
+    const rows = tf.gather(planes, tf.tensor1d(mirrored(height), "int32"), 1);
+    const padded = tf.gather(rows, tf.tensor1d(mirrored(width), "int32"), 2) as tf.Tensor4D;
+    return tf.depthwiseConv2d(padded, kernel(sigma), 1, "valid");
+  });
+  const values = (await out.data()) as Float32Array;
+  out.dispose();
+  return values;
+}
+
+/** Which pixels lie at `-REACH .. length + REACH - 1`; of a single pixel, that one. */
+function mirrored(length: number): number[] {
+  const period = Math.max(2 * (length - 1), 1);
+  return Array.from({ length: length + 2 * REACH }, (_, i) => {
+    const place = (((i - REACH) % period) + period) % period;
+    return Math.min(place, period - place);
+  });
+}
+
+function kernel(sigma: number): tf.Tensor4D {
+  const values = new Float32Array(TAPS * TAPS * 3);
+  for (const factor of CASCADE) {
+    const taps = Array.from({ length: TAPS }, (_, i) =>
+      Math.exp(-((i - REACH) ** 2) / (2 * (sigma * factor) ** 2)),
+    );
+    const sum = taps.reduce((total, tap) => total + tap, 0);
+    for (let i = 0; i < values.length; i++) {
+      const [row, column] = [Math.floor(i / 3 / TAPS), Math.floor(i / 3) % TAPS];
+      values[i] += (taps[row] * taps[column]) / sum ** 2 / CASCADE.length;
+    }
+  }
+  return tf.tensor4d(values, [TAPS, TAPS, 3, 1]);
+}

@@ -1,0 +1,108 @@
+"""A network as files that the page reads: `model.json`, and its weights in shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dreamkit.engine.network import Network
+    from dreamkit.engine.program import Program
+
+FORMAT = "dreamkit-program-1"
+_SHARD = 4 << 20  # bytes; browsers and caches keep small files better than large ones
+
+
+def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> int:
+    """Writes `network` to `layers` into `folder`, which is there and empty.
+
+    `dtype` is `float32` or `float16`. What is no other number in 16 bits is written so in any case.
+
+    Returns the bytes of its weights.
+
+    Raises:
+        LayerError: there is no such layer.
+        ModelError: the network does something that the page cannot.
+    """
+    program = network.program(layers)
+    operations, weights = _operations(program)
+    stored = [_stored(values, dtype) for values in weights]
+    shards = []
+    for number, shard in enumerate(_shards(b"".join(values.tobytes() for values in stored))):
+        path = f"weights-{number}.bin"
+        (folder / path).write_bytes(shard)
+        shards.append({"path": path, "bytes": len(shard), "sha256": hashlib.sha256(shard).hexdigest()})
+    provider = network.provider
+    default = {layer: weight for layer, weight in provider.layers.items() if layer in program.layers}
+    description = {
+        "format": FORMAT,
+        "name": provider.name,
+        "sha256": network.digest,
+        "licence": provider.licence,
+        "description": provider.description,
+        "min_size": provider.min_size,
+        "min_sizes": {layer: network.min_size([layer]) for layer in program.layers},
+        "default_layers": default or {list(program.layers)[-1]: 1.0},
+        "layers": [
+            {"name": layer, "channels": network.channels(layer), "activation": activation}
+            for layer, activation in program.layers.items()
+        ],
+        "operations": operations,
+        "weights": [{"shape": list(values.shape), "dtype": values.dtype.name} for values in stored],
+        "shards": shards,
+    }
+    (folder / "model.json").write_text(json.dumps(description, separators=(",", ":")), encoding="utf-8")
+    return sum(shard["bytes"] for shard in shards)  # type: ignore[misc]
+
+
+def layers_of(network: Network) -> list[str]:
+    """The layers that a page offers where none are named: those that branches end in, as far as the deepest
+    default one, and the defaults; of a network without branches, those at a quarter, a half and three."""
+    default = [layer for layer in network.layers if layer in network.provider.layers]
+    joins = network.joins
+    if len(joins) < 3:
+        joins = [network.at_depth(share) for share in (0.25, 0.5, 0.75)]
+    last = max(map(network.layers.index, default), default=len(network.layers))
+    wanted = {layer for layer in joins if network.layers.index(layer) <= last} | set(default)
+    return [layer for layer in network.layers if layer in wanted]
+
+
+def _operations(program: Program) -> tuple[list[dict[str, Any]], list[NDArray[np.float32]]]:
+    """Operations with their numbers put apart."""
+    weights: list[NDArray[np.float32]] = []
+    described = []
+    for operation in program.operations:
+        constants = {}
+        for what, values in operation.constants.items():
+            constants[what] = len(weights)
+            weights.append(values)
+        described.append(
+            {
+                "kind": operation.kind,
+                "inputs": list(operation.inputs),
+                "attributes": operation.attributes,
+                "constants": constants,
+            }
+        )
+    return described, weights
+
+
+def _stored(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    """Weights as they are written, little-endian."""
+    with np.errstate(over="ignore"):
+        half = values.astype("<f2")
+    exact = np.array_equal(half.astype(np.float32), values)
+    fits = dtype == "float16" and np.isfinite(half).all()
+    return half if exact or fits else values.astype("<f4")
+
+
+def _shards(data: bytes) -> Iterator[bytes]:
+    for number in range(math.ceil(len(data) / _SHARD)):
+        yield data[number * _SHARD : (number + 1) * _SHARD]
