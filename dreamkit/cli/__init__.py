@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dreamkit.cli import atlas, compare, convert, dream, models, recipes, terminal
+from dreamkit.cli import atlas, compare, convert, dream, models, recipes, terminal, web
 from dreamkit.errors import DreamkitError
 from dreamkit.version import __version__
 
@@ -63,6 +63,7 @@ for _function in (
     recipes.recipes,
     atlas.atlas,
     compare.compare,
+    web.serve,
     models.models,
     models.layers,
     models.plugins,
@@ -77,6 +78,19 @@ _converts = typer.Typer(
 for _convert in (convert.caffe, convert.onnx, convert.keras):
     _converts.command(cls=_Command)(_convert)
 app.add_typer(_converts, name="convert")
+
+_exports = typer.Typer(
+    cls=_Group, help="Take networks elsewhere: to a page in the browser.", no_args_is_help=True
+)
+
+
+@_exports.callback()
+def _export() -> None:
+    """With a callback, a group of one command stays a group."""
+
+
+_exports.command(cls=_Command)(web.web)
+app.add_typer(_exports, name="export")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

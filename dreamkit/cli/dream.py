@@ -196,7 +196,7 @@ def dream(
     from dreamkit import api, ingredients, recipes
 
     found = recipes.find(recipe) if recipe is not None else None
-    own = _weights(weights)
+    own = weights_by_model(weights)
     shares, given = api.cast(found, _shares(model), given, weights=own)
     options = found.config(**given) if found else config.DreamConfig.of(**given)
     with terminal.own_lines_only(verbose=verbose):
@@ -233,7 +233,7 @@ def redo(
     from dreamkit import api, recipes
 
     found = recipes.of_picture(dreamed)
-    own = _weights(weights)
+    own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose):
         gathered = api.gather_again(found, image, _shares(model), guide=guide, mask=_masks(mask))
         path = _output(dreamed, output, gathered, "redo", overwrite=overwrite)
@@ -366,7 +366,7 @@ def _shares(models: list[str] | None) -> tuple[Any, ...]:
     return tuple(shares)
 
 
-def _weights(given: list[str] | None) -> str | dict[str, str] | None:
+def weights_by_model(given: list[str] | None) -> str | dict[str, str] | None:
     """One weights file, or several by model."""
     named = _named(given)
     if len(named) > 1 and "" in named:

@@ -1,0 +1,150 @@
+/** The picture, the photograph beside it, and the mask that is painted over it. */
+
+import { canvas, element, input, pressed } from "./elements";
+import { imageOf } from "./photograph";
+import type { Pixels } from "./protocol";
+
+const TINT = "rgb(245, 179, 87)";
+
+export class Stage {
+  private readonly picture = canvas("picture");
+  private readonly before = canvas("before");
+  private readonly mask = canvas("mask");
+  private readonly frame = element("frame");
+  private size = { height: 0, width: 0 };
+  private last: [number, number] | null = null;
+
+  /** `onStroke` hears of each change of the mask, and at the end of a stroke. */
+  constructor(private readonly onStroke: (ended: boolean) => void) {
+    this.frame.addEventListener("pointerdown", (event) => this.down(event));
+    this.frame.addEventListener("pointermove", (event) => this.move(event));
+    for (const end of ["pointerup", "pointercancel"] as const) {
+      this.frame.addEventListener(end, () => this.up());
+    }
+    input("compare").addEventListener("input", () => this.compare());
+    new ResizeObserver(() => this.fit()).observe(element("stage"));
+  }
+
+  /** Begins anew with a photograph. */
+  open(photo: Pixels): void {
+    this.size = { height: photo.height, width: photo.width };
+    for (const each of [this.picture, this.before, this.mask]) {
+      each.height = photo.height;
+      each.width = photo.width;
+    }
+    this.frame.classList.remove("empty");
+    element("welcome").hidden = true;
+    element("viewfinder").hidden = true;
+    this.before.getContext("2d")!.putImageData(imageOf(photo), 0, 0);
+    this.show(photo);
+    this.compareWith(0);
+    this.fit();
+  }
+
+  /** Takes the picture away, to choose another. */
+  close(): void {
+    this.frame.classList.add("empty");
+    this.frame.style.removeProperty("width");
+    this.frame.style.removeProperty("height");
+    element("welcome").hidden = false;
+  }
+
+  show(picture: Pixels): void {
+    this.picture.getContext("2d")!.putImageData(imageOf(picture), 0, 0);
+  }
+
+  /** Shows the photograph over `percent` of the picture, from the left. */
+  compareWith(percent: number): void {
+    input("compare").value = String(percent);
+    this.compare();
+  }
+
+  /** The mask's grey levels, `(height, width)`; null where nothing is painted. */
+  painted(): Uint8ClampedArray<ArrayBuffer> | null {
+    const { height, width } = this.size;
+    if (!height) return null;
+    const { data } = this.mask.getContext("2d", { willReadFrequently: true })!.getImageData(0, 0, width, height);
+    const levels = new Uint8ClampedArray(height * width);
+    let any = false;
+    for (let i = 0; i < levels.length; i++) {
+      levels[i] = data[4 * i + 3];
+      any ||= levels[i] > 0;
+    }
+    return any ? levels : null;
+  }
+
+  clearMask(): void {
+    this.mask.getContext("2d")!.clearRect(0, 0, this.mask.width, this.mask.height);
+  }
+
+  /** Puts a mask back. */
+  setMask(levels: Uint8ClampedArray | null): void {
+    this.clearMask();
+    if (!levels) return;
+    const image = new ImageData(this.size.width, this.size.height);
+    const [red, green, blue] = TINT.match(/\d+/g)!.map(Number);
+    levels.forEach((level, i) => image.data.set([red, green, blue, level], 4 * i));
+    this.mask.getContext("2d")!.putImageData(image, 0, 0);
+  }
+
+  private compare(): void {
+    const percent = Number(input("compare").value);
+    this.before.hidden = percent === 0;
+    element("divider").hidden = percent === 0 || percent === 100;
+    this.before.style.setProperty("clip-path", `inset(0 ${100 - percent}% 0 0)`);
+    element("divider").style.setProperty("left", `${percent}%`);
+  }
+
+  /** As large as the stage has room for, at least the picture's own size where that fits. */
+  private fit(): void {
+    if (!this.size.height || this.frame.classList.contains("empty")) return;
+    const stage = element("stage");
+    const wide = stage.clientWidth - 32;
+    const high = Math.max(240, window.innerHeight - (window.innerWidth < 900 ? 220 : 150));
+    const scale = Math.min(wide / this.size.width, high / this.size.height);
+    this.frame.style.setProperty("width", `${Math.floor(this.size.width * scale)}px`);
+    this.frame.style.setProperty("height", `${Math.floor(this.size.height * scale)}px`);
+  }
+
+  private down(event: PointerEvent): void {
+    if (!pressed("brush") || this.frame.classList.contains("empty")) return;
+    event.preventDefault();
+    this.frame.setPointerCapture(event.pointerId);
+    this.last = this.at(event);
+    this.stroke(this.last, this.last);
+  }
+
+  private move(event: PointerEvent): void {
+    if (!this.last) return;
+    const now = this.at(event);
+    this.stroke(this.last, now);
+    this.last = now;
+  }
+
+  private up(): void {
+    if (!this.last) return;
+    this.last = null;
+    this.onStroke(true);
+  }
+
+  private stroke(from: [number, number], to: [number, number]): void {
+    const context = this.mask.getContext("2d", { willReadFrequently: true })!;
+    context.globalCompositeOperation = pressed("erase") ? "destination-out" : "source-over";
+    context.strokeStyle = TINT;
+    context.lineCap = "round";
+    context.lineWidth = (Number(input("radius").value) * this.size.width) / this.frame.clientWidth;
+    context.beginPath();
+    context.moveTo(...from);
+    context.lineTo(...to);
+    context.stroke();
+    this.onStroke(false);
+  }
+
+  private at(event: PointerEvent): [number, number] {
+    const box = this.frame.getBoundingClientRect();
+    return [
+      ((event.clientX - box.left) / box.width) * this.size.width,
+      ((event.clientY - box.top) / box.height) * this.size.height,
+    ];
+  }
+}

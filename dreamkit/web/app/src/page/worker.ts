@@ -1,0 +1,233 @@
+/** The thread that computes. One task at a time, in the order asked for; any of them can be stopped. */
+
+import { bytesOf, dream, type Photograph } from "../engine/dream";
+import { noise } from "../engine/draws";
+import { soften } from "../engine/masks";
+import { load } from "../engine/model";
+import type { Network } from "../engine/network";
+import type { Options } from "../engine/recipe";
+import { Refused } from "../engine/refused";
+import { type Picture, resized } from "../engine/resize";
+import { start } from "./backends";
+import type { Answer, Asked, Finished, Moment, Pixels, Task } from "./protocol";
+
+const scope = self as unknown as DedicatedWorkerGlobalScope;
+
+let network: Network | null = null;
+let waiting: { number: number; task: Task }[] = [];
+let running = false;
+const stopped = new Set<number>();
+let painted: Uint8ClampedArray<ArrayBuffer> | null = null;
+
+scope.onmessage = ({ data }: MessageEvent<Asked>) => {
+  if ("task" in data) {
+    waiting.push(data);
+    if (!running) void run();
+  } else if ("mask" in data) {
+    painted = data.mask;
+  } else {
+    stopped.add(data.number);
+  }
+};
+
+async function run(): Promise<void> {
+  running = true;
+  for (let next = waiting.shift(); next; next = waiting.shift()) {
+    const { number, task } = next;
+    try {
+      if (!stopped.has(number)) await perform(number, task);
+      else say(number, { kind: "finished", finished: null });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      say(number, { kind: "failed", message, mendable: error instanceof Refused });
+    }
+    stopped.delete(number);
+  }
+  running = false;
+}
+
+type Said = Answer extends infer Each ? (Each extends unknown ? Omit<Each, "number"> : never) : never;
+
+function say(number: number, answer: Said, transfer: Transferable[] = []): void {
+  scope.postMessage({ number, ...answer }, transfer);
+}
+
+async function perform(number: number, task: Task): Promise<void> {
+  switch (task.kind) {
+    case "open":
+      return open(number, task.model, task.backend);
+    case "dream":
+      return finish(number, await dreamed(number, task.photo, task.options, task.mask));
+    case "grow":
+      painted = task.mask;
+      return grow(number, task.photo, task.options);
+    case "zoom":
+      return zoom(number, task.photo, task.options, task.factor);
+    case "thumbnail":
+      return thumbnail(number, task.options, task.side);
+    case "trial":
+      return trial(number, task.side);
+  }
+}
+
+async function open(number: number, model: string, backend: "wasm" | "webgl" | "webgpu" | "cpu"): Promise<void> {
+  const started = await start(backend);
+  network?.dispose();
+  network = await load(model, (done, total) => say(number, { kind: "loading", done, total }));
+  const { name, licence, sha256, default_layers: defaultLayers } = network.description;
+  say(number, {
+    kind: "opened",
+    opened: { name, licence, sha256, backend: started, layers: network.layers, defaultLayers },
+  });
+}
+
+/** Dreams, showing every step; null where it was stopped. */
+async function dreamed(
+  number: number,
+  photo: Photograph,
+  options: Options,
+  mask: Uint8ClampedArray | null,
+): Promise<Finished | null> {
+  const region = mask && soften(mask, photo.height, photo.width);
+  const steps = dream(photo, opened(), options, region);
+  for (;;) {
+    const began = performance.now();
+    const next = await steps.next();
+    if (next.done) {
+      const { pixels, terms, octaves, tileSize } = next.value;
+      return { picture: pixelsOf(photo, pixels), terms, octaves, tileSize };
+    }
+    const took = performance.now() - began;
+    const { pixels, ...known } = next.value;
+    show(number, { picture: pixelsOf(pixels, bytesOf(pixels)), took, ...known });
+    await breath();
+    if (stopped.has(number)) return null;
+  }
+}
+
+/** Goes on with what is there, under a mask that is painted meanwhile, until it is stopped. */
+async function grow(number: number, photo: Pixels, options: Options): Promise<void> {
+  let now: Photograph = photo;
+  for (let turn = 0; !stopped.has(number); turn++) {
+    const region = painted && soften(painted, now.height, now.width);
+    const began = performance.now();
+    if (region && region.values.some(Boolean)) {
+      now = await further(now, { ...options, octaves: 1, steps: 1, seed: turn }, region);
+    }
+    show(number, still(now, performance.now() - began, turn));
+    await breath();
+  }
+  say(number, { kind: "finished", finished: null });
+}
+
+/** Dreams ever on, and moves into the middle a little at each turn, until it is stopped. */
+async function zoom(number: number, photo: Pixels, options: Options, factor: number): Promise<void> {
+  let now: Photograph = photo;
+  for (let turn = 0; !stopped.has(number); turn++) {
+    const began = performance.now();
+    now = await further(enlarged(now, factor), { ...options, octaves: 2, steps: 2, seed: turn }, null);
+    show(number, still(now, performance.now() - began, turn));
+    await breath();
+  }
+  say(number, { kind: "finished", finished: null });
+}
+
+/** A short dream of a picture at its own size. */
+async function further(
+  photo: Photograph,
+  options: Options,
+  region: Parameters<typeof dream>[3],
+): Promise<Photograph> {
+  const plain = { ...options, schedule: [], first_octave: null, max_objective: null };
+  const steps = dream(photo, opened(), plain, region);
+  let next = await steps.next();
+  while (!next.done) next = await steps.next();
+  return { ...photo, bytes: next.value.pixels };
+}
+
+/** The middle of a picture, `1 / factor` of each side, at the picture's size. */
+function enlarged(photo: Photograph, factor: number): Photograph {
+  const [high, wide] = [photo.height / factor, photo.width / factor];
+  const [top, left] = [(photo.height - high) / 2, (photo.width - wide) / 2];
+  const bytes = new Uint8ClampedArray(photo.bytes.length);
+  const at = (y: number, x: number, colour: number) => photo.bytes[(y * photo.width + x) * 3 + colour];
+  for (let y = 0; y < photo.height; y++) {
+    const row = Math.max(0, top + ((y + 0.5) / photo.height) * high - 0.5);
+    const above = Math.min(photo.height - 2, Math.floor(row));
+    for (let x = 0; x < photo.width; x++) {
+      const column = Math.max(0, left + ((x + 0.5) / photo.width) * wide - 0.5);
+      const before = Math.min(photo.width - 2, Math.floor(column));
+      const [down, across] = [row - above, column - before];
+      for (let colour = 0; colour < 3; colour++) {
+        const upper = at(above, before, colour) * (1 - across) + at(above, before + 1, colour) * across;
+        const lower = at(above + 1, before, colour) * (1 - across) + at(above + 1, before + 1, colour) * across;
+        bytes[(y * photo.width + x) * 3 + colour] = upper * (1 - down) + lower * down;
+      }
+    }
+  }
+  return { ...photo, bytes };
+}
+
+/** What a layer or a channel likes, out of faint clouds. */
+async function thumbnail(number: number, options: Options, side: number): Promise<void> {
+  const photo = { height: side, width: side, bytes: noise(0n, side, side, "clouds") };
+  const steps = dream(photo, opened(), options);
+  for (;;) {
+    const next = await steps.next();
+    if (next.done) {
+      const { pixels, terms, octaves, tileSize } = next.value;
+      return finish(number, { picture: pixelsOf(photo, pixels), terms, octaves, tileSize });
+    }
+    await breath();
+    if (stopped.has(number)) return finish(number, null);
+  }
+}
+
+/** How long a step takes, in milliseconds; the first one, in which a backend compiles, does not count. */
+async function trial(number: number, side: number): Promise<void> {
+  const within = opened();
+  const values = Float32Array.from(noise(0n, side, side, "clouds"));
+  const picture: Picture = resized({ height: side, width: side, values }, side, side);
+  const goals = [{ layer: within.layers[within.layers.length - 1].name, kind: "mean-square" as const, counts: null }];
+  let took = Infinity;
+  for (let turn = 0; turn < 3; turn++) {
+    const began = performance.now();
+    await within.ascent(picture.values, side, side, goals, [1], 0);
+    if (turn) took = Math.min(took, performance.now() - began);
+  }
+  say(number, { kind: "timed", milliseconds: took });
+}
+
+function opened(): Network {
+  if (!network) throw new Refused("no network is open yet; wait until it is loaded");
+  return network;
+}
+
+function still(photo: Photograph, took: number, turn: number): Moment {
+  const picture = pixelsOf(photo, photo.bytes.slice());
+  return { picture, took, done: 0, octave: 1, octaves: 1, step: turn + 1, steps: 0, objective: 1 };
+}
+
+function pixelsOf(size: { height: number; width: number }, bytes: Uint8ClampedArray): Pixels {
+  return { height: size.height, width: size.width, bytes: bytes as Uint8ClampedArray<ArrayBuffer> };
+}
+
+function show(number: number, moment: Moment): void {
+  say(number, { kind: "moment", moment }, [moment.picture.bytes.buffer]);
+}
+
+function finish(number: number, finished: Finished | null): void {
+  say(number, { kind: "finished", finished }, finished ? [finished.picture.bytes.buffer] : []);
+}
+
+/** Lets messages come in. */
+function breath(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

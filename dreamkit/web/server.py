@@ -1,0 +1,114 @@
+"""The page's own server: one folder, on this machine only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from dreamkit.errors import first_line
+from dreamkit.web.site import SiteError
+
+HOST = "127.0.0.1"
+
+# `blob:` is for the threads that TensorFlow.js starts, for photographs, and for what is saved.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval' blob:",
+        "worker-src 'self' blob:",
+        "connect-src 'self'",
+        "img-src 'self' blob: data:",
+        "style-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    # Without these two a page gets no shared memory, and TensorFlow.js no threads.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".wasm": "application/wasm",
+    ".bin": "application/octet-stream",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+    ".txt": "text/plain; charset=utf-8",
+    "": "application/octet-stream",
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `folder` on loopback; `port` 0 takes any that is free.
+
+    Raises:
+        SiteError: the port is taken, or may not be.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        try:
+            super().__init__((HOST, port), _Handler)
+        except (OSError, OverflowError) as error:
+            raise SiteError(
+                f"cannot listen on port {port} ({first_line(error)}); choose another with --port, 0 for any"
+            ) from error
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds it."""
+        return f"http://{HOST}:{self.server_address[1]}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away is no error of ours."""
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    extensions_map = _TYPES
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, directory=str(arguments[2].folder), **options)
+
+    def send_head(self) -> Any:
+        """Only what asks for this machine by name is answered: a stranger's page may have its name point here."""
+        name = self.headers.get("Host", "").rpartition(":")[0]
+        if name not in (HOST, "localhost"):
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return None
+        return super().send_head()
+
+    def list_directory(self, path: Any) -> Any:
+        """Folders have pages, or nothing."""
+        self.send_error(HTTPStatus.NOT_FOUND)
+
+    def end_headers(self) -> None:
+        for name, value in _headers().items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+        """Says nothing: who asks for what is the user's own business."""
+
+    def version_string(self) -> str:
+        return "dreamkit"
+
+
+def _headers() -> Mapping[str, str]:
+    return _HEADERS

@@ -1,0 +1,165 @@
+"""The cases that Python and the browser must agree on, and the file that both test suites read.
+
+`python tests/web_parity.py` writes it anew, from what dreamkit computes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import tiny
+from dreamkit import DreamConfig
+from dreamkit.engine import draws, masks, network, octaves, smoothing, tiles
+from dreamkit.engine.asked import Part
+from dreamkit.engine.dream import dream
+from dreamkit.engine.resize import resize
+from dreamkit.web import model
+
+PATH = Path(__file__).parent / "data" / "web" / "parity.json"
+
+# What differs from dreamkit's defaults in each case.
+RECIPES = {
+    "default": {"steps": 3},
+    "tiles": {"steps": 2, "tile_size": 40, "octaves": 2},
+    "two layers": {"steps": 2, "layers": ["first", "second=0.5"], "octaves": 2},
+    "channels": {"steps": 2, "layers": ["second:1+3"], "objective": "mean", "octaves": 1},
+    "google-2015": {"steps": 2, "normalise": "mean-abs", "smooth": "none", "octaves": 3, "balance": False},
+    "whole": {"steps": 2, "octave_scheme": "whole", "octaves": 3, "normalise": "std", "smooth": "none"},
+    "lost-detail": {"steps": 2, "octave_scheme": "lost-detail", "octaves": 3, "max_objective": 1e9},
+    "score": {"steps": 2, "normalise": "score", "octaves": 2, "unit": [50.0, 100.0, 150.0]},
+    "plain": {"steps": 2, "normalise": "none", "octaves": 1, "border": 2, "clip": False, "step_size": 30.0},
+    "schedule": {
+        "octaves": 2,
+        "schedule": [{"steps": 1, "layers": ["first"]}, {"steps": 2, "jitter": 3, "step_size": 0.03}],
+    },
+    "mask": {"steps": 3, "octaves": 2, "mask": True},
+    "mask and tiles": {"steps": 2, "octaves": 2, "tile_size": 33, "mask": True},
+    "direction": {"steps": 2, "octaves": 1, "layers": [{"layer": "second", "direction": [1, 0, -2, 0, 0.5]}]},
+    "negative": {"steps": 2, "octaves": 2, "layers": ["second=-1"], "seed": 12345},
+}
+
+
+def photo() -> np.ndarray:
+    """Soft waves and edges, uint8 (70, 94, 3)."""
+    rows, columns = np.mgrid[0:70, 0:94].astype(np.float64)
+    waves = [np.sin(rows / 5 + k) * np.cos(columns / 7 - k) for k in range(3)]
+    picture = 128 + 60 * np.stack(waves, -1)
+    picture[10:30, 30:55] = [200, 90, 40]
+    return picture.astype(np.uint8)
+
+
+def mask() -> np.ndarray:
+    """Grey levels with a hard and a soft edge, uint8 (70, 94)."""
+    levels = np.zeros((70, 94), np.uint8)
+    levels[20:50, 10:40] = 255
+    levels[5:25, 38:60] = np.linspace(0, 200, 22).astype(np.uint8)
+    return levels
+
+
+def cases() -> dict:
+    """Everything that both suites are to agree on."""
+    loaded = network.load(tiny.provider(), None)
+    return {
+        "model": _model(loaded),
+        "photo": _picture(photo()),
+        "mask": _picture(mask()[..., None]),
+        "options": DreamConfig().to_dict(),
+        "dreams": [_dream(loaded, name, changes) for name, changes in RECIPES.items()],
+        "words": [
+            {"seed": seed, "octave": octave, "step": step, "purpose": purpose, "words": _words(seed, octave, step, purpose)}
+            for seed, octave, step, purpose in [(0, 0, 0, 0), (1, 2, 3, 1), (2**53 - 1, 7, 99_999, 2)]
+        ],
+        "noise": [{"kind": kind, **_picture(draws.noise(3, (21, 30), kind))} for kind in ("clouds", "faint", "white")],
+        "octaves": [
+            {"size": size, "options": options, "octaves": [[each.number, *each.size] for each in _octaves(size, options)]}
+            for size in [[300, 451], [100, 100], [97, 1203]]
+            for options in [{}, {"octaves": 4, "octave_scale": 1.7}, {"octave_scheme": "whole"}]
+        ],
+        "tiles": [
+            {"length": length, "tile_size": tile, "min_size": least, "axis": _axis(length, tile, least)}
+            for length, tile, least in [(512, 512, 43), (513, 512, 43), (1000, 300, 75), (31, 32, 8)]
+        ],
+        "resized": [
+            {"size": list(size), "values": _floats(resize(photo(), size))}
+            for size in [(35, 47), (70, 30), (101, 94), (140, 133)]
+        ],
+        "shrunk": [{"longest": 61, **_picture(_shrunk(photo(), 61))}],
+        "softened": _floats(masks.soften(mask())),
+        "blurred": [{"sigma": sigma, "values": _floats(_blurred(sigma))} for sigma in (0.5, 2.5)],
+    }
+
+
+def _model(loaded: network.Network) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        model.write(loaded, ["first", "second"], Path(folder), "float32")
+        description = json.loads((Path(folder) / "model.json").read_text())
+        weights = (Path(folder) / "weights-0.bin").read_bytes()
+    return {"description": description, "weights": base64.b64encode(weights).decode()}
+
+
+def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
+    options = {key: value for key, value in changes.items() if key != "mask"}
+    config = DreamConfig.of(None, **options)
+    objectives: list[float] = []
+    regions = {"": mask()} if "mask" in changes else {}
+    outcome = dream(photo(), [Part(loaded)], config, lambda step: objectives.append(step.objective), regions=regions)
+    return {
+        "name": name,
+        "options": config.to_dict(),
+        "masked": "mask" in changes,
+        "objectives": objectives,
+        "terms": outcome.layers[0],
+        "octaves": [list(size) for size in outcome.sizes],
+        "tile_size": outcome.tile_size,
+        "pixels": base64.b64encode(outcome.pixels.tobytes()).decode(),
+    }
+
+
+def _words(seed: int, octave: int, step: int, purpose: int) -> list[str]:
+    return [str(word) for word in draws.words(seed, octave=octave, step=step, purpose=purpose, count=6)]
+
+
+def _octaves(size: list[int], options: dict) -> list[octaves.Octave]:
+    config = DreamConfig.of(None, **options)
+    scale, scheme = config.octave_scale, config.octave_scheme
+    count = config.octaves or octaves.count((size[0], size[1]), scale, scheme, 43)
+    return octaves.plan((size[0], size[1]), count, scale, scheme, 43, config.first_octave)
+
+
+def _axis(length: int, tile: int, least: int) -> dict:
+    axis = tiles.split(length, tile, least)
+    return {"window": axis.window, "spans": [list(span) for span in axis.spans]}
+
+
+def _shrunk(picture: np.ndarray, longest: int) -> np.ndarray:
+    from dreamkit import images
+
+    return images.shrink(images.from_memory(picture), longest).pixels
+
+
+def _blurred(sigma: float) -> np.ndarray:
+    gradient = photo().astype(np.float32) / 100 - 1
+    smoothing.gaussian(gradient, sigma)
+    return gradient
+
+
+def _picture(pixels: np.ndarray) -> dict:
+    return {
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "bytes": base64.b64encode(pixels.tobytes()).decode(),
+    }
+
+
+def _floats(values: np.ndarray) -> str:
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+if __name__ == "__main__":
+    PATH.parent.mkdir(parents=True, exist_ok=True)
+    PATH.write_text(json.dumps(cases(), indent=1) + "\n", encoding="utf-8")
