@@ -31,6 +31,8 @@ _ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
 }
+# Their other inputs are numbers, which may be computed from the picture's size.
+_OF_ONE = frozenset(("Reshape", "Mean", "Pad", "PadV2", "MirrorPad", "SpaceToBatchND", "BatchToSpaceND"))
 _FUSED = ("relu", "relu6")  # that a convolution can end in
 
 
@@ -122,7 +124,7 @@ class _Reader:
     def _sources(self, key: str) -> list[str]:
         """The activations that a node reads."""
         node = self._nodes[source(key)]
-        among = node.input[:1] if node.op in ("Reshape", "Mean", "Pad", "PadV2", "MirrorPad") else node.input
+        among = node.input[:1] if node.op in _OF_ONE else node.input
         origins = [self._origin(name) for name in among if not name.startswith("^")]
         return [each for each in origins if self._nodes[source(each)].op != "Const"]
 
@@ -390,10 +392,11 @@ def _windowed(node: Any) -> dict[str, Any]:
 
 
 def _per_channel(node: Any, values: NDArray[Any]) -> NDArray[Any]:
-    """A constant that is one number, or one for each channel."""
+    """A constant that is one number, or one for each channel where they differ."""
     if values.size > 1 and values.shape[-1] != values.size:
         raise _unsaid(node, "with a constant that differs from place to place")
-    return values.reshape(-1)
+    flat = values.reshape(-1)
+    return flat[:1] if (flat == flat[0]).all() else flat
 
 
 def _unsaid(node: Any, how: str = "") -> ModelError:

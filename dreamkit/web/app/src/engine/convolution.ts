@@ -5,6 +5,7 @@
  */
 
 import * as tf from "@tensorflow/tfjs-core";
+import { interleaved as inMemory, isInMemory } from "./inmemory";
 
 export type Padding = "same" | "valid" | number[];
 
@@ -62,8 +63,6 @@ interface Back {
   after: number;
   /** Rows of the upstream gradient that no pixel of the result needs. */
   skipped: number;
-  /** How many of the results there are for each phase. */
-  each: number;
   /** The kernel's tap that phase `phase` reads at tap `tap`, or null. */
   source(phase: number, tap: number): number | null;
 }
@@ -84,7 +83,6 @@ function back(axis: Axis): Back {
     before: Math.max(0, -least),
     after: Math.max(0, each - 1 + most - (outside - 1)),
     skipped: Math.max(0, least),
-    each,
     source(phase, tap) {
       const k = (phase + before - (least + tap * dilation) * stride) / dilation;
       return Number.isInteger(k) && k >= 0 && k < taps ? k : null;
@@ -195,24 +193,16 @@ function each(
 
 /** Phases that lie side by side as channels, as one map of `height` and `width`. */
 function interleaved(phased: tf.Tensor4D, down: Back, across: Back, height: number, width: number): tf.Tensor4D {
-  let map = phased;
-  if (down.phases === across.phases) {
-    if (map.shape[1] !== down.each || map.shape[2] !== across.each) {
-      map = tf.slice(map, [0, 0, 0, 0], [map.shape[0], down.each, across.each, map.shape[3]]);
-    }
-    if (down.phases > 1) map = tf.depthToSpace(map, down.phases);
-  } else {
-    const channels = map.shape[3] / down.phases / across.phases;
-    const [n] = map.shape;
-    map = tf.slice(map, [0, 0, 0, 0], [n, down.each, across.each, map.shape[3]]);
-    const apart = tf.reshape(map, [n * down.each, across.each, down.phases, across.phases * channels]);
-    map = tf.reshape(tf.transpose(apart, [0, 2, 1, 3]), [
-      n,
-      down.each * down.phases,
-      across.each * across.phases,
-      channels,
-    ]);
+  const [n, rows, columns, all] = phased.shape;
+  if (down.phases === 1 && across.phases === 1) {
+    return rows === height && columns === width
+      ? phased
+      : tf.slice(phased, [0, 0, 0, 0], [n, height, width, all]);
   }
-  if (map.shape[1] === height && map.shape[2] === width) return map;
-  return tf.slice(map, [0, 0, 0, 0], [map.shape[0], height, width, map.shape[3]]);
+  if (isInMemory()) return inMemory(phased, down.phases, across.phases, height, width);
+  const channels = all / down.phases / across.phases;
+  const apart = tf.reshape(phased, [n * rows, columns, down.phases, across.phases * channels]);
+  const size: [number, number, number, number] = [n, rows * down.phases, columns * across.phases, channels];
+  const whole = tf.reshape(tf.transpose(apart, [0, 2, 1, 3]), size) as tf.Tensor4D;
+  return tf.slice(whole, [0, 0, 0, 0], [n, height, width, channels]);
 }

@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { explicit, Flipped, type Geometry, geometry, type Padding } from "./convolution";
+import { isInMemory, maxPoolGradient } from "./inmemory";
 import { Refused } from "./refused";
 
 type Map4 = tf.Tensor4D;
@@ -28,31 +29,20 @@ export interface Operation {
   dispose(): void;
 }
 
-/** Whether a kind of operation makes nothing below zero, whatever it is given, or of inputs that are not. */
-const NEVER_NEGATIVE = new Set(["relu", "relu6", "sigmoid"]);
-const PASSES_SIGN_ON = new Set(["concat", "max_pool", "avg_pool", "mean", "slice_channels", "reverse_channels"]);
-
 /** A program's operations; `numbers` holds the model's weights. */
 export function operationsOf(described: Described[], numbers: Numbers[]): Operation[] {
-  const positive: boolean[] = [false];
   return described.map((each) => {
     const make = KINDS[each.kind];
     if (!make) throw new Refused(`this network does ${each.kind}, which this page cannot; export it again`);
-    const given = each.inputs.map((input) => positive[input]);
-    positive.push(
-      NEVER_NEGATIVE.has(each.kind) ||
-        NEVER_NEGATIVE.has(String(each.attributes.activation)) ||
-        (PASSES_SIGN_ON.has(each.kind) && given.every(Boolean)),
-    );
     const constants = Object.fromEntries(
       Object.entries(each.constants).map(([name, index]) => [name, numbers[index]]),
     );
-    return { inputs: each.inputs, ...make(each.attributes, constants, given.every(Boolean)) };
+    return { inputs: each.inputs, ...make(each.attributes, constants) };
   });
 }
 
 type Made = Omit<Operation, "inputs">;
-type Make = (attributes: Record<string, unknown>, constants: Record<string, Numbers>, positive: boolean) => Made;
+type Make = (attributes: Record<string, unknown>, constants: Record<string, Numbers>) => Made;
 
 const KINDS: Record<string, Make> = {
   conv2d: (attributes, constants) => convolution(attributes, constants, false),
@@ -235,28 +225,23 @@ function convolution(
   };
 }
 
-function maxPool(attributes: Record<string, unknown>, _: Record<string, Numbers>, positive: boolean): Made {
+function maxPool(attributes: Record<string, unknown>): Made {
   const window = attributes.window as [number, number];
   const strides = attributes.strides as [number, number];
-  const pad = explicit(attributes.padding as Padding);
-  const pooled = (x: Map4) => tf.maxPool(x, window, strides, pad as "valid");
-  const gradient = (upstream: Map4, x: Map4, result: Map4) =>
-    tf.engine().runKernel(
-      "MaxPoolGrad",
-      { dy: upstream, input: x, output: result } as unknown as tf.NamedTensorMap,
-      { filterSize: window, strides, pad } as unknown as Record<string, never>,
-    ) as Map4;
+  const padding = attributes.padding as Padding;
+  const pad = explicit(padding);
   return {
     ...plain,
-    forward: ([x]) => pooled(x),
-    backward: (upstream, [x], result) => [
-      tf.tidy(() => {
-        if (positive) return gradient(upstream, x, result);
-        // A window whose largest value is below zero is lost on the WebAssembly backend: so none is.
-        const least = tf.sub(tf.min(x), 1);
-        return gradient(upstream, tf.sub(x, least), tf.sub(result, least));
-      }),
-    ],
+    forward: ([x]) => tf.maxPool(x, window, strides, pad as "valid"),
+    backward: (upstream, [x], result) => {
+      if (isInMemory()) {
+        const moved = geometry([x.shape[1], x.shape[2]], window, strides, padding);
+        return [maxPoolGradient(upstream, x, result, moved)];
+      }
+      const given = { dy: upstream, input: x, output: result } as unknown as tf.NamedTensorMap;
+      const how = { filterSize: window, strides, pad } as unknown as Record<string, never>;
+      return [tf.engine().runKernel("MaxPoolGrad", given, how) as Map4];
+    },
   };
 }
 

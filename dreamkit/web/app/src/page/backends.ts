@@ -1,11 +1,10 @@
 /** TensorFlow.js' backends, as files of this page. */
 
 import { setBackend, ready } from "@tensorflow/tfjs-core";
-import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import { getThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
-import { getThreadsCount } from "@tensorflow/tfjs-backend-wasm";
 import { Refused } from "../engine/refused";
 import type { Backend } from "./protocol";
 

@@ -1,0 +1,58 @@
+/**
+ * Gradients of exported networks and of single operations, compared with TensorFlow's. dreamkit's own tests
+ * write them to a folder and name it in CASES; without one there is nothing to compare.
+ */
+
+import { existsSync, readdirSync } from "node:fs";
+import * as tf from "@tensorflow/tfjs-core";
+import "@tensorflow/tfjs-backend-cpu";
+import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
+import { beforeAll, describe, expect, test } from "vitest";
+import { bufferOf, json, networkIn } from "./files";
+import { cosine } from "./parity";
+
+const folder = process.env.CASES ?? "";
+const names = existsSync(folder) ? readdirSync(folder) : [];
+const backends = (process.env.BACKENDS ?? "wasm").split(" ");
+
+interface Case {
+  height: number;
+  width: number;
+  goals: { layer: string; kind: "mean" | "mean-square" }[];
+  objectives: number[];
+  mean_squares: number[];
+}
+
+beforeAll(() => setWasmPaths("node_modules/@tensorflow/tfjs-backend-wasm/dist/"));
+
+describe.skipIf(!names.length).each(backends)("gradients on %s", (backend) => {
+  beforeAll(async () => {
+    await tf.setBackend(backend);
+    await tf.ready();
+  });
+
+  test.each(names.length ? names : ["none"])("%s", async (name) => {
+    const at = `${folder}/${name}`;
+    const before = tf.memory().numTensors;
+    const network = await networkIn(at);
+    const known = json<Case>(`${at}/case.json`);
+    const goals = known.goals.map((goal) => ({ ...goal, counts: null }));
+    const pixels = new Float32Array(bufferOf(`${at}/pixels.f32`));
+    const pulls = goals.map((_, i) => 1 / (known.mean_squares[i] || 1));
+    const seen = await network.ascent(pixels, known.height, known.width, goals, pulls, 0);
+    network.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+    const expected = new Float32Array(bufferOf(`${at}/gradient.f32`));
+    const angle = cosine(seen.gradient, expected);
+    const size = Math.sqrt(squared(seen.gradient) / squared(expected));
+    console.log(`${name} on ${backend}: 1 - cosine ${(1 - angle).toExponential(1)}`);
+    expect(angle).toBeGreaterThan(0.9999);
+    expect(size).toBeCloseTo(1, 2);
+    seen.objectives.forEach((each, i) => expect(each / known.objectives[i]).toBeCloseTo(1, 3));
+    seen.meanSquares.forEach((each, i) => expect(each / known.mean_squares[i]).toBeCloseTo(1, 3));
+  });
+});
+
+function squared(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value * value, 0);
+}

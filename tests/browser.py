@@ -1,0 +1,69 @@
+"""What tests of the browser's side share: the page's sources, and cases for its own tests to read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dreamkit.engine.network import Network
+from dreamkit.engine.steps import Goal
+from dreamkit.web import model
+
+APP = Path(__file__).parents[1] / "dreamkit" / "web" / "app"
+
+
+def skip_without_node():
+    """Skips where the page's own tools are not installed."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    if not (APP / "node_modules").is_dir():
+        pytest.skip("the page's packages are not installed; run `make web`")
+
+
+def write_case(
+    network: Network, layers: Sequence[str], pixels: np.ndarray, folder: Path, kind: str = "mean-square"
+) -> None:
+    """A network, a picture `(height, width, 3)`, and TensorFlow's gradient, for `gradients.test.ts`."""
+    folder.mkdir(parents=True)
+    model.write(network, layers, folder, "float32")
+    windows = pixels[None].astype(np.float32)
+    step = network.ascent([Goal(layer, kind) for layer in layers])
+    squares = step(windows, np.ones(len(layers), np.float32)).mean_squares
+    seen = step(windows, (1 / np.where(squares > 0, squares, 1)).astype(np.float32))
+    windows.tofile(folder / "pixels.f32")
+    seen.gradient.tofile(folder / "gradient.f32")
+    known = {
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "goals": [{"layer": layer, "kind": kind} for layer in layers],
+        "objectives": list(seen.objectives),
+        "mean_squares": list(seen.mean_squares),
+    }
+    (folder / "case.json").write_text(json.dumps(known))
+
+
+def compare(cases: Path, backends: str = "wasm") -> str:
+    """Has the page's own tests compare the cases in a folder; gives what they print."""
+    return npm("test", "--", "gradients", CASES=str(cases), BACKENDS=backends)
+
+
+def npm(*arguments: str, **environment: str) -> str:
+    """Runs one of the page's own scripts; where it fails, what it printed is the failure."""
+    done = subprocess.run(
+        ["npm", "run", "--silent", *arguments],
+        cwd=APP,
+        env={**os.environ, "NO_COLOR": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail(f"npm run {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}", pytrace=False)
+    return done.stdout

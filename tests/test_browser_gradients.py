@@ -1,0 +1,160 @@
+"""The browser's gradients beside TensorFlow's: of each operation, and of whole networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from browser import compare, npm, skip_without_node, write_case
+from PIL import Image
+
+import dreamkit
+from dreamkit import ModelProvider, Preprocess
+from dreamkit.engine import network
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
+
+_EATS = Preprocess(order="BGR", mean=(100.0, 110.0, 120.0), scale=(0.02, 0.03, 0.025))
+
+
+@pytest.fixture(autouse=True)
+def _node():
+    skip_without_node()
+
+
+def test_the_page_agrees_with_the_file_that_python_wrote():
+    assert "passed" in npm("test", "--", "parity")
+
+
+def _layers():
+    from keras import layers
+
+    return layers
+
+
+def _convolution(**options):
+    def build(x):
+        filters, size = options.pop("filters", 6), options.pop("size", 3)
+        return _layers().Conv2D(filters, size, bias_initializer="random_normal", **options)(x)
+
+    return build
+
+
+def _depthwise(**options):
+    return lambda x: _layers().DepthwiseConv2D(options.pop("size", 3), bias_initializer="random_normal", **options)(
+        _convolution(activation="tanh")(x)
+    )
+
+
+def _pooled(kind, **options):
+    return lambda x: getattr(_layers(), kind)(**options)(_convolution()(x))
+
+
+def _activated(name):
+    return lambda x: _layers().Activation(name)(_pooled("MaxPooling2D", pool_size=1)(x))
+
+
+def _of_two(kind):
+    return lambda x: getattr(_layers(), kind)()([_convolution()(x), _convolution(activation="tanh")(x)])
+
+
+def _calling(function):
+    return lambda x: _layers().Lambda(function)(_convolution(activation="tanh")(x))
+
+
+def _squeezed(x):
+    y = _convolution(activation="relu")(x)
+    scale = _layers().GlobalAveragePooling2D()(y)
+    scale = _layers().Reshape((1, 1, 6))(scale)
+    return _layers().Multiply()([y, _layers().Conv2D(6, 1, activation="sigmoid")(scale)])
+
+
+def _kernel(inputs, outputs):
+    return np.random.default_rng(3).normal(0, 0.3, (3, 3, inputs, outputs)).astype(np.float32)
+
+
+def _split(tf):
+    return lambda t: tf.concat([tf.nn.relu(part) * (i + 1) for i, part in enumerate(tf.split(t, 3, axis=3))], 3)
+
+
+def _builders():
+    import tensorflow as tf
+
+    convolutions = {
+        f"conv {size} stride {stride} {padding}": _convolution(size=size, strides=stride, padding=padding)
+        for size, stride, padding in [
+            (3, 1, "same"), (3, 1, "valid"), (3, 2, "same"), (3, 2, "valid"), (1, 1, "same"), (1, 2, "same"),
+            (7, 2, "same"), (4, 2, "same"), (2, 1, "same"), (5, 3, "valid"), ((1, 7), 1, "same"), ((3, 5), (2, 1), "same"),
+        ]
+    }  # fmt: skip
+    depthwise = {
+        f"depthwise {size} stride {stride} {padding}": _depthwise(size=size, strides=stride, padding=padding)
+        for size, stride, padding in [(3, 1, "same"), (3, 2, "same"), (5, 2, "valid"), (3, 2, "valid")]
+    }
+    pools = {
+        f"{kind} {size} stride {stride} {padding}": _pooled(kind, pool_size=size, strides=stride, padding=padding)
+        for kind in ("MaxPooling2D", "AveragePooling2D")
+        for size, stride, padding in [(3, 2, "same"), (3, 2, "valid"), (2, 2, "valid"), (3, 1, "same")]
+    }
+    activations = {name: _activated(name) for name in ("relu", "relu6", "elu", "leaky_relu", "sigmoid", "tanh")}
+    others = {
+        "dilated conv": _calling(lambda t: tf.nn.conv2d(t, _kernel(6, 4), 1, "SAME", dilations=2)),
+        "fused relu": _convolution(activation="relu"),
+        "fused relu6": lambda x: _layers().ReLU(6.0)(_convolution()(x)),
+        "add": _of_two("Add"),
+        "subtract": _of_two("Subtract"),
+        "multiply": _of_two("Multiply"),
+        "concat": _of_two("Concatenate"),
+        "pad": lambda x: _layers().ZeroPadding2D(((1, 2), (3, 0)))(_convolution(activation="tanh")(x)),
+        "squeeze and excite": _squeezed,
+        "lrn": _calling(lambda t: tf.nn.lrn(t, depth_radius=2, bias=1.0, alpha=0.5, beta=0.75)),
+        "split": _calling(_split(tf)),
+        "slice": _calling(lambda t: t[..., 1:4]),
+        "normalised": lambda x: _layers().BatchNormalization(
+            gamma_initializer="random_normal", beta_initializer="random_normal", moving_mean_initializer="ones"
+        )(_pooled("AveragePooling2D", pool_size=2)(x)),
+    }
+    return {**convolutions, **depthwise, **pools, **activations, **others}
+
+
+def test_every_operation_passes_gradients_back_as_tensorflow_does(tmp_path, photo):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    builders = _builders()
+    for number, (name, build) in enumerate(builders.items()):
+
+        def load(_, build=build):
+            pixels = keras.Input((None, None, 3))
+            return keras.Model(pixels, keras.layers.Activation("linear", name="end")(build(pixels)))
+
+        provider = ModelProvider(name="one", load=load, preprocess=_EATS, layers={})
+        # Odd and even sides, which pad in different ways.
+        picture = photo[: 37 + number % 2, : 41 + number % 3]
+        write_case(network.load(provider, None), ["end"], picture, tmp_path / name.replace("/", " "))
+    out = compare(tmp_path, "wasm cpu")
+    assert all(f"{name} on {backend}" in out for name in builders for backend in ("wasm", "cpu"))
+
+
+def test_networks_pass_gradients_back_as_tensorflow_does(tmp_path, inception_weights):
+    import keras
+
+    keras.utils.set_random_seed(2)
+    with Image.open("docs/pictures/chelsea.jpg") as image:
+        picture = np.asarray(image.convert("RGB"))[40:, 100:]
+    pocket = dreamkit.load("pocket")
+    for side in (256, 131):
+        write_case(pocket, ["mixed2", "mixed4"], picture[:side, :side], tmp_path / f"pocket {side}")
+    real = dreamkit.load("inception_v3", inception_weights)
+    write_case(real, ["mixed3", "mixed5"], picture[:224, :224], tmp_path / "InceptionV3")
+    names = ["VGG16", "ResNet50V2", "MobileNetV2", "EfficientNetB0", "DenseNet121"]
+    for name in names:
+
+        def load(_, name=name):
+            return getattr(keras.applications, name)(include_top=False, weights=None)
+
+        provider = ModelProvider(name=name.lower(), load=load, preprocess=_EATS, layers={})
+        seeded = network.load(provider, None)
+        layers = [seeded.at_depth(share) for share in (0.4, 0.8)]
+        write_case(seeded, layers, picture[:117, :128], tmp_path / name)
+    out = compare(tmp_path)
+    assert all(f"{name} on wasm" in out for name in ["pocket 256", "pocket 131", "InceptionV3", *names])
