@@ -26,22 +26,44 @@ WEIGHTS ?=
 TORCH_PYTHON ?=
 FOUND = $(or $(WEIGHTS),$(wildcard $(DREAMKIT_TEST_DATA)/inception_v3/inception_v3_2015_notop.weights.h5))
 
-.PHONY: help dream test test-all lint bench clean
+WEB = dreamkit/web
+BUNDLE = $(WEB)/bundle/index.html
+PORT ?= 8765
+
+.PHONY: help dream page web wheel test test-all test-web lint bench bench-web clean
 
 help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
+	@echo "make page      the same in the browser, on TensorFlow.js (needs npm once; MODEL=inception_v3)"
+	@echo "make web       build the page alone"
+	@echo "make wheel     a wheel with the page in it, in dist"
 	@echo "make test      set up $(VENV) and run the tests, the linters and the type checker"
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
+	@echo "make test-web  the page's own tests, and the page in Chromium"
+	@echo "make bench-web a step in the browser beside stock TensorFlow.js"
 	@echo "make bench     compare with the published loops and PyTorch, and pocket with Inception v3 (WEIGHTS=inception_v3.h5)"
 
 dream: $(VENV)/.dreamkit
 	$(BIN)/dreamkit dream $(IMAGE) $(if $(WEIGHTS),--model inception_v3 --weights $(WEIGHTS)) $(OPTIONS)
+
+page: $(VENV)/.dreamkit $(BUNDLE)
+	$(BIN)/dreamkit serve $(if $(MODEL),--model $(MODEL)) --port $(PORT) $(OPTIONS)
+
+web: $(BUNDLE)
+
+wheel: $(VENV)/.test $(BUNDLE)
+	$(BIN)/python -m hatchling build -t wheel
 
 test: lint
 	$(BIN)/python -m pytest
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -m "heavy or not heavy"
+
+test-web: $(VENV)/.test $(BUNDLE)
+	$(INSTALL) --editable '.[browser]'
+	cd $(WEB)/app && npm run --silent check && npm test --silent
+	$(BIN)/python -m pytest -m heavy -rs tests/test_page.py tests/test_browser_gradients.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -52,6 +74,14 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/bench.py $(if $(FOUND),--weights $(FOUND)) $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
 	$(BIN)/python scripts/measure_pocket.py docs/pictures/chelsea.jpg docs/pictures/rocket.jpg docs/pictures/coffee.jpg $(if $(FOUND),--teacher-weights $(FOUND))
+
+bench-web: $(VENV)/.test $(BUNDLE)
+	$(BIN)/python tests/benchmarks/browser.py
+
+$(BUNDLE): $(WEB)/app/package.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f)
+	@command -v npm >/dev/null || { echo "the page is built with npm, which comes with Node.js 20 or newer; install it" >&2; exit 1; }
+	cd $(WEB)/app && npm install --silent && npm run --silent build
+	@touch $@
 
 $(VENV)/.dreamkit: pyproject.toml constraints.txt
 	@echo "Setting up dreamkit in $(VENV) with $(if $(UV),uv,pip): a few hundred megabytes, some minutes."
@@ -65,4 +95,5 @@ $(VENV)/.test: $(VENV)/.dreamkit
 	@touch $@
 
 clean:
+	rm -rf $(WEB)/bundle $(WEB)/app/node_modules
 	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

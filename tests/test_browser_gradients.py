@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from browser import compare, npm, skip_without_node, write_case
 from PIL import Image
 
 import dreamkit
+from browser import compare, npm, skip_without_node, write_case
 from dreamkit import ModelProvider, Preprocess
 from dreamkit.engine import network
 
@@ -40,9 +40,9 @@ def _convolution(**options):
 
 
 def _depthwise(**options):
-    return lambda x: _layers().DepthwiseConv2D(options.pop("size", 3), bias_initializer="random_normal", **options)(
-        _convolution(activation="tanh")(x)
-    )
+    return lambda x: _layers().DepthwiseConv2D(
+        options.pop("size", 3), bias_initializer="random_normal", **options
+    )(_convolution(activation="tanh")(x))
 
 
 def _pooled(kind, **options):
@@ -73,7 +73,9 @@ def _kernel(inputs, outputs):
 
 
 def _split(tf):
-    return lambda t: tf.concat([tf.nn.relu(part) * (i + 1) for i, part in enumerate(tf.split(t, 3, axis=3))], 3)
+    return lambda t: tf.concat(
+        [tf.nn.relu(part) * (i + 1) for i, part in enumerate(tf.split(t, 3, axis=3))], 3
+    )
 
 
 def _builders():
@@ -83,7 +85,8 @@ def _builders():
         f"conv {size} stride {stride} {padding}": _convolution(size=size, strides=stride, padding=padding)
         for size, stride, padding in [
             (3, 1, "same"), (3, 1, "valid"), (3, 2, "same"), (3, 2, "valid"), (1, 1, "same"), (1, 2, "same"),
-            (7, 2, "same"), (4, 2, "same"), (2, 1, "same"), (5, 3, "valid"), ((1, 7), 1, "same"), ((3, 5), (2, 1), "same"),
+            (7, 2, "same"), (4, 2, "same"), (2, 1, "same"), (5, 3, "valid"), ((1, 7), 1, "same"),
+            ((3, 5), (2, 1), "same"),
         ]
     }  # fmt: skip
     depthwise = {
@@ -91,11 +94,15 @@ def _builders():
         for size, stride, padding in [(3, 1, "same"), (3, 2, "same"), (5, 2, "valid"), (3, 2, "valid")]
     }
     pools = {
-        f"{kind} {size} stride {stride} {padding}": _pooled(kind, pool_size=size, strides=stride, padding=padding)
+        f"{kind} {size} stride {stride} {padding}": _pooled(
+            kind, pool_size=size, strides=stride, padding=padding
+        )
         for kind in ("MaxPooling2D", "AveragePooling2D")
         for size, stride, padding in [(3, 2, "same"), (3, 2, "valid"), (2, 2, "valid"), (3, 1, "same")]
     }
-    activations = {name: _activated(name) for name in ("relu", "relu6", "elu", "leaky_relu", "sigmoid", "tanh")}
+    activations = {
+        name: _activated(name) for name in ("relu", "relu6", "elu", "leaky_relu", "sigmoid", "tanh")
+    }
     others = {
         "dilated conv": _calling(lambda t: tf.nn.conv2d(t, _kernel(6, 4), 1, "SAME", dilations=2)),
         "fused relu": _convolution(activation="relu"),
@@ -110,7 +117,9 @@ def _builders():
         "split": _calling(_split(tf)),
         "slice": _calling(lambda t: t[..., 1:4]),
         "normalised": lambda x: _layers().BatchNormalization(
-            gamma_initializer="random_normal", beta_initializer="random_normal", moving_mean_initializer="ones"
+            gamma_initializer="random_normal",
+            beta_initializer="random_normal",
+            moving_mean_initializer="ones",
         )(_pooled("AveragePooling2D", pool_size=2)(x)),
     }
     return {**convolutions, **depthwise, **pools, **activations, **others}

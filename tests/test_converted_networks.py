@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import browser
 import numpy as np
 import pytest
 import seeded
 from conftest import DATA, skip_without_converter
 from PIL import Image
 
+import browser
 import dreamkit
 from dreamkit import Preprocess
 from dreamkit.convert import caffe, conversion, oracles

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
 import tiny
+
 from dreamkit import DreamConfig
 from dreamkit.engine import draws, masks, network, octaves, smoothing, tiles
 from dreamkit.engine.asked import Part
@@ -71,12 +71,25 @@ def cases() -> dict:
         "options": DreamConfig().to_dict(),
         "dreams": [_dream(loaded, name, changes) for name, changes in RECIPES.items()],
         "words": [
-            {"seed": seed, "octave": octave, "step": step, "purpose": purpose, "words": _words(seed, octave, step, purpose)}
+            {
+                "seed": seed,
+                "octave": octave,
+                "step": step,
+                "purpose": purpose,
+                "words": _words(seed, octave, step, purpose),
+            }
             for seed, octave, step, purpose in [(0, 0, 0, 0), (1, 2, 3, 1), (2**53 - 1, 7, 99_999, 2)]
         ],
-        "noise": [{"kind": kind, **_picture(draws.noise(3, (21, 30), kind))} for kind in ("clouds", "faint", "white")],
+        "noise": [
+            {"kind": kind, **_picture(draws.noise(3, (21, 30), kind))}
+            for kind in ("clouds", "faint", "white")
+        ],
         "octaves": [
-            {"size": size, "options": options, "octaves": [[each.number, *each.size] for each in _octaves(size, options)]}
+            {
+                "size": size,
+                "options": options,
+                "octaves": [[each.number, *each.size] for each in _octaves(size, options)],
+            }
             for size in [[300, 451], [100, 100], [97, 1203]]
             for options in [{}, {"octaves": 4, "octave_scale": 1.7}, {"octave_scheme": "whole"}]
         ],
@@ -107,7 +120,9 @@ def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
     config = DreamConfig.of(None, **options)
     objectives: list[float] = []
     regions = {"": mask()} if "mask" in changes else {}
-    outcome = dream(photo(), [Part(loaded)], config, lambda step: objectives.append(step.objective), regions=regions)
+    outcome = dream(
+        photo(), [Part(loaded)], config, lambda step: objectives.append(step.objective), regions=regions
+    )
     return {
         "name": name,
         "options": config.to_dict(),

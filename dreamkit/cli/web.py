@@ -46,7 +46,9 @@ _Recipe = Annotated[
 ]
 _Weights = Annotated[
     list[str] | None,
-    typer.Option("-w", "--weights", metavar="PATH|NAME=PATH", help="A weights file, instead of fetching one."),
+    typer.Option(
+        "-w", "--weights", metavar="PATH|NAME=PATH", help="A weights file, instead of fetching one."
+    ),
 ]
 _Dtype = Annotated[
     str,
@@ -90,7 +92,8 @@ def web(
 
 def serve(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="A page that was exported. Without one, it is now.")
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="A page that was exported. Without one, it is now."),
     ] = None,
     model: _Models = None,
     layers: _Layers = None,
@@ -111,12 +114,11 @@ def serve(
     from dreamkit.web.server import Server
 
     with _site(folder, model, layers, recipe, weights, dtype, quiet=quiet, verbose=verbose) as served:
-        server = Server(served, port)
-        with server:
-            typer.echo(f"dreaming at {server.address} (Ctrl-C ends it)")
-            if browser:
-                webbrowser.open(server.address)
+        with Server(served, port) as server:
             try:
+                typer.echo(f"dreaming at {server.address} (Ctrl-C ends it)")
+                if browser:
+                    webbrowser.open(server.address)
                 server.serve_forever(poll_interval=0.2)
             except KeyboardInterrupt:
                 typer.echo("")
@@ -142,7 +144,7 @@ def _site(
             raise UsageError(f"{folder} is a page with its own networks; give either it or what to export")
         if not site.is_site(folder):
             raise site.SiteError(
-                f"{shown(str(folder))} is no exported page; write one with dreamkit export web -o {folder.name}"
+                f"{shown(str(folder))} is no exported page; write one with dreamkit export web -o FOLDER"
             )
         yield folder
         return

@@ -17,7 +17,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework import tensor_util
 
-from dreamkit.engine.graphs import origin, source
+from dreamkit.engine.graphs import source
 from dreamkit.errors import ModelError, shown
 
 _CHANNELS = 3  # the axis
@@ -286,7 +286,9 @@ class _Reader:
         if node.op == "MirrorPad":
             raise _unsaid(node)
         value = float(self._known(node, 2)) if node.op == "PadV2" else 0.0
-        return self._add("pad", node.input[:1], {"padding": widths[1] + widths[2], "value": max(value, _LEAST)})
+        return self._add(
+            "pad", node.input[:1], {"padding": widths[1] + widths[2], "value": max(value, _LEAST)}
+        )
 
     def _mean(self, node: Any) -> int:
         if sorted(self._known(node, 1).reshape(-1).tolist()) != [1, 2]:
@@ -298,9 +300,9 @@ class _Reader:
         key = self._origin(node.input[0])
         number = self._numbers[key]
         channels = self._channels(key)
-        shape = self._shapes.get(node.name)
-        kept = number and self.operations[number - 1].kind == "mean" and shape and channels
-        if not kept or list(shape[1:]) != [1, 1, channels]:
+        shape = self._shapes.get(node.name, [])
+        kept = number and self.operations[number - 1].kind == "mean" and channels
+        if not kept or shape[1:] != [1, 1, channels]:
             raise _unsaid(node)
         return number
 
@@ -322,7 +324,10 @@ class _Reader:
     def _sliced(self, node: Any) -> int:
         """Channels, taken from one end to the other; all of the other axes."""
         begin, end, strides = (self._known(node, index).tolist() for index in (1, 2, 3))
-        masks = {name: node.attr[f"{name}_mask"].i for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
+        masks = {
+            name: node.attr[f"{name}_mask"].i
+            for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+        }
         rank = len(begin)
         channels = self._channels(node.input[0])
         whole = all(
@@ -358,7 +363,9 @@ class _Reader:
         if taken == list(range(channels))[::-1]:
             return self._add("reverse_channels", inputs)
         if taken == list(range(taken[0], taken[-1] + 1)):
-            return self._add("slice_channels", inputs, {"begin": taken[0], "count": len(taken), "of": channels})
+            return self._add(
+                "slice_channels", inputs, {"begin": taken[0], "count": len(taken), "of": channels}
+            )
         raise _unsaid(node, "of channels that do not follow each other")
 
     def _channels(self, name: str) -> int | None:

@@ -87,7 +87,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().__init__(*arguments, directory=str(arguments[2].folder), **options)
 
     def send_head(self) -> Any:
-        """Only what asks for this machine by name is answered: a stranger's page may have its name point here."""
+        """Answers who asks for this machine by its own name: a stranger's name may be made to point here."""
         name = self.headers.get("Host", "").rpartition(":")[0]
         if name not in (HOST, "localhost"):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
@@ -96,6 +96,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def list_directory(self, path: Any) -> Any:
         """Folders have pages, or nothing."""
+        del path
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:

@@ -40,11 +40,16 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             times, cosine = _timed(network, Path(folder), side, options.rounds)
         ours, stock = (median(times[way]) for way in ("dreamkit", "tf.grad"))
-        print(f"{side} px: dreamkit {ours:.3f} s ({min(times['dreamkit']):.3f} to {max(times['dreamkit']):.3f}), ", end="")
-        print(f"tf.grad {stock:.3f} s, {stock / ours:.2f} times as long; cosine of their gradients {cosine:.4f}")
+        least, most = min(times["dreamkit"]), max(times["dreamkit"])
+        print(f"{side} px: dreamkit {ours:.3f} s ({least:.3f} to {most:.3f}), ", end="")
+        print(
+            f"tf.grad {stock:.3f} s, {stock / ours:.2f} times as long; cosine of their gradients {cosine:.4f}"
+        )
 
 
-def _timed(network: dreamkit.engine.network.Network, folder: Path, side: int, rounds: int) -> tuple[dict, float]:
+def _timed(
+    network: dreamkit.engine.network.Network, folder: Path, side: int, rounds: int
+) -> tuple[dict, float]:
     model.write(network, [LAYER], folder, "float32")
     _write_stock(network, folder)
     picture = Image.open(ROOT / "docs" / "pictures" / "chelsea.jpg").convert("RGB").resize((side, side))

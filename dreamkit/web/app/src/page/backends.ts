@@ -1,6 +1,6 @@
 /** TensorFlow.js' backends, as files of this page. */
 
-import { setBackend, ready } from "@tensorflow/tfjs-core";
+import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { getThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
@@ -8,31 +8,43 @@ import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threa
 import { Refused } from "../engine/refused";
 import type { Backend } from "./protocol";
 
+let lost = false;
+
+/** Whether the graphics card that computes has gone: what is read from it then is nothing. */
+export function isLost(): boolean {
+  const gl = (backend() as { gpgpu?: { gl?: WebGLRenderingContext } }).gpgpu?.gl;
+  return lost || (gl?.isContextLost() ?? false);
+}
+
 /** Starts a backend, and says what it is. */
-export async function start(backend: Backend): Promise<string> {
-  if (backend === "wasm") {
+export async function start(wanted: Backend): Promise<string> {
+  if (wanted === "wasm") {
     const at = (file: string) => new URL(file, self.location.href).href;
     setWasmPaths({
       "tfjs-backend-wasm.wasm": at(plain),
       "tfjs-backend-wasm-simd.wasm": at(simd),
       "tfjs-backend-wasm-threaded-simd.wasm": at(threaded),
     });
-  } else if (backend === "webgl") {
+  } else if (wanted === "webgl") {
     await import("@tensorflow/tfjs-backend-webgl");
-  } else if (backend === "webgpu") {
+  } else if (wanted === "webgpu") {
     await import("@tensorflow/tfjs-backend-webgpu");
   } else {
     await import("@tensorflow/tfjs-backend-cpu");
   }
   let started = false;
   try {
-    started = await setBackend(backend);
+    started = await setBackend(wanted);
     await ready();
   } catch {
     started = false;
   }
-  if (!started) throw new Refused(`this browser has no ${backend} for us; choose another way to compute`);
-  if (backend !== "wasm") return backend;
+  if (!started) throw new Refused(`this browser has no ${wanted} for us; choose another way to compute`);
+  const card = (backend() as { device?: { lost: Promise<unknown> } }).device;
+  void card?.lost.then(() => {
+    lost = true;
+  });
+  if (wanted !== "wasm") return wanted;
   const threads = self.crossOriginIsolated ? getThreadsCount() : 1;
   return threads > 1 ? `wasm, ${threads} threads` : "wasm";
 }

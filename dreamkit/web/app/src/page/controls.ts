@@ -39,11 +39,16 @@ export class Controls {
       const number = field("number", control);
       number.id = `option-${control.name}`;
       number.max = String(limits.most ?? "");
-      number.min = String(control.none ?? limits.least ?? limits.above ?? 0);
+      number.min = String(limits.least ?? limits.above ?? 0);
+      if (control.none !== undefined) number.placeholder = "auto";
       number.step = control.by < 1 ? "any" : "1";
       slider.setAttribute("aria-label", control.label);
-      slider.addEventListener("input", () => (number.value = slider.value));
-      number.addEventListener("input", () => (slider.value = number.value));
+      slider.addEventListener("input", () => {
+        number.value = Number(slider.value) === control.none ? "" : slider.value;
+      });
+      number.addEventListener("input", () => {
+        slider.value = number.value || String(control.none ?? "");
+      });
       for (const each of [slider, number]) each.addEventListener("change", onChange);
       this.fields.set(control.name, [slider, number]);
       label.append(control.label, slider, number);
@@ -57,8 +62,14 @@ export class Controls {
     for (const control of CONTROLS) {
       const value = options[control.name];
       if (value === undefined) continue;
-      for (const each of this.fields.get(control.name)!) each.value = String(value ?? control.none);
+      this.show(control, value as number | null);
     }
+  }
+
+  private show(control: Control, value: number | null): void {
+    const [slider, number] = this.fields.get(control.name)!;
+    slider.value = String(value ?? control.none);
+    number.value = value === null ? "" : String(value);
   }
 
   /** What is set, put within what dreamkit takes. */
@@ -67,10 +78,10 @@ export class Controls {
     for (const control of CONTROLS) {
       const number = this.fields.get(control.name)![1];
       const given = number.value.trim() === "" ? NaN : Number(number.value);
-      const usual = this.site.options[control.name] as number | null;
+      const usual = control.none === undefined ? (this.site.options[control.name] as number) : null;
       const value = Number.isFinite(given) ? within(given, this.site.limits[control.name] ?? {}, control) : usual;
       found[control.name] = value;
-      number.value = String(value ?? control.none);
+      this.show(control, value);
     }
     return found as Partial<Options>;
   }

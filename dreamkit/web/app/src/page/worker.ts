@@ -8,7 +8,7 @@ import type { Network } from "../engine/network";
 import type { Options } from "../engine/recipe";
 import { Refused } from "../engine/refused";
 import { type Picture, resized } from "../engine/resize";
-import { start } from "./backends";
+import { isLost, start } from "./backends";
 import type { Answer, Asked, Finished, Moment, Pixels, Task } from "./protocol";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -220,8 +220,9 @@ function finish(number: number, finished: Finished | null): void {
   say(number, { kind: "finished", finished }, finished ? [finished.picture.bytes.buffer] : []);
 }
 
-/** Lets messages come in. */
+/** Lets messages come in, between steps. */
 function breath(): Promise<void> {
+  if (isLost()) throw new Error("the graphics card's context was lost");
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

@@ -1,0 +1,330 @@
+"""The page's files and its server, without a browser."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+import tiny
+import web_parity
+
+from dreamkit import DreamConfig, ModelProvider, Preprocess
+from dreamkit.engine import network
+from dreamkit.errors import ConfigError, DreamkitError, LayerError, ModelError, OutputExistsError
+from dreamkit.web import model, server, site
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def net():
+    return network.load(tiny.provider(), None)
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """A page that stands for the built one, which needs npm."""
+    folder = tmp_path / "bundle"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text("<title>dreamkit</title>")
+    (folder / "assets" / "a.wasm").write_bytes(b"\0asm")
+    monkeypatch.setattr(site, "bundle", lambda: folder)
+    return folder
+
+
+def test_python_still_computes_what_the_file_of_cases_says():
+    """Pixels may differ in the last bit: other processors sum in another order."""
+    known = json.loads(web_parity.PATH.read_text())
+    now = json.loads(json.dumps(web_parity.cases()))
+    for found, expected in zip(now["dreams"], known["dreams"], strict=True):
+        pixels = [
+            np.frombuffer(base64.b64decode(each.pop("pixels")), np.uint8).astype(int)
+            for each in (found, expected)
+        ]
+        assert np.abs(pixels[0] - pixels[1]).max() <= 1
+        assert found.pop("objectives") == pytest.approx(expected.pop("objectives"), rel=1e-3)
+        assert found == expected
+    assert now["model"]["description"]["operations"] == known["model"]["description"]["operations"]
+    for part in ("words", "noise", "octaves", "tiles", "resized", "shrunk", "photo", "mask", "options"):
+        assert now[part] == known[part], part
+
+
+def test_a_model_is_whole_and_its_shards_are_small(net, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "_SHARD", 300)
+    size = model.write(net, ["first", "second"], tmp_path, "float32")
+    told = json.loads((tmp_path / "model.json").read_text())
+    data = b"".join((tmp_path / shard["path"]).read_bytes() for shard in told["shards"])
+    assert len(data) == size == sum(shard["bytes"] for shard in told["shards"])
+    assert max(shard["bytes"] for shard in told["shards"]) == 300
+    counts = [
+        int(np.prod(each["shape"])) * (2 if each["dtype"] == "float16" else 4) for each in told["weights"]
+    ]
+    assert sum(counts) == size
+    k = tiny.kernels()
+    kernel = told["operations"][[each["kind"] for each in told["operations"]].index("conv2d")]["constants"][
+        "kernel"
+    ]
+    start = sum(counts[:kernel])
+    found = np.frombuffer(data[start : start + counts[kernel]], np.float32)
+    np.testing.assert_allclose(found, k.first.ravel().astype(np.float32), rtol=1e-6)
+    assert told["default_layers"] == {"second": 1.0}
+    assert [(each["name"], each["channels"]) for each in told["layers"]] == [("first", 4), ("second", 5)]
+
+
+def test_half_precision_halves_a_model(net, tmp_path):
+    sizes = []
+    for dtype in ("float32", "float16"):
+        folder = tmp_path / dtype
+        folder.mkdir()
+        sizes.append(model.write(net, ["second"], folder, dtype))
+    assert sizes[1] < 0.52 * sizes[0]
+
+
+def load_of(build):
+    def load(_):
+        import keras
+
+        pixels = keras.Input((None, None, 3))
+        return keras.Model(pixels, keras.layers.Activation("linear", name="end")(build(keras, pixels)))
+
+    return ModelProvider(name="odd", load=load, preprocess=Preprocess(), layers={})
+
+
+@pytest.mark.parametrize(
+    ("build", "named"),
+    [
+        (lambda keras, x: keras.layers.UpSampling2D()(x), "ExpandDims"),
+        (lambda keras, x: keras.layers.Softmax()(x), "Softmax"),
+        (lambda keras, x: keras.layers.Conv2D(6, 3, groups=3)(x), "functions of its own|in groups"),
+        (lambda keras, x: keras.layers.Conv2D(3, 3, dilation_rate=2)(x), "SpaceToBatchND"),
+        (
+            lambda keras, x: keras.layers.DepthwiseConv2D(3, depth_multiplier=2)(x),
+            "2 kernels for each channel",
+        ),
+        (lambda keras, x: keras.layers.Permute((2, 1, 3))(x), "Transpose"),
+        (lambda keras, x: keras.layers.Cropping2D(1)(x), "StridedSlice of anything but channels"),
+    ],
+)
+def test_what_a_page_cannot_do_is_named(tmp_path, build, named):
+    odd = network.load(load_of(build), None)
+    with pytest.raises(ModelError, match=f"odd cannot be exported: .*({named})"):
+        model.write(odd, ["end"], tmp_path, "float32")
+
+
+def test_a_site_has_the_page_its_networks_and_their_terms(net, built, tmp_path):
+    folder = tmp_path / "site"
+    config = DreamConfig(steps=7, seed=3)
+    size = site.write(folder, [site.Exhibit(net, ["second"])], config)
+    told = json.loads((folder / "site.json").read_text())
+    (exhibit,) = told["models"]
+    assert exhibit["bytes"] == size
+    assert told["options"] == config.to_dict()
+    assert told["limits"]["steps"]["least"] == 1
+    assert (folder / exhibit["path"]).is_file()
+    assert net.digest in (folder / "models" / "tiny" / "LICENCE.txt").read_text()
+    assert (folder / "assets" / "a.wasm").read_bytes() == b"\0asm"
+    assert site.is_site(folder)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_nothing_is_written_over_but_a_site_that_is_given_up(net, built, tmp_path):
+    folder = tmp_path / "site"
+    site.write(folder, [site.Exhibit(net)], DreamConfig())
+    with pytest.raises(OutputExistsError, match="site exists; choose another name or give --overwrite"):
+        site.write(folder, [site.Exhibit(net)], DreamConfig())
+    site.write(folder, [site.Exhibit(net)], DreamConfig(steps=3), overwrite=True)
+    assert json.loads((folder / "site.json").read_text())["options"]["steps"] == 3
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "novel.txt").write_text("years of work")
+    with pytest.raises(OutputExistsError, match="own exists and is no exported site"):
+        site.write(own, [site.Exhibit(net)], DreamConfig(), overwrite=True)
+    assert (own / "novel.txt").read_text() == "years of work"
+    with pytest.raises(site.SiteError, match="does not exist"):
+        site.write(tmp_path / "no" / "site", [site.Exhibit(net)], DreamConfig())
+
+
+def test_a_site_that_fails_leaves_nothing(net, built, tmp_path):
+    odd = network.load(load_of(lambda keras, x: keras.layers.Softmax()(x)), None)
+    folder = tmp_path / "site"
+    with pytest.raises(ModelError):
+        site.write(folder, [site.Exhibit(net), site.Exhibit(odd, ["end"])], DreamConfig())
+    with pytest.raises(ModelError, match="tiny is given twice"):
+        site.write(folder, [site.Exhibit(net), site.Exhibit(net)], DreamConfig())
+    with pytest.raises(LayerError, match="no layer 'thrd'"):
+        site.write(folder, [site.Exhibit(net, ["thrd"])], DreamConfig())
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"color": "keep"}, "color is keep, which a browser does not do yet; leave it at free"),
+        ({"smooth": "laplacian"}, "smooth is laplacian"),
+        ({"l2": 1.0}, "l2 is 1.0"),
+        ({"space": "fourier"}, "space is fourier"),
+        ({"seed": 2**60}, "a browser's seeds are 0 to"),
+    ],
+)
+def test_what_only_python_dreams_is_refused(net, built, tmp_path, options, said):
+    with pytest.raises(ConfigError, match=said):
+        site.write(tmp_path / "site", [site.Exhibit(net)], DreamConfig(**options))
+
+
+def test_layers_that_suit_are_those_that_branches_end_in(net):
+    assert model.layers_of(net) == ["first", "second"]
+    pocket = network.load(*_pocket())
+    assert model.layers_of(pocket) == ["mixed0", "mixed1", "mixed2", "mixed3", "mixed4"]
+
+
+def _pocket():
+    from dreamkit.models import pocket
+
+    (provider,) = pocket.dreamkit_model_providers()
+    return provider, pocket.WEIGHTS
+
+
+@pytest.fixture
+def served(tmp_path):
+    folder = tmp_path / "site"
+    (folder / "models").mkdir(parents=True)
+    (folder / "index.html").write_text("page")
+    (folder / "a.wasm").write_bytes(b"\0asm")
+    (tmp_path / "secret.txt").write_text("secret")
+    with server.Server(folder, 0) as running:
+        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def ask(running, path, host=None, method="GET"):
+    connection = http.client.HTTPConnection(*running.server_address[:2])
+    connection.request(method, path, headers={"Host": host or f"127.0.0.1:{running.server_address[1]}"})
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    return response, body
+
+
+def test_the_server_serves_its_folder_with_types_and_a_policy(served):
+    response, body = ask(served, "/")
+    assert (response.status, body) == (200, b"page")
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert ask(served, "/a.wasm")[0].headers["Content-Type"] == "application/wasm"
+    assert ask(served, "/", host="localhost:80")[0].status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/models/", "/none"]
+)
+def test_the_server_serves_nothing_else(served, path):
+    response, body = ask(served, path)
+    assert response.status == 404
+    assert b"secret" not in body.replace(path.encode(), b"")
+
+
+def test_the_server_answers_no_stranger_and_writes_nothing(served):
+    assert ask(served, "/", host="evil.example")[0].status == 421
+    assert ask(served, "/", method="POST")[0].status == 501
+    assert served.server_address[0] == "127.0.0.1"
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(served):
+    with pytest.raises(site.SiteError, match=r"cannot listen on port \d+ .*; choose another with --port"):
+        server.Server(served.folder, served.server_address[1])
+
+
+def test_a_page_that_was_not_built_is_said_in_one_line(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(site.resources, "files", lambda package: tmp_path)
+    for command in (["export", "web", "-o", "site"], ["serve", "--no-browser"]):
+        code, _, err = run(*command)
+        assert code == 1
+        assert (
+            err == "error: the page is not built; run `make web` in a copy of the repository (it needs npm)\n"
+        )
+
+
+def test_the_command_line_exports(run, built, tmp_path):
+    code, out, _ = run("export", "web", "-m", "tiny", "-l", "low,high", "-o", "site", "--dtype", "float16")
+    assert code == 0
+    assert out.startswith("wrote site (tiny, ")
+    told = json.loads((tmp_path / "site" / "site.json").read_text())
+    assert [each["name"] for each in told["models"]] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["export", "web"], 2, "--output"),
+        (["export", "web", "-o", "site", "-m", "tony"], 1, "tiny"),
+        (["export", "web", "-o", "site", "-m", "tiny", "-l", "hihg"], 1, "did you mean high?"),
+        (["export", "web", "-o", "site", "-m", "tiny", "--dtype", "int8"], 1, "choose float32 or float16"),
+        (["export", "web", "-o", "site", "-m", "tiny", "-r", "lapnorm"], 1, "smooth is laplacian"),
+        (["export", "web", "-o", "no/site", "-m", "tiny"], 1, "no does not exist"),
+        (["serve", "."], 1, "is no exported page"),
+        (["serve", "site", "-m", "tiny"], 2, "give either it or what to export"),
+        (["serve", "-m", "tiny", "-m", "pocket", "-l", "first"], 2, "--layers is given for several networks"),
+    ],
+)
+def test_wrong_command_lines_are_one_line(run, built, arguments, code, said):
+    found, _, err = run(*arguments)
+    last = err.strip().splitlines()[-1]
+    assert (found, last.startswith("error: "), said in last) == (code, True, True), err
+
+
+def test_serving_says_where_and_ends_with_ctrl_c(built, tiny_plugin, tmp_path):
+    (tmp_path / "index.html").write_text("page")
+    (tmp_path / "site.json").write_text("{}")
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from dreamkit.cli import main; main()",
+            "serve",
+            str(tmp_path),
+            "--port",
+            "0",
+            "--no-browser",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    line = process.stdout.readline()
+    assert line.startswith("dreaming at http://127.0.0.1:")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.heavy
+def test_a_wheel_carries_the_page(tmp_path):
+    try:
+        built = site.bundle()
+    except DreamkitError as error:
+        pytest.skip(str(error))
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {
+        f"dreamkit/web/bundle/{path.relative_to(built)}" for path in built.rglob("*") if path.is_file()
+    } <= set(names)
+    assert not [name for name in names if "/app/" in name]
