@@ -17,6 +17,7 @@ from PIL import Image
 import dreamkit
 from dreamkit import DreamConfig, recipes
 from dreamkit.engine import network
+from dreamkit.errors import RecipeError
 from dreamkit.web import server, site
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
@@ -38,6 +39,7 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
 )
 
 
@@ -285,6 +287,86 @@ def test_a_damaged_model_is_said_in_one_line(browser, served):
     page.wait_for_selector("#notice:not([hidden])")
     assert page.text_content("#notice").startswith("Weights-0.bin is damaged")
     context.close()
+
+
+def test_a_card_that_goes_is_said_and_webassembly_goes_on(browser, served):
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+
+    def kept(route):
+        """The worker's script, with a hand on the contexts that it makes."""
+        hand = """
+            const make = OffscreenCanvas.prototype.getContext;
+            OffscreenCanvas.prototype.getContext = function (...given) {
+                const context = make.apply(this, given);
+                (self.contexts ??= []).push(context);
+                return context;
+            };
+        """
+        response = route.fetch()
+        route.fulfill(response=response, body=hand + response.text())
+
+    page.route("**/assets/worker-*.js", kept)
+    page.goto(served)
+    ready(page)
+    page.select_option("#model", "tiny")
+    ready(page)
+    page.select_option("#backend", "webgl")
+    page.wait_for_function("() => /computed by webgl/.test(document.querySelector('#status').textContent)")
+    choose(page, longest=192, steps=500)
+    page.click("#dream")
+    page.wait_for_function("() => /ms a step/.test(document.querySelector('#status').textContent)")
+    lose = """() => (self.contexts ?? []).some(context => {
+        context?.getExtension?.("WEBGL_lose_context")?.loseContext();
+        return context?.isContextLost?.();
+    })"""
+    assert any(worker.evaluate(lose) for worker in page.workers)
+    page.wait_for_selector("#notice:not([hidden])")
+    assert "context was lost); WebAssembly goes on" in page.text_content("#notice")
+    ready(page, 0)
+    page.fill("#option-steps", "2")
+    page.click("#dream")
+    ready(page, 1)
+    context.close()
+
+
+def test_a_picture_comes_from_the_camera(page, tmp_path):
+    page.context.grant_permissions(["camera"])
+    page.select_option("#longest", "192")
+    page.fill("#option-steps", "1")
+    page.click("#camera")
+    page.wait_for_selector("#shoot")
+    page.wait_for_function("() => document.querySelector('#video').videoWidth > 0")
+    page.click("#shoot")
+    page.wait_for_function("() => !document.querySelector('#dream').disabled")
+    assert page.is_hidden("#viewfinder")
+    page.click("#dream")
+    ready(page, 1)
+    with pytest.raises(RecipeError, match="a picture from memory"):
+        dreamkit.redo(saved(page, tmp_path))
+
+
+def test_channels_are_chosen_by_their_pictures(page, tmp_path):
+    page.select_option("#layer", "mixed1")
+    page.click("#deeper summary", position={"x": 5, "y": 10})
+    tiles = page.locator("#channels button")
+    assert tiles.count() == 24
+    drawn = """tile => {
+        const { data } = tile.querySelector("canvas").getContext("2d").getImageData(0, 0, 72, 72);
+        return new Set(data).size > 50;
+    }"""
+    page.wait_for_function(f"() => ({drawn})(document.querySelector('#channels button:nth-child(3)'))")
+    page.click("#more")
+    assert tiles.count() == 48
+    tiles.nth(5).click()
+    tiles.nth(7).click(modifiers=["Shift"])
+    assert page.text_content("#terms") == "Dreams mixed1:5 and mixed1:7"
+    choose(page, longest=192)
+    page.click("#dream")
+    ready(page, 1)
+    recipe = recipes.of_picture(saved(page, tmp_path))
+    assert recipe.options["layers"] == ("mixed1:5", "mixed1:7")
 
 
 def test_a_narrow_screen_has_everything(page):

@@ -113,15 +113,17 @@ def serve(
     """
     from dreamkit.web.server import Server
 
-    with _site(folder, model, layers, recipe, weights, dtype, quiet=quiet, verbose=verbose) as served:
-        with Server(served, port) as server:
-            try:
-                typer.echo(f"dreaming at {server.address} (Ctrl-C ends it)")
-                if browser:
-                    webbrowser.open(server.address)
-                server.serve_forever(poll_interval=0.2)
-            except KeyboardInterrupt:
-                typer.echo("")
+    with (
+        _site(folder, model, layers, recipe, weights, dtype, quiet=quiet, verbose=verbose) as served,
+        Server(served, port) as server,
+    ):
+        try:
+            typer.echo(f"dreaming at {server.address} (Ctrl-C ends it)")
+            if browser:
+                webbrowser.open(server.address)
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            typer.echo("")
 
 
 @contextmanager

@@ -8,16 +8,11 @@ import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threa
 import { Refused } from "../engine/refused";
 import type { Backend } from "./protocol";
 
-let lost = false;
-
-/** Whether the graphics card that computes has gone: what is read from it then is nothing. */
-export function isLost(): boolean {
-  const gl = (backend() as { gpgpu?: { gl?: WebGLRenderingContext } }).gpgpu?.gl;
-  return lost || (gl?.isContextLost() ?? false);
-}
-
-/** Starts a backend, and says what it is. */
-export async function start(wanted: Backend): Promise<string> {
+/**
+ * Starts a backend, and says what it is. `onLost` hears of a graphics card that goes: what waits for it then
+ * would wait for ever.
+ */
+export async function start(wanted: Backend, onLost: () => void): Promise<string> {
   if (wanted === "wasm") {
     const at = (file: string) => new URL(file, self.location.href).href;
     setWasmPaths({
@@ -40,10 +35,12 @@ export async function start(wanted: Backend): Promise<string> {
     started = false;
   }
   if (!started) throw new Refused(`this browser has no ${wanted} for us; choose another way to compute`);
-  const card = (backend() as { device?: { lost: Promise<unknown> } }).device;
-  void card?.lost.then(() => {
-    lost = true;
-  });
+  const { gpgpu, device } = backend() as {
+    gpgpu?: { gl: WebGLRenderingContext };
+    device?: { lost: Promise<unknown> };
+  };
+  gpgpu?.gl.canvas.addEventListener("webglcontextlost", onLost);
+  void device?.lost.then(onLost);
   if (wanted !== "wasm") return wanted;
   const threads = self.crossOriginIsolated ? getThreadsCount() : 1;
   return threads > 1 ? `wasm, ${threads} threads` : "wasm";

@@ -8,6 +8,9 @@ export interface Running<Result> {
   stop(): void;
 }
 
+/** What a task ends in whose worker is no more; `onBroken` hears of it as well. */
+export class Broken extends Error {}
+
 interface Waiting {
   resolve(result: unknown): void;
   reject(error: Error): void;
@@ -68,7 +71,10 @@ export class Engine {
 
   private hear(answer: Answer): void {
     const waiting = this.waiting.get(answer.number);
-    if (!waiting) return;
+    if (!waiting) {
+      if (answer.kind === "failed" && isLost(answer.message)) this.onBroken(answer.message);
+      return;
+    }
     switch (answer.kind) {
       case "loading":
         return waiting.onLoading?.(answer.done, answer.total);
@@ -85,13 +91,14 @@ export class Engine {
         return waiting.resolve(answer.milliseconds);
       case "failed":
         if (answer.mendable) return waiting.reject(new Refused(answer.message));
-        waiting.reject(new Error(answer.message));
-        if (isLost(answer.message)) this.onBroken(answer.message);
+        if (!isLost(answer.message)) return waiting.reject(new Error(answer.message));
+        waiting.reject(new Broken(answer.message));
+        this.onBroken(answer.message);
     }
   }
 
   private broken(message: string): void {
-    for (const { reject } of this.waiting.values()) reject(new Error(message));
+    for (const { reject } of this.waiting.values()) reject(new Broken(message));
     this.waiting.clear();
     this.onBroken(message);
   }

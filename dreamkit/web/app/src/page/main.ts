@@ -4,7 +4,7 @@ import { Refused } from "../engine/refused";
 import type { Options } from "../engine/recipe";
 import { Controls } from "./controls";
 import { button, canvas, element, input, pressed, select } from "./elements";
-import { Engine, type Running } from "./engine";
+import { Broken, Engine, type Running } from "./engine";
 import { Palette } from "./palette";
 import { clouds, type Photo, read, seen } from "./photograph";
 import type { Backend, Finished, Moment, Opened, Task } from "./protocol";
@@ -238,7 +238,7 @@ class Page {
     try {
       return await running.result;
     } catch (error) {
-      this.complain(error);
+      if (!(error instanceof Broken)) this.complain(error);
       return null;
     } finally {
       if (this.running === running) {

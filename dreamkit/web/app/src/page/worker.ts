@@ -8,7 +8,7 @@ import type { Network } from "../engine/network";
 import type { Options } from "../engine/recipe";
 import { Refused } from "../engine/refused";
 import { type Picture, resized } from "../engine/resize";
-import { isLost, start } from "./backends";
+import { start } from "./backends";
 import type { Answer, Asked, Finished, Moment, Pixels, Task } from "./protocol";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -16,6 +16,7 @@ const scope = self as unknown as DedicatedWorkerGlobalScope;
 let network: Network | null = null;
 let waiting: { number: number; task: Task }[] = [];
 let running = false;
+let current = 0; // the number of what is running, or ran last
 const stopped = new Set<number>();
 let painted: Uint8ClampedArray<ArrayBuffer> | null = null;
 
@@ -34,6 +35,7 @@ async function run(): Promise<void> {
   running = true;
   for (let next = waiting.shift(); next; next = waiting.shift()) {
     const { number, task } = next;
+    current = number;
     try {
       if (!stopped.has(number)) await perform(number, task);
       else say(number, { kind: "finished", finished: null });
@@ -71,7 +73,8 @@ async function perform(number: number, task: Task): Promise<void> {
 }
 
 async function open(number: number, model: string, backend: "wasm" | "webgl" | "webgpu" | "cpu"): Promise<void> {
-  const started = await start(backend);
+  const lost = "the graphics card's context was lost";
+  const started = await start(backend, () => say(current, { kind: "failed", message: lost, mendable: false }));
   network?.dispose();
   network = await load(model, (done, total) => say(number, { kind: "loading", done, total }));
   const { name, licence, sha256, default_layers: defaultLayers } = network.description;
@@ -222,7 +225,6 @@ function finish(number: number, finished: Finished | null): void {
 
 /** Lets messages come in, between steps. */
 function breath(): Promise<void> {
-  if (isLost()) throw new Error("the graphics card's context was lost");
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
