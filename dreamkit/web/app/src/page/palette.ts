@@ -42,6 +42,7 @@ export class Palette {
     select("layer").value = network.layers[network.layers.length - 1].name;
     element("channels").replaceChildren();
     if (element<HTMLDetailsElement>("deeper").open) this.showChannels();
+    void this.draw();
   }
 
   /** The terms that are chosen, as a recipe has them. */
@@ -83,7 +84,6 @@ export class Palette {
     tile.append(picture, label);
     tile.addEventListener("click", (event) => this.toggle(term, event.shiftKey || event.ctrlKey || event.metaKey));
     this.waiting.push(tile);
-    void this.draw();
     return tile;
   }
 
@@ -111,6 +111,7 @@ export class Palette {
       element("channels").append(this.tile(`${layer.name}:${channel}`, String(channel)));
     }
     element("more").hidden = shown + more >= layer.channels;
+    void this.draw();
   }
 
   /** Draws what is waiting, one after the other, as long as nothing else is to be done. */

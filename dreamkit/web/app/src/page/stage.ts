@@ -49,8 +49,16 @@ export class Stage {
     element("welcome").hidden = false;
   }
 
+  /** Shows a picture, enlarged where it is that of a smaller octave. */
   show(picture: Pixels): void {
-    this.picture.getContext("2d")!.putImageData(imageOf(picture), 0, 0);
+    const context = this.picture.getContext("2d")!;
+    if (picture.width === this.size.width && picture.height === this.size.height) {
+      context.putImageData(imageOf(picture), 0, 0);
+      return;
+    }
+    const small = new OffscreenCanvas(picture.width, picture.height);
+    small.getContext("2d")!.putImageData(imageOf(picture), 0, 0);
+    context.drawImage(small, 0, 0, this.size.width, this.size.height);
   }
 
   /** Shows the photograph over `percent` of the picture, from the left. */

@@ -11,6 +11,9 @@ import { type Picture, resized } from "../engine/resize";
 import { start } from "./backends";
 import type { Answer, Asked, Finished, Moment, Pixels, Task } from "./protocol";
 
+const AROUND = 24; // pixels around a mask that the network sees while a dream grows under the pointer
+const LEAST_BOX = 96;
+
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
 let network: Network | null = null;
@@ -110,17 +113,63 @@ async function dreamed(
 
 /** Goes on with what is there, under a mask that is painted meanwhile, until it is stopped. */
 async function grow(number: number, photo: Pixels, options: Options): Promise<void> {
-  let now: Photograph = photo;
+  const now: Photograph = { ...photo, bytes: photo.bytes.slice() };
   for (let turn = 0; !stopped.has(number); turn++) {
-    const region = painted && soften(painted, now.height, now.width);
     const began = performance.now();
-    if (region && region.values.some(Boolean)) {
-      now = await further(now, { ...options, octaves: 1, steps: 1, seed: turn }, region);
+    const box = painted && boxOf(painted, now);
+    if (box) {
+      const inside = cut(now, box, 3);
+      const mask = soften(cut({ ...now, bytes: painted! }, box, 1).bytes, inside.height, inside.width);
+      const once = { ...options, octaves: 1, steps: 1, step_size: 2 * options.step_size, seed: turn };
+      paste(now, (await further(inside, once, mask)).bytes, box);
     }
     show(number, still(now, performance.now() - began, turn));
     await breath();
   }
   say(number, { kind: "finished", finished: null });
+}
+
+interface Box {
+  top: number;
+  left: number;
+  height: number;
+  width: number;
+}
+
+/** Where a mask is painted, with some of the picture around it; null where it is painted nowhere. */
+function boxOf(mask: Uint8ClampedArray, { height, width }: Photograph): Box | null {
+  if (mask.length !== height * width) return null;
+  let [top, bottom, left, right] = [height, -1, width, -1];
+  mask.forEach((level, i) => {
+    if (!level) return;
+    const [y, x] = [Math.floor(i / width), i % width];
+    [top, bottom, left, right] = [Math.min(top, y), y, Math.min(left, x), Math.max(right, x)];
+  });
+  if (bottom < 0) return null;
+  const along = (start: number, end: number, length: number): [number, number] => {
+    const around = Math.max(AROUND, Math.ceil((LEAST_BOX - (end - start)) / 2));
+    const from = Math.max(0, Math.min(start - around, length - LEAST_BOX));
+    return [from, Math.min(length, Math.max(end + around, from + LEAST_BOX)) - from];
+  };
+  const [down, high] = along(top, bottom + 1, height);
+  const [across, wide] = along(left, right + 1, width);
+  return { top: down, left: across, height: high, width: wide };
+}
+
+function cut(photo: Photograph, box: Box, channels: number): Photograph {
+  const bytes = new Uint8ClampedArray(box.height * box.width * channels);
+  for (let y = 0; y < box.height; y++) {
+    const from = ((box.top + y) * photo.width + box.left) * channels;
+    bytes.set(photo.bytes.subarray(from, from + box.width * channels), y * box.width * channels);
+  }
+  return { height: box.height, width: box.width, bytes };
+}
+
+function paste(photo: Photograph, bytes: Uint8ClampedArray, box: Box): void {
+  for (let y = 0; y < box.height; y++) {
+    const line = bytes.subarray(y * box.width * 3, (y + 1) * box.width * 3);
+    photo.bytes.set(line, ((box.top + y) * photo.width + box.left) * 3);
+  }
 }
 
 /** Dreams ever on, and moves into the middle a little at each turn, until it is stopped. */
