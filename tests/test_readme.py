@@ -62,7 +62,8 @@ def test_commands_are_known():
     assert (
         set(
             re.findall(
-                r"`?dreamkit (dream|redo|recipes|atlas|compare|models|layers|plugins|convert)\b", README
+                r"`?dreamkit (dream|redo|recipes|atlas|compare|models|layers|plugins|convert|serve|export)\b",
+                README,
             )
         )
         == commands | groups
@@ -80,6 +81,15 @@ def test_every_option_of_convert_is_on_its_page():
     }
     for option in options - {"prototxt", "caffemodel", "file", "quiet"}:
         assert f"`--{option.replace('_', '-')}`" in page, option
+
+
+def test_every_option_of_the_page_is_on_its_page():
+    from dreamkit.cli import web
+
+    page = (ROOT / "docs" / "browser.md").read_text()
+    options = {name for command in (web.web, web.serve) for name in inspect.signature(command).parameters}
+    for option in options - {"folder", "quiet", "verbose"}:
+        assert f"--{'no-browser' if option == 'browser' else option}`" in page, option
 
 
 if __name__ == "__main__":
