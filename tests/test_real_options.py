@@ -130,7 +130,7 @@ def test_a_class_rises(nets):
 
 def test_lucid_raises_single_channels_further_than_the_default(nets):
     net, layer, higher = nets["inception5h"], "mixed4c", 0
-    chosen = range(0, 512, 32)
+    chosen = range(0, 512, 64)
     for channel in chosen:
         reached = []
         for recipe, steps in (("default", 32), ("lucid", 64)):  # the default passes through two octaves
@@ -140,5 +140,5 @@ def test_lucid_raises_single_channels_further_than_the_default(nets):
             (seen,) = net.activations([layer])(made[None].astype(np.float32))
             reached.append(seen[..., channel].mean())
         higher += reached[1] > reached[0]
-    assert len(chosen) == 16
-    assert higher >= 15
+    assert len(chosen) == 8
+    assert higher >= 7

@@ -35,7 +35,8 @@ test.skipIf(!folder)("steps", async () => {
   const ways: Record<string, () => Promise<Float32Array>> = {
     dreamkit: async () => {
       const goals = [{ layer, kind: "mean-square" as const, counts: null }];
-      return (await network.ascent(pixels, side, side, goals, [1], 0)).gradient;
+      const window = { height: side, width: side, values: pixels };
+      return (await network.ascent(window, { goals, pulls: [1], border: 0 })).gradient;
     },
     "tf.grad": async () => {
       const gradient = tf.tidy(() => tf.grad(objective)(tf.tensor4d(pixels, [1, side, side, 3])));

@@ -38,7 +38,7 @@ test("where memory runs out, tiles become smaller and the dream is that of small
   const short = Object.create(network, {
     ascent: {
       value: async (...given: Parameters<Network["ascent"]>) => {
-        if (given[1] * given[2] > 48 * 48) {
+        if (given[0].values.length > 48 * 48 * 3) {
           refused++;
           throw new RangeError("Array buffer allocation failed");
         }

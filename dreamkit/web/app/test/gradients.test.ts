@@ -37,9 +37,10 @@ describe.skipIf(!names.length).each(backends)("gradients on %s", (backend) => {
     const network = await networkIn(at);
     const known = json<Case>(`${at}/case.json`);
     const goals = known.goals.map((goal) => ({ ...goal, counts: null }));
-    const pixels = new Float32Array(bufferOf(`${at}/pixels.f32`));
+    const { height, width } = known;
+    const window = { height, width, values: new Float32Array(bufferOf(`${at}/pixels.f32`)) };
     const pulls = goals.map((_, i) => 1 / (known.mean_squares[i] || 1));
-    const seen = await network.ascent(pixels, known.height, known.width, goals, pulls, 0);
+    const seen = await network.ascent(window, { goals, pulls, border: 0 });
     network.dispose();
     expect(tf.memory().numTensors).toBe(before);
     const expected = new Float32Array(bufferOf(`${at}/gradient.f32`));

@@ -5,7 +5,7 @@
 
 import { roll } from "./draws";
 import * as masks from "./masks";
-import type { Goal, Network } from "./network";
+import type { Aim, Network } from "./network";
 import { normalise } from "./normalise";
 import { roundHalfEven, wrapped } from "./numbers";
 import { type Octave, octavesOf } from "./octaves";
@@ -98,6 +98,17 @@ function asksOf(network: Network, options: Options): Term[][] {
   });
 }
 
+/** What stays the same through the steps of an octave. */
+interface Stretch {
+  pixels: Picture;
+  octave: Octave;
+  /** Which entry of the schedule. */
+  entry: number;
+  options: Options;
+  /** Strengths of the mask at this size; null where the dream goes everywhere. */
+  region: Float32Array | null;
+}
+
 class Climber {
   tileSize: number;
   terms: Term[];
@@ -130,8 +141,9 @@ class Climber {
     const entry = Math.min(octave.number, this.asked.length - 1);
     this.terms = this.asked[entry];
     const region = this.mask && masks.at(this.mask, octave.height, octave.width).values;
+    const stretch: Stretch = { pixels, octave, entry, options, region };
     for (let step = 0; step < options.steps; step++) {
-      const direction = await this.direction(pixels, octave, step, entry, options, region);
+      const direction = await this.direction(stretch, step);
       this.move(pixels, direction.update, direction.rolled, region, options);
       const { pulled, weighed } = direction;
       const enough = options.max_objective !== null && weighed > options.max_objective;
@@ -160,17 +172,10 @@ class Climber {
 
   /** Where a step goes, in the frame of the rolled picture; it begins again with smaller tiles where memory
    * runs out. */
-  private async direction(
-    pixels: Picture,
-    octave: Octave,
-    step: number,
-    entry: number,
-    options: Options,
-    region: Float32Array | null,
-  ) {
+  private async direction(stretch: Stretch, step: number) {
     for (;;) {
       try {
-        return await this.directed(pixels, octave, step, entry, options, region);
+        return await this.directed(stretch, step);
       } catch (error) {
         const least = Math.max(this.minSize, LEAST_TILE);
         if (!isOutOfMemory(error)) throw error;
@@ -184,14 +189,7 @@ class Climber {
     }
   }
 
-  private async directed(
-    pixels: Picture,
-    octave: Octave,
-    step: number,
-    entry: number,
-    options: Options,
-    region: Float32Array | null,
-  ) {
+  private async directed({ pixels, octave, entry, options, region }: Stretch, step: number) {
     const cover: [Axis, Axis] = [
       split(octave.height, this.tileSize, this.minSize),
       split(octave.width, this.tileSize, this.minSize),
@@ -199,8 +197,10 @@ class Climber {
     const goals = this.asked[entry].map((term) => term.goal);
     const weights = this.asked[entry].map((term) => term.weight);
     const margin = options.smooth === "gaussian" ? REACH : 0;
-    const measured = (rolled: [number, number], pulls: number[]) =>
-      gradientOf(this.network, pixels, cover, rolled, goals, pulls, options.border, region, margin);
+    const measured = (rolled: [number, number], pulls: number[]) => {
+      const aim = { goals, pulls, border: options.border };
+      return gradientOf(this.network, pixels, cover, rolled, aim, region, margin);
+    };
     const pulls = this.pulls[entry] ?? balanced(this.asked[entry], (await measured([0, 0], weights)).meanSquares);
     this.pulls[entry] = pulls;
     const rolled = roll(this.seed, octave.number, step, [
@@ -252,23 +252,21 @@ async function gradientOf(
   pixels: Picture,
   [rows, columns]: [Axis, Axis],
   rolled: [number, number],
-  goals: Goal[],
-  pulls: number[],
-  border: number,
+  aim: Aim,
   region: Float32Array | null,
   margin: number,
 ) {
   const { height, width } = pixels;
   const gradient = new Float32Array(height * width * 3);
-  const objectives = goals.map(() => 0);
-  const meanSquares = goals.map(() => 0);
+  const objectives = aim.goals.map(() => 0);
+  const meanSquares = aim.goals.map(() => 0);
   let [tiles, computed] = [0, 0];
   for (const row of rows.spans) {
     for (const column of columns.spans) {
       const [top, left] = [row.start - rolled[0], column.start - rolled[1]];
       if (region && !anyWithin(region, height, width, top, left, row.core, column.core, margin)) continue;
       const window = windowOf(pixels, top, left, rows.window, columns.window);
-      const seen = await network.ascent(window, rows.window, columns.window, goals, pulls, border);
+      const seen = await network.ascent(window, aim);
       for (let y = 0; y < row.core; y++) {
         const from = y * columns.window * 3;
         gradient.set(
@@ -276,7 +274,7 @@ async function gradientOf(
           ((row.start + y) * width + column.start) * 3,
         );
       }
-      goals.forEach((_, i) => {
+      aim.goals.forEach((_, i) => {
         objectives[i] += seen.objectives[i];
         meanSquares[i] += seen.meanSquares[i];
       });
@@ -294,7 +292,7 @@ async function gradientOf(
 }
 
 /** A rectangle of a picture that goes on at its other sides. */
-function windowOf(pixels: Picture, top: number, left: number, height: number, width: number): Float32Array {
+function windowOf(pixels: Picture, top: number, left: number, height: number, width: number): Picture {
   const window = new Float32Array(height * width * 3);
   for (let y = 0; y < height; y++) {
     const line = wrapped(top + y, pixels.height) * pixels.width;
@@ -306,7 +304,7 @@ function windowOf(pixels: Picture, top: number, left: number, height: number, wi
       x += stretch;
     }
   }
-  return window;
+  return { height, width, values: window };
 }
 
 function anyWithin(

@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type Described, type Numbers, type Operation, operationsOf } from "./operations";
+import type { Picture } from "./resize";
 
 export interface Layer {
   name: string;
@@ -34,6 +35,15 @@ export interface Goal {
   counts: Float32Array | null;
 }
 
+/** What is raised, by how much, and at which activations. */
+export interface Aim {
+  goals: Goal[];
+  /** For each goal, what its objective is multiplied by. */
+  pulls: number[];
+  /** Activations at the edges of a map that are not raised. */
+  border: number;
+}
+
 export interface Ascent {
   /** `(height, width, 3)`. */
   gradient: Float32Array;
@@ -64,28 +74,16 @@ export class Network {
     return Math.max(min_size, ...[...layers].map((layer) => min_sizes[layer] ?? 1));
   }
 
-  /**
-   * The gradient of the pulled sum of `goals`, as dreamkit's `engine/steps.py` has them.
-   *
-   * @param pixels `(height, width, 3)`, 0 to 255.
-   * @param border activations at the edges of a map that are not raised.
-   */
-  async ascent(
-    pixels: Float32Array,
-    height: number,
-    width: number,
-    goals: Goal[],
-    pulls: number[],
-    border: number,
-  ): Promise<Ascent> {
-    const [gradient, seen] = this.gradient(pixels, height, width, goals, pulls, border);
+  /** The gradient of what `aim` raises, with respect to a window, as dreamkit's `engine/steps.py` has it. */
+  async ascent(window: Picture, aim: Aim): Promise<Ascent> {
+    const [gradient, seen] = this.gradient(window, aim);
     const [values, numbers] = await Promise.all([gradient.data(), seen.data()]);
     gradient.dispose();
     seen.dispose();
     return {
       gradient: values as Float32Array,
-      objectives: goals.map((_, i) => numbers[2 * i]),
-      meanSquares: goals.map((_, i) => numbers[2 * i + 1]),
+      objectives: aim.goals.map((_, i) => numbers[2 * i]),
+      meanSquares: aim.goals.map((_, i) => numbers[2 * i + 1]),
     };
   }
 
@@ -93,14 +91,7 @@ export class Network {
     for (const operation of this.operations) operation.dispose();
   }
 
-  private gradient(
-    pixels: Float32Array,
-    height: number,
-    width: number,
-    goals: Goal[],
-    pulls: number[],
-    border: number,
-  ): [tf.Tensor4D, tf.Tensor1D] {
+  private gradient(window: Picture, { goals, pulls, border }: Aim): [tf.Tensor4D, tf.Tensor1D] {
     const wanted = goals.map((goal) => this.activations.get(goal.layer)!);
     const operations = this.operations.slice(0, Math.max(...wanted));
     const needed = new Set(wanted);
@@ -109,7 +100,7 @@ export class Network {
     }
     tf.engine().startScope();
     try {
-      const values: tf.Tensor4D[] = [tf.tensor4d(pixels, [1, height, width, 3])];
+      const values: tf.Tensor4D[] = [tf.tensor4d(window.values, [1, window.height, window.width, 3])];
       operations.forEach((operation, i) => {
         if (needed.has(i + 1)) values[i + 1] = operation.forward(operation.inputs.map((input) => values[input]));
       });

@@ -7,7 +7,7 @@ import { load } from "../engine/model";
 import type { Network } from "../engine/network";
 import type { Options } from "../engine/recipe";
 import { Refused } from "../engine/refused";
-import { type Picture, resized } from "../engine/resize";
+import type { Picture } from "../engine/resize";
 import { start } from "./backends";
 import type { Answer, Asked, Finished, Moment, Pixels, Task } from "./protocol";
 
@@ -239,12 +239,12 @@ async function thumbnail(number: number, options: Options, side: number): Promis
 async function trial(number: number, side: number): Promise<void> {
   const within = opened();
   const values = Float32Array.from(noise(0n, side, side, "clouds"));
-  const picture: Picture = resized({ height: side, width: side, values }, side, side);
+  const picture: Picture = { height: side, width: side, values };
   const goals = [{ layer: within.layers[within.layers.length - 1].name, kind: "mean-square" as const, counts: null }];
   let took = Infinity;
   for (let turn = 0; turn < 3; turn++) {
     const began = performance.now();
-    await within.ascent(picture.values, side, side, goals, [1], 0);
+    await within.ascent(picture, { goals, pulls: [1], border: 0 });
     if (turn) took = Math.min(took, performance.now() - began);
   }
   say(number, { kind: "timed", milliseconds: took });
