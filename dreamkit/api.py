@@ -364,7 +364,7 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
 
     config, picture, guide = gathered.config, gathered.picture, gathered.guide
     masks = gathered.masks
-    photo, pictures = _for_the_engine(gathered)
+    photo, pictures = for_the_engine(gathered)
     alpha = None if picture is None else picture.alpha
 
     def finish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -398,6 +398,13 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
     return Dream(finish(outcome.pixels), recipe, None if picture is None else picture.profile)
 
 
+def dreamed(pixels: NDArray[np.uint8], told: Sequence[Part], config: DreamConfig) -> NDArray[np.uint8]:
+    """Dreams pixels, uint8 `(height, width, 3)`, as they are: a frame of something larger."""
+    from dreamkit.engine.dream import dream as run
+
+    return run(pixels, told, config).pixels
+
+
 def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
     """What `make` of the same would do and take.
 
@@ -406,11 +413,11 @@ def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
     """
     from dreamkit.engine.dream import planned as plan_of
 
-    photo, pictures = _for_the_engine(gathered)
+    photo, pictures = for_the_engine(gathered)
     return plan_of(photo, told, gathered.config, **pictures)
 
 
-def _for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+def for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """The photograph or noise, uint8 `(height, width, 3)`, and the engine's `guide` and `regions`."""
     from dreamkit.engine import draws
 

@@ -31,6 +31,7 @@ _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
     ".tif": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
     ".tiff": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
 }
+SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"))  # of pictures that are written
 PARTIAL = ".dreamkit-"  # how the name of a file begins while it is written
 _reading = threading.RLock()
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk
@@ -181,10 +182,10 @@ def strengths(mask: Picture) -> NDArray[np.uint8]:
     return np.asarray(np.rint(grey * (mask.alpha / 255.0)), np.uint8)
 
 
-def to_png(grey: NDArray[np.uint8]) -> bytes:
-    """Grey levels `(height, width)` as a PNG file."""
+def to_png(pixels: NDArray[np.uint8], *, quick: bool = False) -> bytes:
+    """Grey levels `(height, width)` or colours `(height, width, 3)` as a PNG file."""
     encoded = io.BytesIO()
-    Image.fromarray(grey).save(encoded, format="PNG")
+    Image.fromarray(pixels).save(encoded, format="PNG", compress_level=1 if quick else 6)
     return encoded.getvalue()
 
 
@@ -195,10 +196,22 @@ def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = 
         ImageError: an unknown ending, a missing or read-only folder, an existing file without
             `overwrite`, or a side that the format cannot hold.
     """
+    if path.suffix.lower() not in _FORMATS and not os.path.isdir(path):
+        raise ImageError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(_FORMATS)}")
+    check_place(path, overwrite=overwrite)
+    longest = _FORMATS[path.suffix.lower()][1]
+    if size is not None and max(size) > longest:
+        raise ImageError(f"{path} cannot hold {size[1]} x {size[0]} pixels, only {longest} a side; use .png")
+
+
+def check_place(path: Path, *, overwrite: bool) -> None:
+    """Makes sure that a file can be written to `path`.
+
+    Raises:
+        ImageError: a missing or read-only folder, or an existing file without `overwrite`.
+    """
     if os.path.isdir(path):
         raise ImageError(f"{path} is a folder; give a file name in it")
-    if path.suffix.lower() not in _FORMATS:
-        raise ImageError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(_FORMATS)}")
     if not os.path.isdir(path.parent):
         raise ImageError(f"the folder {path.parent} does not exist; create it or choose another")
     try:
@@ -211,9 +224,6 @@ def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = 
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite")
     if not os.access(path.parent, os.W_OK):
         raise ImageError(f"the folder {path.parent} may not be written to; choose another")
-    longest = _FORMATS[path.suffix.lower()][1]
-    if size is not None and max(size) > longest:
-        raise ImageError(f"{path} cannot hold {size[1]} x {size[0]} pixels, only {longest} a side; use .png")
 
 
 def free_name(stem: str, suffix: str = ".png") -> Path:
@@ -272,7 +282,7 @@ def put(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            _move(partial, path, overwrite=overwrite)
+            move(partial, path, overwrite=overwrite)
         finally:
             with suppress(FileNotFoundError):
                 partial.unlink()
@@ -407,7 +417,7 @@ def _metadata(name: str, recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {"exif": exif}
 
 
-def _move(partial: Path, path: Path, *, overwrite: bool) -> None:
+def move(partial: Path, path: Path, *, overwrite: bool) -> None:
     """Puts `partial` in place in one step. Without `overwrite`, a file that came meanwhile is kept."""
     if overwrite:
         partial.replace(path)

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dreamkit.cli import atlas, compare, convert, dream, models, recipes, terminal, web
+from dreamkit.cli import atlas, compare, convert, dream, film, models, recipes, terminal, web
 from dreamkit.errors import DreamkitError
 from dreamkit.version import __version__
 
@@ -61,6 +61,8 @@ for _function in (
     dream.dream,
     dream.redo,
     recipes.recipes,
+    film.zoom,
+    film.film,
     atlas.atlas,
     compare.compare,
     web.serve,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,12 +20,15 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 
 if TYPE_CHECKING:
     from dreamkit import api
+    from dreamkit.engine.dream import Step
     from dreamkit.ingredients import Ingredients
+    from dreamkit.video import Writer
 
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
     "--model inception_v3 has the classic look, for one download of 88 MB"
 )
+_HELD = 30  # frames of a recording that show the finished dream
 _SIZE = "{1}x{0}".format(*config.default("size"))
 _SHOWN = {
     "layers": "the model's own",
@@ -55,7 +59,7 @@ _Output = Annotated[
         help="Where to write: .png, .jpg, .webp or .tiff. Default: IMAGE.dream.png in this folder.",
     ),
 ]
-_Models = Annotated[
+Models = Annotated[
     list[str] | None,
     typer.Option(
         "-m",
@@ -66,7 +70,7 @@ _Models = Annotated[
         show_default=False,
     ),
 ]
-_Weights = Annotated[
+Weights = Annotated[
     list[str] | None,
     typer.Option(
         "-w",
@@ -90,9 +94,9 @@ _Masks = Annotated[
         show_default=False,
     ),
 ]
-_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")]
-_Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")]
-_Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")]
 
 
 def dream(
@@ -114,8 +118,8 @@ def dream(
             "given here go before its own.",
         ),
     ] = None,
-    model: _Models = None,
-    weights: _Weights = None,
+    model: Models = None,
+    weights: Weights = None,
     layers: Annotated[list[str] | None, option("layers", "-l", "--layers", "--output-layers")] = None,
     classes: Annotated[
         list[str] | None,
@@ -163,15 +167,23 @@ def dream(
     ] = None,
     noise: Annotated[str | None, option("noise", "--noise")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="PATH",
+            help="Also write a film of the dream as it grows, a frame a step: .mp4, .webm, .gif or .webp.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run", help="Say what would be done, octaves, tiles, memory and time, and dream nothing."
         ),
     ] = False,
-    overwrite: _Overwrite = False,
-    quiet: _Quiet = False,
-    verbose: _Verbose = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Dream a photograph, or noise.
 
@@ -189,7 +201,7 @@ def dream(
     terms = [*(layers or []), *({"class": label} for label in classes or [])]
     given |= {"layers": tuple(terms)} if terms else {}
     given |= {"unit": _unit(unit)} if unit is not None else {}
-    given |= {"size": _size(size)} if size is not None else {}
+    given |= {"size": size_of(size)} if size is not None else {}
     given |= {"max_memory": _megabytes(max_memory)} if max_memory is not None else {}
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     config.DreamConfig.of(**given)
@@ -197,7 +209,7 @@ def dream(
 
     found = recipes.find(recipe) if recipe is not None else None
     own = weights_by_model(weights)
-    shares, given = api.cast(found, _shares(model), given, weights=own)
+    shares, given = api.cast(found, shares_of(model), given, weights=own)
     options = found.config(**given) if found else config.DreamConfig.of(**given)
     with terminal.own_lines_only(verbose=verbose):
         gathered = ingredients.gather(image, options, shares, found, guide=guide, mask=_masks(mask))
@@ -205,8 +217,12 @@ def dream(
             _tell_plan(gathered, own, quiet=quiet)
             return
         path = _output(image, output, gathered, "dream", overwrite=overwrite)
+        if record is not None:
+            from dreamkit import video
+
+            video.check_output(record, overwrite=overwrite)
         said = _BY_DEFAULT if model is None and found is None else ""
-        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, said=said)
+        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, said=said, record=record)
 
 
 def redo(
@@ -218,13 +234,13 @@ def redo(
         ),
     ] = None,
     output: _Output = None,
-    model: _Models = None,
-    weights: _Weights = None,
+    model: Models = None,
+    weights: Weights = None,
     guide: _Guide = None,
     mask: _Masks = None,
-    overwrite: _Overwrite = False,
-    quiet: _Quiet = False,
-    verbose: _Verbose = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Dream a dream again, from the recipe that it carries: the same bytes, or another photograph.
 
@@ -235,7 +251,7 @@ def redo(
     found = recipes.of_picture(dreamed)
     own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose):
-        gathered = api.gather_again(found, image, _shares(model), guide=guide, mask=_masks(mask))
+        gathered = api.gather_again(found, image, shares_of(model), guide=guide, mask=_masks(mask))
         path = _output(dreamed, output, gathered, "redo", overwrite=overwrite)
         check = partial(api.differences, found)
         _make(gathered, own, path, overwrite=overwrite, quiet=quiet, check=check)
@@ -271,6 +287,7 @@ def _make(
     overwrite: bool,
     quiet: bool,
     said: str = "",
+    record: Path | None = None,
     check: Callable[[Any], None] | None = None,
 ) -> None:
     """Dreams, writes and tells."""
@@ -294,9 +311,11 @@ def _make(
             if check is not None:
                 check(told)
             meter.doing(f"preparing {names}")
-            result = api.make(gathered, told, meter.step)
-            meter.doing("writing")
-            written = save(result)
+            with _recorded(record, gathered, meter.step, overwrite=overwrite) as recording:
+                result = api.make(gathered, told, recording.step)
+                meter.doing("writing")
+                written = save(result)
+                recording.end(result.pixels)
     except Interrupted as interrupted:
         if interrupted.pixels is None:
             raise
@@ -308,8 +327,47 @@ def _make(
     if not quiet:
         height, width = result.pixels.shape[:2]
         typer.echo(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
+        if record is not None:
+            typer.echo(f"wrote {record}")
         if said:
             typer.echo(said, err=True)
+
+
+class _Recording:
+    """Hears of steps, and makes frames of them where there is a film."""
+
+    def __init__(self, on_step: Callable[[Step], None], film: Writer | None, size: tuple[int, int]) -> None:
+        self._on_step, self._film, self._size = on_step, film, size
+
+    def step(self, step: Step) -> None:
+        """As `api.make` calls it."""
+        self._on_step(step)
+        if self._film is not None:
+            from dreamkit.engine.resize import resize
+
+            pixels = step.pixels if step.size == self._size else resize(step.pixels, self._size)
+            self._film.add(pixels.clip(0, 255).round().astype("uint8"))
+
+    def end(self, pixels: Any) -> None:
+        """The finished dream, for a second."""
+        if self._film is not None:
+            for _ in range(_HELD):
+                self._film.add(pixels[..., :3])
+
+
+@contextmanager
+def _recorded(
+    path: Path | None, gathered: Ingredients, on_step: Callable[[Step], None], *, overwrite: bool
+) -> Iterator[_Recording]:
+    """A film of the dream at `path`, or none."""
+    height, width = gathered.config.size if gathered.picture is None else gathered.picture.pixels.shape[:2]
+    if path is None:
+        yield _Recording(on_step, None, (height, width))
+        return
+    from dreamkit.video import Writer
+
+    with Writer(path, (height, width), overwrite=overwrite) as film:
+        yield _Recording(on_step, film, (height, width))
 
 
 def _tell_plan(gathered: Ingredients, weights: str | Mapping[str, str] | None, *, quiet: bool) -> None:
@@ -348,7 +406,7 @@ def _megabytes(text: str) -> int | None:
     return round(float(number) * (1000 if unit.startswith("G") else 1))
 
 
-def _shares(models: list[str] | None) -> tuple[Any, ...]:
+def shares_of(models: list[str] | None) -> tuple[Any, ...]:
     """`NAME` or `NAME=WEIGHT` as shares."""
     from dreamkit.recipes import Share
 
@@ -408,7 +466,7 @@ def _image(pictures: list[str], image_filepath: str | None, layers: list[str] | 
     return image_filepath if image_filepath is not None else next(iter(pictures), None)
 
 
-def _size(text: str | None) -> tuple[int, int] | None:
+def size_of(text: str | None) -> tuple[int, int] | None:
     """`N` or `WxH` as height and width."""
     if text is None:
         return None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dreamkit.atlas import Progress as CellProgress
     from dreamkit.engine.dream import Step
+    from dreamkit.zoom import Progress as FrameProgress
 
 _verbose = False
 
@@ -159,6 +160,13 @@ class Meter:
                 f"octave {step.octave}/{step.octaves} ({width} x {height}): objective {step.objective:.3g}",
                 err=True,
             )
+
+    def frame(self, progress: FrameProgress) -> None:
+        """Hears of a frame of a film; elsewhere than on a screen, of ten and a hundred and so on."""
+        done, total = progress.done, progress.total
+        self._show(f"frame {done}/{total}", total=total, completed=done, note=str(progress.path))
+        if self._lines and (done in (1, total) or done % max(10, total // 10) == 0):
+            typer.echo(f"frame {done}/{total}: {progress.path}", err=True)
 
     def cell(self, progress: CellProgress) -> None:
         """Hears of an atlas: one bar for all of it, or a line for each cell that is finished."""

@@ -13,7 +13,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.dream import weights_by_model
+from dreamkit.cli.dream import Overwrite, Quiet, Verbose, Weights, weights_by_model
 from dreamkit.errors import ConfigError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -44,12 +44,6 @@ _Recipe = Annotated[
     str | None,
     typer.Option("-r", "--recipe", metavar="NAME|FILE", help="What the page dreams by, until it is changed."),
 ]
-_Weights = Annotated[
-    list[str] | None,
-    typer.Option(
-        "-w", "--weights", metavar="PATH|NAME=PATH", help="A weights file, instead of fetching one."
-    ),
-]
 _Dtype = Annotated[
     str,
     typer.Option(
@@ -57,8 +51,6 @@ _Dtype = Annotated[
         help="What weights are written as: float32, or float16, half as large and a little less exact.",
     ),
 ]
-_Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")]
-_Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")]
 
 
 def web(
@@ -68,11 +60,11 @@ def web(
     model: _Models = None,
     layers: _Layers = None,
     recipe: _Recipe = None,
-    weights: _Weights = None,
+    weights: Weights = None,
     dtype: _Dtype = "float32",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a site that is there.")] = False,
-    quiet: _Quiet = False,
-    verbose: _Verbose = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write a page that dreams in the browser, with its networks: files that any static server can serve.
 
@@ -98,14 +90,14 @@ def serve(
     model: _Models = None,
     layers: _Layers = None,
     recipe: _Recipe = None,
-    weights: _Weights = None,
+    weights: Weights = None,
     dtype: _Dtype = "float32",
     port: Annotated[int, typer.Option("--port", help="0 for any that is free.", min=0, max=65535)] = 8765,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
-    quiet: _Quiet = False,
-    verbose: _Verbose = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Dream in the browser: serve the page to this machine, until Ctrl-C.
 

@@ -20,13 +20,14 @@ from typing import Any
 
 from dreamkit import images
 from dreamkit.config import DreamConfig, number, option_names, quoted
+from dreamkit.config import plain as plain_value
 from dreamkit.errors import ConfigError, RecipeError, did_you_mean, first_line, shown
 from dreamkit.version import __version__
 
 _VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")
 _MOST_BYTES = 1 << 20  # of a recipe's file
 _DEEP = re.compile(r"""(?<![\w-])(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){16}""")
-_KEYS = ("description", "model", "models", "guide", "mask")  # beside the options
+_KEYS = ("description", "model", "models", "guide", "mask", "timeline")  # beside the options
 _MODEL_KEYS = ("name", "weight", "layers")
 
 
@@ -79,6 +80,7 @@ class Recipe:
         folder: where files that it names lie; None where they are not to be looked for.
         versions: what the dream was made with.
         built_in: whether it came with dreamkit.
+        timeline: of a film: tables with `at`, a share of it from 0 to 1, and options of `schedule`.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Recipe:
     folder: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     built_in: bool = False
+    timeline: tuple[Mapping[str, Any], ...] = ()
 
     def config(self, **options: Any) -> DreamConfig:
         """The recipe's options with `options` put over them, and over those of its schedule's octaves."""
@@ -124,6 +127,8 @@ class Recipe:
                 | ({} if share.layers is None else {"layers": share.layers})
                 for share in self.shares
             ]
+        if self.timeline:
+            table["timeline"] = [plain_value(dict(entry)) for entry in self.timeline]
         comments = [f"# The {what} came from memory; give it with --{what} FILE.\n" for what in lost]
         # A file's name may hold what no text can.
         return "".join([*comments, tomli_w.dumps(table)]).encode("utf-8", "replace").decode()
@@ -276,9 +281,27 @@ def _of_toml(text: str, name: str) -> Recipe:
             description=_description(table),
             guide=File(_plain_name(table["guide"], "guide")) if "guide" in table else None,
             masks=masks,
+            timeline=_timeline(table.get("timeline", [])),
         )
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
+
+
+def _timeline(given: Any) -> tuple[dict[str, Any], ...]:
+    """Entries of a timeline, checked, in the order of their places."""
+    if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
+        raise ConfigError("timeline is no list of tables; write [[timeline]] and at = 0.5 below it")
+    entries = []
+    for entry in given:
+        share = number(entry.get("at"), whole=False)
+        if share is None or not 0 <= share <= 1:
+            raise ConfigError(
+                f"timeline has at = {quoted(entry.get('at'))}; it takes a share of the film, 0 to 1"
+            )
+        options = {key: value for key, value in entry.items() if key != "at"}
+        (checked,) = DreamConfig.of(None, schedule=[options]).schedule
+        entries.append({"at": share, **checked})
+    return tuple(sorted(entries, key=lambda entry: entry["at"]))
 
 
 def _description(table: Mapping[str, Any]) -> str:

@@ -1,0 +1,272 @@
+"""`dreamkit zoom` and `dreamkit film`."""
+
+from __future__ import annotations
+
+import re
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamkit import config
+from dreamkit.cli import terminal
+from dreamkit.cli.dream import (
+    Models,
+    Overwrite,
+    Quiet,
+    Verbose,
+    Weights,
+    option,
+    shares_of,
+    size_of,
+    weights_by_model,
+)
+from dreamkit.config import quoted
+from dreamkit.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from dreamkit.config import DreamConfig
+    from dreamkit.recipes import Recipe, Share
+
+_Output = Annotated[
+    Path,
+    typer.Option("-o", "--output", metavar="PATH", help="The film: .mp4, .webm, .gif or .webp."),
+]
+_Recipe = Annotated[
+    str | None,
+    typer.Option("-r", "--recipe", metavar="NAME|FILE", help="A recipe, as `dreamkit dream` takes it."),
+]
+_Preview = Annotated[
+    int | None,
+    typer.Option(
+        "--preview", metavar="N", help="Make a film of the first N frames; the next run goes on.", min=1
+    ),
+]
+_Fps = Annotated[
+    str | None, typer.Option("--fps", help="Frames a second, such as 30 or 24000/1001. Default: 30.")
+]
+_Steps = Annotated[
+    int | None,
+    typer.Option("--frame-steps", help="Steps of each frame after the first. Default: a quarter.", min=1),
+]
+
+
+def zoom(
+    output: _Output,
+    image: Annotated[
+        str | None, typer.Argument(metavar="IMAGE", help="Where it begins. Without one, in noise.")
+    ] = None,
+    recipe: _Recipe = None,
+    model: Models = None,
+    weights: Weights = None,
+    layers: Annotated[list[str] | None, option("layers", "-l", "--layers")] = None,
+    frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = 300,
+    fps: _Fps = None,
+    zoom: Annotated[
+        float, typer.Option("--zoom", help="How much larger each frame is, 0.5 to 2; below 1 it moves away.")
+    ] = 1.04,
+    rotate: Annotated[
+        float, typer.Option("--rotate", help="Degrees that each frame is turned by, clockwise.")
+    ] = 0.0,
+    center: Annotated[
+        str | None,
+        typer.Option(
+            "--center", metavar="X,Y", help="What it moves to, in shares of the picture. Default: 0.5,0.5."
+        ),
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
+    frame_steps: _Steps = None,
+    frame_octaves: Annotated[
+        int | None,
+        typer.Option("--frame-octaves", help="Octaves of each frame after the first. Default: 3.", min=1),
+    ] = None,
+    octaves: Annotated[int | None, option("octaves", "--octaves")] = None,
+    steps: Annotated[int | None, option("steps", "--steps")] = None,
+    step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
+    seed: Annotated[int | None, option("seed", "--seed")] = None,
+    max_size: Annotated[int | None, option("max_size", "--max-size")] = None,
+    size: Annotated[str | None, option("size", "--size")] = None,
+    preview: _Preview = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Dream an endless zoom: each frame is dreamed from a closer look at the last.
+
+    Broken off at any moment, the same command goes on from the last finished frame.
+
+    dreamkit zoom photo.jpg -o zoom.mp4 --frames 300 --rotate 1
+    """
+    started = time.monotonic()
+    given = _given(
+        layers=layers, octaves=octaves, steps=steps, step_size=step_size, seed=seed, max_size=max_size
+    )
+    given |= {"size": size_of(size)} if size is not None else {}
+    config.DreamConfig.of(**given)
+    from dreamkit import ingredients, video
+    from dreamkit import zoom as zooms
+
+    flight = zooms.Flight(
+        frames=frames,
+        rate=_rate(fps),
+        zoom=zoom,
+        rotate=rotate,
+        center=_center(center),
+        steps=frame_steps,
+        octaves=frame_octaves,
+        loop=loop,
+    )
+    video.check_output(output, overwrite=overwrite)
+    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        shares, options, found = _cast(recipe, model, given, weights)
+        gathered = ingredients.gather(image, options, shares, found)
+        parts = _loaded(shares, weights, meter)
+        zooms.make(
+            gathered,
+            parts,
+            output,
+            flight,
+            timeline=found.timeline if found else (),
+            preview=preview,
+            overwrite=overwrite,
+            on_frame=meter.frame,
+        )
+    if not quiet:
+        typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
+
+
+def film(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILM", help="A film, a folder of numbered pictures, or a pattern: 'f/*.png'."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="The film: .mp4, .webm, .gif, .webp, or a folder for its frames.",
+        ),
+    ],
+    recipe: _Recipe = None,
+    model: Models = None,
+    weights: Weights = None,
+    layers: Annotated[list[str] | None, option("layers", "-l", "--layers")] = None,
+    blend: Annotated[
+        float,
+        typer.Option("--blend", help="How much of the last frame's dream each frame begins with, 0 to 0.95."),
+    ] = 0.8,
+    flow: Annotated[
+        str,
+        typer.Option("--flow", help="on: the dream moves along with the picture; off: it stays where it is."),
+    ] = "on",
+    every: Annotated[
+        int,
+        typer.Option(
+            "--every", metavar="N", help="Dream one frame of N; through the others it is moved along."
+        ),
+    ] = 1,
+    frame_steps: _Steps = None,
+    fps: _Fps = None,
+    octaves: Annotated[int | None, option("octaves", "--octaves")] = None,
+    steps: Annotated[int | None, option("steps", "--steps")] = None,
+    step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
+    seed: Annotated[int | None, option("seed", "--seed")] = None,
+    preview: _Preview = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Dream a film, so that what is dreamed sticks to what moves. Sound and times are kept.
+
+    Broken off at any moment, the same command goes on from the last finished frame.
+
+    dreamkit film in.mp4 -o out.mp4 --layers mixed3
+    """
+    started = time.monotonic()
+    given = _given(layers=layers, octaves=octaves, steps=steps, step_size=step_size, seed=seed)
+    config.DreamConfig.of(**given)
+    if flow not in ("on", "off"):
+        raise ConfigError(f"--flow is {quoted(flow)}; choose on or off")
+    from dreamkit import film as films
+    from dreamkit import video
+
+    cut = films.Cut(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
+    video.check_output(output, overwrite=overwrite)
+    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        meter.doing(f"reading {source}")
+        clip = video.clip(source, _rate(fps))
+        if clip.is_film and fps is not None:
+            raise UsageError("--fps is for numbered pictures; a film has its own")
+        shares, options, found = _cast(recipe, model, given, weights)
+        parts = _loaded(shares, weights, meter)
+        films.make(
+            clip,
+            parts,
+            options,
+            output,
+            cut,
+            timeline=found.timeline if found else (),
+            preview=preview,
+            overwrite=overwrite,
+            on_frame=meter.frame,
+        )
+    if not quiet:
+        typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    given = {name: value for name, value in options.items() if value is not None}
+    return given | ({"layers": tuple(given["layers"])} if "layers" in given else {})
+
+
+def _cast(
+    recipe: str | None, model: list[str] | None, given: dict[str, Any], weights: list[str] | None
+) -> tuple[tuple[Share, ...], DreamConfig, Recipe | None]:
+    """Who dreams, and how."""
+    from dreamkit import api, recipes
+
+    found = recipes.find(recipe) if recipe is not None else None
+    shares, options = api.cast(found, shares_of(model), given, weights=weights_by_model(weights))
+    return shares, found.config(**options) if found else config.DreamConfig.of(**options), found
+
+
+def _loaded(shares: tuple[Share, ...], weights: list[str] | None, meter: terminal.Meter) -> Any:
+    from dreamkit import api
+
+    meter.doing("loading " + " and ".join(str(share.model) for share in shares))
+    return api.parts(shares, weights_by_model(weights), progress=meter.download)
+
+
+def _rate(text: str | None) -> Fraction:
+    """Frames a second."""
+    from dreamkit.video import RATE
+
+    if text is None:
+        return RATE
+    if not re.fullmatch(r"\d{1,6}(/\d{1,6}|\.\d{1,6})?", text) or not (rate := _fraction(text)):
+        raise ConfigError(f"--fps is {quoted(text)}; write frames a second, such as 30, 23.976 or 24000/1001")
+    return rate
+
+
+def _fraction(text: str) -> Fraction | None:
+    try:
+        return Fraction(text)
+    except ZeroDivisionError:
+        return None
+
+
+def _center(text: str | None) -> tuple[float, float]:
+    """Two shares."""
+    if text is None:
+        return 0.5, 0.5
+    try:
+        across, down = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--center is {quoted(text)}; write two shares, such as 0.5,0.3") from None
+    return across, down

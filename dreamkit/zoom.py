@@ -1,0 +1,223 @@
+"""The endless zoom: a dream of what the dream before was, moved into a little (google/deepdream, 2015)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit import api, tone, video
+from dreamkit import timeline as timelines
+from dreamkit.config import DreamConfig, plain
+from dreamkit.errors import ConfigError, Interrupted
+from dreamkit.ingredients import Ingredients
+from dreamkit.timeline import Timeline
+from dreamkit.video import RATE
+from dreamkit.work import Work, check_room
+
+if TYPE_CHECKING:
+    from dreamkit.engine.asked import Part
+
+_FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
+_OCTAVES = 3  # that a frame passes through: what is larger, it has from the frame before
+_MOST_FRAMES = 1_000_000
+_BLENDED = 0.2  # of a loop, in which its end becomes its beginning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flight:
+    """How a zoom moves.
+
+    Attributes:
+        frames: how many there are.
+        rate: frames a second.
+        zoom: how much larger a frame shows what the one before showed; below 1, it moves away.
+        rotate: degrees that a frame is turned by, clockwise.
+        center: what it moves to, as shares of the width and the height.
+        steps, octaves: of each frame but the first, which is dreamed in full; None for what suits.
+        loop: whether the last frame leads to the first.
+
+    Raises:
+        ConfigError: a value makes no sense.
+    """
+
+    frames: int = 300
+    rate: Fraction = RATE
+    zoom: float = 1.04
+    rotate: float = 0.0
+    center: tuple[float, float] = (0.5, 0.5)
+    steps: int | None = None
+    octaves: int | None = None
+    loop: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("frames", 1, _MOST_FRAMES),
+            ("rate", Fraction(1, 100), 1000),
+            ("zoom", 0.5, 2.0),
+            ("rotate", -180, 180),
+        ):
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise ConfigError(
+                    f"{name} is {value}; it takes a number from {float(least):g} to {float(most):g}"
+                )
+        if not all(0 <= share <= 1 for share in self.center):
+            raise ConfigError(f"center is {self.center}; it takes two shares of the picture, each 0 to 1")
+        if self.loop and self.frames < 10:
+            raise ConfigError(f"a loop of {self.frames} frames is too short to blend; take 10 or more")
+
+    @property
+    def blended(self) -> int:
+        """Frames beyond the last that a loop is blended with."""
+        return max(1, round(_BLENDED * self.frames)) if self.loop else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What `on_frame` hears after each frame.
+
+    Attributes:
+        done, total: frames that are finished, and how many there will be.
+        path: of the newest.
+    """
+
+    done: int
+    total: int
+    path: Path
+
+
+def make(
+    gathered: Ingredients,
+    parts: Sequence[Part],
+    output: Path,
+    flight: Flight | None = None,
+    *,
+    timeline: Timeline = (),
+    preview: int | None = None,
+    overwrite: bool = False,
+    on_frame: Callable[[Progress], None] | None = None,
+) -> None:
+    """Dreams a zoom into `output`: MP4, WebM, GIF or WebP.
+
+    Finished frames lie in the folder `OUTPUT.work` until the film is whole, so that what was broken off goes
+    on. A frame is dreamed from the one before, which is resampled by a windowed sinc (Lanczos, 8 x 8) and
+    brought back to the tone of the first dream, so that nothing drifts.
+
+    Args:
+        gathered, parts: as `api.make` takes them.
+        output: the film.
+        flight: how it moves.
+        timeline: what changes along the way, as a recipe has it.
+        preview: make a film of only so many frames; the next run goes on from them.
+        overwrite: whether a film that is there, and frames of another, are given up.
+        on_frame: hears of each frame.
+
+    Raises:
+        VideoError, ImageError, WorkError: it cannot be written.
+        Interrupted: Ctrl-C; the same call goes on.
+    """
+    flight = flight or Flight()
+    video.check_output(output, overwrite=overwrite)
+    photo, _ = api.for_the_engine(gathered)
+    size = photo.shape[0], photo.shape[1]
+    total = flight.frames + flight.blended if preview is None else min(preview, flight.frames)
+    folder = output.with_name(f"{output.name}.work")
+    check_room(folder, total, size)
+    work = Work(folder, _identity(gathered, parts, flight, size, timeline), overwrite=overwrite)
+    try:
+        for number in range(len(work), total):
+            share = min(1.0, number / max(1, flight.frames - 1))
+            cast, config = timelines.at(timeline, share, parts, gathered.config)
+            work.put(number, _frame(work, number, replace(gathered, config=config), cast, flight))
+            if on_frame is not None:
+                on_frame(Progress(number + 1, total, work.path(number)))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted after {len(work)} of {total} frames; the same command goes on"
+        ) from None
+    with video.Writer(output, size, flight.rate, overwrite=overwrite) as film:
+        for number in range(flight.frames if preview is None else total):
+            film.add(_shown(work, number, flight if preview is None else replace(flight, loop=False)))
+    if preview is None:
+        work.done()
+
+
+def _frame(
+    work: Work, number: int, gathered: Ingredients, parts: Sequence[Part], flight: Flight
+) -> NDArray[np.uint8]:
+    """Frame `number`, made of the one before."""
+    if number == 0:
+        return api.make(gathered, parts).pixels[..., :3]
+    first = tone.of(work.get(0))
+    moved = np.rint(tone.held(moved_into(work.get(number - 1), flight), first)).astype(np.uint8)
+    config = of_a_frame(gathered.config, flight, number)
+    dreamed = api.dreamed(moved, parts, config)
+    return np.rint(tone.held(dreamed.astype(np.float32), first)).astype(np.uint8)
+
+
+def of_a_frame(config: DreamConfig, flight: Flight, number: int) -> DreamConfig:
+    """The options of a frame after the first. Its jitter is another one than the last frame's."""
+    octaves = flight.octaves or min(_OCTAVES, config.octaves or _OCTAVES)
+    steps = flight.steps or math.ceil(config.steps / _FEWER)
+    seed = (config.seed + number) % 2**64
+    return replace(config, octaves=octaves, first_octave=None, steps=steps, seed=seed, schedule=())
+
+
+def moved_into(pixels: NDArray[np.uint8], flight: Flight) -> NDArray[np.float32]:
+    """`pixels` a frame later, before they are dreamed; float32, 0 to 255. Beyond an edge lies its mirror."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    middle = flight.center[0] * (width - 1), flight.center[1] * (height - 1)
+    matrix = cv2.getRotationMatrix2D(middle, -flight.rotate, flight.zoom)
+    moved = cv2.warpAffine(
+        pixels.astype(np.float32),
+        matrix,
+        (width, height),
+        flags=cv2.INTER_LANCZOS4,
+        borderMode=cv2.BORDER_REFLECT_101,
+    )
+    return np.clip(moved, 0, 255)  # Lanczos overshoots
+
+
+def _shown(work: Work, number: int, flight: Flight) -> NDArray[np.uint8]:
+    """A frame as the film shows it: the first of a loop come out of those that would follow its last."""
+    frame = work.get(number)
+    if number >= flight.blended:
+        return frame
+    share = np.float32(number / flight.blended)
+    after = work.get(flight.frames + number).astype(np.float32)
+    return np.rint((1 - share) * after + share * frame).astype(np.uint8)
+
+
+def _identity(
+    gathered: Ingredients,
+    parts: Sequence[Part],
+    flight: Flight,
+    size: tuple[int, int],
+    timeline: Timeline,
+) -> Mapping[str, Any]:
+    """Everything that frames depend on. How fast they pass changes none of them, and how many there are only
+    those of a timeline."""
+    picture = gathered.picture
+    return {
+        "what": "zoom",
+        "options": gathered.config.to_dict(),
+        "models": [
+            [part.network.provider.name, part.network.digest, part.weight, plain(part.layers)]
+            for part in parts
+        ],
+        "photograph": picture and picture.sha256,
+        "masks": {name: mask.sha256 for name, mask in gathered.masks.items()},
+        "guide": gathered.guide and gathered.guide.sha256,
+        "size": list(size),
+        "timeline": [flight.frames, *map(plain, timeline)] if timeline else [],
+        "flight": [flight.zoom, flight.rotate, list(flight.center), flight.steps, flight.octaves],
+    }

@@ -1,0 +1,115 @@
+"""A clip whose motion is known: a camera moves over one picture, and a piece of another over that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+
+
+@dataclass(frozen=True)
+class Moving:
+    """One frame of the clip.
+
+    Attributes:
+        pixels: uint8 `(height, width, 3)`.
+        back: where each pixel was in the frame before, offsets right and down, `(height, width, 2)`.
+        known: whether it was to be seen there, `(height, width)`.
+    """
+
+    pixels: NDArray[np.uint8]
+    back: NDArray[np.float32]
+    known: NDArray[np.bool_]
+
+
+def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Moving]:
+    """A cat, over which the camera glides and draws near, and a cup of coffee that crosses it."""
+    back, cup = (_picture(name, size) for name in ("chelsea.jpg", "coffee.jpg"))
+    height, width = size
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    radius = 0.22 * min(size)
+    before = None
+    for number in range(frames):
+        now = _Pose.at(number, frames, size)
+        inside = np.hypot(columns - now.cup[0], rows - now.cup[1]) < radius
+        ground = cv2.remap(
+            back, *now.ground(columns, rows), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+        )
+        piece = cv2.remap(
+            cup, *now.piece(columns, rows, size), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+        )
+        pixels = np.clip(np.where(inside[..., None], piece, ground), 0, 255).astype(np.uint8)
+        if before is None:
+            yield Moving(pixels, np.zeros((*size, 2), np.float32), np.zeros(size, bool))
+        else:
+            there = before.of_ground(*now.ground(columns, rows))
+            carried = columns + before.cup[0] - now.cup[0], rows + before.cup[1] - now.cup[1]
+            was = [np.where(inside, one, other) for one, other in zip(carried, there, strict=True)]
+            covered = np.hypot(was[0] - before.cup[0], was[1] - before.cup[1]) < radius
+            seen = (was[0] >= 0) & (was[0] <= width - 1) & (was[1] >= 0) & (was[1] <= height - 1)
+            offsets = np.stack([was[0] - columns, was[1] - rows], -1).astype(np.float32)
+            yield Moving(pixels, offsets, seen & (inside | ~covered))
+        before = now
+
+
+@dataclass(frozen=True)
+class _Pose:
+    """Where the camera and the cup are."""
+
+    scale: float
+    shift: tuple[float, float]
+    cup: tuple[float, float]
+
+    @classmethod
+    def at(cls, number: int, frames: int, size: tuple[int, int]) -> _Pose:
+        height, width = size
+        share = number / max(1, frames - 1)
+        return cls(
+            1 - 0.2 * share,
+            (0.12 * width * share, 0.06 * height * np.sin(4 * share)),
+            (width * (0.2 + 0.6 * share), height * (0.5 + 0.2 * np.sin(6 * share))),
+        )
+
+    def ground(self, columns, rows):
+        """Where in the cat's picture a pixel looks."""
+        return (
+            (columns * self.scale + self.shift[0]).astype(np.float32),
+            (rows * self.scale + self.shift[1]).astype(np.float32),
+        )
+
+    def of_ground(self, across, down):
+        """Which pixel looks there."""
+        return (across - self.shift[0]) / self.scale, (down - self.shift[1]) / self.scale
+
+    def piece(self, columns, rows, size):
+        """Where in the cup's picture a pixel looks."""
+        return (
+            (columns - self.cup[0] + size[1] / 2).astype(np.float32),
+            (rows - self.cup[1] + size[0] / 2).astype(np.float32),
+        )
+
+
+def flicker(dreamed, moving) -> float:
+    """The mean difference between each frame and the one before, moved along by the true motion, where it was
+    to be seen; in pixel values."""
+    differences = []
+    for (before, now), truth in zip(pairwise(dreamed), moving[1:], strict=True):
+        rows, columns = np.mgrid[: now.shape[0], : now.shape[1]].astype(np.float32)
+        places = columns + truth.back[..., 0], rows + truth.back[..., 1]
+        moved = cv2.remap(
+            before.astype(np.float32), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        differences.append(np.abs(moved - now)[truth.known].mean())
+    return float(np.mean(differences))
+
+
+def _picture(name: str, size: tuple[int, int]) -> NDArray[np.float32]:
+    picture = cv2.cvtColor(cv2.imread(str(PICTURES / name)), cv2.COLOR_BGR2RGB)
+    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -1,0 +1,401 @@
+"""Zooms and films: frames that hold together, runs that go on, and tones that do not drift."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+pytest.importorskip("av")
+pytest.importorskip("cv2")
+
+import moving
+
+import dreamkit
+from dreamkit import DreamConfig, film, flow, ingredients, recipes, timeline, tone, video, work, zoom
+from dreamkit.engine import network
+from dreamkit.engine.asked import Part
+from dreamkit.errors import ConfigError, Interrupted
+from dreamkit.recipes import Share
+from dreamkit.work import WorkError
+from dreamkit.zoom import Flight
+
+ROOT = Path(__file__).parents[1]
+CONFIG = DreamConfig(octaves=2, steps=4, jitter=4)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return [Part(network.load(tiny.provider(), None))]
+
+
+def gathered(picture, config=CONFIG):
+    return ingredients.gather(picture, config, (Share("tiny"),))
+
+
+def frames_of(path):
+    return [frame.pixels for frame in video.clip(path).frames()]
+
+
+def test_a_zoom_moves_into_the_picture(tmp_path, parts, photo):
+    seen = []
+    flight = Flight(frames=5, zoom=1.1)
+    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, on_frame=seen.append)
+    assert [each.done for each in seen] == [1, 2, 3, 4, 5]
+    assert len(frames_of(tmp_path / "zoom.mp4")) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["zoom.mp4"]  # nothing is left of the work
+
+
+@given(
+    st.floats(0.75, 1.4),
+    st.floats(-90, 90),
+    st.tuples(st.floats(0.35, 0.65), st.floats(0.35, 0.65)),
+)
+def test_the_middle_of_a_zoom_stays_where_it_is(factor, turn, center):
+    rows, columns = np.mgrid[:41, :53].astype(np.float32)
+    x, y = center[0] * 52, center[1] * 40
+    distance = np.hypot(columns - x, rows - y)
+    picture = np.repeat(np.uint8(np.clip(200 - 3 * distance, 0, 255))[..., None], 3, -1)
+    moved = zoom.moved_into(picture, Flight(zoom=factor, rotate=turn, center=center))
+    # A round hill about the middle stays one, as much wider as it is drawn nearer.
+    inside = (distance < 8) & (distance > 1)
+    expected = np.clip(200 - 3 * distance / factor, 0, 255)
+    assert np.abs(moved[..., 0] - expected)[inside].max() < 3
+
+
+def test_a_zoom_turns_clockwise():
+    picture = np.zeros((41, 41, 3), np.uint8)
+    picture[5:10, 18:23] = 255  # above the middle
+    turned = zoom.moved_into(picture, Flight(zoom=1, rotate=90))
+    assert turned[18:23, 31:36].mean() > 200  # right of it
+
+
+def test_a_zoom_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, photo):
+    flight = Flight(frames=6, rotate=2.0)
+    zoom.make(gathered(photo), parts, tmp_path / "whole.mp4", flight)
+
+    def interrupt(progress):
+        if progress.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="after 3 of 6 frames; the same command goes on"):
+        zoom.make(gathered(photo), parts, tmp_path / "parts.mp4", flight, on_frame=interrupt)
+    assert not (tmp_path / "parts.mp4").exists()
+    seen = []
+    zoom.make(gathered(photo), parts, tmp_path / "parts.mp4", flight, on_frame=seen.append)
+    assert [each.done for each in seen] == [4, 5, 6]
+    assert (tmp_path / "parts.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+def test_a_preview_is_a_film_that_the_next_run_goes_on_from(tmp_path, parts, photo):
+    flight = Flight(frames=6)
+    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, preview=2)
+    assert len(frames_of(tmp_path / "zoom.mp4")) == 2
+    seen = []
+    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, overwrite=True, on_frame=seen.append)
+    assert [each.done for each in seen] == [3, 4, 5, 6]
+    assert len(frames_of(tmp_path / "zoom.mp4")) == 6
+
+
+def test_another_run_is_not_mixed_up_with_what_is_there(tmp_path, parts, photo):
+    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6), preview=2)
+    other = gathered(photo, DreamConfig(octaves=2, steps=4, jitter=4, seed=1))
+    (tmp_path / "zoom.mp4").unlink()
+    with pytest.raises(WorkError, match=r"holds the frames of another run \(another options\); repeat that"):
+        zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=6))
+    zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=3), overwrite=True)
+    assert not (tmp_path / "zoom.mp4.work").exists()
+    (tmp_path / "b.mp4.work").mkdir()
+    (tmp_path / "b.mp4.work" / "novel.txt").write_text("mine")
+    with pytest.raises(WorkError, match="is no work folder"):
+        zoom.make(other, parts, tmp_path / "b.mp4", Flight(frames=3), overwrite=True)
+    assert (tmp_path / "b.mp4.work" / "novel.txt").read_text() == "mine"
+
+
+def test_a_loop_comes_round(tmp_path, parts, photo):
+    steps = {}
+    for loop in (False, True):
+        zoom.make(gathered(photo), parts, tmp_path / f"{loop}.mp4", Flight(frames=20, zoom=1.06, loop=loop))
+        shown = [frame.astype(float) for frame in frames_of(tmp_path / f"{loop}.mp4")]
+        assert len(shown) == 20
+        along = np.mean([np.abs(one - other).mean() for one, other in pairwise(shown)])
+        steps[loop] = np.abs(shown[-1] - shown[0]).mean() / along
+    assert steps[True] < 1.5  # from the last to the first is a step like any other
+    assert steps[False] > 2
+
+
+def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
+    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=120, zoom=1.05, rotate=3))
+    tones = [tone.of(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
+    for each in tones:
+        assert np.abs(each.mean / tones[0].mean - 1).max() < 0.05
+        assert abs(each.saturation / tones[0].saturation - 1) < 0.05
+        assert abs(each.contrast / tones[0].contrast - 1) < 0.1
+
+
+@given(arrays.arrays(np.uint8, (9, 11, 3)), arrays.arrays(np.uint8, (7, 5, 3)))
+def test_a_tone_is_held_within_black_and_white(picture, other):
+    held = tone.held(picture.astype(np.float32), tone.of(other))
+    assert held.min() >= 0
+    assert held.max() <= 255
+    assert np.isfinite(held).all()
+
+
+def test_a_held_tone_is_the_other_pictures(photo):
+    bright = np.clip(photo * 0.5 + 100, 0, 255).astype(np.uint8)
+    wanted, found = tone.of(photo), tone.of(tone.held(bright.astype(np.float32), tone.of(photo)))
+    np.testing.assert_allclose(found.mean, wanted.mean, rtol=0.02)
+    assert found.contrast == pytest.approx(wanted.contrast, rel=0.03)
+    assert found.saturation == pytest.approx(wanted.saturation, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"frames": 0}, {"zoom": 3.0}, {"rotate": 999.0}, {"center": (2.0, 0.5)}, {"frames": 5, "loop": True}],
+)
+def test_flights_that_make_no_sense(changes):
+    with pytest.raises(
+        ConfigError, match=next(iter(changes)) if "loop" not in changes else "loop of 5 frames"
+    ):
+        Flight(**changes)
+
+
+def test_too_little_room_is_said_before_any_work(tmp_path, parts, photo, monkeypatch):
+    monkeypatch.setattr(work.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with pytest.raises(WorkError, match="6 frames of 56 x 40 pixels take about 0.0 GB, and 0.0 GB are free"):
+        zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6))
+    assert list(tmp_path.iterdir()) == []
+
+
+TIMELINE = (
+    {"at": 0.2, "layers": ("first",), "steps": 2},
+    {"at": 0.6, "layers": ("second:1",), "steps": 5},
+)
+
+
+@pytest.mark.parametrize(
+    ("share", "cast", "steps"),
+    [
+        (0.0, {("first",): 1.0}, 2),
+        (0.2, {("first",): 1.0}, 2),
+        (0.3, {("first",): 0.75, ("second:1",): 0.25}, 2),
+        (0.6, {("second:1",): 1.0}, 5),
+        (1.0, {("second:1",): 1.0}, 5),
+    ],
+)
+def test_layers_fade_along_a_timeline(parts, share, cast, steps):
+    mixed, config = timeline.at(TIMELINE, share, parts, CONFIG)
+    assert {part.layers: pytest.approx(part.weight) for part in mixed} == cast
+    assert config.steps == steps
+
+
+def test_a_timeline_comes_from_a_recipe(tmp_path, parts, photo):
+    path = tmp_path / "journey.toml"
+    path.write_text('[[timeline]]\nat = 1\nlayers = "second:2"\n[[timeline]]\nat = 0\nlayers = "first"\n')
+    found = recipes.find(str(path))
+    assert [entry["at"] for entry in found.timeline] == [0, 1]
+    assert recipes._of_toml(found.to_toml(), "again").timeline == found.timeline
+    for name, along in (("still", ()), ("journey", found.timeline)):
+        zoom.make(gathered(photo), parts, tmp_path / f"{name}.mp4", Flight(frames=4), timeline=along)
+    still, journey = (frames_of(tmp_path / f"{name}.mp4") for name in ("still", "journey"))
+    assert np.abs(still[-1].astype(int) - journey[-1]).mean() > 1
+    for wrong, said in (
+        ("at = 2", "takes a share of the film"),
+        ("steps = 3", "takes a share of the film"),
+        ("at = 0\nstep = 3", "did you mean"),
+    ):
+        path.write_text(f"[[timeline]]\n{wrong}\n")
+        with pytest.raises(ConfigError, match=said):
+            recipes.find(str(path))
+
+
+def test_flow_finds_how_a_known_clip_moves():
+    known = list(islice(moving.clip(24, (144, 192)), 6))
+    for before, now in pairwise(known):
+        found = flow.between(before.pixels, now.pixels)
+        apart = np.linalg.norm(found.back - now.back, axis=-1)
+        assert apart[now.known].mean() < 0.3
+        assert (found.known > 0.5)[now.known].mean() > 0.9
+        assert (found.known > 0.5)[~now.known].mean() < 0.3
+        assert not flow.is_cut(before.pixels, now.pixels)
+
+
+def test_a_cut_is_another_scene(photo):
+    assert flow.is_cut(photo, 255 - photo)
+    assert not flow.is_cut(photo, np.roll(photo, 3, 1))
+    assert flow.between(photo[:20], photo[:20]).known.min() == 1  # too small for any flow: it stands still
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Twelve frames, with another scene from the seventh on."""
+    path = tmp_path / "in.mp4"
+    scenes = [frame.pixels for frame in moving.clip(12, (64, 80))]
+    with video.Writer(path, (64, 80), Fraction(24)) as writer:
+        for number, pixels in enumerate(scenes):
+            writer.add(pixels if number < 6 else 255 - pixels[::-1])
+    return video.clip(path)
+
+
+def test_a_film_keeps_its_frames_and_a_dream_moves_along(tmp_path, parts, clip):
+    film.make(clip, parts, CONFIG, tmp_path / "out.mp4")
+    made = video.clip(tmp_path / "out.mp4")
+    assert (made.count, made.size, made.rate) == (clip.count, clip.size, clip.rate)
+    change = [
+        np.abs(one.pixels.astype(float) - other.pixels).mean()
+        for one, other in zip(made.frames(), clip.frames(), strict=True)
+    ]
+    assert min(change) > 3
+    assert max(change) < 4 * min(change)  # neither the first frame nor a cut's is less dreamed
+
+
+def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, clip):
+    film.make(clip, parts, CONFIG, tmp_path / "whole")
+
+    def interrupt(progress):
+        if progress.done in (2, 7):
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            film.make(clip, parts, CONFIG, tmp_path / "parts", on_frame=interrupt)
+    film.make(clip, parts, CONFIG, tmp_path / "parts")
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert len(names) == 12
+    for name in names:
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+def test_frames_between_are_moved_along_undreamed(tmp_path, parts, clip):
+    dreamed = []
+    network = parts[0].network
+    counted = [part._replace(network=_Counted(network, dreamed)) for part in parts]
+    film.make(clip, counted, CONFIG, tmp_path / "all.mp4", film.Cut(blend=0.5))
+    every = len(dreamed)
+    film.make(clip, counted, CONFIG, tmp_path / "some.mp4", film.Cut(blend=0.5, every=3))
+    assert len(dreamed) - every < 0.7 * every
+    assert video.clip(tmp_path / "some.mp4").count == 12
+
+
+class _Counted:
+    """A network that tells how often it is asked for a step."""
+
+    def __init__(self, network, heard):
+        self._network, self._heard = network, heard
+
+    def __getattr__(self, name):
+        if name == "ascent":
+            self._heard.append(name)
+        return getattr(self._network, name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"blend": 1.0}, "blend is 1.0"),
+        ({"every": 0}, "every is 0"),
+        ({"every": 2, "blend": 0.0}, "nothing is moved"),
+    ],
+)
+def test_cuts_that_make_no_sense(changes, said):
+    with pytest.raises(ConfigError, match=said):
+        film.Cut(**changes)
+
+
+def test_the_command_line_zooms_films_and_records(run, picture, tmp_path):
+    code, out, err = run(
+        "zoom", picture, "-o", "zoom.webm", "-m", "tiny", "--frames", "3", "--center", "0.3,0.7"
+    )
+    assert (code, out.startswith("wrote zoom.webm")) == (0, True), err
+    code, out, err = run("film", "zoom.webm", "-o", "film.mp4", "-m", "tiny", "--every", "2", "--steps", "4")
+    assert (code, out.startswith("wrote film.mp4")) == (0, True), err
+    assert video.clip(tmp_path / "film.mp4").count == 3
+    code, out, err = run(
+        "dream", picture, "-m", "tiny", "--octaves", "2", "--steps", "3", "--record", "making.gif"
+    )
+    assert (code, "wrote making.gif" in out) == (0, True), err
+    assert video.clip(tmp_path / "making.gif").count == 2 * 3 + 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["zoom", "-o", "zoom.avi"], 1, "ends in .avi; use one of"),
+        (["zoom", "-o", "zoom.mp4", "--zoom", "9"], 1, "zoom is 9"),
+        (["zoom", "-o", "zoom.mp4", "--center", "middle"], 1, "write two shares"),
+        (["zoom", "-o", "zoom.mp4", "--fps", "1/0"], 1, "write frames a second"),
+        (["zoom", "-o", "zoom.mp4", "--layers", "none", "-m", "tiny"], 1, "no layer 'none'"),
+        (["film", "none.mp4", "-o", "out.mp4"], 1, "does not exist; give a film"),
+        (["film", "photo.jpg", "-o", "out.mp4"], 1, "is a picture; dream it with dreamkit dream"),
+        (["film", "photo.jpg", "-o", "out.mp4", "--flow", "maybe"], 1, "choose on or off"),
+        (["film", "photo.jpg", "-o", "out.mp4", "--blend", "1"], 1, "blend is 1.0"),
+        (["film", "photo.jpg"], 2, "--output"),
+        (["dream", "photo.jpg", "--record", "making.txt"], 1, "ends in .txt"),
+    ],
+)
+def test_wrong_command_lines_are_one_line(run, picture, arguments, code, said):
+    found, _, err = run(*arguments)
+    last = err.strip().splitlines()[-1]
+    assert (found, last.startswith("error: "), said in last) == (code, True, True), err
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_a_film_that_is_killed_at_any_moment_ends_as_if_it_never_was(tmp_path):
+    """KILLS says how often; at least once in each part of the run."""
+    path = tmp_path / "in.mp4"
+    with video.Writer(path, (96, 128), Fraction(24)) as writer:
+        for frame in moving.clip(10, (96, 128)):
+            writer.add(frame.pixels)
+    command = [sys.executable, "-m", "dreamkit", "film", str(path), "--steps", "8", "-o"]
+    subprocess.run([*command, str(tmp_path / "whole.mp4")], check=True, capture_output=True)
+    draw = random.Random(1)
+    killed = 0
+    target, folder = tmp_path / "killed.mp4", tmp_path / "killed.mp4.work"
+    while killed < int(os.environ.get("KILLS", "5")):
+        target.unlink(missing_ok=True)
+        process = subprocess.Popen([*command, str(target)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        while process.poll() is None and not (folder / "manifest.json").is_file():
+            pass
+        try:
+            process.wait(draw.uniform(0, 4))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            killed += 1
+        process.stderr.close()
+    target.unlink(missing_ok=True)
+    subprocess.run([*command, str(target)], check=True, capture_output=True)
+    assert target.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert not folder.exists()
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_with_flow_a_film_flickers_half_as_much(tmp_path):
+    known = list(moving.clip(24, (144, 192)))
+    path = tmp_path / "in.mp4"
+    with video.Writer(path, (144, 192)) as writer:
+        for frame in known:
+            writer.add(frame.pixels)
+    source = video.clip(path)
+    told = [Part(dreamkit.load("pocket"))]
+    found = {}
+    for name, cut in {"flow": film.Cut(), "off": film.Cut(flow=False)}.items():
+        film.make(source, told, DreamConfig(), tmp_path / name, cut)
+        found[name] = moving.flicker(frames_of(tmp_path / name), known)
+    print(json.dumps(found))
+    assert found["flow"] <= 0.5 * found["off"]

@@ -1,0 +1,240 @@
+"""Films: what is written is read again, and what cannot be read is said."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+pytest.importorskip("cv2")
+
+import av
+
+from dreamkit import images, video
+from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
+from dreamkit.video import VideoError
+
+
+def picture(number, size=(48, 64)):
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    waves = [128 + 80 * np.sin((rows + 2 * number) / 9 + k) * np.cos(columns / 11 - k) for k in range(3)]
+    return np.stack(waves, -1).astype(np.uint8)
+
+
+def write(path, count=8, size=(48, 64), **options):
+    with video.Writer(path, size, **options) as film:
+        for number in range(count):
+            film.add(picture(number, size))
+    return path
+
+
+def sound(path, seconds=1.0, start=0.0, codec="aac", container=None):
+    """A film of `seconds` with a tone of 440 Hz."""
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        heard = film.add_stream(codec, rate=48_000)
+        heard.layout = "mono"
+        for number in range(round(24 * seconds)):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            film.mux(stream.encode(frame))
+        tone = np.sin(2 * np.pi * 440 * np.arange(round(48_000 * seconds)) / 48_000).astype(np.float32)
+        for first in range(0, len(tone), 960):
+            frame = av.AudioFrame.from_ndarray(tone[None, first : first + 960], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, first + round(48_000 * start)
+            film.mux(heard.encode(frame))
+        film.mux(stream.encode(None))
+        film.mux(heard.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif"])
+@pytest.mark.parametrize("size", [(48, 64), (37, 51)])
+def test_frames_come_out_as_they_went_in(tmp_path, suffix, size):
+    clip = video.clip(write(tmp_path / f"film{suffix}", size=size, rate=Fraction(25)))
+    assert clip.count == 8
+    assert clip.rate == 25
+    assert not clip.is_variable
+    even = suffix != ".gif"
+    assert clip.size == tuple(side + side % 2 if even else side for side in size)
+    for number, frame in enumerate(clip.frames()):
+        assert frame.time == pytest.approx(number / 25, abs=0.011)
+        inside = frame.pixels[: size[0], : size[1]].astype(float)
+        assert np.abs(inside - picture(number, size)).mean() < (12 if suffix == ".gif" else 6)
+        assert abs(inside.mean() - picture(number, size).mean()) < 2
+
+
+def test_an_animated_webp_has_its_frames(tmp_path):
+    from PIL import Image
+
+    with Image.open(write(tmp_path / "film.webp", size=(37, 51), rate=Fraction(25))) as image:
+        assert (image.n_frames, image.size) == (8, (51, 37))
+        image.seek(5)
+        assert np.abs(np.asarray(image.convert("RGB"), float) - picture(5, (37, 51))).mean() < 8
+
+
+@pytest.mark.parametrize("suffix", sorted(video.FORMATS))
+def test_the_same_frames_give_the_same_bytes(tmp_path, suffix):
+    one, other = (write(tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
+    assert one == other
+
+
+def test_a_folder_of_frames_goes_in_and_out(tmp_path):
+    write(tmp_path / "frames", count=12)
+    for number in (9, 11):  # names sort by their numbers, not their letters
+        (tmp_path / "frames" / f"{number:06}.png").rename(tmp_path / "frames" / f"{number}.png")
+    for source in (tmp_path / "frames", tmp_path / "frames" / "*.png"):
+        clip = video.clip(source, Fraction(12))
+        assert (clip.count, clip.size, clip.rate, clip.is_film) == (12, (48, 64), 12, False)
+        for number, frame in enumerate(clip.frames()):
+            assert np.array_equal(frame.pixels, picture(number))
+    with pytest.raises(OutputExistsError, match="is not empty"):
+        write(tmp_path / "frames")
+
+
+def test_frames_of_different_lengths_keep_their_times(tmp_path):
+    times = [Fraction(each, 10) for each in (0, 1, 2, 7, 8, 20)]
+    clip = video.clip(write(tmp_path / "film.mp4", count=6, times=times))
+    assert clip.is_variable
+    assert [float(time) for time in clip.times] == pytest.approx([float(time) for time in times], abs=1e-4)
+
+
+def test_a_film_that_lies_on_its_side_is_put_upright(tmp_path):
+    path = write(tmp_path / "film.mp4")
+    data = bytearray(path.read_bytes())
+    matrix = struct.pack(
+        ">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 48 << 16, 0, 1 << 30
+    )  # a quarter to the right
+    header = data.index(b"tkhd")
+    data[header + 44 : header + 80] = matrix
+    path.write_bytes(data)
+    clip = video.clip(path)
+    assert clip.size == (64, 48)
+    (frame, *_) = clip.frames(1)
+    assert np.abs(frame.pixels.astype(float) - np.rot90(picture(0), -1)).mean() < 6
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), (".webm", "opus")])
+def test_sound_is_kept(tmp_path, suffix, codec):
+    clip = video.clip(sound(tmp_path / "in.mp4", 1.5))
+    assert clip.has_sound
+    with video.Writer(tmp_path / f"out{suffix}", clip.size, clip.rate, sound=clip) as film:
+        for frame in clip.frames():
+            film.add(frame.pixels)
+    with av.open(str(tmp_path / f"out{suffix}")) as made:
+        heard = made.streams.audio[0]
+        assert codec in heard.codec_context.name
+        samples = np.concatenate([frame.to_ndarray()[0] for frame in made.decode(heard)])
+    assert abs(len(samples) / 48_000 - 1.5) < 1 / 20
+    middle = samples[24_000:48_000]
+    spectrum = np.abs(np.fft.rfft(middle))
+    assert spectrum.argmax() * 2 == pytest.approx(440, abs=4)
+    again = video.clip(tmp_path / f"out{suffix}")
+    assert (again.count, again.rate) == (clip.count, clip.rate)
+
+
+def test_sound_ends_where_the_pictures_do(tmp_path):
+    clip = video.clip(sound(tmp_path / "in.mp4", 2.0))
+    with video.Writer(tmp_path / "out.mp4", clip.size, clip.rate, sound=clip) as film:
+        for frame in clip.frames(12):
+            film.add(frame.pixels)
+    with av.open(str(tmp_path / "out.mp4")) as made:
+        assert made.duration / 1e6 == pytest.approx(0.5, abs=1 / 20)
+
+
+def test_a_format_without_sound_says_so(tmp_path):
+    clip = video.clip(sound(tmp_path / "in.mp4", 0.5))
+    with (
+        pytest.warns(DreamkitWarning, match=r"\.gif holds no sound; use \.mp4"),
+        video.Writer(tmp_path / "out.gif", clip.size, clip.rate, sound=clip) as film,
+    ):
+        film.add(picture(0))
+
+
+def test_one_frame_is_a_film(tmp_path):
+    clip = video.clip(write(tmp_path / "film.mp4", count=1))
+    assert (clip.count, clip.is_variable) == (1, False)
+
+
+def only_sound(path):
+    with av.open(str(path), "w") as film:
+        heard = film.add_stream("aac", rate=48_000)
+        heard.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48_000
+        film.mux(heard.encode(frame))
+        film.mux(heard.encode(None))
+
+
+def cut_off(path):
+    write(path)
+    path.write_bytes(path.read_bytes()[:700])
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "said"),
+    [
+        ("none.mp4", lambda path: None, "does not exist; give a film, a folder"),
+        ("empty.mp4", lambda path: path.write_bytes(b""), "is no film that can be read"),
+        ("text.mp4", lambda path: path.write_text("no film" * 99), "is no film that can be read"),
+        ("cut.mp4", cut_off, "is no film that can be read|holds no frame"),
+        ("sound.mp4", only_sound, "holds no pictures, only sound"),
+        (
+            "photo.png",
+            lambda path: images.put(path, images.to_png(picture(0)), overwrite=True),
+            "is a picture",
+        ),
+        ("folder", lambda path: path.mkdir(), "holds no pictures"),
+    ],
+)
+def test_what_is_no_film_is_said_in_one_line(tmp_path, name, make, said):
+    path = tmp_path / name
+    make(path)
+    with pytest.raises(VideoError, match=said) as caught:
+        video.clip(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_frames_of_different_sizes_are_said(tmp_path):
+    write(tmp_path / "frames", count=2)
+    images.put(tmp_path / "frames" / "9.png", images.to_png(picture(0, (20, 20))), overwrite=True)
+    with pytest.raises(VideoError, match="frame 2 of .* has 20 x 20 pixels and the first 64 x 48"):
+        list(video.clip(tmp_path / "frames").frames())
+
+
+def test_what_cannot_be_written_is_said_before_any_work(tmp_path, monkeypatch):
+    with pytest.raises(VideoError, match=r"ends in .avi; use one of .mp4"):
+        video.check_output(Path("film.avi"), overwrite=False)
+    with pytest.raises(ImageError, match="does not exist"):
+        video.check_output(tmp_path / "no" / "film.mp4", overwrite=False)
+    write(tmp_path / "film.mp4")
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        video.check_output(tmp_path / "film.mp4", overwrite=False)
+    monkeypatch.setattr(av, "codecs_available", {"gif"})
+    with pytest.raises(VideoError, match=r"no encoder for .webm here; use one of .gif"):
+        video.check_output(tmp_path / "film.webm", overwrite=False)
+
+
+def test_a_film_that_breaks_off_leaves_nothing_and_loses_nothing(tmp_path):
+    path = write(tmp_path / "film.mp4")
+    before = path.read_bytes()
+
+    def broken_off():
+        with video.Writer(path, (48, 64), overwrite=True) as film:
+            film.add(picture(0))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken_off()
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["film.mp4"]
+
+
+def test_where_pyav_is_missing_one_line_says_so(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    with pytest.raises(VideoError, match=r"films need PyAV; install it with pip install 'dreamkit\[video\]'"):
+        video.check_output(Path("film.mp4"), overwrite=False)
