@@ -105,7 +105,15 @@ def make(
             f"interrupted after {len(work)} of {total} frames; the same command goes on"
         ) from None
     times = source.times[:total] if source.is_variable else None
-    writer = video.Writer(output, source.size, source.rate, overwrite=overwrite, sound=source, times=times)
+    writer = video.Writer(
+        output,
+        source.size,
+        source.rate,
+        overwrite=overwrite,
+        sound=source,
+        times=times,
+        scratch=work.folder,
+    )
     with writer as film:
         for pixels in work.frames(total):
             film.add(pixels)

@@ -271,6 +271,7 @@ class Writer:
         comment: str = "",
         sound: Clip | None = None,
         times: Sequence[Fraction] | None = None,
+        scratch: Path | None = None,
     ) -> None:
         """Opens nothing yet.
 
@@ -281,17 +282,19 @@ class Writer:
             comment: for the file's metadata.
             sound: whose sound it gets, as far as there are frames.
             times: when each frame is shown, in seconds, where that is not at `rate`.
+            scratch: where it lies until it is whole, on the same disk; by default beside `path`.
         """
         check_output(path, overwrite=overwrite)
         self._path, self._overwrite, self._comment = path, overwrite, comment
         self._kind = FORMATS.get(path.suffix.lower())
         self._rate = rate if self._kind is None else min(rate, Fraction(self._kind.most))
         self._size, self._times, self._sound = size, times, sound
+        self._scratch = scratch or path.parent
         self._count = 0
 
     def __enter__(self) -> Writer:
         name = f"{images.PARTIAL}{secrets.token_hex(8)}{self._path.suffix}"
-        self._partial = self._path.with_name(name)
+        self._partial = self._scratch / name
         if self._kind is None:
             self._partial.mkdir()
             return self

@@ -142,7 +142,7 @@ def make(
         raise Interrupted(
             f"interrupted after {len(work)} of {total} frames; the same command goes on"
         ) from None
-    with video.Writer(output, size, flight.rate, overwrite=overwrite) as film:
+    with video.Writer(output, size, flight.rate, overwrite=overwrite, scratch=work.folder) as film:
         for number in range(flight.frames if preview is None else total):
             film.add(_shown(work, number, flight if preview is None else replace(flight, loop=False)))
     if preview is None:

@@ -62,7 +62,7 @@ def test_commands_are_known():
     assert (
         set(
             re.findall(
-                r"`?dreamkit (dream|redo|recipes|atlas|compare|models|layers|plugins|convert|serve|export)\b",
+                r"`?dreamkit (dream|redo|recipes|atlas|compare|models|layers|plugins|convert|serve|export|zoom|film)\b",
                 README,
             )
         )
@@ -90,6 +90,15 @@ def test_every_option_of_the_page_is_on_its_page():
     options = {name for command in (web.web, web.serve) for name in inspect.signature(command).parameters}
     for option in options - {"folder", "quiet", "verbose"}:
         assert f"--{'no-browser' if option == 'browser' else option}`" in page, option
+
+
+def test_every_option_of_films_is_on_its_page():
+    from dreamkit.cli import film
+
+    page = (ROOT / "docs" / "films.md").read_text()
+    options = {name for command in (film.zoom, film.film) for name in inspect.signature(command).parameters}
+    for option in options - {"image", "source", "quiet", "verbose"}:
+        assert f"--{option.replace('_', '-')}`" in page, option
 
 
 if __name__ == "__main__":
