@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dreamkit.engine.asked import Part
 
 _FEWER = 4  # times fewer steps than a picture, where nothing else is asked for: a frame goes on with the last
+_STEADY = 0.6  # of what is known, that stays as it was: by so much a dream is calmer, and no weaker
 _FAINT = 0.1  # of what a scene's dream comes to, that its first frame may lack
 
 
@@ -137,10 +138,12 @@ def _frame(
             dreamed = api.dreamed(_with(now, cut.blend * _detail(dreamed, now)), parts, config)
         return dreamed
     way = flow.between(before, now) if cut.flow else flow.still(now.shape[:2])
-    detail = flow.moved(_detail(work.get(number - 1), before), way.back) * way.known[..., None]
+    known = way.known[..., None]
+    detail = flow.moved(_detail(work.get(number - 1), before), way.back) * known
     if number % cut.every:
         return _with(now, detail)
-    return api.dreamed(_with(now, cut.blend * detail), parts, config)
+    fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, config), now)
+    return _with(now, fresh + _STEADY * known * (detail - fresh))
 
 
 def settling(blend: float) -> int:

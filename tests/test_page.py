@@ -205,7 +205,7 @@ def test_a_dream_grows_under_the_brush_and_its_mask_is_kept(page, tmp_path):
 
 def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     page.select_option("#longest", "192")
-    page.fill("#option-steps", "3")
+    page.fill("#option-steps", "2")
     page.fill("#option-seed", "7")
     page.click("#clouds")
     page.click("#dream")
@@ -222,7 +222,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     page.wait_for_function("() => document.body.dataset.doing === 'dreaming'")
     page.keyboard.press("d")  # stops it
     ready(page, 1)
-    page.fill("#option-steps", "3")
+    page.fill("#option-steps", "2")
     page.click("#dream")
     ready(page, 2)
     page.keyboard.press("c")
@@ -235,7 +235,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     other.goto(page.url)
     ready(other)
     assert other.text_content("#terms") == "Dreams mixed2"
-    assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "3")
+    assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "2")
 
 
 def test_an_endless_zoom_moves_until_it_is_stopped(page, tmp_path):
