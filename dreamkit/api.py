@@ -405,6 +405,14 @@ def dreamed(pixels: NDArray[np.uint8], told: Sequence[Part], config: DreamConfig
     return run(pixels, told, config).pixels
 
 
+def signature(told: Sequence[Part], config: DreamConfig) -> dict[str, Any]:
+    """Who dreams, and how, as plain data: equal where the same pixels become the same dream."""
+    models = [
+        [part.network.provider.name, part.network.digest, part.weight, plain(part.layers)] for part in told
+    ]
+    return {"options": config.to_dict(), "models": models}
+
+
 def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
     """What `make` of the same would do and take.
 

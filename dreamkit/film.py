@@ -17,8 +17,7 @@ from dreamkit.config import DreamConfig, plain
 from dreamkit.errors import ConfigError, Interrupted
 from dreamkit.timeline import Timeline
 from dreamkit.video import Clip
-from dreamkit.work import Work, check_room
-from dreamkit.zoom import Progress
+from dreamkit.work import Progress, Work, check_room
 
 if TYPE_CHECKING:
     from dreamkit.engine.asked import Part
@@ -165,11 +164,7 @@ def _identity(
     """Everything that frames depend on."""
     return {
         "what": "film",
-        "options": config.to_dict(),
-        "models": [
-            [part.network.provider.name, part.network.digest, part.weight, plain(part.layers)]
-            for part in parts
-        ],
+        **api.signature(parts, config),
         "film": source.sha256,
         "timeline": [plain(entry) for entry in timeline],
         "size": list(source.size),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,20 @@ _BYTES = 2.2  # of a dreamed pixel as PNG, about
 
 class WorkError(DreamkitError):
     """A work folder belongs to something else, or there is no room for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What `on_frame` hears after each frame.
+
+    Attributes:
+        done, total: frames that are finished, and how many there will be.
+        path: of the newest.
+    """
+
+    done: int
+    total: int
+    path: Path
 
 
 class Work:

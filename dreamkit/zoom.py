@@ -19,7 +19,7 @@ from dreamkit.errors import ConfigError, Interrupted
 from dreamkit.ingredients import Ingredients
 from dreamkit.timeline import Timeline
 from dreamkit.video import RATE
-from dreamkit.work import Work, check_room
+from dreamkit.work import Progress, Work, check_room
 
 if TYPE_CHECKING:
     from dreamkit.engine.asked import Part
@@ -77,20 +77,6 @@ class Flight:
     def blended(self) -> int:
         """Frames beyond the last that a loop is blended with."""
         return max(1, round(_BLENDED * self.frames)) if self.loop else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What `on_frame` hears after each frame.
-
-    Attributes:
-        done, total: frames that are finished, and how many there will be.
-        path: of the newest.
-    """
-
-    done: int
-    total: int
-    path: Path
 
 
 def make(
@@ -209,11 +195,7 @@ def _identity(
     picture = gathered.picture
     return {
         "what": "zoom",
-        "options": gathered.config.to_dict(),
-        "models": [
-            [part.network.provider.name, part.network.digest, part.weight, plain(part.layers)]
-            for part in parts
-        ],
+        **api.signature(parts, gathered.config),
         "photograph": picture and picture.sha256,
         "masks": {name: mask.sha256 for name, mask in gathered.masks.items()},
         "guide": gathered.guide and gathered.guide.sha256,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dreamkit.atlas import Progress as CellProgress
     from dreamkit.engine.dream import Step
-    from dreamkit.zoom import Progress as FrameProgress
+    from dreamkit.work import Progress as FrameProgress
 
 _verbose = False
 
