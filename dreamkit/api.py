@@ -398,11 +398,19 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
     return Dream(finish(outcome.pixels), recipe, None if picture is None else picture.profile)
 
 
-def dreamed(pixels: NDArray[np.uint8], told: Sequence[Part], config: DreamConfig) -> NDArray[np.uint8]:
-    """Dreams pixels, uint8 `(height, width, 3)`, as they are: a frame of something larger."""
+def dreamed(
+    pixels: NDArray[np.uint8], told: Sequence[Part], config: DreamConfig, *, again: bool = False
+) -> NDArray[np.uint8]:
+    """Dreams pixels, uint8 `(height, width, 3)`, as they are: a frame of something larger.
+
+    Where it is done `again`, what was warned of before is not warned of.
+    """
     from dreamkit.engine.dream import dream as run
 
-    return run(pixels, told, config).pixels
+    with warnings.catch_warnings():
+        if again:
+            warnings.simplefilter("ignore", DreamkitWarning)
+        return run(pixels, told, config).pixels
 
 
 def signature(told: Sequence[Part], config: DreamConfig) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def make(
         overwrite=overwrite,
     )
     finished = len(work)
+    if finished and on_frame is not None:
+        on_frame(Progress(finished, total, work.path(finished - 1), resumed=True))
     try:
         before: NDArray[np.uint8] | None = None
         for number, frame in enumerate(source.frames(total)):
@@ -100,7 +102,7 @@ def make(
                 if on_frame is not None:
                     on_frame(Progress(number + 1, total, work.path(number)))
             before = frame.pixels
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         raise Interrupted(
             f"interrupted after {len(work)} of {total} frames; the same command goes on"
         ) from None
@@ -132,16 +134,16 @@ def _frame(
 ) -> NDArray[np.uint8]:
     """Frame `number`, which `now` is the picture of and `before` that of the one before."""
     if before is None or not cut.blend or flow.is_cut(before, now):
-        dreamed = api.dreamed(now, parts, config)
+        dreamed = api.dreamed(now, parts, config, again=number > 0)
         for _ in range(settling(cut.blend)):
-            dreamed = api.dreamed(_with(now, cut.blend * _detail(dreamed, now)), parts, config)
+            dreamed = api.dreamed(_with(now, cut.blend * _detail(dreamed, now)), parts, config, again=True)
         return dreamed
     way = flow.between(before, now) if cut.flow else flow.still(now.shape[:2])
     known = way.known[..., None]
     detail = flow.moved(_detail(work.get(number - 1), before), way.back) * known
     if number % cut.every:
         return _with(now, detail)
-    fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, config), now)
+    fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, config, again=True), now)
     return _with(now, fresh + _STEADY * known * (detail - fresh))
 
 

@@ -247,11 +247,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with av().open(str(path)) as container:
             yield container
     except (OSError, av().error.FFmpegError) as error:
-        why = (
-            first_line(error).partition(":")[0]
-            if isinstance(error, av().error.FFmpegError)
-            else first_line(error)
-        )
+        why = error.strerror or first_line(error)
         raise VideoError(f"{path} is no film that can be read, or is damaged ({why})") from error
 
 

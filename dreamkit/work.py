@@ -35,11 +35,13 @@ class Progress:
     Attributes:
         done, total: frames that are finished, and how many there will be.
         path: of the newest.
+        resumed: whether they were finished before.
     """
 
     done: int
     total: int
     path: Path
+    resumed: bool = False
 
 
 class Work:
@@ -59,10 +61,10 @@ class Work:
                 raise WorkError(f"{folder} exists and is no work folder; move it away, or choose another -o")
             if found is not None and found != told:
                 if not overwrite:
-                    differs = sorted(key for key in {*found, *told} if found.get(key) != told.get(key))
                     raise WorkError(
-                        f"{folder} holds the frames of another run (another {', '.join(differs)}); repeat "
-                        "that one to finish it, or give --overwrite to begin anew"
+                        f"{folder} holds the frames of another run, with another "
+                        f"{' and '.join(_differences(found, told))}; repeat that one to finish it, or give "
+                        "--overwrite to begin anew"
                     )
                 shutil.rmtree(folder)
         try:
@@ -114,6 +116,16 @@ def check_room(folder: Path, frames: int, size: tuple[int, int]) -> None:
             f"{frames} frames of {size[1]} x {size[0]} pixels take about {needed / 1e9:.1f} GB, and "
             f"{free / 1e9:.1f} GB are free; make room, or take fewer or smaller frames"
         )
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """What differs between two runs, by name."""
+    names = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    if "options" in names:
+        before, now = one.get("options", {}), other.get("options", {})
+        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        names = [*changed, *(name for name in names if name != "options")]
+    return sorted(dict.fromkeys(names))
 
 
 def _manifest(folder: Path) -> Any:

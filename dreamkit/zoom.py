@@ -59,15 +59,13 @@ class Flight:
     def __post_init__(self) -> None:
         for name, least, most in (
             ("frames", 1, _MOST_FRAMES),
-            ("rate", Fraction(1, 100), 1000),
-            ("zoom", 0.5, 2.0),
+            ("rate", 0.01, 1000),
+            ("zoom", 0.5, 2),
             ("rotate", -180, 180),
         ):
             value = getattr(self, name)
             if not least <= value <= most:
-                raise ConfigError(
-                    f"{name} is {value}; it takes a number from {float(least):g} to {float(most):g}"
-                )
+                raise ConfigError(f"{name} is {value}; it takes a number from {least} to {most}")
         if not all(0 <= share <= 1 for share in self.center):
             raise ConfigError(f"center is {self.center}; it takes two shares of the picture, each 0 to 1")
         if self.loop and self.frames < 10:
@@ -117,14 +115,17 @@ def make(
     folder = output.with_name(f"{output.name}.work")
     check_room(folder, total, size)
     work = Work(folder, _identity(gathered, parts, flight, size, timeline), overwrite=overwrite)
+    finished = len(work)
+    if finished and on_frame is not None:
+        on_frame(Progress(finished, total, work.path(finished - 1), resumed=True))
     try:
-        for number in range(len(work), total):
+        for number in range(finished, total):
             share = min(1.0, number / max(1, flight.frames - 1))
             cast, config = timelines.at(timeline, share, parts, gathered.config)
             work.put(number, _frame(work, number, replace(gathered, config=config), cast, flight))
             if on_frame is not None:
                 on_frame(Progress(number + 1, total, work.path(number)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         raise Interrupted(
             f"interrupted after {len(work)} of {total} frames; the same command goes on"
         ) from None
@@ -144,7 +145,7 @@ def _frame(
     first = tone.of(work.get(0))
     moved = np.rint(tone.held(moved_into(work.get(number - 1), flight), first)).astype(np.uint8)
     config = of_a_frame(gathered.config, flight, number)
-    dreamed = api.dreamed(moved, parts, config)
+    dreamed = api.dreamed(moved, parts, config, again=True)
     return np.rint(tone.held(dreamed.astype(np.float32), first)).astype(np.uint8)
 
 

@@ -97,7 +97,7 @@ def test_a_zoom_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, ph
     assert not (tmp_path / "parts.mp4").exists()
     seen = []
     zoom.make(gathered(photo), parts, tmp_path / "parts.mp4", flight, on_frame=seen.append)
-    assert [each.done for each in seen] == [4, 5, 6]
+    assert [(each.done, each.resumed) for each in seen] == [(3, True), (4, False), (5, False), (6, False)]
     assert (tmp_path / "parts.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
@@ -107,7 +107,7 @@ def test_a_preview_is_a_film_that_the_next_run_goes_on_from(tmp_path, parts, pho
     assert len(frames_of(tmp_path / "zoom.mp4")) == 2
     seen = []
     zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, overwrite=True, on_frame=seen.append)
-    assert [each.done for each in seen] == [3, 4, 5, 6]
+    assert [each.done for each in seen] == [2, 3, 4, 5, 6]
     assert len(frames_of(tmp_path / "zoom.mp4")) == 6
 
 
@@ -115,7 +115,7 @@ def test_another_run_is_not_mixed_up_with_what_is_there(tmp_path, parts, photo):
     zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6), preview=2)
     other = gathered(photo, DreamConfig(octaves=2, steps=4, jitter=4, seed=1))
     (tmp_path / "zoom.mp4").unlink()
-    with pytest.raises(WorkError, match=r"holds the frames of another run \(another options\); repeat that"):
+    with pytest.raises(WorkError, match="holds the frames of another run, with another seed; repeat that"):
         zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=6))
     zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=3), overwrite=True)
     assert not (tmp_path / "zoom.mp4.work").exists()
@@ -267,7 +267,7 @@ def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, cl
     film.make(clip, parts, CONFIG, tmp_path / "whole")
 
     def interrupt(progress):
-        if progress.done in (2, 7):
+        if progress.done in (2, 7) and not progress.resumed:
             raise KeyboardInterrupt
 
     for _ in range(2):

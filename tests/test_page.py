@@ -220,15 +220,22 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     page.fill("#option-steps", "500")
     page.click("#dream")
     page.wait_for_function("() => document.body.dataset.doing === 'dreaming'")
-    page.keyboard.press("d")  # stops it
-    ready(page, 1)
+    page.wait_for_function("() => /ms a step/.test(document.querySelector('#status').textContent)")
+    page.keyboard.press("d")  # stops it, and what is there stays
+    ready(page, 2)
+    assert page.text_content("#status").startswith("Stopped after")
+    broken_off = saved(page, tmp_path)
+    assert broken_off.name == "clouds.dream-2.png"
+    with Image.open(broken_off) as image:
+        assert image.size == (192, 192)
+        assert "dreamkit" not in image.info
     page.fill("#option-steps", "2")
     page.click("#dream")
-    ready(page, 2)
+    ready(page, 3)
     page.keyboard.press("c")
     assert page.input_value("#compare") == "50"
     page.keyboard.press("u")
-    ready(page, 1)
+    ready(page, 2)
     page.click("#share")
     page.wait_for_function("() => location.hash.startsWith('#r=')")
     other = page.context.new_page()
@@ -369,6 +376,19 @@ def test_channels_are_chosen_by_their_pictures(page, tmp_path):
     assert recipe.options["layers"] == ("mixed1:5", "mixed1:7")
 
 
+def test_an_unsaved_dream_is_asked_for(page):
+    choose(page, longest=192)
+    page.click("#dream")
+    ready(page, 1)
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.select_option("#longest", "256")
+    assert page.input_value("#longest") == "192"
+    ready(page, 1)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.select_option("#longest", "256")
+    ready(page, 0)
+
+
 def test_a_narrow_screen_has_everything(page):
     page.set_viewport_size({"width": 390, "height": 844})
     choose(page, longest=192, steps=2)
@@ -394,3 +414,4 @@ def test_recipe_options_of_a_link_are_checked(page, served):
     assert other.input_value("#option-steps") == "15"
     assert other.input_value("#option-jitter") == "5"
     assert other.text_content("#terms") == "Dreams mixed4"
+    assert other.text_content("#notice").startswith("This link asks for steps, seed, unknown, mixed9")

@@ -165,8 +165,10 @@ class Meter:
         """Hears of a frame of a film; elsewhere than on a screen, of ten and a hundred and so on."""
         done, total = progress.done, progress.total
         self._show(f"frame {done}/{total}", total=total, completed=done, note=str(progress.path))
-        if self._lines and (done in (1, total) or done % max(10, total // 10) == 0):
-            typer.echo(f"frame {done}/{total}: {progress.path}", err=True)
+        if self._lines and progress.resumed:
+            typer.echo(f"going on from frame {done}/{total}, in {progress.path.parent}", err=True)
+        elif self._lines and (done in (1, total) or done % max(10, total // 10) == 0):
+            typer.echo(f"frame {done}/{total}", err=True)
 
     def cell(self, progress: CellProgress) -> None:
         """Hears of an atlas: one bar for all of it, or a line for each cell that is finished."""

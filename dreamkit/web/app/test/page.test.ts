@@ -50,6 +50,7 @@ test("a link gives back what was changed, and nothing else", () => {
   expect(sharedIn(link.hash, site)).toEqual({
     model: "pocket",
     options: { steps: 7, layers: ["mixed2:5=0.5"], seed: 3 },
+    refused: [],
   });
 });
 
@@ -65,7 +66,9 @@ test.each([
   [{ __proto__: 1, other: 2 }, {}],
 ])("of a stranger's %o what is possible is taken", (given, taken) => {
   const text = Buffer.from(JSON.stringify({ model: "evil", options: given })).toString("base64url");
-  expect(sharedIn(`#r=${text}`, site)).toEqual({ model: undefined, options: taken });
+  expect(sharedIn(`#r=${text}`, site)).toMatchObject({ model: undefined, options: taken });
+  const asked = Object.keys(given).filter((name) => !(name in taken));
+  expect(sharedIn(`#r=${text}`, site)!.refused).toEqual(["evil", ...asked]);
 });
 
 test.each(["", "#", "#r=", "#r=%%", "#r=e30x", `#r=${"A".repeat(30_000)}`])("%s is no recipe", (hash) => {

@@ -47,12 +47,16 @@ export interface Photograph {
   bytes: Uint8ClampedArray;
 }
 
-/** Dreams a photograph, and gives each step as it is taken; with `mask`, only where that is not black. */
+/**
+ * Dreams a photograph, and gives each step as it is taken; with `mask`, only where that is not black. Once
+ * `isEnough`, what is there is brought to the photograph's size.
+ */
 export async function* dream(
   photo: Photograph,
   network: Network,
   options: Options,
   mask: masks.Mask | null = null,
+  isEnough: () => boolean = () => false,
 ): AsyncGenerator<Step, Dreamed> {
   check(options);
   const asked = asksOf(network, options);
@@ -69,7 +73,8 @@ export async function* dream(
   let before: Octave = run[0];
   for (const octave of run) {
     if (pixels.height !== octave.height || pixels.width !== octave.width) pixels = grow(original, pixels, octave);
-    yield* climber.climb(pixels, octave);
+    yield* climber.climb(pixels, octave, isEnough);
+    if (isEnough()) break;
     if (options.octave_scheme === "lost-detail") addLostDetail(original, pixels, before);
     before = octave;
   }
@@ -136,7 +141,7 @@ class Climber {
   }
 
   /** Takes all steps of an octave on `pixels`, in place. */
-  async *climb(pixels: Picture, octave: Octave): AsyncGenerator<Step> {
+  async *climb(pixels: Picture, octave: Octave, isEnough: () => boolean): AsyncGenerator<Step> {
     const options = at(this.options, octave.number);
     const entry = Math.min(octave.number, this.asked.length - 1);
     this.terms = this.asked[entry];
@@ -162,7 +167,7 @@ class Climber {
         done: this.worked / this.work,
         pixels,
       };
-      if (enough) break;
+      if (enough || isEnough()) break;
     }
   }
 

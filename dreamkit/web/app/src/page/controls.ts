@@ -27,10 +27,7 @@ const CONTROLS: Control[] = [
 export class Controls {
   private readonly fields = new Map<string, [HTMLInputElement, HTMLInputElement]>();
 
-  constructor(
-    private readonly site: Site,
-    onChange: () => void,
-  ) {
+  constructor(private readonly site: Site) {
     const labels = CONTROLS.map((control) => {
       const label = document.createElement("label");
       const limits = site.limits[control.name] ?? {};
@@ -49,7 +46,7 @@ export class Controls {
       number.addEventListener("input", () => {
         slider.value = number.value || String(control.none ?? "");
       });
-      for (const each of [slider, number]) each.addEventListener("change", onChange);
+      for (const each of [slider, number]) each.addEventListener("change", () => void this.options); // put within its range at once
       this.fields.set(control.name, [slider, number]);
       label.append(control.label, slider, number);
       return label;

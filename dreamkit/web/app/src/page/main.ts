@@ -32,11 +32,14 @@ class Page {
   private running: Running<Finished | null> | null = null;
   private doing: Doing = "nothing";
   private times: number[] = [];
+  private pace = "";
+  private saves = 0;
+  private saved: Result | null = null;
   private strokes = 0;
   private extras: Partial<Options> = {};
 
   constructor(private readonly site: Site) {
-    this.controls = new Controls(site, () => {});
+    this.controls = new Controls(site);
     this.stage = new Stage((ended) => void this.stroked(ended));
     this.palette = new Palette(
       () => this.options,
@@ -59,7 +62,14 @@ class Page {
       const { objective, normalise } = shared.options;
       this.extras = { ...(objective && { objective }), ...(normalise && { normalise }) };
     }
+    const refused = shared?.refused ?? (location.hash.startsWith("#r=") ? ["everything"] : []);
     await this.open("wasm", Array.isArray(wanted) ? wanted.filter((term) => typeof term === "string") : []);
+    const known = new Set(this.network?.layers.map((layer) => layer.name));
+    const layers = (shared?.options.layers ?? []) as string[];
+    refused.push(...layers.filter((term) => !known.has(term.split(/[:=]/)[0])));
+    if (refused.length) {
+      this.complain(new Refused(`this link asks for ${refused.join(", ")}, which this page does not have`));
+    }
     void this.lookForFaster();
   }
 
@@ -133,6 +143,7 @@ class Page {
   }
 
   private async take(given: File): Promise<void> {
+    if (!this.mayLose()) return;
     await this.begin(async () => {
       this.source = given;
       return read(given, Number(select("longest").value));
@@ -176,12 +187,16 @@ class Page {
     const mask = this.stage.painted();
     this.stage.compareWith(0);
     const task: Task = { kind: "dream", photo, options, mask };
+    const began = performance.now();
     const done = await this.run("dreaming", task);
     if (!done) return;
     const { picture, ...finished } = done;
     const { bytes: _, ...source } = photo;
-    this.keep({ picture, made: { finished, options, network, photo: source, mask } });
+    const made = { finished, options, network, photo: source, mask };
+    this.keep({ picture, made: finished.isWhole ? made : null });
     this.stage.show(picture);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    this.say(`${finished.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s, ${this.pace}`);
   }
 
   /** Lets the dream grow where the mask is painted, until the pointer rests. */
@@ -267,7 +282,8 @@ class Page {
       ? `octave ${moment.octave} of ${moment.octaves}, step ${moment.step} of ${moment.steps}, `
       : "";
     const rate = (1000 / took).toFixed(took > 100 ? 1 : 0);
-    this.say(`${where}${took.toFixed(0)} ms a step, ${rate} frames a second (${this.network?.backend})`);
+    this.pace = `${took.toFixed(0)} ms a step, ${rate} frames a second (${this.network?.backend})`;
+    this.say(`${where}${this.pace}`);
   }
 
   private keep(result: Result): void {
@@ -283,6 +299,7 @@ class Page {
     const last = this.results[this.results.length - 1];
     this.stage.show(this.current);
     this.stage.setMask(last?.made?.mask ?? null);
+    this.say(last ? "Back at the dream before" : "Back at the photograph");
     this.refresh();
   }
 
@@ -292,14 +309,17 @@ class Page {
     const png = await file(result, this.site.dreamkit);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([png], { type: "image/png" }));
-    link.download = `${(this.photo?.name || "clouds").replace(/\.[^.]*$/, "")}.dream.png`;
+    const stem = (this.photo?.name || (this.photo?.drawn ? "clouds" : "camera")).replace(/\.[^.]*$/, "");
+    this.saves++;
+    link.download = `${stem}.dream${this.saves > 1 ? `-${this.saves}` : ""}.png`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
     this.say(
       result.made
-        ? `Saved ${link.download}; dreamkit redo dreams it again`
-        : `Saved ${link.download}; a zoom has no recipe to dream it again by`,
+        ? `Saved ${link.download}; dreamkit redo dreams it again, or nearly`
+        : `Saved ${link.download}; it has no recipe to dream it again by`,
     );
+    this.saved = result;
   }
 
   private async share(): Promise<void> {
@@ -341,7 +361,14 @@ class Page {
     this.darken();
   }
 
+  /** Asks, where a dream is there that was not saved. */
+  private mayLose(): boolean {
+    const last = this.results[this.results.length - 1];
+    return !last || last === this.saved || confirm("The dream that is there is not saved. Go on without it?");
+  }
+
   private async another(): Promise<void> {
+    if (!this.mayLose()) return;
     await this.stop();
     this.photo = null;
     this.results.length = 0;
@@ -352,6 +379,11 @@ class Page {
 
   /** The picture at another size, from its own file. */
   private async resize(): Promise<void> {
+    if (!this.mayLose()) {
+      this.offerSize(Math.max(this.photo!.height, this.photo!.width));
+      return;
+    }
+    this.results.length = 0;
     if (this.source) await this.take(this.source);
     else if (this.photo?.drawn) await this.clouds();
   }
@@ -385,7 +417,7 @@ class Page {
     pressed("zoom", this.doing === "zooming");
     button("undo").disabled = !this.results.length;
     button("save").disabled = !this.results.length || busy;
-    input("compare").hidden = !this.results.length;
+    element("comparing").classList.toggle("absent", !this.results.length);
     element("brushes").hidden = !pressed("brush");
     element("frame").classList.toggle("brushing", pressed("brush"));
     document.body.dataset.doing = this.network ? this.doing : "loading";
@@ -410,6 +442,7 @@ class Page {
   }
 
   private progress(share: number): void {
+    element("progress").classList.toggle("absent", share === 0);
     element("bar").style.setProperty("width", `${100 * share}%`);
     element("progress").setAttribute("aria-valuenow", String(Math.round(100 * share)));
   }

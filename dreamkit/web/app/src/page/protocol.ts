@@ -40,6 +40,8 @@ export interface Finished {
   terms: Record<string, number>;
   octaves: [number, number][];
   tileSize: number;
+  /** Whether it was not stopped before its end. */
+  isWhole: boolean;
 }
 
 export interface Moment {

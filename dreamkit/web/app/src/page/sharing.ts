@@ -11,6 +11,8 @@ const SHARED = [
 export interface Shared {
   model?: string;
   options: Partial<Options>;
+  /** Names of what it asks for and cannot have. */
+  refused: string[];
 }
 
 export function linkOf(site: Site, model: string, options: Options): string {
@@ -33,7 +35,9 @@ export function sharedIn(hash: string, site: Site): Shared | null {
       SHARED.filter((name) => isPossible(site, name, found.options?.[name])).map((name) => [name, found.options[name]]),
     );
     const model = site.models.some((each) => each.name === found.model) ? found.model : undefined;
-    return { model, options };
+    const refused = Object.keys(found.options ?? {}).filter((name) => !(name in options));
+    if (found.model && !model) refused.unshift(String(found.model).slice(0, 60));
+    return { model, options, refused: refused.map((name) => name.slice(0, 60)).slice(0, 20) };
   } catch {
     return null;
   }

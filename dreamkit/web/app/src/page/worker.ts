@@ -87,27 +87,28 @@ async function open(number: number, model: string, backend: "wasm" | "webgl" | "
   });
 }
 
-/** Dreams, showing every step; null where it was stopped. */
+/** Dreams, showing every step. */
 async function dreamed(
   number: number,
   photo: Photograph,
   options: Options,
   mask: Uint8ClampedArray | null,
-): Promise<Finished | null> {
+): Promise<Finished> {
   const region = mask && soften(mask, photo.height, photo.width);
-  const steps = dream(photo, opened(), options, region);
+  let isWhole = true;
+  const steps = dream(photo, opened(), options, region, () => !isWhole);
   for (;;) {
     const began = performance.now();
     const next = await steps.next();
     if (next.done) {
       const { pixels, terms, octaves, tileSize } = next.value;
-      return { picture: pixelsOf(photo, pixels), terms, octaves, tileSize };
+      return { picture: pixelsOf(photo, pixels), terms, octaves, tileSize, isWhole };
     }
     const took = performance.now() - began;
     const { pixels, ...known } = next.value;
     show(number, { picture: pixelsOf(pixels, bytesOf(pixels)), took, ...known });
     await breath();
-    if (stopped.has(number)) return null;
+    isWhole &&= !stopped.has(number);
   }
 }
 
@@ -228,7 +229,8 @@ async function thumbnail(number: number, options: Options, side: number): Promis
     const next = await steps.next();
     if (next.done) {
       const { pixels, terms, octaves, tileSize } = next.value;
-      return finish(number, { picture: pixelsOf(photo, pixels), terms, octaves, tileSize });
+      const picture = pixelsOf(photo, pixels);
+      return finish(number, { picture, terms, octaves, tileSize, isWhole: true });
     }
     await breath();
     if (stopped.has(number)) return finish(number, null);
