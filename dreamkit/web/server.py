@@ -66,7 +66,8 @@ class Server(ThreadingHTTPServer):
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
             raise SiteError(
-                f"cannot listen on port {port} ({first_line(error)}); choose another with --port (make: PORT=), 0 for any"
+                f"cannot listen on port {port} ({first_line(error)}); choose another with --port "
+                "(make: PORT=), 0 for any"
             ) from error
 
     @property
