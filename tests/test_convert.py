@@ -199,6 +199,7 @@ def test_the_objective_rises(at_home):
 # ---------------------------------------------------------------------------------- the other commands
 
 
+@pytest.mark.heavy
 def test_a_model_that_pytorch_exported(at_home, tmp_path):
     run = dreamkit_command(tmp_path, "convert", "onnx", TORCH, "--name", "convnet", "--overwrite")
     assert run.returncode == 0, run.stderr
@@ -213,6 +214,7 @@ def test_a_model_that_pytorch_exported(at_home, tmp_path):
     assert run.returncode == 0, run.stderr
 
 
+@pytest.mark.heavy
 def test_a_keras_model(at_home, tmp_path):
     import keras
 
@@ -278,6 +280,7 @@ def test_ctrl_c_leaves_nothing(files, tmp_path):
     assert list((tmp_path / "models").iterdir()) == []
 
 
+@pytest.mark.heavy
 def test_what_lies_behind_an_unknown_layer_is_left_out_where_layers_are_named(tmp_path):
     text = NET.replace('type: "LRN"', 'type: "Interp"').replace('name: "norm1"', 'name: "odd"')
     (tmp_path / "odd.prototxt").write_text(text)
@@ -408,6 +411,7 @@ def test_a_keras_model_of_something_else_is_one_line(shape, said, capsys, tmp_pa
     assert said in run_here(tmp_path, capsys, "keras", "other.keras", "--name", "x")
 
 
+@pytest.mark.heavy
 def test_numbers_that_are_none_are_not_blamed_on_the_conversion(files, tmp_path):
     far = wanted(preprocess=Preprocess(mean=(1e38, 0, 0), scale=(1e10, 1, 1)))
     with pytest.raises(ConvertError, match=r"is not a number somewhere, .* are the mean and the scale right"):
