@@ -364,7 +364,7 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
 
     config, picture, guide = gathered.config, gathered.picture, gathered.guide
     masks = gathered.masks
-    photo, pictures = for_the_engine(gathered)
+    photo, pictures = _for_the_engine(gathered)
     alpha = None if picture is None else picture.alpha
 
     def finish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -429,11 +429,11 @@ def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
     """
     from dreamkit.engine.dream import planned as plan_of
 
-    photo, pictures = for_the_engine(gathered)
+    photo, pictures = _for_the_engine(gathered)
     return plan_of(photo, told, gathered.config, **pictures)
 
 
-def for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+def _for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """The photograph or noise, uint8 `(height, width, 3)`, and the engine's `guide` and `regions`."""
     from dreamkit.engine import draws
 

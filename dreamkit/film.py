@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from dreamkit import api, flow, video
 from dreamkit import timeline as timelines
 from dreamkit.config import DreamConfig, plain
-from dreamkit.errors import ConfigError, Interrupted
+from dreamkit.errors import ConfigError
 from dreamkit.timeline import Timeline
 from dreamkit.video import Clip
 from dreamkit.work import Progress, Work, check_room
@@ -81,31 +82,21 @@ def make(
     cut = cut or Cut()
     video.check_output(output, overwrite=overwrite)
     total = source.count if preview is None else min(preview, source.count)
-    check_room(output.with_name(f"{output.name}.work"), total, source.size)
-    work = Work(
-        output.with_name(f"{output.name}.work"),
-        _identity(source, parts, config, cut, timeline),
-        overwrite=overwrite,
-    )
-    finished = len(work)
-    if finished and on_frame is not None:
-        on_frame(Progress(finished, total, work.path(finished - 1), resumed=True))
-    try:
-        before: NDArray[np.uint8] | None = None
-        for number, frame in enumerate(source.frames(total)):
-            if number >= finished:
-                share = number / max(1, source.count - 1)
-                cast, options = timelines.at(timeline, share, parts, config)
-                steps = cut.steps or math.ceil(options.steps / _FEWER)
-                options = replace(options, steps=steps, schedule=())
-                work.put(number, _frame(work, number, before, frame.pixels, cast, options, cut))
-                if on_frame is not None:
-                    on_frame(Progress(number + 1, total, work.path(number)))
-            before = frame.pixels
-    except (KeyboardInterrupt, Interrupted):
-        raise Interrupted(
-            f"interrupted after {len(work)} of {total} frames; the same command goes on"
-        ) from None
+    folder = output.with_name(f"{output.name}.work")
+    check_room(folder, total, source.size)
+    work = Work(folder, _identity(source, parts, config, cut, timeline), overwrite=overwrite)
+    pictures = (shown.pixels for shown in source.frames(total))
+    pairs = islice(pairwise(chain([None], pictures)), len(work), None)  # of those that are missing
+
+    def frame(number: int) -> NDArray[np.uint8]:
+        before, now = next(pairs)
+        assert now is not None
+        share = number / max(1, source.count - 1)
+        cast, options = timelines.at(timeline, share, parts, config)
+        steps = cut.steps or math.ceil(options.steps / _FEWER)
+        return _frame(work, number, before, now, cast, replace(options, steps=steps, schedule=()), cut)
+
+    work.fill(total, frame, on_frame)
     times = source.times[:total] if source.is_variable else None
     writer = video.Writer(
         output,

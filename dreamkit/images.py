@@ -31,7 +31,7 @@ _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
     ".tif": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
     ".tiff": ("TIFF", 2**31 - 1, {"compression": "tiff_deflate"}),
 }
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"))  # of pictures that are written
+SUFFIXES = frozenset(_FORMATS)  # of pictures that are written
 PARTIAL = ".dreamkit-"  # how the name of a file begins while it is written
 _reading = threading.RLock()
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk

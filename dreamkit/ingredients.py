@@ -40,6 +40,14 @@ class Ingredients:
     guide: images.Picture | None = None
     masks: Mapping[str, images.Picture] = field(default_factory=dict)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, in pixels, of what is dreamed."""
+        if self.picture is None:
+            return self.config.size
+        height, width, _ = self.picture.pixels.shape
+        return height, width
+
 
 def gather(
     image: Source,

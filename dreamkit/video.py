@@ -264,7 +264,6 @@ class Writer:
         rate: Fraction = RATE,
         *,
         overwrite: bool = False,
-        comment: str = "",
         sound: Clip | None = None,
         times: Sequence[Fraction] | None = None,
         scratch: Path | None = None,
@@ -275,13 +274,12 @@ class Writer:
             size: height and width; an odd side gets one more pixel where the format asks for it.
             rate: frames a second.
             overwrite: whether a film that is there is given up.
-            comment: for the file's metadata.
             sound: whose sound it gets, as far as there are frames.
             times: when each frame is shown, in seconds, where that is not at `rate`.
             scratch: where it lies until it is whole, on the same disk; by default beside `path`.
         """
         check_output(path, overwrite=overwrite)
-        self._path, self._overwrite, self._comment = path, overwrite, comment
+        self._path, self._overwrite = path, overwrite
         self._kind = FORMATS.get(path.suffix.lower())
         self._rate = rate if self._kind is None else min(rate, Fraction(self._kind.most))
         self._size, self._times, self._sound = size, times, sound
@@ -298,8 +296,6 @@ class Writer:
         with _said(self._path):
             muxing = {"fflags": "+bitexact", **_MUXING.get(self._path.suffix.lower(), {})}
             self._container = av().open(str(self._partial), "w", options=muxing)
-            if self._comment:
-                self._container.metadata["comment"] = self._comment
             self._stream = self._container.add_stream(self._kind.codec, rate=self._rate)
             self._stream.width, self._stream.height = width, height
             self._stream.pix_fmt = self._kind.pixels

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit import images
-from dreamkit.errors import DreamkitError, first_line
+from dreamkit.errors import DreamkitError, Interrupted, first_line
 
 _MANIFEST = "manifest.json"
 _BYTES = 2.2  # of a dreamed pixel as PNG, about
@@ -93,6 +93,30 @@ class Work:
         """A finished frame, uint8 `(height, width, 3)`."""
         with Image.open(self.path(number)) as image:
             return np.asarray(image.convert("RGB"))
+
+    def fill(
+        self,
+        total: int,
+        frame: Callable[[int], NDArray[np.uint8]],
+        on_frame: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Makes those of `total` frames that are missing, one after another, and tells of each.
+
+        Raises:
+            Interrupted: Ctrl-C; what is finished stays.
+        """
+        finished = len(self)
+        if finished and on_frame is not None:
+            on_frame(Progress(finished, total, self.path(finished - 1), resumed=True))
+        try:
+            for number in range(finished, total):
+                self.put(number, frame(number))
+                if on_frame is not None:
+                    on_frame(Progress(number + 1, total, self.path(number)))
+        except (KeyboardInterrupt, Interrupted):
+            raise Interrupted(
+                f"interrupted after {len(self)} of {total} frames; the same command goes on"
+            ) from None
 
     def frames(self, count: int) -> Iterator[NDArray[np.uint8]]:
         """The first `count` frames, one at a time."""

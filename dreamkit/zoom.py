@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from dreamkit import api, tone, video
 from dreamkit import timeline as timelines
 from dreamkit.config import DreamConfig, plain
-from dreamkit.errors import ConfigError, Interrupted
+from dreamkit.errors import ConfigError
 from dreamkit.ingredients import Ingredients
 from dreamkit.timeline import Timeline
+from dreamkit.tone import Tone
 from dreamkit.video import RATE
 from dreamkit.work import Progress, Work, check_room
 
@@ -109,42 +111,34 @@ def make(
     """
     flight = flight or Flight()
     video.check_output(output, overwrite=overwrite)
-    photo, _ = api.for_the_engine(gathered)
-    size = photo.shape[0], photo.shape[1]
     total = flight.frames + flight.blended if preview is None else min(preview, flight.frames)
     folder = output.with_name(f"{output.name}.work")
-    check_room(folder, total, size)
-    work = Work(folder, _identity(gathered, parts, flight, size, timeline), overwrite=overwrite)
-    finished = len(work)
-    if finished and on_frame is not None:
-        on_frame(Progress(finished, total, work.path(finished - 1), resumed=True))
-    try:
-        for number in range(finished, total):
-            share = min(1.0, number / max(1, flight.frames - 1))
-            cast, config = timelines.at(timeline, share, parts, gathered.config)
-            work.put(number, _frame(work, number, replace(gathered, config=config), cast, flight))
-            if on_frame is not None:
-                on_frame(Progress(number + 1, total, work.path(number)))
-    except (KeyboardInterrupt, Interrupted):
-        raise Interrupted(
-            f"interrupted after {len(work)} of {total} frames; the same command goes on"
-        ) from None
-    with video.Writer(output, size, flight.rate, overwrite=overwrite, scratch=work.folder) as film:
+    check_room(folder, total, gathered.size)
+    work = Work(folder, _identity(gathered, parts, flight, timeline), overwrite=overwrite)
+
+    first = cache(lambda: tone.of(work.get(0)))
+
+    def frame(number: int) -> NDArray[np.uint8]:
+        share = min(1.0, number / max(1, flight.frames - 1))
+        cast, config = timelines.at(timeline, share, parts, gathered.config)
+        if number == 0:
+            return api.make(replace(gathered, config=config), cast).pixels[..., :3]
+        return _frame(work.get(number - 1), first(), cast, of_a_frame(config, flight, number), flight)
+
+    work.fill(total, frame, on_frame)
+    shown = flight if preview is None else replace(flight, loop=False)
+    with video.Writer(output, gathered.size, flight.rate, overwrite=overwrite, scratch=work.folder) as film:
         for number in range(flight.frames if preview is None else total):
-            film.add(_shown(work, number, flight if preview is None else replace(flight, loop=False)))
+            film.add(_shown(work, number, shown))
     if preview is None:
         work.done()
 
 
 def _frame(
-    work: Work, number: int, gathered: Ingredients, parts: Sequence[Part], flight: Flight
+    before: NDArray[np.uint8], first: Tone, parts: Sequence[Part], config: DreamConfig, flight: Flight
 ) -> NDArray[np.uint8]:
-    """Frame `number`, made of the one before."""
-    if number == 0:
-        return api.make(gathered, parts).pixels[..., :3]
-    first = tone.of(work.get(0))
-    moved = np.rint(tone.held(moved_into(work.get(number - 1), flight), first)).astype(np.uint8)
-    config = of_a_frame(gathered.config, flight, number)
+    """A frame made of the one before, in the tone of the first."""
+    moved = np.rint(tone.held(moved_into(before, flight), first)).astype(np.uint8)
     dreamed = api.dreamed(moved, parts, config, again=True)
     return np.rint(tone.held(dreamed.astype(np.float32), first)).astype(np.uint8)
 
@@ -188,7 +182,6 @@ def _identity(
     gathered: Ingredients,
     parts: Sequence[Part],
     flight: Flight,
-    size: tuple[int, int],
     timeline: Timeline,
 ) -> Mapping[str, Any]:
     """Everything that frames depend on. How fast they pass changes none of them, and how many there are only
@@ -200,7 +193,7 @@ def _identity(
         "photograph": picture and picture.sha256,
         "masks": {name: mask.sha256 for name, mask in gathered.masks.items()},
         "guide": gathered.guide and gathered.guide.sha256,
-        "size": list(size),
+        "size": list(gathered.size),
         "timeline": [flight.frames, *map(plain, timeline)] if timeline else [],
         "flight": [flight.zoom, flight.rotate, list(flight.center), flight.steps, flight.octaves],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,10 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 
 if TYPE_CHECKING:
     from dreamkit import api
+    from dreamkit.engine.asked import Part
     from dreamkit.engine.dream import Step
     from dreamkit.ingredients import Ingredients
+    from dreamkit.recipes import Recipe, Share
     from dreamkit.video import Writer
 
 _BY_DEFAULT = (
@@ -205,12 +207,10 @@ def dream(
     given |= {"max_memory": _megabytes(max_memory)} if max_memory is not None else {}
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     config.DreamConfig.of(**given)
-    from dreamkit import api, ingredients, recipes
+    from dreamkit import ingredients
 
-    found = recipes.find(recipe) if recipe is not None else None
     own = weights_by_model(weights)
-    shares, given = api.cast(found, shares_of(model), given, weights=own)
-    options = found.config(**given) if found else config.DreamConfig.of(**given)
+    shares, options, found = cast(recipe, shares_of(model), given, own)
     with terminal.own_lines_only(verbose=verbose):
         gathered = ingredients.gather(image, options, shares, found, guide=guide, mask=_masks(mask))
         if dry_run:
@@ -257,19 +257,41 @@ def redo(
         _make(gathered, own, path, overwrite=overwrite, quiet=quiet, check=check)
 
 
+def cast(
+    recipe: str | None,
+    given: tuple[Share, ...],
+    options: dict[str, Any],
+    weights: str | Mapping[str, str] | None,
+) -> tuple[tuple[Share, ...], config.DreamConfig, Recipe | None]:
+    """Who dreams, how, and by which recipe."""
+    from dreamkit import api, recipes
+
+    found = recipes.find(recipe) if recipe is not None else None
+    shares, options = api.cast(found, given, options, weights=weights)
+    return shares, found.config(**options) if found else config.DreamConfig.of(**options), found
+
+
+def loaded(
+    shares: Sequence[Share], weights: str | Mapping[str, str] | None, meter: terminal.Meter
+) -> list[Part]:
+    """The networks of `shares`, while the meter says so."""
+    from dreamkit import api
+
+    meter.doing("loading " + " and ".join(str(share.model) for share in shares))
+    return api.parts(shares, weights, progress=meter.download)
+
+
 def _output(
     named_after: str | None, given: Path | None, gathered: Ingredients, what: str, *, overwrite: bool
 ) -> Path:
     """Where the dream goes, once it is sure that it can."""
     from dreamkit import images
 
-    picture = gathered.picture
-    height, width = gathered.config.size if picture is None else picture.pixels.shape[:2]
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
     path = given or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
-    images.check_output(path, overwrite=overwrite, size=(height, width))
+    images.check_output(path, overwrite=overwrite, size=gathered.size)
     read = [
-        ("photograph", picture),
+        ("photograph", gathered.picture),
         ("guide", gathered.guide),
         *(("mask", m) for m in gathered.masks.values()),
     ]
@@ -306,8 +328,7 @@ def _make(
     names = " and ".join(str(share.model) for share in gathered.shares)
     try:
         with terminal.Meter(quiet=quiet) as meter:
-            meter.doing(f"loading {names}")
-            told = api.parts(gathered.shares, weights, progress=meter.download)
+            told = loaded(gathered.shares, weights, meter)
             if check is not None:
                 check(told)
             meter.doing(f"preparing {names}")
@@ -360,24 +381,21 @@ def _recorded(
     path: Path | None, gathered: Ingredients, on_step: Callable[[Step], None], *, overwrite: bool
 ) -> Iterator[_Recording]:
     """A film of the dream at `path`, or none."""
-    height, width = gathered.config.size if gathered.picture is None else gathered.picture.pixels.shape[:2]
     if path is None:
-        yield _Recording(on_step, None, (height, width))
+        yield _Recording(on_step, None, gathered.size)
         return
     from dreamkit.video import Writer
 
-    with Writer(path, (height, width), overwrite=overwrite) as film:
-        yield _Recording(on_step, film, (height, width))
+    with Writer(path, gathered.size, overwrite=overwrite) as film:
+        yield _Recording(on_step, film, gathered.size)
 
 
 def _tell_plan(gathered: Ingredients, weights: str | Mapping[str, str] | None, *, quiet: bool) -> None:
     """Prints what the dream would do and take."""
     from dreamkit import api
 
-    names = " and ".join(str(share.model) for share in gathered.shares)
     with terminal.Meter(quiet=quiet) as meter:
-        meter.doing(f"loading {names}")
-        told = api.parts(gathered.shares, weights, progress=meter.download)
+        told = loaded(gathered.shares, weights, meter)
         meter.doing("trying one batch of tiles")
         plan = api.planned(gathered, told)
     for number, octave in enumerate(plan.octaves, 1):

@@ -6,7 +6,7 @@ import re
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +18,8 @@ from dreamkit.cli.dream import (
     Quiet,
     Verbose,
     Weights,
+    cast,
+    loaded,
     option,
     shares_of,
     size_of,
@@ -25,10 +27,6 @@ from dreamkit.cli.dream import (
 )
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, UsageError
-
-if TYPE_CHECKING:
-    from dreamkit.config import DreamConfig
-    from dreamkit.recipes import Recipe, Share
 
 _Output = Annotated[
     Path,
@@ -119,10 +117,11 @@ def zoom(
         loop=loop,
     )
     video.check_output(output, overwrite=overwrite)
+    own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-        shares, options, found = _cast(recipe, model, given, weights)
+        shares, options, found = cast(recipe, shares_of(model), given, own)
         gathered = ingredients.gather(image, options, shares, found)
-        parts = _loaded(shares, weights, meter)
+        parts = loaded(shares, own, meter)
         zooms.make(
             gathered,
             parts,
@@ -198,13 +197,14 @@ def film(
 
     cut = films.Cut(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
     video.check_output(output, overwrite=overwrite)
+    own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         meter.doing(f"reading {source}")
         clip = video.clip(source, _rate(fps))
         if clip.is_film and fps is not None:
             raise UsageError("--fps is for numbered pictures; a film has its own")
-        shares, options, found = _cast(recipe, model, given, weights)
-        parts = _loaded(shares, weights, meter)
+        shares, options, found = cast(recipe, shares_of(model), given, own)
+        parts = loaded(shares, own, meter)
         films.make(
             clip,
             parts,
@@ -223,24 +223,6 @@ def film(
 def _given(**options: Any) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     return given | ({"layers": tuple(given["layers"])} if "layers" in given else {})
-
-
-def _cast(
-    recipe: str | None, model: list[str] | None, given: dict[str, Any], weights: list[str] | None
-) -> tuple[tuple[Share, ...], DreamConfig, Recipe | None]:
-    """Who dreams, and how."""
-    from dreamkit import api, recipes
-
-    found = recipes.find(recipe) if recipe is not None else None
-    shares, options = api.cast(found, shares_of(model), given, weights=weights_by_model(weights))
-    return shares, found.config(**options) if found else config.DreamConfig.of(**options), found
-
-
-def _loaded(shares: tuple[Share, ...], weights: list[str] | None, meter: terminal.Meter) -> Any:
-    from dreamkit import api
-
-    meter.doing("loading " + " and ".join(str(share.model) for share in shares))
-    return api.parts(shares, weights_by_model(weights), progress=meter.download)
 
 
 def _rate(text: str | None) -> Fraction:

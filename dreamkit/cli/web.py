@@ -13,7 +13,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.dream import Overwrite, Quiet, Verbose, Weights, weights_by_model
+from dreamkit.cli.dream import Overwrite, Quiet, Verbose, Weights, cast, loaded, weights_by_model
 from dreamkit.errors import ConfigError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -162,20 +162,17 @@ def _gathered(
     meter: terminal.Meter,
 ) -> tuple[list[Exhibit], DreamConfig]:
     """The page's networks, loaded, and its recipe."""
-    from dreamkit import api, recipes
+    from dreamkit import api
     from dreamkit.web import site
 
     if dtype not in _DTYPES:
         raise ConfigError(f"--dtype is {shown(dtype)!r}; choose {' or '.join(_DTYPES)}")
     site.bundle()
-    found = recipes.find(recipe) if recipe is not None else None
-    files = weights_by_model(weights)
-    shares, options = api.cast(found, api.shares_of(model), {}, weights=files)
+    own = weights_by_model(weights)
+    shares, chosen, _ = cast(recipe, api.shares_of(model), {}, own)
     if layers and len(shares) > 1:
         raise UsageError("--layers is given for several networks; export one at a time to choose its layers")
-    chosen = found.config(**options) if found else config.DreamConfig.of(**options)
     site.check(chosen)
     names = [name.strip() for each in layers or () for name in each.split(",")]
-    meter.doing("loading " + " and ".join(str(share.model) for share in shares))
-    parts = api.parts(shares, files, progress=meter.download)
+    parts = loaded(shares, own, meter)
     return [site.Exhibit(part.network, names) for part in parts], chosen

@@ -161,7 +161,6 @@ class _Reader:
             "AvgPool": self._pooled,
             "Pad": self._padded,
             "PadV2": self._padded,
-            "MirrorPad": self._padded,
             "Mean": self._mean,
             "Reshape": self._reshaped,
             "LRN": self._lrn,
@@ -234,18 +233,15 @@ class _Reader:
             return self._add("add", others)
         if len(others) != 1 or len(known) != 1:
             raise _unsaid(node, "of several constants")
-        (bias,) = known
+        bias = _per_channel(node, known[0])
         convolution = self._open_convolution(others[0], "bias")
         if convolution is not None:
-            channels = convolution.constants["kernel"].shape[
-                2 if convolution.kind == "depthwise_conv2d" else 3
-            ]
-            if bias.size in (1, channels) and (bias.ndim == 0 or bias.shape[-1] == bias.size):
-                convolution.constants["bias"] = np.broadcast_to(
-                    bias.reshape(-1).astype(np.float32), (channels,)
-                )
+            kernel = convolution.constants["kernel"]
+            channels = kernel.shape[2 if convolution.kind == "depthwise_conv2d" else 3]
+            if bias.size in (1, channels):
+                convolution.constants["bias"] = np.broadcast_to(bias.astype(np.float32), (channels,))
                 return self._numbers[self._origin(others[0])]
-        return self._add("add", others, addend=_per_channel(node, bias))
+        return self._add("add", others, addend=bias)
 
     def _difference(self, node: Any) -> int:
         known = self._constant(node.input[1])
@@ -283,8 +279,6 @@ class _Reader:
         widths = self._known(node, 1).tolist()
         if widths[0] != [0, 0] or widths[3] != [0, 0]:
             raise _unsaid(node, "of channels")
-        if node.op == "MirrorPad":
-            raise _unsaid(node)
         value = float(self._known(node, 2)) if node.op == "PadV2" else 0.0
         return self._add(
             "pad", node.input[:1], {"padding": widths[1] + widths[2], "value": max(value, _LEAST)}

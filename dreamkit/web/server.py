@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -101,7 +100,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
-        for name, value in _headers().items():
+        for name, value in _HEADERS.items():
             self.send_header(name, value)
         super().end_headers()
 
@@ -110,7 +109,3 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def version_string(self) -> str:
         return "dreamkit"
-
-
-def _headers() -> Mapping[str, str]:
-    return _HEADERS

@@ -21,7 +21,7 @@ export function roll(seed: bigint, octave: number, step: number, reach: [number,
 export function noise(seed: bigint, height: number, width: number, kind: string): Uint8ClampedArray {
   if (kind === "white") return bytes(seed, 0, height, width);
   const total = new Float32Array(height * width * 3);
-  let side = Math.min(height, width);
+  const side = Math.min(height, width);
   for (let k = 0; k === 0 || Math.ceil(side / 2 ** k) >= COARSEST; k++) {
     const [h, w] = [Math.ceil(height / 2 ** k), Math.ceil(width / 2 ** k)];
     const layer: Picture = { height: h, width: w, values: Float32Array.from(bytes(seed, k, h, w)) };

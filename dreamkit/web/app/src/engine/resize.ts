@@ -27,11 +27,11 @@ export function resized(picture: Picture, height: number, width: number, channel
   let { values } = picture;
   if (width !== picture.width) {
     const taps = tapsOf(picture.width, width, TRIANGLE);
-    values = along(values, picture.height, picture.width, width, channels, 1, taps);
+    values = Float32Array.from(summed(values, picture.height, picture.width, width, channels, 1, taps));
   }
   if (height !== picture.height) {
     const taps = tapsOf(picture.height, height, TRIANGLE);
-    values = along(values, 1, picture.height, height, 1, width * channels, taps);
+    values = Float32Array.from(summed(values, 1, picture.height, height, 1, width * channels, taps));
   }
   return { height, width, values: values === picture.values ? values.slice() : values };
 }
@@ -52,10 +52,10 @@ export function shrunk(
     Float32Array.from(values, (value) => Math.min(255, Math.max(0, Math.floor(value / 2 ** BITS + 0.5))));
   let values: Float32Array = Float32Array.from(bytes);
   if (size[1] !== to[1]) {
-    values = rounded(exactly(values, size[0], size[1], to[1], channels, 1, fixed(size[1], to[1])));
+    values = rounded(summed(values, size[0], size[1], to[1], channels, 1, fixed(size[1], to[1])));
   }
   if (size[0] !== to[0]) {
-    values = rounded(exactly(values, 1, size[0], to[0], 1, to[1] * channels, fixed(size[0], to[0])));
+    values = rounded(summed(values, 1, size[0], to[0], 1, to[1] * channels, fixed(size[0], to[0])));
   }
   return Uint8ClampedArray.from(values);
 }
@@ -82,20 +82,8 @@ function tapsOf(inside: number, outside: number, filter: Filter): Taps[] {
   });
 }
 
-function along(
-  values: Float32Array,
-  before: number,
-  inside: number,
-  outside: number,
-  channels: number,
-  after: number,
-  taps: Taps[],
-): Float32Array {
-  return Float32Array.from(exactly(values, before, inside, outside, channels, after, taps));
-}
-
 /** Sums along one axis, in float64: `values` is `(before, inside, channels * after)`. */
-function exactly(
+function summed(
   values: Float32Array,
   before: number,
   inside: number,

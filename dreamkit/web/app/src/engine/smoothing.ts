@@ -1,6 +1,7 @@
 /** Gradients made smoother: the mean of three Gaussian blurs, dreamkit's `smoothing.gaussian`. */
 
 import * as tf from "@tensorflow/tfjs-core";
+import { wrapped } from "./numbers";
 
 const CASCADE = [0.5, 1, 2]; // widths of the three blurs, in sigmas
 export const REACH = 4; // pixels from the centre of a blur's kernel to its edge
@@ -33,7 +34,7 @@ export async function blurred(
 function mirrored(length: number): number[] {
   const period = Math.max(2 * (length - 1), 1);
   return Array.from({ length: length + 2 * REACH }, (_, i) => {
-    const place = (((i - REACH) % period) + period) % period;
+    const place = wrapped(i - REACH, period);
     return Math.min(place, period - place);
   });
 }

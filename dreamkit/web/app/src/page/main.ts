@@ -41,10 +41,7 @@ class Page {
   constructor(private readonly site: Site) {
     this.controls = new Controls(site);
     this.stage = new Stage((ended) => void this.stroked(ended));
-    this.palette = new Palette(
-      () => this.options,
-      () => {},
-    );
+    this.palette = new Palette(() => this.options);
     this.listen();
     select("model").replaceChildren(...site.models.map((model) => new Option(model.name)));
     element("whose").hidden = site.models.length < 2;
@@ -64,9 +61,8 @@ class Page {
     }
     const refused = shared?.refused ?? (location.hash.startsWith("#r=") ? ["everything"] : []);
     await this.open("wasm", Array.isArray(wanted) ? wanted.filter((term) => typeof term === "string") : []);
-    const known = new Set(this.network?.layers.map((layer) => layer.name));
     const layers = (shared?.options.layers ?? []) as string[];
-    refused.push(...layers.filter((term) => !known.has(term.split(/[:=]/)[0])));
+    refused.push(...layers.filter((term) => !this.has(term)));
     if (refused.length) {
       this.complain(new Refused(`this link asks for ${refused.join(", ")}, which this page does not have`));
     }
@@ -85,17 +81,30 @@ class Page {
     };
   }
 
+  /** The network that is chosen. */
+  private get model() {
+    return this.site.models.find((each) => each.name === select("model").value) ?? this.site.models[0];
+  }
+
+  private get address(): string {
+    return new URL(this.model.path, location.href).href;
+  }
+
+  /** Whether a term is of a layer that the network has. */
+  private has(term: string): boolean {
+    return this.network?.layers.some((layer) => layer.name === term.split(/[:=]/)[0]) ?? false;
+  }
+
   private async open(backend: Backend, terms: string[] = this.palette.terms): Promise<void> {
     await this.stop();
     this.engine?.end();
     this.engine = new Engine((message) => void this.broken(message));
     this.network = null;
     this.refresh();
-    const model = this.site.models.find((each) => each.name === select("model").value) ?? this.site.models[0];
+    const model = this.model;
     if (backend === "webgl") this.say("Starting WebGL; the first step compiles for up to half a minute");
     try {
-      const address = new URL(model.path, location.href).href;
-      this.network = await this.engine.open(address, backend, (done, total) => {
+      this.network = await this.engine.open(this.address, backend, (done, total) => {
         this.progress(done / Math.max(1, total));
         this.say(`Loading ${model.name}: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`);
       });
@@ -108,19 +117,17 @@ class Page {
       return;
     }
     this.progress(0);
-    const known = new Set(this.network.layers.map((layer) => layer.name));
-    this.palette.open(this.engine, this.network, terms.filter((term) => known.has(term.split(/[:=]/)[0])));
+    this.palette.open(this.engine, this.network, terms.filter((term) => this.has(term)));
     this.say(`${this.network.name}, computed by ${this.network.backend}`);
-    const terms_ = this.network.licence ? `, ${this.network.licence}` : "";
-    element("about").textContent = `dreamkit ${this.site.dreamkit}; ${model.name}: ${model.description}${terms_}`;
+    const licence = this.network.licence ? `, ${this.network.licence}` : "";
+    element("about").textContent = `dreamkit ${this.site.dreamkit}; ${model.name}: ${model.description}${licence}`;
     this.refresh();
   }
 
   /** Tries graphics cards that are real ones, in a worker of their own, and takes one that is faster. */
   private async lookForFaster(): Promise<void> {
     if (select("backend").value !== "auto" || !this.network) return;
-    const model = this.site.models.find((each) => each.name === select("model").value)!;
-    const address = new URL(model.path, location.href).href;
+    const { address } = this;
     const candidates = await cards();
     if (!candidates.length) return;
     const before = await this.engine.trial(TRIAL);
@@ -143,7 +150,10 @@ class Page {
   }
 
   private async take(given: File): Promise<void> {
-    if (!this.mayLose()) return;
+    if (this.mayLose()) await this.readFile(given);
+  }
+
+  private async readFile(given: File): Promise<void> {
     await this.begin(async () => {
       this.source = given;
       return read(given, Number(select("longest").value));
@@ -383,8 +393,7 @@ class Page {
       this.offerSize(Math.max(this.photo!.height, this.photo!.width));
       return;
     }
-    this.results.length = 0;
-    if (this.source) await this.take(this.source);
+    if (this.source) await this.readFile(this.source);
     else if (this.photo?.drawn) await this.clouds();
   }
 

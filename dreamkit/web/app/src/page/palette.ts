@@ -18,10 +18,7 @@ export class Palette {
   private drawing: Running<Finished | null> | null = null;
   private paused = true;
 
-  constructor(
-    private options: () => Options,
-    private readonly onChange: () => void,
-  ) {
+  constructor(private readonly options: () => Options) {
     element("more").addEventListener("click", () => this.addChannels());
     select("layer").addEventListener("change", () => this.showChannels());
     element("deeper").addEventListener("toggle", () => {
@@ -93,7 +90,6 @@ export class Palette {
     else if (!this.chosen.has(term)) this.chosen.set(term, 1);
     else if (this.chosen.size > 1) this.chosen.delete(term);
     this.tell();
-    this.onChange();
   }
 
   private showChannels(): void {
