@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit import images, recipes
+from dreamkit.checkpoint import Checkpoint
 from dreamkit.config import DEFAULT_MODEL, DreamConfig, plain
 from dreamkit.errors import (
     ConfigError,
@@ -123,11 +124,15 @@ def render(
     guide: Source = None,
     mask: Source | Mapping[str, Source] = None,
     on_step: Callable[[Step], None] | None = None,
+    checkpoint: Checkpoint | None = None,
     **options: Any,
 ) -> Dream:
-    """Like `dream`, and returns the `Dream` with its recipe, which can be saved."""
+    """Like `dream`, and returns the `Dream` with its recipe, which can be saved.
+
+    With a `checkpoint`, a dream that was broken off goes on; once the dream is saved, call its `done`.
+    """
     gathered = _gathered(image, model, weights, config, recipe, guide, mask, options)
-    return make(gathered, parts(gathered.shares, weights), on_step)
+    return make(gathered, parts(gathered.shares, weights), on_step, checkpoint)
 
 
 def _gathered(
@@ -353,8 +358,13 @@ def parts(
     return told
 
 
-def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], None] | None = None) -> Dream:
-    """Dreams what was gathered, by the networks loaded.
+def make(
+    gathered: Ingredients,
+    told: Sequence[Part],
+    on_step: Callable[[Step], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Dream:
+    """Dreams what was gathered, by the networks loaded; from its checkpoint, if it was broken off.
 
     Raises:
         LayerError, ConfigError, NumericError: as `engine.dream.dream`.
@@ -370,8 +380,15 @@ def make(gathered: Ingredients, told: Sequence[Part], on_step: Callable[[Step], 
     def finish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels if alpha is None else np.dstack([pixels, alpha])
 
+    def heard(step: Step) -> None:
+        if on_step is not None:
+            on_step(step)
+        if checkpoint is not None:
+            checkpoint.keep(step.state)
+
+    start = checkpoint.begin(_told(gathered, told)) if checkpoint is not None else None
     try:
-        outcome = run(photo, told, config, on_step, **pictures)
+        outcome = run(photo, told, config, heard, start=start, **pictures)
     except Interrupted as interrupted:
         if interrupted.pixels is not None:
             interrupted.pixels = finish(interrupted.pixels)
@@ -419,6 +436,14 @@ def signature(told: Sequence[Part], config: DreamConfig) -> dict[str, Any]:
         [part.network.provider.name, part.network.digest, part.weight, plain(part.layers)] for part in told
     ]
     return {"options": config.to_dict(), "models": models}
+
+
+def _told(gathered: Ingredients, told: Sequence[Part]) -> dict[str, Any]:
+    """All that the bytes of a dream depend on, but for the machine."""
+    pictures = {"photograph": gathered.picture, "guide": gathered.guide}
+    pictures |= {f"mask {name}".strip(): mask for name, mask in gathered.masks.items()}
+    hashes = {name: picture and picture.sha256 for name, picture in pictures.items()}
+    return {**signature(told, gathered.config), **hashes, "versions": recipes.versions()}
 
 
 def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:

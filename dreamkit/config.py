@@ -11,6 +11,7 @@ from typing import Any
 from dreamkit.errors import ConfigError, did_you_mean
 
 DEFAULT_MODEL = "pocket"
+CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints of a long dream
 UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
 
 Layers = tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None

@@ -7,7 +7,7 @@ Each message says what was given, what is possible and what to do. Anything that
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,13 +66,23 @@ class NetworkMemoryError(DreamkitError):
 
 
 class Interrupted(DreamkitError):  # noqa: N818 - no error of anyone's
-    """Ctrl-C during a dream. `pixels` is the picture so far, uint8 `(height, width, 3)`."""
+    """Ctrl-C during a dream.
+
+    `pixels` is the picture so far, uint8 `(height, width, 3)`, and `state`, an `engine.dream.State`, where
+    the dream was after its last whole step; both are None where there is none.
+    """
 
     exit_code = 130
 
-    def __init__(self, message: str, pixels: NDArray | None = None) -> None:  # type: ignore[type-arg]
+    def __init__(
+        self,
+        message: str,
+        pixels: NDArray | None = None,  # type: ignore[type-arg]
+        state: Any = None,
+    ) -> None:
         super().__init__(message)
         self.pixels = pixels
+        self.state = state
 
 
 class DreamkitWarning(UserWarning):

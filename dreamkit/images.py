@@ -10,11 +10,12 @@ import os
 import secrets
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,12 +229,13 @@ def check_place(path: Path, *, overwrite: bool) -> None:
 
 def free_name(stem: str, suffix: str = ".png") -> Path:
     """The first of `STEM.png`, `STEM-2.png`, ... that does not exist."""
-    path = Path(f"{stem}{suffix}")
-    number = 2
-    while path.exists():
-        path = Path(f"{stem}-{number}{suffix}")
-        number += 1
-    return path
+    return next(path for path in names(stem, suffix) if not path.exists())
+
+
+def names(stem: str, suffix: str = ".png") -> Iterator[Path]:
+    """`STEM.png`, `STEM-2.png`, ... without end."""
+    yield Path(f"{stem}{suffix}")
+    yield from (Path(f"{stem}-{number}{suffix}") for number in count(2))
 
 
 def write(
@@ -275,11 +277,16 @@ def put(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
     Raises:
         ImageError: it cannot be written; without `overwrite`, it exists.
     """
+    put_by(path, lambda file: file.write(data), overwrite=overwrite)
+
+
+def put_by(path: Path, write: Callable[[IO[bytes]], object], *, overwrite: bool) -> None:
+    """Like `put`, of what `write` writes."""
     partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
     with _writing(path):
         try:
             with partial.open("xb") as file:
-                file.write(data)
+                write(file)
                 file.flush()
                 os.fsync(file.fileno())
             move(partial, path, overwrite=overwrite)

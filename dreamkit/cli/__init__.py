@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dreamkit.cli import atlas, compare, convert, dream, film, models, recipes, terminal, web
-from dreamkit.errors import DreamkitError
+from dreamkit.errors import DreamkitError, Interrupted
 from dreamkit.version import __version__
 
 
@@ -103,9 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> None:
     """Runs a command line and leaves the process: the one place where errors are shown.
 
-    Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C. What is neither is a
-    bug and keeps its traceback.
+    Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM. What
+    is neither is a bug and keeps its traceback.
     """
+    terminal.end_as_by_ctrl_c()
     command = typer.main.get_command(app)
     with terminal.warnings_as_lines():
         try:
@@ -122,6 +124,8 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
             if error.format_message():  # a bare `dreamkit` has shown its help, and nothing is wrong
                 terminal.error(_usage(error.format_message(), getattr(error, "ctx", None)))
             code = error.exit_code
+    if terminal.terminated() and code == Interrupted.exit_code:
+        code = 128 + signal.SIGTERM
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -20,6 +20,7 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 
 if TYPE_CHECKING:
     from dreamkit import api
+    from dreamkit.checkpoint import Checkpoint
     from dreamkit.engine.asked import Part
     from dreamkit.engine.dream import Step
     from dreamkit.ingredients import Ingredients
@@ -96,6 +97,18 @@ _Masks = Annotated[
         show_default=False,
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the dream that was broken off, to the same bytes.")
+]
+Every = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint",
+        metavar="SECONDS",
+        min=0,
+        help="How often to keep a long dream in PATH.work, for --resume; 0 is after each step.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")]
@@ -169,6 +182,8 @@ def dream(
     ] = None,
     noise: Annotated[str | None, option("noise", "--noise")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
+    resume: Resume = False,
+    checkpoint: Every = config.CHECKPOINT_EVERY,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -207,6 +222,8 @@ def dream(
     given |= {"max_memory": _megabytes(max_memory)} if max_memory is not None else {}
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     config.DreamConfig.of(**given)
+    if record is not None and resume:
+        raise UsageError("--record films a dream from its beginning; leave it out with --resume")
     from dreamkit import ingredients
 
     own = weights_by_model(weights)
@@ -216,13 +233,15 @@ def dream(
         if dry_run:
             _tell_plan(gathered, own, quiet=quiet)
             return
-        path = _output(image, output, gathered, "dream", overwrite=overwrite)
+        path, kept = _output(
+            image, output, gathered, "dream", overwrite=overwrite, resume=resume, every=checkpoint
+        )
         if record is not None:
             from dreamkit import video
 
             video.check_output(record, overwrite=overwrite)
         said = _BY_DEFAULT if model is None and found is None else ""
-        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, said=said, record=record)
+        _make(gathered, own, path, kept, overwrite=overwrite, quiet=quiet, said=said, record=record)
 
 
 def redo(
@@ -238,6 +257,8 @@ def redo(
     weights: Weights = None,
     guide: _Guide = None,
     mask: _Masks = None,
+    resume: Resume = False,
+    checkpoint: Every = config.CHECKPOINT_EVERY,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -252,9 +273,11 @@ def redo(
     own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose):
         gathered = api.gather_again(found, image, shares_of(model), guide=guide, mask=_masks(mask))
-        path = _output(dreamed, output, gathered, "redo", overwrite=overwrite)
+        path, kept = _output(
+            dreamed, output, gathered, "redo", overwrite=overwrite, resume=resume, every=checkpoint
+        )
         check = partial(api.differences, found)
-        _make(gathered, own, path, overwrite=overwrite, quiet=quiet, check=check)
+        _make(gathered, own, path, kept, overwrite=overwrite, quiet=quiet, check=check)
 
 
 def cast(
@@ -282,14 +305,29 @@ def loaded(
 
 
 def _output(
-    named_after: str | None, given: Path | None, gathered: Ingredients, what: str, *, overwrite: bool
-) -> Path:
-    """Where the dream goes, once it is sure that it can."""
+    named_after: str | None,
+    given: Path | None,
+    gathered: Ingredients,
+    what: str,
+    *,
+    overwrite: bool,
+    resume: bool,
+    every: float,
+) -> tuple[Path, Checkpoint]:
+    """Where the dream goes, once it is sure that it can, and its work file."""
     from dreamkit import images
+    from dreamkit.checkpoint import Checkpoint, unfinished
 
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
-    path = given or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
-    images.check_output(path, overwrite=overwrite, size=gathered.size)
+    path = given or (unfinished(stem) if resume else None)
+    path = path or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
+    kept = Checkpoint(path, every=every, resume=resume)
+    images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=gathered.size)
+    if kept.path.is_file() and not resume and not overwrite:
+        raise OutputExistsError(
+            f"{kept.path} holds a dream that was broken off; go on with --resume, or begin anew with "
+            "--overwrite"
+        )
     read = [
         ("photograph", gathered.picture),
         ("guide", gathered.guide),
@@ -298,13 +336,14 @@ def _output(
     for role, source in read:
         if source is not None and source.path and path.exists() and path.samefile(source.path):
             raise ConfigError(f"{path} is the {role} itself; write the dream somewhere else")
-    return path
+    return path, kept
 
 
 def _make(
     gathered: Ingredients,
     weights: str | Mapping[str, str] | None,
     path: Path,
+    checkpoint: Checkpoint,
     *,
     overwrite: bool,
     quiet: bool,
@@ -318,7 +357,7 @@ def _make(
 
     def save(result: api.Dream) -> Path:
         try:
-            result.save(path, overwrite=overwrite)
+            result.save(path, overwrite=overwrite or checkpoint.is_so_far())
         except OutputExistsError:  # it came while we dreamed: neither is lost
             free = images.free_name(str(path.with_suffix("")), path.suffix)
             result.save(free)
@@ -333,16 +372,20 @@ def _make(
                 check(told)
             meter.doing(f"preparing {names}")
             with _recorded(record, gathered, meter.step, overwrite=overwrite) as recording:
-                result = api.make(gathered, told, recording.step)
+                result = api.make(gathered, told, recording.step, checkpoint)
                 meter.doing("writing")
                 written = save(result)
+                checkpoint.done()
                 recording.end(result.pixels)
     except Interrupted as interrupted:
         if interrupted.pixels is None:
             raise
         profile = gathered.picture.profile if gathered.picture else None
         written = save(api.Dream(interrupted.pixels, None, profile))
-        raise Interrupted(f"interrupted; the picture so far is in {written}") from None
+        how = ""
+        if written == path:  # else another program's picture lies where the dream would go on
+            how = _kept(checkpoint, interrupted, path)
+        raise Interrupted(f"interrupted; the picture so far is in {written}{how}") from None
     except KeyboardInterrupt:
         raise Interrupted("interrupted before the first step; nothing was written") from None
     if not quiet:
@@ -352,6 +395,15 @@ def _make(
             typer.echo(f"wrote {record}")
         if said:
             typer.echo(said, err=True)
+
+
+def _kept(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
+    """Writes the work file of a dream that was broken off, and says how it goes on."""
+    from dreamkit import folders
+
+    if interrupted.state is not None:  # else it is between two steps, and what was kept last is older
+        checkpoint.write(interrupted.state, folders.digest(path))
+    return "; --resume goes on from there" if checkpoint.path.is_file() else ""
 
 
 class _Recording:

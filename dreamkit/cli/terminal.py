@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,6 +24,24 @@ if TYPE_CHECKING:
     from dreamkit.work import Progress as FrameProgress
 
 _verbose = False
+_terminated = False
+
+
+def end_as_by_ctrl_c() -> None:
+    """Lets SIGTERM, by which schedulers and shutdowns end a process, do what Ctrl-C does."""
+
+    def end(*_: object) -> None:
+        global _terminated
+        _terminated = True
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():  # Python takes handlers nowhere else
+        signal.signal(signal.SIGTERM, end)
+
+
+def terminated() -> bool:
+    """Whether it was SIGTERM."""
+    return _terminated
 
 
 def error(message: str, exception: BaseException | None = None) -> None:

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,62 @@ from dreamkit.engine.pull import Pull
 from dreamkit.engine.resize import Pixels, add_resized, resize
 from dreamkit.engine.spectrum import Spectrum
 from dreamkit.engine.transforms import Warp
-from dreamkit.errors import DreamkitWarning, Interrupted, NetworkMemoryError
+from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, NetworkMemoryError
 
 Grow = Callable[[NDArray[np.uint8], Pixels, tuple[int, int]], Pixels]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a dream is after a whole step. From it, `dream` goes on to the same bytes, since draws are
+    functions of seed, octave and step alone. Its arrays are the dream's own: write them down, do not keep
+    them.
+
+    Attributes:
+        octave: which of those that run, from 0.
+        step: how many of its steps are taken.
+        over: whether it has no more.
+        tile_size: longest side of the tiles, in pixels.
+        first: the objective at the first step of all, None before it.
+        pixels: float32 `(height, width, 3)`.
+        space: a `Spectrum`'s arrays, where the dream is in one.
+    """
+
+    octave: int
+    step: int
+    over: bool
+    tile_size: int
+    first: float | None
+    pixels: Pixels
+    space: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def numbers(self) -> dict[str, Any]:
+        """All but the arrays, as plain data."""
+        return {name: getattr(self, name) for name in ("octave", "step", "over", "tile_size", "first")}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name."""
+        return {"pixels": self.pixels, **self.space}
+
+    @classmethod
+    def of(cls, numbers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> State:
+        """The state of which these are `numbers` and `arrays`.
+
+        Raises:
+            KeyError, ValueError: they are of none.
+        """
+        pixels, first = arrays["pixels"], numbers["first"]
+        if pixels.dtype != np.float32 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError(f"its picture is {pixels.dtype} of shape {pixels.shape}")
+        return cls(
+            octave=int(numbers["octave"]),
+            step=int(numbers["step"]),
+            over=bool(numbers["over"]),
+            tile_size=int(numbers["tile_size"]),
+            first=None if first is None else float(first),
+            pixels=pixels,
+            space={name: each for name, each in arrays.items() if name != "pixels"},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +91,7 @@ class Step:
         objective: what the ascent raises, as a multiple of its value at the first step.
         done: the share of the whole work that is done, 0 to 1; work goes with pixels.
         pixels: float32 `(height, width, 3)`, 0 to 255: the dream so far. Read it, do not keep it.
+        state: from which the dream can go on.
     """
 
     octave: int
@@ -47,6 +102,7 @@ class Step:
     objective: float
     done: float
     pixels: Pixels = field(repr=False)
+    state: State = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +131,7 @@ def dream(
     *,
     guide: NDArray[np.uint8] | None = None,
     regions: Mapping[str, NDArray[np.uint8]] | None = None,
+    start: State | None = None,
 ) -> Outcome:
     """Dreams `photo`, uint8 `(height, width, 3)`, and leaves it unchanged; the result has its size.
 
@@ -85,6 +142,7 @@ def dream(
         on_step: hears of each step.
         guide: a picture, `(height, width, 3)`, whose features are pulled to.
         regions: masks of the photograph's height and width by name; the one without is the dream's own.
+        start: where the same dream was broken off.
 
     Raises:
         LayerError: a layer term names no layer of the network.
@@ -95,7 +153,7 @@ def dream(
     """
     asked, run, held = _prepared(photo, parts, config, guide, regions)
     try:
-        return _dreamed(photo, asked, config, run, held, on_step)
+        return _dreamed(photo, asked, config, run, held, on_step, start)
     except MemoryError as error:
         height, width = photo.shape[:2]
         raise NetworkMemoryError(
@@ -110,26 +168,32 @@ def _dreamed(
     run: list[octaves.Octave],
     held: int,
     on_step: Callable[[Step], None] | None,
+    start: State | None,
 ) -> Outcome:
-    climb = _Climber(asked, config, photo, run, on_step, plan.tile_size(asked, config, run, held))
+    tile_size = start.tile_size if start else plan.tile_size(asked, config, run, held)
+    climb = _Climber(asked, config, photo, run, on_step, tile_size)
     scheme = config.octave_scheme
     grow = _grow_whole if scheme != "residual" else _grow_residual
-    pixels = resize(photo, run[0].size)
+    begun = start.octave if start else 0
+    if start and (begun >= len(run) or start.pixels.shape[:2] != run[begun].size):
+        raise ConfigError("the dream to go on with had other octaves; begin anew")
+    pixels = start.pixels.copy() if start else resize(photo, run[0].size)
 
     def finished() -> NDArray[np.uint8]:
         return _finished(photo, pixels, grow, asked.masks)
 
     try:
-        before = run[0].size
-        for octave in run:
+        before = run[max(0, begun - 1)].size
+        for number, octave in enumerate(run[begun:], begun):
             if pixels.shape[:2] != octave.size:
                 pixels = grow(photo, pixels, octave.size)
-            climb(pixels, octave)
+            climb(pixels, octave, start if number == begun else None)
+            climb.state = None  # from here on, it is of the past, and holds a picture
             if scheme == "lost-detail":
                 _add_lost_detail(photo, pixels, before)
             before = octave.size
     except KeyboardInterrupt:
-        raise Interrupted("interrupted", finished()) from None
+        raise Interrupted("interrupted", finished(), climb.state) from None
     return Outcome(finished(), asked.layers, [octave.size for octave in run], climb.tile_size)
 
 
@@ -184,23 +248,32 @@ class _Climber:
         self._spread = colour.spread(photo) if config.color == "decorrelated" else None
         self._unit = np.asarray(config.unit, np.float32)
         self._first: float | None = None
+        self.state: State | None = None  # after the last whole step; none while pixels change
         self._run = run
         self._on_step = on_step
         self._work = sum(self._work_of(octave) for octave in run)
         self._worked = 0
 
-    def __call__(self, pixels: Pixels, octave: octaves.Octave) -> None:
-        """Takes all steps of `octave` on `pixels`, in place."""
+    def __call__(self, pixels: Pixels, octave: octaves.Octave, start: State | None = None) -> None:
+        """Takes the steps of `octave` on `pixels`, in place: all, or those that `start` has not taken."""
         config = self._config.at(octave.number)
         pulls = self._asked.pulls(octave.number)
         regions = [
             None if mask is None else masks.at(mask, octave.size) for mask in map(self._asked.mask, pulls)
         ]
         original = resize(self._photo, octave.size) if config.l2 else None
-        space = Spectrum.of(pixels) if config.space == "fourier" else None
+        space = None
+        if config.space == "fourier":
+            kept = start.space if start else {}
+            space = Spectrum.restored(kept, octave.size) if kept else Spectrum.of(pixels)
+        taken = 0
+        if start is not None:
+            self._first = start.first
+            taken = config.steps if start.over else start.step
+            self._worked = self._work_before(octave) + math.prod(octave.size) * taken
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(pulls) > 1 else update
-        for step in range(config.steps):
+        for step in range(taken, config.steps):
             while True:  # where memory runs out, the step begins again with smaller tiles
                 try:
                     pulled, weighed = self._directed(pixels, octave, step, pulls, regions, (update, spare))
@@ -208,9 +281,10 @@ class _Climber:
                 except (NetworkMemoryError, MemoryError) as error:
                     self._halve_tiles(error)
             self._regularise(update, pixels, original)
+            self.state = None
             self._move(pixels, update, space, config.step_size)
             enough = config.max_objective is not None and weighed > config.max_objective
-            self._report(pixels, octave, step, step + 1 if enough else config.steps, pulled)
+            self._report(pixels, octave, step, step + 1 if enough else config.steps, pulled, space)
             if enough:
                 break
 
@@ -321,14 +395,26 @@ class _Climber:
     def _work_of(self, octave: octaves.Octave) -> int:
         return math.prod(octave.size) * self._config.at(octave.number).steps
 
+    def _work_before(self, octave: octaves.Octave) -> int:
+        return sum(map(self._work_of, self._run[: self._run.index(octave)]))
+
     def _report(
-        self, pixels: Pixels, octave: octaves.Octave, step: int, steps: int, objective: float
+        self,
+        pixels: Pixels,
+        octave: octaves.Octave,
+        step: int,
+        steps: int,
+        objective: float,
+        space: Spectrum | None,
     ) -> None:
         if self._first is None:
             self._first = abs(objective) or 1.0
         self._worked += math.prod(octave.size)
         if step + 1 == steps:  # which may be sooner than was planned
-            self._worked = sum(map(self._work_of, self._run[: self._run.index(octave) + 1]))
+            self._worked = self._work_before(octave) + self._work_of(octave)
+        number, over = self._run.index(octave), step + 1 == steps
+        arrays = space.arrays() if space is not None else {}
+        self.state = State(number, step + 1, over, self.tile_size, self._first, pixels, arrays)
         if self._on_step is not None:
             self._on_step(
                 Step(
@@ -340,6 +426,7 @@ class _Climber:
                     objective=objective / self._first,
                     done=self._worked / self._work,
                     pixels=pixels,
+                    state=self.state,
                 )
             )
 

@@ -7,7 +7,8 @@ the strength that frequency has in natural pictures, large shapes and colours gr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,24 @@ class Spectrum:
         scale = _scale(height, width) / _SOFTNESS
         planes = [_analysed(logits, row, 1 / scale) for row in np.linalg.inv(MIXING)]
         return cls(np.stack(planes), (height, width))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that it has come to, by name."""
+        moments = {
+            f"{name}{number}": getattr(each, name)
+            for number, each in enumerate(self._moments)
+            for name in ("first", "second")
+        }
+        return {"coefficients": self.coefficients, "climbed": np.array(self._moments[0].steps)} | moments
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> Spectrum:
+        """The spectrum whose `arrays` these were."""
+        found = cls(arrays["coefficients"], size)
+        for number, each in enumerate(found._moments):
+            each.first[:], each.second[:] = arrays[f"first{number}"], arrays[f"second{number}"]
+            each.steps = int(arrays["climbed"])
+        return found
 
     def pixels(self) -> Pixels:
         """The picture, `(height, width, 3)`, 0 to 255."""

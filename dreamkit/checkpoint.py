@@ -1,0 +1,137 @@
+"""The work file of a long dream: where it was after a step, so that it goes on to the same bytes.
+
+A NumPy archive beside the picture, written whole or not at all, and read without pickle. It says what it
+belongs to; nothing in it is followed or run.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from dreamkit import folders, images
+from dreamkit.config import CHECKPOINT_EVERY
+from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_line
+
+if TYPE_CHECKING:
+    from dreamkit.engine.dream import State
+
+_ENDING = ".work"
+
+
+class CheckpointError(DreamkitError):
+    """A work file is damaged, or belongs to another dream."""
+
+
+class Checkpoint:
+    """The work file of the dream that is to be written to `output`."""
+
+    def __init__(self, output: Path, *, every: float = CHECKPOINT_EVERY, resume: bool = False) -> None:
+        """With `resume`, a dream goes on from the work file, if there is one; `every` is in seconds."""
+        self.path = path_of(output)
+        self._output = output
+        self._every = every
+        self._resume = resume
+        self._identity: Mapping[str, Any] = {}
+        self._so_far = ""
+        self._written = time.monotonic()
+
+    def begin(self, identity: Mapping[str, Any]) -> State | None:
+        """Where the dream that `identity`, plain data, tells of goes on, or None for its beginning.
+
+        Raises:
+            CheckpointError: the work file cannot be read, or is another dream's.
+        """
+        self._identity = json.loads(json.dumps(identity))
+        self._written = time.monotonic()
+        if not self._resume or not self.path.is_file():
+            return None
+        about, state = _read(self.path)
+        found = about["identity"]
+        if found != self._identity:
+            names = [key for key in {**found, **self._identity} if found.get(key) != self._identity.get(key)]
+            raise CheckpointError(
+                f"{self.path} is of a dream with another {' and '.join(sorted(names))}; repeat that one with "
+                "--resume, or begin anew with --overwrite"
+            )
+        self._so_far = about["so_far"]
+        return state
+
+    def keep(self, state: State) -> None:
+        """Keeps where the dream is, where that is due. A disk that is full stops no dream."""
+        if time.monotonic() - self._written < self._every:
+            return
+        try:
+            self.write(state)
+        except ImageError as error:
+            warnings.warn(f"no checkpoint: {error}; the dream goes on", DreamkitWarning, stacklevel=2)
+        self._written = time.monotonic()
+
+    def write(self, state: State, so_far: str = "") -> None:
+        """Keeps where the dream is. `so_far` is the hash of the unfinished picture that was written.
+
+        Raises:
+            ImageError: it cannot be written.
+        """
+        self._so_far = so_far or self._so_far
+        about = {"identity": self._identity, "so_far": self._so_far, **state.numbers()}
+        text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+
+        def save(file: IO[bytes]) -> None:
+            np.savez(file, allow_pickle=False, about=text, **state.arrays())
+
+        images.put_by(self.path, save, overwrite=True)
+
+    def is_so_far(self) -> bool:
+        """Whether what lies at the output is the unfinished picture of this dream, and no one's loss."""
+        try:
+            about, _ = _read(self.path)
+            return bool(about["so_far"]) and folders.digest(self._output) == about["so_far"]
+        except (CheckpointError, OSError):
+            return False
+
+    def done(self) -> None:
+        """Takes the work file away."""
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+
+
+def path_of(output: Path) -> Path:
+    """The work file of a dream that is to be written to `output`."""
+    return output.with_name(f"{output.name}{_ENDING}")
+
+
+def unfinished(stem: str) -> Path | None:
+    """Of `STEM.png`, `STEM-2.png`, ... that which has a work file."""
+    for path in images.names(stem):
+        if path_of(path).is_file():
+            return path
+        if not path.exists():
+            return None
+    return None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], State]:
+    from dreamkit.engine.dream import State
+
+    try:
+        with path.open("rb") as file:  # np.load leaves one open that it cannot read
+            archive = np.load(file, allow_pickle=False)
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(arrays.pop("about").tobytes())
+        if not isinstance(about["identity"], dict) or not isinstance(about["so_far"], str):
+            raise ValueError("it says nothing of its dream")
+        return about, State.of(about, arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path} is no work file that can be read ({first_line(error)[:120]}); begin anew with "
+            "--overwrite"
+        ) from error

@@ -1,0 +1,215 @@
+"""A dream that was broken off goes on to the same bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny
+from conftest import ROOT, files_no_larger_than
+from PIL import Image
+
+from dreamkit import api, images
+from dreamkit.checkpoint import Checkpoint, CheckpointError, path_of
+from dreamkit.config import DreamConfig
+from dreamkit.engine import network
+from dreamkit.engine.dream import dream
+from dreamkit.errors import DreamkitWarning, Interrupted
+
+KILLS = int(os.environ.get("KILLS", "4"))
+OPTIONS = {"octaves": 3, "steps": 3, "tile_size": 32, "jitter": 4}
+# Everything that is carried from step to step.
+VARIANTS = {
+    "plain": {},
+    "fourier": {"space": "fourier", "step_size": 0.05},
+    "lost detail": {"octave_scheme": "lost-detail"},
+    "whole": {"octave_scheme": "whole"},
+    "ends early": {"max_objective": 1e-9},
+    "decorrelated": {"color": "decorrelated", "rotate": 5.0, "l2": 0.1},
+}
+
+
+@pytest.fixture(scope="module")
+def net():
+    return network.load(tiny.provider(), None)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_dream_goes_on_from_any_step(net, photo, tmp_path, variant):
+    output = tmp_path / "dream.png"
+    options = {"model": net, **OPTIONS, **VARIANTS[variant]}
+    whole = api.render(photo, **options).pixels
+    states = []
+
+    class Every(Checkpoint):
+        def keep(self, state):
+            super().keep(state)
+            states.append(self.path.read_bytes())
+
+    assert np.array_equal(api.render(photo, checkpoint=Every(output, every=0), **options).pixels, whole)
+    assert len(states) == (3 if variant == "ends early" else 9)
+    for state in states:
+        path_of(output).write_bytes(state)
+        shares = []
+        again = api.render(
+            photo,
+            checkpoint=Checkpoint(output, resume=True),
+            on_step=lambda step, shares=shares: shares.append(step.done),
+            **options,
+        )
+        assert np.array_equal(again.pixels, whole)
+        assert shares == sorted(shares)
+        assert not shares or shares[-1] == pytest.approx(1)
+
+
+def test_an_interrupt_keeps_the_last_whole_step(net, photo):
+    config = DreamConfig(**OPTIONS)
+    told = api.parts(api.shares_of(net))
+
+    def interrupt(step):
+        if (step.octave, step.step) == (2, 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as caught:
+        dream(photo, told, config, interrupt)
+    state = caught.value.state
+    assert (state.octave, state.step, state.over) == (1, 1, False)
+    assert np.array_equal(dream(photo, told, config, start=state).pixels, dream(photo, told, config).pixels)
+
+
+def test_a_work_file_of_another_dream_is_refused(net, photo, tmp_path):
+    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    api.render(photo, net, checkpoint=kept, **OPTIONS)
+    again = Checkpoint(tmp_path / "dream.png", resume=True)
+    with pytest.raises(CheckpointError, match=r"of a dream with another options; .* --overwrite"):
+        api.render(photo, net, checkpoint=again, **{**OPTIONS, "seed": 1})
+    with pytest.raises(CheckpointError, match="another photograph"):
+        api.render(photo[::-1].copy(), net, checkpoint=again, **OPTIONS)
+    kept.done()
+    kept.done()  # twice is no harm
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_work_file_is_one_line(net, photo, tmp_path):
+    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    api.render(photo, net, checkpoint=kept, **OPTIONS)
+    data = kept.path.read_bytes()
+    draw = random.Random(0)
+    pickled = io.BytesIO()
+    np.savez(pickled, about=np.array([{"identity": {}}], object), pixels=np.zeros((4, 4, 3), np.float32))
+    broken = [b"", b"no archive", pickled.getvalue(), *(data[: draw.randrange(len(data))] for _ in range(20))]
+    for each in broken:
+        kept.path.write_bytes(each)
+        with pytest.raises(CheckpointError, match=r"no work file that can be read .*; begin anew"):
+            Checkpoint(tmp_path / "dream.png", resume=True).begin({})
+
+
+def test_a_full_disk_stops_no_dream(net, photo, tmp_path):
+    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    with files_no_larger_than(1000), pytest.warns(DreamkitWarning, match="no checkpoint: cannot write"):
+        found = api.render(photo, net, checkpoint=kept, **OPTIONS).pixels
+    assert np.array_equal(found, api.render(photo, net, **OPTIONS).pixels)
+    assert list(tmp_path.iterdir()) == []
+
+
+ARGUMENTS = "dream photo.png -o out.png --octaves 3 --steps 8 --checkpoint 0 --quiet"
+
+
+def start(folder, *more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "dreamkit", *ARGUMENTS.split(), *more],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(folder, *more):
+    process = start(folder, *more)
+    _, err = process.communicate(timeout=60)
+    return process.returncode, err
+
+
+@pytest.fixture
+def photo_file(tmp_path, photo):
+    Image.fromarray(np.tile(photo, (4, 3, 1))).save(tmp_path / "photo.png")
+    return tmp_path
+
+
+def hurt_when(process, there, number):
+    """Sends a signal once `there` is, which is looked for as fast as can be."""
+    while not there() and process.poll() is None:
+        pass
+    process.send_signal(number)
+
+
+def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
+    folder = photo_file
+    process = start(folder)
+    hurt_when(process, (folder / "out.png.work").exists, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (
+        143,
+        "error: interrupted; the picture so far is in out.png; --resume goes on from there\n",
+    )
+    so_far = (folder / "out.png").read_bytes()
+    code, err = ended(folder)
+    assert code == 1
+    assert "out.png exists" in err
+    assert ended(folder, "--resume") == (0, "")
+    assert not (folder / "out.png.work").exists()
+    dreamed = (folder / "out.png").read_bytes()
+    assert dreamed != so_far
+    (folder / "out.png").unlink()
+    assert ended(folder) == (0, "")
+    assert (folder / "out.png").read_bytes() == dreamed
+
+
+def test_what_is_not_the_picture_so_far_is_kept(photo_file):
+    folder = photo_file
+    process = start(folder)
+    hurt_when(process, (folder / "out.png.work").exists, signal.SIGINT)
+    process.communicate(timeout=60)
+    images.write(folder / "out.png", np.zeros((8, 8, 3), np.uint8), overwrite=True)
+    assert "out.png exists; choose another name or give --overwrite" in ended(folder, "--resume")[1]
+    (folder / "out.png").unlink()
+    assert "out.png.work holds a dream that was broken off" in ended(folder)[1]
+
+
+@pytest.mark.heavy
+def test_killed_at_random_moments_it_comes_to_the_same_bytes(photo_file):
+    """KILLS=20 for as many."""
+    folder, draw = photo_file, random.Random(5)
+    assert ended(folder) == (0, "")
+    whole = (folder / "out.png").read_bytes()
+    (folder / "out.png").unlink()
+    killed = 0
+    work = folder / "out.png.work"
+    for _ in range(KILLS):
+        before = work.stat().st_mtime_ns if work.exists() else 0
+        process = start(folder, "--resume")
+        later = draw.randrange(3)  # checkpoints on; then at any moment of the step after
+        seen = {before}
+
+        def due(seen=seen, later=later):
+            if work.exists():
+                seen.add(work.stat().st_mtime_ns)
+            return len(seen) > later
+
+        hurt_when(process, due, signal.SIGKILL)
+        killed += process.wait(timeout=60) == -signal.SIGKILL
+        process.stderr.close()
+        if killed and not work.exists():
+            (folder / "out.png").unlink(missing_ok=True)
+    assert killed
+    assert ended(folder, "--resume") == (0, "")
+    assert (folder / "out.png").read_bytes() == whole
+    assert json.loads(json.dumps(images.read_recipe(folder / "out.png")))
