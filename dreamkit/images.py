@@ -81,25 +81,36 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
     """
     path = _file(path)
     try:
-        with path.open("rb") as file, _pillow():
-            if not os.fstat(file.fileno()).st_size:
-                raise ImageError(f"{path} is empty; give a picture")
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with path.open("rb") as file:
+            return replace(_picture(file, str(path), max_pixels), name=path.name, path=str(path))
+    except OSError as error:
+        raise ImageError(f"{path} may not be read ({first_line(error)})") from error
+
+
+def of_bytes(data: bytes, name: str, max_pixels: int) -> Picture:
+    """A picture file that was read already, from `name`; else like `read`."""
+    return replace(_picture(io.BytesIO(data), name, max_pixels), name=name.rpartition("/")[2])
+
+
+def _picture(file: IO[bytes], name: str, max_pixels: int) -> Picture:
+    try:
+        with _pillow():
+            if not file.seek(0, os.SEEK_END):
+                raise ImageError(f"{name} is empty; give a picture")
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
             file.seek(0)
             with Image.open(file, formats=_READABLE) as image:
-                _check_pixels(image, max_pixels, str(path), "shrink it or raise --max-pixels")
-                picture = _decode(image, str(path))
+                _check_pixels(image, max_pixels, name, "shrink it or raise --max-pixels")
+                return replace(_decode(image, name), sha256=sha256)
     except (ImageError, DreamkitWarning):
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is no picture that can be read; give a PNG, JPEG, WebP or TIFF") from error
-    except PermissionError as error:
-        raise ImageError(f"{path} may not be read ({first_line(error)})") from error
+        raise ImageError(f"{name} is no picture that can be read; give a PNG, JPEG, WebP or TIFF") from error
     except MemoryError as error:
-        raise ImageError(f"{path} has too many pixels for this machine's memory; shrink it first") from error
+        raise ImageError(f"{name} has too many pixels for this machine's memory; shrink it first") from error
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
-        raise ImageError(f"{path} is damaged or cut off ({first_line(error)[:120]})") from error
-    return replace(picture, name=path.name, sha256=sha256, path=str(path))
+        raise ImageError(f"{name} is damaged or cut off ({first_line(error)[:120]})") from error
 
 
 def from_memory(image: Image.Image | NDArray[Any]) -> Picture:
@@ -200,8 +211,13 @@ def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = 
     if path.suffix.lower() not in _FORMATS and not os.path.isdir(path):
         raise ImageError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(_FORMATS)}")
     check_place(path, overwrite=overwrite)
+    if size is not None:
+        _check_sides(path, size)
+
+
+def _check_sides(path: Path, size: tuple[int, int]) -> None:
     longest = _FORMATS[path.suffix.lower()][1]
-    if size is not None and max(size) > longest:
+    if max(size) > longest:
         raise ImageError(f"{path} cannot hold {size[1]} x {size[0]} pixels, only {longest} a side; use .png")
 
 
@@ -255,6 +271,24 @@ def write(
     """
     path = Path(path)
     check_output(path, overwrite=overwrite, size=(pixels.shape[0], pixels.shape[1]))
+    with _writing(path), encoded(path, pixels, recipe=recipe, profile=profile) as data:
+        put(path, data, overwrite=overwrite)
+
+
+@contextmanager
+def encoded(
+    path: Path,
+    pixels: NDArray[np.uint8],
+    *,
+    recipe: Mapping[str, Any] | None = None,
+    profile: bytes | None = None,
+) -> Iterator[memoryview]:
+    """The bytes that `write` writes.
+
+    Raises:
+        ImageError: the format cannot hold so many pixels.
+    """
+    _check_sides(path, (pixels.shape[0], pixels.shape[1]))
     name, _, options = _FORMATS[path.suffix.lower()]
     if name == "JPEG" and pixels.shape[2] == 4:
         _warn(f"{path.name} is a JPEG, which holds no transparency: it is dropped; use .png to keep it")
@@ -263,12 +297,11 @@ def write(
     metadata = _metadata(name, recipe) if recipe is not None else {}
     if profile:
         metadata["icc_profile"] = profile
-    with _writing(path):
-        # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
-        encoded = io.BytesIO()
-        image.save(encoded, format=name, **options, **metadata)
-        with encoded.getbuffer() as data:  # let go of here: an error's traceback would keep it too long
-            put(path, data, overwrite=overwrite)
+    # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
+    file = io.BytesIO()
+    image.save(file, format=name, **options, **metadata)
+    with file.getbuffer() as data:  # let go of here: an error's traceback would keep it too long
+        yield data
 
 
 def put(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -312,11 +345,16 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any] | None:
         ImageError: the file is no readable picture.
     """
     path = _file(path)  # a pipe would be waited on for ever
+    return recipe_in(path, str(path))
+
+
+def recipe_in(file: Path | IO[bytes], name: str) -> dict[str, Any] | None:
+    """Like `read_recipe`, of an open file, which messages call `name`."""
     try:
-        with _pillow(), Image.open(path, formats=_READABLE) as image:
+        with _pillow(), Image.open(file, formats=_READABLE) as image:
             text = image.info.get(_RECIPE_KEY) or _exif(image).get(ExifTags.Base.ImageDescription)
     except Exception as error:  # as in `read`
-        raise ImageError(f"{path} is no picture that can be read ({first_line(error)[:120]})") from error
+        raise ImageError(f"{name} is no picture that can be read ({first_line(error)[:120]})") from error
     try:
         recipe = json.loads(str(text))
     except (ValueError, RecursionError):

@@ -71,6 +71,22 @@ def gather(
         raise RecipeError(
             f"{recipe.name} was dreamed from {_told(recipe.photograph)}; give that photograph, or another"
         )
+    guide, given = beside(config, shares, recipe, guide=guide, mask=mask)
+    return fit(image, config, shares, guide, given)
+
+
+def fit(
+    image: Source,
+    config: DreamConfig,
+    shares: Sequence[Share],
+    guide: images.Picture | None,
+    masks: Mapping[str, Source],
+) -> Ingredients:
+    """A photograph, or none, with what is `beside` it.
+
+    Raises:
+        ImageError: it cannot be read, or a mask has another shape.
+    """
     picture = open_picture(image, config)
     height, width = config.size if picture is None else picture.pixels.shape[:2]
     if picture is None and height * width > config.max_pixels:
@@ -78,6 +94,28 @@ def gather(
             f"size is {width} x {height} pixels, more than the {config.max_pixels} allowed; make it "
             "smaller or raise --max-pixels"
         )
+    return Ingredients(
+        config,
+        tuple(shares),
+        picture,
+        guide,
+        {name: _mask(each, config, (height, width)) for name, each in masks.items()},
+    )
+
+
+def beside(
+    config: DreamConfig,
+    shares: Sequence[Share],
+    recipe: Recipe | None = None,
+    *,
+    guide: Source = None,
+    mask: Source | Mapping[str, Source] = None,
+) -> tuple[images.Picture | None, dict[str, Source]]:
+    """What is beside any photograph: the guide, and the masks by name, which are not opened yet.
+
+    Raises:
+        ImageError, RecipeError, ConfigError: as `gather`.
+    """
     given: dict[str, Source] = dict(mask) if isinstance(mask, Mapping) else {} if mask is None else {"": mask}
     used = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, shares)
     for name in given:
@@ -90,13 +128,7 @@ def gather(
             if name not in given and name in ("", *used):
                 given[name] = _named(recipe, file, f"mask {shown(name)}".strip(), config)
     opened = open_picture(guide, config)
-    return Ingredients(
-        config,
-        tuple(shares),
-        picture,
-        None if opened is None else images.shrink(opened, config.tile_size),
-        {name: _mask(each, config, (height, width)) for name, each in given.items()},
-    )
+    return None if opened is None else images.shrink(opened, config.tile_size), given
 
 
 def _told(file: File) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dreamkit.cli import atlas, compare, convert, dream, film, models, recipes, terminal, web
+from dreamkit.cli import atlas, batch, compare, convert, dream, film, models, recipes, terminal, web
 from dreamkit.errors import DreamkitError, Interrupted
 from dreamkit.version import __version__
 
@@ -61,6 +61,7 @@ def _root(
 for _function in (
     dream.dream,
     dream.redo,
+    batch.batch,
     recipes.recipes,
     film.zoom,
     film.film,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import time
@@ -31,6 +32,7 @@ _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
     "--model inception_v3 has the classic look, for one download of 88 MB"
 )
+_AFTER = ("resume", "jobs", "record")  # the first of a command's own options, after those of a dream
 _HELD = 30  # frames of a recording that show the finished dream
 _SIZE = "{1}x{0}".format(*config.default("size"))
 _SHOWN = {
@@ -114,25 +116,7 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but erro
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")]
 
 
-def dream(
-    pictures: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="IMAGE", help="The photograph to dream. Without one, noise is dreamed."),
-    ] = None,
-    image_filepath: Annotated[
-        str | None, typer.Option("-i", "--image-filepath", help="The same as IMAGE.", metavar="PATH")
-    ] = None,
-    output: _Output = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            "-r",
-            "--recipe",
-            metavar="NAME|FILE",
-            help="A recipe: a built-in one (`dreamkit recipes` lists them), a TOML file, or a dream. Options "
-            "given here go before its own.",
-        ),
-    ] = None,
+def options(
     model: Models = None,
     weights: Weights = None,
     layers: Annotated[list[str] | None, option("layers", "-l", "--layers", "--output-layers")] = None,
@@ -182,6 +166,70 @@ def dream(
     ] = None,
     noise: Annotated[str | None, option("noise", "--noise")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
+) -> dict[str, Any]:
+    """The options of a dream, which every command that makes whole dreams takes, as they are given."""
+    return {name: value for name, value in locals().items() if value is not None}
+
+
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Puts the parameters of `options` in place of a command's `**options`, before its own options."""
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
+    first = next(number for number, each in enumerate(own) if each.name in _AFTER)
+    shared = inspect.signature(options, eval_str=True).parameters.values()
+    function.__signature__ = inspect.Signature([*own[:first], *shared, *own[first:]])  # type: ignore[attr-defined]
+    return function
+
+
+class Asked:
+    """What a command line asks of a dream.
+
+    Attributes:
+        model, weights, guide, mask, layers: as they are written.
+        given: the options of `DreamConfig`.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        """Raises a ConfigError for what makes no sense, before TensorFlow is imported."""
+        written = options(**given)
+        self.model, self.weights, self.guide, self.mask, self.layers = (
+            written.get(name) for name in ("model", "weights", "guide", "mask", "layers")
+        )
+        self.given = {name: written[name] for name in config.option_names() if name in written}
+        terms = [*(self.layers or []), *({"class": label} for label in written.get("classes", []))]
+        told: dict[str, Callable[[str], Any]] = {"unit": _unit, "size": size_of, "max_memory": _megabytes}
+        self.given |= {"layers": tuple(terms)} if terms else {}
+        self.given |= {name: read(written[name]) for name, read in told.items() if name in written}
+        config.DreamConfig.of(**self.given)
+
+    def check(self, has_photograph: bool) -> None:
+        """Refuses what is for noise where there is a photograph, and the other way round."""
+        for name in ("size", "noise"):
+            if has_photograph and name in self.given:
+                raise UsageError(f"--{name} is for a dream of noise; use --max-size to shrink a photograph")
+        if not has_photograph and "max_size" in self.given:
+            raise UsageError("--max-size shrinks a photograph; use --size for a dream of noise")
+
+
+@with_options
+def dream(
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IMAGE", help="The photograph to dream. Without one, noise is dreamed."),
+    ] = None,
+    image_filepath: Annotated[
+        str | None, typer.Option("-i", "--image-filepath", help="The same as IMAGE.", metavar="PATH")
+    ] = None,
+    output: _Output = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "-r",
+            "--recipe",
+            metavar="NAME|FILE",
+            help="A recipe: a built-in one (`dreamkit recipes` lists them), a TOML file, or a dream. Options "
+            "given here go before its own.",
+        ),
+    ] = None,
     resume: Resume = False,
     checkpoint: Every = config.CHECKPOINT_EVERY,
     record: Annotated[
@@ -201,35 +249,25 @@ def dream(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    **options: Any,
 ) -> None:
     """Dream a photograph, or noise.
 
     dreamkit dream photo.jpg --layers mixed4 --octaves 5
     """
-    given: dict[str, Any] = {
-        name: value for name, value in locals().items() if name in config.option_names() and value is not None
-    }
-    image = _image(pictures or [], image_filepath, layers)
-    if image is not None and (size is not None or noise is not None):
-        name = "--size" if size is not None else "--noise"
-        raise UsageError(f"{name} is for a dream of noise; use --max-size to shrink a photograph")
-    if image is None and max_size is not None:
-        raise UsageError("--max-size shrinks a photograph; use --size for a dream of noise")
-    terms = [*(layers or []), *({"class": label} for label in classes or [])]
-    given |= {"layers": tuple(terms)} if terms else {}
-    given |= {"unit": _unit(unit)} if unit is not None else {}
-    given |= {"size": size_of(size)} if size is not None else {}
-    given |= {"max_memory": _megabytes(max_memory)} if max_memory is not None else {}
-    # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
-    config.DreamConfig.of(**given)
+    asked = Asked(**options)
+    image = _image(pictures or [], image_filepath, asked.layers)
+    asked.check(image is not None)
     if record is not None and resume:
         raise UsageError("--record films a dream from its beginning; leave it out with --resume")
     from dreamkit import ingredients
 
-    own = weights_by_model(weights)
-    shares, options, found = cast(recipe, shares_of(model), given, own)
+    own = weights_by_model(asked.weights)
+    shares, config_, found = cast(recipe, shares_of(asked.model), asked.given, own)
     with terminal.own_lines_only(verbose=verbose):
-        gathered = ingredients.gather(image, options, shares, found, guide=guide, mask=_masks(mask))
+        gathered = ingredients.gather(
+            image, config_, shares, found, guide=asked.guide, mask=by_name(asked.mask) or None
+        )
         if dry_run:
             _tell_plan(gathered, own, quiet=quiet)
             return
@@ -240,7 +278,7 @@ def dream(
             from dreamkit import video
 
             video.check_output(record, overwrite=overwrite)
-        said = _BY_DEFAULT if model is None and found is None else ""
+        said = _BY_DEFAULT if asked.model is None and found is None else ""
         _make(gathered, own, path, kept, overwrite=overwrite, quiet=quiet, said=said, record=record)
 
 
@@ -272,7 +310,7 @@ def redo(
     found = recipes.of_picture(dreamed)
     own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose):
-        gathered = api.gather_again(found, image, shares_of(model), guide=guide, mask=_masks(mask))
+        gathered = api.gather_again(found, image, shares_of(model), guide=guide, mask=by_name(mask) or None)
         path, kept = _output(
             dreamed, output, gathered, "redo", overwrite=overwrite, resume=resume, every=checkpoint
         )
@@ -496,17 +534,13 @@ def shares_of(models: list[str] | None) -> tuple[Any, ...]:
 
 def weights_by_model(given: list[str] | None) -> str | dict[str, str] | None:
     """One weights file, or several by model."""
-    named = _named(given)
+    named = by_name(given)
     if len(named) > 1 and "" in named:
         raise UsageError(f"several weights files are given; say whose {named['']} is: NAME={named['']}")
     return named.get("") if set(named) <= {""} else named
 
 
-def _masks(given: list[str] | None) -> dict[str, Any] | None:
-    return _named(given) or None
-
-
-def _named(given: list[str] | None) -> dict[str, str]:
+def by_name(given: list[str] | None) -> dict[str, str]:
     """`PATH` or `NAME=PATH` by name; a file that is there is no name."""
     named: dict[str, str] = {}
     for text in given or []:

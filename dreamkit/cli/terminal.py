@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from dreamkit.atlas import Progress as CellProgress
+    from dreamkit.batch import Progress as BatchProgress
     from dreamkit.engine.dream import Step
     from dreamkit.work import Progress as FrameProgress
 
@@ -189,6 +190,16 @@ class Meter:
             typer.echo(f"going on from frame {done}/{total}, in {progress.path.parent}", err=True)
         elif self._lines and (done in (1, total) or done % max(10, total // 10) == 0):
             typer.echo(f"frame {done}/{total}", err=True)
+
+    def job(self, progress: BatchProgress) -> None:
+        """Hears of a batch; elsewhere than on a screen, of every tenth of it."""
+        done, total = progress.done, progress.total
+        failed = f", {progress.failed} failed" if progress.failed else ""
+        self._show(f"{done}/{total}{failed}", total=1.0, completed=progress.share, note=progress.output)
+        if not self._lines or progress.event is not None:
+            return
+        if done in (1, total) or done % max(10, total // 10) == 0:
+            typer.echo(f"{done}/{total}{failed}", err=True)
 
     def cell(self, progress: CellProgress) -> None:
         """Hears of an atlas: one bar for all of it, or a line for each cell that is finished."""

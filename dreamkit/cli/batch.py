@@ -1,0 +1,235 @@
+"""`dreamkit batch`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dreamkit.cli import terminal
+from dreamkit.cli.dream import (
+    Asked,
+    Overwrite,
+    Quiet,
+    Verbose,
+    by_name,
+    cast,
+    shares_of,
+    weights_by_model,
+    with_options,
+)
+from dreamkit.config import quoted
+from dreamkit.errors import ConfigError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from dreamkit.batch import Batch, Way
+    from dreamkit.store import Store
+
+ENGINES = ("local", "ray")
+_SHOWN = 8  # failures that are told of; the report has all
+_NETWORK = 3  # times its weights file, that a network takes while it is loaded
+
+Engine = Annotated[
+    str,
+    typer.Option("--engine", help="Who works: local, processes on this machine; ray, a Ray cluster."),
+]
+Address = Annotated[
+    str, typer.Option("--address", metavar="auto|HOST:PORT", help="Where the Ray cluster is.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", help="How many work beside each other. Default: the fastest that fits.", min=1),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", help="Threads of each. Default: the cores, shared out.", min=1),
+]
+
+
+@with_options
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Pictures, folders, patterns such as 'a/**/*.jpg', lists in a .txt file, or URLs.",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER|URL", help="Where the dreams go, under the pictures' own names."
+        ),
+    ],
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-r",
+            "--recipe",
+            metavar="NAME|FILE",
+            help="A recipe, as `dreamkit dream` takes it. Of several, each has a folder of its own.",
+        ),
+    ] = None,
+    jobs: Jobs = None,
+    threads: Threads = None,
+    engine: Engine = "local",
+    address: Address = "auto",
+    each_model: Annotated[
+        bool,
+        typer.Option(
+            "--each-model", help="Let each --model dream by itself, in a folder of its own, and not together."
+        ),
+    ] = False,
+    ending: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="png, jpg, webp or tiff.")
+    ] = "png",
+    as_json: Annotated[bool, typer.Option("--json", help="The report on stdout, for programs.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many would be dreamed, and dream nothing.")
+    ] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    **options: Any,
+) -> None:
+    """Dream many pictures. Run it again to go on, or after a change: what is finished is kept.
+
+    dreamkit batch photos -o dreams --layers mixed3
+    """
+    asked = Asked(**options)
+    asked.check(has_photograph=True)
+    if engine not in ENGINES:
+        raise ConfigError(f"--engine is {quoted(engine)}; choose {' or '.join(ENGINES)}")
+    suffix = f".{ending.lower().lstrip('.')}"
+    from dreamkit import batch as batches
+    from dreamkit import images, store
+
+    if suffix not in images.SUFFIXES:
+        known = ", ".join(sorted(each[1:] for each in images.SUFFIXES))
+        raise ConfigError(f"--format is {quoted(ending)}; choose one of {known}")
+    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        meter.doing("looking at what is there")
+        found = batches.expand(inputs)
+        ways = _ways(asked, recipe or [None], each_model=each_model, meter=meter)
+        todo = batches.outputs(found, ways, suffix)
+        place = store.at(output)
+        place.check()
+        run = batches.Batch(todo, ways, place, overwrite=overwrite, on_progress=meter.job)
+        if dry_run:
+            typer.echo(f"{run.total} to dream, {len(run.kept)} finished; nothing was dreamed or written")
+            return
+        about = _work(run, ways, place, engine, address, jobs, threads, meter)
+    report = run.report(engine=engine, output=output, **about)
+    run.write_report(report)
+    _tell(report, as_json=as_json, quiet=quiet)
+
+
+def _ways(asked: Asked, recipes: list[Any], *, each_model: bool, meter: terminal.Meter) -> list[Way]:
+    """Every recipe by every model, or by all of them together."""
+    from dreamkit import batch as batches
+
+    own = weights_by_model(asked.weights)
+    models: list[list[str] | None] = [asked.model]
+    if each_model:
+        if not asked.model:
+            raise UsageError("--each-model is given without a --model; name the models")
+        models = [[name] for name in asked.model]
+    several = len(recipes) * len(models) > 1
+    ways = []
+    for recipe in recipes:
+        for model in models:
+            shares, options, found = cast(recipe, shares_of(model), dict(asked.given), own)
+            name = batches.folder_name(
+                recipe if len(recipes) > 1 else None, model[0] if each_model and model else None
+            )
+            mine = own
+            if isinstance(own, dict):
+                mine = {each: path for each, path in own.items() if each in {share.model for share in shares}}
+            ways.append(
+                batches.way(
+                    name if several else "",
+                    shares,
+                    options,
+                    found,
+                    weights=mine,
+                    guide=asked.guide,
+                    mask=by_name(asked.mask) or None,
+                    progress=meter.download,
+                )
+            )
+    names = [way.name for way in ways]
+    if len(set(names)) < len(names):
+        raise UsageError("two recipes or models of one name are given; give each once")
+    return ways
+
+
+def _work(
+    run: Batch,
+    ways: list[Way],
+    place: Store,
+    engine: str,
+    address: str,
+    jobs: int | None,
+    threads: int | None,
+    meter: terminal.Meter,
+) -> dict[str, Any]:
+    """Does what is missing, and says by how many."""
+    from dreamkit import batch as batches
+    from dreamkit.workers import local
+
+    if not run.total:
+        run.finish()
+        return {"jobs": 0, "threads": 0}
+    painter = batches.Painter(ways, place)
+    needed = local.BASE + _NETWORK * max(map(batches.weight, ways))
+    meter.doing(f"starting, for {run.total}")
+    try:
+        if engine == "ray":
+            from dreamkit.workers.cluster import Cluster
+
+            cluster = Cluster(address)
+            try:
+                threads = threads or 1
+                jobs = cluster.work(
+                    painter, run.chains(), run.heard, tasks=run.total, each=needed, jobs=jobs, threads=threads
+                )
+            finally:
+                cluster.leave()
+        else:
+            crew = local.crew(run.total, needed, jobs, threads)
+            jobs, threads = crew.jobs, crew.threads
+            local.work(crew, painter, run.chains(), run.heard)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted after {len(run.results)} of {run.total}; the same command goes on"
+        ) from None
+    finally:
+        run.finish()
+    return {"jobs": jobs, "threads": threads}
+
+
+def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    from dreamkit.batch import OWN, BatchError
+
+    for message, count in report["warnings"].items():
+        typer.echo(f"warning: {message}{f' ({count} times)' if count > 1 else ''}", err=True)
+    if as_json:
+        typer.echo(json.dumps(report, indent=1))
+    elif not quiet:
+        typer.echo(
+            f"wrote {report['dreamed']} to {report['output']} ({report['kept']} kept) "
+            f"in {report['seconds']:.1f} s, {report['jobs']} at once"
+        )
+    failed = report["failed"]
+    for each in failed[:_SHOWN]:
+        typer.echo(f"failed: {each['why']}", err=True)
+        if "traceback" in each:
+            typer.echo(each["traceback"], err=True)
+    if failed:
+        where = Path(OWN) / "report.json"
+        raise BatchError(
+            f"{len(failed)} of {len(failed) + report['dreamed']} could not be dreamed; "
+            f"{report['output']}/{where.as_posix()} says why; the same command tries them again"
+        )
