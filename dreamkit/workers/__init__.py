@@ -66,7 +66,7 @@ class Seat(Protocol):
         """Lets the worker do a task."""
 
     def again(self) -> None:
-        """Another worker takes the seat of one that died."""
+        """Another worker takes the seat of one that died, and begins."""
 
 
 def perform(worker: Worker, task: Any, tell: Tell, seat: int = 0) -> Outcome:

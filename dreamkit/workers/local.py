@@ -111,6 +111,7 @@ class _Seat:
         self._mouth.close()
         self._pool.shutdown(wait=False)
         self._start()
+        self.begin()  # before anything else that is asked of it
 
     def stop(self) -> None:
         """Ends what is being done, in such a way that it clears up after itself."""
@@ -132,6 +133,7 @@ def _listen(ear: Connection, tell: Tell) -> None:
 _worker: Worker
 _tell: Tell
 _number: int
+_begun = False
 _idle = True
 
 
@@ -164,7 +166,10 @@ def _die_with_parent() -> None:
 
 
 def _begin() -> int:
-    _worker.begin()
+    global _begun
+    if not _begun:
+        _worker.begin()
+        _begun = True
     return os.getpid()
 
 

@@ -1,0 +1,479 @@
+"""Many pictures: what is taken, what is kept, what is reported, and that no kill loses anything."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, files_no_larger_than
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from dreamkit import api, batch, images, store, workers
+from dreamkit.config import DreamConfig
+from dreamkit.errors import ConfigError, ImageError, OutputExistsError
+from dreamkit.recipes import Share
+from dreamkit.workers import local
+
+KILLS = int(os.environ.get("KILLS", "3"))
+OPTIONS = ("--octaves", "1", "--steps", "2")
+CONFIG = {"octaves": 1, "steps": 2}
+
+
+def picture(path, number, size=(64, 80)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(number).integers(0, 256, (*size, 3), np.uint8)).save(path)
+
+
+def start(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "dreamkit", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(folder, *arguments):
+    process = start(folder, *arguments)
+    out, err = process.communicate(timeout=200)
+    return process.returncode, out, err
+
+
+def dreams(folder):
+    """What is in the folder of a batch, but for its own, by name."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and batch.OWN not in path.parts
+    }
+
+
+def names(*given):
+    return [each.name for each in batch.expand(given)]
+
+
+# What is taken.
+
+
+def test_folders_patterns_lists_and_files_keep_their_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(["a/one.png", "a/deep/two.JPG", "b.webp"]):
+        picture(tmp_path / name, number)
+    (tmp_path / "a" / "note.md").write_text("none")
+    (tmp_path / "list.txt").write_text("a/one.png\n\n" + str(tmp_path / "b.webp") + "\n")
+    assert names("a") == ["deep/two.JPG", "one.png"]
+    assert names("a/*.png") == ["one.png"]
+    assert names("**/*.*[gG]") == ["a/deep/two.JPG", "a/one.png"]
+    assert names("list.txt") == ["a/one.png", "b.webp"]
+    assert names("b.webp", "a", "b.webp") == ["b.webp", "deep/two.JPG", "one.png"]
+
+
+def test_what_names_no_picture_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "none.txt").write_text("\n")
+    (tmp_path / "wrong.txt").write_text("gone.png\n")
+    for name, message in {
+        "empty": "empty holds no pictures",
+        "gone.png": "gone.png does not exist",
+        "*.jpg": "matches no file",
+        "none.txt": "names no pictures",
+        "wrong.txt": "names gone.png, which does not exist",
+    }.items():
+        with pytest.raises(ImageError, match=message):
+            batch.expand([name])
+
+
+def jobs_of(*found, ways=("",)):
+    inputs = [batch.Input(name, name) for name in found]
+    return [
+        job.output
+        for job in batch.outputs(inputs, [batch.Way(way, (), DreamConfig()) for way in ways], ".png")
+    ]
+
+
+def test_outputs_keep_path_and_stem():
+    assert jobs_of("a/b.jpg", "c.tar.png") == ["a/b.png", "c.tar.png"]
+    assert jobs_of("b.jpg", "b.png", "c.jpg") == ["b.jpg.png", "b.png.png", "c.png"]
+    assert jobs_of("b.jpg", ways=("one", "two")) == ["one/b.png", "two/b.png"]
+
+
+@given(
+    st.lists(st.from_regex(r"[ab]{1,2}(/[ab]{1,2})?\.(jpg|png)", fullmatch=True), unique=True, max_size=12)
+)
+def test_no_two_outputs_are_one(found):
+    made = jobs_of(*found)
+    assert len(set(made)) == len(made) == len(found)
+
+
+def test_two_pictures_of_one_name_are_refused():
+    inputs = [batch.Input("x/a.png", "a.png"), batch.Input("y/a.png", "a.png")]
+    with pytest.raises(ImageError, match=r"x/a.png and y/a.png would both become a.png"):
+        batch.outputs(inputs, [batch.Way("", (), DreamConfig())], ".png")
+
+
+# Who works.
+
+
+def test_the_crew_is_a_process_for_each_core_as_far_as_memory_goes(monkeypatch):
+    monkeypatch.setattr(local, "_cores", lambda: 8)
+    monkeypatch.setattr(local, "_gpus", lambda: 0)
+    monkeypatch.setattr(local, "_free_memory", lambda: 10 << 30)
+    assert local.crew(100, 1 << 30) == local.Crew(8, 1)
+    assert local.crew(3, 1 << 30) == local.Crew(3, 2)
+    assert local.crew(100, 4 << 30) == local.Crew(2, 4)
+    assert local.crew(100, 20 << 30) == local.Crew(1, 8)
+    assert local.crew(100, 1 << 30, threads=4) == local.Crew(2, 4)
+    assert local.crew(100, 20 << 30, jobs=5) == local.Crew(5, 1)
+    monkeypatch.setattr(local, "_gpus", lambda: 2)
+    assert local.crew(100, 1 << 30) == local.Crew(2, 4, 2)
+    with pytest.raises(ConfigError, match="jobs is 0"):
+        local.crew(1, 1, jobs=0)
+
+
+class Counter:
+    """A worker that needs no network: `die` kills its process, `fail` and `bug` go wrong."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def begin(self):
+        self.begun = True
+
+    def do(self, task, tell):
+        assert self.begun
+        tell(("heard", task))
+        if task == "die once" and not (self.folder / "died").exists():
+            (self.folder / "died").touch()
+            os._exit(1)
+        if task == "die":
+            os._exit(1)
+        if task == "fail":
+            raise ImageError("no such picture")
+        if task == "bug":
+            raise ZeroDivisionError("a bug")
+        return task * 2
+
+
+def chain(tasks, outcomes):
+    for task in tasks:
+        outcomes[task] = yield task
+
+
+def test_chains_are_done_and_lost_workers_replaced(tmp_path):
+    outcomes, heard = {}, []
+    chains = [
+        chain(["a", "b", "c"], outcomes),
+        *(chain([task], outcomes) for task in ("die once", "fail", "bug", "die")),
+    ]
+    local.work(local.Crew(2, 1), Counter(tmp_path), [*chains, chain([], outcomes)], heard.append)
+    assert {task: outcome.value for task, outcome in outcomes.items() if outcome.value} == {
+        "a": "aa",
+        "b": "bb",
+        "c": "cc",
+        "die once": "die oncedie once",
+    }
+    assert outcomes["fail"].why == "no such picture"
+    assert outcomes["bug"].why == "ZeroDivisionError: a bug"
+    assert "Traceback" in outcomes["bug"].traceback
+    assert f"{workers.TRIES} workers died of it" in outcomes["die"].why
+    assert ("heard", "c") in heard
+
+
+class Helpless(Counter):
+    def begin(self):
+        raise ConfigError("there is no such model")
+
+
+def test_a_worker_that_cannot_begin_ends_it_all(tmp_path):
+    with pytest.raises(ConfigError, match="no such model"):
+        local.work(local.Crew(2, 1), Helpless(tmp_path), [chain(["a"], {})], print)
+
+
+# What is kept. A worker in this process shows the batch itself.
+
+
+class Here:
+    """An engine of one worker in this process."""
+
+    def __init__(self, worker):
+        self.worker = worker
+        worker.begin()
+
+    def work(self, run):
+        for each in run.chains():
+            task = next(each, None)
+            while task is not None:
+                try:
+                    task = each.send(workers.perform(self.worker, task, run.heard))
+                except StopIteration:
+                    task = None
+        run.finish()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(3):
+        picture(tmp_path / "photos" / f"{number}.png", number)
+    return tmp_path / "photos"
+
+
+def make(photos, out, *, overwrite=False, only=None, **options):
+    way = batch.way("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
+    place = store.at(str(out))
+    place.check()
+    jobs = batch.outputs(batch.expand([str(photos)]), [way], ".png")
+    run = batch.Batch(jobs, [way], place, overwrite=overwrite)
+    if run.total:
+        run.missing = run.missing[:only]
+        Here(batch.Painter([way], place)).work(run)
+    return run
+
+
+def test_what_is_finished_is_kept_and_what_changed_is_redone(photos, tmp_path):
+    out = tmp_path / "out"
+    assert len(make(photos, out).results) == 3
+    before = dreams(out)
+    whole = api.render(photos / "1.png", **CONFIG)
+    whole.save(tmp_path / "one.png")
+    assert before["1.png"] == (tmp_path / "one.png").read_bytes()  # as `dream` dreams it
+    assert (len(make(photos, out).kept), dreams(out)) == (3, before)
+    picture(photos / "1.png", 9)  # another picture
+    os.utime(photos / "2.png")  # the same one, touched
+    (out / "0.png").unlink()  # lost
+    run = make(photos, out)
+    assert [job.output for job in run.missing] == ["0.png", "1.png"]
+    changed = dreams(out)
+    assert (changed["0.png"], changed["2.png"]) == (before["0.png"], before["2.png"])
+    assert changed["1.png"] != before["1.png"]
+    assert len(make(photos, out, steps=1).missing) == 3  # another recipe
+    assert len(list((out / batch.OWN).iterdir())) == 1  # one manifest in the end
+
+
+def test_a_dream_that_the_manifest_does_not_know_is_known_by_its_recipe(photos, tmp_path):
+    out = tmp_path / "out"
+    make(photos, out)
+    shutil.rmtree(out / batch.OWN)  # as when the run was killed before it wrote one
+    run = make(photos, out)
+    assert (len(run.kept), run.total) == (3, 0)
+
+
+def test_files_of_no_batch_are_not_written_over(photos, tmp_path):
+    out = tmp_path / "out"
+    picture(out / "1.png", 5)
+    with pytest.raises(
+        OutputExistsError, match=r"^1.png exist there, and no batch made them; .* --overwrite"
+    ):
+        make(photos, out)
+    make(photos, out, overwrite=True)
+    make(photos, tmp_path / "other", steps=1)
+    shutil.rmtree(tmp_path / "other" / batch.OWN)
+    with pytest.raises(OutputExistsError, match=r"^0.png and 2 more"):
+        make(photos, tmp_path / "other")
+
+
+def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp_path):
+    out = tmp_path / "out"
+    (photos / "0.png").write_bytes(b"no picture")
+    way = batch.way("", (Share("pocket"),), DreamConfig(**CONFIG))
+    place = store.at(str(out))
+    place.check()
+    run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
+    (photos / "1.png").unlink()
+    Here(batch.Painter([way], place)).work(run)
+    assert [each["why"].partition("photos/")[2] for each in run.failed] == [
+        "0.png is no picture that can be read; give a PNG, JPEG, WebP or TIFF",
+        "1.png does not exist any more",
+    ]
+    assert list(dreams(out)) == ["2.png"]
+    (out / "2.png").unlink()
+    run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
+    with files_no_larger_than(1500):
+        Here(batch.Painter([way], place)).work(run)
+    assert "cannot write" in run.failed[-1]["why"]
+    assert dreams(out) == {}
+
+
+def test_a_damaged_manifest_costs_its_lines_alone(photos, tmp_path):
+    out = tmp_path / "out"
+    make(photos, out)
+    (part,) = (out / batch.OWN).glob("manifest-*")
+    lines = part.read_text().splitlines()
+    part.write_text("\n".join(["[1", "{}", "[]", '["x"]', lines[0], lines[1][:20]]))
+    run = make(photos, out)
+    assert (len(run.kept), run.total) == (3, 0)
+
+
+def test_what_killed_runs_left_is_cleared_away(photos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / f"{images.PARTIAL}0011.png").write_bytes(b"half")
+    os.utime(out / f"{images.PARTIAL}0011.png", (1, 1))
+    make(photos, out)
+    assert list(dreams(out)) == ["0.png", "1.png", "2.png"]
+
+
+# On the command line.
+
+
+def test_a_batch_on_the_command_line(tmp_path, photos):
+    (photos / "sub").mkdir()
+    (photos / "sub" / "bad.jpg").write_text("none")
+    (tmp_path / "rough.toml").write_text('smooth = "none"')
+    arguments = ("batch", "photos", "-o", "out", *OPTIONS, "-r", "default", "-r", "rough.toml")
+    code, out, err = ended(tmp_path, *arguments, "--dry-run")
+    assert (code, out) == (0, "8 to dream, 0 finished; nothing was dreamed or written\n")
+    code, out, err = ended(tmp_path, *arguments, "--json")
+    assert code == 1
+    report = json.loads(out)
+    assert (report["dreamed"], report["kept"], len(report["failed"])) == (6, 0, 2)
+    assert report == json.loads((tmp_path / "out" / batch.REPORT).read_text())
+    assert "error: 2 of 8 could not be dreamed; out/_dreamkit/report.json says why" in err
+    assert "Traceback" not in err
+    assert sorted(dreams(tmp_path / "out")) == sorted(
+        f"{way}/{n}.png" for way in ("default", "rough") for n in range(3)
+    )
+
+
+WRONG = {
+    "engine": (["photos", "-o", "o", "--engine", "slurm"], 1, "choose local or ray"),
+    "format": (["photos", "-o", "o", "--format", "gif"], 1, "choose one of"),
+    "size": (["photos", "-o", "o", "--size", "9"], 2, "--size is for a dream of noise"),
+    "each": (["photos", "-o", "o", "--each-model"], 2, "name the models"),
+    "twice": (["photos", "-o", "o", "-r", "default", "-r", "default"], 2, "give each once"),
+    "jobs": (["photos", "-o", "o", "--jobs", "0"], 2, "--jobs"),
+    "nothing": (["none", "-o", "o"], 1, "none does not exist"),
+    "file": (["photos", "-o", "photos/0.png"], 1, "is no folder"),
+    "place": (["photos", "-o", "nowhere://x"], 1, "nowhere://x"),
+    "model": (["photos", "-o", "o", "-m", "nobody"], 1, "nobody"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_one_line(case, photos, tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    arguments, expected, message = WRONG[case]
+    code, out, err = run("batch", *arguments)
+    assert (code, out) == (expected, "")
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def signal_when(process, due, number):
+    """Sends a signal once something is so."""
+    while not due():
+        try:
+            process.wait(timeout=0.002)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+    process.send_signal(number)
+
+
+def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
+    arguments = ("batch", "photos", "-o", "out", "--octaves", "2", "--steps", "20", "--jobs", "2")
+    process = start(tmp_path, *arguments)
+    signal_when(process, lambda: count(tmp_path / "out"), signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert re.fullmatch(
+        r"error: interrupted after [0-3] of 3; the same command goes on", err.splitlines()[-1]
+    )
+    assert not any(images.PARTIAL in name for name in dreams(tmp_path / "out"))
+
+
+@pytest.mark.heavy
+def test_killed_at_random_moments_a_batch_comes_to_the_same_bytes(tmp_path):
+    """KILLS=20 for as many: the driver, or one of its workers."""
+    draw = random.Random(3)
+    for number in range(12):
+        picture(tmp_path / "photos" / f"{number:02}.png", number, (96, 128))
+    arguments = ("batch", "photos", "--steps", "6", "--jobs", "2", "--threads", "1", "-o")
+    assert ended(tmp_path, *arguments, "whole")[0] == 0
+    whole = dreams(tmp_path / "whole")
+    out, killed, number = tmp_path / "out", 0, 0
+    while killed < KILLS:
+        if number % 4 == 3:  # before it is finished, begin anew
+            shutil.rmtree(out, ignore_errors=True)
+        number += 1
+        process = start(tmp_path, *arguments, "out")
+        later = count(out) + draw.randrange(3)
+        signal_when(process, lambda later=later: count(out) >= later, 0)
+        try:  # at any moment from then on
+            process.wait(timeout=draw.uniform(0, 0.5))
+        except subprocess.TimeoutExpired:
+            os.kill(draw.choice([process.pid, *children(process.pid)]), signal.SIGKILL)
+            killed += 1
+        process.communicate(timeout=200)
+    code, _, err = ended(tmp_path, *arguments, "out")
+    assert code == 0, err
+    assert dreams(out) == whole
+
+
+def count(folder):
+    return sum(not path.name.startswith(".") for path in folder.glob("*.png"))
+
+
+def children(pid):
+    """Processes that a process has started, and that are no helpers of Python's own."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+            command = (path.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and "spawn_main" in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+# A store.
+
+
+def test_a_store_of_fsspec_writes_whole(tmp_path):
+    pytest.importorskip("fsspec")
+    place = store.at(f"file://{tmp_path}/store")
+    place.check()
+    place.put("a/b.png", b"one")
+    place.put("a/b.png", memoryview(b"another"))
+    assert place.sizes() == {"a/b.png": 7}
+    assert place.get("a/b.png") == b"another"
+    place.remove("a/b.png")
+    place.remove("a/b.png")
+    assert place.sizes() == {}
+    with pytest.raises(store.StoreError, match="nowhere://x cannot be reached"):
+        store.at("nowhere://x")
+
+
+def test_pictures_of_a_url_go_to_a_url(tmp_path, photos):
+    pytest.importorskip("fsspec")
+    assert names(f"file://{photos}") == ["0.png", "1.png", "2.png"]
+    code, out, err = ended(tmp_path, "batch", f"file://{photos}", "-o", f"file://{tmp_path}/out", *OPTIONS)
+    assert (code, err.count("Traceback")) == (0, 0), err
+    assert ended(tmp_path, "batch", "photos", "-o", "here", *OPTIONS)[0] == 0
+    assert dreams(tmp_path / "out") == dreams(tmp_path / "here")
+    code, out, _ = ended(tmp_path, "batch", f"file://{photos}", "-o", f"file://{tmp_path}/out", *OPTIONS)
+    assert "wrote 0 to" in out
+    assert "3 kept" in out
+
+
+def test_the_recipe_in_bytes_is_the_recipe_in_the_file(photos, tmp_path):
+    make(photos, tmp_path / "out")
+    path = tmp_path / "out" / "0.png"
+    assert images.recipe_in(io.BytesIO(path.read_bytes()), "x") == images.read_recipe(path)
