@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dreamkit.cli import atlas, batch, compare, convert, dream, film, models, recipes, terminal, web
-from dreamkit.errors import DreamkitError, Interrupted
+from dreamkit.errors import DreamkitError, Interrupted, UsageError
 from dreamkit.version import __version__
 
 
@@ -31,6 +33,33 @@ class _Group(_Light, TyperGroup):
 
 class _Command(_Light, TyperCommand):
     pass
+
+
+_LogFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format",
+        metavar="text|json",
+        help="What is said on stderr: text for people, or json, a line for each event. Default: text.",
+        show_default=False,
+    ),
+]
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """A command with the option that all of them have which take time."""
+    signature = inspect.signature(function, eval_str=True)
+    own = inspect.Parameter("log_format", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_LogFormat)
+
+    @wraps(function)
+    def command(*, log_format: str | None, **given: Any) -> None:
+        if log_format not in (None, "text", "json"):
+            raise UsageError(f"--log-format is {log_format!r}; choose text or json")
+        terminal.log_as_json(log_format == "json")
+        function(**given)
+
+    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # type: ignore[attr-defined]
+    return command
 
 
 app = typer.Typer(
@@ -68,11 +97,11 @@ for _function in (
     atlas.atlas,
     compare.compare,
     web.serve,
-    models.models,
     models.layers,
-    models.plugins,
 ):
-    app.command(cls=_Command)(_function)
+    app.command(cls=_Command)(_command(_function))
+for _list in (models.models, models.plugins):  # which have nothing to tell of, and are to answer at once
+    app.command(cls=_Command)(_list)
 
 _converts = typer.Typer(
     cls=_Group,
@@ -80,7 +109,7 @@ _converts = typer.Typer(
     no_args_is_help=True,
 )
 for _convert in (convert.caffe, convert.onnx, convert.keras):
-    _converts.command(cls=_Command)(_convert)
+    _converts.command(cls=_Command)(_command(_convert))
 app.add_typer(_converts, name="convert")
 
 _exports = typer.Typer(
@@ -93,7 +122,7 @@ def _export() -> None:
     """With a callback, a group of one command stays a group."""
 
 
-_exports.command(cls=_Command)(web.web)
+_exports.command(cls=_Command)(_command(web.web))
 app.add_typer(_exports, name="export")
 
 
@@ -116,7 +145,9 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
                 list(sys.argv[1:] if arguments is None else arguments), program, standalone_mode=False
             )
         except DreamkitError as error:
-            terminal.error(str(error), error)
+            terminal.error(
+                str(error), error, code=128 + signal.SIGTERM if terminal.terminated() else error.exit_code
+            )
             code = error.exit_code
         except Exception as error:
             # Typer's own complaints about a command line; its Click is private, so they are told by shape.

@@ -214,7 +214,7 @@ def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     from dreamkit.batch import OWN, BatchError
 
     for message, count in report["warnings"].items():
-        typer.echo(f"warning: {message}{f' ({count} times)' if count > 1 else ''}", err=True)
+        terminal.warning(f"{message} ({count} times)" if count > 1 else message)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     elif not quiet:
@@ -224,6 +224,8 @@ def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
         )
     failed = report["failed"]
     for each in failed[:_SHOWN]:
+        if terminal.is_json():
+            continue  # it was told of as it happened
         typer.echo(f"failed: {each['why']}", err=True)
         if "traceback" in each:
             typer.echo(each["traceback"], err=True)

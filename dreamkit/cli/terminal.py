@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -20,12 +22,31 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from dreamkit.atlas import Progress as CellProgress
+    from dreamkit.batch import Event as BatchEvent
     from dreamkit.batch import Progress as BatchProgress
     from dreamkit.engine.dream import Step
     from dreamkit.work import Progress as FrameProgress
 
 _verbose = False
 _terminated = False
+_as_json = False
+
+
+def log_as_json(wanted: bool) -> None:
+    """Whether every event is a line of JSON, for programs, instead of what people read."""
+    global _as_json
+    _as_json = wanted
+
+
+def is_json() -> bool:
+    """Whether events are told of as JSON."""
+    return _as_json
+
+
+def event(what: str, **about: Any) -> None:
+    """Says that something happened, as a line of JSON on stderr: when, what, and what belongs to it."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    typer.echo(json.dumps({"time": now, "event": what, **about}), err=True)
 
 
 def end_as_by_ctrl_c() -> None:
@@ -45,11 +66,22 @@ def terminated() -> bool:
     return _terminated
 
 
-def error(message: str, exception: BaseException | None = None) -> None:
-    """Shows an error; with `-v`, what led to it."""
+def error(message: str, exception: BaseException | None = None, *, code: int = 2) -> None:
+    """Shows an error, after which the process exits with `code`; with `-v`, what led to it."""
     if _verbose and exception is not None:
         traceback.print_exception(exception, file=sys.stderr)
-    typer.echo(f"error: {message}", err=True)
+    if _as_json:
+        event("error", message=message, exit_code=code)
+    else:
+        typer.echo(f"error: {message}", err=True)
+
+
+def warning(message: str) -> None:
+    """Shows a warning."""
+    if _as_json:
+        event("warning", message=message)
+    else:
+        typer.echo(f"warning: {message}", err=True)
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
@@ -66,7 +98,7 @@ def warnings_as_lines() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
         if issubclass(category, DreamkitWarning):
-            typer.echo(f"warning: {message}", err=True)
+            warning(str(message))
         elif _verbose:
             sys.stderr.write(warnings.formatwarning(message, category, *rest[:2]))
 
@@ -124,12 +156,24 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
+def _of_step(step: Step | BatchEvent) -> dict[str, Any]:
+    return {
+        "octave": step.octave,
+        "octaves": step.octaves,
+        "step": step.step,
+        "steps": step.steps,
+        "objective": step.objective,
+        "done": round(step.done, 4),
+    }
+
+
 class Meter:
     """Progress on stderr: a live bar on a terminal, a line for each octave elsewhere, nothing when quiet."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._live = not quiet and sys.stderr.isatty()
-        self._lines = not quiet and not self._live
+        self._json = _as_json and not quiet
+        self._live = not quiet and not _as_json and sys.stderr.isatty()
+        self._lines = not quiet and not _as_json and not self._live
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -155,6 +199,8 @@ class Meter:
 
     def doing(self, what: str) -> None:
         """Names what is being waited for."""
+        if self._json:
+            event("doing", task=what)
         self._show(what, total=None, completed=0, note="")
 
     def task(self, what: str) -> None:
@@ -170,6 +216,8 @@ class Meter:
     def step(self, step: Step) -> None:
         """Hears of a step of the dream."""
         height, width = step.size
+        if self._json:
+            event("step", **_of_step(step), width=width, height=height)
         self._show(
             f"octave {step.octave}/{step.octaves} ({width} x {height}) step {step.step}/{step.steps}",
             total=1.0,
@@ -185,6 +233,8 @@ class Meter:
     def frame(self, progress: FrameProgress) -> None:
         """Hears of a frame of a film; elsewhere than on a screen, of ten and a hundred and so on."""
         done, total = progress.done, progress.total
+        if self._json:
+            event("frame", done=done, total=total, path=str(progress.path), resumed=progress.resumed)
         self._show(f"frame {done}/{total}", total=total, completed=done, note=str(progress.path))
         if self._lines and progress.resumed:
             typer.echo(f"going on from frame {done}/{total}, in {progress.path.parent}", err=True)
@@ -194,6 +244,12 @@ class Meter:
     def job(self, progress: BatchProgress) -> None:
         """Hears of a batch; elsewhere than on a screen, of every tenth of it."""
         done, total = progress.done, progress.total
+        step = progress.event
+        if self._json and step is not None:
+            event("step", output=progress.output, **_of_step(step))
+        elif self._json:
+            said = {"why": progress.why} if progress.why else {}
+            event("failed" if said else "dreamed", output=progress.output, done=done, total=total, **said)
         failed = f", {progress.failed} failed" if progress.failed else ""
         self._show(f"{done}/{total}{failed}", total=1.0, completed=progress.share, note=progress.output)
         if not self._lines or progress.event is not None:
@@ -203,6 +259,8 @@ class Meter:
 
     def cell(self, progress: CellProgress) -> None:
         """Hears of an atlas: one bar for all of it, or a line for each cell that is finished."""
+        if self._json and progress.finished:
+            event("cell", name=progress.name, number=progress.number, total=progress.total)
         what = f"cell {progress.number}/{progress.total}: {shown(progress.name)}"
         done = (progress.number - 1 + progress.share) / progress.total
         self._show(what, total=1.0, completed=done, note="")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
+import socket
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from dreamkit import recipes
 from dreamkit.errors import ConfigError, first_line
 from dreamkit.workers import TRIES, Chain, Outcome, Tell, Worker, WorkersError, perform, run
+
+_PATIENCE = 10  # seconds for a cluster to answer
 
 
 class Cluster:
@@ -31,8 +36,11 @@ class Cluster:
                 "--engine ray needs Ray, which is not installed; pip install 'dreamkit[scale]'"
             ) from error
         try:
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            found_at = _address() if address == "auto" else address
+            host, _, port = found_at.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+            ray.init(address=found_at, logging_level=logging.ERROR, log_to_driver=False)
+        except (OSError, RuntimeError, ValueError) as error:
             raise WorkersError(
                 f"there is no Ray cluster at {address} ({first_line(error)[:120]}); start one with "
                 "`ray start --head`, or say where it is with --address HOST:PORT"
@@ -90,6 +98,15 @@ class Cluster:
         import ray
 
         ray.shutdown()
+
+
+def _address() -> str:
+    """Where Ray says that this machine's cluster is. Ray itself would wait for minutes for one that is gone."""
+    said = os.environ.get("RAY_ADDRESS")
+    noted = Path(os.environ.get("RAY_TMPDIR", "/tmp/ray")) / "ray_current_cluster"
+    if not said and not noted.is_file():
+        raise ConnectionError("Ray knows of none here")
+    return said or noted.read_text(encoding="utf-8").strip()
 
 
 class _Seat:

@@ -1,0 +1,39 @@
+"""What programs read: events as lines of JSON, and exit codes."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+
+def test_every_step_is_an_event(picture, run):
+    code, out, err = run(
+        "dream", "photo.jpg", "-m", "tiny", "--octaves", "2", "--steps", "3", "--log-format", "json"
+    )
+    events = [json.loads(line) for line in err.splitlines()]
+    assert (code, out.count("wrote")) == (0, 1)
+    steps = [event for event in events if event["event"] == "step"]
+    assert [(step["octave"], step["step"]) for step in steps] == [(o, s) for o in (1, 2) for s in (1, 2, 3)]
+    assert all(isinstance(step["objective"], float) for step in steps)
+    times = [datetime.fromisoformat(event["time"]) for event in events]
+    assert times == sorted(times)
+    assert times[0].tzinfo is not None
+
+
+def test_errors_and_warnings_are_events(picture, run):
+    code, _, err = run("dream", "gone.png", "--log-format", "json")
+    (event,) = map(json.loads, err.splitlines())
+    assert (code, event["event"], event["exit_code"]) == (1, "error", 1)
+    assert "gone.png does not exist" in event["message"]
+    code, _, err = run(
+        "dream", "photo.jpg", "-m", "tiny", "--octaves", "30", "--steps", "1", "--log-format", "json"
+    )
+    events = [json.loads(line) for line in err.splitlines()]
+    assert any(event["event"] == "warning" and "octaves skipped" in event["message"] for event in events)
+
+
+def test_the_next_command_says_it_for_people_again(picture, run):
+    run("dream", "gone.png", "--log-format", "json")
+    assert run("dream", "gone.png")[2].startswith("error: gone.png")
+    code, _, err = run("recipes", "--log-format", "xml")
+    assert (code, err) == (2, "error: --log-format is 'xml'; choose text or json\n")
