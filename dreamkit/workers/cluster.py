@@ -101,7 +101,7 @@ class Cluster:
 
 
 def _address() -> str:
-    """Where Ray says that this machine's cluster is. Ray itself would wait for minutes for one that is gone."""
+    """Where Ray says that a cluster is. Ray itself would wait for minutes for one that is gone."""
     said = os.environ.get("RAY_ADDRESS")
     noted = Path(os.environ.get("RAY_TMPDIR", "/tmp/ray")) / "ray_current_cluster"
     if not said and not noted.is_file():
