@@ -130,7 +130,16 @@ def _read(path: Path) -> tuple[dict[str, Any], State]:
         if not isinstance(about["identity"], dict) or not isinstance(about["so_far"], str):
             raise ValueError("it says nothing of its dream")
         return about, State.of(about, arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        ArithmeticError,
+        RecursionError,
+        zipfile.BadZipFile,
+    ) as error:
         raise CheckpointError(
             f"{path} is no work file that can be read ({first_line(error)[:120]}); begin anew with "
             "--overwrite"

@@ -93,6 +93,16 @@ def test_every_option_of_films_is_on_its_page():
         assert f"--{option.replace('_', '-')}`" in page, option
 
 
+def test_every_option_of_a_batch_is_on_its_page():
+    from dreamkit.cli import batch, dream
+
+    page = (ROOT / "docs" / "batch.md").read_text()
+    shared = set(inspect.signature(dream.options).parameters)
+    own = set(inspect.signature(batch.batch).parameters) - shared
+    for option in own - {"inputs", "output", "ending", "as_json", "quiet", "verbose"} | {"format", "json"}:
+        assert f"--{option.replace('_', '-')}`" in page, option
+
+
 if __name__ == "__main__":
     text = re.sub(
         r"(<!-- options -->\n).*(<!-- end of options -->)",

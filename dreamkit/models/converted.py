@@ -74,7 +74,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             "labels": read.get("labels", ()),
         }
         return ModelProvider(**{**fields, **known})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ModelError(
             f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); {_AGAIN}"
         ) from error

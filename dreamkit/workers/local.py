@@ -41,8 +41,8 @@ class Crew:
 def crew(tasks: int, each: int, jobs: int | None = None, threads: int | None = None) -> Crew:
     """The fastest crew for so many tasks: a process for each core and GPU, as far as memory goes.
 
-    One process of one thread a core beats one of many threads, since nothing but the convolutions of a step
-    runs on several. `each` is what a process takes, in bytes.
+    Processes of one thread beat one of many threads, since not all of a step runs on several. `each` is what
+    a process takes, in bytes.
 
     Raises:
         ConfigError: jobs or threads are below 1.

@@ -1,0 +1,290 @@
+"""Every reader of files that others made, with files that are nearly right: read, or refused in one line.
+
+FUZZ=10000 pytest -m heavy tests/test_fuzz.py -s
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import signal
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from conftest import skip_without_converter
+from PIL import Image
+
+from dreamkit import api, batch, images, recipes, store
+from dreamkit.checkpoint import Checkpoint, CheckpointError
+from dreamkit.config import DreamConfig
+from dreamkit.errors import DreamkitError, DreamkitWarning
+from dreamkit.models import converted
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
+
+INPUTS = int(os.environ.get("FUZZ", "1000"))
+PATIENCE = 20  # seconds after which an input has hung the reader
+MOST_PIXELS = 1 << 20
+MORE = 256 << 20  # bytes that no nearly right file may take
+
+
+def mutated(data, draw):
+    """`data` with one or two accidents: bits, cuts, repetitions, numbers too large, texts of others."""
+    data = bytearray(data)
+    for _ in range(draw.randint(1, 2)):
+        at, length = draw.randrange(len(data) + 1), draw.randint(1, 40)
+        match draw.randrange(8):
+            case 0 if at < len(data):
+                data[at] ^= 1 << draw.randrange(8)
+            case 1:
+                del data[at:]
+            case 2:
+                del data[at : at + length]
+            case 3:
+                data[at:at] = data[at : at + length] * draw.randint(1, 60)
+            case 4:
+                other = draw.randrange(len(data) + 1)
+                data[at:at] = data[other : other + length]
+            case 5:
+                data[at : at + 1] = draw.choice(
+                    [
+                        b"9" * 5000,
+                        b"\xff" * 9,
+                        b"-1",
+                        b"1e999",
+                        b"null",
+                        b"[]",
+                        b"{}",
+                        b'""',
+                        b"\0\0\0\0",
+                        b"NaN",
+                    ]
+                )
+            case 6:
+                data[at:at] = draw.choice([b"{", b"[", b'"', b".a", b"[[", b"\n", b"\xed\xa0\x80"]) * 2000
+            case 7:
+                data[at:at] = bytes(draw.randrange(256) for _ in range(length))
+    return bytes(data)
+
+
+@contextmanager
+def patience():
+    """Nothing may hang."""
+
+    def over(*_):
+        raise TimeoutError(f"an input was read for {PATIENCE} seconds")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(PATIENCE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def most_memory():
+    resource = pytest.importorskip("resource")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+def fuzz(name, seeds, read, *, sealed=False):
+    """Reads INPUTS changed seeds. What is neither read nor refused in one line goes up as it is.
+
+    What is `sealed` by a checksum is read at most where that does not look.
+    """
+    draw = random.Random(0)
+    for seed in seeds:
+        read(seed)  # as they are, they are right
+    before = most_memory()
+    well, refused, lines = 0, 0, set()
+    for _ in range(INPUTS):
+        data = mutated(draw.choice(seeds), draw)
+        with patience(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DreamkitWarning)
+            try:
+                read(data)
+                well += 1
+            except DreamkitError as error:
+                lines.add(len(str(error).splitlines()))
+                refused += 1
+    print(f"\n{name}: {INPUTS} inputs, {well} read, {refused} refused")
+    assert well or sealed
+    assert lines == {1}
+    assert most_memory() - before < MORE
+
+
+def pictures():
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = json.dumps({"dreamkit": "1"})
+    made = []
+    for kind, mode, options in (
+        ("PNG", "RGB", {}),
+        ("PNG", "P", {"transparency": 3}),
+        ("PNG", "LA", {}),
+        ("JPEG", "RGB", {"exif": exif}),
+        ("JPEG", "CMYK", {}),
+        ("WEBP", "RGBA", {"exif": exif}),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+        ("TIFF", "I;16", {}),
+        ("GIF", "P", {}),
+        ("BMP", "RGB", {}),
+        ("PPM", "RGB", {}),
+        ("TGA", "RGBA", {}),
+        ("JPEG2000", "RGB", {}),
+    ):
+        image = (
+            Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
+            if mode == "I;16"
+            else Image.fromarray(pixels).convert(mode)
+        )
+        file = io.BytesIO()
+        image.save(file, format=kind, **options)
+        made.append(file.getvalue())
+    return made
+
+
+def test_pictures():
+    def read(data):
+        picture = images.of_bytes(data, "it.png", MOST_PIXELS)
+        assert picture.pixels.dtype == np.uint8
+        assert picture.pixels.shape[0] * picture.pixels.shape[1] <= MOST_PIXELS
+        images.recipe_in(io.BytesIO(data), "it.png")
+
+    fuzz("pictures", pictures(), read)
+
+
+@pytest.fixture(scope="module")
+def dreamed(tmp_path_factory):
+    """The JSON of a dream's recipe, with a guide and a mask in it."""
+    path = tmp_path_factory.mktemp("dream") / "dream.png"
+    photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    mask = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
+    api.render(photo, "pocket", octaves=1, steps=1, guide=photo, mask=mask).save(path)
+    return json.dumps(images.read_recipe(path)).encode()
+
+
+def test_recipes_in_pictures(dreamed, tmp_path):
+    from PIL import PngImagePlugin
+
+    path = tmp_path / "it.png"
+    pixel = Image.new("RGB", (1, 1))
+
+    def read(data):
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("dreamkit", data.decode("utf-8", "replace"))
+        pixel.save(path, pnginfo=text)
+        found = recipes.of_picture(path)
+        found.config()
+        found.to_toml()
+
+    fuzz("recipes in pictures", [dreamed], read)
+
+
+TOML = [
+    b'description = "one"\nmodel = "pocket"\nlayers = ["mixed3=0.5", "mixed4:3"]\nsteps = 3\n'
+    b"unit = [1, 2, 3.5]\n",
+    b'layers = [{layer = "mixed4", channels = [3], weight = -1, mask = "sky.png"}]\nguide = "cat.png"\n'
+    b'mask = "mask.png"\n[[schedule]]\nsteps = 2\n[[schedule]]\nlayers = "mixed3"\n',
+    b'[[models]]\nname = "pocket"\nweight = 0.5\n[[models]]\nname = "vgg16"\nlayers = ["high"]\n'
+    b"[[timeline]]\nat = 0.5\nstep_size = 0.02\n",
+]
+
+
+def test_recipes_in_toml(tmp_path):
+    path = tmp_path / "it.toml"
+
+    def read(data):
+        path.write_bytes(data)
+        found = recipes.find(str(path))
+        found.config()
+        found.to_toml()
+
+    fuzz("recipes in TOML", TOML, read)
+
+
+MODEL = json.dumps(
+    {
+        "format": converted.FORMAT,
+        "blobs": {"a/b": {"min_size": 8, "channels": 3}, "c": {"min_size": 16, "channels": 4}},
+        "sources": {"net.prototxt": "0" * 64, "net.caffemodel": "1" * 64},
+        "files": {"saved_model.pb": "2" * 64},
+        "preprocess": {"order": "BGR", "mean": [104.0, 117.0, 123.0], "scale": [1.0, 1.0, 1.0]},
+        "layers": {"a/b": 1.0},
+        "min_size": 16,
+        "description": "a network",
+        "licence": "BSD",
+        "head": "c",
+        "labels": ["one", "two"],
+    }
+).encode()
+
+
+def test_records_of_converted_models(tmp_path):
+    def read(data):
+        (tmp_path / converted.RECORD).write_bytes(data)
+        converted.provider(tmp_path)
+
+    fuzz("model.json", [MODEL], read)
+
+
+def test_prototxt_and_caffemodel(tmp_path):
+    skip_without_converter()
+    from caffemodel import caffemodel
+    from test_caffe import CONV, EVERYTHING, WEIGHTS
+
+    from dreamkit.convert import caffe
+
+    text_file, model_file = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
+    right = caffemodel(WEIGHTS, form="packed", v1=0)
+
+    def read(text, model):
+        text_file.write_bytes(text)
+        model_file.write_bytes(model)
+        caffe.read(text_file, model_file)
+
+    fuzz("prototxt", [CONV.encode(), EVERYTHING.encode()], lambda data: read(data, right))
+    models = [
+        caffemodel(WEIGHTS, form=form, v1=v1) for form in ("packed", "unpacked", "legacy") for v1 in (0, 1)
+    ]
+    fuzz("caffemodel", models, lambda data: read(CONV.encode(), data))
+
+
+def test_work_files(tmp_path):
+    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    api.render(photo, "pocket", octaves=1, steps=1, checkpoint=kept)
+    right = kept.path.read_bytes()
+    identity = json.loads(np.load(io.BytesIO(right))["about"].tobytes())["identity"]
+
+    def read(data):
+        kept.path.write_bytes(data)
+        if Checkpoint(tmp_path / "dream.png", resume=True).begin(identity) is None:
+            raise CheckpointError("it is gone")
+
+    fuzz("work files", [right], read, sealed=True)
+
+
+def test_manifests(tmp_path):
+    place = store.at(str(tmp_path))
+    photo = tmp_path / "it.png"
+    photo.write_bytes(pictures()[0])
+    way = batch.Way("", (), DreamConfig(), digest="d")
+    jobs = batch.outputs([batch.Input(str(photo), "it.png")], [way], ".tiff")
+    right = (json.dumps(["it.tiff", "0" * 64, "d", 7, 1, 2]) + "\n").encode() * 3
+    known = []
+
+    def read(data):
+        place.put(f"{batch.OWN}/manifest-0.jsonl", data)
+        known.append(len(batch.Batch(jobs, [way], place).missing))
+        if len(known) == 2:  # no manifest is refused: it costs its own lines alone
+            raise DreamkitError("counted as refused")
+
+    fuzz("manifests", [right], read)
+    assert set(known) == {1}
