@@ -461,6 +461,7 @@ def test_a_store_of_fsspec_writes_whole(tmp_path):
         store.at("nowhere://x")
 
 
+@pytest.mark.heavy
 def test_pictures_of_a_url_go_to_a_url(tmp_path, photos):
     pytest.importorskip("fsspec")
     assert names(f"file://{photos}") == ["0.png", "1.png", "2.png"]

@@ -146,8 +146,12 @@ def photo_file(tmp_path, photo):
 
 def hurt_when(process, there, number):
     """Sends a signal once `there` is, which is looked for as fast as can be."""
-    while not there() and process.poll() is None:
-        pass
+    while not there():
+        try:
+            process.wait(timeout=0.002)
+            return
+        except subprocess.TimeoutExpired:
+            pass
     process.send_signal(number)
 
 
@@ -173,6 +177,7 @@ def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
     assert (folder / "out.png").read_bytes() == dreamed
 
 
+@pytest.mark.heavy
 def test_what_is_not_the_picture_so_far_is_kept(photo_file):
     folder = photo_file
     process = start(folder)
