@@ -45,7 +45,8 @@ class Cluster:
                 f"there is no Ray cluster at {address} ({first_line(error)[:120]}); start one with "
                 "`ray start --head`, or say where it is with --address HOST:PORT"
             ) from error
-        found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        typed: Any = ray  # which this function of it is not
+        found = typed.cluster_resources()
         self.cpus, self.gpus = int(found.get("CPU", 0)), int(found.get("GPU", 0))
 
     def work(
