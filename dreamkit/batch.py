@@ -361,21 +361,22 @@ class Batch:
         try:
             data = _bytes(job.input.source)
         except ImageError as error:
-            self._ended(number, job, Outcome(why=str(error)))
+            self._ended(number, job, Outcome(error=error))
             return
         outcome = yield Task(number, job.way, job.input.source, job.output, data)
         self._ended(number, job, outcome)
 
     def _ended(self, number: int, job: Job, outcome: Outcome) -> None:
         self.warnings.update(outcome.warnings)
-        if outcome.why:
-            about = {"input": job.input.source, "output": job.output, "why": outcome.why}
+        why = "" if outcome.error is None else str(outcome.error)
+        if why:
+            about = {"input": job.input.source, "output": job.output, "why": why}
             self.failed.append(about | ({"traceback": outcome.traceback} if outcome.traceback else {}))
         else:
             self.results.append(outcome.value)
             self._manifest.add(job.output, self._entry(job, outcome.value["sha256"], outcome.value["bytes"]))
         self._shares[number] = 1.0
-        self._tell(job.output, why=outcome.why)
+        self._tell(job.output, why=why)
 
     def _tell(self, output: str, event: Event | None = None, why: str = "") -> None:
         if self._on_progress is not None:

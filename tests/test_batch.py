@@ -24,7 +24,7 @@ from dreamkit import api, batch, images, store, workers
 from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError, ImageError, OutputExistsError
 from dreamkit.recipes import Share
-from dreamkit.workers import local
+from dreamkit.workers import engines, local
 
 KILLS = int(os.environ.get("KILLS", "3"))
 OPTIONS = ("--octaves", "1", "--steps", "2")
@@ -187,10 +187,10 @@ def test_chains_are_done_and_lost_workers_replaced(tmp_path):
         "c": "cc",
         "die once": "die oncedie once",
     }
-    assert outcomes["fail"].why == "no such picture"
-    assert outcomes["bug"].why == "ZeroDivisionError: a bug"
+    assert str(outcomes["fail"].error) == "no such picture"
+    assert str(outcomes["bug"].error) == "ZeroDivisionError: a bug"
     assert "Traceback" in outcomes["bug"].traceback
-    assert f"{workers.TRIES} workers died of it" in outcomes["die"].why
+    assert f"{workers.TRIES} workers died of it" in str(outcomes["die"].error)
     assert ("heard", "c") in heard
 
 
@@ -207,22 +207,10 @@ def test_a_worker_that_cannot_begin_ends_it_all(tmp_path):
 # What is kept. A worker in this process shows the batch itself.
 
 
-class Here:
-    """An engine of one worker in this process."""
-
-    def __init__(self, worker):
-        self.worker = worker
-        worker.begin()
-
-    def work(self, run):
-        for each in run.chains():
-            task = next(each, None)
-            while task is not None:
-                try:
-                    task = each.send(workers.perform(self.worker, task, run.heard))
-                except StopIteration:
-                    task = None
-        run.finish()
+def here(run, way, place):
+    """The batch itself, by one worker in this process."""
+    engines.here(batch.Painter([way], place), run.chains(), run.heard)
+    run.finish()
 
 
 @pytest.fixture
@@ -240,7 +228,7 @@ def make(photos, out, *, overwrite=False, only=None, **options):
     run = batch.Batch(jobs, [way], place, overwrite=overwrite)
     if run.total:
         run.missing = run.missing[:only]
-        Here(batch.Painter([way], place)).work(run)
+        here(run, way, place)
     return run
 
 
@@ -294,7 +282,7 @@ def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp
     place.check()
     run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
     (photos / "1.png").unlink()
-    Here(batch.Painter([way], place)).work(run)
+    here(run, way, place)
     assert [each["why"].partition("photos/")[2] for each in run.failed] == [
         "0.png is no picture that can be read; give a PNG, JPEG, WebP or TIFF",
         "1.png does not exist any more",
@@ -303,7 +291,7 @@ def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp
     (out / "2.png").unlink()
     run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
     with files_no_larger_than(1500):
-        Here(batch.Painter([way], place)).work(run)
+        here(run, way, place)
     assert "cannot write" in run.failed[-1]["why"]
     assert dreams(out) == {}
 

@@ -26,12 +26,12 @@ from dreamkit.errors import ConfigError, Interrupted, UsageError
 if TYPE_CHECKING:
     from dreamkit.batch import Batch, Way
     from dreamkit.store import Store
+    from dreamkit.workers.engines import Engine
 
-ENGINES = ("local", "ray")
 _SHOWN = 8  # failures that are told of; the report has all
 _NETWORK = 3  # times its weights file, that a network takes while it is loaded
 
-Engine = Annotated[
+EngineName = Annotated[
     str,
     typer.Option("--engine", help="Who works: local, processes on this machine; ray, a Ray cluster."),
 ]
@@ -46,6 +46,13 @@ Threads = Annotated[
     int | None,
     typer.Option("--threads", help="Threads of each. Default: the cores, shared out.", min=1),
 ]
+
+
+def asked_engine(name: str, address: str, jobs: int | None, threads: int | None) -> Engine:
+    """The engine that a command line asks for."""
+    from dreamkit.workers.engines import Engine
+
+    return Engine(name, address, jobs, threads)
 
 
 @with_options
@@ -74,7 +81,7 @@ def batch(
     ] = None,
     jobs: Jobs = None,
     threads: Threads = None,
-    engine: Engine = "local",
+    engine: EngineName = "local",
     address: Address = "auto",
     each_model: Annotated[
         bool,
@@ -100,8 +107,7 @@ def batch(
     """
     asked = Asked(**options)
     asked.check(has_photograph=True)
-    if engine not in ENGINES:
-        raise ConfigError(f"--engine is {quoted(engine)}; choose {' or '.join(ENGINES)}")
+    work = asked_engine(engine, address, jobs, threads)
     suffix = f".{ending.lower().lstrip('.')}"
     from dreamkit import batch as batches
     from dreamkit import images, store
@@ -120,7 +126,7 @@ def batch(
         if dry_run:
             typer.echo(f"{run.total} to dream, {len(run.kept)} finished; nothing was dreamed or written")
             return
-        about = _work(run, ways, place, engine, address, jobs, threads, meter)
+        about = _work(run, ways, place, work, meter)
     report = run.report(engine=engine, output=output, **about)
     run.write_report(report)
     _tell(report, as_json=as_json, quiet=quiet)
@@ -169,10 +175,7 @@ def _work(
     run: Batch,
     ways: list[Way],
     place: Store,
-    engine: str,
-    address: str,
-    jobs: int | None,
-    threads: int | None,
+    engine: Engine,
     meter: terminal.Meter,
 ) -> dict[str, Any]:
     """Does what is missing, and says by how many."""
@@ -182,25 +185,11 @@ def _work(
     if not run.total:
         run.finish()
         return {"jobs": 0, "threads": 0}
-    painter = batches.Painter(ways, place)
     needed = local.BASE + _NETWORK * max(map(batches.weight, ways))
     meter.doing(f"starting, for {run.total}")
     try:
-        if engine == "ray":
-            from dreamkit.workers.cluster import Cluster
-
-            cluster = Cluster(address)
-            try:
-                threads = threads or 1
-                jobs = cluster.work(
-                    painter, run.chains(), run.heard, tasks=run.total, each=needed, jobs=jobs, threads=threads
-                )
-            finally:
-                cluster.leave()
-        else:
-            crew = local.crew(run.total, needed, jobs, threads)
-            jobs, threads = crew.jobs, crew.threads
-            local.work(crew, painter, run.chains(), run.heard)
+        painter = batches.Painter(ways, place)
+        jobs, threads = engine.work(painter, run.chains(), run.heard, tasks=run.total, needed=needed)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted after {len(run.results)} of {run.total}; the same command goes on"

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from dreamkit.errors import DreamkitError, DreamkitWarning
+from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted, first_line
 
 TRIES = 3  # workers that a task may cost before it is given up
 
@@ -40,17 +40,15 @@ class Outcome:
 
     Attributes:
         value: what the worker returned, unless it failed.
-        why: one line, where it failed.
+        error: what the worker refused it with, or None.
         traceback: of a bug.
         warnings: in one line each.
-        seat: which one it was done at.
     """
 
     value: Any = None
-    why: str = ""
+    error: DreamkitError | None = None
     traceback: str = ""
     warnings: tuple[str, ...] = ()
-    seat: int = 0
 
 
 Chain: TypeAlias = Generator[Any, Outcome, None]
@@ -69,18 +67,24 @@ class Seat(Protocol):
         """Another worker takes the seat of one that died, and begins."""
 
 
-def perform(worker: Worker, task: Any, tell: Tell, seat: int = 0) -> Outcome:
-    """Lets a worker do a task; whatever goes wrong is an outcome."""
+def perform(worker: Worker, task: Any, tell: Tell, *, keep_bugs: bool = True) -> Outcome:
+    """Lets a worker do a task; whatever goes wrong is an outcome, and so are bugs where they are kept."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DreamkitWarning)
+        value, refused, where = None, None, ""
         try:
-            value, why, where = worker.do(task, tell), "", ""
+            value = worker.do(task, tell)
+        except Interrupted:
+            raise
         except DreamkitError as error:
-            value, why, where = None, str(error), ""
+            refused = error
         except Exception as error:
-            value, why, where = None, f"{type(error).__name__}: {error}", traceback.format_exc()
+            if not keep_bugs:
+                raise
+            refused = WorkersError(f"{type(error).__name__}: {first_line(error)}")
+            where = traceback.format_exc()
     said = [str(each.message) for each in caught if issubclass(each.category, DreamkitWarning)]
-    return Outcome(value, why, where, tuple(dict.fromkeys(said)), seat)
+    return Outcome(value, refused, where, tuple(dict.fromkeys(said)))
 
 
 def run(seats: Sequence[Seat], chains: Iterable[Chain], lost: tuple[type[BaseException], ...]) -> None:
@@ -130,7 +134,9 @@ def run(seats: Sequence[Seat], chains: Iterable[Chain], lost: tuple[type[BaseExc
                 if tries < TRIES:
                     at_work[seat.do(task)] = seat, chain, task, tries + 1
                     continue
-                outcome = Outcome(why=f"{tries} workers died of it ({str(error).splitlines()[0][:120]})")
+                outcome = Outcome(
+                    error=WorkersError(f"{tries} workers died of it ({first_line(error)[:120]})")
+                )
             try:
                 task = chain.send(outcome)
             except StopIteration:

@@ -153,10 +153,8 @@ def _future(reference: Any) -> Future[Outcome]:
 class _Actor:
     """What sits in a process of the cluster. Begun again where Ray had to start it again."""
 
-    def __init__(
-        self, worker: Worker, threads: int, heard: Any, number: int, versions: dict[str, str]
-    ) -> None:
-        self._worker, self._threads, self._heard, self._number = worker, threads, heard, number
+    def __init__(self, worker: Worker, threads: int, heard: Any, versions: dict[str, str]) -> None:
+        self._worker, self._threads, self._heard = worker, threads, heard
         self._versions = versions
         self._begun = False
 
@@ -181,7 +179,7 @@ class _Actor:
 
     def do(self, task: Any) -> Outcome:
         self.begin()
-        return perform(self._worker, task, self._tell, self._number)
+        return perform(self._worker, task, self._tell)
 
     def _tell(self, event: Any) -> None:
         self._heard.actor.put_nowait.remote(event)

@@ -87,9 +87,7 @@ class _Seat:
         ear, mouth = _SPAWN.Pipe(duplex=False)
         self._mouth = mouth
         gpu = self._number % self._crew.gpus if self._crew.gpus else None
-        self._pool = ProcessPoolExecutor(
-            1, _SPAWN, _sit, (self._worker, self._crew.threads, gpu, mouth, self._number)
-        )
+        self._pool = ProcessPoolExecutor(1, _SPAWN, _sit, (self._worker, self._crew.threads, gpu, mouth))
         self._pid: int | None = None
         Thread(target=_listen, args=(ear, self._tell), daemon=True).start()
 
@@ -132,14 +130,13 @@ def _listen(ear: Connection, tell: Tell) -> None:
 
 _worker: Worker
 _tell: Tell
-_number: int
 _begun = False
 _idle = True
 
 
-def _sit(worker: Worker, threads: int, gpu: int | None, mouth: Connection, number: int) -> None:
+def _sit(worker: Worker, threads: int, gpu: int | None, mouth: Connection) -> None:
     """The first thing in a process: whose it is, and what it may take."""
-    global _worker, _tell, _number
+    global _worker, _tell
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first of them decides
     signal.signal(signal.SIGTERM, _stopped)
     Thread(target=_die_with_parent, daemon=True).start()
@@ -150,7 +147,7 @@ def _sit(worker: Worker, threads: int, gpu: int | None, mouth: Connection, numbe
     from dreamkit.engine import threads as engine_threads
 
     engine_threads.limit(threads)
-    _worker, _tell, _number = worker, mouth.send, number
+    _worker, _tell = worker, mouth.send
 
 
 def _stopped(*_: object) -> None:
@@ -177,7 +174,7 @@ def _do(task: Any) -> Outcome:
     global _idle
     _idle = False
     try:
-        return perform(_worker, task, _tell, _number)
+        return perform(_worker, task, _tell)
     finally:
         _idle = True
 
