@@ -7,10 +7,9 @@ import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from dreamkit import api, images, recipes, sheets
 from dreamkit.config import DreamConfig
 from dreamkit.errors import (
     ConfigError,
+    DreamkitWarning,
     ImageError,
     Interrupted,
     LayerError,
@@ -28,11 +28,14 @@ from dreamkit.errors import (
 )
 from dreamkit.ingredients import PathLike, open_picture
 from dreamkit.recipes import Recipe
+from dreamkit.workers import Chain, Tell, engines
 
 if TYPE_CHECKING:
     from dreamkit.engine.network import Network
+    from dreamkit.workers.engines import Engine
 
 CELL = 160  # pixels
+_TOGETHER = 8  # cells of a layer that one worker dreams, for which it compiles once
 _CELLS, _SHEET, _PAGE = "cells", "atlas.png", "atlas.html"
 _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
@@ -101,6 +104,7 @@ def make(
     columns: int | None = None,
     on_cell: Callable[[Progress], None] | None = None,
     on_download: Callable[[int, int], None] | None = None,
+    engine: Engine | None = None,
 ) -> Atlas:
     """Dreams an atlas into `folder`: `cells/NAME.png`, then `atlas.png` and `atlas.html`.
 
@@ -119,6 +123,7 @@ def make(
         columns: cells in a row of `atlas.png`; by default about as many as there are rows.
         on_cell: hears how it goes.
         on_download: hears of a download of weights: bytes so far and in all.
+        engine: who dreams the cells; None for this process.
 
     Raises:
         LayerError: a layer or a channel does not exist, or there is nothing that can be dreamed.
@@ -148,7 +153,8 @@ def make(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
     missing = [plan for plan in plans if not _is_there(plan, network, picture)]
-    left_out = _dream(missing, network, picture, on_cell)
+    painter = _Painter(network if engine is None else model, weights, picture)
+    left_out = _dream(missing, painter, on_cell, engine)
     without = {name for names in left_out.values() for name in names}
     if len(without) == len(plans):
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
@@ -368,61 +374,97 @@ def _pixels(plan: _Plan) -> Any:
     return sheets.srgb(images.read(plan.path, sheets.MOST_PIXELS))
 
 
+class _Painter:
+    """The worker: it holds the network, and compiles a layer as long as its cells follow each other."""
+
+    def __init__(self, model: api.Model, weights: PathLike | None, picture: images.Picture | None) -> None:
+        self._model, self._weights, self._picture = model, weights, picture
+        self._layer = ""
+
+    def begin(self) -> None:
+        self._network = api.load(self._model, self._weights)
+
+    def do(self, task: tuple[int, str, DreamConfig], tell: Tell) -> api.Dream:
+        number, layer, options = task
+        if layer != self._layer:
+            self._network.forget()  # the channels of a layer share what was compiled
+            self._layer = layer
+        return api.render(
+            self._picture,
+            self._network,
+            config=options,
+            on_step=lambda step: tell((number, step.done)),
+        )
+
+
+class _Cells:
+    """The cells that are missing, and what comes of them."""
+
+    def __init__(self, missing: Sequence[_Plan], on_cell: Callable[[Progress], None] | None) -> None:
+        self.missing = missing
+        self.left_out: dict[str, list[str]] = {}
+        self.ended = 0
+        self._said: set[str] = set()
+        self._tell = on_cell or (lambda _: None)
+
+    def chains(self) -> Iterator[Chain]:
+        """Some cells of one layer after another each."""
+        for _, cells in groupby(enumerate(self.missing), key=lambda pair: pair[1].layer):
+            yield from map(self._chain, _batched(cells))
+
+    def heard(self, event: tuple[int, float]) -> None:
+        """Hears of a step: which cell, and the share of it that is done."""
+        number, share = event
+        self._report(number, share, finished=False)
+
+    def _chain(self, cells: Sequence[tuple[int, _Plan]]) -> Chain:
+        for number, plan in cells:
+            outcome = yield number, plan.layer, plan.config
+            for message in outcome.warnings:  # every cell has the same to say of its octaves
+                if message not in self._said:
+                    self._said.add(message)
+                    warnings.warn(message, DreamkitWarning, stacklevel=2)
+            if outcome.error is None:
+                _make_folder(plan.path.parent)
+                outcome.value.save(plan.path, overwrite=True)
+            elif isinstance(outcome.error, LayerError | ConfigError | NumericError):
+                self.left_out.setdefault(str(outcome.error), []).append(plan.name)
+            else:
+                raise outcome.error
+            self.ended += 1
+            self._report(number, 1.0, finished=True)
+
+    def _report(self, number: int, share: float, *, finished: bool) -> None:
+        at = self.ended + (not finished)
+        self._tell(Progress(self.missing[number].name, at, len(self.missing), share, finished))
+
+
 def _dream(
     missing: Sequence[_Plan],
-    network: Network,
-    picture: images.Picture | None,
+    painter: _Painter,
     on_cell: Callable[[Progress], None] | None,
+    engine: Engine | None,
 ) -> dict[str, list[str]]:
     """Dreams and writes each cell of `missing`; gives those that cannot be dreamed, by the reason."""
-    left_out: dict[str, list[str]] = {}
-    said: set[str] = set()
-    written = 0
-    tell = on_cell or (lambda _: None)
-    for number, plan in enumerate(missing, 1):
-        progress = partial(Progress, plan.name, number, len(missing))
-        try:
-            with _warnings_once(said):
-                _dream_one(plan, network, picture, tell, progress)
-            written += 1
-            tell(progress(1.0, True))
-        except (LayerError, ConfigError, NumericError) as error:
-            left_out.setdefault(str(error), []).append(plan.name)
-            tell(progress(1.0, True))
-        except (KeyboardInterrupt, Interrupted):
-            raise Interrupted(
-                f"interrupted; {written} of {len(missing)} missing cells were dreamed and kept; "
-                "the same command goes on from there"
-            ) from None
-        if plan.layer not in {each.layer for each in missing[number : number + 1]}:
-            network.forget()  # the channels of a layer share what was compiled
-    return left_out
+    cells = _Cells(missing, on_cell)
+    try:
+        if engine is None:
+            engines.here(painter, cells.chains(), cells.heard)
+        elif missing:
+            engine.work(painter, cells.chains(), cells.heard, tasks=len(missing))
+    except (KeyboardInterrupt, Interrupted):
+        written = cells.ended - sum(map(len, cells.left_out.values()))
+        raise Interrupted(
+            f"interrupted; {written} of {len(missing)} missing cells were dreamed and kept; "
+            "the same command goes on from there"
+        ) from None
+    return cells.left_out
 
 
-def _dream_one(
-    plan: _Plan,
-    network: Network,
-    picture: images.Picture | None,
-    tell: Callable[[Progress], None],
-    progress: Callable[[float, bool], Progress],
-) -> None:
-    dream = api.render(
-        picture, network, config=plan.config, on_step=lambda step: tell(progress(step.done, False))
-    )
-    _make_folder(plan.path.parent)
-    dream.save(plan.path, overwrite=True)
-
-
-@contextmanager
-def _warnings_once(said: set[str]) -> Iterator[None]:
-    """Passes on the warnings that are not in `said`: every cell has the same to say of its octaves."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        if str(warning.message) not in said:
-            said.add(str(warning.message))
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+def _batched(cells: Iterable[tuple[int, _Plan]]) -> Iterator[list[tuple[int, _Plan]]]:
+    cells = iter(cells)
+    while some := list(islice(cells, _TOGETHER)):
+        yield some
 
 
 def _make_folder(path: Path) -> None:

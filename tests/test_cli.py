@@ -328,7 +328,8 @@ def test_ctrl_c_writes_the_picture_so_far(tiny_plugin, picture, tmp_path):
     program.send_signal(signal.SIGINT)
     out, err = program.communicate()
     assert program.returncode == 130
-    assert (out, err) == ("", "error: interrupted; the picture so far is in photo.dream.png\n")
+    said = "error: interrupted; the picture so far is in photo.dream.png; --resume goes on from there\n"
+    assert (out, err) == ("", said)
     dreamed = read(tmp_path / "photo.dream.png", 10**6).pixels
     assert dreamed.shape == (40, 56, 3)
     assert not np.array_equal(dreamed, read(picture, 10**6).pixels)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dreamkit import config
-from dreamkit.cli import terminal
+from dreamkit.cli import engines, terminal
 from dreamkit.cli.dream import option
 from dreamkit.errors import ConfigError, Interrupted, shown
 
@@ -74,6 +74,10 @@ def atlas(
     jitter: Annotated[int | None, option("jitter", "--jitter")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
     max_pixels: Annotated[int | None, option("max_pixels", "--max-pixels")] = None,
+    jobs: engines.Jobs = None,
+    threads: engines.Threads = None,
+    engine: engines.EngineName = None,
+    address: engines.Address = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
     ] = False,
@@ -99,6 +103,7 @@ def atlas(
     }
     options = {name: value for name, value in given.items() if value is not None}
     config.DreamConfig.of(**options)
+    work = engines.asked(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit import api, recipes
         from dreamkit import atlas as atlases
@@ -131,6 +136,7 @@ def atlas(
                     columns=columns,
                     on_cell=meter.cell,
                     on_download=meter.download,
+                    engine=work,
                 )
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the same command goes on from here") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamkit.cli import terminal
+from dreamkit.cli import engines, terminal
 from dreamkit.cli.dream import (
     Asked,
     Overwrite,
@@ -30,29 +30,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 8  # failures that are told of; the report has all
 _NETWORK = 3  # times its weights file, that a network takes while it is loaded
-
-EngineName = Annotated[
-    str,
-    typer.Option("--engine", help="Who works: local, processes on this machine; ray, a Ray cluster."),
-]
-Address = Annotated[
-    str, typer.Option("--address", metavar="auto|HOST:PORT", help="Where the Ray cluster is.")
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option("--jobs", help="How many work beside each other. Default: the fastest that fits.", min=1),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option("--threads", help="Threads of each. Default: the cores, shared out.", min=1),
-]
-
-
-def asked_engine(name: str, address: str, jobs: int | None, threads: int | None) -> Engine:
-    """The engine that a command line asks for."""
-    from dreamkit.workers.engines import Engine
-
-    return Engine(name, address, jobs, threads)
 
 
 @with_options
@@ -79,10 +56,10 @@ def batch(
             help="A recipe, as `dreamkit dream` takes it. Of several, each has a folder of its own.",
         ),
     ] = None,
-    jobs: Jobs = None,
-    threads: Threads = None,
-    engine: EngineName = "local",
-    address: Address = "auto",
+    jobs: engines.Jobs = None,
+    threads: engines.Threads = None,
+    engine: engines.EngineName = None,
+    address: engines.Address = None,
     each_model: Annotated[
         bool,
         typer.Option(
@@ -107,7 +84,7 @@ def batch(
     """
     asked = Asked(**options)
     asked.check(has_photograph=True)
-    work = asked_engine(engine, address, jobs, threads)
+    work = engines.asked(engine, address, jobs, threads) or engines.usual()
     suffix = f".{ending.lower().lstrip('.')}"
     from dreamkit import batch as batches
     from dreamkit import images, store
@@ -127,7 +104,7 @@ def batch(
             typer.echo(f"{run.total} to dream, {len(run.kept)} finished; nothing was dreamed or written")
             return
         about = _work(run, ways, place, work, meter)
-    report = run.report(engine=engine, output=output, **about)
+    report = run.report(engine=work.name, output=output, **about)
     run.write_report(report)
     _tell(report, as_json=as_json, quiet=quiet)
 
