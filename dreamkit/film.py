@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, pairwise
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,19 @@ from numpy.typing import NDArray
 from dreamkit import api, flow, video
 from dreamkit import timeline as timelines
 from dreamkit.config import DreamConfig, plain
-from dreamkit.errors import ConfigError
+from dreamkit.errors import ConfigError, DreamkitWarning
+from dreamkit.recipes import Share
 from dreamkit.timeline import Timeline
 from dreamkit.video import Clip
 from dreamkit.work import Progress, Work, check_room
+from dreamkit.workers import Chain, Tell, engines
 
 if TYPE_CHECKING:
     from dreamkit.engine.asked import Part
+    from dreamkit.workers.engines import Engine
+
+Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
+Pair: TypeAlias = tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]
 
 _FEWER = 4  # times fewer steps than a picture, where nothing else is asked for: a frame goes on with the last
 _STEADY = 0.6  # of what is known, that stays as it was: by so much a dream is calmer, and no weaker
@@ -67,6 +74,9 @@ def make(
     preview: int | None = None,
     overwrite: bool = False,
     on_frame: Callable[[Progress], None] | None = None,
+    engine: Engine | None = None,
+    shares: Sequence[Share] = (),
+    weights: api.Weights = None,
 ) -> None:
     """Dreams `source` into `output`: a film, or a folder of numbered pictures where that has no ending.
 
@@ -74,6 +84,9 @@ def make(
     and left out where that was hidden, times `blend`; then it is dreamed a little further. So in a scene
     that stands still the dream comes to `1 / (1 - blend)` times what one frame adds, which a scene's first
     frame is given at once. Sound and times are the source's own.
+
+    By an `engine`, scenes are dreamed beside each other, each by one worker, which loads the networks of
+    `shares` with `weights`; without `blend`, so are frames.
 
     Raises:
         VideoError, ImageError, WorkError: it cannot be read or written.
@@ -85,18 +98,17 @@ def make(
     folder = output.with_name(f"{output.name}.work")
     check_room(folder, total, source.size)
     work = Work(folder, _identity(source, parts, config, cut, timeline), overwrite=overwrite)
-    pictures = (shown.pixels for shown in source.frames(total))
-    pairs = islice(pairwise(chain([None], pictures)), len(work), None)  # of those that are missing
-
-    def frame(number: int) -> NDArray[np.uint8]:
-        before, now = next(pairs)
-        assert now is not None
-        share = number / max(1, source.count - 1)
-        cast, options = timelines.at(timeline, share, parts, config)
-        steps = cut.steps or math.ceil(options.steps / _FEWER)
-        return _frame(work, number, before, now, cast, replace(options, steps=steps, schedule=()), cut)
-
-    work.fill(total, frame, on_frame)
+    painter = _Painter(
+        parts if engine is None else None, shares, weights, config, cut, timeline, source.count
+    )
+    with work.filling(total, on_frame) as keep:
+        if engine is None:
+            scene = _scene(work, keep, 0, _pairs(source, 0, total))
+            engines.here(painter, [scene], lambda _: None)
+        else:
+            scenes = _scenes(source, total, cut)
+            chains = _chains(source, total, scenes, work, keep)
+            engine.work(painter, chains, lambda _: None, tasks=len(scenes))
     times = source.times[:total] if source.is_variable else None
     writer = video.Writer(
         output,
@@ -114,25 +126,106 @@ def make(
         work.done()
 
 
-def _frame(
-    work: Work,
-    number: int,
-    before: NDArray[np.uint8] | None,
-    now: NDArray[np.uint8],
-    parts: Sequence[Part],
-    config: DreamConfig,
-    cut: Cut,
-) -> NDArray[np.uint8]:
-    """Frame `number`, which `now` is the picture of and `before` that of the one before."""
-    if before is None or not cut.blend or flow.is_cut(before, now):
-        dreamed = api.dreamed(now, parts, config, again=number > 0)
+@dataclass(frozen=True)
+class _Task:
+    """A frame: what it shows, and the picture and the dream of the one before, unless a scene begins."""
+
+    number: int
+    now: NDArray[np.uint8]
+    before: NDArray[np.uint8] | None = None
+    last: NDArray[np.uint8] | None = None
+
+
+class _Painter:
+    """The worker: it holds the networks, and dreams one frame after another."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part] | None,
+        shares: Sequence[Share],
+        weights: api.Weights,
+        config: DreamConfig,
+        cut: Cut,
+        timeline: Timeline,
+        count: int,
+    ) -> None:
+        self._parts, self._shares, self._weights = parts, shares, weights
+        self._config, self._cut, self._timeline, self._count = config, cut, timeline, count
+
+    def begin(self) -> None:
+        """Loads the networks, unless they are."""
+        self._parts = self._parts or api.parts(self._shares, self._weights)
+
+    def do(self, task: _Task, tell: Tell) -> NDArray[np.uint8]:
+        """Dreams a frame."""
+        del tell
+        share = task.number / max(1, self._count - 1)
+        cast, options = timelines.at(self._timeline, share, self._parts or (), self._config)
+        steps = self._cut.steps or math.ceil(options.steps / _FEWER)
+        return _frame(task, cast, replace(options, steps=steps, schedule=()), self._cut)
+
+
+def _scenes(source: Clip, total: int, cut: Cut) -> list[tuple[int, int]]:
+    """The first frame and the one after the last of each scene, which depends on no other; without blend,
+    each frame is one."""
+    if not cut.blend:
+        return [(number, number + 1) for number in range(total)]
+    starts = [
+        number
+        for number, (before, now) in enumerate(_pairs(source, 0, total))
+        if before is None or flow.is_cut(before, now)
+    ]
+    return list(pairwise([*starts, total]))
+
+
+def _chains(
+    source: Clip, total: int, scenes: Sequence[tuple[int, int]], work: Work, keep: Keep
+) -> Iterator[Chain]:
+    """The scenes that are not finished, as the engines take them."""
+    if all(stop - start == 1 for start, stop in scenes):  # then one pass over the film does for all
+        for number, shown in enumerate(source.frames(total)):
+            if not work.has(number):
+                yield _scene(work, keep, number, iter([(None, shown.pixels)]))
+        return
+    for start, stop in scenes:
+        if not all(map(work.has, range(start, stop))):
+            yield _scene(work, keep, start, _pairs(source, start, stop))
+
+
+def _pairs(source: Clip, start: int, stop: int) -> Iterator[Pair]:
+    """Each of these frames with the one before; the first has none."""
+    pictures = (shown.pixels for shown in islice(source.frames(stop), start, None))
+    before = None
+    for now in pictures:
+        yield before, now
+        before = now
+
+
+def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
+    """Frames from `start` on that are missing, each dreamed from the one before."""
+    for number, (before, now) in enumerate(pairs, start):
+        if work.has(number):
+            continue
+        outcome = yield _Task(number, now, before, None if before is None else work.get(number - 1))
+        for message in outcome.warnings:
+            warnings.warn(message, DreamkitWarning, stacklevel=2)
+        if outcome.error is not None:
+            raise outcome.error
+        keep(number, outcome.value)
+
+
+def _frame(task: _Task, parts: Sequence[Part], config: DreamConfig, cut: Cut) -> NDArray[np.uint8]:
+    """The dream of a frame."""
+    before, now, last = task.before, task.now, task.last
+    if before is None or last is None or not cut.blend or flow.is_cut(before, now):
+        dreamed = api.dreamed(now, parts, config, again=task.number > 0)
         for _ in range(settling(cut.blend)):
             dreamed = api.dreamed(_with(now, cut.blend * _detail(dreamed, now)), parts, config, again=True)
         return dreamed
     way = flow.between(before, now) if cut.flow else flow.still(now.shape[:2])
     known = way.known[..., None]
-    detail = flow.moved(_detail(work.get(number - 1), before), way.back) * known
-    if number % cut.every:
+    detail = flow.moved(_detail(last, before), way.back) * known
+    if task.number % cut.every:
         return _with(now, detail)
     fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, config, again=True), now)
     return _with(now, fresh + _STEADY * known * (detail - fresh))

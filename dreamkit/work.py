@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,13 @@ class Work:
     def __len__(self) -> int:
         """How many frames are finished, from the first on."""
         count = 0
-        while self.path(count).is_file():
+        while self.has(count):
             count += 1
         return count
+
+    def has(self, number: int) -> bool:
+        """Whether a frame is finished."""
+        return self.path(number).is_file()
 
     def path(self, number: int) -> Path:
         """Where a frame is, or will be."""
@@ -105,17 +110,36 @@ class Work:
         Raises:
             Interrupted: Ctrl-C; what is finished stays.
         """
-        finished = len(self)
+        with self.filling(total, on_frame) as keep:
+            for number in range(len(self), total):
+                keep(number, frame(number))
+
+    @contextmanager
+    def filling(
+        self, total: int, on_frame: Callable[[Progress], None] | None = None
+    ) -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
+        """Gives what keeps a finished frame, in any order, and tells of it.
+
+        Raises:
+            Interrupted: Ctrl-C; what is finished stays.
+        """
+        finished = [number for number in range(total) if self.has(number)]
+        done = len(finished)
         if finished and on_frame is not None:
-            on_frame(Progress(finished, total, self.path(finished - 1), resumed=True))
+            on_frame(Progress(done, total, self.path(finished[-1]), resumed=True))
+
+        def keep(number: int, pixels: NDArray[np.uint8]) -> None:
+            nonlocal done
+            self.put(number, pixels)
+            done += 1
+            if on_frame is not None:
+                on_frame(Progress(done, total, self.path(number)))
+
         try:
-            for number in range(finished, total):
-                self.put(number, frame(number))
-                if on_frame is not None:
-                    on_frame(Progress(number + 1, total, self.path(number)))
+            yield keep
         except (KeyboardInterrupt, Interrupted):
             raise Interrupted(
-                f"interrupted after {len(self)} of {total} frames; the same command goes on"
+                f"interrupted after {done} of {total} frames; the same command goes on"
             ) from None
 
     def frames(self, count: int) -> Iterator[NDArray[np.uint8]]:

@@ -431,6 +431,69 @@ def children(pid):
     return found
 
 
+# Films and atlases.
+
+
+def cut_film(folder):
+    """Two scenes of three frames that move a little."""
+    for scene in range(2):
+        whole = np.random.default_rng(scene).integers(0, 256, (8, 12, 3), np.uint8)
+        whole = np.asarray(Image.fromarray(whole).resize((96, 72), Image.Resampling.BICUBIC))
+        for number in range(3):
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(whole[4:68, 2 * number : 2 * number + 80]).save(
+                folder / f"{3 * scene + number}.png"
+            )
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("blend", ["0.8", "0"])
+def test_scenes_of_a_film_go_through_an_engine(tmp_path, blend):
+    pytest.importorskip("cv2")
+    cut_film(tmp_path / "film")
+    arguments = (
+        "film",
+        "film",
+        "--octaves",
+        "1",
+        "--frame-steps",
+        "2",
+        "--blend",
+        blend,
+        "--threads",
+        "1",
+        "-o",
+    )
+    for jobs in ("1", "2"):
+        code, _, err = ended(tmp_path, *arguments, jobs, "--jobs", jobs)
+        assert code == 0, err
+    assert len(dreams(tmp_path / "1")) == 6
+    assert dreams(tmp_path / "1") == dreams(tmp_path / "2")
+
+
+@pytest.mark.heavy
+def test_cells_of_an_atlas_go_through_an_engine(tmp_path):
+    arguments = (
+        "atlas",
+        "-l",
+        "mixed2,mixed3",
+        "--channels",
+        "0-9",
+        "--cell",
+        "64",
+        "--threads",
+        "1",
+        "--steps",
+        "2",
+        "-o",
+    )
+    for jobs in ("1", "2"):
+        code, _, err = ended(tmp_path, *arguments, jobs, "--jobs", jobs)
+        assert code == 0, err
+    assert len(dreams(tmp_path / "1" / "cells")) == 20
+    assert dreams(tmp_path / "1") == dreams(tmp_path / "2")
+
+
 # A store.
 
 

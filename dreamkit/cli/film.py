@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dreamkit import config
-from dreamkit.cli import terminal
+from dreamkit.cli import engines, terminal
 from dreamkit.cli.dream import (
     Models,
     Overwrite,
@@ -176,6 +176,10 @@ def film(
     steps: Annotated[int | None, option("steps", "--steps")] = None,
     step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
+    jobs: engines.Jobs = None,
+    threads: engines.Threads = None,
+    engine: engines.EngineName = None,
+    address: engines.Address = None,
     preview: _Preview = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -195,6 +199,7 @@ def film(
     from dreamkit import film as films
     from dreamkit import video
 
+    work = engines.asked(engine, address, jobs, threads)
     cut = films.Cut(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
     video.check_output(output, overwrite=overwrite)
     own = weights_by_model(weights)
@@ -215,6 +220,9 @@ def film(
             preview=preview,
             overwrite=overwrite,
             on_frame=meter.frame,
+            engine=work,
+            shares=shares,
+            weights=own,
         )
     if not quiet:
         typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
