@@ -132,8 +132,9 @@ class Progress:
     why: str = ""
 
 
-def expand(given: Sequence[str]) -> list[Input]:
-    """The pictures that files, folders, patterns, lists and URLs name, each once, in the order given.
+def expand(given: Sequence[str], output: str = "") -> list[Input]:
+    """The pictures that files, folders, patterns, lists and URLs name, each once, in the order given; none of
+    those in the folder `output`, which are dreams.
 
     Of a folder, all pictures in it and below keep their paths in it; of a pattern, those from its first part
     with a wildcard on; of a list (a text file with a path in each line), relative ones theirs to its folder.
@@ -145,6 +146,13 @@ def expand(given: Sequence[str]) -> list[Input]:
     for text in given:
         for each in _expanded(text):
             found.setdefault(os.path.abspath(each.source) if not is_url(each.source) else each.source, each)
+    if output and not is_url(output):
+        below = os.path.join(os.path.abspath(output), "")
+        within = [path for path in found if path.startswith(below)]
+        if len(within) == len(found):
+            raise ImageError(f"the pictures are in {output}, where the dreams would go; choose another -o")
+        for path in within:
+            del found[path]
     return list(found.values())
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import time
 import warnings
-import zipfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dreamkit import folders, images
 from dreamkit.config import CHECKPOINT_EVERY
@@ -54,7 +54,7 @@ class Checkpoint:
         self._written = time.monotonic()
         if not self._resume or not self.path.is_file():
             return None
-        about, state = _read(self.path)
+        about, arrays = _read(self.path)
         found = about["identity"]
         if found != self._identity:
             names = [key for key in {**found, **self._identity} if found.get(key) != self._identity.get(key)]
@@ -63,7 +63,7 @@ class Checkpoint:
                 "--resume, or begin anew with --overwrite"
             )
         self._so_far = about["so_far"]
-        return state
+        return _state(self.path, about, arrays)
 
     def keep(self, state: State) -> None:
         """Keeps where the dream is, where that is due. A disk that is full stops no dream."""
@@ -93,8 +93,8 @@ class Checkpoint:
     def is_so_far(self) -> bool:
         """Whether what lies at the output is the unfinished picture of this dream, and no one's loss."""
         try:
-            about, _ = _read(self.path)
-            return bool(about["so_far"]) and folders.digest(self._output) == about["so_far"]
+            so_far = _read(self.path, whole=False)[0]["so_far"]
+            return bool(so_far) and folders.digest(self._output) == so_far
         except (CheckpointError, OSError):
             return False
 
@@ -119,27 +119,31 @@ def unfinished(stem: str) -> Path | None:
     return None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], State]:
-    from dreamkit.engine.dream import State
-
-    try:
-        with path.open("rb") as file:  # np.load leaves one open that it cannot read
-            archive = np.load(file, allow_pickle=False)
-            arrays = {name: archive[name] for name in archive.files}
-        about = json.loads(arrays.pop("about").tobytes())
+def _read(path: Path, *, whole: bool = True) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What a work file says of itself, and its arrays where the whole is wanted."""
+    with _told(path), path.open("rb") as file:  # np.load leaves one open that it cannot read
+        archive = np.load(file, allow_pickle=False)
+        about = json.loads(archive["about"].tobytes())
         if not isinstance(about["identity"], dict) or not isinstance(about["so_far"], str):
             raise ValueError("it says nothing of its dream")
-        return about, State.of(about, arrays)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        ArithmeticError,
-        RecursionError,
-        zipfile.BadZipFile,
-    ) as error:
+        return about, {name: archive[name] for name in archive.files if whole and name != "about"}
+
+
+def _state(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> State:
+    from dreamkit.engine.dream import State
+
+    with _told(path):
+        return State.of(about, arrays)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Says in one line that a work file cannot be used: damaged, it makes NumPy raise nearly anything."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
         raise CheckpointError(
             f"{path} is no work file that can be read ({first_line(error)[:120]}); begin anew with "
             "--overwrite"

@@ -98,6 +98,15 @@ def test_what_names_no_picture_is_one_line(tmp_path, monkeypatch):
             batch.expand([name])
 
 
+def test_dreams_are_no_pictures_to_dream(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos/a.png", "photos/dreams/a.png"):
+        picture(tmp_path / name, 0)
+    assert [each.name for each in batch.expand(["photos"], "photos/dreams")] == ["a.png"]
+    with pytest.raises(ImageError, match="where the dreams would go"):
+        batch.expand(["photos"], "photos")
+
+
 def jobs_of(*found, ways=("",)):
     inputs = [batch.Input(name, name) for name in found]
     return [

@@ -94,11 +94,12 @@ def batch(
         raise ConfigError(f"--format is {quoted(ending)}; choose one of {known}")
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         meter.doing("looking at what is there")
-        found = batches.expand(inputs)
+        found = batches.expand(inputs, output)
         ways = _ways(asked, recipe or [None], each_model=each_model, meter=meter)
         todo = batches.outputs(found, ways, suffix)
         place = store.at(output)
-        place.check()
+        if not dry_run:
+            place.check()
         run = batches.Batch(todo, ways, place, overwrite=overwrite, on_progress=meter.job)
         if dry_run:
             typer.echo(f"{run.total} to dream, {len(run.kept)} finished; nothing was dreamed or written")

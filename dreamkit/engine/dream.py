@@ -142,7 +142,7 @@ def dream(
         on_step: hears of each step.
         guide: a picture, `(height, width, 3)`, whose features are pulled to.
         regions: masks of the photograph's height and width by name; the one without is the dream's own.
-        start: where the same dream was broken off.
+        start: where the same dream was broken off; its arrays are taken over.
 
     Raises:
         LayerError: a layer term names no layer of the network.
@@ -177,7 +177,7 @@ def _dreamed(
     begun = start.octave if start else 0
     if start and (begun >= len(run) or start.pixels.shape[:2] != run[begun].size):
         raise ConfigError("the dream to go on with had other octaves; begin anew")
-    pixels = start.pixels.copy() if start else resize(photo, run[0].size)
+    pixels = start.pixels if start else resize(photo, run[0].size)
 
     def finished() -> NDArray[np.uint8]:
         return _finished(photo, pixels, grow, asked.masks)

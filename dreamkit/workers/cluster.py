@@ -89,9 +89,10 @@ class Cluster:
         finally:
             for seat in seats:
                 seat.leave()
-            heard.put(None)
-            listener.join(timeout=5)
-            heard.shutdown(force=True)
+            with suppress(Exception):  # as in `leave`
+                heard.put(None)
+                listener.join(timeout=_PATIENCE)
+                heard.shutdown(force=True)
         return jobs
 
     def leave(self) -> None:
