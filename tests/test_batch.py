@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from accidents import signal_when
 from conftest import ROOT, files_no_larger_than
 from hypothesis import given
 from hypothesis import strategies as st
@@ -369,17 +370,6 @@ def test_what_is_wrong_is_one_line(case, photos, tmp_path, monkeypatch, run):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert message in err
-
-
-def signal_when(process, due, number):
-    """Sends a signal once something is so."""
-    while not due():
-        try:
-            process.wait(timeout=0.002)
-            return
-        except subprocess.TimeoutExpired:
-            pass
-    process.send_signal(number)
 
 
 def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from accidents import mutated
 from caffemodel import blob, caffemodel, part, varint, whole
 
 from dreamkit.convert import caffe, protobuf
@@ -493,39 +494,16 @@ EVERYTHING = CONV + "".join(
 )
 
 
-def mutated(data, draw):
-    """`data` with one or two accidents."""
-    data = bytearray(data)
-    for _ in range(draw.randint(1, 2)):
-        at, length = draw.randrange(len(data) + 1), draw.randint(1, 40)
-        match draw.randrange(8):
-            case 0 if at < len(data):
-                data[at] ^= 1 << draw.randrange(8)
-            case 1:
-                del data[at:]
-            case 2:
-                del data[at : at + length]
-            case 3:
-                data[at:at] = data[at : at + length] * draw.randint(1, 60)
-            case 4:
-                other = draw.randrange(len(data) + 1)
-                data[at:at] = data[other : other + length]
-            case 5:  # a length or a number far too large
-                data[at : at + 1] = draw.choice([varint(1 << draw.randrange(64)), b"9" * 5000, b"\xff" * 11])
-            case 6:
-                data[at:at] = (
-                    draw.choice([b"{", b"x_param{", b"[", b"}", b'"', b"\x0b", b"\x0c", b"\x0d\x0d"]) * 3000
-                )
-            case 7:
-                data[at:at] = bytes(draw.randrange(256) for _ in range(length))
-        data = data or bytearray(b"\0")
-    return bytes(data)
-
-
 def most_memory():
     """The most that this process has held, in bytes."""
     resource = pytest.importorskip("resource")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def accident(data, draw):
+    """What may befall a prototxt or a caffemodel."""
+    numbers = [varint(1 << draw.randrange(64)), b"9" * 5000, b"\xff" * 11]
+    return mutated(data, draw, numbers, [b"{", b"x_param{", b"[", b"}", b'"', b"\x0b", b"\x0c", b"\x0d\x0d"])
 
 
 def test_files_made_up_are_refused_or_read_with_little_memory(net, tmp_path):
@@ -539,7 +517,7 @@ def test_files_made_up_are_refused_or_read_with_little_memory(net, tmp_path):
     before = most_memory()
     for turn in range(2000):
         text, model = draw.choice(texts), draw.choice(models)
-        text, model = (mutated(text, draw), None) if turn % 2 else (text, mutated(model, draw))
+        text, model = (accident(text, draw), None) if turn % 2 else (text, accident(model, draw))
         try:
             net(text, model)
             read_well += 1

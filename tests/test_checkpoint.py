@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import pytest
 import tiny
+from accidents import signal_when
 from conftest import ROOT, files_no_larger_than
 from PIL import Image
 
@@ -144,21 +145,10 @@ def photo_file(tmp_path, photo):
     return tmp_path
 
 
-def hurt_when(process, there, number):
-    """Sends a signal once `there` is, which is looked for as fast as can be."""
-    while not there():
-        try:
-            process.wait(timeout=0.002)
-            return
-        except subprocess.TimeoutExpired:
-            pass
-    process.send_signal(number)
-
-
 def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
     folder = photo_file
     process = start(folder)
-    hurt_when(process, (folder / "out.png.work").exists, signal.SIGTERM)
+    signal_when(process, (folder / "out.png.work").exists, signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (
         143,
@@ -181,7 +171,7 @@ def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
 def test_what_is_not_the_picture_so_far_is_kept(photo_file):
     folder = photo_file
     process = start(folder)
-    hurt_when(process, (folder / "out.png.work").exists, signal.SIGINT)
+    signal_when(process, (folder / "out.png.work").exists, signal.SIGINT)
     process.communicate(timeout=60)
     images.write(folder / "out.png", np.zeros((8, 8, 3), np.uint8), overwrite=True)
     assert "out.png exists; choose another name or give --overwrite" in ended(folder, "--resume")[1]
@@ -209,7 +199,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_bytes(photo_file):
                 seen.add(work.stat().st_mtime_ns)
             return len(seen) > later
 
-        hurt_when(process, due, signal.SIGKILL)
+        signal_when(process, due, signal.SIGKILL)
         killed += process.wait(timeout=60) == -signal.SIGKILL
         process.stderr.close()
         if killed and not work.exists():

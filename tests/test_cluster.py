@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from test_batch import count, dreams, ended, picture, signal_when, start
+from accidents import signal_when
+from test_batch import count, dreams, ended, picture, start
 
 from dreamkit import images
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from accidents import mutated
 from conftest import skip_without_converter
 from PIL import Image
 
@@ -32,43 +33,8 @@ MOST_PIXELS = 1 << 20
 MORE = 256 << 20  # bytes that no nearly right file may take
 
 
-def mutated(data, draw):
-    """`data` with one or two accidents: bits, cuts, repetitions, numbers too large, texts of others."""
-    data = bytearray(data)
-    for _ in range(draw.randint(1, 2)):
-        at, length = draw.randrange(len(data) + 1), draw.randint(1, 40)
-        match draw.randrange(8):
-            case 0 if at < len(data):
-                data[at] ^= 1 << draw.randrange(8)
-            case 1:
-                del data[at:]
-            case 2:
-                del data[at : at + length]
-            case 3:
-                data[at:at] = data[at : at + length] * draw.randint(1, 60)
-            case 4:
-                other = draw.randrange(len(data) + 1)
-                data[at:at] = data[other : other + length]
-            case 5:
-                data[at : at + 1] = draw.choice(
-                    [
-                        b"9" * 5000,
-                        b"\xff" * 9,
-                        b"-1",
-                        b"1e999",
-                        b"null",
-                        b"[]",
-                        b"{}",
-                        b'""',
-                        b"\0\0\0\0",
-                        b"NaN",
-                    ]
-                )
-            case 6:
-                data[at:at] = draw.choice([b"{", b"[", b'"', b".a", b"[[", b"\n", b"\xed\xa0\x80"]) * 2000
-            case 7:
-                data[at:at] = bytes(draw.randrange(256) for _ in range(length))
-    return bytes(data)
+NUMBERS = [b"9" * 5000, b"\xff" * 9, b"-1", b"1e999", b"null", b"[]", b"{}", b'""', b"\0\0\0\0", b"NaN"]
+TEXTS = [b"{", b"[", b'"', b".a", b"[[", b"\n", b"\xed\xa0\x80"]
 
 
 @contextmanager
@@ -103,7 +69,7 @@ def fuzz(name, seeds, read, *, sealed=False):
     before = most_memory()
     well, refused, lines = 0, 0, set()
     for _ in range(INPUTS):
-        data = mutated(draw.choice(seeds), draw)
+        data = mutated(draw.choice(seeds), draw, NUMBERS, TEXTS)
         with patience(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DreamkitWarning)
             try:
