@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -86,7 +87,12 @@ class Checkpoint:
         text = np.frombuffer(json.dumps(about).encode(), np.uint8)
 
         def save(file: IO[bytes]) -> None:
-            np.savez(file, allow_pickle=False, about=text, **state.arrays())
+            # As np.savez does it, which does not close its archive where the disk is full.
+            with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+                for name, array in {"about": text, **state.arrays()}.items():
+                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                        write: Any = np.lib.format.write_array
+                        write(member, np.asanyarray(array), allow_pickle=False)
 
         images.put_by(self.path, save, overwrite=True)
 

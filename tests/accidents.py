@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 
 def mutated(data, draw, numbers, texts):
@@ -42,3 +43,17 @@ def signal_when(process, due, number):
         except subprocess.TimeoutExpired:
             pass
     process.send_signal(number)
+
+
+def children(pid, named=""):
+    """The processes that a process has started, with `named` in their command lines."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            _, parent, *_ = path.read_text().rpartition(")")[2].split()
+            command = path.with_name("cmdline").read_text()
+        except OSError:
+            continue
+        if int(parent) == pid and named in command:
+            found.append(int(path.parent.name))
+    return found

@@ -11,11 +11,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from accidents import signal_when
+from accidents import children, signal_when
 from conftest import ROOT, files_no_larger_than
 from hypothesis import given
 from hypothesis import strategies as st
@@ -404,7 +403,7 @@ def test_killed_at_random_moments_a_batch_comes_to_the_same_bytes(tmp_path):
         try:  # at any moment from then on
             process.wait(timeout=draw.uniform(0, 0.5))
         except subprocess.TimeoutExpired:
-            os.kill(draw.choice([process.pid, *children(process.pid)]), signal.SIGKILL)
+            os.kill(draw.choice([process.pid, *children(process.pid, "spawn_main")]), signal.SIGKILL)
             killed += 1
         process.communicate(timeout=200)
     code, _, err = ended(tmp_path, *arguments, "out")
@@ -414,20 +413,6 @@ def test_killed_at_random_moments_a_batch_comes_to_the_same_bytes(tmp_path):
 
 def count(folder):
     return sum(not path.name.startswith(".") for path in folder.glob("*.png"))
-
-
-def children(pid):
-    """Processes that a process has started, and that are no helpers of Python's own."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-            command = (path.parent / "cmdline").read_text()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and "spawn_main" in command:
-            found.append(int(path.parent.name))
-    return found
 
 
 # Films and atlases.

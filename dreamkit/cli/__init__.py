@@ -137,9 +137,8 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
     Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM. What
     is neither is a bug and keeps its traceback.
     """
-    terminal.end_as_by_ctrl_c()
     command = typer.main.get_command(app)
-    with terminal.warnings_as_lines():
+    with terminal.warnings_as_lines(), terminal.ended_as_by_ctrl_c():
         try:
             code = command(
                 list(sys.argv[1:] if arguments is None else arguments), program, standalone_mode=False

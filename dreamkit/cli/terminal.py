@@ -49,16 +49,25 @@ def event(what: str, **about: Any) -> None:
     typer.echo(json.dumps({"time": now, "event": what, **about}), err=True)
 
 
-def end_as_by_ctrl_c() -> None:
+@contextmanager
+def ended_as_by_ctrl_c() -> Iterator[None]:
     """Lets SIGTERM, by which schedulers and shutdowns end a process, do what Ctrl-C does."""
+    global _terminated
+    _terminated = False
 
     def end(*_: object) -> None:
         global _terminated
         _terminated = True
         raise KeyboardInterrupt
 
-    if threading.current_thread() is threading.main_thread():  # Python takes handlers nowhere else
-        signal.signal(signal.SIGTERM, end)
+    if threading.current_thread() is not threading.main_thread():  # Python takes handlers nowhere else
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def terminated() -> bool:

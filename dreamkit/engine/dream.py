@@ -7,8 +7,11 @@ again, not kept.
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,8 +191,8 @@ def _dreamed(
             if pixels.shape[:2] != octave.size:
                 pixels = grow(photo, pixels, octave.size)
             climb(pixels, octave, start if number == begun else None)
-            climb.state = None  # from here on, it is of the past, and holds a picture
             if scheme == "lost-detail":
+                climb.state = None
                 _add_lost_detail(photo, pixels, before)
             before = octave.size
     except KeyboardInterrupt:
@@ -271,6 +274,9 @@ class _Climber:
             self._first = start.first
             taken = config.steps if start.over else start.step
             self._worked = self._work_before(octave) + math.prod(octave.size) * taken
+        else:  # it also lets go of the smaller octave's pixels
+            number = self._run.index(octave)
+            self.state = State(number, 0, False, self.tile_size, self._first, pixels)
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(pulls) > 1 else update
         for step in range(taken, config.steps):
@@ -281,10 +287,12 @@ class _Climber:
                 except (NetworkMemoryError, MemoryError) as error:
                     self._halve_tiles(error)
             self._regularise(update, pixels, original)
-            self.state = None
-            self._move(pixels, update, space, config.step_size)
             enough = config.max_objective is not None and weighed > config.max_objective
-            self._report(pixels, octave, step, step + 1 if enough else config.steps, pulled, space)
+            steps = step + 1 if enough else config.steps
+            with _whole():
+                self._move(pixels, update, space, config.step_size)
+                self._note(pixels, octave, step, steps, pulled, space)
+            self._report(pixels, octave, step, steps, pulled)
             if enough:
                 break
 
@@ -398,7 +406,7 @@ class _Climber:
     def _work_before(self, octave: octaves.Octave) -> int:
         return sum(map(self._work_of, self._run[: self._run.index(octave)]))
 
-    def _report(
+    def _note(
         self,
         pixels: Pixels,
         octave: octaves.Octave,
@@ -407,14 +415,21 @@ class _Climber:
         objective: float,
         space: Spectrum | None,
     ) -> None:
+        """Takes down where the dream is now."""
         if self._first is None:
             self._first = abs(objective) or 1.0
-        self._worked += math.prod(octave.size)
-        if step + 1 == steps:  # which may be sooner than was planned
-            self._worked = self._work_before(octave) + self._work_of(octave)
         number, over = self._run.index(octave), step + 1 == steps
         arrays = space.arrays() if space is not None else {}
         self.state = State(number, step + 1, over, self.tile_size, self._first, pixels, arrays)
+
+    def _report(
+        self, pixels: Pixels, octave: octaves.Octave, step: int, steps: int, objective: float
+    ) -> None:
+        assert self._first is not None
+        assert self.state is not None
+        self._worked += math.prod(octave.size)
+        if step + 1 == steps:  # which may be sooner than was planned
+            self._worked = self._work_before(octave) + self._work_of(octave)
         if self._on_step is not None:
             self._on_step(
                 Step(
@@ -429,6 +444,32 @@ class _Climber:
                     state=self.state,
                 )
             )
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Lets a signal wait until what changes pixels in place is done, so that a dream is always at a whole step.
+
+    Python handles signals in the main thread alone, so elsewhere there is nothing to wait.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before: dict[int, Any] = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if (handler := signal.getsignal(number)) is not None
+    }
+    for number in before:
+        signal.signal(number, lambda which, _: caught.append(which))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in caught[:1]:
+            signal.raise_signal(number)
 
 
 def _grow_residual(photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
