@@ -442,8 +442,6 @@ def test_scenes_of_a_film_go_through_an_engine(tmp_path, blend):
         "1",
         "--frame-steps",
         "2",
-        "--blend",
-        blend,
         "--threads",
         "1",
         "-o",

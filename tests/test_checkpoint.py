@@ -145,6 +145,7 @@ def photo_file(tmp_path, photo):
     return tmp_path
 
 
+@pytest.mark.heavy
 def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
     folder = photo_file
     process = start(folder)

@@ -448,7 +448,7 @@ class _Climber:
 
 @contextmanager
 def _whole() -> Iterator[None]:
-    """Lets a signal wait until what changes pixels in place is done, so that a dream is always at a whole step.
+    """Lets a signal wait until what changes pixels in place is done: a dream is always at a whole step.
 
     Python handles signals in the main thread alone, so elsewhere there is nothing to wait.
     """
