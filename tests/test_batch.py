@@ -371,6 +371,7 @@ def test_what_is_wrong_is_one_line(case, photos, tmp_path, monkeypatch, run):
     assert message in err
 
 
+@pytest.mark.heavy
 def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
     arguments = ("batch", "photos", "-o", "out", "--octaves", "2", "--steps", "20", "--jobs", "2")
     process = start(tmp_path, *arguments)
@@ -431,8 +432,7 @@ def cut_film(folder):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("blend", ["0.8", "0"])
-def test_scenes_of_a_film_go_through_an_engine(tmp_path, blend):
+def test_scenes_of_a_film_go_through_an_engine(tmp_path):
     pytest.importorskip("cv2")
     cut_film(tmp_path / "film")
     arguments = (
