@@ -81,9 +81,7 @@ class Cluster:
             max_restarts=-1,
             max_task_retries=TRIES,
         )(_Actor)
-        seats = [
-            _Seat(actor.remote(worker, threads, heard, number, recipes.versions())) for number in range(jobs)
-        ]
+        seats = [_Seat(actor.remote(worker, threads, heard, recipes.versions())) for _ in range(jobs)]
         try:
             run(seats, chains, (ray.exceptions.RayActorError,))
         finally:
