@@ -26,7 +26,7 @@ from dreamkit.errors import ConfigError, ImageError, OutputExistsError
 from dreamkit.recipes import Share
 from dreamkit.workers import engines, local
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = int(os.environ.get("KILLS", "2"))
 OPTIONS = ("--octaves", "1", "--steps", "2")
 CONFIG = {"octaves": 1, "steps": 2}
 

@@ -132,7 +132,7 @@ def dreamed(tmp_path_factory):
     path = tmp_path_factory.mktemp("dream") / "dream.png"
     photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     mask = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
-    api.render(photo, "pocket", octaves=1, steps=1, guide=photo, mask=mask).save(path)
+    api.render(photo, "pocket", layers="mixed0", octaves=1, steps=1, guide=photo, mask=mask).save(path)
     return json.dumps(images.read_recipe(path)).encode()
 
 
