@@ -1,5 +1,16 @@
-"""`python -m dreamkit`."""
+"""`dreamkit`, and `python -m dreamkit`."""
 
-from dreamkit.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Runs the command line; Ctrl-C while it is still being imported is no bug either."""
+    try:
+        from dreamkit.cli import main as command
+    except KeyboardInterrupt:
+        sys.exit(130)
+    command()
+
+
+if __name__ == "__main__":
+    main()

@@ -37,6 +37,7 @@ REPORT = f"{OWN}/report.json"
 _INPUTS = frozenset({*images.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
 _LISTS = frozenset({".txt", ".lst"})
 _EVERY = 10.0  # seconds between two parts of the manifest
+_PARTS = 100  # of the manifest, that become one
 
 
 class BatchError(DreamkitError):
@@ -87,13 +88,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A job as a worker gets it."""
+    """A job as a worker gets it. `data` are the picture's bytes; none of a URL, which the worker reads, so
+    that the pictures of a cluster do not all go through one machine."""
 
     number: int
     way: int
     source: str
     output: str
-    data: bytes = field(repr=False)
+    data: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,11 @@ def outputs(inputs: Sequence[Input], ways: Sequence[Way], ending: str) -> list[J
     for name, count in names.items():
         if count > 1:
             both = [each.source for each in inputs if each.name == name]
-            raise ImageError(f"{both[0]} and {both[1]} would both become {name}; dream them in two runs")
+            dream = PurePosixPath(name).with_suffix(ending)
+            raise ImageError(
+                f"{both[0]} and {both[1]} would both become {dream}; dream them into two folders, or give "
+                "the folder above both"
+            )
     jobs = []
     for number, way in enumerate(ways):
         for each in inputs:
@@ -228,7 +234,13 @@ class Painter:
         self._parts: list[list[Any]] = []
 
     def begin(self) -> None:
-        """Loads the networks, each once."""
+        """Loads the networks, each once.
+
+        Raises:
+            DreamkitError: one cannot be loaded, or has no such layer: no picture could be dreamed.
+        """
+        from dreamkit.engine.asked import check_layers
+
         networks: dict[tuple[str, str], Any] = {}
         for each in self._ways:
             shares = []
@@ -238,13 +250,16 @@ class Painter:
                 if key not in networks:
                     networks[key] = api.load(share.model, path)
                 shares.append(replace(share, model=networks[key]))
-            self._parts.append(api.parts(shares))
+            told = api.parts(shares)
+            check_layers(told, each.config)
+            self._parts.append(told)
 
     def do(self, task: Task, tell: Tell) -> dict[str, Any]:
         """Dreams a picture, and says what came of it as plain data."""
         began = time.perf_counter()
         each = self._ways[task.way]
-        picture = images.of_bytes(task.data, task.source, each.config.max_pixels)
+        data = _bytes(task.source) if task.data is None else task.data
+        picture = images.of_bytes(data, task.source, each.config.max_pixels)
         picture = images.shrink(picture, each.config.max_size)
         gathered = fit(picture, each.config, each.shares, each.guide, each.masks)
 
@@ -284,7 +299,7 @@ class Batch:
         """Finds out what is finished already.
 
         Raises:
-            OutputExistsError: files are in the way that are of no batch.
+            OutputExistsError: files are in the way that are of no batch, or of another picture.
             DreamkitError: the store cannot be read.
         """
         self.began = time.time()
@@ -294,32 +309,62 @@ class Batch:
         self.kept: list[Job] = []
         self.missing: list[Job] = []
         strays: list[str] = []
+        others: list[tuple[Job, str]] = []
         for job in jobs:
-            if self._is_made(job):
+            known = self._manifest.made.get(job.output)
+            if self._is_made(job, known):
                 self.kept.append(job)
-                continue
-            self.missing.append(job)
-            if job.output in self._sizes and job.output not in self._manifest.made:
-                if self._is_dreamed(job):
-                    self.missing.pop()
-                    self.kept.append(job)
-                else:
-                    strays.append(job.output)
-        if strays and not overwrite:
-            more = f" and {len(strays) - 1} more" if len(strays) > 1 else ""
-            raise OutputExistsError(
-                f"{strays[0]}{more} exist there, and no batch made them; choose another -o, or give "
-                "--overwrite"
-            )
+            elif job.output not in self._sizes:
+                self.missing.append(job)
+            elif known is not None:
+                self.missing.append(job)
+                if self._is_of_another(job, known):
+                    others.append((job, shown(str(known[-1]), 300)))
+            elif self._is_dreamed(job):
+                self.kept.append(job)
+            else:
+                self.missing.append(job)
+                strays.append(job.output)
+        if not overwrite:
+            self._refuse(strays, others)
         self.failed: list[dict[str, str]] = []
         self.warnings: Counter[str] = Counter()
-        self.results: list[dict[str, Any]] = []
-        self._shares: dict[int, float] = {}
+        self.dreamed = 0
+        self._seconds = 0.0  # of all workers
+        self._memory = 0  # of the one that took most
+        self._shares: dict[int, float] = {}  # of each job that is being done
+
+    def _refuse(self, strays: Sequence[str], others: Sequence[tuple[Job, str]]) -> None:
+        """Refuses to write over what no batch made, and over the dreams of other pictures."""
+        if strays:
+            raise OutputExistsError(
+                f"no batch made {self._store}/{strays[0]}{_more(strays)}, where dreams would go; choose "
+                "another -o, or give --overwrite"
+            )
+        for job, before in others[:1]:
+            raise OutputExistsError(
+                f"{self._store}/{job.output} is the dream of {before}, and {job.input.source} would become "
+                "it; choose another -o, or give --overwrite"
+            )
+
+    def _is_of_another(self, job: Job, known: Sequence[Any]) -> bool:
+        """Whether what is made was made of a picture elsewhere, which was not just moved."""
+        if known[-1] == _place(job.input.source):
+            return False
+        try:
+            return bool(hashlib.sha256(_bytes(job.input.source)).hexdigest() != known[0])
+        except ImageError:  # told of when it is its turn
+            return False
 
     @property
     def total(self) -> int:
         """How many jobs there are to do."""
         return len(self.missing)
+
+    @property
+    def size(self) -> int:
+        """How many jobs there are, with those that are finished already."""
+        return len(self.missing) + len(self.kept)
 
     def chains(self) -> Iterator[Chain]:
         """Each missing dream, as the engines take them."""
@@ -327,7 +372,8 @@ class Batch:
 
     def heard(self, event: Event) -> None:
         """Hears of a worker's step; any thread may call it."""
-        self._shares[event.number] = event.done
+        if event.number in self._shares:  # else it is late
+            self._shares[event.number] = event.done
         self._tell(self.missing[event.number].output, event)
 
     def finish(self) -> None:
@@ -340,15 +386,13 @@ class Batch:
         """What came of it, as plain data."""
         seconds = time.time() - self.began
         return {
-            "dreamed": len(self.results),
+            "dreamed": self.dreamed,
             "kept": len(self.kept),
             "failed": self.failed,
             "seconds": round(seconds, 3),
-            "pictures_per_hour": round(3600 * len(self.results) / seconds, 1) if seconds else None,
-            "seconds_per_picture": round(
-                sum(each["seconds"] for each in self.results) / max(1, len(self.results)), 3
-            ),
-            "memory_of_a_worker": max((each["memory"] for each in self.results), default=0),
+            "pictures_per_hour": round(3600 * self.dreamed / seconds, 1) if seconds else None,
+            "seconds_per_picture": round(self._seconds / max(1, self.dreamed), 3),
+            "memory_of_a_worker": self._memory,
             "warnings": dict(self.warnings),
             "ways": [
                 {
@@ -366,12 +410,14 @@ class Batch:
         self._store.put(REPORT, json.dumps(report, indent=1).encode())
 
     def _chain(self, number: int, job: Job) -> Chain:
+        source = job.input.source
+        self._shares[number] = 0.0
         try:
-            data = _bytes(job.input.source)
+            data = None if is_url(source) else _bytes(source)
         except ImageError as error:
             self._ended(number, job, Outcome(error=error))
             return
-        outcome = yield Task(number, job.way, job.input.source, job.output, data)
+        outcome = yield Task(number, job.way, source, job.output, data)
         self._ended(number, job, outcome)
 
     def _ended(self, number: int, job: Job, outcome: Outcome) -> None:
@@ -381,27 +427,29 @@ class Batch:
             about = {"input": job.input.source, "output": job.output, "why": why}
             self.failed.append(about | ({"traceback": outcome.traceback} if outcome.traceback else {}))
         else:
-            self.results.append(outcome.value)
+            self.dreamed += 1
+            self._seconds += outcome.value["seconds"]
+            self._memory = max(self._memory, outcome.value["memory"])
             self._manifest.add(job.output, self._entry(job, outcome.value["sha256"], outcome.value["bytes"]))
-        self._shares[number] = 1.0
+        self._shares.pop(number, None)
         self._tell(job.output, why=why)
 
     def _tell(self, output: str, event: Event | None = None, why: str = "") -> None:
         if self._on_progress is not None:
-            done = len(self.results) + len(self.failed)
-            share = sum(list(self._shares.values())) / max(1, self.total)
+            done = self.dreamed + len(self.failed)
+            share = min(1.0, (done + sum(list(self._shares.values()))) / max(1, self.total))
             self._on_progress(Progress(done, self.total, len(self.failed), share, output, event, why))
 
     def _entry(self, job: Job, sha256: str, size: int) -> list[Any]:
-        return [sha256, self._ways[job.way].digest, size, *_stamp(job.input.source)]
+        source = job.input.source
+        return [sha256, self._ways[job.way].digest, size, *_stamp(source), _place(source)]
 
-    def _is_made(self, job: Job) -> bool:
-        """Whether the manifest knows it as it would be made now."""
-        known = self._manifest.made.get(job.output)
+    def _is_made(self, job: Job, known: Sequence[Any] | None) -> bool:
+        """Whether what the manifest knows of it is as it would be made now."""
         if known is None or known[1] != self._ways[job.way].digest or self._sizes.get(job.output) != known[2]:
             return False
         stamp = _stamp(job.input.source)
-        if stamp == known[3:] and stamp[0] is not None:
+        if [*stamp, _place(job.input.source)] == known[3:] and stamp[0] is not None:
             return True
         try:
             return bool(hashlib.sha256(_bytes(job.input.source)).hexdigest() == known[0])
@@ -443,8 +491,8 @@ def _told(recipe: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 class _Manifest:
-    """What is made, by its name: hash of the picture, digest of the way, bytes, and the picture's size and
-    time of change, by which the hash need not be computed again."""
+    """What is made, by its name: hash of the picture, digest of the way, bytes, and the picture's size, time
+    of change and place, by which the hash need not be computed again."""
 
     def __init__(self, store: Store, sizes: Mapping[str, int]) -> None:
         self._store = store
@@ -454,16 +502,17 @@ class _Manifest:
         self._written = time.monotonic()
         for name in self._parts:
             for line in store.get(name).decode("utf-8", "replace").splitlines():
-                with suppress(ValueError, TypeError):  # whoever edited it loses a line of it
+                # Whoever edited it loses a line of it, however deep its brackets go.
+                with suppress(ValueError, TypeError, RecursionError):
                     output, *known = json.loads(line)
-                    if len(known) == 5 and isinstance(output, str):
+                    if len(known) == 6 and isinstance(output, str):
                         self.made[output] = known
 
     def add(self, output: str, known: list[Any]) -> None:
         """Takes a dream in, and writes a part now and then."""
         self.made[output] = self._new[output] = known
         if time.monotonic() - self._written > _EVERY:
-            self.write()
+            self.write(all_of_it=len(self._parts) >= _PARTS)
 
     def write(self, *, all_of_it: bool = False) -> None:
         """Writes what is new as a part of its own; or all of it as one, in place of the parts."""
@@ -525,14 +574,18 @@ def _of_list(path: Path) -> list[Input]:
     for line in filter(None, map(str.strip, lines)):
         if is_url(line):
             found.append(Input(line, line.rpartition("/")[2]))
-            continue
-        source = path.parent / line
-        if not source.is_file():
-            raise ImageError(f"{path} names {shown(line)}, which does not exist")
-        inside = not os.path.isabs(line) and ".." not in Path(line).parts
-        found.append(Input(str(source), Path(line).as_posix() if inside else source.name))
+        elif not line.startswith("#"):
+            source = path.parent / line
+            inside = not os.path.isabs(line) and ".." not in Path(line).parts
+            found.append(Input(str(source), Path(line).as_posix() if inside else source.name))
     if not found:
-        raise ImageError(f"the list {path} names no pictures")
+        raise ImageError(f"the list {path} names no pictures; write a path or URL into each line")
+    # One that is not there is a failure like a damaged one; if none is, this is no list.
+    if not any(is_url(each.source) or os.path.isfile(each.source) for each in found):
+        raise ImageError(
+            f"the list {path} names {shown(found[0].source)}{_more(found)}, and nothing of it exists; paths "
+            "are those from the list's own folder"
+        )
     return found
 
 
@@ -558,9 +611,18 @@ def _bytes(source: str) -> bytes:
                 return bytes(file.read())
         return Path(source).read_bytes()
     except FileNotFoundError as error:
-        raise ImageError(f"{source} does not exist any more") from error
+        raise ImageError(f"{source} does not exist") from error
     except Exception as error:  # every kind of place has its own
         raise ImageError(f"{source} cannot be read ({first_line(error)[:120]})") from error
+
+
+def _place(source: str) -> str:
+    """Where a picture is, however it was named."""
+    return source if is_url(source) else os.path.abspath(source)
+
+
+def _more(names: Sequence[Any]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
 
 
 def _stamp(source: str) -> list[Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dreamkit.engine.dream import State
 
 _ENDING = ".work"
+_LONG = 60  # characters of a difference that are more than a line should have
 
 
 class CheckpointError(DreamkitError):
@@ -58,10 +59,9 @@ class Checkpoint:
         about, arrays = _read(self.path)
         found = about["identity"]
         if found != self._identity:
-            names = [key for key in {**found, **self._identity} if found.get(key) != self._identity.get(key)]
             raise CheckpointError(
-                f"{self.path} is of a dream with another {' and '.join(sorted(names))}; repeat that one with "
-                "--resume, or begin anew with --overwrite"
+                f"{self.path} is of another dream, by its {_difference(found, self._identity)}; repeat that "
+                "one with --resume, or begin anew with --overwrite"
             )
         self._so_far = about["so_far"]
         return _state(self.path, about, arrays)
@@ -83,13 +83,24 @@ class Checkpoint:
             ImageError: it cannot be written.
         """
         self._so_far = so_far or self._so_far
-        about = {"identity": self._identity, "so_far": self._so_far, **state.numbers()}
-        text = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        self._put({"identity": self._identity, **state.numbers()}, state.arrays())
+
+    def note(self, so_far: str) -> None:
+        """Takes down the hash of the unfinished picture that was written, in a work file that is there.
+
+        Raises:
+            ImageError, CheckpointError: it cannot be written, or read.
+        """
+        self._so_far = so_far
+        self._put(*_read(self.path))
+
+    def _put(self, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        text = np.frombuffer(json.dumps({**about, "so_far": self._so_far}).encode(), np.uint8)
 
         def save(file: IO[bytes]) -> None:
             # As np.savez does it, which does not close its archive where the disk is full.
             with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
-                for name, array in {"about": text, **state.arrays()}.items():
+                for name, array in {"about": text, **arrays}.items():
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                         write: Any = np.lib.format.write_array
                         write(member, np.asanyarray(array), allow_pickle=False)
@@ -150,7 +161,18 @@ def _told(path: Path) -> Iterator[None]:
     except CheckpointError:
         raise
     except Exception as error:
+        why = f" ({first_line(error)})" if isinstance(error, OSError) else ""
         raise CheckpointError(
-            f"{path} is no work file that can be read ({first_line(error)[:120]}); begin anew with "
-            "--overwrite"
+            f"{path} is no work file that can be read{why}; begin anew with --overwrite"
         ) from error
+
+
+def _difference(found: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """The first thing in which two identities differ."""
+    name = next(key for key in {**found, **asked} if found.get(key) != asked.get(key))
+    before, now = found.get(name), asked.get(name)
+    if isinstance(before, dict) and isinstance(now, dict):
+        return _difference(before, now)
+    if len(f"{before}{now}") > _LONG:
+        return name
+    return f"{name}: {before}, not {now}"

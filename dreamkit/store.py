@@ -20,7 +20,7 @@ class StoreError(DreamkitError):
 
 
 class Store(Protocol):
-    """Files by their names, which have `/` between folders."""
+    """Files by their names, which have `/` between folders. `str` says where they are."""
 
     def check(self) -> None:
         """Makes sure that it can be written to, and raises a `DreamkitError` if not."""
@@ -57,6 +57,9 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def check(self) -> None:
         if os.path.lexists(self.path) and not os.path.isdir(self.path):
@@ -109,6 +112,9 @@ class Remote:
         self.url = url.rstrip("/")
         self._opened: tuple[Any, str] | None = None
         self._fs()
+
+    def __str__(self) -> str:
+        return self.url
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url, "_opened": None}

@@ -71,7 +71,7 @@ def fetch(weights: Weights, progress: Callable[[int, int], None] | None = None) 
         downloads.download(weights.url, path, hash=weights.hash, progress=progress)
     except WeightsError as error:
         raise WeightsError(
-            f"{error};\nput the file into {path.parent} as {path.name}, or give one with --weights PATH"
+            f"{error}; or put the file into {path.parent} as {path.name}, or give one with --weights PATH"
         ) from error
     except OSError as error:
         raise WeightsError(

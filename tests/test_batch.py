@@ -74,11 +74,11 @@ def test_folders_patterns_lists_and_files_keep_their_paths(tmp_path, monkeypatch
     for number, name in enumerate(["a/one.png", "a/deep/two.JPG", "b.webp"]):
         picture(tmp_path / name, number)
     (tmp_path / "a" / "note.md").write_text("none")
-    (tmp_path / "list.txt").write_text("a/one.png\n\n" + str(tmp_path / "b.webp") + "\n")
+    (tmp_path / "list.txt").write_text(f"# mine\na/one.png\n\n{tmp_path / 'b.webp'}\ngone.png\n")
     assert names("a") == ["deep/two.JPG", "one.png"]
     assert names("a/*.png") == ["one.png"]
     assert names("**/*.*[gG]") == ["a/deep/two.JPG", "a/one.png"]
-    assert names("list.txt") == ["a/one.png", "b.webp"]
+    assert names("list.txt") == ["a/one.png", "b.webp", "gone.png"]
     assert names("b.webp", "a", "b.webp") == ["b.webp", "deep/two.JPG", "one.png"]
 
 
@@ -92,7 +92,7 @@ def test_what_names_no_picture_is_one_line(tmp_path, monkeypatch):
         "gone.png": "gone.png does not exist",
         "*.jpg": "matches no file",
         "none.txt": "names no pictures",
-        "wrong.txt": "names gone.png, which does not exist",
+        "wrong.txt": "names gone.png, and nothing of it exists",
     }.items():
         with pytest.raises(ImageError, match=message):
             batch.expand([name])
@@ -131,8 +131,8 @@ def test_no_two_outputs_are_one(found):
 
 def test_two_pictures_of_one_name_are_refused():
     inputs = [batch.Input("x/a.png", "a.png"), batch.Input("y/a.png", "a.png")]
-    with pytest.raises(ImageError, match=r"x/a.png and y/a.png would both become a.png"):
-        batch.outputs(inputs, [batch.Way("", (), DreamConfig())], ".png")
+    with pytest.raises(ImageError, match=r"x/a.png and y/a.png would both become a.tiff; "):
+        batch.outputs(inputs, [batch.Way("", (), DreamConfig())], ".tiff")
 
 
 # Who works.
@@ -148,6 +148,7 @@ def test_the_crew_is_a_process_for_each_core_as_far_as_memory_goes(monkeypatch):
     assert local.crew(100, 20 << 30) == local.Crew(1, 8)
     assert local.crew(100, 1 << 30, threads=4) == local.Crew(2, 4)
     assert local.crew(100, 20 << 30, jobs=5) == local.Crew(5, 1)
+    assert local.crew(1, 1 << 30, of=100) == local.Crew(1, 1)  # the threads of the run that it ends
     monkeypatch.setattr(local, "_gpus", lambda: 2)
     assert local.crew(100, 1 << 30) == local.Crew(2, 4, 2)
     with pytest.raises(ConfigError, match="jobs is 0"):
@@ -243,7 +244,7 @@ def make(photos, out, *, overwrite=False, only=None, **options):
 
 def test_what_is_finished_is_kept_and_what_changed_is_redone(photos, tmp_path):
     out = tmp_path / "out"
-    assert len(make(photos, out).results) == 3
+    assert make(photos, out).dreamed == 3
     before = dreams(out)
     whole = api.render(photos / "1.png", **CONFIG)
     whole.save(tmp_path / "one.png")
@@ -272,15 +273,26 @@ def test_a_dream_that_the_manifest_does_not_know_is_known_by_its_recipe(photos, 
 def test_files_of_no_batch_are_not_written_over(photos, tmp_path):
     out = tmp_path / "out"
     picture(out / "1.png", 5)
-    with pytest.raises(
-        OutputExistsError, match=r"^1.png exist there, and no batch made them; .* --overwrite"
-    ):
+    with pytest.raises(OutputExistsError, match=r"^no batch made .*out/1.png, .* --overwrite"):
         make(photos, out)
     make(photos, out, overwrite=True)
     make(photos, tmp_path / "other", steps=1)
     shutil.rmtree(tmp_path / "other" / batch.OWN)
-    with pytest.raises(OutputExistsError, match=r"^0.png and 2 more"):
+    with pytest.raises(OutputExistsError, match=r"other/0.png and 2 more"):
         make(photos, tmp_path / "other")
+
+
+def test_the_dream_of_another_picture_is_not_replaced(photos, tmp_path):
+    out = tmp_path / "out"
+    make(photos, out)
+    before = dreams(out)
+    shutil.copytree(photos, tmp_path / "moved")
+    assert len(make(tmp_path / "moved", out).kept) == 3  # the same pictures, elsewhere
+    picture(tmp_path / "moved" / "1.png", 7)
+    with pytest.raises(OutputExistsError, match=r"out/1.png is the dream of .*photos/1.png, and .* --over"):
+        make(tmp_path / "moved", out)
+    assert dreams(out) == before
+    assert make(tmp_path / "moved", out, overwrite=True).dreamed == 1
 
 
 def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp_path):
@@ -294,7 +306,7 @@ def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp
     here(run, way, place)
     assert [each["why"].partition("photos/")[2] for each in run.failed] == [
         "0.png is no picture that can be read; give a PNG, JPEG, WebP or TIFF",
-        "1.png does not exist any more",
+        "1.png does not exist",
     ]
     assert list(dreams(out)) == ["2.png"]
     (out / "2.png").unlink()
@@ -333,13 +345,16 @@ def test_a_batch_on_the_command_line(tmp_path, photos):
     (tmp_path / "rough.toml").write_text('smooth = "none"')
     arguments = ("batch", "photos", "-o", "out", *OPTIONS, "-r", "default", "-r", "rough.toml")
     code, out, err = ended(tmp_path, *arguments, "--dry-run")
-    assert (code, out) == (0, "8 to dream, 0 finished; nothing was dreamed or written\n")
+    assert (code, out) == (0, "8 to dream, 0 kept; nothing was dreamed or written\n")
+    assert ended(tmp_path, *arguments, "--dry-run", "--json")[1] == '{"to_dream": 8, "kept": 0}\n'
     code, out, err = ended(tmp_path, *arguments, "--json")
     assert code == 1
     report = json.loads(out)
     assert (report["dreamed"], report["kept"], len(report["failed"])) == (6, 0, 2)
     assert report == json.loads((tmp_path / "out" / batch.REPORT).read_text())
     assert "error: 2 of 8 could not be dreamed; out/_dreamkit/report.json says why" in err
+    assert "failed: photos/sub/bad.jpg is no picture that can be read" in err
+    assert err.count("(and 1 more)") == 1  # by either recipe
     assert "Traceback" not in err
     assert sorted(dreams(tmp_path / "out")) == sorted(
         f"{way}/{n}.png" for way in ("default", "rough") for n in range(3)
@@ -351,7 +366,9 @@ WRONG = {
     "format": (["photos", "-o", "o", "--format", "gif"], 1, "choose one of"),
     "size": (["photos", "-o", "o", "--size", "9"], 2, "--size is for a dream of noise"),
     "each": (["photos", "-o", "o", "--each-model"], 2, "name the models"),
-    "twice": (["photos", "-o", "o", "-r", "default", "-r", "default"], 2, "give each once"),
+    "twice": (["photos", "-o", "o", "-r", "default", "-r", "default"], 2, "2 recipes or models are called"),
+    "picture": (["photos", "-o", "o.png"], 2, "name the folder"),
+    "address": (["photos", "-o", "o", "--address", "auto"], 2, "give --engine ray"),
     "jobs": (["photos", "-o", "o", "--jobs", "0"], 2, "--jobs"),
     "nothing": (["none", "-o", "o"], 1, "none does not exist"),
     "file": (["photos", "-o", "photos/0.png"], 1, "is no folder"),
@@ -371,6 +388,45 @@ def test_what_is_wrong_is_one_line(case, photos, tmp_path, monkeypatch, run):
     assert message in err
 
 
+def test_a_wrong_layer_is_told_of_once(tmp_path, photos):
+    code, _, err = ended(tmp_path, "batch", "photos", "-o", "out", "-l", "mixed77")
+    assert code == 1
+    assert err.startswith("3 to dream\nerror: there is no layer 'mixed77'; did you mean")
+    assert err.count("\n") == 2
+    assert dreams(tmp_path / "out") == {}
+
+
+def sealed(folder):
+    """What goes before a command for which `folder` is to be one that may not be written to."""
+    if os.geteuid():
+        folder.chmod(0o500)
+        return []
+    mount = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    before = ["unshare", "--mount", "sh", "-c", mount, str(folder)]
+    if subprocess.run([*before, "true"], capture_output=True).returncode:
+        pytest.skip("root may write anywhere, and cannot mount here")
+    return before
+
+
+@pytest.mark.parametrize("arguments", ["dream photos/0.png -o out/new.png", "batch photos -o out"])
+def test_a_folder_that_may_not_be_written_to_is_one_line(arguments, tmp_path, photos):
+    out = tmp_path / "out"
+    picture(out / "mine.png", 7)
+    before = dreams(out)
+    found = subprocess.run(
+        [*sealed(out), sys.executable, "-m", "dreamkit", *arguments.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    out.chmod(0o700)
+    assert (found.returncode, found.stdout, found.stderr.count("\n")) == (1, "", 1)
+    assert "may not be written to" in found.stderr
+    assert dreams(out) == before
+
+
 @pytest.mark.heavy
 def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
     arguments = ("batch", "photos", "-o", "out", "--octaves", "2", "--steps", "20", "--jobs", "2")
@@ -382,6 +438,7 @@ def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
         r"error: interrupted after [0-3] of 3; the same command goes on", err.splitlines()[-1]
     )
     assert not any(images.PARTIAL in name for name in dreams(tmp_path / "out"))
+    assert json.loads((tmp_path / "out" / batch.REPORT).read_text())["interrupted"]
 
 
 @pytest.mark.heavy

@@ -89,9 +89,9 @@ def test_a_work_file_of_another_dream_is_refused(net, photo, tmp_path):
     kept = Checkpoint(tmp_path / "dream.png", every=0)
     api.render(photo, net, checkpoint=kept, **OPTIONS)
     again = Checkpoint(tmp_path / "dream.png", resume=True)
-    with pytest.raises(CheckpointError, match=r"of a dream with another options; .* --overwrite"):
+    with pytest.raises(CheckpointError, match=r"of another dream, by its seed: 0, not 1; .* --overwrite"):
         api.render(photo, net, checkpoint=again, **{**OPTIONS, "seed": 1})
-    with pytest.raises(CheckpointError, match="another photograph"):
+    with pytest.raises(CheckpointError, match="another dream, by its photograph; "):
         api.render(photo[::-1].copy(), net, checkpoint=again, **OPTIONS)
     kept.done()
     kept.done()  # twice is no harm
@@ -108,7 +108,7 @@ def test_a_damaged_work_file_is_one_line(net, photo, tmp_path):
     broken = [b"", b"no archive", pickled.getvalue(), *(data[: draw.randrange(len(data))] for _ in range(20))]
     for each in broken:
         kept.path.write_bytes(each)
-        with pytest.raises(CheckpointError, match=r"no work file that can be read .*; begin anew"):
+        with pytest.raises(CheckpointError, match=r"no work file that can be read; begin anew"):
             Checkpoint(tmp_path / "dream.png", resume=True).begin({})
 
 
@@ -158,7 +158,7 @@ def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
     so_far = (folder / "out.png").read_bytes()
     code, err = ended(folder)
     assert code == 1
-    assert "out.png exists" in err
+    assert "out.png.work holds a dream that was broken off; go on with --resume" in err
     assert ended(folder, "--resume") == (0, "")
     assert not (folder / "out.png.work").exists()
     dreamed = (folder / "out.png").read_bytes()
@@ -166,6 +166,32 @@ def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
     (folder / "out.png").unlink()
     assert ended(folder) == (0, "")
     assert (folder / "out.png").read_bytes() == dreamed
+
+
+def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatch):
+    """There the pixels change in place, and the last whole step is the work file's alone."""
+    from dreamkit.engine import dream as engine
+
+    arguments = ("dream", "photo.jpg", "-m", "tiny", "--octaves", "2", "--steps", "2", "--octave-scheme")
+    arguments = (*arguments, "lost-detail", "-q", "-o")
+    assert run(*arguments, "whole.png")[0] == 0
+
+    def broken_off(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "_add_lost_detail", broken_off)
+        code, _, err = run(*arguments, "out.png", "--checkpoint", "0")
+    assert (code, "--resume goes on" in err) == (130, True)
+    assert run(*arguments, "out.png", "--resume") == (0, "", "")
+    assert picture.with_name("out.png").read_bytes() == picture.with_name("whole.png").read_bytes()
+
+
+def test_what_resume_cannot_do_is_said(picture, run):
+    arguments = ("dream", "photo.jpg", "-m", "tiny", "--octaves", "1", "--steps", "1", "-q", "-o", "out.png")
+    code, _, err = run(*arguments, "--resume")
+    assert (code, err) == (0, "warning: there is no out.png.work to go on from; the dream begins anew\n")
+    assert run(*arguments, "--resume", "--dry-run")[0] == 2
 
 
 @pytest.mark.heavy

@@ -243,7 +243,7 @@ def test_manifests(tmp_path):
     photo.write_bytes(pictures()[0])
     way = batch.Way("", (), DreamConfig(), digest="d")
     jobs = batch.outputs([batch.Input(str(photo), "it.png")], [way], ".tiff")
-    right = (json.dumps(["it.tiff", "0" * 64, "d", 7, 1, 2]) + "\n").encode() * 3
+    right = (json.dumps(["it.tiff", "0" * 64, "d", 7, 1, 2, "it.png"]) + "\n").encode() * 3
     known = []
 
     def read(data):

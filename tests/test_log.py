@@ -32,6 +32,15 @@ def test_errors_and_warnings_are_events(picture, run):
     assert any(event["event"] == "warning" and "octaves skipped" in event["message"] for event in events)
 
 
+def test_a_wrong_command_line_is_an_event(run):
+    for arguments in (("--log-format", "json", "--nothing"), ("--nothing", "--log-format=json")):
+        code, _, err = run("dream", *arguments)
+        (event,) = map(json.loads, err.splitlines())
+        assert (code, event["event"], event["exit_code"]) == (2, "error", 2)
+    code, _, err = run("--log-format", "text", "dream")
+    assert (code, "it goes after a command" in err) == (2, True)
+
+
 def test_the_next_command_says_it_for_people_again(picture, run):
     run("dream", "gone.png", "--log-format", "json")
     assert run("dream", "gone.png")[2].startswith("error: gone.png")

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -55,7 +56,6 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     def command(*, log_format: str | None, **given: Any) -> None:
         if log_format not in (None, "text", "json"):
             raise UsageError(f"--log-format is {log_format!r}; choose text or json")
-        terminal.log_as_json(log_format == "json")
         function(**given)
 
     command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # type: ignore[attr-defined]
@@ -138,11 +138,14 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
     is neither is a bug and keeps its traceback.
     """
     command = typer.main.get_command(app)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Before it is parsed, so that what is wrong with it is told of in the same way.
+    terminal.log_as_json("--log-format=json" in given or ("--log-format", "json") in pairwise(given))
     with terminal.warnings_as_lines(), terminal.ended_as_by_ctrl_c():
         try:
-            code = command(
-                list(sys.argv[1:] if arguments is None else arguments), program, standalone_mode=False
-            )
+            code = command(given, program, standalone_mode=False)
+            if code == Interrupted.exit_code:  # Typer's, of Ctrl-C where there was nothing to tell of yet
+                terminal.error("interrupted", code=code)
         except DreamkitError as error:
             terminal.error(
                 str(error), error, code=128 + signal.SIGTERM if terminal.terminated() else error.exit_code
@@ -163,4 +166,6 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
 def _usage(message: str, context: typer.Context | None) -> str:
     """A usage error in one line, with where to look."""
     line = " ".join(message.split()).rstrip(".")
+    if "No such option: --log-format" in line:  # it was written before the command
+        line += "; it goes after a command that takes time"
     return f"{line}; see {context.command_path} --help" if context else line

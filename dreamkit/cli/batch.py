@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from dreamkit.store import Store
     from dreamkit.workers.engines import Engine
 
-_SHOWN = 8  # failures that are told of; the report has all
+_SHOWN = 8  # reasons of failures that are told of; the report has all
 _NETWORK = 3  # times its weights file, that a network takes while it is loaded
 
 
@@ -92,6 +93,8 @@ def batch(
     if suffix not in images.SUFFIXES:
         known = ", ".join(sorted(each[1:] for each in images.SUFFIXES))
         raise ConfigError(f"--format is {quoted(ending)}; choose one of {known}")
+    if Path(output).suffix.lower() in images.SUFFIXES and not Path(output).exists():
+        raise UsageError(f"-o is {output}; name the folder for all of the dreams, and their --format apart")
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         meter.doing("looking at what is there")
         found = batches.expand(inputs, output)
@@ -102,10 +105,17 @@ def batch(
             place.check()
         run = batches.Batch(todo, ways, place, overwrite=overwrite, on_progress=meter.job)
         if dry_run:
-            typer.echo(f"{run.total} to dream, {len(run.kept)} finished; nothing was dreamed or written")
+            if as_json:
+                typer.echo(json.dumps({"to_dream": run.total, "kept": len(run.kept)}))
+            else:
+                typer.echo(f"{run.total} to dream, {len(run.kept)} kept; nothing was dreamed or written")
             return
-        about = _work(run, ways, place, work, meter)
-    report = run.report(engine=work.name, output=output, **about)
+        try:
+            about = _work(run, ways, place, work, meter)
+        except Interrupted:
+            run.write_report(run.report(engine=work.name, output=output, interrupted=True))
+            raise
+    report = run.report(engine=work.name, output=output, interrupted=False, **about)
     run.write_report(report)
     _tell(report, as_json=as_json, quiet=quiet)
 
@@ -120,11 +130,11 @@ def _ways(asked: Asked, recipes: list[Any], *, each_model: bool, meter: terminal
         if not asked.model:
             raise UsageError("--each-model is given without a --model; name the models")
         models = [[name] for name in asked.model]
-    several = len(recipes) * len(models) > 1
     ways = []
     for recipe in recipes:
         for model in models:
             shares, options, found = cast(recipe, shares_of(model), dict(asked.given), own)
+            # A folder for each of several recipes; of models as soon as each is to have one.
             name = batches.folder_name(
                 recipe if len(recipes) > 1 else None, model[0] if each_model and model else None
             )
@@ -133,7 +143,7 @@ def _ways(asked: Asked, recipes: list[Any], *, each_model: bool, meter: terminal
                 mine = {each: path for each, path in own.items() if each in {share.model for share in shares}}
             ways.append(
                 batches.way(
-                    name if several else "",
+                    name,
                     shares,
                     options,
                     found,
@@ -143,9 +153,9 @@ def _ways(asked: Asked, recipes: list[Any], *, each_model: bool, meter: terminal
                     progress=meter.download,
                 )
             )
-    names = [way.name for way in ways]
-    if len(set(names)) < len(names):
-        raise UsageError("two recipes or models of one name are given; give each once")
+    for name, count in Counter(way.name for way in ways).items():
+        if count > 1:
+            raise UsageError(f"{count} recipes or models are called {name}; give each once")
     return ways
 
 
@@ -164,13 +174,16 @@ def _work(
         run.finish()
         return {"jobs": 0, "threads": 0}
     needed = local.BASE + _NETWORK * max(map(batches.weight, ways))
-    meter.doing(f"starting, for {run.total}")
+    kept = f", {len(run.kept)} kept" if run.kept else ""
+    meter.task(f"{run.total} to dream{kept}")
     try:
         painter = batches.Painter(ways, place)
-        jobs, threads = engine.work(painter, run.chains(), run.heard, tasks=run.total, needed=needed)
+        jobs, threads = engine.work(
+            painter, run.chains(), run.heard, tasks=run.total, of=run.size, needed=needed
+        )
     except KeyboardInterrupt:
         raise Interrupted(
-            f"interrupted after {len(run.results)} of {run.total}; the same command goes on"
+            f"interrupted after {run.dreamed} of {run.total}; the same command goes on"
         ) from None
     finally:
         run.finish()
@@ -178,27 +191,38 @@ def _work(
 
 
 def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
-    from dreamkit.batch import OWN, BatchError
+    from dreamkit.batch import REPORT, BatchError
 
     for message, count in report["warnings"].items():
         terminal.warning(f"{message} ({count} times)" if count > 1 else message)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
-    elif not quiet:
+    elif not quiet and report["jobs"]:
         typer.echo(
             f"wrote {report['dreamed']} to {report['output']} ({report['kept']} kept) "
             f"in {report['seconds']:.1f} s, {report['jobs']} at once"
         )
+    elif not quiet:
+        typer.echo(f"all {report['kept']} are in {report['output']} already")
     failed = report["failed"]
-    for each in failed[:_SHOWN]:
-        if terminal.is_json():
-            continue  # it was told of as it happened
-        typer.echo(f"failed: {each['why']}", err=True)
-        if "traceback" in each:
-            typer.echo(each["traceback"], err=True)
+    if not terminal.is_json():  # else it was told of as it happened
+        _tell_failures(failed)
     if failed:
-        where = Path(OWN) / "report.json"
         raise BatchError(
-            f"{len(failed)} of {len(failed) + report['dreamed']} could not be dreamed; "
-            f"{report['output']}/{where.as_posix()} says why; the same command tries them again"
+            f"{len(failed)} of {len(failed) + report['dreamed'] + report['kept']} could not be dreamed; "
+            f"{report['output']}/{REPORT} says why, and the same command tries them again"
         )
+
+
+def _tell_failures(failed: list[dict[str, str]]) -> None:
+    """A line for each reason, with the picture that it befell first."""
+    whys: dict[str, list[dict[str, str]]] = {}
+    for each in failed:
+        whys.setdefault(each["why"], []).append(each)
+    for why, alike in list(whys.items())[:_SHOWN]:
+        first = alike[0]
+        named = "" if first["input"] in why else f"{first['input']}: "
+        more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""
+        typer.echo(f"failed: {named}{why}{more}", err=True)
+        if "traceback" in first:
+            typer.echo(first["traceback"], err=True)

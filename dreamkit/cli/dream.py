@@ -260,6 +260,8 @@ def dream(
     asked.check(image is not None)
     if record is not None and resume:
         raise UsageError("--record films a dream from its beginning; leave it out with --resume")
+    if dry_run and resume:
+        raise UsageError("--dry-run plans a dream from its beginning; leave out --resume")
     from dreamkit import ingredients
 
     own = weights_by_model(asked.weights)
@@ -360,12 +362,14 @@ def _output(
     path = given or (unfinished(stem) if resume else None)
     path = path or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
     kept = Checkpoint(path, every=every, resume=resume)
-    images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=gathered.size)
     if kept.path.is_file() and not resume and not overwrite:
         raise OutputExistsError(
             f"{kept.path} holds a dream that was broken off; go on with --resume, or begin anew with "
             "--overwrite"
         )
+    images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=gathered.size)
+    if resume and not kept.path.is_file():
+        terminal.warning(f"there is no {kept.path} to go on from; the dream begins anew")
     read = [
         ("photograph", gathered.picture),
         ("guide", gathered.guide),
@@ -439,9 +443,13 @@ def _kept(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
     """Writes the work file of a dream that was broken off, and says how it goes on."""
     from dreamkit import folders
 
-    if interrupted.state is not None:  # else it is between two steps, and what was kept last is older
+    if interrupted.state is not None:
         checkpoint.write(interrupted.state, folders.digest(path))
-    return "; --resume goes on from there" if checkpoint.path.is_file() else ""
+    elif checkpoint.path.is_file():  # the dream is between two steps; what was kept last is before them
+        checkpoint.note(folders.digest(path))
+    else:
+        return ""
+    return "; --resume goes on from there"
 
 
 class _Recording:

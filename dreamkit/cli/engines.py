@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dreamkit.errors import UsageError
+
 if TYPE_CHECKING:
     from dreamkit.workers.engines import Engine
 
@@ -44,4 +46,6 @@ def asked(name: str | None, address: str | None, jobs: int | None, threads: int 
         return None
     from dreamkit.workers.engines import AUTO, Engine
 
+    if address is not None and name != "ray":
+        raise UsageError(f"--address {address} is where a Ray cluster is; give --engine ray with it")
     return Engine(name or "local", address or AUTO, jobs, threads)

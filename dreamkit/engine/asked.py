@@ -90,19 +90,7 @@ class Asked:
         if not weight:
             self.layers.append({})
             return []
-        own = part.layers if part.layers is not None else config.layers
-        given = network.provider.layers if own is None else own
-        if not given:
-            raise LayerError(
-                f"{network.provider.name} has no default layers; name some, such as "
-                f"{', '.join(network.layers[-3:])}"
-            )
-        try:
-            terms = objectives.parse_terms(given, network)
-        except LayerError as error:
-            if len(self._parts) == 1:
-                raise
-            raise LayerError(f"{network.provider.name}: {error}") from error
+        terms = _terms(part, config, alone=len(self._parts) == 1)
         told: dict[str, float] = {}
         regions: dict[str, objectives.Terms] = {}
         for term, each in terms.items():
@@ -128,6 +116,36 @@ class Asked:
             )
             for name, under in regions.items()
         ]
+
+
+def check_layers(parts: Sequence[Part], config: DreamConfig) -> None:
+    """Makes sure of the layer terms, before there is a picture.
+
+    Raises:
+        LayerError: a term names no layer of its network.
+    """
+    for entry in range(max(1, len(config.schedule))):
+        for part in parts:
+            if part.weight:
+                _terms(part, config.at(entry), alone=len(parts) == 1)
+
+
+def _terms(part: Part, config: DreamConfig, *, alone: bool) -> objectives.Terms:
+    """What a network is asked for: its own terms, the dream's, or the ones that it comes with."""
+    network = part.network
+    own = part.layers if part.layers is not None else config.layers
+    given = network.provider.layers if own is None else own
+    if not given:
+        raise LayerError(
+            f"{network.provider.name} has no default layers; name some, such as "
+            f"{', '.join(network.layers[-3:])}"
+        )
+    try:
+        return objectives.parse_terms(given, network)
+    except LayerError as error:
+        if alone:
+            raise
+        raise LayerError(f"{network.provider.name}: {error}") from error
 
 
 def _warn(message: str) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
 from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted, first_line
@@ -100,46 +101,54 @@ def run(seats: Sequence[Seat], chains: Iterable[Chain], lost: tuple[type[BaseExc
     free: list[Seat] = []
     beginning: dict[Future[Any], tuple[Seat, int]] = {}
     at_work: dict[Future[Outcome], tuple[Seat, Chain, Any, int]] = {}
+    ended: SimpleQueue[Future[Any]] = SimpleQueue()  # one look at a time, however many there are
+
+    def begin(seat: Seat, tries: int) -> None:
+        future = seat.begin()
+        beginning[future] = seat, tries
+        future.add_done_callback(ended.put)
+
+    def give(seat: Seat, chain: Chain, task: Any, tries: int) -> None:
+        future = seat.do(task)
+        at_work[future] = seat, chain, task, tries
+        future.add_done_callback(ended.put)
+
     for each in seats:
-        beginning[each.begin()] = each, 1
+        begin(each, 1)
     while True:
         while free and more:
             chain = next(waiting, None)
             more = chain is not None
             task = next(chain, None) if chain is not None else None
             if chain is not None and task is not None:
-                seat = free.pop()
-                at_work[seat.do(task)] = seat, chain, task, 1
+                give(free.pop(), chain, task, 1)
         if not more and not at_work:
             return
         if not beginning and not at_work:
             raise WorkersError("every worker died while it began; there may be too little memory for them")
-        ended, _ = wait([*beginning, *at_work], return_when=FIRST_COMPLETED)
-        for future in ended:
-            if future in beginning:
-                seat, tries = beginning.pop(future)
-                try:
-                    future.result()
-                    free.append(seat)
-                except lost:
-                    if tries < TRIES:
-                        seat.again()
-                        beginning[seat.begin()] = seat, tries + 1
-                continue
-            seat, chain, task, tries = at_work.pop(future)
+        future = ended.get()
+        if future in beginning:
+            seat, tries = beginning.pop(future)
             try:
-                outcome = future.result()
-            except lost as error:
-                seat.again()
-                if tries < TRIES:
-                    at_work[seat.do(task)] = seat, chain, task, tries + 1
-                    continue
-                outcome = Outcome(
-                    error=WorkersError(f"{tries} workers died of it ({first_line(error)[:120]})")
-                )
-            try:
-                task = chain.send(outcome)
-            except StopIteration:
+                future.result()
                 free.append(seat)
-            else:
-                at_work[seat.do(task)] = seat, chain, task, 1
+            except lost:
+                if tries < TRIES:
+                    seat.again()
+                    begin(seat, tries + 1)
+            continue
+        seat, chain, task, tries = at_work.pop(future)
+        try:
+            outcome = future.result()
+        except lost as error:
+            seat.again()
+            if tries < TRIES:
+                give(seat, chain, task, tries + 1)
+                continue
+            outcome = Outcome(error=WorkersError(f"{tries} workers died of it ({first_line(error)[:120]})"))
+        try:
+            task = chain.send(outcome)
+        except StopIteration:
+            free.append(seat)
+        else:
+            give(seat, chain, task, 1)

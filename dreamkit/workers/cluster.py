@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import socket
+import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,6 +19,7 @@ from dreamkit.errors import ConfigError, first_line
 from dreamkit.workers import TRIES, Chain, Outcome, Tell, Worker, WorkersError, perform, run
 
 _PATIENCE = 10  # seconds for a cluster to answer
+_EVERY = 1.0  # seconds between what a worker tells of
 
 
 class Cluster:
@@ -156,6 +158,8 @@ class _Actor:
         self._worker, self._threads, self._heard = worker, threads, heard
         self._versions = versions
         self._begun = False
+        self._untold: list[Any] = []
+        self._told = time.monotonic()
 
     def begin(self) -> Outcome:
         if not self._begun:
@@ -178,13 +182,25 @@ class _Actor:
 
     def do(self, task: Any) -> Outcome:
         self.begin()
-        return perform(self._worker, task, self._tell)
+        try:
+            return perform(self._worker, task, self._tell)
+        finally:
+            self._send()
 
     def _tell(self, event: Any) -> None:
-        self._heard.actor.put_nowait.remote(event)
+        """Events go together, now and then: all workers' go through one ear."""
+        self._untold.append(event)
+        if time.monotonic() - self._told > _EVERY:
+            self._send()
+
+    def _send(self) -> None:
+        if self._untold:
+            self._heard.actor.put_nowait.remote(self._untold)
+        self._untold, self._told = [], time.monotonic()
 
 
 def _listen(heard: Any, tell: Tell) -> None:
     with suppress(Exception):  # the cluster may be gone
-        while (event := heard.get()) is not None:
-            tell(event)
+        while (events := heard.get()) is not None:
+            for event in events:
+                tell(event)

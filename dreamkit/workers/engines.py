@@ -35,9 +35,19 @@ class Engine:
             raise ConfigError(f"engine is {self.name!r}; choose {' or '.join(NAMES)}")
 
     def work(
-        self, worker: Worker, chains: Iterable[Chain], tell: Tell, *, tasks: int, needed: int = local.BASE
+        self,
+        worker: Worker,
+        chains: Iterable[Chain],
+        tell: Tell,
+        *,
+        tasks: int,
+        of: int | None = None,
+        needed: int = local.BASE,
     ) -> tuple[int, int]:
         """Does `chains`, of so many tasks, by workers that take `needed` bytes each.
+
+        `of` is how many there were before some were finished: threads go by it, so that those of a run that
+        goes on are those of its beginning, and so are the bytes.
 
         Returns how many jobs there were, and threads of each.
 
@@ -56,7 +66,7 @@ class Engine:
             finally:
                 cluster.leave()
             return jobs, threads
-        crew = local.crew(tasks, needed, self.jobs, self.threads)
+        crew = local.crew(tasks, needed, self.jobs, self.threads, of=of)
         local.work(crew, worker, chains, tell)
         return crew.jobs, crew.threads
 

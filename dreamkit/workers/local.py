@@ -38,11 +38,13 @@ class Crew:
     gpus: int = 0
 
 
-def crew(tasks: int, each: int, jobs: int | None = None, threads: int | None = None) -> Crew:
+def crew(
+    tasks: int, each: int, jobs: int | None = None, threads: int | None = None, *, of: int | None = None
+) -> Crew:
     """The fastest crew for so many tasks: a process for each core and GPU, as far as memory goes.
 
     Processes of one thread beat one of many threads, since not all of a step runs on several. `each` is what
-    a process takes, in bytes.
+    a process takes, in bytes; `of`, how many tasks there were, by which threads go.
 
     Raises:
         ConfigError: jobs or threads are below 1.
@@ -53,8 +55,9 @@ def crew(tasks: int, each: int, jobs: int | None = None, threads: int | None = N
     cores, gpus = _cores(), _gpus()
     if jobs is None:
         jobs = gpus or max(1, cores // (threads or 1))
-        jobs = max(1, min(jobs, tasks, _free_memory() // each))
-    return Crew(jobs, threads or max(1, cores // jobs), gpus)
+        jobs = max(1, min(jobs, of or tasks, _free_memory() // each))
+    threads = threads or max(1, cores // jobs)
+    return Crew(min(jobs, max(1, tasks)), threads, gpus)
 
 
 def work(crew: Crew, worker: Worker, chains: Iterable[Chain], tell: Tell) -> None:

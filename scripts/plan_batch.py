@@ -1,0 +1,129 @@
+"""What a large batch takes on a cluster, from the report of a small one:
+
+python scripts/plan_batch.py dreams/_dreamkit/report.json --pictures 1000000 --hours 24 --price 0.04
+
+The small one is to have the options, the machine and the `--threads` of the large one, as many `--jobs` as that
+machine has cores for, and a few dozen pictures that are like the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One of the cluster's machines: its cores, and its memory in bytes."""
+
+    cores: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch takes.
+
+    Attributes:
+        workers: of each machine.
+        machines: that are needed.
+        hours: that they take, the start of the workers included.
+        cost: of all cores for that long, in the unit of the price.
+        rate: dreams in a second, by all of them: what the command that gives them out has to keep up with.
+        limit: what keeps a machine from more workers, `cores` or `memory`.
+    """
+
+    workers: int
+    machines: int
+    hours: float
+    cost: float
+    rate: float
+    limit: str
+
+
+def plan(
+    report: Mapping[str, Any], machine: Machine, *, pictures: int, hours: float, price: float, start: float
+) -> Plan:
+    """The fewest machines that dream so many pictures in so many hours.
+
+    Args:
+        report: of a batch that was made, as `dreamkit batch --json` has it.
+        machine: each of the cluster's.
+        pictures: how many there are.
+        hours: how long it may take.
+        price: of a core for an hour.
+        start: seconds until a worker has its network.
+
+    Raises:
+        ValueError: a machine has no room for a worker, or the hours are over when the workers have begun.
+    """
+    by_cores = machine.cores // report["threads"]
+    by_memory = machine.memory // report["memory_of_a_worker"]
+    workers = min(by_cores, by_memory)
+    if not workers:
+        raise ValueError(
+            f"a machine has no room for a worker of {report['threads']} threads and "
+            f"{report['memory_of_a_worker'] / 1e9:.1f} GB"
+        )
+    left = 3600 * hours - start
+    if left <= 0:
+        raise ValueError(f"the workers take {start:.0f} s to begin, and there are {3600 * hours:.0f}")
+    seconds = report["seconds_per_picture"]
+    machines = max(1, math.ceil(pictures * seconds / (left * workers)))
+    # The last pictures of all workers do not end together.
+    took = start + math.ceil(pictures / (machines * workers)) * seconds
+    return Plan(
+        workers,
+        machines,
+        took / 3600,
+        machines * machine.cores * took / 3600 * price,
+        machines * workers / seconds,
+        "memory" if by_memory < by_cores else "cores",
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--pictures", type=int, default=1_000_000)
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--cores", type=int, default=16, help="of a machine")
+    parser.add_argument("--memory", type=float, default=32.0, help="GB of a machine")
+    parser.add_argument("--price", type=float, default=0.04, help="of a core for an hour")
+    parser.add_argument("--start", type=float, default=60.0, help="seconds until a worker has its network")
+    parser.add_argument("--megabytes", type=float, default=0.1, help="of a picture that is read")
+    parser.add_argument("--driver", type=float, default=400.0, help="pictures a second that it can give out")
+    given = parser.parse_args()
+    report = json.loads(given.report.read_text(encoding="utf-8"))
+    if not report["dreamed"]:
+        parser.error(f"{given.report} is of a batch that dreamed nothing; dream a few dozen pictures")
+    try:
+        found = plan(
+            report,
+            Machine(given.cores, round(given.memory * 1e9)),
+            pictures=given.pictures,
+            hours=given.hours,
+            price=given.price,
+            start=given.start,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    print(
+        f"{given.pictures} pictures of {report['seconds_per_picture']:.2f} s on {report['threads']} thread(s):\n"
+        f"  {found.machines} machines of {given.cores} cores, {found.workers} workers each (by {found.limit})\n"
+        f"  {found.hours:.1f} hours\n"
+        f"  {found.cost:.0f} at {given.price:g} for a core-hour\n"
+        f"  {found.rate:.0f} pictures a second through the command that gives them out, which manages "
+        f"{given.driver:.0f}; {found.rate * given.megabytes:.0f} MB/s of photographs, if they are files there"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""What a large batch costs the machine that gives it out, beside any dream:
+
+python tests/benchmarks/dispatch.py PHOTO [--count 1000000] [--ray HOST:PORT]
+
+Its workers return at once and write nothing; everything else is as ever: pictures are read, sent and taken
+down in the manifest, and a second run finds out that all are finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from dreamkit import batch, workers
+from dreamkit.config import DreamConfig
+from dreamkit.engine import footprint
+from dreamkit.store import Folder
+from dreamkit.workers import Outcome, local
+from dreamkit.workers.engines import Engine
+
+WAY = batch.Way("", (), DreamConfig(), digest="0" * 32)
+
+
+class Idle:
+    """A worker that has done it already."""
+
+    def begin(self) -> None:
+        """Nothing is loaded."""
+
+    def do(self, task: Any, tell: Any) -> dict[str, Any]:
+        """What a dream's worker would return."""
+        return {"sha256": "0" * 64, "bytes": 1, "seconds": 0.0, "memory": 0}
+
+
+class Desk:
+    """A seat whose work another thread ends."""
+
+    def __init__(self, todo: SimpleQueue[Future[Any]]) -> None:
+        self._todo = todo
+
+    def begin(self) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(None)
+        return future
+
+    def do(self, task: Any) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self._todo.put(future)
+        return future
+
+
+class Listed(Folder):
+    """A folder in which every dream is said to be."""
+
+    dreams: dict[str, int]
+
+    def sizes(self) -> dict[str, int]:
+        """As if each had a byte."""
+        return {**super().sizes(), **self.dreams}
+
+
+def jobs(photo: str, count: int) -> list[batch.Job]:
+    return batch.outputs(
+        [batch.Input(photo, f"{n // 1000:04}/{n:07}.jpg") for n in range(count)], [WAY], ".png"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--few", type=int, default=20_000, help="for what goes through processes")
+    parser.add_argument("--ray", metavar="HOST:PORT")
+    given = parser.parse_args()
+    photo = str(given.photo.resolve())
+    print(f"{given.photo.name}: {given.photo.stat().st_size / 1e3:.0f} kB")
+    for seats in (2, 100, 1000):
+        rate(f"{seats} workers, in this process", photo, given.few, lambda run, n=seats: at_desks(run, n))
+    rate(
+        "2 processes", photo, given.few, lambda run: local.work(local.Crew(2, 1), Idle(), run.chains(), print)
+    )
+    if given.ray:
+        engine = Engine("ray", given.ray, 2, 1)
+        rate(
+            "2 actors of Ray",
+            photo,
+            given.few,
+            lambda run: engine.work(Idle(), run.chains(), print, tasks=9, needed=1),
+        )
+    manifest(photo, given.count)
+
+
+def rate(what: str, photo: str, count: int, work: Any) -> None:
+    """Prints how many pictures a second are given out."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run = batch.Batch(jobs(photo, count), [WAY], Folder(Path(scratch)))
+        began = time.perf_counter()
+        work(run)
+        seconds = time.perf_counter() - began
+        assert run.dreamed == count
+    print(f"{what:32} {count / seconds:8.0f} pictures a second", flush=True)
+
+
+def at_desks(run: batch.Batch, seats: int) -> None:
+    """Work that takes no time, by so many seats."""
+    todo: SimpleQueue[Future[Any] | None] = SimpleQueue()
+    done = Outcome(Idle().do(None, None))
+
+    def end() -> None:
+        while (future := todo.get()) is not None:
+            future.set_result(done)
+
+    thread = Thread(target=end)
+    thread.start()
+    workers.run([Desk(todo) for _ in range(seats)], run.chains(), ())
+    todo.put(None)
+    thread.join()
+
+
+def manifest(photo: str, count: int) -> None:
+    """Prints what so many pictures take in memory, on disk, and to be known again."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Listed(Path(scratch))
+        place.dreams = {}
+        before = footprint.resident()[0]
+        began = time.perf_counter()
+        run = batch.Batch(jobs(photo, count), [WAY], place)
+        told("looked at before the first", count, began)
+        began = time.perf_counter()
+        at_desks(run, 1000)
+        told("given out, to nobody", count, began)
+        began = time.perf_counter()
+        run.finish()
+        told("the manifest written as one", count, began)
+        size = sum(place.sizes().values())
+        print(
+            f"{'':32} {size / count:8.0f} bytes of manifest, and "
+            f"{(footprint.resident()[0] - before) / count:.0f} of memory, for each"
+        )
+        place.dreams = {job.output: 1 for job in run.missing}
+        del run
+        began = time.perf_counter()
+        again = batch.Batch(jobs(photo, count), [WAY], place)
+        told("known to be finished", count, began)
+        assert not again.total
+
+
+def told(what: str, count: int, began: float) -> None:
+    print(f"{what:32} {time.perf_counter() - began:8.1f} s for {count}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
