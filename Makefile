@@ -22,6 +22,8 @@ IMAGE ?= docs/pictures/chelsea.jpg
 OPTIONS ?=
 # A weights file of Inception v3, to dream with it where there is no network, and to compare with.
 WEIGHTS ?=
+# Two tests beside each other: most of them wait for one core.
+BESIDE = --numprocesses 2 --dist worksteal
 # For `make bench`: a Python that PyTorch has a build for, where $(PYTHON) is none.
 TORCH_PYTHON ?=
 FOUND = $(or $(WEIGHTS),$(wildcard $(DREAMKIT_TEST_DATA)/inception_v3/inception_v3_2015_notop.weights.h5))
@@ -55,10 +57,10 @@ wheel: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python -m hatchling build -t wheel
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(BESIDE)
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest -m "heavy or not heavy"
+	$(BIN)/python -m pytest $(BESIDE) -m "heavy or not heavy"
 
 test-web: $(VENV)/.test $(BUNDLE)
 	$(INSTALL) --editable '.[browser]'

@@ -112,6 +112,6 @@ def shown(text: str, most: int = 60) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, for quoting another library inside one of our lines."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()  # without its number, and the path that our line names
+        return error.strerror  # without its number, and the path that our line names
     lines = str(error).strip().splitlines()
     return lines[0].strip() if lines else type(error).__name__

@@ -2,8 +2,8 @@
 
 python scripts/plan_batch.py dreams/_dreamkit/report.json --pictures 1000000 --hours 24 --price 0.04
 
-The small one is to have the options, the machine and the `--threads` of the large one, as many `--jobs` as that
-machine has cores for, and a few dozen pictures that are like the others.
+The small one is to have the options, the machine and the `--threads` of the large one, as many `--jobs` as
+that machine has cores for, and a few dozen pictures that are like the others.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     print(
-        f"{given.pictures} pictures of {report['seconds_per_picture']:.2f} s on {report['threads']} thread(s):\n"
+        f"{given.pictures} pictures of {report['seconds_per_picture']:.2f} s, threads: {report['threads']}\n"
         f"  {found.machines} machines of {given.cores} cores, {found.workers} workers each (by {found.limit})\n"
         f"  {found.hours:.1f} hours\n"
         f"  {found.cost:.0f} at {given.price:g} for a core-hour\n"
-        f"  {found.rate:.0f} pictures a second through the command that gives them out, which manages "
-        f"{given.driver:.0f}; {found.rate * given.megabytes:.0f} MB/s of photographs, if they are files there"
+        f"  {found.rate:.0f} pictures a second given out by one command, which manages {given.driver:.0f}\n"
+        f"  {found.rate * given.megabytes:.0f} MB/s of photographs through it, if they are files and no URLs"
     )
 
 

@@ -184,6 +184,8 @@ def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatc
         code, _, err = run(*arguments, "out.png", "--checkpoint", "0")
     assert (code, "--resume goes on" in err) == (130, True)
     assert run(*arguments, "out.png", "--resume") == (0, "", "")
+    one, other = (images.read_recipe(picture.with_name(f"{n}.png")) for n in ("out", "whole"))
+    assert one == other
     assert picture.with_name("out.png").read_bytes() == picture.with_name("whole.png").read_bytes()
 
 

@@ -362,13 +362,13 @@ def _output(
     path = given or (unfinished(stem) if resume else None)
     path = path or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
     kept = Checkpoint(path, every=every, resume=resume)
-    if kept.path.is_file() and not resume and not overwrite:
+    if os.path.isfile(kept.path) and not resume and not overwrite:
         raise OutputExistsError(
             f"{kept.path} holds a dream that was broken off; go on with --resume, or begin anew with "
             "--overwrite"
         )
     images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=gathered.size)
-    if resume and not kept.path.is_file():
+    if resume and not os.path.isfile(kept.path):
         terminal.warning(f"there is no {kept.path} to go on from; the dream begins anew")
     read = [
         ("photograph", gathered.picture),

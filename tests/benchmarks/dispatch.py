@@ -33,7 +33,7 @@ class Idle:
     def begin(self) -> None:
         """Nothing is loaded."""
 
-    def do(self, task: Any, tell: Any) -> dict[str, Any]:
+    def do(self, _task: Any, _tell: Any) -> dict[str, Any]:
         """What a dream's worker would return."""
         return {"sha256": "0" * 64, "bytes": 1, "seconds": 0.0, "memory": 0}
 
@@ -49,7 +49,7 @@ class Desk:
         future.set_result(None)
         return future
 
-    def do(self, task: Any) -> Future[Outcome]:
+    def do(self, _task: Any) -> Future[Outcome]:
         future: Future[Outcome] = Future()
         self._todo.put(future)
         return future
