@@ -258,8 +258,8 @@ class Painter:
         """Dreams a picture, and says what came of it as plain data."""
         began = time.perf_counter()
         each = self._ways[task.way]
-        data = _bytes(task.source) if task.data is None else task.data
-        picture = images.of_bytes(data, task.source, each.config.max_pixels)
+        read = _bytes(task.source) if task.data is None else task.data
+        picture = images.of_bytes(read, task.source, each.config.max_pixels)
         picture = images.shrink(picture, each.config.max_size)
         gathered = fit(picture, each.config, each.shares, each.guide, each.masks)
 

@@ -33,6 +33,7 @@ VARIANTS = {
     "lost detail": {"octave_scheme": "lost-detail"},
     "whole": {"octave_scheme": "whole"},
     "ends early": {"max_objective": 1e-9},
+    "several layers": {"layers": {"first": 1.0, "second": 0.5}, "schedule": ({"steps": 3}, {"steps": 3})},
     "decorrelated": {"color": "decorrelated", "rotate": 5.0, "l2": 0.1},
 }
 
@@ -184,8 +185,6 @@ def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatc
         code, _, err = run(*arguments, "out.png", "--checkpoint", "0")
     assert (code, "--resume goes on" in err) == (130, True)
     assert run(*arguments, "out.png", "--resume") == (0, "", "")
-    one, other = (images.read_recipe(picture.with_name(f"{n}.png")) for n in ("out", "whole"))
-    assert one == other
     assert picture.with_name("out.png").read_bytes() == picture.with_name("whole.png").read_bytes()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from dreamkit.engine import masks, objectives
 from dreamkit.engine.network import Network
 from dreamkit.engine.pull import Pull
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError, shown
+
+# Of a pull: its entry of the schedule, its number there, and what it has measured.
+Balance: TypeAlias = tuple[int, int, list[float]]
 
 
 class Part(NamedTuple):
@@ -74,6 +77,20 @@ class Asked:
                 pull for part in self._parts for pull in self._of_part(part, config, part.weight / total)
             ]
         return self._made[entry]
+
+    def balance(self) -> list[Balance]:
+        """What the pulls have measured."""
+        return [
+            (entry, number, pull.balance)
+            for entry, pulls in self._made.items()
+            for number, pull in enumerate(pulls)
+            if pull.balance is not None
+        ]
+
+    def rebalance(self, balance: Sequence[Balance]) -> None:
+        """Takes over what the pulls of the same dream had measured."""
+        for entry, number, measured in balance:
+            self.pulls(entry)[number].rebalance(measured)
 
     @property
     def mask_count(self) -> int:

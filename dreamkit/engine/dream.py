@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
 from dreamkit.engine import ascent, colour, draws, masks, octaves, plan, regularisers, smoothing
-from dreamkit.engine.asked import Asked, Part
+from dreamkit.engine.asked import Asked, Balance, Part
 from dreamkit.engine.pull import Pull
 from dreamkit.engine.resize import Pixels, add_resized, resize
 from dreamkit.engine.spectrum import Spectrum
@@ -44,6 +44,7 @@ class State:
         first: the objective at the first step of all, None before it.
         pixels: float32 `(height, width, 3)`.
         space: a `Spectrum`'s arrays, where the dream is in one.
+        balance: what each pull measured at its first step, where several layers are dreamed.
     """
 
     octave: int
@@ -53,10 +54,12 @@ class State:
     first: float | None
     pixels: Pixels
     space: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    balance: Sequence[Balance] = ()
 
     def numbers(self) -> dict[str, Any]:
         """All but the arrays, as plain data."""
-        return {name: getattr(self, name) for name in ("octave", "step", "over", "tile_size", "first")}
+        names = ("octave", "step", "over", "tile_size", "first", "balance")
+        return {name: getattr(self, name) for name in names}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name."""
@@ -80,6 +83,10 @@ class State:
             first=None if first is None else float(first),
             pixels=pixels,
             space={name: each for name, each in arrays.items() if name != "pixels"},
+            balance=[
+                (int(entry), int(number), [float(each) for each in measured])
+                for entry, number, measured in numbers["balance"]
+            ],
         )
 
 
@@ -272,11 +279,13 @@ class _Climber:
         taken = 0
         if start is not None:
             self._first = start.first
+            self._asked.rebalance(start.balance)
             taken = config.steps if start.over else start.step
             self._worked = self._work_before(octave) + math.prod(octave.size) * taken
         else:  # it also lets go of the smaller octave's pixels
             number = self._run.index(octave)
-            self.state = State(number, 0, False, self.tile_size, self._first, pixels)
+            balance = self._asked.balance()
+            self.state = State(number, 0, False, self.tile_size, self._first, pixels, balance=balance)
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(pulls) > 1 else update
         for step in range(taken, config.steps):
@@ -420,7 +429,8 @@ class _Climber:
             self._first = abs(objective) or 1.0
         number, over = self._run.index(octave), step + 1 == steps
         arrays = space.arrays() if space is not None else {}
-        self.state = State(number, step + 1, over, self.tile_size, self._first, pixels, arrays)
+        balance = self._asked.balance()
+        self.state = State(number, step + 1, over, self.tile_size, self._first, pixels, arrays, balance)
 
     def _report(
         self, pixels: Pixels, octave: octaves.Octave, step: int, steps: int, objective: float

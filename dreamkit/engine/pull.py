@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -59,6 +60,7 @@ class Pull:
         self._weights = list(terms.values())
         self._pulls = np.asarray(self._weights, np.float32)
         self._balanced = not config.balance or len(terms) == 1  # one term's pull is normalised away
+        self._measured = False
         goals: list[Goal] = []
         self._fed: list[NDArray[np.float32]] = []
         self._places: dict[
@@ -107,11 +109,21 @@ class Pull:
 
         if not self._balanced:
             seen = measure((0, 0))
-            self._pulls = objectives.pulls(self._weights, seen.mean_squares, self._powers)
-            self._balanced = True
+            self.rebalance(objectives.pulls(self._weights, seen.mean_squares, self._powers))
         seen = measure(roll)
         weighed = float(seen.objectives @ np.asarray(self._weights))
         return Seen(float(seen.objectives @ self._pulls), weighed, seen.share)
+
+    @property
+    def balance(self) -> list[float] | None:
+        """What was measured once, at the first step: how hard each term is pulled, so that all move the
+        picture alike. None before it, and where nothing is to be balanced."""
+        return self._pulls.tolist() if self._measured else None
+
+    def rebalance(self, balance: Sequence[float] | NDArray[np.float32]) -> None:
+        """Takes over what was measured, as a dream that goes on does."""
+        self._pulls = np.asarray(balance, np.float32)
+        self._balanced = self._measured = True
 
     def cover(self, size: tuple[int, int], tile_size: int) -> tiles.Cover:
         """The tiles of a picture of `size` (height, width)."""
