@@ -117,7 +117,8 @@ def main() -> None:
         parser.error(str(error))
     print(
         f"{given.pictures} pictures of {report['seconds_per_picture']:.2f} s, threads: {report['threads']}\n"
-        f"  {found.machines} machines of {given.cores} cores, {found.workers} workers each (by {found.limit})\n"
+        f"  {found.machines} machines of {given.cores} cores, each with {found.workers} workers "
+        f"(limited by {found.limit})\n"
         f"  {found.hours:.1f} hours\n"
         f"  {found.cost:.0f} at {given.price:g} for a core-hour\n"
         f"  {found.rate:.0f} pictures a second given out by one command, which manages {given.driver:.0f}\n"
