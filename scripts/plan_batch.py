@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--price", type=float, default=0.04, help="of a core for an hour")
     parser.add_argument("--start", type=float, default=60.0, help="seconds until a worker has its network")
     parser.add_argument("--megabytes", type=float, default=0.1, help="of a picture that is read")
-    parser.add_argument("--driver", type=float, default=400.0, help="pictures a second that it can give out")
+    parser.add_argument("--driver", type=float, default=500.0, help="pictures a second that it can give out")
     given = parser.parse_args()
     report = json.loads(given.report.read_text(encoding="utf-8"))
     if not report["dreamed"]:

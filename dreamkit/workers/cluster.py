@@ -83,7 +83,8 @@ class Cluster:
             max_restarts=-1,
             max_task_retries=TRIES,
         )(_Actor)
-        seats = [_Seat(actor.remote(worker, threads, heard, recipes.versions())) for _ in range(jobs)]
+        held = ray.put(worker)  # once for all of them, and for those that Ray starts again
+        seats = [_Seat(actor.remote(held, threads, heard, recipes.versions())) for _ in range(jobs)]
         try:
             run(seats, chains, (ray.exceptions.RayActorError,))
         finally:
