@@ -21,7 +21,9 @@ from dreamkit.providers import ModelProvider
 from dreamkit.version import __version__
 
 BUILT_IN = "dreamkit"
-_BUILT_IN_MODULES = ("dreamkit.models.pocket", "dreamkit.models.inception_v3", "dreamkit.models.converted")
+_BUILT_IN_MODULES = tuple(
+    f"dreamkit.models.{name}" for name in ("pocket", "inception5h", "inception_v3", "converted")
+)
 
 
 @dataclass(slots=True)

@@ -2,15 +2,15 @@
 
 Low-rank factors of a convolution, its input's directions weighted by how strongly real pictures excite
 them: the Tucker-2 form of Kim et al. 2016 (arXiv 1511.06530) with the response reconstruction of Zhang et
-al. 2015 (arXiv 1505.06798). How many directions to keep is a trade of arithmetic against the objective's
-pixel gradient, the only thing a dream follows: every convolution is thinned alone, and how far that turns
-the gradient is the price of thinning it.
+al. 2015 (arXiv 1505.06798). How many directions to keep is a trade of arithmetic against the objectives'
+pixel gradients, all that a dream follows: every convolution is thinned alone, by several amounts, and how far
+that turns the gradients is the price of thinning it so far.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,23 +18,11 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 Arrays = dict[str, Array]
+Ranks = tuple[int, int] | None  # of input and output, 0 where that side is whole; None: nothing is thinned
 
-# 1 x 1 convolutions that read the same input share one `down`.
-SIBLINGS = {
-    "mixed0": (5, 6, 8, 11),
-    "mixed1": (12, 13, 15, 18),
-    "mixed2": (19, 20, 22, 25),
-    "mixed4": (30, 31, 34, 39),
-}
-CONVOLUTIONS = 40
-# What arithmetic the network's start may use; each block that is added must keep to the same share.
-_ENDS = 11, 18, 25, 29, 39  # the last convolutions of mixed0 to mixed4
-_LOSSES = 0.1, 0.03  # the parts of a layer's energy given up to see what they are worth
-
-
-def name(number: int) -> str:
-    """Keras' name of convolution `number`."""
-    return f"conv2d_{number}" if number else "conv2d"
+BLOCK = 16  # channels that a processor's vector holds; ranks are whole blocks, as the rest would idle
+_MOVED = 45  # multiplications in the time that a number takes to be read or written (measured, two cores)
+LOSSES = 0.001, 0.01, 0.05, 0.2  # the parts of a convolution's energy given up to see what they are worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +44,11 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One place to thin: a convolution, or the siblings that share a `down`."""
+    """One convolution that can be thinned."""
 
-    key: str
-    numbers: tuple[int, ...]
-    kernels: tuple[Array, ...]
+    name: str
+    kernel: Array
+    bias: Array
     moments: Moments
     down: Array  # (in, in): columns to keep, strongest first
     back: Array  # (in, in): rows that undo them
@@ -68,103 +56,98 @@ class Site:
     up: Array | None  # (out, out) directions of the output; None where one pair of steps is enough
     kept_out: Array | None
 
+    @classmethod
+    def of(cls, name: str, kernel: Array, bias: Array, moments: Moments) -> Site:
+        """The directions of a convolution's inputs and outputs, strongest first."""
+        values, vectors = np.linalg.eigh(moments.inputs.astype(np.float64))
+        values = np.maximum(values, 1e-6 * values.max())  # channels that never fire
+        root, inverse = (vectors * np.sqrt(values)) @ vectors.T, (vectors / np.sqrt(values)) @ vectors.T
+        excited = root @ kernel
+        kept_in, inner = _strongest(np.einsum("hwaf,hwbf->ab", excited, excited))
+        up = kept_out = None
+        if kernel.shape[0] * kernel.shape[1] > 1:
+            kept_out, up = _strongest(moments.outputs.astype(np.float64))
+        return cls(
+            name,
+            kernel,
+            bias,
+            moments,
+            (inverse @ inner).astype(np.float32),
+            (inner.T @ root).astype(np.float32),
+            kept_in,
+            None if up is None else up.astype(np.float32),
+            kept_out,
+        )
+
     @property
     def pointwise(self) -> bool:
         return self.up is None
 
-    def arithmetic(self, ranks: tuple[int, int] | None) -> float:
-        """Multiplications in one picture with these ranks; None: whole."""
+    def cost(self, ranks: Ranks) -> float:
+        """What it costs with these ranks, in multiplications: those that it does, in whole blocks of channels,
+        and for every number that it reads or writes what takes as long."""
         before, after = self.moments.positions
-        height, width, channels, _ = self.kernels[0].shape
-        filters = sum(kernel.shape[-1] for kernel in self.kernels)
-        if ranks is None:
-            return float(after * height * width * channels * filters)
-        first, second = ranks
+        height, width, channels, filters = self.kernel.shape
+        first, second = ranks or (0, 0)
+        steps = [(before, 1, channels, first)] if first else []
         if self.pointwise:
-            return float(after * first * (channels + filters))
-        return float(before * channels * first + after * second * (height * width * first + filters))
+            steps.append((after, 1, first or channels, filters))
+        else:
+            steps.append((after, height * width, first or channels, second or filters))
+            steps += [(after, 1, second, filters)] if second else []
+        return float(
+            sum(
+                positions * (taps * _blocks(ins) * _blocks(outs) + _MOVED * (ins + outs))
+                for positions, taps, ins, outs in steps
+            )
+        )
 
-    def lost(self, ranks: tuple[int, int] | None) -> float:
+    def lost(self, ranks: Ranks) -> float:
         """The part of the energy given up, of inputs and outputs together."""
-        if ranks is None:
-            return 0.0
-        lost = 1 - self.kept_in[ranks[0] - 1]
-        return float(lost if self.kept_out is None else lost + 1 - self.kept_out[ranks[1] - 1])
+        first, second = ranks or (0, 0)
+        lost = 1 - self.kept_in[first - 1] if first else 0.0
+        return float(lost + (1 - self.kept_out[second - 1] if self.kept_out is not None and second else 0.0))
 
-    def ranks_losing(self, part: float) -> tuple[int, int]:
+    def ranks_losing(self, part: float) -> Ranks:
+        """The least ranks that lose at most `part` of the energy on each side."""
         first = int(np.argmax(self.kept_in >= 1 - part)) + 1
         return first, 0 if self.kept_out is None else int(np.argmax(self.kept_out >= 1 - part)) + 1
 
-    def thin(self, ranks: tuple[int, int], biases: Mapping[int, Array]) -> Arrays:
+    def thin(self, ranks: Ranks) -> Arrays:
         """The arrays of the thin steps, biases with what the dropped outputs were on average."""
-        first, second = ranks
-        down, back = self.down[:, :first], self.back[:first]
-        if self.pointwise:
-            arrays = {f"{self.key}/down": down[None, None]}
-            for number, kernel in zip(self.numbers, self.kernels, strict=True):
-                arrays[f"{name(number)}/up"] = (back @ kernel[0, 0])[None, None]
-                arrays[f"{name(number)}/bias"] = biases[number]
-            return arrays
-        assert self.up is not None
-        up, bias = self.up[:, :second], biases[self.numbers[0]]
-        beside = self.moments.mean - bias
-        return {
-            f"{self.key}/down": down[None, None],
-            f"{self.key}/core": np.asarray(back @ self.kernels[0] @ up, np.float32),
-            f"{self.key}/up": up.T[None, None],
-            f"{self.key}/bias": bias + beside - up @ (up.T @ beside),
-        }
+        first, second = ranks or (0, 0)
+        kernel, bias = self.kernel, self.bias
+        arrays: Arrays = {}
+        if first:
+            arrays[f"{self.name}/down"] = self.down[None, None, :, :first]
+            kernel = np.asarray(self.back[:first] @ kernel, np.float32)
+        if second and self.up is not None:
+            up = self.up[:, :second]
+            beside = self.moments.mean - bias
+            bias = bias + beside - up @ (up.T @ beside)
+            arrays[f"{self.name}/up"] = up.T[None, None]
+            kernel = np.asarray(kernel @ up, np.float32)
+        if not arrays:
+            return {f"{self.name}/kernel": kernel, f"{self.name}/bias": bias}
+        last = "up" if self.pointwise else "core"
+        return {**arrays, f"{self.name}/{last}": kernel, f"{self.name}/bias": np.asarray(bias, np.float32)}
 
-    def thinned(self, ranks: tuple[int, int], biases: Mapping[int, Array]) -> Arrays:
-        """The same function as `thin`, as whole kernels."""
-        arrays = self.thin(ranks, biases)
-        down = arrays[f"{self.key}/down"][0, 0]
-        whole: Arrays = {}
-        for number in self.numbers:
-            up = arrays[f"{name(number)}/up"][0, 0]
-            core = arrays.get(f"{name(number)}/core", np.eye(len(up), dtype=np.float32)[None, None])
-            whole[f"{name(number)}/kernel"] = down @ core @ up
-            whole[f"{name(number)}/bias"] = arrays[f"{name(number)}/bias"]
-        return whole
-
-
-def sites(teacher: Mapping[str, Array], moments: Mapping[int, Moments]) -> list[Site]:
-    """Every place of the plan that can be thinned: all but the first convolution, which is thin."""
-    groups = {numbers[0]: (block, numbers) for block, numbers in SIBLINGS.items()}
-    members = {number for numbers in SIBLINGS.values() for number in numbers}
-    found = []
-    for number in range(1, CONVOLUTIONS):
-        if number in members and number not in groups:
-            continue
-        key, numbers = groups.get(number, (name(number), (number,)))
-        found.append(_site(key, numbers, [teacher[f"{name(n)}/kernel"] for n in numbers], moments[number]))
-    return found
+    def thinned(self, ranks: Ranks) -> Arrays:
+        """The same function as `thin`, as a whole kernel."""
+        arrays = self.thin(ranks)
+        kernel = self.kernel
+        down, core, up = (arrays.get(f"{self.name}/{part}") for part in ("down", "core", "up"))
+        if down is not None or up is not None:
+            steps = [part[0, 0] if part.shape[:2] == (1, 1) else part for part in (down, core, up) if part is not None]
+            kernel = steps[0]
+            for step in steps[1:]:
+                kernel = kernel @ step
+            kernel = kernel.reshape(self.kernel.shape)
+        return {f"{self.name}/kernel": kernel, f"{self.name}/bias": arrays[f"{self.name}/bias"]}
 
 
-def _site(key: str, numbers: tuple[int, ...], kernels: list[Array], moments: Moments) -> Site:
-    values, vectors = np.linalg.eigh(moments.inputs.astype(np.float64))
-    values = np.maximum(values, 1e-6 * values.max())  # channels that never fire
-    root, inverse = (vectors * np.sqrt(values)) @ vectors.T, (vectors / np.sqrt(values)) @ vectors.T
-    energy = np.zeros_like(root)
-    for kernel in kernels:
-        excited = root @ kernel
-        of_kernel = np.einsum("hwaf,hwbf->ab", excited, excited)
-        energy += of_kernel / np.trace(of_kernel)
-    kept_in, inner = _strongest(energy)
-    up = kept_out = None
-    if kernels[0].shape[0] * kernels[0].shape[1] > 1:
-        kept_out, up = _strongest(moments.outputs.astype(np.float64))
-    return Site(
-        key,
-        numbers,
-        tuple(kernels),
-        moments,
-        (inverse @ inner).astype(np.float32),
-        (inner.T @ root).astype(np.float32),
-        kept_in,
-        None if up is None else up.astype(np.float32),
-        kept_out,
-    )
+def _blocks(channels: int) -> int:
+    return -(-channels // BLOCK) * BLOCK
 
 
 def _strongest(energy: npt.NDArray[np.float64]) -> tuple[Array, npt.NDArray[np.float64]]:
@@ -173,44 +156,39 @@ def _strongest(energy: npt.NDArray[np.float64]) -> tuple[Array, npt.NDArray[np.f
     return (np.cumsum(values) / values.sum()).astype(np.float32), vectors[:, ::-1]
 
 
-def prices(
-    places: Iterable[Site],
-    biases: Mapping[int, Array],
-    turned: Callable[[Arrays], float],
-) -> dict[str, float]:
-    """What thinning each site costs: 1 - cosine of the pixel gradient, per energy given up.
+Price = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
+
+def prices(places: Iterable[Site], turned: Callable[[Arrays], float]) -> dict[str, Price]:
+    """What thinning each site costs: the energies given up, and 1 - cosine of the pixel gradients at each.
 
     `turned` tells that cosine for a teacher with some of its arrays replaced.
     """
     found = {}
     for site in places:
-        ranks = [site.ranks_losing(part) for part in _LOSSES]
-        found[site.key] = float(
-            np.mean([(1 - turned(site.thinned(r, biases))) / max(site.lost(r), 1e-3) for r in ranks])
-        )
+        pairs = {0.0: 0.0}
+        for part in LOSSES:
+            ranks = site.ranks_losing(part)
+            pairs[site.lost(ranks)] = max(0.0, 1 - turned(site.thinned(ranks)))
+        losses = np.array(sorted(pairs))
+        # Giving up more is never worth more, though a measurement may say so.
+        found[site.name] = losses, np.maximum.accumulate([pairs[loss] for loss in losses])
     return found
 
 
-def ranks(places: list[Site], price: Mapping[str, float], share: float) -> dict[str, tuple[int, int] | None]:
-    """The ranks that turn the gradient least while every block costs at most `share` of the teacher's.
+def ranks(places: Sequence[Site], price: Mapping[str, Price], fixed: float, share: float) -> dict[str, Ranks]:
+    """The ranks that turn the gradients least while all together cost at most `share` of the arithmetic.
 
-    Blocks are settled from the input on: each may use what those before it left over.
+    `fixed` is the arithmetic of what is not thinned, in multiplications as a site counts them.
     """
-    chosen: dict[str, tuple[int, int] | None] = {}
-    first = places[0].moments.positions[0] * 9 * 3 * 32  # the first convolution stays whole
-    budget, spent = share * first, float(first)
-    for begin, end in itertools.pairwise((0, *_ENDS)):
-        block = [_Choice.of(site, price[site.key]) for site in places if begin < site.numbers[0] <= end]
-        budget += share * sum(choice.site.arithmetic(None) for choice in block)
-        low, high = -16.0, -4.0
-        for _ in range(30):
-            middle = (low + high) / 2
-            too_dear = spent + sum(choice.at(10**middle)[1] for choice in block) > budget
-            low, high = (middle, high) if too_dear else (low, middle)
-        for choice in block:
-            chosen[choice.site.key], cost = choice.at(10**high)
-            spent += cost
-    return chosen
+    choices = [_Choice.of(site, price[site.name]) for site in places]
+    budget = share * (fixed + sum(site.cost(None) for site in places))
+    low, high = -16.0, -2.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        too_dear = fixed + sum(choice.at(10**middle)[1] for choice in choices) > budget
+        low, high = (middle, high) if too_dear else (low, middle)
+    return {choice.site.name: choice.at(10**high)[0] for choice in choices}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,18 +196,27 @@ class _Choice:
     """All ranks that a site could have, with what each turns and costs."""
 
     site: Site
-    options: list[tuple[int, int] | None]
+    options: list[Ranks]
     turned: npt.NDArray[np.float64]
-    arithmetic: npt.NDArray[np.float64]
+    costs: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, site: Site, price: float) -> _Choice:
-        seconds = [0] if site.kept_out is None else range(4, len(site.kept_out) + 1, 4)
-        options = [None, *itertools.product(range(4, len(site.kept_in) + 1, 2), seconds)]
-        turned = [price * site.lost(ranks) for ranks in options]
-        return cls(site, options, np.array(turned), np.array([site.arithmetic(ranks) for ranks in options]))
+    def of(cls, site: Site, price: Price) -> _Choice:
+        firsts = [0, *range(BLOCK, len(site.kept_in), BLOCK)]
+        seconds = [0] if site.kept_out is None else [0, *range(BLOCK, len(site.kept_out), BLOCK)]
+        options: list[Ranks] = [None, *(pair for pair in itertools.product(firsts, seconds) if any(pair))]
+        turned = np.array([_at(site.lost(ranks), price) for ranks in options])
+        return cls(site, options, turned, np.array([site.cost(ranks) for ranks in options]))
 
-    def at(self, rate: float) -> tuple[tuple[int, int] | None, float]:
+    def at(self, rate: float) -> tuple[Ranks, float]:
         """The best option where arithmetic costs `rate`, and its arithmetic."""
-        best = int(np.argmin(self.turned + rate * self.arithmetic))
-        return self.options[best], float(self.arithmetic[best])
+        best = int(np.argmin(self.turned + rate * self.costs))
+        return self.options[best], float(self.costs[best])
+
+
+def _at(lost: float, price: Price) -> float:
+    """The price between the measured ones; beyond the last, along the line to it."""
+    losses, turned = price
+    if lost > losses[-1]:
+        return float(turned[-1] * lost / losses[-1])
+    return float(np.interp(lost, losses, turned))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,89 +56,112 @@ def crop(pictures: Sequence[Array], side: int, random: np.random.Generator) -> A
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 
-def objective(channels: tuple[int, ...], random: np.random.Generator) -> tuple[Array, ...]:
-    """Weights of every channel of every layer: one layer, all of its channels or a few."""
-    weights = tuple(np.zeros(count, np.float32) for count in channels)
-    layer = random.choice(len(channels), p=lesson.LAYERS)
-    count = channels[layer]
-    if random.random() < lesson.SOME_CHANNELS:
+Objective = tuple[Array, Array]  # of a layer's channels: weights of their squares, and of themselves
+
+
+def objective(count: int, head: bool, random: np.random.Generator) -> Objective:
+    """An objective of a layer of `count` channels: the squares of all or some, a direction, or a class."""
+    squares, plain = np.zeros(count, np.float32), np.zeros(count, np.float32)
+    kind = random.random()
+    if head:
+        plain[random.integers(count)] = count
+    elif kind < lesson.DIRECTION:
+        plain[:] = random.standard_normal(count)
+    elif kind < lesson.DIRECTION + lesson.SOME_CHANNELS:
         some = random.permutation(count)[: int(np.exp(random.uniform(0, np.log(count / 8)))) + 1]
-        weights[layer][some] = count / len(some)
+        squares[some] = count / len(some)
     else:
-        weights[layer][:] = 1
-    return weights
+        squares[:] = 1
+    return squares, plain
+
+
+@dataclass
+class Batch:
+    """Crops that are seen together, and the teacher's answers; arrays are float16 but for the objectives.
+
+    Attributes:
+        layer: the one that all their objectives are of.
+        gradients: the teacher's pixel gradients, of norm `side`: a unit vector would not fit float16.
+        students: the student's own, once it was asked.
+    """
+
+    layer: str
+    pixels: Array
+    squares: Array
+    plain: Array
+    gradients: Array
+    features: list[Array]
+    students: Array | None = None
 
 
 @dataclass
 class Pool:
-    """Samples in memory: each is used some times, then dreamed on or replaced.
+    """Batches in memory: each is used some times, then dreamed on or replaced.
 
     A dream leads to pictures that no photograph looks like, and the network must be right there too. So
-    half the samples are dreamed on by the teacher's gradient and half by the student's own.
+    half the crops are dreamed on by the teacher's gradient and half by the student's own.
 
     Attributes:
-        answers: given pixels and channel weights, the teacher's pixel gradient (of norm 1) and activations.
+        answers: given a layer, pixels and an objective's weights, the teacher's pixel gradients (of norm 1)
+            and its activations as far as that layer's.
+        channels: of each layer that is taught, from the picture inwards; the last one may be a head.
+        default: the layer that is dreamed by default.
     """
 
     pictures: Sequence[Array]
-    answers: Callable[[Array, list[Array]], tuple[Array, list[Array]]]
-    channels: tuple[int, ...]
+    answers: Callable[[str, Array, Array, Array], tuple[Array, list[Array]]]
+    channels: Mapping[str, int]
+    default: str
+    head: str
     side: int
-    batch: int
+    size: int
     random: np.random.Generator
 
     def __post_init__(self) -> None:
-        self._pixels: list[Array] = []
-        self._weights: list[tuple[Array, ...]] = []
-        self._gradients: list[Array] = []
-        self._features: list[list[Array]] = []
-        self._students: dict[int, Array] = {}
+        self.batches: list[Batch] = []
         self._queue: list[int] = []
         self._oldest = 0
 
-    def fill(self, size: int) -> None:
-        """Adds samples until there are `size`, rounded up to whole batches."""
-        while len(self._pixels) < size:
-            self._answer([crop(self.pictures, self.side, self.random) for _ in range(self.batch)], None)
+    def fill(self, count: int) -> None:
+        """Adds batches until there are `count`."""
+        while len(self.batches) < count:
+            self.batches.append(self._answered(np.stack([self._crop() for _ in range(self.size)])))
 
     def refresh(self) -> None:
-        """Dreams the oldest batch of samples on, or replaces them."""
-        places = range(self._oldest, self._oldest + self.batch)
-        self._answer([self._next(place) for place in places], places)
-        self._oldest = (self._oldest + self.batch) % len(self._pixels)
+        """Dreams the oldest batch on, or replaces it."""
+        old = self.batches[self._oldest]
+        gradients = old.gradients.astype(np.float32)
+        own = gradients if old.students is None else old.students.astype(np.float32)
+        pixels = [self._next(*each) for each in zip(old.pixels.astype(np.float32), gradients, own, strict=True)]
+        self.batches[self._oldest] = self._answered(np.stack(pixels))
+        self._oldest = (self._oldest + 1) % len(self.batches)
 
-    def draw(self) -> tuple[list[int], Array, list[Array], Array, list[Array]]:
-        """A batch, every sample once before any comes again: places, pixels, weights, gradients, features."""
-        if len(self._queue) < self.batch:
-            self._queue = list(self.random.permutation(len(self._pixels)))
-        places = [self._queue.pop() for _ in range(self.batch)]
+    def draw(self) -> Batch:
+        """A batch, each one once before any comes again."""
+        if not self._queue:
+            self._queue = list(self.random.permutation(len(self.batches)))
+        return self.batches[self._queue.pop()]
 
-        def together(parts: list[Any]) -> Array:
-            return np.stack([parts[place] for place in places])
+    def _crop(self) -> Array:
+        return crop(self.pictures, self.side, self.random)
 
-        layers = range(len(self.channels))
-        return (
-            places,
-            together(self._pixels),
-            [np.stack([self._weights[place][layer] for place in places]) for layer in layers],
-            together(self._gradients),
-            [np.stack([self._features[place][layer] for place in places]) for layer in layers],
-        )
+    def _layer(self) -> str:
+        names = list(self.channels)
+        middle = names.index(self.default)
+        turn = self.random.random()
+        if turn < lesson.DEFAULT:
+            return self.default
+        among = names[middle + 1 :] if turn < lesson.DEFAULT + lesson.DEEP else names[:middle]
+        return str(self.random.choice(among or [self.default]))
 
-    def remember(self, places: list[int], gradients: Array) -> None:
-        """Keeps the student's own gradients, for dreaming on by them."""
-        self._students.update(zip(places, gradients.astype(np.float16), strict=True))
-
-    def _next(self, place: int) -> Array:
+    def _next(self, pixels: Array, theirs: Array, own: Array) -> Array:
         random = self.random
-        theirs = self._gradients[place]
-        own = self._students.pop(place, theirs)
         if random.random() < lesson.AFRESH:
-            return crop(self.pictures, self.side, random)
-        gradient = (own if random.random() < 0.5 else theirs).astype(np.float32)
+            return self._crop()
+        gradient = own if random.random() < 0.5 else theirs
         step = random.uniform(*lesson.LEVELS) / max(float(np.abs(gradient).mean()), 1e-8)
-        pixels = np.clip(self._pixels[place].astype(np.float32) + step * gradient, 0, 255)
-        return self._enlarged(pixels) if random.random() < lesson.ZOOM else pixels
+        dreamed = np.clip(pixels + step * gradient, 0, 255)
+        return self._enlarged(dreamed) if random.random() < lesson.ZOOM else dreamed
 
     def _enlarged(self, pixels: Array) -> Array:
         shown = self.side / lesson.OCTAVE_SCALE
@@ -147,23 +170,16 @@ class Pool:
         box = left, top, left + shown, top + shown
         return np.asarray(image.resize(image.size, Image.Resampling.BILINEAR, box=box), np.float32)
 
-    def _answer(self, pixels: list[Array], places: range | None) -> None:
-        weights = [objective(self.channels, self.random) for _ in pixels]
-        gradients, features = self.answers(
-            np.stack(pixels), [np.stack(layer) for layer in zip(*weights, strict=True)]
+    def _answered(self, pixels: Array) -> Batch:
+        layer = self._layer()
+        drawn = [objective(self.channels[layer], layer == self.head, self.random) for _ in pixels]
+        squares, plain = (np.stack(each) for each in zip(*drawn, strict=True))
+        gradients, features = self.answers(layer, pixels, squares, plain)
+        return Batch(
+            layer,
+            pixels.astype(np.float16),
+            squares,
+            plain,
+            (gradients * self.side).astype(np.float16),
+            [each.astype(np.float16) for each in features],
         )
-        # Half precision keeps a thousand samples under a gigabyte; a unit vector needs scaling to fit it.
-        gradients = (gradients * self.side).astype(np.float16)
-        for index, pixel in enumerate(pixels):
-            sample = (
-                pixel.astype(np.float16),
-                weights[index],
-                gradients[index],
-                [layer[index].astype(np.float16) for layer in features],
-            )
-            columns: tuple[list[Any], ...] = (self._pixels, self._weights, self._gradients, self._features)
-            for column, value in zip(columns, sample, strict=True):
-                if places is None:
-                    column.append(value)
-                else:
-                    column[places[index]] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from distillation import lesson
 from distillation.factorise import Arrays
-from distillation.samples import Pool
-from dreamkit.models import pocket
+from distillation.samples import Batch, Pool
+from dreamkit.models import architecture
+from dreamkit.models.architecture import Operation
 
 Array = npt.NDArray[Any]
 
@@ -24,26 +25,53 @@ _CHECKPOINT = 120.0  # seconds
 
 
 class Network:
-    """A network's activations at pocket's layers, and the pixel gradient of an objective there.
+    """A network's activations at the layers that are taught, and pixel gradients of objectives there.
 
-    An objective is, for every crop, the weighted mean over channels of the squared activations.
+    An objective is, for every crop, the mean over a layer's channels of its weighted squared activations and
+    its weighted activations.
     """
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.outputs = keras.Model(model.input, [model.get_layer(layer).output for layer in pocket.LAYERS])
-        self.channels = tuple(int(output.shape[-1]) for output in self.outputs.outputs)
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        arrays: Arrays,
+        layers: Sequence[str],
+        preprocess: Callable[[Any], Any],
+    ) -> None:
+        self.operations = architecture.cut(operations, layers)
+        self.model = architecture.model(self.operations, arrays, "network")
+        self.preprocess = preprocess
+        outputs = [self.model.get_layer(layer).output for layer in layers]
+        self.channels = {layer: int(each.shape[-1]) for layer, each in zip(layers, outputs, strict=True)}
+        # Nothing behind an objective's layer is computed for it.
+        self.to = {
+            layer: keras.Model(self.model.input, outputs[: index + 1]) for index, layer in enumerate(layers)
+        }
 
-    def __call__(self, pixels: Any, weights: list[Any]) -> tuple[Any, list[Any]]:
-        """Pixel gradients `(n, height, width, 3)` and activations, for float32 tensors."""
+    def __call__(self, layer: str, pixels: Any, squares: Any, plain: Any) -> tuple[Any, list[Any]]:
+        """Pixel gradients `(n, height, width, 3)` and activations as far as `layer`, for float32 tensors."""
         with tf.GradientTape() as tape:
             tape.watch(pixels)
-            activations = self.outputs(pixels / 127.5 - 1.0)
-            value = 0.0
-            for activation, weight in zip(activations, weights, strict=True):
-                per_channel = tf.reduce_mean(tf.square(activation), (1, 2))
-                value += tf.reduce_sum(tf.reduce_mean(per_channel * weight, 1))
+            activations = tf.nest.flatten(self.to[layer](self.preprocess(pixels)))
+            last = activations[-1]
+            weighted = tf.reduce_mean(tf.square(last), (1, 2)) * squares + tf.reduce_mean(last, (1, 2)) * plain
+            value = tf.reduce_sum(tf.reduce_mean(weighted, 1))
         return tape.gradient(value, pixels), activations
+
+    def assign(self, arrays: Arrays) -> None:
+        """Puts whole kernels and biases in the places of those that it has."""
+        for key, array in arrays.items():
+            name, _, kind = key.partition("/")
+            layer = self.model.get_layer(name)
+            (layer.bias if kind == "bias" else layer.kernels[0]).assign(array)
+
+    def arrays(self) -> Arrays:
+        """Its arrays, as `architecture.model` takes them."""
+        return {
+            f"{layer.name}/{variable.name}": variable.numpy()
+            for layer in self.model.layers
+            for variable in layer.weights
+        }
 
 
 def unit(gradient: Any) -> Any:
@@ -51,17 +79,15 @@ def unit(gradient: Any) -> Any:
     return gradient * tf.math.rsqrt(tf.reduce_sum(tf.square(gradient), (1, 2, 3), True) + 1e-24)
 
 
-def arrays_of(model: Any) -> Arrays:
-    """A network's arrays, as `pocket.network` takes them."""
-    found: Arrays = {}
-    for layer in model.layers:
-        if not layer.weights:
-            continue
-        name, _, kind = layer.name.rpartition("_")
-        found[f"{name}/{kind}"] = layer.kernel.numpy()
-        if layer.use_bias:
-            found[f"{name}/bias"] = layer.bias.numpy()
-    return found
+def smoothed(gradient: Any) -> Any:
+    """A gradient after the three blurs of `dreamkit.engine.smoothing.gaussian`, of norm one."""
+    reach = np.arange(-4, 5, dtype=np.float64)
+    taps = [np.exp(-(reach**2) / (2 * (lesson.SMOOTH * width) ** 2)) for width in (0.5, 1.0, 2.0)]
+    kernel = sum(np.outer(each / each.sum(), each / each.sum()) for each in taps).astype(np.float32)
+    padded = tf.pad(gradient, [[0, 0], [4, 4], [4, 4], [0, 0]], "REFLECT")
+    return unit(
+        tf.nn.depthwise_conv2d(padded, np.repeat(kernel[..., None], 3, -1)[..., None], [1, 1, 1, 1], "VALID")
+    )
 
 
 def write(path: Path, arrays: dict[str, Array]) -> None:
@@ -83,116 +109,129 @@ class Trainer:
         self.rate = rate
         self.seconds = 0.0
         self.steps = self.seen = 0
-        self._step = tf.function(self._step_eagerly)
-        self.errors = tf.function(self._errors)
+        self._compiled: dict[str, tuple[Any, Any]] = {}
 
-    def step(self, batch: list[Any], done: float) -> tuple[Array, Array, Array]:
+    def step(self, batch: Batch, done: float) -> tuple[Array, Array, Array]:
         """One step, after the part `done` of the training: the student's gradients, cosines and errors."""
         warm_up = min(1.0, (self.steps + 1) / lesson.WARM_UP)
         self.optimizer.learning_rate.assign(self.rate * warm_up * max(1 - done, 0.0))
-        gradients, cosines, errors = self._step(*batch)
+        gradients, cosines, errors = self._functions(batch.layer)[0](*tensors(batch))
         self.steps += 1
-        self.seen += len(batch[0])
+        self.seen += len(batch.pixels)
         return gradients.numpy(), cosines.numpy(), errors.numpy()
 
-    def _step_eagerly(self, *batch: Any) -> Any:
-        with tf.GradientTape() as tape:
-            gradients, cosines, errors = self._errors(*batch)
-            wrong = 2 * tf.reduce_mean(1 - cosines) + lesson.FEATURES * tf.reduce_sum(errors)
-        self.optimizer.apply_gradients(zip(tape.gradient(wrong, self.variables), self.variables, strict=True))
-        return gradients, cosines, errors
+    def errors(self, batch: Batch) -> tuple[Array, Array]:
+        """Cosines, plain and smoothed `(2, n)`, and the relative squared error of each layer."""
+        _, cosines, errors = self._functions(batch.layer)[1](*tensors(batch))
+        return cosines.numpy(), errors.numpy()
 
-    def _errors(self, pixels: Any, weights: Any, gradients: Any, features: Any) -> Any:
+    def _functions(self, layer: str) -> tuple[Any, Any]:
+        if layer not in self._compiled:
+
+            def step(*batch: Any) -> Any:
+                with tf.GradientTape() as tape:
+                    gradients, cosines, errors = self._errors(layer, *batch)
+                    wrong = 2 * tf.reduce_mean(1 - cosines) + lesson.FEATURES * tf.reduce_mean(errors)
+                # What lies behind this objective's layer stays as it is.
+                pairs = zip(tape.gradient(wrong, self.variables), self.variables, strict=True)
+                zeros = [(tf.zeros_like(v) if g is None else g, v) for g, v in pairs]
+                self.optimizer.apply_gradients(zeros)
+                return gradients, cosines, errors
+
+            self._compiled[layer] = tf.function(step), tf.function(lambda *batch: self._errors(layer, *batch))
+        return self._compiled[layer]
+
+    def _errors(self, layer: str, pixels: Any, squares: Any, plain: Any, gradients: Any, features: Any) -> Any:
         """The student's unit gradients, their cosines, and the relative squared error of every layer."""
-        own, activations = self.student(pixels, weights)
+        own, activations = self.student(layer, pixels, squares, plain)
         own, theirs = unit(own), unit(gradients)
         errors = []
         for activation, feature in zip(activations, features, strict=True):
             missed = tf.reduce_sum(tf.square(activation - feature))
             errors.append(missed / tf.reduce_sum(tf.square(feature)))
-        return own, tf.reduce_sum(own * theirs, (1, 2, 3)), tf.stack(errors)
+        pairs = (own, theirs), (smoothed(own), smoothed(theirs))
+        return own, tf.stack([tf.reduce_sum(a * b, (1, 2, 3)) for a, b in pairs]), tf.stack(errors)
 
     def save(self, path: Path) -> None:
         """Writes a checkpoint: the student's arrays by name, the optimizer's in its order."""
         progress = np.array([self.seconds, self.steps, self.seen])
-        moved = {f"optimizer/{i}": value.numpy() for i, value in enumerate(self.optimizer.variables)}
-        write(path, {**arrays_of(self.student.model), **moved, "progress": progress})
+        moved = {f"optimizer:{i}": value.numpy() for i, value in enumerate(self.optimizer.variables)}
+        write(path, {**self.student.arrays(), **moved, "progress": progress})
 
     def restore(self, checkpoint: dict[str, Array]) -> None:
         """Takes up the optimizer and the progress; the student is built from the checkpoint's arrays."""
         for i, variable in enumerate(self.optimizer.variables):
-            variable.assign(checkpoint[f"optimizer/{i}"])
+            variable.assign(checkpoint[f"optimizer:{i}"])
         seconds, steps, seen = checkpoint["progress"]
         self.seconds, self.steps, self.seen = float(seconds), int(steps), int(seen)
 
 
-def held_out(trainer: Trainer, batches: list[list[Any]]) -> tuple[Array, Array]:
-    """Cosine and error at every layer, over crops of photographs never trained on."""
-    cosines: list[list[float]] = [[] for _ in pocket.LAYERS]
-    errors = []
-    for batch in batches:
-        _, cosine, error = trainer.errors(*batch)
-        for value, *weights in zip(cosine.numpy(), *batch[1], strict=True):
-            layer = next(i for i, weight in enumerate(weights) if np.any(weight))
-            cosines[layer].append(float(value))
-        errors.append(error.numpy())
-    return np.array([np.mean(of_layer or [np.nan]) for of_layer in cosines]), np.mean(errors, 0)
-
-
-def described(cosines: Array, errors: Array) -> str:
-    """One line of figures, layer by layer."""
-    return f"cosine {figures(cosines)}  error {figures(errors)}"
-
-
-def figures(values: Array) -> str:
-    """Of all layers, with three digits."""
-    return " ".join(f"{value:.3f}" for value in values)
-
-
-def teacher_answers(teacher: Network) -> Callable[[Array, list[Array]], tuple[Array, list[Array]]]:
-    """What `Pool` asks of the teacher."""
-
-    @tf.function
-    def answer(pixels: Any, weights: list[Any]) -> Any:
-        gradients, activations = teacher(pixels, weights)
-        return unit(gradients), activations
-
-    def answers(pixels: Array, weights: list[Array]) -> tuple[Array, list[Array]]:
-        gradients, activations = answer(tf.constant(pixels), [tf.constant(weight) for weight in weights])
-        return gradients.numpy(), [activation.numpy() for activation in activations]
-
-    return answers
-
-
-def tensors(drawn: tuple[Any, ...]) -> list[Any]:
-    """A batch of a pool as float32 tensors, without its places."""
+def tensors(batch: Batch) -> list[Any]:
+    """A batch as float32 tensors."""
     found: list[Any] = tf.nest.map_structure(
-        lambda array: tf.constant(array.astype(np.float32)), list(drawn[1:])
+        lambda array: tf.constant(array.astype(np.float32)),
+        [batch.pixels, batch.squares, batch.plain, batch.gradients, batch.features],
     )
     return found
 
 
+def held_out(trainer: Trainer, batches: Sequence[Batch]) -> dict[str, tuple[float, float, float]]:
+    """Cosine, that of smoothed gradients, and error at every layer, over crops never trained on."""
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for batch in batches:
+        cosines, errors = trainer.errors(batch)
+        found.setdefault(batch.layer, []).append((*map(float, cosines.mean(1)), float(errors[-1])))
+    return {
+        layer: cast("tuple[float, float, float]", tuple(np.mean(found[layer], 0)))
+        for layer in trainer.student.channels
+        if layer in found
+    }
+
+
+def described(measured: dict[str, tuple[float, float, float]]) -> str:
+    """One line of figures, layer by layer: cosine, smoothed cosine, error."""
+    return "  ".join(f"{layer} " + " ".join(f"{each:.3f}" for each in of) for layer, of in measured.items())
+
+
+def teacher_answers(teacher: Network) -> Callable[[str, Array, Array, Array], tuple[Array, list[Array]]]:
+    """What `Pool` asks of the teacher."""
+    compiled: dict[str, Any] = {}
+
+    def answers(layer: str, pixels: Array, squares: Array, plain: Array) -> tuple[Array, list[Array]]:
+        if layer not in compiled:
+
+            def answer(*given: Any) -> Any:
+                gradients, activations = teacher(layer, *given)
+                return unit(gradients), activations
+
+            compiled[layer] = tf.function(answer)
+        gradients, activations = compiled[layer](*map(tf.constant, (pixels, squares, plain)))
+        return gradients.numpy(), [each.numpy() for each in activations]
+
+    return answers
+
+
 def train(
-    trainer: Trainer, seen: Pool, tests: list[list[Any]], minutes: float, uses: int, checkpoint: Path
+    trainer: Trainer, seen: Pool, tests: Sequence[Batch], minutes: float, uses: int, checkpoint: Path
 ) -> None:
     """Trains until `minutes` are full, with a line of figures and a checkpoint now and then."""
     began, spent = time.monotonic(), trainer.seconds
     reported = saved = began
-    recent: list[Array] = []
+    recent: list[float] = []
     while trainer.seconds < minutes * 60:
-        drawn = seen.draw()
-        gradients, cosines, _ = trainer.step(tensors(drawn), trainer.seconds / (minutes * 60))
-        seen.remember(drawn[0], gradients * seen.side)
+        batch = seen.draw()
+        gradients, cosines, _ = trainer.step(batch, trainer.seconds / (minutes * 60))
+        batch.students = (gradients * seen.side).astype(np.float16)
         if trainer.steps % uses == 0:
             seen.refresh()
-        recent = [*recent[-49:], cosines]
+        recent = [*recent[-49:], float(cosines.mean())]
         now = time.monotonic()
         trainer.seconds = spent + now - began
         if now - reported > _REPORT:
             reported = now
             print(
                 f"{trainer.seconds / 60:6.1f} min  {trainer.seen:7d} crops  "
-                f"train {np.mean(recent):.3f}  {described(*held_out(trainer, tests))}",
+                f"train {np.mean(recent):.3f}  {described(held_out(trainer, tests))}",
                 flush=True,
             )
         if now - saved > _CHECKPOINT:

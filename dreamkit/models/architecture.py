@@ -1,0 +1,182 @@
+"""A convolutional network as data: its operations in order, and the Keras model that they make with weights.
+
+A convolution may be whole or factorised into up to three linear ones without a bias between them: `down`
+(1 x 1, to few channels), `core` (the kernel itself) and `up` (1 x 1, to all of its channels). Either way it is
+one layer of one name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+INPUT = "input"
+_OPERATIONS, _SCALE = "operations", ":scale"
+FACTORS = ("down", "core", "up")
+KINDS = {
+    "convolution": ("stride", "padding"),
+    "relu": (),
+    "max_pool": ("size", "stride", "padding"),
+    "average_pool": ("size", "stride", "padding"),
+    "response_normalisation": ("radius", "bias", "alpha", "beta"),
+    "concatenate": (),
+}
+"""Every kind of operation and its options. `padding` is `same` or `valid`, as TensorFlow pads."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One layer.
+
+    Attributes:
+        name: the layer's.
+        kind: a key of `KINDS`.
+        inputs: the names of the operations that it reads, or `INPUT` for the picture.
+        options: those that `KINDS` names.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_json(operations: Sequence[Operation]) -> str:
+    """The operations as JSON, one list each: name, kind, inputs, options."""
+    return json.dumps([[each.name, each.kind, each.inputs, dict(each.options)] for each in operations])
+
+
+def from_json(text: str) -> list[Operation]:
+    """What `to_json` wrote.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    try:
+        found = [
+            Operation(name, kind, tuple(inputs), options) for name, kind, inputs, options in json.loads(text)
+        ]
+        wrong = [each.name for each in found if set(each.options) != set(KINDS[each.kind])]
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"this is no architecture ({error})") from error
+    if wrong:
+        raise ValueError(f"this is no architecture (options of {wrong[0]})")
+    return found
+
+
+def cut(operations: Sequence[Operation], names: Sequence[str]) -> list[Operation]:
+    """The operations that the layers `names` need, in order."""
+    needed = set(names)
+    for each in reversed(operations):
+        if each.name in needed:
+            needed.update(each.inputs)
+    return [each for each in operations if each.name in needed]
+
+
+def joins(operations: Sequence[Operation]) -> list[str]:
+    """The layers that several branches end in, from the picture inwards."""
+    return [each.name for each in operations if each.kind == "concatenate"]
+
+
+def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], name: str) -> keras.Model:
+    """The Keras model of `operations` for pictures `(n, height, width, 3)` of any size.
+
+    Args:
+        operations: in order; the last one is the model's output.
+        arrays: for each convolution `NAME/kernel` or some of `NAME/down`, `NAME/core`, `NAME/up`, each
+            `(height, width, in, out)`, and `NAME/bias` `(out,)`.
+        name: the model's.
+
+    Raises:
+        KeyError: an array is missing.
+    """
+    import keras
+
+    from dreamkit.models import layers
+
+    made: dict[str, Any] = {INPUT: keras.Input((None, None, 3), name=INPUT)}
+    for each in operations:
+        inputs = [made[name] for name in each.inputs]
+        options = dict(each.options)
+        match each.kind:
+            case "convolution":
+                layer = layers.Convolution(factors(each.name, arrays), arrays, name=each.name, **options)
+            case "relu":
+                layer = keras.layers.ReLU(name=each.name)
+            case "max_pool":
+                layer = keras.layers.MaxPooling2D(_sized(options), options["stride"], options["padding"], name=each.name)
+            case "average_pool":
+                layer = keras.layers.AveragePooling2D(
+                    _sized(options), options["stride"], options["padding"], name=each.name
+                )
+            case "response_normalisation":
+                layer = layers.ResponseNormalisation(name=each.name, **options)
+            case "concatenate":
+                layer = keras.layers.Concatenate(name=each.name)
+            case _:
+                raise KeyError(each.kind)
+        made[each.name] = layer(inputs if each.kind == "concatenate" else inputs[0])
+    return keras.Model(made[INPUT], made[operations[-1].name], name=name)
+
+
+def _sized(options: Mapping[str, Any]) -> int:
+    return int(options["size"])
+
+
+def factors(name: str, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+    """The keys of the kernels of convolution `name`, in the order in which they are applied.
+
+    Raises:
+        KeyError: there are none.
+    """
+    keys = [f"{name}/kernel"] if f"{name}/kernel" in arrays else [f"{name}/{each}" for each in FACTORS]
+    found = [key for key in keys if key in arrays]
+    if not found:
+        raise KeyError(f"{name}/kernel")
+    return found
+
+
+def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
+    """The operations and arrays of a file that `write` wrote; arrays are float32.
+
+    Raises:
+        ValueError, KeyError, OSError: it is none.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        found = {key: file[key] for key in file.files}
+    operations = from_json(found.pop(_OPERATIONS).tobytes().decode())
+    scales = {key.removesuffix(_SCALE): found.pop(key) for key in list(found) if key.endswith(_SCALE)}
+    return operations, {
+        key: array.astype(np.float32) * scales.get(key, np.float32(1)) for key, array in found.items()
+    }
+
+
+def write(
+    path: Path, operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], coarse: Iterable[str] = ()
+) -> None:
+    """Writes an npz, whole or not at all: arrays in 16 bits, the kernels of the layers `coarse` in 8.
+
+    Eight bits are the nearest of 255 steps between plus and minus the largest number of a channel.
+    """
+    kept: dict[str, Any] = {_OPERATIONS: np.frombuffer(to_json(operations).encode(), np.uint8)}
+    layers = set(coarse)
+    for key, array in arrays.items():
+        if key.partition("/")[0] in layers and array.ndim > 1:
+            largest = np.abs(array.reshape(-1, array.shape[-1])).max(0)
+            scale = (np.where(largest > 0, largest, 1) / 127).astype(np.float32)
+            kept[key], kept[key + _SCALE] = np.rint(array / scale).astype(np.int8), scale
+        else:
+            kept[key] = array.astype(np.float16)
+    partial = path.with_name(f"{path.name}.part")
+    with open(partial, "wb") as file:
+        np.savez_compressed(file, **kept)
+    partial.replace(path)

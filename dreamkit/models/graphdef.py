@@ -1,0 +1,194 @@
+"""Frozen TensorFlow 1 graphs of convolutional networks, read as data: nothing in them is ever run.
+
+Only operations on an allow-list are read, no function library is, and every number is checked before it is
+used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dreamkit.errors import ModelError, first_line, shown
+from dreamkit.models.architecture import INPUT, Operation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST_BYTES = 1 << 28
+_MOST_NODES = 10_000
+_ALLOWED = frozenset(
+    "Const Placeholder Conv2D BiasAdd Relu MaxPool AvgPool LRN Concat Reshape MatMul Softmax Identity".split()
+)
+_PADDINGS = {b"SAME": "same", b"VALID": "valid"}
+
+
+def read(data: bytes, source: str) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
+    """The operations of a GraphDef and the arrays of its convolutions, as `architecture.model` takes them.
+
+    A convolution has the name of the addition of its bias. A matrix product over a map that an average pool
+    has made one place large is a 1 x 1 convolution of what was pooled: its mean over places is the same
+    number, and it takes pictures of any size. What is behind another reshaping, or a softmax, is left out.
+
+    Args:
+        data: the file.
+        source: what messages call it.
+
+    Raises:
+        ModelError: it is damaged, no such graph, or does what the allow-list does not have.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.framework import graph_pb2
+
+    if len(data) > _MOST_BYTES:
+        raise ModelError(f"{source} is too large for a graph: {len(data)} bytes")
+    try:
+        graph = graph_pb2.GraphDef.FromString(data)
+    except DecodeError as error:
+        raise ModelError(f"{source} is damaged or not a TensorFlow graph") from error
+    if graph.library.function or graph.library.gradient:
+        raise ModelError(f"{source} holds functions of its own; dreamkit reads graphs without")
+    if len(graph.node) > _MOST_NODES:
+        raise ModelError(f"{source} holds {len(graph.node)} operations; at most {_MOST_NODES} are read")
+    try:
+        return _Reader({node.name: node for node in graph.node}).read()
+    except (KeyError, IndexError, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{source} is damaged or of a kind dreamkit does not read ({first_line(error)})") from error
+
+
+class _Reader:
+    """Nodes in the order of the file, which a frozen graph lists from the picture inwards."""
+
+    def __init__(self, nodes: Mapping[str, Any]) -> None:
+        self._nodes = nodes
+        self._known: dict[str, str] = {}  # a node, and the operation that it is
+        self._channels: dict[str, int] = {INPUT: 3}
+        self._pending: dict[str, tuple[str, str]] = {}  # convolutions without their bias: node -> input, weights
+        self._flat: dict[str, str] = {}  # reshaped maps of one place: node -> what was pooled
+        self._pooled: dict[str, str] = {}
+        self._found: list[Operation] = []
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def read(self) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
+        for node in self._nodes.values():
+            if node.op not in _ALLOWED:
+                raise ValueError(f"operation {shown(node.op)}")
+            if node.op == "Placeholder":
+                if INPUT in self._known.values():
+                    raise ValueError("it has two inputs")
+                self._known[node.name] = INPUT
+        for node in self._nodes.values():
+            getattr(self, f"_{node.op.lower()}", self._left_out)(node)
+        if not self._found:
+            raise ValueError("it has no layers")
+        return self._found, self._arrays
+
+    def _left_out(self, node: Any) -> None:
+        """Constants, which others ask for, and what stands behind a head."""
+
+    def _input(self, node: Any, index: int = 0) -> str | None:
+        return self._known.get(_name(node.input[index]))
+
+    def _constant(self, name: str) -> NDArray[Any]:
+        import numpy as np
+        from tensorflow.python.framework import tensor_util
+
+        node = self._nodes[_name(name)]
+        while node.op == "Identity":
+            node = self._nodes[_name(node.input[0])]
+        if node.op != "Const":
+            raise ValueError(f"{shown(node.name)} is not a constant")
+        array: NDArray[Any] = tensor_util.MakeNdarray(node.attr["value"].tensor)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{shown(node.name)} holds numbers that are not finite")
+        return array
+
+    def _add(self, node: Any, kind: str, inputs: tuple[str, ...], channels: int, **options: Any) -> None:
+        self._found.append(Operation(node.name, kind, inputs, options))
+        self._known[node.name] = node.name
+        self._channels[node.name] = channels
+
+    def _same(self, node: Any, kind: str, **options: Any) -> None:
+        """An operation that has as many channels as what it reads."""
+        before = self._input(node)
+        if before is not None:
+            self._add(node, kind, (before,), self._channels[before], **options)
+
+    def _identity(self, node: Any) -> None:
+        before = self._input(node)
+        if before is not None:
+            self._known[node.name] = before
+
+    def _conv2d(self, node: Any) -> None:
+        if self._input(node) is not None:
+            self._pending[node.name] = str(self._input(node)), node.input[1]
+
+    def _biasadd(self, node: Any) -> None:
+        before = _name(node.input[0])
+        if before not in self._pending:
+            return
+        given, weights = self._pending[before]
+        multiplied = self._nodes[before]
+        kernel, bias = self._constant(weights), self._constant(node.input[1])
+        if multiplied.op == "MatMul":
+            kernel, options = kernel[None, None], {"stride": 1, "padding": "same"}
+        else:
+            options = {"stride": _stride(multiplied), "padding": _PADDINGS[multiplied.attr["padding"].s]}
+        if kernel.ndim != 4 or kernel.shape[2] != self._channels[given] or bias.shape != kernel.shape[3:]:
+            raise ValueError(f"{shown(node.name)} has weights of shape {kernel.shape}")
+        self._arrays[f"{node.name}/kernel"], self._arrays[f"{node.name}/bias"] = kernel, bias
+        self._add(node, "convolution", (given,), kernel.shape[3], **options)
+
+    def _relu(self, node: Any) -> None:
+        self._same(node, "relu")
+
+    def _maxpool(self, node: Any) -> None:
+        self._same(node, "max_pool", **_window(node))
+
+    def _avgpool(self, node: Any) -> None:
+        before = self._input(node)
+        if before is not None:
+            self._pooled[node.name] = before
+
+    def _lrn(self, node: Any) -> None:
+        numbers = {name: float(f"{node.attr[name].f:.6g}") for name in ("bias", "alpha", "beta")}
+        self._same(node, "response_normalisation", radius=int(node.attr["depth_radius"].i), **numbers)
+
+    def _concat(self, node: Any) -> None:
+        if self._constant(node.input[0]) != 3:
+            raise ValueError(f"{shown(node.name)} joins along another axis than the channels'")
+        names = [self._known.get(_name(name)) for name in node.input[1:]]
+        inputs = tuple(name for name in names if name is not None)
+        if len(inputs) == len(names):
+            self._add(node, "concatenate", inputs, sum(self._channels[name] for name in inputs))
+
+    def _reshape(self, node: Any) -> None:
+        pooled = self._pooled.get(_name(node.input[0]))
+        if pooled is not None and self._constant(node.input[1]).tolist() == [-1, self._channels[pooled]]:
+            self._flat[node.name] = pooled
+
+    def _matmul(self, node: Any) -> None:
+        before = self._flat.get(_name(node.input[0]))
+        if before is not None and not node.attr["transpose_a"].b and not node.attr["transpose_b"].b:
+            self._pending[node.name] = before, node.input[1]
+
+
+def _name(text: str) -> str:
+    """The node that an input names: `name`, `name:0` or, for one that only waits, `^name`."""
+    return text.lstrip("^").partition(":")[0]
+
+
+def _stride(node: Any) -> int:
+    if node.attr["data_format"].s not in (b"", b"NHWC") or set(node.attr["dilations"].list.i) - {1}:
+        raise ValueError(f"{shown(node.name)} has an order of axes or dilations that are not read")
+    one, down, right, last = node.attr["strides"].list.i
+    if (one, last) != (1, 1) or down != right or not 1 <= down <= 64:
+        raise ValueError(f"{shown(node.name)} has strides {one}, {down}, {right}, {last}")
+    return int(down)
+
+
+def _window(node: Any) -> dict[str, Any]:
+    one, height, width, last = node.attr["ksize"].list.i
+    if (one, last) != (1, 1) or height != width or not 1 <= height <= 64:
+        raise ValueError(f"{shown(node.name)} has windows {one}, {height}, {width}, {last}")
+    return {"size": int(height), "stride": _stride(node), "padding": _PADDINGS[node.attr["padding"].s]}
