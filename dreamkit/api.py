@@ -19,11 +19,12 @@ from dreamkit.config import DEFAULT_MODEL, DreamConfig, plain
 from dreamkit.errors import (
     ConfigError,
     DreamkitWarning,
+    ImageError,
     Interrupted,
     ModelError,
     shown,
 )
-from dreamkit.ingredients import Ingredients, PathLike, Source, gather, remembered
+from dreamkit.ingredients import Ingredients, PathLike, Source, gather, remembered, same_shape
 from dreamkit.plugins import Registry
 from dreamkit.providers import ModelProvider, Preprocess
 from dreamkit.recipes import File, Recipe, Share
@@ -198,6 +199,37 @@ def redo(
     told = parts(gathered.shares, weights)
     differences(found, told)
     return make(gathered, told, on_step)
+
+
+def blend(
+    dreamed: images.Picture, photo: images.Picture, amount: float, recipe: Mapping[str, Any] | None = None
+) -> Dream:
+    """Puts `amount` of a photograph, 0 to 1, back over its finished dream, without dreaming again.
+
+    `recipe` is the dream's; the result carries it with the blend that it has now. The photograph is brought to
+    the dream's size.
+
+    Raises:
+        ImageError: the two have different proportions.
+    """
+    amount = DreamConfig.of(blend=amount).blend
+    height, width, _ = dreamed.pixels.shape
+    if not same_shape(photo, (height, width)):
+        tall, wide, _ = photo.pixels.shape
+        raise ImageError(
+            f"the dream has {width} x {height} pixels and the photograph {wide} x {tall}, of another shape; "
+            "give the photograph that it was dreamed from"
+        )
+    under = images.resized(photo, (height, width)).pixels
+    pixels = dreamed.pixels + np.float32(amount) * (under.astype(np.float32) - dreamed.pixels)
+    blended = np.rint(pixels).astype(np.uint8)
+    if recipe is not None:
+        options = dict(recipe["options"])
+        options["blend"] = 1 - (1 - amount) * (1 - float(options.get("blend", 0.0)))
+        recipe = {**recipe, "options": options}
+    if dreamed.alpha is not None:
+        blended = np.dstack([blended, dreamed.alpha])
+    return Dream(blended, None if recipe is None else dict(recipe), dreamed.profile)
 
 
 def gather_again(

@@ -14,6 +14,8 @@ DEFAULT_MODEL = "pocket"
 CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints of a long dream
 UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
 
+_EARLIER_NAMES = {"decorrelated": "natural"}  # in pictures and recipes of earlier versions
+
 Layers = tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None
 
 
@@ -36,6 +38,16 @@ class DreamConfig:
         ConfigError: a value is of the wrong kind or outside its range; the message names the option.
     """
 
+    strength: float = _option(
+        1.0,
+        "How strong the dream is: subtle (0.5), normal (1), wild (2) or a number; it multiplies the step size.",
+        names={"subtle": 0.5, "normal": 1.0, "wild": 2.0},
+        above=0.0,
+        most=10.0,
+    )
+    blend: float = _option(
+        0.0, "How much of the photograph is put back over the finished dream.", least=0.0, most=1.0
+    )
     layers: tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None = _option(
         None,
         "Layers to dream, `mixed3,mixed5=0.5`; the number after `=` is a layer's weight. `mixed4:128+200` "
@@ -68,18 +80,29 @@ class DreamConfig:
         "giving each level of its pyramid the same strength.",
         choices=("none", "gaussian", "laplacian"),
     )
-    smooth_width: float = _option(
-        0.5, "Width in pixels that Gaussian smoothing begins with; it ends 2 wider.", least=0.0, most=64.0
+    smooth_width: float | None = _option(
+        None,
+        "Width in pixels that Gaussian smoothing begins with; it ends 2 wider. By default 0.5, and more for "
+        "layers whose activations lie more than 16 pixels apart.",
+        least=0.0,
+        most=64.0,
     )
     smooth_levels: int = _option(4, "Levels of the Laplacian pyramid.", least=1, most=12)
-    color: str = _option(
-        "free",
-        "What may change: free everything, keep only lightness, decorrelated along natural colours, of which "
-        "mean and spread are held.",
-        choices=("free", "keep", "decorrelated"),
+    color: float = _option(
+        0.4,
+        "How much of the photograph's colours is kept: free (0) changes everything, natural (0.5) follows the "
+        "colours of natural pictures and holds their mean and spread, keep (1) changes lightness alone; or a "
+        "number.",
+        names={"free": 0.0, "natural": 0.5, "keep": 1.0},
+        least=0.0,
+        most=1.0,
     )
-    tv: float = _option(
-        0.0, "Weight of total variation, which the dream then avoids: less grain.", least=0.0, most=10.0
+    tv: float | None = _option(
+        None,
+        "Weight of total variation, which the dream then avoids: less grain. By default 0, or 0.3 where all "
+        "weights are negative.",
+        least=0.0,
+        most=10.0,
     )
     l2: float = _option(
         0.0, "Weight of the distance from the photograph, which the dream then avoids.", least=0.0, most=100.0
@@ -159,7 +182,16 @@ class DreamConfig:
         "What a dream without a photograph starts from: coloured clouds, faint ones, or white noise.",
         choices=("clouds", "faint", "white"),
     )
-    seed: int = _option(0, "Seed of the jitter and of the noise.", least=0, most=2**64 - 1)
+    seed: int = _option(
+        0, "Another seed composes another dream: of the jitter, of noise, of clouds.", least=0, most=2**64 - 1
+    )
+    clouds: float = _option(
+        12.0,
+        "How strongly a seed other than 0 clouds the photograph at the smallest octave, so that other things "
+        "grow there: standard deviation in pixel values.",
+        least=0.0,
+        most=64.0,
+    )
     max_pixels: int = _option(
         200_000_000, "Refuse pictures with more pixels than this, before they are decoded.", least=1
     )
@@ -248,16 +280,35 @@ def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any
             raise ConfigError(f"{name} is {quoted(value)}; it is True or False")
         return value
     whole = kind.startswith("int")
-    found = number(value, whole=whole)
+    names = limits.get("names", {})
+    found = number(_named(value, names), whole=whole)
     if (
         found is None
         or found < limits.get("least", -math.inf)
         or found <= limits.get("above", -math.inf)
         or found > limits.get("most", math.inf)
     ):
-        kind = "whole number" if whole else "number"
-        raise ConfigError(f"{name} is {quoted(value)}; it takes a {kind}, {_range(limits)}")
+        kind = (
+            " or ".join([", ".join(names), "a number"])
+            if names
+            else "a whole number"
+            if whole
+            else "a number"
+        )
+        raise ConfigError(f"{name} is {quoted(value)}; it takes {kind}, {_range(limits)}")
     return found
+
+
+def _named(value: Any, names: Mapping[str, float]) -> Any:
+    """The number that a name stands for, or that a text writes where there are names; else the value."""
+    if not names or not isinstance(value, str):
+        return value
+    if _EARLIER_NAMES.get(value, value) in names:
+        return names[_EARLIER_NAMES.get(value, value)]
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def quoted(value: Any) -> str:

@@ -19,7 +19,7 @@ from dreamkit.recipes import File, Recipe, Share
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Source: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
-_SHAPES_DIFFER = 0.02  # of a side, by which a mask that fits a picture may be off, beside one pixel
+_SHAPES_DIFFER = 0.02  # of a side, by which a picture of another's shape may be off, beside one pixel
 
 
 @dataclass(frozen=True)
@@ -163,15 +163,21 @@ def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.
     opened = open_picture(source, replace(config, max_size=None))
     if opened is None:
         raise ConfigError("a mask is None; give a path, a Pillow image or an array")
-    height, width, _ = opened.pixels.shape
-    # Either side may be the one that was rounded.
-    off = [abs(width * size[0] / height - size[1]), abs(height * size[1] / width - size[0])]
-    if not any(each <= 1 + _SHAPES_DIFFER * side for each, side in zip(off, size[::-1], strict=True)):
+    if not same_shape(opened, size):
+        height, width, _ = opened.pixels.shape
         raise ConfigError(
             f"the mask {opened.name or 'from memory'} has {width} x {height} pixels and the picture "
             f"{size[1]} x {size[0]}; give one of the same shape"
         )
     return images.resized(opened, size)
+
+
+def same_shape(picture: images.Picture, size: tuple[int, int]) -> bool:
+    """Whether `picture` has the proportions of `size` (height, width), as nearly as rounding allows."""
+    height, width, _ = picture.pixels.shape
+    # Either side may be the one that was rounded.
+    off = [abs(width * size[0] / height - size[1]), abs(height * size[1] / width - size[0])]
+    return any(each <= 1 + _SHAPES_DIFFER * side for each, side in zip(off, size[::-1], strict=True))
 
 
 def _grey_levels(mask: NDArray[Any]) -> NDArray[Any]:

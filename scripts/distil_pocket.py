@@ -117,7 +117,9 @@ def thin_arrays(
 
     def turned(arrays: factorise.Arrays) -> float:
         teacher.assign(arrays)
-        cosines = [tf.reduce_mean(tf.reduce_sum(a * b, (1, 2, 3))) for a, b in zip(before, directions(), strict=True)]
+        cosines = [
+            tf.reduce_mean(tf.reduce_sum(a * b, (1, 2, 3))) for a, b in zip(before, directions(), strict=True)
+        ]
         teacher.assign({key: whole[key] for key in arrays})
         return (float(cosines[layers.index(default)]) + float(np.mean(cosines))) / 2
 
@@ -130,7 +132,9 @@ def thin_arrays(
             if chosen[site.name] is not None:
                 del arrays[f"{site.name}/kernel"]
                 arrays |= site.thin(chosen[site.name])
-        print(f"  {share:.2f}", " ".join(f"{name} {kept}" for name, kept in chosen.items() if kept), flush=True)
+        print(
+            f"  {share:.2f}", " ".join(f"{name} {kept}" for name, kept in chosen.items() if kept), flush=True
+        )
         made.append(arrays)
     return made
 
@@ -238,7 +242,7 @@ def main(
     batch: Annotated[int, typer.Option(min=1, help="crops in a step")] = 16,
     pool: Annotated[int, typer.Option(min=1, help="batches in memory")] = 64,
     uses: Annotated[int, typer.Option(min=1, help="steps with a batch before it is dreamed on")] = 3,
-    learning_rate: Annotated[float, typer.Option(min=0.0)] = 1e-3,
+    learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-3,
     seed: int = 0,
 ) -> None:
     """Trains the pocket network from a teacher and a folder of photographs."""

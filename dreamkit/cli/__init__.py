@@ -13,7 +13,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dreamkit.cli import atlas, batch, compare, convert, dream, film, models, recipes, terminal, web
+from dreamkit.cli import (
+    atlas,
+    batch,
+    blend,
+    compare,
+    convert,
+    dream,
+    film,
+    models,
+    recipes,
+    terminal,
+    variants,
+    web,
+)
 from dreamkit.errors import DreamkitError, Interrupted, UsageError
 from dreamkit.version import __version__
 
@@ -90,6 +103,8 @@ def _root(
 for _function in (
     dream.dream,
     dream.redo,
+    variants.variants,
+    blend.blend,
     batch.batch,
     recipes.recipes,
     film.zoom,

@@ -36,10 +36,13 @@ _AFTER = ("resume", "jobs", "record")  # the first of a command's own options, a
 _HELD = 30  # frames of a recording that show the finished dream
 _SIZE = "{1}x{0}".format(*config.default("size"))
 _SHOWN = {
+    "strength": "normal",
     "layers": "the model's own",
     "max_size": "no limit",
     "max_memory": "no limit",
     "octaves": "by size",
+    "smooth_width": "by layer",
+    "tv": "by weights",
     "first_octave": "by scheme",
     "balance": "--balance",
     "clip": "--clip",
@@ -119,6 +122,8 @@ Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow'
 def options(
     model: Models = None,
     weights: Weights = None,
+    strength: Annotated[str | None, option("strength", "--strength")] = None,
+    blend: Annotated[float | None, option("blend", "--blend")] = None,
     layers: Annotated[list[str] | None, option("layers", "-l", "--layers", "--output-layers")] = None,
     classes: Annotated[
         list[str] | None,
@@ -166,6 +171,7 @@ def options(
     ] = None,
     noise: Annotated[str | None, option("noise", "--noise")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
+    clouds: Annotated[float | None, option("clouds", "--clouds")] = None,
 ) -> dict[str, Any]:
     """The options of a dream, which every command that makes whole dreams takes, as they are given."""
     return {name: value for name, value in locals().items() if value is not None}

@@ -78,6 +78,11 @@ class Asked:
             ]
         return self._made[entry]
 
+    @property
+    def sees_less(self) -> bool:
+        """Whether all that is asked for, of every network, is to be seen less of: weights below zero alone."""
+        return all(weight <= 0 for pulls in self._made.values() for pull in pulls for weight in pull.weights)
+
     def balance(self) -> list[Balance]:
         """What the pulls have measured."""
         return [

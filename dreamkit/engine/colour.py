@@ -22,6 +22,8 @@ AXES = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 MIXING = AXES / np.linalg.norm(AXES, axis=0).max()
 """`AXES` with its longest column at length 1: colours of Lucid's decorrelated space, as Lucid mixes them."""
 
+FREE, NATURAL, KEEP = 0.0, 0.5, 1.0  # amounts of the photograph's colours that a dream keeps
+
 _NATURAL = 1.0  # standard deviations along each axis that every picture may have
 _BAND = 64  # rows that are held in another form at a time
 
@@ -36,22 +38,32 @@ class Spread:
     deviation: NDArray[np.float64]
 
 
-def grey(gradient: Pixels) -> None:
-    """Gives, in place, each colour of a pixel the mean of the three: changes of lightness alone are left.
+def direction(amount: float) -> NDArray[np.float32]:
+    """What each pixel's gradient is multiplied by so that a dream keeps `amount` of the photograph's colours,
+    `(3, 3)`.
 
-    This is the orthogonal projection, so it is still the steepest way up that keeps colours' differences.
+    At 0, free, it is the identity. At 0.5, natural, it is `M M^T` with `M` = `MIXING`, its largest eigenvalue
+    brought to one: a step of gradient ascent in Lucid's decorrelated colours `x = M z`, where the gradient is
+    `M^T g` and moves `x` by `M M^T g`. At 1, keep, it is the mean of the three colours, so that lightness alone
+    changes. From free to natural it goes by powers of the natural matrix, so that colours fade evenly, and from
+    there to keep along a straight line. Every such matrix is symmetric and has no negative eigenvalue, so the
+    step still leads upwards.
     """
-    for band in _bands(gradient):
-        band[...] = band.mean(axis=2, keepdims=True)
+    values, vectors = np.linalg.eigh(MIXING @ MIXING.T)
+    power = min(1.0, amount / NATURAL)
+    natural = (vectors * (values / values.max()) ** power) @ vectors.T
+    part = max(0.0, (amount - NATURAL) / (KEEP - NATURAL))
+    return np.asarray((1 - part) * natural + part * np.full((3, 3), 1 / 3), np.float32)
 
 
-def natural(gradient: Pixels) -> None:
-    """Replaces each pixel's `g`, in place, by `M M^T g`, with `M` = `MIXING`.
+def held(amount: float) -> float:
+    """How much of `hold` goes with `amount`: all of it around natural, nothing at free and at keep, where no
+    colour can drift."""
+    return float(min(1.0, 2 * amount / NATURAL, 2 * (KEEP - amount) / (KEEP - NATURAL)))
 
-    That is one step of gradient ascent taken in Lucid's decorrelated colours, `x = M z`: the gradient there
-    is `M^T g`, and a step along it moves `x` by `M M^T g`.
-    """
-    matrix = (MIXING @ MIXING.T).astype(np.float32)
+
+def turn(gradient: Pixels, matrix: NDArray[np.float32]) -> None:
+    """Multiplies each pixel of `gradient` `(height, width, 3)` by a symmetric `matrix`, in place."""
     for band in _bands(gradient):
         band[...] = band @ matrix
 
@@ -83,18 +95,20 @@ def spread(pixels: NDArray[np.generic]) -> Spread:
     return Spread(inverse @ mean, np.sqrt(variances))
 
 
-def hold(pixels: Pixels, original: Spread) -> None:
+def hold(pixels: Pixels, original: Spread, part: float = 1.0) -> None:
     """Keeps a dream of many steps from drifting to grey, to neon or to the dark; in place.
 
     Along each axis the mean of `pixels` is brought back to `original.mean`, and the standard deviation down
-    to the greater of `original.deviation` and 1, that of natural pictures; it is never brought up. Then the
-    picture is clipped to 0..255, after which both hold only as nearly as the clipping lets them.
+    to the greater of `original.deviation` and 1, that of natural pictures; it is never brought up. `part` of
+    that is done, 0 to 1. Then the picture is clipped to 0..255, after which both hold only as nearly as the
+    clipping lets them.
     """
     now = spread(pixels)
     limit = np.maximum(original.deviation, _NATURAL)
-    scale = limit / np.maximum(now.deviation, limit)
+    scale = 1 - part + part * limit / np.maximum(now.deviation, limit)
+    mean = (1 - part) * now.mean + part * original.mean
     matrix = ((AXES * scale) @ np.linalg.inv(AXES)).T.astype(np.float32)
-    offset = (255 * AXES @ (original.mean - scale * now.mean)).astype(np.float32)
+    offset = (255 * AXES @ (mean - scale * now.mean)).astype(np.float32)
     for band in _bands(pixels):
         np.clip(band @ matrix + offset, 0.0, 255.0, out=band)
 

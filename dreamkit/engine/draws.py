@@ -14,7 +14,7 @@ from dreamkit.engine.resize import resize
 
 _ROLL, _CLOUDS, _WARP = 0, 1, 2
 
-_CENTRE, _CLOUD_SPREAD, _FAINT_SPREAD = 128.0, 32.0, 4.0  # means and standard deviations of noise
+CENTRE, _CLOUD_SPREAD, _FAINT_SPREAD = 128.0, 32.0, 4.0  # means and standard deviations of noise
 _COARSEST = 4  # pixels on the shorter side of the coarsest layer of clouds
 
 
@@ -73,7 +73,7 @@ def clouds(seed: int, size: tuple[int, int], spread: float = _CLOUD_SPREAD) -> N
         total += np.float32(2 ** (k / 2)) * (resize(layer, size) - np.float32(127.5))
         k += 1
     found = float(total.std(dtype=np.float64)) or 1.0
-    values = (total - total.mean(dtype=np.float64)) * (spread / found) + _CENTRE
+    values = (total - total.mean(dtype=np.float64)) * (spread / found) + CENTRE
     return np.asarray(np.rint(np.clip(values, 0, 255)), np.uint8)
 
 

@@ -27,6 +27,9 @@ from dreamkit.engine.spectrum import Spectrum
 from dreamkit.engine.transforms import Warp
 from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted, NetworkMemoryError
 
+_UNSEEING_TV = 0.3  # total variation where a network is to see less: nothing but grain would come of it
+_CLOUD_CELLS = 24  # of the clouds of another seed, along the longer side
+
 Grow = Callable[[NDArray[np.uint8], Pixels, tuple[int, int]], Pixels]
 
 
@@ -187,10 +190,10 @@ def _dreamed(
     begun = start.octave if start else 0
     if start and (begun >= len(run) or start.pixels.shape[:2] != run[begun].size):
         raise ConfigError("the dream to go on with had other octaves; begin anew")
-    pixels = start.pixels if start else resize(photo, run[0].size)
+    pixels = start.pixels if start else _composed(photo, run[0].size, config)
 
     def finished() -> NDArray[np.uint8]:
-        return _finished(photo, pixels, grow, asked.masks)
+        return _finished(photo, pixels, grow, asked.masks, config.blend)
 
     try:
         before = run[max(0, begun - 1)].size
@@ -255,7 +258,9 @@ class _Climber:
         self.tile_size = tile_size
         self._config = config
         self._photo = photo
-        self._spread = colour.spread(photo) if config.color == "decorrelated" else None
+        self._colours = colour.direction(config.color) if config.color > colour.FREE else None
+        self._held = colour.held(config.color)
+        self._spread = colour.spread(photo) if self._held else None
         self._unit = np.asarray(config.unit, np.float32)
         self._first: float | None = None
         self.state: State | None = None  # after the last whole step; none while pixels change
@@ -299,7 +304,7 @@ class _Climber:
             enough = config.max_objective is not None and weighed > config.max_objective
             steps = step + 1 if enough else config.steps
             with _whole():
-                self._move(pixels, update, space, config.step_size)
+                self._move(pixels, update, space, config.strength * config.step_size)
                 self._note(pixels, octave, step, steps, pulled, space)
             self._report(pixels, octave, step, steps, pulled)
             if enough:
@@ -340,7 +345,7 @@ class _Climber:
             )
             if warp is not None:
                 gradient[:] = warp.adjoint(gradient)
-            self._shape(gradient, (step, config.steps), roll, found.share)
+            self._shape(gradient, pull, (step, config.steps), roll, found.share)
             if region is not None:
                 gradient *= np.float32(pull.strength) * region
             elif pull.strength != 1.0:  # as it is where one network dreams everywhere
@@ -371,7 +376,9 @@ class _Climber:
         turn, scale = draws.warp(config.seed, octave.number, step, math.radians(config.rotate), config.zoom)
         return Warp(octave.size, turn, scale)
 
-    def _shape(self, gradient: Pixels, step: tuple[int, int], roll: tuple[int, int], share: float) -> None:
+    def _shape(
+        self, gradient: Pixels, pull: Pull, step: tuple[int, int], roll: tuple[int, int], share: float
+    ) -> None:
         """Makes of a gradient, in place, the direction of a step: in units, smoothed, of one size.
 
         `step` is which step of how many, `share` how much of the picture was computed.
@@ -381,19 +388,19 @@ class _Climber:
         if in_units:  # else one factor for all, which is normalised away
             gradient *= self._unit
         if config.smooth == "gaussian":
-            smoothing.gaussian(gradient, smoothing.widths(*step, config.smooth_width), roll)
+            width = smoothing.first_width(pull.stride) if config.smooth_width is None else config.smooth_width
+            smoothing.gaussian(gradient, smoothing.widths(*step, width), roll)
         elif config.smooth == "laplacian":
             smoothing.laplacian(gradient, config.smooth_levels)
-        if config.color == "keep":
-            colour.grey(gradient)
-        elif config.color == "decorrelated":
-            colour.natural(gradient)
+        if self._colours is not None:
+            colour.turn(gradient, self._colours)
         ascent.normalise(gradient, config.normalise, share)
 
     def _regularise(self, update: Pixels, pixels: Pixels, original: Pixels | None) -> None:
         config = self._config
-        if config.tv:
-            regularisers.subtract_total_variation(update, pixels, config.tv, self._unit)
+        tv = (_UNSEEING_TV if self._asked.sees_less else 0.0) if config.tv is None else config.tv
+        if tv:
+            regularisers.subtract_total_variation(update, pixels, tv, self._unit)
         if original is not None:
             regularisers.subtract_distance(update, pixels, original, config.l2, self._unit)
 
@@ -402,12 +409,12 @@ class _Climber:
         if space is not None:
             space.climb(update, step_size)
             pixels[:] = space.pixels()
-        elif self._config.color == "keep":
+        elif self._config.color == colour.KEEP:
             colour.shift_within(pixels, update.mean(-1) * np.float32(step_size * self._unit.mean()))
         else:
             ascent.climb(pixels, update, np.float32(step_size) * self._unit, clip=self._config.clip)
         if self._spread is not None:
-            colour.hold(pixels, self._spread)
+            colour.hold(pixels, self._spread, self._held)
 
     def _work_of(self, octave: octaves.Octave) -> int:
         return math.prod(octave.size) * self._config.at(octave.number).steps
@@ -482,6 +489,23 @@ def _whole() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+def _composed(photo: NDArray[np.uint8], size: tuple[int, int], config: DreamConfig) -> Pixels:
+    """The photograph at the size of the smallest octave, with the clouds of a seed other than 0.
+
+    The gradient there decides what grows where, and jitter alone hardly changes it. Clouds are drawn on a grid
+    of one fineness, so that a small picture and a large one of the same seed are composed alike.
+    """
+    pixels = resize(photo, size)
+    if config.seed and config.clouds:
+        grid = octaves.scaled(size, _CLOUD_CELLS / max(size))
+        clouds = draws.clouds(config.seed, grid, config.clouds)[..., :1].astype(np.float32) - draws.CENTRE
+        pixels += resize(
+            np.repeat(clouds, 3, axis=2), size
+        )  # of lightness alone: colours stay the photograph's
+        np.clip(pixels, 0, 255, out=pixels)
+    return pixels
+
+
 def _grow_residual(photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """The next octave of google/deepdream: the photograph at `size` and the dream so far, enlarged."""
     detail = pixels.copy()
@@ -504,14 +528,17 @@ def _add_lost_detail(photo: NDArray[np.uint8], pixels: Pixels, before: tuple[int
 
 
 def _finished(
-    photo: NDArray[np.uint8], pixels: Pixels, grow: Grow, regions: Iterable[masks.Mask]
+    photo: NDArray[np.uint8], pixels: Pixels, grow: Grow, regions: Iterable[masks.Mask], blend: float
 ) -> NDArray[np.uint8]:
-    """`pixels` at the photograph's size, within its masks, rounded to uint8."""
+    """`pixels` at the photograph's size, within its masks, `blend` of the photograph over them, rounded."""
     if pixels.shape != photo.shape:
         pixels = grow(photo, pixels, (photo.shape[0], photo.shape[1]))
     if regions:
         masks.blend(photo, pixels, regions)
     picture = np.empty(photo.shape, np.uint8)
     for channel in range(3):
-        picture[..., channel] = np.rint(np.clip(pixels[..., channel], 0.0, 255.0))
+        plane = np.clip(pixels[..., channel], 0.0, 255.0)
+        if blend:
+            plane += np.float32(blend) * (photo[..., channel] - plane)
+        picture[..., channel] = np.rint(plane)
     return picture

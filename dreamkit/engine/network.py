@@ -32,6 +32,7 @@ from dreamkit.engine.steps import Ascent, Goal
 from dreamkit.errors import LayerError, ModelError, NetworkMemoryError, did_you_mean, shown
 from dreamkit.providers import ModelProvider
 
+_SIDES = 1024, 2048  # of pictures whose maps tell a layer's stride
 _FEW = 3  # layers that branches end in; with fewer, a depth is one of any layer
 
 
@@ -239,6 +240,21 @@ class Network:
         ((_, height, width, _),) = graphs.output_shapes(self._graph_def([layer]), 1, size)
         return height, width
 
+    def stride(self, layer: str) -> int:
+        """Pixels of the picture between neighbouring activations of `layer`."""
+        key = f"stride {layer}"
+        kept = self._shelf.get(key) if self._shelf else None
+        if kept:
+            return int(kept)
+        graph_def = self._graph_def([layer])
+        ((_, small, _, _),), ((_, large, _, _),) = (
+            graphs.output_shapes(graph_def, 1, (side, side)) for side in _SIDES
+        )
+        found = round((_SIDES[1] - _SIDES[0]) / (large - small)) if large > small else _SIDES[1]
+        if self._shelf:
+            self._shelf.put(key, str(found).encode())
+        return found
+
     def forget(self) -> None:
         """Lets go of what was compiled: hundreds of steps, with their weights as constants, fill a memory."""
         self._steps.clear()
@@ -297,12 +313,10 @@ class Network:
     def describe(self) -> list[Layer]:
         """Every layer that can be dreamed, with its channels, stride and depth."""
         graph_def = self._graph_def(self.layers)
-        small, large = (
-            graphs.output_shapes(graph_def, len(self.layers), (side, side)) for side in (1024, 2048)
-        )
+        small, large = (graphs.output_shapes(graph_def, len(self.layers), (side, side)) for side in _SIDES)
         depths, _ = graphs.depths_of(graph_def, len(self.layers))
         return [
-            Layer(name, int(a[3]), round(1024 / (b[1] - a[1])), depth)
+            Layer(name, int(a[3]), round((_SIDES[1] - _SIDES[0]) / (b[1] - a[1])), depth)
             for name, a, b, depth in zip(self.layers, small, large, depths, strict=True)
             if b[1] > a[1]
         ]

@@ -37,6 +37,8 @@ class Pull:
     Attributes:
         is_guided: whether the guide has a say.
         strength: what the normalised gradient is multiplied by.
+        stride: pixels between neighbouring activations, of the layer where that is most.
+        weights: of the terms, with the sign of the network's own.
         mask: the name of the mask; empty for the dream's own.
         min_size: the shortest side, in pixels, of the windows that the network takes.
     """
@@ -57,7 +59,9 @@ class Pull:
         self.strength = strength
         self.mask = mask
         self.min_size = network.min_size(term.layer for term in terms)
+        self.stride = max(network.stride(term.layer) for term in terms)
         self._weights = list(terms.values())
+        self.weights = [float(np.sign(strength)) * weight for weight in self._weights]
         self._pulls = np.asarray(self._weights, np.float32)
         self._balanced = not config.balance or len(terms) == 1  # one term's pull is normalised away
         self._measured = False

@@ -46,6 +46,12 @@ def gaussian(gradient: Pixels, sigma: float, roll: tuple[int, int] = (0, 0)) -> 
         gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
 
 
+def first_width(stride: int) -> float:
+    """The `sigma` that suits a layer with `stride` pixels between its activations: the further apart they are,
+    the finer the noise of the gradient beside the shapes that the layer sees. 0.5 as far as a stride of 16."""
+    return 0.5 if stride <= 16 else 0.5 + stride / 32
+
+
 def widths(step: int, steps: int, sigma: float) -> float:
     """The `sigma` of step `step = 0 .. steps - 1`: `(step + 1) / steps * 2 + sigma`, ever smoother."""
     return (step + 1) / steps * 2 + sigma

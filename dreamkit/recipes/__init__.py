@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from importlib.metadata import version
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")
 _MOST_BYTES = 1 << 20  # of a recipe's file
 _DEEP = re.compile(r"""(?<![\w-])(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){16}""")
 _KEYS = ("description", "model", "models", "guide", "mask", "timeline")  # beside the options
+_EARLIER: Mapping[str, Any] = {"clouds": 0.0}  # of pictures that were dreamed before there was such an option
+_FOLDERS = (".", "moods", "published")  # of the recipes that come with dreamkit, in the order they are listed
 _MODEL_KEYS = ("name", "weight", "layers")
 
 
@@ -135,13 +138,23 @@ class Recipe:
 
 
 def built_in() -> list[str]:
-    """The names of the recipes that come with dreamkit, its own first."""
-    names = [
-        path.name.removesuffix(".toml")
-        for path in resources.files(__name__).iterdir()
-        if path.name.endswith(".toml")
+    """The names of the recipes that come with dreamkit: its own, the moods, the published loops."""
+    return list(_built_in())
+
+
+def _built_in() -> dict[str, Traversable]:
+    """Their files by name."""
+    files = [
+        sorted(
+            (each for each in resources.files(__name__).joinpath(folder).iterdir()),
+            key=lambda file: file.name,
+        )
+        for folder in _FOLDERS
     ]
-    return sorted(names, key=lambda name: (name != "default", name))
+    suffix = ".toml"
+    return {
+        file.name.removesuffix(suffix): file for each in files for file in each if file.name.endswith(suffix)
+    }
 
 
 def find(text: str) -> Recipe:
@@ -151,12 +164,12 @@ def find(text: str) -> Recipe:
         RecipeError: there is none, or it cannot be read.
         ConfigError: it says what no recipe can; the message names the key and near misses.
     """
-    if text in built_in():
-        source = resources.files(__name__).joinpath(f"{text}.toml").read_text(encoding="utf-8")
-        return replace(_of_toml(source, text), built_in=True)
+    known = _built_in()
+    if text in known:
+        return replace(_of_toml(known[text].read_text(encoding="utf-8"), text), built_in=True)
     if not os.path.isfile(text):
         what = "is a folder, no recipe" if os.path.isdir(text) else "is neither a recipe nor a file"
-        raise RecipeError(f"{shown(text)} {what}; {did_you_mean(text, built_in())}")
+        raise RecipeError(f"{shown(text)} {what}; {did_you_mean(text, known)}")
     path = Path(text)
     if path.suffix.lower() == ".toml":
         return replace(_of_toml(_text(path), text), folder=path.parent)
@@ -179,7 +192,7 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
             raise ValueError("it names no network")
         return Recipe(
             name=Path(path).name,
-            options=_options(found["options"]) | _effective(found.get("effective", {})),
+            options={**_EARLIER, **_options(found["options"]), **_effective(found.get("effective", {}))},
             shares=shares,
             guide=None if found.get("guide") is None else _file(found["guide"]),
             masks={name: _file(mask) for name, mask in found.get("masks", {}).items()},

@@ -54,7 +54,9 @@ class Network:
             tape.watch(pixels)
             activations = tf.nest.flatten(self.to[layer](self.preprocess(pixels)))
             last = activations[-1]
-            weighted = tf.reduce_mean(tf.square(last), (1, 2)) * squares + tf.reduce_mean(last, (1, 2)) * plain
+            weighted = (
+                tf.reduce_mean(tf.square(last), (1, 2)) * squares + tf.reduce_mean(last, (1, 2)) * plain
+            )
             value = tf.reduce_sum(tf.reduce_mean(weighted, 1))
         return tape.gradient(value, pixels), activations
 
@@ -98,13 +100,29 @@ def write(path: Path, arrays: dict[str, Array]) -> None:
     partial.replace(path)
 
 
+class RelativeAdam(keras.optimizers.Adam):  # type: ignore[misc]  # Keras carries no types
+    """Adam whose steps are shares of what each array was at the beginning, in its root mean square.
+
+    Factors of a convolution, and the layers of a teacher that eats 0 to 255, differ a thousandfold in size.
+    """
+
+    def build(self, variables: Sequence[Any]) -> None:
+        super().build(variables)
+        self._sizes = [max(1e-4, float(np.sqrt(np.mean(np.square(each.numpy()))))) for each in variables]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        super().update_step(
+            gradient, variable, learning_rate * self._sizes[self._get_variable_index(variable)]
+        )
+
+
 class Trainer:
     """The student, what moves it, and how far it is."""
 
     def __init__(self, student: Network, rate: float) -> None:
         self.student = student
         self.variables = student.model.trainable_variables
-        self.optimizer = keras.optimizers.Adam(rate, beta_2=0.99, global_clipnorm=lesson.CLIP)
+        self.optimizer = RelativeAdam(rate, beta_2=0.99, global_clipnorm=lesson.CLIP)
         self.optimizer.build(self.variables)
         self.rate = rate
         self.seconds = 0.0
@@ -141,7 +159,9 @@ class Trainer:
             self._compiled[layer] = tf.function(step), tf.function(lambda *batch: self._errors(layer, *batch))
         return self._compiled[layer]
 
-    def _errors(self, layer: str, pixels: Any, squares: Any, plain: Any, gradients: Any, features: Any) -> Any:
+    def _errors(
+        self, layer: str, pixels: Any, squares: Any, plain: Any, gradients: Any, features: Any
+    ) -> Any:
         """The student's unit gradients, their cosines, and the relative squared error of every layer."""
         own, activations = self.student(layer, pixels, squares, plain)
         own, theirs = unit(own), unit(gradients)

@@ -1,0 +1,91 @@
+"""`dreamkit variants`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dreamkit import config
+from dreamkit.cli import terminal
+from dreamkit.cli.dream import Weights, option, weights_by_model
+from dreamkit.errors import ConfigError, Interrupted
+
+
+def variants(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The photograph to dream.")],
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="The network; `dreamkit models` lists them.")
+    ] = config.DEFAULT_MODEL,
+    weights: Weights = None,
+    layers: Annotated[list[str] | None, option("layers", "-l", "--layers")] = None,
+    strength: Annotated[str | None, option("strength", "--strength")] = None,
+    color: Annotated[str | None, option("color", "--color", "--colour")] = None,
+    steps: Annotated[int | None, option("steps", "--steps")] = None,
+    seed: Annotated[int | None, option("seed", "--seed")] = None,
+    cell: Annotated[
+        int | None,
+        typer.Option("--cell", help="Longest side of a small dream in pixels, 64 to 1024. Default: 240."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="Where to write. Default: IMAGE.variants.png here."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but the commands.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
+) -> None:
+    """Dream nine small variants of a photograph, with the command that makes each one large.
+
+    dreamkit variants photo.jpg
+    """
+    started = time.monotonic()
+    given: dict[str, Any] = {
+        "layers": tuple(layers) if layers else None,
+        "strength": strength,
+        "color": color,
+        "steps": steps,
+        "seed": seed,
+    }
+    options = config.DreamConfig.of(**{name: value for name, value in given.items() if value is not None})
+    own = weights_by_model(weights)
+    if isinstance(own, dict):
+        raise ConfigError(f"variants are of one network; give {model}'s weights alone")
+    with terminal.own_lines_only(verbose=verbose):
+        from dreamkit import api, images, ingredients
+        from dreamkit import variants as sheets
+
+        side = sheets.CELL if cell is None else cell
+        if not 64 <= side <= 1024:
+            raise ConfigError(f"cell is {side}; it takes a whole number, 64 to 1024")
+        path = output or (
+            Path(f"{Path(image).stem}.variants.png")
+            if overwrite
+            else images.free_name(f"{Path(image).stem}.variants")
+        )
+        images.check_output(path, overwrite=overwrite)
+        picture = ingredients.open_picture(image, options)
+        assert picture is not None
+        small = images.shrink(picture, side)
+        if path.exists() and picture.path and path.samefile(picture.path):
+            raise ConfigError(f"{path} is the photograph itself; write the sheet somewhere else")
+        try:
+            with terminal.Meter(quiet=quiet) as meter:
+                meter.doing(f"loading {model}")
+                network = api.load(model, own, progress=meter.download)
+                planned = sheets.plan(image, network, own, options, side)
+                dreamed = []
+                for variant in sheets.dreams(small, network, planned):
+                    dreamed.append(variant)
+                    meter.doing(f"{len(dreamed)} of {len(planned)} variants")
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; nothing was written") from None
+        images.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
+    for number, variant in enumerate(dreamed, 1):
+        typer.echo(f"{number}  {variant.name}\n   {variant.command}")
+    if not quiet:
+        typer.echo(f"wrote {path} in {time.monotonic() - started:.1f} s", err=True)
