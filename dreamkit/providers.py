@@ -51,7 +51,8 @@ class Preprocess:
 
     def __call__(self, pixels: Any) -> Any:
         ordered = pixels[..., ::-1] if self.order == "BGR" else pixels
-        return (ordered - self.mean) * self.scale
+        centred = ordered - self.mean
+        return centred if set(self.scale) == {1.0} else centred * self.scale
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,9 +79,12 @@ def frozen(function: tf.types.experimental.ConcreteFunction) -> tf.types.experim
 
 def fold(
     function: tf.types.experimental.ConcreteFunction,
+    rewrite: Callable[[Any], Any] = lambda graph_def: graph_def,
 ) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
     """The same function, to be put into another graph: its weights as constants, and constants multiplied
     into convolutions, so that a gradient taken of it is folded as well.
+
+    `rewrite` takes the GraphDef that this makes and returns another one with the same inputs and outputs.
 
     Only Grappler's constant folding and clean-up run: fused kernels have no gradient. A function that
     holds functions which TensorFlow will not inline, as Keras' grouped convolutions do, comes back as it
@@ -90,7 +93,7 @@ def fold(
     forward = frozen(function)
     if forward.graph.as_graph_def().library.function:
         return function  # type: ignore[no-any-return]
-    folded = folded_graph(forward)
+    folded = rewrite(folded_graph(forward))
     (pixels,), outputs = forward.inputs, [tensor.name for tensor in forward.outputs]
 
     def put(given: tf.Tensor) -> Sequence[tf.Tensor]:
@@ -150,6 +153,14 @@ def _between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any
     """The part of a wrapped function from the tensors named `inputs` to those named `outputs`."""
     graph = wrapped.graph
     return wrapped.prune(*([graph.as_graph_element(name) for name in names] for names in (inputs, outputs)))
+
+
+def shapes(graph_def: Any) -> dict[str, list[int | None]]:
+    """The static shapes of the first output of all nodes."""
+    with tf.Graph().as_default() as graph:
+        tf.graph_util.import_graph_def(graph_def, name="")
+    found = {each.name: each.outputs[0].shape for each in graph.get_operations() if each.outputs}
+    return {name: shape.as_list() for name, shape in found.items() if shape.rank is not None}
 
 
 def output_shapes(graph_def: Any, count: int, size: tuple[int, int]) -> list[Sequence[int]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import function_pb2
 
 from dreamkit import folders
-from dreamkit.engine import graphs, identity, sources, steps, without_collector
+from dreamkit.engine import graphs, identity, rewrites, sources, steps, without_collector
 from dreamkit.engine import program as programs
 from dreamkit.engine.program import Program
 from dreamkit.engine.shelf import Shelf
@@ -162,8 +162,10 @@ class Network:
         if kept:
             return steps.Step(function_pb2.FunctionDef.FromString(kept), precision)
         layers = list(dict.fromkeys(goal.layer for goal in goals))
+        rewrite = partial(rewrites.rewritten, keep_range=precision == "mixed")
         with without_collector():
-            function = steps.compiled(graphs.fold(self._cut(layers)), layers, goals, border, precision)
+            forward = graphs.fold(self._cut(layers), rewrite)
+            function = steps.compiled(forward, layers, goals, border, precision)
         self._compiled += 1
         definition = steps.definition(function)
         if definition is None:

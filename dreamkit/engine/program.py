@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.python.framework import tensor_util
 
-from dreamkit.engine.graphs import source
+from dreamkit.engine.graphs import shapes, source
 from dreamkit.errors import ModelError, shown
 
 _CHANNELS = 3  # the axis
@@ -84,7 +83,7 @@ class _Reader:
 
     def __init__(self, graph_def: Any, pixels: str, outputs: Sequence[str]) -> None:
         self._nodes = {node.name: node for node in graph_def.node}
-        self._shapes = _shapes(graph_def)
+        self._shapes = shapes(graph_def)
         self._users = Counter(
             self._origin(name)
             for node in graph_def.node
@@ -366,14 +365,6 @@ class _Reader:
         key = self._origin(name)
         shape = self._shapes.get(source(key)) if ":" not in key else None
         return None if not shape else shape[-1]
-
-
-def _shapes(graph_def: Any) -> dict[str, list[int | None]]:
-    """The static shapes of the first output of all nodes."""
-    with tf.Graph().as_default() as graph:
-        tf.graph_util.import_graph_def(graph_def, name="")
-    shapes = {each.name: each.outputs[0].shape for each in graph.get_operations() if each.outputs}
-    return {name: shape.as_list() for name, shape in shapes.items() if shape.rank is not None}
 
 
 def _sides(node: Any, name: str, *, whole: bool = False) -> list[int] | None:
