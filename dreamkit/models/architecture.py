@@ -121,6 +121,7 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
 
     Raises:
         KeyError: an array is missing.
+        ValueError: one has another shape than its place needs.
     """
     import keras
 
@@ -132,7 +133,9 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
         options = dict(each.options)
         match each.kind:
             case "convolution":
-                layer = layers.Convolution(factors(each.name, arrays), arrays, name=each.name, **options)
+                keys = factors(each.name, arrays)
+                _check_shapes(each.name, keys, arrays, inputs[0].shape[-1])
+                layer = layers.Convolution(keys, arrays, name=each.name, **options)
             case "relu":
                 layer = keras.layers.ReLU(name=each.name)
             case "max_pool":
@@ -151,6 +154,16 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
                 raise KeyError(each.kind)
         made[each.name] = layer(inputs if each.kind == "concatenate" else inputs[0])
     return keras.Model(made[INPUT], made[operations[-1].name], name=name)
+
+
+def _check_shapes(name: str, keys: Sequence[str], arrays: Mapping[str, NDArray[Any]], channels: int) -> None:
+    for key in keys:
+        shape = arrays[key].shape
+        if len(shape) != 4 or shape[2] != channels or 0 in shape:
+            raise ValueError(f"{key} has the shape {shape} for {channels} channels")
+        channels = shape[3]
+    if arrays.get(f"{name}/bias", arrays[keys[-1]][0, 0, 0]).shape != (channels,):
+        raise ValueError(f"{name}/bias is not of {channels} channels")
 
 
 def _sized(options: Mapping[str, Any]) -> int:
@@ -179,7 +192,7 @@ def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             found = {key: file[key] for key in file.files}
         operations = from_json(found.pop(_OPERATIONS).tobytes().decode())
     except KeyError as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1 << 28
 _MOST_NODES = 2_000
-_MOST_NUMBERS = 1 << 26  # in all constants that are read
+_MOST_NUMBERS = 1 << 25  # in all constants that are read
 _MOST_CHANNELS = 1 << 16
 _ALLOWED = {
     *("Const", "Placeholder", "Identity", "Conv2D", "BiasAdd", "MatMul", "Relu", "LRN", "MaxPool", "AvgPool"),
