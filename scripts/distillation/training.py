@@ -54,7 +54,8 @@ class Network:
             tape.watch(pixels)
             activations = tf.nest.flatten(self.to[layer](self.preprocess(pixels)))
             last = activations[-1]
-            weighted = tf.reduce_mean(tf.square(last), (1, 2)) * squares + tf.reduce_mean(last, (1, 2)) * plain
+            squared, mean = tf.reduce_mean(tf.square(last), (1, 2)), tf.reduce_mean(last, (1, 2))
+            weighted = squared * squares + mean * plain
             value = tf.reduce_sum(tf.reduce_mean(weighted, 1))
         return tape.gradient(value, pixels), activations
 
@@ -141,7 +142,9 @@ class Trainer:
             self._compiled[layer] = tf.function(step), tf.function(lambda *batch: self._errors(layer, *batch))
         return self._compiled[layer]
 
-    def _errors(self, layer: str, pixels: Any, squares: Any, plain: Any, gradients: Any, features: Any) -> Any:
+    def _errors(
+        self, layer: str, pixels: Any, squares: Any, plain: Any, gradients: Any, features: Any
+    ) -> Any:
         """The student's unit gradients, their cosines, and the relative squared error of every layer."""
         own, activations = self.student(layer, pixels, squares, plain)
         own, theirs = unit(own), unit(gradients)
@@ -180,7 +183,8 @@ def held_out(trainer: Trainer, batches: Sequence[Batch]) -> dict[str, tuple[floa
     found: dict[str, list[tuple[float, float, float]]] = {}
     for batch in batches:
         cosines, errors = trainer.errors(batch)
-        found.setdefault(batch.layer, []).append((*map(float, cosines.mean(1)), float(errors[-1])))
+        plain, smooth = cosines.mean(1)
+        found.setdefault(batch.layer, []).append((float(plain), float(smooth), float(errors[-1])))
     return {
         layer: cast("tuple[float, float, float]", tuple(np.mean(found[layer], 0)))
         for layer in trainer.student.channels
