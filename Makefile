@@ -22,6 +22,8 @@ IMAGE ?= docs/pictures/chelsea.jpg
 OPTIONS ?=
 # A weights file of Inception v3, to dream with it where there is no network, and to compare with.
 WEIGHTS ?=
+# Google's archive of inception5h, to compare pocket with it where there is no network.
+ARCHIVE ?=
 # Two tests beside each other: most of them wait for one core.
 BESIDE = --numprocesses 2 --dist worksteal
 # For `make bench`: a Python that PyTorch has a build for, where $(PYTHON) is none.
@@ -43,7 +45,7 @@ help:
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
 	@echo "make test-web  the page's own tests, and the page in Chromium"
 	@echo "make bench-web a step in the browser beside stock TensorFlow.js"
-	@echo "make bench     compare with the published loops and PyTorch, and pocket with Inception v3 (WEIGHTS=inception_v3.h5)"
+	@echo "make bench     compare with the published loops and PyTorch, and pocket with inception5h (WEIGHTS=inception_v3.h5 ARCHIVE=inception5h.zip)"
 
 dream: $(VENV)/.dreamkit
 	$(BIN)/dreamkit dream $(IMAGE) $(if $(WEIGHTS),--model inception_v3 --weights $(WEIGHTS)) $(OPTIONS)
@@ -75,7 +77,7 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/bench.py $(if $(FOUND),--weights $(FOUND)) $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
-	$(BIN)/python scripts/measure_pocket.py docs/pictures/chelsea.jpg docs/pictures/rocket.jpg docs/pictures/coffee.jpg $(if $(FOUND),--teacher-weights $(FOUND))
+	$(BIN)/python scripts/measure_pocket.py docs/pictures/chelsea.jpg docs/pictures/rocket.jpg docs/pictures/coffee.jpg $(if $(ARCHIVE),--teacher-weights $(ARCHIVE))
 
 bench-web: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python tests/benchmarks/browser.py

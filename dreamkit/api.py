@@ -269,9 +269,9 @@ def cast(
 ) -> tuple[tuple[Share, ...], dict[str, Any]]:
     """Who dreams a recipe: the networks given, else the recipe's, else the one that dreamkit carries.
 
-    A recipe's layers are those of its own networks. Where others dream, which is also so where a built-in
-    recipe's network is not at hand, they dream their own default layers, and a warning says so. Returns the
-    shares, and `options` with what else that changes.
+    A recipe's layers are those of its own networks, and of networks with the same layers. Where others dream,
+    which is also so where a built-in recipe's network is not at hand, they dream their own default layers,
+    and a warning says so. Returns the shares, and `options` with what else that changes.
     """
     options = dict(options)
     if recipe is None or not recipe.shares:
@@ -282,12 +282,24 @@ def cast(
     registry = Registry()
     if not given and all(_at_hand(name, weights, registry) for name in published):
         return recipe.shares, options
-    if [_name(share.model) for share in given] == published:
+    chosen = tuple(given) or (Share(DEFAULT_MODEL),)
+    names = " and ".join(_name(share.model) for share in chosen)
+    whose = shown(" and ".join(published))
+    absent = "" if given else f", which is not at hand (--model {published[0]} asks for it)"
+    if len(chosen) == len(published) and all(
+        name in (_name(share.model), _layers_of(share.model, registry))
+        for share, name in zip(chosen, published, strict=True)
+    ):
+        if not given:
+            warnings.warn(
+                f"{recipe.name} was made with {whose}{absent}; {names} dreams its layers",
+                DreamkitWarning,
+                stacklevel=2,
+            )
         return tuple(
             replace(own, model=share.model, weight=share.weight, layers=share.layers or own.layers)
-            for share, own in zip(given, recipe.shares, strict=True)
+            for share, own in zip(chosen, recipe.shares, strict=True)
         ), options
-    chosen = tuple(given) or (Share(DEFAULT_MODEL),)
     if "schedule" not in options:
         options["schedule"] = tuple(
             {name: value for name, value in octave.items() if name != "layers"}
@@ -297,9 +309,6 @@ def cast(
     if own_layers:
         options["layers"] = None
     if own_layers or not given:
-        names = " and ".join(_name(share.model) for share in chosen)
-        whose = shown(" and ".join(published))
-        absent = "" if given else f", which is not at hand (--model {published[0]} asks for it)"
         how = " with its own default layers" if own_layers else ""
         warnings.warn(
             f"{recipe.name} was made with {whose}{absent}; {names} dreams it{how}",
@@ -322,6 +331,17 @@ def _name(model: Any) -> str:
     """What a model is called, in messages."""
     provider = getattr(model, "provider", model)
     return str(getattr(provider, "name", provider))
+
+
+def _layers_of(model: Any, registry: Registry) -> str:
+    """The model whose layers a model has as well, empty where there is none."""
+    provider = getattr(model, "provider", model)
+    if isinstance(provider, str):
+        try:
+            provider = registry.provider(provider)
+        except ModelError:  # whoever loads it says so
+            return ""
+    return str(getattr(provider, "layers_of", ""))
 
 
 def differences(recipe: Recipe, told: Sequence[Part]) -> None:

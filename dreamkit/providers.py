@@ -119,6 +119,7 @@ class ModelProvider:
         head: the layer of class scores, where the network has one: `--class` dreams a channel of it. It is
             the layer before a softmax, whose gradient would vanish.
         labels: what the classes are called, in the order of the head's channels; empty where nobody knows.
+        layers_of: the model whose layers these are, channel for channel: its recipes suit this one as well.
         setup: the command that makes the model ready, where something is still to be done; it is what a
             user is told who asks for the model, and `load` is not called.
 
@@ -136,6 +137,7 @@ class ModelProvider:
     licence: str = ""
     head: str = ""
     labels: Sequence[str] = ()
+    layers_of: str = ""
     setup: str = ""
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Trains the pocket network: a teacher's convolutions in thin steps, taught to dream like the teacher.
 
-    python scripts/distil_pocket.py --teacher-weights inception_v3.h5 --photographs FOLDER --minutes 60
+    python scripts/distil_pocket.py --teacher-weights inception5h.zip --photographs FOLDER --minutes 60
 
 The thin steps begin as the best low-rank factors of the teacher's own convolutions. Then they learn two
 things on crops of photographs, plain and dreamed upon: the teacher's activations, and the direction in
@@ -10,17 +10,11 @@ Czarnecki et al. 2017, arXiv 1706.04859).
 Stopped and started again with the same --out, it goes on from its checkpoint. It runs on whatever
 TensorFlow finds, a processor or a GPU. --minutes is the whole time of training, which the step size
 follows to zero: the same seed draws the same crops, but how many of them fit is the machine's.
-
---trained trains nothing: it makes the model card of what `distil_on_gpu.py` trained.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +29,6 @@ import tensorflow as tf
 import typer
 
 import dreamkit
-
 from distillation import factorise, samples, training
 from distillation import teacher as teachers
 from distillation.training import Network, Trainer
@@ -117,9 +110,8 @@ def thin_arrays(
 
     def turned(arrays: factorise.Arrays) -> float:
         teacher.assign(arrays)
-        cosines = [
-            tf.reduce_mean(tf.reduce_sum(a * b, (1, 2, 3))) for a, b in zip(before, directions(), strict=True)
-        ]
+        pairs = zip(before, directions(), strict=True)
+        cosines = [tf.reduce_mean(tf.reduce_sum(a * b, (1, 2, 3))) for a, b in pairs]
         teacher.assign({key: whole[key] for key in arrays})
         return (float(cosines[layers.index(default)]) + float(np.mean(cosines))) / 2
 
@@ -132,74 +124,10 @@ def thin_arrays(
             if chosen[site.name] is not None:
                 del arrays[f"{site.name}/kernel"]
                 arrays |= site.thin(chosen[site.name])
-        print(
-            f"  {share:.2f}", " ".join(f"{name} {kept}" for name, kept in chosen.items() if kept), flush=True
-        )
+        thinned = " ".join(f"{name} {kept}" for name, kept in chosen.items() if kept)
+        print(f"  {share:.2f} {thinned}", flush=True)
         made.append(arrays)
     return made
-
-
-def provider_of(name: str, arrays: factorise.Arrays) -> dreamkit.ModelProvider:
-    """A provider like pocket's with other arrays."""
-    (carried,) = pocket.dreamkit_model_providers()
-    return dataclasses.replace(carried, name=name, load=lambda _: pocket.network(arrays))
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def machine() -> str:
-    """What the training ran on."""
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    return ", ".join(gpus) or f"{os.cpu_count()} processor cores ({platform.machine()})"
-
-
-def card(trained: dict[str, Any], teacher: Any, student: Any, pictures: dict[str, Array]) -> str:
-    """The model card: what `trained` tells, then what is measured here."""
-    newline = "\n"  # an f-string of Python 3.11 takes no backslash
-    shown = newline.join(f"| {what} | {value} |" for what, value in trained.items())
-    costs = []
-    for layer in pocket.LAYERS:
-        own, theirs = (measure_pocket.arithmetic(net.model, layer, 512) / 1e9 for net in (student, teacher))
-        costs.append(f"| {layer} | {own:.2f} | {theirs:.2f} | {own / theirs:.3f} |")
-    networks = {
-        name: dreamkit.load(provider_of(name, training.arrays_of(net.model)))
-        for name, net in (("pocket", student), ("teacher", teacher))
-    }
-    seconds = measure_pocket.step_seconds(networks)
-    shares = measure_pocket.table(measure_pocket.share(networks["pocket"], networks["teacher"], pictures))
-    return f"""# The pocket network
-
-Inception v3's plan to `mixed4` with its convolutions in thin steps, made by `scripts/distil_pocket.py`.
-For dreaming; it classifies nothing.
-
-| | |
-|---|---|
-{shown}
-
-## Arithmetic
-
-Of the convolutions, for one pass over 512 x 512 pixels, in GFLOP.
-
-| to | pocket | teacher | ratio |
-|---|---|---|---|
-{newline.join(costs)}
-
-A gradient of 512 x 512 pixels at `mixed4` took {seconds["pocket"]:.3f} s, and the teacher's
-{seconds["teacher"]:.3f} s, {seconds["teacher"] / seconds["pocket"]:.1f} times as long.
-
-## How much of the teacher's dream it dreams
-
-On photographs held out from training and on pictures from elsewhere, with dreamkit's default options:
-the rise of the teacher's objective through pocket's dream over its rise through the teacher's own; the same
-for noise as strong as pocket's change; and the cosine between both networks' pixel gradients there.
-
-{shares}
-"""
 
 
 def begun(
@@ -250,7 +178,7 @@ def main(
     layers.ResponseNormalisation.banded = True
     pictures, unseen = (samples.photographs(photographs, held_out) for held_out in (False, True))
     provider = Registry().provider(teacher)
-    operations, whole, source = teachers.read(provider, teacher_weights)
+    operations, whole, _ = teachers.read(provider, teacher_weights)
     default = next(iter(provider.layers))
     wanted = {default, *(taught or architecture.joins(operations)), provider.head}
     names = [each.name for each in operations if each.name in wanted]

@@ -47,14 +47,26 @@ def graph(folder):
                 constant(f"{layer.name}_w", kernel.transpose(2, 3, 1, 0))
                 constant(f"{layer.name}_b", bias)
                 name = f"{layer.name}_pre_relu"
-                node(f"{name}/conv", "Conv2D", *inputs, f"{layer.name}_w", strides=[1, stride, stride, 1], padding=b"SAME")
+                node(
+                    f"{name}/conv",
+                    "Conv2D",
+                    *inputs,
+                    f"{layer.name}_w",
+                    strides=[1, stride, stride, 1],
+                    padding=b"SAME",
+                )
                 made = node(name, "BiasAdd", f"{name}/conv", f"{layer.name}_b")
             case "ReLU":
                 made = node(layer.tops[0], "Relu", *inputs)
             case "Pooling" if layer.params["pool"] == "MAX":
                 stride = ([*layer.params["stride"], 1])[0]
                 made = node(
-                    layer.name, "MaxPool", *inputs, ksize=[1, 3, 3, 1], strides=[1, stride, stride, 1], padding=b"SAME"
+                    layer.name,
+                    "MaxPool",
+                    *inputs,
+                    ksize=[1, 3, 3, 1],
+                    strides=[1, stride, stride, 1],
+                    padding=b"SAME",
                 )
             case "Pooling":
                 made = node(
@@ -64,8 +76,13 @@ def graph(folder):
                 options = layer.params
                 alpha = options["alpha"] / options["local_size"]
                 made = node(
-                    layer.name, "LRN", *inputs,
-                    depth_radius=options["local_size"] // 2, bias=options["k"], alpha=alpha, beta=options["beta"],
+                    layer.name,
+                    "LRN",
+                    *inputs,
+                    depth_radius=options["local_size"] // 2,
+                    bias=options["k"],
+                    alpha=alpha,
+                    beta=options["beta"],
                 )
             case "Concat":
                 constant(f"{layer.name}/concat_dim", np.int32(3))

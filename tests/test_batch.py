@@ -515,7 +515,7 @@ def test_cells_of_an_atlas_go_through_an_engine(tmp_path):
     arguments = (
         "atlas",
         "-l",
-        "mixed2,mixed3",
+        "mixed3a,mixed3b",
         "--channels",
         "0-9",
         "--cell",

@@ -22,8 +22,8 @@ from PIL import Image
 from dreamkit import api, batch, images, recipes, store
 from dreamkit.checkpoint import Checkpoint, CheckpointError
 from dreamkit.config import DreamConfig
-from dreamkit.errors import DreamkitError, DreamkitWarning
-from dreamkit.models import converted
+from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
+from dreamkit.models import architecture, converted, graphdef, inception5h
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
 
@@ -132,7 +132,7 @@ def dreamed(tmp_path_factory):
     path = tmp_path_factory.mktemp("dream") / "dream.png"
     photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     mask = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
-    api.render(photo, "pocket", layers="mixed0", octaves=1, steps=1, guide=photo, mask=mask).save(path)
+    api.render(photo, "pocket", layers="conv2d1", octaves=1, steps=1, guide=photo, mask=mask).save(path)
     return json.dumps(images.read_recipe(path)).encode()
 
 
@@ -154,10 +154,10 @@ def test_recipes_in_pictures(dreamed, tmp_path):
 
 
 TOML = [
-    b'description = "one"\nmodel = "pocket"\nlayers = ["mixed3=0.5", "mixed4:3"]\nsteps = 3\n'
+    b'description = "one"\nmodel = "pocket"\nlayers = ["mixed3a=0.5", "mixed4c:3"]\nsteps = 3\n'
     b"unit = [1, 2, 3.5]\n",
-    b'layers = [{layer = "mixed4", channels = [3], weight = -1, mask = "sky.png"}]\nguide = "cat.png"\n'
-    b'mask = "mask.png"\n[[schedule]]\nsteps = 2\n[[schedule]]\nlayers = "mixed3"\n',
+    b'layers = [{layer = "mixed4c", channels = [3], weight = -1, mask = "sky.png"}]\nguide = "cat.png"\n'
+    b'mask = "mask.png"\n[[schedule]]\nsteps = 2\n[[schedule]]\nlayers = "mixed3b"\n',
     b'[[models]]\nname = "pocket"\nweight = 0.5\n[[models]]\nname = "vgg16"\nlayers = ["high"]\n'
     b"[[timeline]]\nat = 0.5\nstep_size = 0.02\n",
 ]
@@ -220,6 +220,37 @@ def test_prototxt_and_caffemodel(tmp_path):
         caffemodel(WEIGHTS, form=form, v1=v1) for form in ("packed", "unpacked", "legacy") for v1 in (0, 1)
     ]
     fuzz("caffemodel", models, lambda data: read(CONV.encode(), data))
+
+
+def test_graphs_of_tensorflow(tmp_path):
+    from test_inception5h import RIGHT, archive
+
+    path = tmp_path / "it.zip"
+
+    def read(data):
+        path.write_bytes(data)
+        operations, arrays = graphdef.read(inception5h.graph(path), "it.zip")
+        assert all(np.isfinite(array).all() for array in arrays.values())
+        assert architecture.from_json(architecture.to_json(operations)) == operations
+
+    fuzz("graphs", [RIGHT], read)
+    fuzz("archives of graphs", [archive(RIGHT)], read)
+
+
+def test_networks_as_data(tmp_path):
+    from test_architecture import OPERATIONS, arrays
+
+    path = tmp_path / "it.npz"
+    architecture.write(path, OPERATIONS, arrays(), coarse=["last"])
+
+    def read(data):
+        path.write_bytes(data)
+        try:
+            architecture.read(path)
+        except (ValueError, OSError) as error:  # which `--weights` quotes in its line
+            raise DreamkitError(first_line(error)) from error
+
+    fuzz("networks as data", [path.read_bytes()], read)
 
 
 def test_work_files(tmp_path):

@@ -35,7 +35,7 @@ def of(load, preprocess=Preprocess(), digest="", **changes):  # noqa: B008
 
 
 def provider_of(module):
-    (provider,) = module.dreamkit_model_providers()
+    provider, *_ = module.dreamkit_model_providers()
     return provider
 
 

@@ -264,7 +264,7 @@ def test_a_distribution_that_lost_its_metadata_harms_nobody(tmp_path, monkeypatc
         ("inception_v4", "did you mean inception_v3"),
         ("inception", "did you mean .*inception_v3"),
         ("fake_goood", "did you mean fake_good"),
-        ("qqq", "choose from pocket, inception_v3, fake_good"),
+        ("qqq", "choose from pocket, pocket1, inception5h, inception_v3, fake_good"),
         ("", "choose from"),
     ],
 )

@@ -23,6 +23,7 @@ import dreamkit
 from dreamkit import api, images, ingredients, recipes
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, DreamkitWarning, ImageError, RecipeError
+from dreamkit.plugins import Registry
 from dreamkit.recipes import File, Recipe, Share, built_in, find, metadata, of_picture
 
 HASH = "0123456789abcdef" * 4
@@ -1024,23 +1025,45 @@ def test_a_recipe_of_a_wrong_kind_is_one_line(tmp_path):
 
 
 def test_who_dreams_a_built_in_recipe():
-    lucid = find("lucid")
+    example = find("keras-example")
     with pytest.warns(DreamkitWarning) as heard:
-        shares, changes = api.cast(lucid, (), {})
+        shares, changes = api.cast(example, (), {})
     assert str(heard[0].message) == (
-        "lucid was made with inception5h, which is not at hand (--model inception5h asks for it); "
+        "keras-example was made with inception_v3, which is not at hand (--model inception_v3 asks for it); "
         "pocket dreams it with its own default layers"
     )
     assert shares == (Share("pocket"),)
     assert changes == {"layers": None, "schedule": ()}
-    assert lucid.config(**changes).layers is None
-    assert lucid.config(**changes).steps == 512
+    assert example.config(**changes).layers is None
+    assert example.config(**changes).steps == 20
     # layers of one's own are dreamed, and who dreams them is said
     with pytest.warns(DreamkitWarning, match="pocket dreams it$"):
-        shares, changes = api.cast(lucid, (), {"layers": ("mixed4",)})
-    assert lucid.config(**changes).layers == ("mixed4",)
+        shares, changes = api.cast(example, (), {"layers": ("mixed4c",)})
+    assert example.config(**changes).layers == ("mixed4c",)
     # the recipe's own network, asked for by name, is a matter of whoever loads it
-    assert api.cast(lucid, (Share("inception5h", 2.0),), {})[0] == (Share("inception5h", 2.0),)
+    assert api.cast(example, (Share("inception_v3", 2.0),), {})[0] == (Share("inception_v3", 2.0),)
+
+
+def test_a_network_with_the_layers_of_the_recipes_own_dreams_them():
+    lucid = find("lucid")
+    with pytest.warns(
+        DreamkitWarning, match="made with inception5h, which is not .*; pocket dreams its layers$"
+    ):
+        shares, changes = api.cast(lucid, (), {})
+    assert (shares, changes) == ((Share("pocket"),), {})
+    assert lucid.config(**changes).layers == ("mixed4a:476",)
+    for one in (Share("inception5h", 2.0), Share("pocket", 2.0, ("mixed3a",)), Share(pocket_provider())):
+        assert api.cast(lucid, (one,), {}) == ((one,), {})
+    with pytest.warns(DreamkitWarning, match="pocket and tiny dreams it with its own default layers"):
+        assert api.cast(lucid, (Share("pocket"), Share("tiny")), {})[1]["layers"] is None
+    with pytest.warns(DreamkitWarning, match="nowhere dreams it with its own default layers"):
+        api.cast(lucid, (Share("nowhere"),), {})
+    with pytest.warns(DreamkitWarning, match="pocket1 dreams it with its own default layers"):
+        api.cast(lucid, (Share("pocket1"),), {})
+
+
+def pocket_provider():
+    return Registry().provider("pocket")
 
 
 def test_another_network_dreams_no_layers_of_the_recipes_schedule(toml):
@@ -1051,8 +1074,8 @@ def test_another_network_dreams_no_layers_of_the_recipes_schedule(toml):
     own = ({"steps": 7},)
     with pytest.warns(DreamkitWarning):
         assert api.cast(recipe, [Share("pocket")], {"schedule": own})[1]["schedule"] == own
-    assert api.cast(recipe, [Share("pocket")], {"layers": ("mixed4",)})[1] == {
-        "layers": ("mixed4",),
+    assert api.cast(recipe, [Share("pocket")], {"layers": ("mixed4c",)})[1] == {
+        "layers": ("mixed4c",),
         "schedule": ({"steps": 2}, {}),
     }
 

@@ -12,6 +12,7 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image, PngImagePlugin
 
 import dreamkit
@@ -599,3 +600,42 @@ def test_a_network_of_weight_zero_is_in_the_recipe_and_redone(run, picture, seco
     assert [model["dreamed"] for model in images.read_recipe(tmp_path / "a.png")["models"]][1] == {}
     assert run("redo", "a.png", picture, "-o", "b.png", "-q") == (0, "", "")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+# The first edition of pocket
+
+FIRST_EDITION = ROOT / "tests" / "data" / "first_edition"
+
+
+def test_the_first_edition_of_pocket_is_known_by_its_weights():
+    from dreamkit import recipes
+    from dreamkit.models import pocket
+
+    ((_, now),) = recipes._RENAMED.items()
+    assert now == ("pocket1", sha256(pocket.FIRST_EDITION))
+
+
+def test_a_dream_of_the_first_edition_of_pocket_is_dreamed_again(run, tmp_path):
+    """A picture that pocket made when it was Inception v3's student: the same pixels, but for the machine's
+    rounding."""
+    code, _, err = run("redo", FIRST_EDITION / "dream.png", FIRST_EDITION / "photo.png", "-o", "again.png")
+    assert code == 0, err
+    assert (
+        "warning: dream.png was dreamed by the first edition of pocket, which is called pocket1 now\n" in err
+    )
+    assert "the weights of" not in err
+    assert "was dreamed by pocket" not in err
+    now, before = (
+        np.asarray(Image.open(path), int) for path in (tmp_path / "again.png", FIRST_EDITION / "dream.png")
+    )
+    assert now.shape == before.shape
+    assert np.abs(now - before).mean() < 0.5
+    assert read_recipe(tmp_path / "again.png")["models"][0]["name"] == "pocket1"
+
+
+def test_a_dream_of_todays_pocket_is_pockets(run, tmp_path):
+    from dreamkit import recipes
+
+    Image.new("RGB", (64, 48), (90, 120, 10)).save(tmp_path / "p.png")
+    assert run("dream", "p.png", *QUICK, "-m", "pocket", "-o", "d.png", "-q") == (0, "", "")
+    assert recipes.of_picture(tmp_path / "d.png").shares[0].model == "pocket"

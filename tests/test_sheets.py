@@ -47,7 +47,7 @@ def test_cells_lie_whole_and_aligned(columns):
 
 
 def test_captions_are_under_their_pictures():
-    with_caption, without = (sheets.sheet([plain(30, 90, (9, 9, 9), text)], 1) for text in ("mixed4", ""))
+    with_caption, without = (sheets.sheet([plain(30, 90, (9, 9, 9), text)], 1) for text in ("mixed4c", ""))
     top, left, height, width = box(with_caption, (9, 9, 9))
     changed = np.nonzero((with_caption != without).any(-1))
     assert len(changed[0])
@@ -66,7 +66,7 @@ def test_a_title_is_above_everything():
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "mixed4", "block17_10_conv_ac/Conv2D" * 3, "é" * 500, "two\nlines\x1b[31m"]
+    "text", ["x", "mixed4c", "block17_10_conv_ac/Conv2D" * 3, "é" * 500, "two\nlines\x1b[31m"]
 )
 @pytest.mark.parametrize("width", [40, 160])
 def test_a_long_caption_loses_its_middle(text, width):

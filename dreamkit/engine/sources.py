@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from dreamkit import folders
-from dreamkit.errors import LayerError, ModelError, WeightsError, first_line
+from dreamkit.errors import DreamkitError, LayerError, ModelError, WeightsError, first_line
 from dreamkit.providers import ModelProvider, SavedModel
 
 
@@ -66,6 +66,8 @@ def load(provider: ModelProvider, weights: Path | None) -> Any:
         loading = thread.submit(provider.load, weights)
     try:
         source = loading.result()
+    except DreamkitError:  # it says already what is wrong with the file
+        raise
     except Exception as error:
         if weights is None:
             raise

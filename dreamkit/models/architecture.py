@@ -1,19 +1,19 @@
 """A convolutional network as data: its operations in order, and the Keras model that they make with weights.
 
 A convolution may be whole or factorised into up to three linear ones without a bias between them: `down`
-(1 x 1, to few channels), `core` (the kernel itself) and `up` (1 x 1, to all of its channels). Either way it is
-one layer of one name.
+(1 x 1, to few channels), `core` (the kernel itself) and `up` (1 x 1, to all of its channels). Either way it
+is one layer of one name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 if TYPE_CHECKING:
     import keras
@@ -63,14 +63,37 @@ def from_json(text: str) -> list[Operation]:
     """
     try:
         found = [
-            Operation(name, kind, tuple(inputs), options) for name, kind, inputs, options in json.loads(text)
+            Operation(name, kind, tuple(inputs), dict(options))
+            for name, kind, inputs, options in json.loads(text)
         ]
-        wrong = [each.name for each in found if set(each.options) != set(KINDS[each.kind])]
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"this is no architecture ({error})") from error
-    if wrong:
-        raise ValueError(f"this is no architecture (options of {wrong[0]})")
+        known = {INPUT}
+        for each in found:
+            if not _sound(each, known):
+                raise ValueError(f"operation {each.name!r:.60}")
+            known.add(each.name)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"it is not an architecture ({error})") from error
+    if not found:
+        raise ValueError("it is not an architecture (it has no operations)")
     return found
+
+
+def _sound(operation: Operation, known: Container[str]) -> bool:
+    """Whether an operation reads what is `known` alone, and has the options of its kind."""
+    inputs, options = operation.inputs, operation.options
+    numbers = [value for key, value in options.items() if key != "padding"]
+    return (
+        isinstance(operation.name, str)
+        and operation.name not in known
+        and set(options) == set(KINDS.get(operation.kind, (None,)))
+        and (len(inputs) == 1 or (operation.kind == "concatenate" and len(inputs) > 1))
+        and all(isinstance(name, str) and name in known for name in inputs)
+        and options.get("padding", "same") in ("same", "valid")
+        and all(isinstance(each, int | float) and 0 <= each < 1e6 for each in numbers)
+        and all(
+            isinstance(options.get(key, 1), int) and options.get(key, 1) > 0 for key in ("size", "stride")
+        )
+    )
 
 
 def cut(operations: Sequence[Operation], names: Sequence[str]) -> list[Operation]:
@@ -98,6 +121,7 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
 
     Raises:
         KeyError: an array is missing.
+        ValueError: one has another shape than its place needs.
     """
     import keras
 
@@ -109,11 +133,15 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
         options = dict(each.options)
         match each.kind:
             case "convolution":
-                layer = layers.Convolution(factors(each.name, arrays), arrays, name=each.name, **options)
+                keys = factors(each.name, arrays)
+                _check_shapes(each.name, keys, arrays, inputs[0].shape[-1])
+                layer = layers.Convolution(keys, arrays, name=each.name, **options)
             case "relu":
                 layer = keras.layers.ReLU(name=each.name)
             case "max_pool":
-                layer = keras.layers.MaxPooling2D(_sized(options), options["stride"], options["padding"], name=each.name)
+                layer = keras.layers.MaxPooling2D(
+                    _sized(options), options["stride"], options["padding"], name=each.name
+                )
             case "average_pool":
                 layer = keras.layers.AveragePooling2D(
                     _sized(options), options["stride"], options["padding"], name=each.name
@@ -126,6 +154,16 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
                 raise KeyError(each.kind)
         made[each.name] = layer(inputs if each.kind == "concatenate" else inputs[0])
     return keras.Model(made[INPUT], made[operations[-1].name], name=name)
+
+
+def _check_shapes(name: str, keys: Sequence[str], arrays: Mapping[str, NDArray[Any]], channels: int) -> None:
+    for key in keys:
+        shape = arrays[key].shape
+        if len(shape) != 4 or shape[2] != channels or 0 in shape:
+            raise ValueError(f"{key} has the shape {shape} for {channels} channels")
+        channels = shape[3]
+    if arrays.get(f"{name}/bias", arrays[keys[-1]][0, 0, 0]).shape != (channels,):
+        raise ValueError(f"{name}/bias is not of {channels} channels")
 
 
 def _sized(options: Mapping[str, Any]) -> int:
@@ -149,11 +187,18 @@ def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
     """The operations and arrays of a file that `write` wrote; arrays are float32.
 
     Raises:
-        ValueError, KeyError, OSError: it is none.
+        ValueError, OSError: it is none.
     """
-    with np.load(path, allow_pickle=False) as file:
-        found = {key: file[key] for key in file.files}
-    operations = from_json(found.pop(_OPERATIONS).tobytes().decode())
+    import numpy as np
+
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            found = {key: file[key] for key in file.files}
+        operations = from_json(found.pop(_OPERATIONS).tobytes().decode())
+    except KeyError as error:
+        raise ValueError("it has no architecture") from error
+    except (AttributeError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ValueError(f"it is not an npz file, or is damaged ({error})") from error
     scales = {key.removesuffix(_SCALE): found.pop(key) for key in list(found) if key.endswith(_SCALE)}
     return operations, {
         key: array.astype(np.float32) * scales.get(key, np.float32(1)) for key, array in found.items()
@@ -161,12 +206,17 @@ def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
 
 
 def write(
-    path: Path, operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], coarse: Iterable[str] = ()
+    path: Path,
+    operations: Sequence[Operation],
+    arrays: Mapping[str, NDArray[Any]],
+    coarse: Iterable[str] = (),
 ) -> None:
     """Writes an npz, whole or not at all: arrays in 16 bits, the kernels of the layers `coarse` in 8.
 
     Eight bits are the nearest of 255 steps between plus and minus the largest number of a channel.
     """
+    import numpy as np
+
     kept: dict[str, Any] = {_OPERATIONS: np.frombuffer(to_json(operations).encode(), np.uint8)}
     layers = set(coarse)
     for key, array in arrays.items():

@@ -6,7 +6,8 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dreamkit.errors import ModelError, first_line, shown
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_BYTES = 1 << 28
-_MOST_NODES = 10_000
-_ALLOWED = frozenset(
-    "Const Placeholder Conv2D BiasAdd Relu MaxPool AvgPool LRN Concat Reshape MatMul Softmax Identity".split()
-)
+_MOST_NODES = 2_000
+_MOST_NUMBERS = 1 << 25  # in all constants that are read
+_MOST_CHANNELS = 1 << 16
+_ALLOWED = {
+    *("Const", "Placeholder", "Identity", "Conv2D", "BiasAdd", "MatMul", "Relu", "LRN", "MaxPool", "AvgPool"),
+    *("Concat", "Reshape", "Softmax"),
+}
 _PADDINGS = {b"SAME": "same", b"VALID": "valid"}
 
 
@@ -51,19 +55,28 @@ def read(data: bytes, source: str) -> tuple[list[Operation], dict[str, NDArray[A
     if len(graph.node) > _MOST_NODES:
         raise ModelError(f"{source} holds {len(graph.node)} operations; at most {_MOST_NODES} are read")
     try:
-        return _Reader({node.name: node for node in graph.node}).read()
-    except (KeyError, IndexError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{source} is damaged or of a kind dreamkit does not read ({first_line(error)})") from error
+        return _Reader(graph.node).read()
+    except (IndexError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{source} is damaged or of a kind dreamkit does not read ({first_line(error)[:120]})"
+        ) from error
 
 
 class _Reader:
     """Nodes in the order of the file, which a frozen graph lists from the picture inwards."""
 
-    def __init__(self, nodes: Mapping[str, Any]) -> None:
-        self._nodes = nodes
+    def __init__(self, nodes: Iterable[Any]) -> None:
+        self._nodes: dict[str, Any] = {}
+        for node in nodes:
+            if node.name in self._nodes:
+                raise ValueError(f"two operations have the name {shown(node.name)}")
+            self._nodes[node.name] = node
+        self._numbers = 0
         self._known: dict[str, str] = {}  # a node, and the operation that it is
         self._channels: dict[str, int] = {INPUT: 3}
-        self._pending: dict[str, tuple[str, str]] = {}  # convolutions without their bias: node -> input, weights
+        self._pending: dict[
+            str, tuple[str, str]
+        ] = {}  # convolutions without their bias: node -> input, weights
         self._flat: dict[str, str] = {}  # reshaped maps of one place: node -> what was pooled
         self._pooled: dict[str, str] = {}
         self._found: list[Operation] = []
@@ -89,21 +102,32 @@ class _Reader:
     def _input(self, node: Any, index: int = 0) -> str | None:
         return self._known.get(_name(node.input[index]))
 
-    def _constant(self, name: str) -> NDArray[Any]:
+    def _constant(self, name: str, kind: str = "f") -> NDArray[Any]:
+        """The numbers of a constant, of NumPy's `kind`: floats `f` or integers `i`."""
         import numpy as np
         from tensorflow.python.framework import tensor_util
 
-        node = self._nodes[_name(name)]
-        while node.op == "Identity":
-            node = self._nodes[_name(node.input[0])]
-        if node.op != "Const":
-            raise ValueError(f"{shown(node.name)} is not a constant")
-        array: NDArray[Any] = tensor_util.MakeNdarray(node.attr["value"].tensor)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{shown(node.name)} holds numbers that are not finite")
+        node = self._nodes.get(_name(name))
+        for _ in self._nodes:  # identities in a circle end here
+            if node is None or node.op != "Identity":
+                break
+            node = self._nodes.get(_name(node.input[0]))
+        if node is None or node.op != "Const":
+            raise ValueError(f"{shown(name)} is not a constant")
+        tensor = node.attr["value"].tensor
+        sides = [side.size for side in tensor.tensor_shape.dim]
+        # A tensor may give one number for all of a shape that fills the memory.
+        self._numbers += math.prod(sides)
+        if min(sides, default=1) < 1 or self._numbers > _MOST_NUMBERS:
+            raise ValueError(f"{shown(node.name)} has the shape {shown(str(sides))}")
+        array: NDArray[Any] = tensor_util.MakeNdarray(tensor)
+        if array.dtype.kind != kind or not np.isfinite(array).all():
+            raise ValueError(f"{shown(node.name)} holds something other than finite numbers")
         return array
 
     def _add(self, node: Any, kind: str, inputs: tuple[str, ...], channels: int, **options: Any) -> None:
+        if node.name == INPUT or channels > _MOST_CHANNELS:
+            raise ValueError(f"operation {shown(node.name)} with {channels} channels")
         self._found.append(Operation(node.name, kind, inputs, options))
         self._known[node.name] = node.name
         self._channels[node.name] = channels
@@ -133,7 +157,7 @@ class _Reader:
         if multiplied.op == "MatMul":
             kernel, options = kernel[None, None], {"stride": 1, "padding": "same"}
         else:
-            options = {"stride": _stride(multiplied), "padding": _PADDINGS[multiplied.attr["padding"].s]}
+            options = {"stride": _stride(multiplied), "padding": _padding(multiplied)}
         if kernel.ndim != 4 or kernel.shape[2] != self._channels[given] or bias.shape != kernel.shape[3:]:
             raise ValueError(f"{shown(node.name)} has weights of shape {kernel.shape}")
         self._arrays[f"{node.name}/kernel"], self._arrays[f"{node.name}/bias"] = kernel, bias
@@ -152,10 +176,15 @@ class _Reader:
 
     def _lrn(self, node: Any) -> None:
         numbers = {name: float(f"{node.attr[name].f:.6g}") for name in ("bias", "alpha", "beta")}
-        self._same(node, "response_normalisation", radius=int(node.attr["depth_radius"].i), **numbers)
+        radius = int(node.attr["depth_radius"].i)
+        # Below these a sum of squares may be divided by nothing.
+        sound = all(0 <= number < 1e6 for number in numbers.values()) and numbers["bias"] > 0
+        if not sound or not 0 <= radius <= _MOST_CHANNELS:
+            raise ValueError(f"{shown(node.name)} normalises with {radius}, {numbers}")
+        self._same(node, "response_normalisation", radius=radius, **numbers)
 
     def _concat(self, node: Any) -> None:
-        if self._constant(node.input[0]) != 3:
+        if self._constant(node.input[0], "i").tolist() != 3:
             raise ValueError(f"{shown(node.name)} joins along another axis than the channels'")
         names = [self._known.get(_name(name)) for name in node.input[1:]]
         inputs = tuple(name for name in names if name is not None)
@@ -164,7 +193,7 @@ class _Reader:
 
     def _reshape(self, node: Any) -> None:
         pooled = self._pooled.get(_name(node.input[0]))
-        if pooled is not None and self._constant(node.input[1]).tolist() == [-1, self._channels[pooled]]:
+        if pooled is not None and self._constant(node.input[1], "i").tolist() == [-1, self._channels[pooled]]:
             self._flat[node.name] = pooled
 
     def _matmul(self, node: Any) -> None:
@@ -176,6 +205,13 @@ class _Reader:
 def _name(text: str) -> str:
     """The node that an input names: `name`, `name:0` or, for one that only waits, `^name`."""
     return text.lstrip("^").partition(":")[0]
+
+
+def _padding(node: Any) -> str:
+    padding = node.attr["padding"].s
+    if padding not in _PADDINGS:
+        raise ValueError(f"{shown(node.name)} has the padding {padding!r:.40}")
+    return _PADDINGS[padding]
 
 
 def _stride(node: Any) -> int:
@@ -191,4 +227,4 @@ def _window(node: Any) -> dict[str, Any]:
     one, height, width, last = node.attr["ksize"].list.i
     if (one, last) != (1, 1) or height != width or not 1 <= height <= 64:
         raise ValueError(f"{shown(node.name)} has windows {one}, {height}, {width}, {last}")
-    return {"size": int(height), "stride": _stride(node), "padding": _PADDINGS[node.attr["padding"].s]}
+    return {"size": int(height), "stride": _stride(node), "padding": _padding(node)}

@@ -31,7 +31,7 @@ class Convolution(keras.layers.Layer):  # type: ignore[misc]  # Keras carries no
         values = np.asarray(array, np.float32)
         return self.add_weight(
             shape=values.shape,
-            initializer=lambda shape, dtype: tf.constant(values, dtype),
+            initializer=lambda _, dtype: tf.constant(values, dtype),
             name=key.partition("/")[2],
         )
 

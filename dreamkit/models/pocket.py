@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING
 
 from dreamkit.hookspecs import hookimpl
 from dreamkit.models import architecture, inception5h
-from dreamkit.providers import ModelProvider
+from dreamkit.providers import ModelProvider, Preprocess
 
 if TYPE_CHECKING:
     import keras
 
 WEIGHTS = Path(__file__).with_name("pocket.npz")
+FIRST_EDITION = Path(__file__).with_name("pocket1.npz")  # Inception v3's plan to `mixed4` in thin steps
 
 
 def load(weights: Path | None) -> keras.Model:
     return architecture.model(*architecture.read(weights or WEIGHTS), name="pocket")
+
+
+def load_first_edition(weights: Path | None) -> keras.Model:
+    return architecture.model(*architecture.read(weights or FIRST_EDITION), name="pocket1")
 
 
 @hookimpl
@@ -37,4 +42,15 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         description="inception5h in thin steps, carried along: no download, and fast",
         head=inception5h.HEAD,
         labels=inception5h.labels(),
+        layers_of="inception5h",
+    )
+    yield ModelProvider(
+        name="pocket1",
+        load=load_first_edition,
+        preprocess=Preprocess(mean=(127.5, 127.5, 127.5), scale=(1 / 127.5, 1 / 127.5, 1 / 127.5)),
+        layers={"mixed4": 1.0},
+        weights=FIRST_EDITION,
+        min_size=43,
+        licence="Apache-2.0",
+        description="the first edition of pocket, for pictures made with it",
     )

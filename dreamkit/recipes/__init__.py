@@ -11,6 +11,7 @@ import binascii
 import os
 import platform
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -22,7 +23,7 @@ from typing import Any
 from dreamkit import images
 from dreamkit.config import DreamConfig, number, option_names, quoted
 from dreamkit.config import plain as plain_value
-from dreamkit.errors import ConfigError, RecipeError, did_you_mean, first_line, shown
+from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, first_line, shown
 from dreamkit.version import __version__
 
 _VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")
@@ -32,6 +33,13 @@ _KEYS = ("description", "model", "models", "guide", "mask", "timeline")  # besid
 _EARLIER: Mapping[str, Any] = {"clouds": 0.0}  # of pictures that were dreamed before there was such an option
 _FOLDERS = (".", "moods", "published")  # of the recipes that come with dreamkit, in the order they are listed
 _MODEL_KEYS = ("name", "weight", "layers")
+_RENAMED = {
+    ("pocket", "1948ca40543fc78de2587c6e6c7c7616cd7af4d57a84425164a5a054c999f8f1"): (
+        "pocket1",
+        "7417de541aeaae86606b81fda119c217672eb0ad6f7b3021459bff43825ce032",
+    ),
+}
+"""Networks that have another name now: name and SHA-256 in a picture's recipe, and those of today."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +195,10 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
     if found is None:
         raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
     try:
-        shares = tuple(replace(_share(model), sha256=_string(model["sha256"])) for model in found["models"])
+        shares = tuple(
+            _under_todays_name(replace(_share(model), sha256=_string(model["sha256"])), Path(path).name)
+            for model in found["models"]
+        )
         if not shares:
             raise ValueError("it names no network")
         return Recipe(
@@ -346,6 +357,18 @@ def _share(model: Mapping[str, Any]) -> Share:
     if not isinstance(name, str) or not name:
         raise ConfigError('models has a table without a name; give each a name, such as name = "pocket"')
     return Share(name, model.get("weight", 1.0), model.get("layers"))
+
+
+def _under_todays_name(share: Share, picture: str) -> Share:
+    """The share of a picture's recipe, its network called as it is called now."""
+    name, sha256 = _RENAMED.get((share.model, share.sha256), (share.model, share.sha256))
+    if name != share.model:
+        warnings.warn(
+            f"{picture} was dreamed by the first edition of {share.model}, which is called {name} now",
+            DreamkitWarning,
+            stacklevel=4,
+        )
+    return replace(share, model=name, sha256=sha256)
 
 
 def _options(given: Mapping[str, Any]) -> dict[str, Any]:

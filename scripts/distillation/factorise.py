@@ -84,8 +84,8 @@ class Site:
         return self.up is None
 
     def cost(self, ranks: Ranks) -> float:
-        """What it costs with these ranks, in multiplications: those that it does, in whole blocks of channels,
-        and for every number that it reads or writes what takes as long."""
+        """What it costs with these ranks, in multiplications: those that it does, in whole blocks of
+        channels, and for every number that it reads or writes what takes as long."""
         before, after = self.moments.positions
         height, width, channels, filters = self.kernel.shape
         first, second = ranks or (0, 0)
@@ -138,7 +138,8 @@ class Site:
         kernel = self.kernel
         down, core, up = (arrays.get(f"{self.name}/{part}") for part in ("down", "core", "up"))
         if down is not None or up is not None:
-            steps = [part[0, 0] if part.shape[:2] == (1, 1) else part for part in (down, core, up) if part is not None]
+            parts = [part for part in (down, core, up) if part is not None]
+            steps = [part[0, 0] if part.shape[:2] == (1, 1) else part for part in parts]
             kernel = steps[0]
             for step in steps[1:]:
                 kernel = kernel @ step

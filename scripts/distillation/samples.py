@@ -132,7 +132,8 @@ class Pool:
         old = self.batches[self._oldest]
         gradients = old.gradients.astype(np.float32)
         own = gradients if old.students is None else old.students.astype(np.float32)
-        pixels = [self._next(*each) for each in zip(old.pixels.astype(np.float32), gradients, own, strict=True)]
+        each_pair = zip(old.pixels.astype(np.float32), gradients, own, strict=True)
+        pixels = [self._next(*each) for each in each_pair]
         self.batches[self._oldest] = self._answered(np.stack(pixels))
         self._oldest = (self._oldest + 1) % len(self.batches)
 

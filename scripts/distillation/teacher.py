@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def operations_of(model: Any) -> tuple[list[Operation], Arrays]:
         if kind == "convolution":
             weights = layer.get_weights()
             arrays[f"{layer.name}/kernel"] = weights[0]
-            arrays[f"{layer.name}/bias"] = weights[1] if len(weights) > 1 else np.zeros(weights[0].shape[-1], "f")
+            none = np.zeros(weights[0].shape[-1], np.float32)
+            arrays[f"{layer.name}/bias"] = weights[1] if len(weights) > 1 else none
         found.append(Operation(layer.name, kind, inputs, options))
     return found, arrays
 
@@ -96,7 +98,9 @@ def _kind(layer: Any) -> tuple[str, dict[str, Any]]:
             return "response_normalisation", dict(layer.options)
         case keras.layers.Concatenate():
             return "concatenate", {}
-    raise ValueError(f"layer {layer.name} is a {type(layer).__name__}; convolutions, pools and joins are read")
+    raise ValueError(
+        f"layer {layer.name} is a {type(layer).__name__}; convolutions, pools and joins are read"
+    )
 
 
 def _one(layer: Any, sides: Sequence[int]) -> int:
@@ -106,7 +110,7 @@ def _one(layer: Any, sides: Sequence[int]) -> int:
 
 
 def lighter(operations: Sequence[Operation]) -> list[Operation]:
-    """The student's operations: response normalisation after the pool that it feeds, on a quarter of the map."""
+    """The student's operations: response normalisation after the pool it feeds, on a quarter of the map."""
     found = list(operations)
     for pool in operations:
         before = next((each for each in operations if (each.name,) == pool.inputs), None)
@@ -116,10 +120,10 @@ def lighter(operations: Sequence[Operation]) -> list[Operation]:
             continue
         renamed = {pool.name: before.name}
         found = [
-            Operation(each.name, each.kind, tuple(renamed.get(name, name) for name in each.inputs), each.options)
-            for each in found
+            replace(each, inputs=tuple(renamed.get(name, name) for name in each.inputs)) for each in found
         ]
-        first, second = (next(i for i, each in enumerate(found) if each.name == one.name) for one in (before, pool))
+        names = [each.name for each in found]
+        first, second = names.index(before.name), names.index(pool.name)
         found[first] = Operation(pool.name, pool.kind, before.inputs, pool.options)
         found[second] = Operation(before.name, before.kind, (pool.name,), before.options)
     return found

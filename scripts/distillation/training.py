@@ -54,9 +54,8 @@ class Network:
             tape.watch(pixels)
             activations = tf.nest.flatten(self.to[layer](self.preprocess(pixels)))
             last = activations[-1]
-            weighted = (
-                tf.reduce_mean(tf.square(last), (1, 2)) * squares + tf.reduce_mean(last, (1, 2)) * plain
-            )
+            squared, mean = tf.reduce_mean(tf.square(last), (1, 2)), tf.reduce_mean(last, (1, 2))
+            weighted = squared * squares + mean * plain
             value = tf.reduce_sum(tf.reduce_mean(weighted, 1))
         return tape.gradient(value, pixels), activations
 
@@ -200,7 +199,8 @@ def held_out(trainer: Trainer, batches: Sequence[Batch]) -> dict[str, tuple[floa
     found: dict[str, list[tuple[float, float, float]]] = {}
     for batch in batches:
         cosines, errors = trainer.errors(batch)
-        found.setdefault(batch.layer, []).append((*map(float, cosines.mean(1)), float(errors[-1])))
+        plain, smooth = cosines.mean(1)
+        found.setdefault(batch.layer, []).append((float(plain), float(smooth), float(errors[-1])))
     return {
         layer: cast("tuple[float, float, float]", tuple(np.mean(found[layer], 0)))
         for layer in trainer.student.channels
