@@ -85,9 +85,15 @@ def fit(
     """A photograph, or none, with what is `beside` it.
 
     Raises:
-        ImageError: it cannot be read, or a mask has another shape.
+        ImageError: it cannot be read, is too large once it is enlarged, or a mask has another shape.
     """
     picture = open_picture(image, config)
+    if picture is not None:
+        picture = images.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
+    elif config.upscale > 1:
+        raise ConfigError(
+            f"upscale is {config.upscale:g} and there is no photograph to enlarge; use --size for noise"
+        )
     height, width = config.size if picture is None else picture.pixels.shape[:2]
     if picture is None and height * width > config.max_pixels:
         raise ConfigError(
@@ -230,4 +236,4 @@ def open_picture(image: Source, config: DreamConfig) -> images.Picture | None:
         picture = images.from_memory(image)
     else:
         raise ConfigError(f"image is a {type(image).__name__}; give a path, a Pillow image, an array or None")
-    return images.shrink(picture, config.max_size)
+    return images.shrink(picture, config.max_size, config.wrapped)
