@@ -476,7 +476,11 @@ def _for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str,
     from dreamkit.engine import draws
 
     config, picture, guide = gathered.config, gathered.picture, gathered.guide
-    photo = draws.noise(config.seed, config.size, config.noise) if picture is None else picture.pixels
+    photo = (
+        draws.noise(config.seed, config.size, config.noise, config.wrapped)
+        if picture is None
+        else picture.pixels
+    )
     regions = {name: images.strengths(mask) for name, mask in gathered.masks.items()}
     return photo, {"guide": None if guide is None else guide.pixels, "regions": regions}
 

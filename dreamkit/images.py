@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ SUFFIXES = frozenset(_FORMATS)  # of pictures that are written
 PARTIAL = ".dreamkit-"  # how the name of a file begins while it is written
 MOST_DPI = 65_535  # that a JPEG can hold
 _reading = threading.RLock()
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk
 _EXIF_LIMIT = 60_000  # bytes; a JPEG's EXIF block ends at 64 KiB
 _TEXT_LIMIT = 48 << 20  # bytes; Pillow reads 64 MiB of a PNG's texts in all
@@ -217,18 +218,25 @@ def _at_size(
 ) -> Picture:
     def scaled(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = values.shape[:2]
-        top = left = 0
-        if wrapped[0]:
-            top = _reach(height, size[0])
-            values = values.take(np.arange(-top, height + top), 0, mode="wrap")
-        if wrapped[1]:
-            left = _reach(width, size[1])
-            values = values.take(np.arange(-left, width + left), 1, mode="wrap")
-        box = (left, top, left + width, top + height)  # the filter reads what lies around it, too
+        top, left = (
+            _reach(before, after) if wraps else 0
+            for before, after, wraps in zip((height, width), size, wrapped, strict=True)
+        )
+        values = around(values, (top, left))
+        box = (left, top, left + width, top + height)  # the filter also reads what lies around it
         return np.asarray(Image.fromarray(values).resize(size[::-1], resampling, box))
 
     alpha = None if picture.alpha is None else scaled(picture.alpha)
     return replace(picture, pixels=scaled(picture.pixels), alpha=alpha)
+
+
+def around(pixels: NDArray[_Scalar], reach: tuple[int, int]) -> NDArray[_Scalar]:
+    """`pixels` with so many more rows and columns on each side, taken from the opposite one."""
+    for axis, more in enumerate(reach):
+        if more:
+            length = pixels.shape[axis]
+            pixels = pixels.take(np.arange(-more, length + more), axis, mode="wrap")
+    return pixels
 
 
 def _reach(before: int, after: int) -> int:

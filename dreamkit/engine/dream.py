@@ -13,12 +13,13 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import DreamConfig
+from dreamkit.config import DreamConfig, Wrapped
 from dreamkit.engine import ascent, colour, draws, masks, octaves, plan, regularisers, smoothing
 from dreamkit.engine.asked import Asked, Balance, Part
 from dreamkit.engine.pull import Pull
@@ -183,14 +184,14 @@ def _dreamed(
     tile_size = start.tile_size if start else plan.tile_size(asked, config, run, held)
     climb = _Climber(asked, config, photo, run, on_step, tile_size)
     scheme = config.octave_scheme
-    grow = _grow_whole if scheme != "residual" else _grow_residual
+    grow = partial(_grow_whole if scheme != "residual" else _grow_residual, config.wrapped)
     begun = start.octave if start else 0
     if start and (begun >= len(run) or start.pixels.shape[:2] != run[begun].size):
         raise ConfigError("the dream to go on with had other octaves; begin anew")
-    pixels = start.pixels if start else resize(photo, run[0].size)
+    pixels = start.pixels if start else resize(photo, run[0].size, wrapped=config.wrapped)
 
     def finished() -> NDArray[np.uint8]:
-        return _finished(photo, pixels, grow, asked.masks)
+        return _finished(photo, pixels, grow, asked.masks, config.wrapped)
 
     try:
         before = run[max(0, begun - 1)].size
@@ -200,7 +201,7 @@ def _dreamed(
             climb(pixels, octave, start if number == begun else None)
             if scheme == "lost-detail":
                 climb.state = None
-                _add_lost_detail(photo, pixels, before)
+                _add_lost_detail(config.wrapped, photo, pixels, before)
             before = octave.size
     except KeyboardInterrupt:
         raise Interrupted("interrupted", finished(), climb.state) from None
@@ -233,7 +234,7 @@ def _prepared(
 ) -> tuple[Asked, list[octaves.Octave], int]:
     """What is asked for, the octaves that run, and the bytes of what the photograph and its masks hold."""
     size = photo.shape[0], photo.shape[1]
-    strengths = {name: masks.soften(mask) for name, mask in (regions or {}).items()}
+    strengths = {name: masks.soften(mask, config.wrapped) for name, mask in (regions or {}).items()}
     asked = Asked(parts, config, guide, strengths, size)
     run = plan.octaves_of(size, asked.min_size, parts, config)
     return asked, run, photo.nbytes + sum(mask.nbytes for mask in strengths.values())
@@ -269,9 +270,10 @@ class _Climber:
         config = self._config.at(octave.number)
         pulls = self._asked.pulls(octave.number)
         regions = [
-            None if mask is None else masks.at(mask, octave.size) for mask in map(self._asked.mask, pulls)
+            None if mask is None else masks.at(mask, octave.size, config.wrapped)
+            for mask in map(self._asked.mask, pulls)
         ]
-        original = resize(self._photo, octave.size) if config.l2 else None
+        original = resize(self._photo, octave.size, wrapped=config.wrapped) if config.l2 else None
         space = None
         if config.space == "fourier":
             kept = start.space if start else {}
@@ -381,9 +383,10 @@ class _Climber:
         if in_units:  # else one factor for all, which is normalised away
             gradient *= self._unit
         if config.smooth == "gaussian":
-            smoothing.gaussian(gradient, smoothing.widths(*step, config.smooth_width), roll)
+            width = smoothing.widths(*step, config.smooth_width)
+            smoothing.gaussian(gradient, width, roll, wrapped=config.wrapped)
         elif config.smooth == "laplacian":
-            smoothing.laplacian(gradient, config.smooth_levels)
+            smoothing.laplacian(gradient, config.smooth_levels, wrapped=config.wrapped)
         if config.color == "keep":
             colour.grey(gradient)
         elif config.color == "decorrelated":
@@ -393,7 +396,9 @@ class _Climber:
     def _regularise(self, update: Pixels, pixels: Pixels, original: Pixels | None) -> None:
         config = self._config
         if config.tv:
-            regularisers.subtract_total_variation(update, pixels, config.tv, self._unit)
+            regularisers.subtract_total_variation(
+                update, pixels, config.tv, self._unit, wrapped=config.wrapped
+            )
         if original is not None:
             regularisers.subtract_distance(update, pixels, original, config.l2, self._unit)
 
@@ -482,35 +487,43 @@ def _whole() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def _grow_residual(photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def _grow_residual(
+    wrapped: Wrapped, photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]
+) -> Pixels:
     """The next octave of google/deepdream: the photograph at `size` and the dream so far, enlarged."""
     detail = pixels.copy()
-    add_resized(detail, photo, -1)
-    grown = resize(detail, size)
-    add_resized(grown, photo)
+    add_resized(detail, photo, -1, wrapped=wrapped)
+    grown = resize(detail, size, wrapped=wrapped)
+    add_resized(grown, photo, wrapped=wrapped)
     return grown
 
 
-def _grow_whole(photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def _grow_whole(wrapped: Wrapped, photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """The next octave of the TensorFlow tutorial: the whole picture, enlarged."""
     del photo
-    return resize(pixels, size)
+    return resize(pixels, size, wrapped=wrapped)
 
 
-def _add_lost_detail(photo: NDArray[np.uint8], pixels: Pixels, before: tuple[int, int]) -> None:
+def _add_lost_detail(
+    wrapped: Wrapped, photo: NDArray[np.uint8], pixels: Pixels, before: tuple[int, int]
+) -> None:
     """Adds, in place, what the photograph has more at this size than at size `before` (Keras' example)."""
-    add_resized(pixels, photo)
-    add_resized(pixels, resize(photo, before), -1)
+    add_resized(pixels, photo, wrapped=wrapped)
+    add_resized(pixels, resize(photo, before, wrapped=wrapped), -1, wrapped=wrapped)
 
 
 def _finished(
-    photo: NDArray[np.uint8], pixels: Pixels, grow: Grow, regions: Iterable[masks.Mask]
+    photo: NDArray[np.uint8],
+    pixels: Pixels,
+    grow: Grow,
+    regions: Iterable[masks.Mask],
+    wrapped: Wrapped,
 ) -> NDArray[np.uint8]:
     """`pixels` at the photograph's size, within its masks, rounded to uint8."""
     if pixels.shape != photo.shape:
         pixels = grow(photo, pixels, (photo.shape[0], photo.shape[1]))
     if regions:
-        masks.blend(photo, pixels, regions)
+        masks.blend(photo, pixels, regions, wrapped)
     picture = np.empty(photo.shape, np.uint8)
     for channel in range(3):
         picture[..., channel] = np.rint(np.clip(pixels[..., channel], 0.0, 255.0))
