@@ -52,19 +52,30 @@ class Dream:
         pixels: uint8 `(height, width, 3)`, or `(height, width, 4)` where the photograph had alpha.
         recipe: plain data, as it is written into a picture's metadata; None for one that was broken off.
         profile: the photograph's RGB colour profile, or None for sRGB.
+        dpi: the photograph's dots per inch across and down, or None; only what the file says.
     """
 
     pixels: NDArray[np.uint8]
     recipe: dict[str, Any] | None
     profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
-    def save(self, path: PathLike, *, overwrite: bool = False) -> None:
+    def save(self, path: PathLike, *, dpi: float | None = None, overwrite: bool = False) -> None:
         """Writes the dream with its recipe as PNG, JPEG, WebP or TIFF by the ending of `path`.
+
+        `dpi` is what the file says of its dots per inch; None for the photograph's. A WebP holds none.
 
         Raises:
             ImageError: the file exists, or cannot be written.
         """
-        images.write(path, self.pixels, recipe=self.recipe, profile=self.profile, overwrite=overwrite)
+        images.write(
+            path,
+            self.pixels,
+            recipe=self.recipe,
+            profile=self.profile,
+            dpi=self.dpi if dpi is None else (dpi, dpi),
+            overwrite=overwrite,
+        )
 
 
 def dream(
@@ -464,7 +475,9 @@ def make(
         octaves=outcome.sizes,
         tile_size=outcome.tile_size,
     )
-    return Dream(finish(outcome.pixels), recipe, None if picture is None else picture.profile)
+    if picture is None:
+        return Dream(finish(outcome.pixels), recipe)
+    return Dream(finish(outcome.pixels), recipe, picture.profile, picture.dpi)
 
 
 def dreamed(
@@ -515,7 +528,11 @@ def _for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str,
     from dreamkit.engine import draws
 
     config, picture, guide = gathered.config, gathered.picture, gathered.guide
-    photo = draws.noise(config.seed, config.size, config.noise) if picture is None else picture.pixels
+    photo = (
+        draws.noise(config.seed, config.size, config.noise, config.wrapped)
+        if picture is None
+        else picture.pixels
+    )
     regions = {name: images.strengths(mask) for name, mask in gathered.masks.items()}
     return photo, {"guide": None if guide is None else guide.pixels, "regions": regions}
 

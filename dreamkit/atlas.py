@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamkit import api, images, recipes, sheets
-from dreamkit.config import DreamConfig
+from dreamkit.config import DreamConfig, refuse
 from dreamkit.errors import (
     ConfigError,
     DreamkitWarning,
@@ -141,6 +141,7 @@ def make(
     recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
     if options is None and recipe is not None:
         options = recipe.config()
+    refuse(options or DreamConfig(), "an atlas", "upscale")
     options = _for_cells(options, image, cell)
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     picture = open_picture(image, options)

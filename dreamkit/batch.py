@@ -229,8 +229,9 @@ def folder_name(recipe: str | None, model: str | None) -> str:
 class Painter:
     """The worker: it holds the networks of all ways, and writes what it dreams to the store."""
 
-    def __init__(self, ways: Sequence[Way], store: Store) -> None:
-        self._ways, self._store = tuple(ways), store
+    def __init__(self, ways: Sequence[Way], store: Store, *, dpi: tuple[float, float] | None = None) -> None:
+        """`dpi` is what all files say of their dots per inch; None for each photograph's own."""
+        self._ways, self._store, self._dpi = tuple(ways), store, dpi
         self._parts: list[list[Any]] = []
 
     def begin(self) -> None:
@@ -260,7 +261,7 @@ class Painter:
         each = self._ways[task.way]
         read = _bytes(task.source) if task.data is None else task.data
         picture = images.of_bytes(read, task.source, each.config.max_pixels)
-        picture = images.shrink(picture, each.config.max_size)
+        picture = images.shrink(picture, each.config.max_size, each.config.wrapped)
         gathered = fit(picture, each.config, each.shares, each.guide, each.masks)
 
         def heard(step: Any) -> None:
@@ -272,7 +273,11 @@ class Painter:
 
         dream = api.make(gathered, self._parts[task.way], heard)
         with images.encoded(
-            Path(task.output), dream.pixels, recipe=dream.recipe, profile=dream.profile
+            Path(task.output),
+            dream.pixels,
+            recipe=dream.recipe,
+            profile=dream.profile,
+            dpi=self._dpi or dream.dpi,
         ) as data:
             self._store.put(task.output, data)
             size = len(data)

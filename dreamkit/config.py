@@ -17,6 +17,7 @@ UNIT = 127.5  # pixel values in one unit of step size where black is -1 and whit
 _EARLIER_NAMES = {"decorrelated": "natural"}  # in pictures and recipes of earlier versions
 
 Layers = tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None
+Wrapped = tuple[bool, bool]  # whether a picture goes on at its other side: from bottom to top, right to left
 
 
 def _option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
@@ -176,6 +177,19 @@ class DreamConfig:
         choices=("float32", "mixed"),
     )
     max_size: int | None = _option(None, "Shrink the picture first so that its longest side fits.", least=1)
+    upscale: float = _option(
+        1.0,
+        "Enlarge the photograph first, after max_size, so many times in width and height; the dream grows in "
+        "the new octaves.",
+        least=1.0,
+        most=8.0,
+    )
+    wrap: str = _option(
+        "none",
+        "Which edges of the dream meet without a seam: both, for a texture to tile; horizontal, left and "
+        "right, for a panorama of 360 degrees.",
+        choices=("none", "horizontal", "both"),
+    )
     size: tuple[int, int] = _option((512, 512), "Size in pixels of a dream that starts from noise.")
     noise: str = _option(
         "clouds",
@@ -200,6 +214,13 @@ class DreamConfig:
         for option in fields(self):
             value = _checked(option.name, getattr(self, option.name), option.type, option.metadata)
             object.__setattr__(self, option.name, value)
+        if self.wrap != "none":
+            refuse(self, f"a dream that wraps ({self.wrap})", "rotate", "zoom", "border")
+
+    @property
+    def wrapped(self) -> Wrapped:
+        """`wrap` by axis."""
+        return self.wrap == "both", self.wrap != "none"
 
     @classmethod
     def of(cls, config: DreamConfig | None = None, **options: Any) -> DreamConfig:
@@ -224,6 +245,18 @@ class DreamConfig:
     def to_dict(self) -> dict[str, Any]:
         """The options as plain JSON values."""
         return {name: plain(getattr(self, name)) for name in option_names()}
+
+
+def refuse(config: DreamConfig, what: str, *names: str) -> None:
+    """Makes sure that options which `what` cannot follow have their defaults.
+
+    Raises:
+        ConfigError: one has not.
+    """
+    for name in names:
+        given = getattr(config, name)
+        if given != default(name):
+            raise ConfigError(f"{name} is {given}, which {what} cannot do; set it to {default(name)}")
 
 
 def option_names() -> list[str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamkit import api, flow, video
 from dreamkit import timeline as timelines
-from dreamkit.config import DreamConfig, plain
+from dreamkit.config import DreamConfig, plain, refuse
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.recipes import Share
 from dreamkit.timeline import Timeline
@@ -93,6 +93,7 @@ def make(
         Interrupted: Ctrl-C; the same call goes on.
     """
     cut = cut or Cut()
+    refuse(config, "a film", "upscale", "wrap")
     video.check_output(output, overwrite=overwrite)
     total = source.count if preview is None else min(preview, source.count)
     folder = output.with_name(f"{output.name}.work")

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import secrets
 import threading
@@ -15,12 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
+from dreamkit.config import Wrapped
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError, first_line
 
 # Ending to Pillow's format, the longest side it can hold, and how it is saved.
@@ -34,7 +36,9 @@ _FORMATS: dict[str, tuple[str, int, dict[str, Any]]] = {
 }
 SUFFIXES = frozenset(_FORMATS)  # of pictures that are written
 PARTIAL = ".dreamkit-"  # how the name of a file begins while it is written
+MOST_DPI = 65_535  # that a JPEG can hold
 _reading = threading.RLock()
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 _RECIPE_KEY = "dreamkit"  # of the PNG text chunk
 _EXIF_LIMIT = 60_000  # bytes; a JPEG's EXIF block ends at 64 KiB
 _TEXT_LIMIT = 48 << 20  # bytes; Pillow reads 64 MiB of a PNG's texts in all
@@ -59,6 +63,7 @@ class Picture:
         pixels: uint8 `(height, width, 3)`, RGB.
         alpha: uint8 `(height, width)`, or None.
         profile: the ICC profile of `pixels` where it is not sRGB, else None.
+        dpi: dots per inch across and down, or None where the file does not say.
         name: the file's name without its folder; empty for a picture that came from memory.
         sha256: of the file's bytes, or of the pixels where there is no file.
         path: where it was read from; never written down.
@@ -70,6 +75,7 @@ class Picture:
     name: str = ""
     sha256: str = ""
     path: str = ""
+    dpi: tuple[float, float] | None = None
 
 
 def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
@@ -161,14 +167,40 @@ def from_png(data: bytes, max_pixels: int, name: str, otherwise: str) -> Picture
         raise ImageError(f"{name} is damaged ({first_line(error)[:120]}); {otherwise}") from error
 
 
-def shrink(picture: Picture, max_size: int | None) -> Picture:
+def shrink(picture: Picture, max_size: int | None, wrapped: Wrapped = (False, False)) -> Picture:
     """`picture` with its longest side at most `max_size` pixels."""
     height, width, _ = picture.pixels.shape
     longest = max(height, width)
     if max_size is None or longest <= max_size:
         return picture
     size = max(1, round(height * max_size / longest)), max(1, round(width * max_size / longest))
-    return _at_size(picture, size, Image.Resampling.LANCZOS)
+    return _at_size(picture, size, Image.Resampling.LANCZOS, wrapped)
+
+
+def enlarge(picture: Picture, factor: float, max_pixels: int, wrapped: Wrapped = (False, False)) -> Picture:
+    """`picture` with `factor` times its width and height, at least 1, by Lanczos' filter.
+
+    Raises:
+        ImageError: it would have more than `max_pixels` pixels; nothing is enlarged then.
+    """
+    height, width, _ = picture.pixels.shape
+    size = round(height * factor), round(width * factor)
+    if size == (height, width):
+        return picture
+    name = picture.name or "the picture"
+    enlarged = f"{name} enlarged {factor:g} times has {size[1]} x {size[0]} pixels"
+    if size[0] * size[1] > max_pixels:
+        most = math.floor(math.sqrt(max_pixels / (height * width)) * 100) / 100
+        possible = f"at most {most:g} is possible; use a smaller" if most > 1 else "leave out"
+        raise ImageError(
+            f"{enlarged}, more than the {max_pixels} allowed; {possible} --upscale, or raise --max-pixels"
+        )
+    try:
+        return _at_size(picture, size, Image.Resampling.LANCZOS, wrapped)
+    except MemoryError as error:
+        raise ImageError(
+            f"{enlarged}, too many for this machine's memory; use a smaller --upscale"
+        ) from error
 
 
 def resized(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -178,12 +210,38 @@ def resized(picture: Picture, size: tuple[int, int]) -> Picture:
     return _at_size(picture, size, Image.Resampling.BILINEAR)
 
 
-def _at_size(picture: Picture, size: tuple[int, int], resampling: Image.Resampling) -> Picture:
+def _at_size(
+    picture: Picture,
+    size: tuple[int, int],
+    resampling: Image.Resampling,
+    wrapped: Wrapped = (False, False),
+) -> Picture:
     def scaled(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(Image.fromarray(values).resize(size[::-1], resampling))
+        height, width = values.shape[:2]
+        top, left = (
+            _reach(before, after) if wraps else 0
+            for before, after, wraps in zip((height, width), size, wrapped, strict=True)
+        )
+        values = around(values, (top, left))
+        box = (left, top, left + width, top + height)  # the filter also reads what lies around it
+        return np.asarray(Image.fromarray(values).resize(size[::-1], resampling, box))
 
     alpha = None if picture.alpha is None else scaled(picture.alpha)
     return replace(picture, pixels=scaled(picture.pixels), alpha=alpha)
+
+
+def around(pixels: NDArray[_Scalar], reach: tuple[int, int]) -> NDArray[_Scalar]:
+    """`pixels` with so many more rows and columns on each side, taken from the opposite one."""
+    for axis, more in enumerate(reach):
+        if more:
+            length = pixels.shape[axis]
+            pixels = pixels.take(np.arange(-more, length + more), axis, mode="wrap")
+    return pixels
+
+
+def _reach(before: int, after: int) -> int:
+    """How many pixels beyond an edge Lanczos' filter reads, or any narrower one."""
+    return math.ceil(3 * max(1.0, before / after)) + 1
 
 
 def strengths(mask: Picture) -> NDArray[np.uint8]:
@@ -199,6 +257,16 @@ def to_png(pixels: NDArray[np.uint8], *, quick: bool = False) -> bytes:
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, format="PNG", compress_level=1 if quick else 6)
     return encoded.getvalue()
+
+
+def check_dpi(path: Path) -> None:
+    """Makes sure that a file at `path` can say its dots per inch.
+
+    Raises:
+        ImageError: its format cannot.
+    """
+    if path.suffix.lower() == ".webp":
+        raise ImageError(f"{path.name} is a WebP, which cannot hold a dpi; use .png, .jpg or .tiff")
 
 
 def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = None) -> None:
@@ -260,18 +328,20 @@ def write(
     *,
     recipe: Mapping[str, Any] | None = None,
     profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Writes uint8 `(height, width, 3 or 4)` by the ending of `path`, whole or not at all.
 
-    The recipe goes into the file as JSON: a PNG's text chunk `dreamkit`, else EXIF's ImageDescription.
+    The recipe goes into the file as JSON: a PNG's text chunk `dreamkit`, else EXIF's ImageDescription. A WebP
+    cannot hold `dpi`.
 
     Raises:
         ImageError: what `check_output` refuses, or no space left.
     """
     path = Path(path)
     check_output(path, overwrite=overwrite, size=(pixels.shape[0], pixels.shape[1]))
-    with _writing(path), encoded(path, pixels, recipe=recipe, profile=profile) as data:
+    with _writing(path), encoded(path, pixels, recipe=recipe, profile=profile, dpi=dpi) as data:
         put(path, data, overwrite=overwrite)
 
 
@@ -282,6 +352,7 @@ def encoded(
     *,
     recipe: Mapping[str, Any] | None = None,
     profile: bytes | None = None,
+    dpi: tuple[float, float] | None = None,
 ) -> Iterator[memoryview]:
     """The bytes that `write` writes.
 
@@ -297,6 +368,8 @@ def encoded(
     metadata = _metadata(name, recipe) if recipe is not None else {}
     if profile:
         metadata["icc_profile"] = profile
+    if dpi and name != "WEBP":
+        metadata["dpi"] = dpi
     # Encoded in memory first: Pillow's encoders do not all notice that a disk is full.
     file = io.BytesIO()
     image.save(file, format=name, **options, **metadata)
@@ -413,7 +486,21 @@ def _decode(image: Image.Image, name: str) -> Picture:
         rgb = upright.convert("RGBA").convert("RGB") if has_alpha else upright.convert("RGB")
         if space != "RGB" or upright.mode not in ("RGB", "RGBA", "P", "PA", "RGBX"):
             profile = None
-    return Picture(np.asarray(rgb).copy(), alpha, profile)
+    return Picture(np.asarray(rgb).copy(), alpha, profile, dpi=_dpi(image, turned=upright.size != image.size))
+
+
+def _dpi(image: Image.Image, *, turned: bool) -> tuple[float, float] | None:
+    """Dots per inch across and down, once the picture is `turned` upright; None where they make no sense.
+
+    Pillow says 1 of a TIFF that does not say.
+    """
+    try:
+        across, down = (float(each) for each in image.info.get("dpi") or ())
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    if not all(1 < each <= MOST_DPI for each in (across, down)):
+        return None
+    return (down, across) if turned else (across, down)
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamkit import images, recipes
+from dreamkit import images, recipes, seams
 from dreamkit.config import DreamConfig, default
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
 from dreamkit.recipes import File, Recipe, Share
@@ -85,9 +85,16 @@ def fit(
     """A photograph, or none, with what is `beside` it.
 
     Raises:
-        ImageError: it cannot be read, or a mask has another shape.
+        ImageError: it cannot be read, is too large once it is enlarged, or a mask has another shape.
     """
     picture = open_picture(image, config)
+    if picture is not None:
+        picture = images.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
+        picture = _seamless(picture, config)
+    elif config.upscale > 1:
+        raise ConfigError(
+            f"upscale is {config.upscale:g} and there is no photograph to enlarge; use --size for noise"
+        )
     height, width = config.size if picture is None else picture.pixels.shape[:2]
     if picture is None and height * width > config.max_pixels:
         raise ConfigError(
@@ -101,6 +108,19 @@ def fit(
         guide,
         {name: _mask(each, config, (height, width)) for name, each in masks.items()},
     )
+
+
+def _seamless(picture: images.Picture, config: DreamConfig) -> images.Picture:
+    """`picture` without seams where the dream is to have none; a warning says what was blended."""
+    closed, blended = seams.close(picture, config.wrapped)
+    if blended:
+        warnings.warn(
+            f"the {' and the '.join(blended)} edges of {picture.name or 'the picture'} do not meet; "
+            "each is blended with the mirrored other one",
+            DreamkitWarning,
+            stacklevel=4,
+        )
+    return closed
 
 
 def beside(
@@ -236,4 +256,4 @@ def open_picture(image: Source, config: DreamConfig) -> images.Picture | None:
         picture = images.from_memory(image)
     else:
         raise ConfigError(f"image is a {type(image).__name__}; give a path, a Pillow image, an array or None")
-    return images.shrink(picture, config.max_size)
+    return images.shrink(picture, config.max_size, config.wrapped)

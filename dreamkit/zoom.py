@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamkit import api, tone, video
 from dreamkit import timeline as timelines
-from dreamkit.config import DreamConfig, plain
+from dreamkit.config import DreamConfig, plain, refuse
 from dreamkit.errors import ConfigError
 from dreamkit.ingredients import Ingredients
 from dreamkit.timeline import Timeline
@@ -110,6 +110,7 @@ def make(
         Interrupted: Ctrl-C; the same call goes on.
     """
     flight = flight or Flight()
+    refuse(gathered.config, "a zoom", "upscale", "wrap")
     video.check_output(output, overwrite=overwrite)
     total = flight.frames + flight.blended if preview is None else min(preview, flight.frames)
     folder = output.with_name(f"{output.name}.work")

@@ -170,7 +170,7 @@ def main(
     batch: Annotated[int, typer.Option(min=1, help="crops in a step")] = 16,
     pool: Annotated[int, typer.Option(min=1, help="batches in memory")] = 64,
     uses: Annotated[int, typer.Option(min=1, help="steps with a batch before it is dreamed on")] = 3,
-    learning_rate: Annotated[float, typer.Option(min=0.0)] = 2e-3,
+    learning_rate: Annotated[float, typer.Option(min=0.0)] = 3e-4,
     seed: int = 0,
 ) -> None:
     """Trains the pocket network from a teacher and a folder of photographs."""

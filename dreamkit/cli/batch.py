@@ -12,6 +12,7 @@ import typer
 from dreamkit.cli import engines, terminal
 from dreamkit.cli.dream import (
     Asked,
+    Dpi,
     Overwrite,
     Quiet,
     Verbose,
@@ -57,6 +58,7 @@ def batch(
             help="A recipe, as `dreamkit dream` takes it. Of several, each has a folder of its own.",
         ),
     ] = None,
+    dpi: Dpi = None,
     jobs: engines.Jobs = None,
     threads: engines.Threads = None,
     engine: engines.EngineName = None,
@@ -95,6 +97,8 @@ def batch(
         raise ConfigError(f"--format is {quoted(ending)}; choose one of {known}")
     if Path(output).suffix.lower() in images.SUFFIXES and not Path(output).exists():
         raise UsageError(f"-o is {output}; name the folder for all of the dreams, and their --format apart")
+    if dpi is not None:
+        images.check_dpi(Path(f"dream{suffix}"))
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         meter.doing("looking at what is there")
         found = batches.expand(inputs, output)
@@ -111,7 +115,7 @@ def batch(
                 typer.echo(f"{run.total} to dream, {len(run.kept)} kept; nothing was dreamed or written")
             return
         try:
-            about = _work(run, ways, place, work, meter)
+            about = _work(run, ways, place, work, meter, dpi)
         except Interrupted:
             run.write_report(run.report(engine=work.name, output=output, interrupted=True))
             raise
@@ -165,6 +169,7 @@ def _work(
     place: Store,
     engine: Engine,
     meter: terminal.Meter,
+    dpi: int | None,
 ) -> dict[str, Any]:
     """Does what is missing, and says by how many."""
     from dreamkit import batch as batches
@@ -177,7 +182,7 @@ def _work(
     kept = f", {len(run.kept)} kept" if run.kept else ""
     meter.task(f"{run.total} to dream{kept}")
     try:
-        painter = batches.Painter(ways, place)
+        painter = batches.Painter(ways, place, dpi=None if dpi is None else (dpi, dpi))
         jobs, threads = engine.work(
             painter, run.chains(), run.heard, tasks=run.total, of=run.size, needed=needed
         )

@@ -67,6 +67,18 @@ _Output = Annotated[
         help="Where to write: .png, .jpg, .webp or .tiff. Default: IMAGE.dream.png in this folder.",
     ),
 ]
+Dpi = Annotated[
+    int | None,
+    typer.Option(
+        "--dpi",
+        metavar="N",
+        min=2,
+        max=65_535,
+        help="Dots per inch that the file is marked with, for printing; no pixel changes. Default: the "
+        "photograph's.",
+        show_default=False,
+    ),
+]
 Models = Annotated[
     list[str] | None,
     typer.Option(
@@ -165,6 +177,14 @@ def options(
     precision: Annotated[str | None, option("precision", "--precision")] = None,
     max_size: Annotated[int | None, option("max_size", "--max-size")] = None,
     max_pixels: Annotated[int | None, option("max_pixels", "--max-pixels")] = None,
+    upscale: Annotated[float | None, option("upscale", "--upscale")] = None,
+    wrap: Annotated[str | None, option("wrap", "--wrap")] = None,
+    tileable: Annotated[
+        bool | None, typer.Option("--tileable", help="The same as --wrap both.", show_default=False)
+    ] = None,
+    panorama: Annotated[
+        bool | None, typer.Option("--panorama", help="The same as --wrap horizontal.", show_default=False)
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option("--size", metavar="N|WxH", help=f"{config.describe('size')} Default: {_SIZE}."),
@@ -205,6 +225,7 @@ class Asked:
         told: dict[str, Callable[[str], Any]] = {"unit": _unit, "size": size_of, "max_memory": _megabytes}
         self.given |= {"layers": tuple(terms)} if terms else {}
         self.given |= {name: read(written[name]) for name, read in told.items() if name in written}
+        self.given |= _wrap(written)
         config.DreamConfig.of(**self.given)
 
     def check(self, has_photograph: bool) -> None:
@@ -212,8 +233,10 @@ class Asked:
         for name in ("size", "noise"):
             if has_photograph and name in self.given:
                 raise UsageError(f"--{name} is for a dream of noise; use --max-size to shrink a photograph")
-        if not has_photograph and "max_size" in self.given:
-            raise UsageError("--max-size shrinks a photograph; use --size for a dream of noise")
+        for name, does in (("max_size", "shrinks"), ("upscale", "enlarges")):
+            if not has_photograph and name in self.given:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} {does} a photograph; use --size for a dream of noise")
 
 
 @with_options
@@ -236,6 +259,7 @@ def dream(
             "given here go before its own.",
         ),
     ] = None,
+    dpi: Dpi = None,
     resume: Resume = False,
     checkpoint: Every = config.CHECKPOINT_EVERY,
     record: Annotated[
@@ -280,14 +304,14 @@ def dream(
             _tell_plan(gathered, own, quiet=quiet)
             return
         path, kept = _output(
-            image, output, gathered, "dream", overwrite=overwrite, resume=resume, every=checkpoint
+            image, output, gathered, "dream", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
         )
         if record is not None:
             from dreamkit import video
 
             video.check_output(record, overwrite=overwrite)
         said = _BY_DEFAULT if asked.model is None and found is None else ""
-        _make(gathered, own, path, kept, overwrite=overwrite, quiet=quiet, said=said, record=record)
+        _make(gathered, own, path, kept, dpi=dpi, overwrite=overwrite, quiet=quiet, said=said, record=record)
 
 
 def redo(
@@ -303,6 +327,7 @@ def redo(
     weights: Weights = None,
     guide: _Guide = None,
     mask: _Masks = None,
+    dpi: Dpi = None,
     resume: Resume = False,
     checkpoint: Every = config.CHECKPOINT_EVERY,
     overwrite: Overwrite = False,
@@ -320,10 +345,10 @@ def redo(
     with terminal.own_lines_only(verbose=verbose):
         gathered = api.gather_again(found, image, shares_of(model), guide=guide, mask=by_name(mask) or None)
         path, kept = _output(
-            dreamed, output, gathered, "redo", overwrite=overwrite, resume=resume, every=checkpoint
+            dreamed, output, gathered, "redo", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
         )
         check = partial(api.differences, found)
-        _make(gathered, own, path, kept, overwrite=overwrite, quiet=quiet, check=check)
+        _make(gathered, own, path, kept, dpi=dpi, overwrite=overwrite, quiet=quiet, check=check)
 
 
 def cast(
@@ -356,6 +381,7 @@ def _output(
     gathered: Ingredients,
     what: str,
     *,
+    dpi: int | None,
     overwrite: bool,
     resume: bool,
     every: float,
@@ -367,6 +393,8 @@ def _output(
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
     path = given or (unfinished(stem) if resume else None)
     path = path or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
+    if dpi is not None:
+        images.check_dpi(path)
     kept = Checkpoint(path, every=every, resume=resume)
     if os.path.isfile(kept.path) and not resume and not overwrite:
         raise OutputExistsError(
@@ -393,6 +421,7 @@ def _make(
     path: Path,
     checkpoint: Checkpoint,
     *,
+    dpi: int | None,
     overwrite: bool,
     quiet: bool,
     said: str = "",
@@ -405,10 +434,10 @@ def _make(
 
     def save(result: api.Dream) -> Path:
         try:
-            result.save(path, overwrite=overwrite or checkpoint.is_so_far())
+            result.save(path, dpi=dpi, overwrite=overwrite or checkpoint.is_so_far())
         except OutputExistsError:  # it came while we dreamed: neither is lost
             free = images.free_name(str(path.with_suffix("")), path.suffix)
-            result.save(free)
+            result.save(free, dpi=dpi)
             return free
         return path
 
@@ -428,8 +457,9 @@ def _make(
     except Interrupted as interrupted:
         if interrupted.pixels is None:
             raise
-        profile = gathered.picture.profile if gathered.picture else None
-        written = save(api.Dream(interrupted.pixels, None, profile))
+        picture = gathered.picture
+        profile, own_dpi = (picture.profile, picture.dpi) if picture else (None, None)
+        written = save(api.Dream(interrupted.pixels, None, profile, own_dpi))
         how = ""
         if written == path:  # else another program's picture lies where the dream would go on
             how = _kept(checkpoint, interrupted, path)
@@ -517,6 +547,17 @@ def _tell_plan(gathered: Ingredients, weights: str | Mapping[str, str] | None, *
         typer.echo(f"  {taken / 1e9:.2f} GB {what}")
     typer.echo(f"time: about {terminal.duration(plan.seconds)} for the steps")
     typer.echo("nothing was dreamed or written")
+
+
+def _wrap(written: Mapping[str, Any]) -> dict[str, str]:
+    """What --tileable and --panorama are short for."""
+    flags = {"tileable": "both", "panorama": "horizontal"}
+    asked = {f"--{flag}": wrap for flag, wrap in flags.items() if written.get(flag)}
+    if "wrap" in written:
+        asked[f"--wrap {written['wrap']}"] = written["wrap"]
+    if len(set(asked.values())) > 1:
+        raise UsageError(f"{' and '.join(asked)} exclude each other; give one")
+    return {"wrap": next(iter(asked.values()))} if asked else {}
 
 
 def _megabytes(text: str) -> int | None:

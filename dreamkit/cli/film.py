@@ -120,6 +120,7 @@ def zoom(
     own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         shares, options, found = cast(recipe, shares_of(model), given, own)
+        config.refuse(options, "dreamkit zoom", "upscale", "wrap")
         gathered = ingredients.gather(image, options, shares, found)
         parts = loaded(shares, own, meter)
         zooms.make(
@@ -209,6 +210,7 @@ def film(
         if clip.is_film and fps is not None:
             raise UsageError("--fps is for numbered pictures; a film has its own")
         shares, options, found = cast(recipe, shares_of(model), given, own)
+        config.refuse(options, "dreamkit film", "upscale", "wrap")
         parts = loaded(shares, own, meter)
         films.make(
             clip,

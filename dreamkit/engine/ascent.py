@@ -69,14 +69,16 @@ def gradient(
         devices: that compute a batch each at the same time; an empty name is what TensorFlow chooses.
     """
 
+    before = cover.rows.context, cover.columns.context
+
     def take(batch: Batch, device: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         windows = np.empty((len(batch), cover.rows.window, cover.columns.window, 3), np.float32)
         for window, (rows, columns) in zip(windows, batch, strict=True):
-            starts = rows.start - roll[0], columns.start - roll[1]
+            starts = rows.start - before[0] - roll[0], columns.start - before[1] - roll[1]
             for inside, there in _pieces(starts, window.shape, pixels.shape):
                 window[inside] = pixels[there]
         result = ascent(windows, batch, device)
-        for (rows, columns), window in zip(batch, result.gradient, strict=True):
+        for (rows, columns), window in zip(batch, result.gradient[:, before[0] :, before[1] :], strict=True):
             starts = rows.start - roll[0], columns.start - roll[1]
             for inside, there in _pieces(starts, (rows.core, columns.core), pixels.shape):
                 out[there] = window[inside]

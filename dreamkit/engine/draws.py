@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit.config import Wrapped
 from dreamkit.engine.resize import resize
 
 _ROLL, _CLOUDS, _WARP = 0, 1, 2
@@ -45,7 +46,9 @@ def warp(seed: int, octave: int, step: int, rotate: float, zoom: float) -> tuple
     return rotate * turn, 1 + zoom * scale
 
 
-def noise(seed: int, size: tuple[int, int], kind: str) -> NDArray[np.uint8]:
+def noise(
+    seed: int, size: tuple[int, int], kind: str, wrapped: Wrapped = (False, False)
+) -> NDArray[np.uint8]:
     """What a dream starts from that has no photograph, uint8 `(height, width, 3)`.
 
     `clouds` are below, `faint` ones have a standard deviation of 4, and `white` noise has every value
@@ -53,24 +56,29 @@ def noise(seed: int, size: tuple[int, int], kind: str) -> NDArray[np.uint8]:
     """
     if kind == "white":
         return _bytes(seed, 0, size)
-    return clouds(seed, size, _FAINT_SPREAD if kind == "faint" else _CLOUD_SPREAD)
+    return clouds(seed, size, _FAINT_SPREAD if kind == "faint" else _CLOUD_SPREAD, wrapped)
 
 
-def clouds(seed: int, size: tuple[int, int], spread: float = _CLOUD_SPREAD) -> NDArray[np.uint8]:
+def clouds(
+    seed: int,
+    size: tuple[int, int],
+    spread: float = _CLOUD_SPREAD,
+    wrapped: Wrapped = (False, False),
+) -> NDArray[np.uint8]:
     """A picture of coloured clouds, uint8 `(height, width, 3)`, for dreams that start from nothing.
 
     White noise at every scale, so that each octave finds something of its own size to begin with. Layer
     `k = 0, 1, ...` is `ceil(side / 2**k)` pixels a side, as long as the shorter side is 4 or more (there is
     always a layer 0); its values are bytes of the stream of octave `k`, words taken little-endian, rows
-    first and colours last, less 127.5; it is enlarged by `resize` and weighs `2 ** (k / 2)`. The sum is
-    brought to mean 128 and standard deviation `spread`, clipped and rounded.
+    first and colours last, less 127.5; it is enlarged by `resize`, which may wrap, and weighs
+    `2 ** (k / 2)`. The sum is brought to mean 128 and standard deviation `spread`, clipped and rounded.
     """
     total = np.zeros((*size, 3), np.float32)
     side, k = min(size), 0
     while k == 0 or -(-side // 2**k) >= _COARSEST:
         height, width = (-(-length // 2**k) for length in size)
         layer = _bytes(seed, k, (height, width))
-        total += np.float32(2 ** (k / 2)) * (resize(layer, size) - np.float32(127.5))
+        total += np.float32(2 ** (k / 2)) * (resize(layer, size, wrapped=wrapped) - np.float32(127.5))
         k += 1
     found = float(total.std(dtype=np.float64)) or 1.0
     values = (total - total.mean(dtype=np.float64)) * (spread / found) + CENTRE

@@ -13,12 +13,13 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import DreamConfig
+from dreamkit.config import DreamConfig, Wrapped
 from dreamkit.engine import ascent, colour, draws, masks, octaves, plan, regularisers, smoothing
 from dreamkit.engine.asked import Asked, Balance, Part
 from dreamkit.engine.pull import Pull
@@ -186,14 +187,14 @@ def _dreamed(
     tile_size = start.tile_size if start else plan.tile_size(asked, config, run, held)
     climb = _Climber(asked, config, photo, run, on_step, tile_size)
     scheme = config.octave_scheme
-    grow = _grow_whole if scheme != "residual" else _grow_residual
+    grow = partial(_grow_whole if scheme != "residual" else _grow_residual, config.wrapped)
     begun = start.octave if start else 0
     if start and (begun >= len(run) or start.pixels.shape[:2] != run[begun].size):
         raise ConfigError("the dream to go on with had other octaves; begin anew")
     pixels = start.pixels if start else _composed(photo, run[0].size, config)
 
     def finished() -> NDArray[np.uint8]:
-        return _finished(photo, pixels, grow, asked.masks, config.blend)
+        return _finished(photo, pixels, grow, asked.masks, config.wrapped, config.blend)
 
     try:
         before = run[max(0, begun - 1)].size
@@ -203,7 +204,7 @@ def _dreamed(
             climb(pixels, octave, start if number == begun else None)
             if scheme == "lost-detail":
                 climb.state = None
-                _add_lost_detail(photo, pixels, before)
+                _add_lost_detail(config.wrapped, photo, pixels, before)
             before = octave.size
     except KeyboardInterrupt:
         raise Interrupted("interrupted", finished(), climb.state) from None
@@ -236,7 +237,7 @@ def _prepared(
 ) -> tuple[Asked, list[octaves.Octave], int]:
     """What is asked for, the octaves that run, and the bytes of what the photograph and its masks hold."""
     size = photo.shape[0], photo.shape[1]
-    strengths = {name: masks.soften(mask) for name, mask in (regions or {}).items()}
+    strengths = {name: masks.soften(mask, config.wrapped) for name, mask in (regions or {}).items()}
     asked = Asked(parts, config, guide, strengths, size)
     run = plan.octaves_of(size, asked.min_size, parts, config)
     return asked, run, photo.nbytes + sum(mask.nbytes for mask in strengths.values())
@@ -274,9 +275,10 @@ class _Climber:
         config = self._config.at(octave.number)
         pulls = self._asked.pulls(octave.number)
         regions = [
-            None if mask is None else masks.at(mask, octave.size) for mask in map(self._asked.mask, pulls)
+            None if mask is None else masks.at(mask, octave.size, config.wrapped)
+            for mask in map(self._asked.mask, pulls)
         ]
-        original = resize(self._photo, octave.size) if config.l2 else None
+        original = resize(self._photo, octave.size, wrapped=config.wrapped) if config.l2 else None
         space = None
         if config.space == "fourier":
             kept = start.space if start else {}
@@ -389,9 +391,9 @@ class _Climber:
             gradient *= self._unit
         if config.smooth == "gaussian":
             width = smoothing.first_width(pull.stride) if config.smooth_width is None else config.smooth_width
-            smoothing.gaussian(gradient, smoothing.widths(*step, width), roll)
+            smoothing.gaussian(gradient, smoothing.widths(*step, width), roll, wrapped=config.wrapped)
         elif config.smooth == "laplacian":
-            smoothing.laplacian(gradient, config.smooth_levels)
+            smoothing.laplacian(gradient, config.smooth_levels, wrapped=config.wrapped)
         if self._colours is not None:
             colour.turn(gradient, self._colours)
         ascent.normalise(gradient, config.normalise, share)
@@ -400,7 +402,7 @@ class _Climber:
         config = self._config
         tv = (_UNSEEING_TV if self._asked.sees_less else 0.0) if config.tv is None else config.tv
         if tv:
-            regularisers.subtract_total_variation(update, pixels, tv, self._unit)
+            regularisers.subtract_total_variation(update, pixels, tv, self._unit, wrapped=config.wrapped)
         if original is not None:
             regularisers.subtract_distance(update, pixels, original, config.l2, self._unit)
 
@@ -492,49 +494,58 @@ def _whole() -> Iterator[None]:
 def _composed(photo: NDArray[np.uint8], size: tuple[int, int], config: DreamConfig) -> Pixels:
     """The photograph at the size of the smallest octave, with the clouds of a seed other than 0.
 
-    The gradient there decides what grows where, and jitter alone hardly changes it. Clouds are drawn on a grid
-    of one fineness, so that a small picture and a large one of the same seed are composed alike.
+    The gradient there decides what grows where, and jitter alone hardly changes it. Clouds are drawn on a
+    grid of one fineness, so that a small picture and a large one of the same seed are composed alike. They
+    are of lightness alone: colours stay the photograph's.
     """
-    pixels = resize(photo, size)
+    pixels = resize(photo, size, wrapped=config.wrapped)
     if config.seed and config.clouds:
         grid = octaves.scaled(size, _CLOUD_CELLS / max(size))
-        clouds = draws.clouds(config.seed, grid, config.clouds)[..., :1].astype(np.float32) - draws.CENTRE
-        pixels += resize(
-            np.repeat(clouds, 3, axis=2), size
-        )  # of lightness alone: colours stay the photograph's
+        clouds = draws.clouds(config.seed, grid, config.clouds, wrapped=config.wrapped)
+        lightness = clouds[..., :1].astype(np.float32) - draws.CENTRE
+        pixels += resize(np.repeat(lightness, 3, axis=2), size, wrapped=config.wrapped)
         np.clip(pixels, 0, 255, out=pixels)
     return pixels
 
 
-def _grow_residual(photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def _grow_residual(
+    wrapped: Wrapped, photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]
+) -> Pixels:
     """The next octave of google/deepdream: the photograph at `size` and the dream so far, enlarged."""
     detail = pixels.copy()
-    add_resized(detail, photo, -1)
-    grown = resize(detail, size)
-    add_resized(grown, photo)
+    add_resized(detail, photo, -1, wrapped=wrapped)
+    grown = resize(detail, size, wrapped=wrapped)
+    add_resized(grown, photo, wrapped=wrapped)
     return grown
 
 
-def _grow_whole(photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def _grow_whole(wrapped: Wrapped, photo: NDArray[np.uint8], pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """The next octave of the TensorFlow tutorial: the whole picture, enlarged."""
     del photo
-    return resize(pixels, size)
+    return resize(pixels, size, wrapped=wrapped)
 
 
-def _add_lost_detail(photo: NDArray[np.uint8], pixels: Pixels, before: tuple[int, int]) -> None:
+def _add_lost_detail(
+    wrapped: Wrapped, photo: NDArray[np.uint8], pixels: Pixels, before: tuple[int, int]
+) -> None:
     """Adds, in place, what the photograph has more at this size than at size `before` (Keras' example)."""
-    add_resized(pixels, photo)
-    add_resized(pixels, resize(photo, before), -1)
+    add_resized(pixels, photo, wrapped=wrapped)
+    add_resized(pixels, resize(photo, before, wrapped=wrapped), -1, wrapped=wrapped)
 
 
 def _finished(
-    photo: NDArray[np.uint8], pixels: Pixels, grow: Grow, regions: Iterable[masks.Mask], blend: float
+    photo: NDArray[np.uint8],
+    pixels: Pixels,
+    grow: Grow,
+    regions: Iterable[masks.Mask],
+    wrapped: Wrapped,
+    blend: float,
 ) -> NDArray[np.uint8]:
     """`pixels` at the photograph's size, within its masks, `blend` of the photograph over them, rounded."""
     if pixels.shape != photo.shape:
         pixels = grow(photo, pixels, (photo.shape[0], photo.shape[1]))
     if regions:
-        masks.blend(photo, pixels, regions)
+        masks.blend(photo, pixels, regions, wrapped)
     picture = np.empty(photo.shape, np.uint8)
     for channel in range(3):
         plane = np.clip(pixels[..., channel], 0.0, 255.0)

@@ -46,6 +46,7 @@ def copies(config: DreamConfig, *, pulls: int, masks: int) -> float:
     step += pulls > 1  # the sum over networks or masks
     step += config.l2 > 0  # the photograph at this size
     step += config.smooth == "laplacian"
+    step += config.smooth == "laplacian" and config.wrap != "none"  # the gradient with its other sides
     step += 2 * (config.rotate > 0 or config.zoom > 0)  # the picture turned, and its gradient turned back
     step += 5 * (config.space == "fourier")
     growing = 2 / config.octave_scale**2

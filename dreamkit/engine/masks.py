@@ -2,52 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels, resize
+from dreamkit.images import around
 
 Mask = NDArray[np.float32]
 
+_BLURRED = 4  # radii of Pillow's Gaussian blur, beyond which it sees nothing
 _SOFTNESS = 64  # a mask's edge is soft over about this part of the picture's shorter side
 
 
-def soften(mask: NDArray[np.uint8]) -> Mask:
+def soften(mask: NDArray[np.uint8], wrapped: Wrapped = (False, False)) -> Mask:
     """Strengths 0 to 1, `(height, width)`, of a mask's grey levels: they fade out towards where it is black.
 
     With `B` a Gaussian blur of `shorter side / 64` pixels and `s` one where the mask is not black:
     `mask / 255 * max(0, 2 B(s) - 1)`. So what is black stays untouched, and a hard edge becomes a soft one
-    on its inner side.
+    on its inner side. Along a wrapped axis, the other side lies beyond an edge.
     """
     strengths = mask.astype(np.float32) / np.float32(255)
-    strengths *= _inside(mask > 0)
+    strengths *= _inside(mask > 0, wrapped)
     return strengths
 
 
-def blend(photo: NDArray[np.uint8], pixels: Pixels, masks: Iterable[Mask]) -> None:
+def blend(
+    photo: NDArray[np.uint8], pixels: Pixels, masks: Iterable[Mask], wrapped: Wrapped = (False, False)
+) -> None:
     """Puts the photograph back, in place, wherever all `masks` are zero, softly towards there."""
     anywhere = np.zeros(photo.shape[:2], bool)
     for mask in masks:
         anywhere |= mask > 0
-    share = _inside(anywhere)
+    share = _inside(anywhere, wrapped)
     for colour in range(3):
         plane = photo[..., colour].astype(np.float32)
         pixels[..., colour] = plane + share * (pixels[..., colour] - plane)
 
 
-def at(mask: Mask, size: tuple[int, int]) -> Mask:
+def at(mask: Mask, size: tuple[int, int], wrapped: Wrapped = (False, False)) -> Mask:
     """The mask at the size of an octave, `(height, width, 1)`."""
-    return mask[..., None] if mask.shape == size else resize(mask[..., None], size)
+    return mask[..., None] if mask.shape == size else resize(mask[..., None], size, wrapped=wrapped)
 
 
-def _inside(support: NDArray[np.bool_]) -> Mask:
+def _inside(support: NDArray[np.bool_], wrapped: Wrapped) -> Mask:
     """One well inside `support`, zero at its edge and beyond."""
     if support.all():
         return np.ones(support.shape, np.float32)
     radius = max(1.0, min(support.shape) / _SOFTNESS)
-    blurred = Image.fromarray(support.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(radius))
+    top, left = (math.ceil(_BLURRED * radius) if wraps else 0 for wraps in wrapped)
+    whole = around(support.astype(np.uint8) * np.uint8(255), (top, left))
+    blurred = Image.fromarray(whole).filter(ImageFilter.GaussianBlur(radius))
     inside = np.asarray(blurred, np.float32) / np.float32(127.5) - np.float32(1)
+    inside = inside[top : top + support.shape[0], left : left + support.shape[1]]
     return np.asarray(np.where(support, np.clip(inside, 0, 1), 0), np.float32)

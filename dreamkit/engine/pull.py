@@ -63,6 +63,7 @@ class Pull:
         self._weights = list(terms.values())
         self.weights = [float(np.sign(strength)) * weight for weight in self._weights]
         self._pulls = np.asarray(self._weights, np.float32)
+        self._wrapped = config.wrapped
         self._balanced = not config.balance or len(terms) == 1  # one term's pull is normalised away
         self._measured = False
         goals: list[Goal] = []
@@ -131,7 +132,7 @@ class Pull:
 
     def cover(self, size: tuple[int, int], tile_size: int) -> tiles.Cover:
         """The tiles of a picture of `size` (height, width)."""
-        return tiles.cover(size, tile_size, self.min_size)
+        return tiles.cover(size, tile_size, self.min_size, self._wrapped)
 
     def live_bytes(self, windows: tuple[int, ...]) -> int:
         """The most that a step over a batch of windows of this shape holds at once."""
@@ -234,5 +235,7 @@ def _within(
     for place, spans in zip(places, batch, strict=True):
         inside = [(at - span.start) % side for at, span, side in zip(spot, spans, size, strict=True)]
         if all(pixel < span.core for pixel, span in zip(inside, spans, strict=True)):
-            place[:] = [(pixel + 0.5) / axis.window for pixel, axis in zip(inside, cover, strict=True)]
+            place[:] = [
+                (axis.context + pixel + 0.5) / axis.window for pixel, axis in zip(inside, cover, strict=True)
+            ]
     return places

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
 
 _FLAT = 1 / 127.5  # differences, in units, well below which a picture counts as flat
@@ -18,13 +19,19 @@ _BAND = 64  # rows that are held in units at a time
 
 
 def subtract_total_variation(
-    update: Pixels, pixels: Pixels, weight: float, unit: NDArray[np.floating[Any]]
+    update: Pixels,
+    pixels: Pixels,
+    weight: float,
+    unit: NDArray[np.floating[Any]],
+    *,
+    wrapped: Wrapped = (False, False),
 ) -> None:
     """Subtracts `weight` times the gradient of the total variation of `pixels` from `update`, in place.
 
     The isotropic total variation of Rudin, Osher and Fatemi (1992), made smooth: the sum over pixels and
     colours of `sqrt(dx**2 + dy**2 + eps**2)`, with `dx` and `dy` the differences of `u = pixels / unit` to
-    the right and downwards, 0 at the last column and row, and `eps = 1 / 127.5`. The gradient is the one
+    the right and downwards, 0 at the last column and row, and `eps = 1 / 127.5`. Along a wrapped axis, the
+    first column or row comes after the last. The gradient is the one
     with respect to `u`; no value of it is beyond `2 + sqrt(2)`.
 
     Args:
@@ -35,17 +42,20 @@ def subtract_total_variation(
     height = len(pixels)
     for start in range(0, height, _BAND):
         # One row more above, whose differences reach down, and one below for the last differences.
-        top, end = max(start - 1, 0), min(start + _BAND, height)
-        units = pixels[top : end + 1] / unit.astype(np.float32)
-        right = np.diff(units, axis=1, append=units[:, -1:])
-        down = np.diff(units, axis=0, append=units[-1:])
+        end = min(start + _BAND, height)
+        rows = np.arange(start - 1, end + 1)
+        units = pixels.take(rows, 0, mode="wrap" if wrapped[0] else "clip") / unit.astype(np.float32)
+        down = np.diff(units, axis=0)
+        units = units[:-1]
+        right = np.diff(units, axis=1, append=units[:, :1] if wrapped[1] else units[:, -1:])
         length = np.sqrt(right**2 + down**2 + np.float32(_FLAT**2))
         right /= length
         down /= length
         slope = -(right + down)
         slope[:, 1:] += right[:, :-1]
+        slope[:, 0] += right[:, -1]  # zero, unless it wraps
         slope[1:] += down[:-1]
-        update[start:end] -= np.float32(weight) * slope[start - top : end - top]
+        update[start:end] -= np.float32(weight) * slope[1:]
 
 
 def subtract_distance(

@@ -3,31 +3,51 @@
 A triangle over half-pixel centres, separable, rows and columns each normalised to sum one: output pixel
 `i` lies at `c = (i + 0.5) * in / out`, and input pixel `j` weighs `max(0, 1 - |j + 0.5 - c| / s)` with
 `s = max(1, in / out)`. Enlarging, that is plain bilinear; shrinking, the triangle widens so that nothing
-aliases.
+aliases. Along a wrapped axis, the pixels of the other side lie beyond an edge.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dreamkit.config import Wrapped
+from dreamkit.images import around
+
 Pixels = NDArray[np.float32]
 
 
-def resize(pixels: NDArray[np.generic], size: tuple[int, int]) -> Pixels:
+def resize(
+    pixels: NDArray[np.generic], size: tuple[int, int], *, wrapped: Wrapped = (False, False)
+) -> Pixels:
     """`pixels` `(height, width, channels)` at `size` (height, width), float32."""
     out = np.zeros((*size, pixels.shape[2]), np.float32)
-    add_resized(out, pixels)
+    add_resized(out, pixels, wrapped=wrapped)
     return out
 
 
-def add_resized(out: Pixels, pixels: NDArray[np.generic], factor: int = 1) -> None:
+def add_resized(
+    out: Pixels, pixels: NDArray[np.generic], factor: int = 1, *, wrapped: Wrapped = (False, False)
+) -> None:
     """Adds `factor` times `pixels`, at `out`'s size, to `out`; one channel at a time, to save memory."""
     height, width, channels = out.shape
     for channel in range(channels):
         plane = np.ascontiguousarray(pixels[..., channel], np.float32)
         if plane.shape != (height, width):
-            image = Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)
-            plane = np.asarray(image)
+            plane = _resized(plane, (height, width), wrapped)
         out[..., channel] += plane if factor == 1 else factor * plane
+
+
+def _resized(plane: Pixels, size: tuple[int, int], wrapped: Wrapped) -> Pixels:
+    """One channel at another size."""
+    height, width = plane.shape
+    top, left = (
+        math.ceil(max(1.0, before / after)) + 1 if wraps else 0  # as far as the filter reads
+        for before, after, wraps in zip(plane.shape, size, wrapped, strict=True)
+    )
+    image = Image.fromarray(around(plane, (top, left)))
+    box = (left, top, left + width, top + height)
+    return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR, box))

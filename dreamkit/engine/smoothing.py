@@ -15,32 +15,49 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
+from dreamkit.images import around
 
 _CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
 REACH = 4  # pixels from the centre of a blur's kernel to its edge
 _BAND = 1 << 19  # pixels that are blurred at a time
 _LEAST_BAND = 64  # rows, of pictures wider than that many pixels make
 
+_MOST_AROUND = 256  # pixels on each side that a pyramid sees of a picture's other side
 _PYRAMID = np.array([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], np.float32)
 _FAINTEST = 1e-10  # a level is divided by no less than this
 
 
-def gaussian(gradient: Pixels, sigma: float, roll: tuple[int, int] = (0, 0)) -> None:
+def gaussian(
+    gradient: Pixels,
+    sigma: float,
+    roll: tuple[int, int] = (0, 0),
+    *,
+    wrapped: Wrapped = (False, False),
+) -> None:
     """Blurs `gradient` `(height, width, colours)` in place: the mean of three Gaussian blurs.
 
     Their widths are `sigma / 2`, `sigma` and `2 sigma` pixels, `sigma` above 0. Each has the separable
     kernel of 9 x 9 taps, `exp(-k**2 / (2 s**2))` for `k = -4 .. 4` along an axis, normalised to sum one.
-    Beyond an edge lies the mirrored picture, the edge pixel not repeated. `roll` is how far the picture was
+    Beyond an edge lies the mirrored picture, the edge pixel not repeated, or along a wrapped axis the
+    picture's other side. `roll` is how far the picture was
     rolled, down and right, when its gradient was taken: edges are those of the rolled picture, as published.
     """
     height, width, colours = gradient.shape
-    rows, columns = _mirrored(height) - roll[0], _mirrored(width) - roll[1]  # where in the picture
+    rows, columns = (  # where in the picture
+        (np.arange(-REACH, length + REACH) if wraps else _mirrored(length)) - rolled
+        for length, wraps, rolled in zip((height, width), wrapped, roll, strict=True)
+    )
     kernel = tf.constant(np.repeat(_kernel(sigma)[..., None], colours, -1)[..., None])
     above = gradient.take(rows[:REACH], 0, mode="wrap")
+    beyond = gradient.take(rows[-REACH:], 0, mode="wrap")  # which may be the first rows, soon blurred
     for start, end in _bands(height, max(_LEAST_BAND, _BAND // width)):
-        below = gradient.take(rows[start + REACH : end + 2 * REACH], 0, mode="wrap")
-        band = np.concatenate([above, below]).take(columns, 1, mode="wrap")
+        below = gradient.take(
+            rows[start + REACH : end + (REACH if end == height else 2 * REACH)], 0, mode="wrap"
+        )
+        parts = [above, below, beyond] if end == height else [above, below]
+        band = np.concatenate(parts).take(columns, 1, mode="wrap")
         above = gradient.take(rows[end : end + REACH], 0, mode="wrap")
         blurred = tf.nn.depthwise_conv2d(band[None], kernel, [1, 1, 1, 1], "VALID")[0].numpy()
         gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
@@ -57,7 +74,7 @@ def widths(step: int, steps: int, sigma: float) -> float:
     return (step + 1) / steps * 2 + sigma
 
 
-def laplacian(gradient: Pixels, levels: int) -> None:
+def laplacian(gradient: Pixels, levels: int, *, wrapped: Wrapped = (False, False)) -> None:
     """Brings all scales of `gradient` `(height, width, colours)` to the same strength, in place.
 
     With `k = outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256`, each colour is correlated with `k` at every
@@ -67,7 +84,20 @@ def laplacian(gradient: Pixels, levels: int) -> None:
 
     The borders are TensorFlow's "SAME": zeros beyond them, `ceil(n / 2)` pixels left of `n`. The pyramid's
     finest level lies in `gradient` itself; the others, and the filters, need its memory once more.
+
+    Along a wrapped axis, the picture's other side lies beyond its borders: `4 * 2 ** levels` pixels of it,
+    as far as the pyramid reaches, but at most 256 and one picture. It counts in the levels' strengths.
     """
+    if any(wrapped):
+        height, width, _ = gradient.shape
+        top, left = (
+            min(4 << levels, _MOST_AROUND, length) if wraps else 0
+            for length, wraps in zip((height, width), wrapped, strict=True)
+        )
+        larger = around(gradient, (top, left))
+        laplacian(larger, levels)
+        gradient[:] = larger[top : top + height, left : left + width]
+        return
     pyramid = [gradient]
     for _ in range(levels):
         pyramid.append(_reduced(pyramid[-1]))

@@ -5,6 +5,9 @@ every pixel lies in exactly one, at every size. Windows are as alike as they can
 through the network in batches: along an axis of length `n` with `k` tiles the cores differ by at most
 one pixel, and a window is as long as the longest core, or as the network's least size if that is more.
 The picture is a torus here, as it is for the roll: a window at the edge goes on at the other side.
+
+Along an axis that wraps, a window also sees some context before and after its core, so that no core lies at
+the edge of what a network sees, where it pads. The context takes no gradient: in another window it is core.
 """
 
 from __future__ import annotations
@@ -13,19 +16,24 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise, product
 from typing import NamedTuple
 
+from dreamkit.config import Wrapped
+
+CONTEXT = 64  # pixels that a window sees on either side of its core, along an axis that wraps
+
 
 class Span(NamedTuple):
-    """One tile along one axis: where its window begins, and how long the core at its beginning is."""
+    """One tile along one axis: where its core begins, and how long that is."""
 
     start: int
     core: int
 
 
 class Axis(NamedTuple):
-    """All tiles along one axis, in pixels; `window` is common to them."""
+    """All tiles along one axis, in pixels; `window` is common to them, and begins `context` before a core."""
 
     window: int
     spans: tuple[Span, ...]
+    context: int = 0
 
 
 Batch = tuple[tuple[Span, Span], ...]
@@ -62,18 +70,21 @@ class Cover(NamedTuple):
         return down, right
 
 
-def split(length: int, tile_size: int, min_size: int) -> Axis:
-    """Tiles along an axis of `length` pixels, none longer than `tile_size`, no window below `min_size`.
+def split(length: int, tile_size: int, min_size: int, *, wraps: bool = False) -> Axis:
+    """Tiles along an axis of `length` pixels, no window longer than `tile_size` or below `min_size`.
 
     Needs `min_size <= tile_size` and `min_size <= length`.
     """
-    count = -(-length // tile_size)
+    context = min(CONTEXT, tile_size // 4) if wraps else 0
+    count = -(-length // (tile_size - 2 * context))
     bounds = [index * length // count for index in range(count + 1)]
     spans = tuple(Span(start, end - start) for start, end in pairwise(bounds))
-    return Axis(max(min_size, *(span.core for span in spans), 1), spans)
+    return Axis(max(min_size, *(span.core + 2 * context for span in spans), 1), spans, context)
 
 
-def cover(size: tuple[int, int], tile_size: int, min_size: int) -> Cover:
+def cover(size: tuple[int, int], tile_size: int, min_size: int, wrapped: Wrapped = (False, False)) -> Cover:
     """The cover of a picture of `size` (height, width)."""
-    height, width = size
-    return Cover(split(height, tile_size, min_size), split(width, tile_size, min_size))
+    rows, columns = (
+        split(length, tile_size, min_size, wraps=wraps) for length, wraps in zip(size, wrapped, strict=True)
+    )
+    return Cover(rows, columns)

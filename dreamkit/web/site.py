@@ -32,6 +32,8 @@ _LEFT_OUT = {
     "rotate": 0.0,
     "zoom": 0.0,
     "precision": "float32",
+    "upscale": 1.0,
+    "wrap": "none",
 }
 
 
