@@ -217,8 +217,8 @@ def blend(
 ) -> Dream:
     """Puts `amount` of a photograph, 0 to 1, back over its finished dream, without dreaming again.
 
-    `recipe` is the dream's; the result carries it with the blend that it has now. The photograph is brought to
-    the dream's size.
+    `recipe` is the dream's; the result carries it with the blend that it has now. The photograph is brought
+    to the dream's size.
 
     Raises:
         ImageError: the two have different proportions.

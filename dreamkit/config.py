@@ -41,7 +41,8 @@ class DreamConfig:
 
     strength: float = _option(
         1.0,
-        "How strong the dream is: subtle (0.5), normal (1), wild (2) or a number; it multiplies the step size.",
+        "How strong the dream is: subtle (0.5), normal (1), wild (2) or a number, which multiplies the "
+        "step size.",
         names={"subtle": 0.5, "normal": 1.0, "wild": 2.0},
         above=0.0,
         most=10.0,
@@ -91,9 +92,9 @@ class DreamConfig:
     smooth_levels: int = _option(4, "Levels of the Laplacian pyramid.", least=1, most=12)
     color: float = _option(
         0.4,
-        "How much of the photograph's colours is kept: free (0) changes everything, natural (0.5) follows the "
-        "colours of natural pictures and holds their mean and spread, keep (1) changes lightness alone; or a "
-        "number.",
+        "How much of the photograph's colours is kept: free (0) changes everything, natural (0.5) follows "
+        "the colours of natural pictures and holds their mean and spread, keep (1) changes lightness alone; "
+        "or a number.",
         names={"free": 0.0, "natural": 0.5, "keep": 1.0},
         least=0.0,
         most=1.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,12 +73,12 @@ def network_layer(network: Network, depth: str) -> str:
 def dreams(
     picture: Picture, network: Network, planned: list[Variant], on_step: Callable[[float], None] | None = None
 ) -> Iterator[Variant]:
-    """Dreams each variant, and yields it with its pixels; `on_step` gets the share of the whole that is done."""
+    """Dreams each variant and yields it with its pixels; `on_step` gets the share of all that is done."""
     for number, variant in enumerate(planned):
 
-        def tell(step: object, number: int = number) -> None:
+        def tell(step: Any, number: int = number) -> None:
             if on_step is not None:
-                on_step((number + step.done) / len(planned))  # type: ignore[attr-defined]
+                on_step((number + step.done) / len(planned))
 
         with warnings.catch_warnings():
             if number:  # every variant has the same to say of its octaves

@@ -80,7 +80,7 @@ class Asked:
 
     @property
     def sees_less(self) -> bool:
-        """Whether all that is asked for, of every network, is to be seen less of: weights below zero alone."""
+        """Whether every weight is negative, so that the networks are to see less of everything."""
         return all(weight <= 0 for pulls in self._made.values() for pull in pulls for weight in pull.weights)
 
     def balance(self) -> list[Balance]:

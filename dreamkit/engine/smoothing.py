@@ -64,8 +64,11 @@ def gaussian(
 
 
 def first_width(stride: int) -> float:
-    """The `sigma` that suits a layer with `stride` pixels between its activations: the further apart they are,
-    the finer the noise of the gradient beside the shapes that the layer sees. 0.5 as far as a stride of 16."""
+    """The `sigma` that suits a layer with `stride` pixels between its activations.
+
+    The further apart they are, the finer the noise of the gradient beside the shapes that the layer sees:
+    0.5 as far as a stride of 16, and 1.5 at a stride of 32.
+    """
     return 0.5 if stride <= 16 else 0.5 + stride / 32
 
 
