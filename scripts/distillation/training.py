@@ -84,7 +84,8 @@ def smoothed(gradient: Any) -> Any:
     """A gradient after the three blurs of `dreamkit.engine.smoothing.gaussian`, of norm one."""
     reach = np.arange(-4, 5, dtype=np.float64)
     taps = [np.exp(-(reach**2) / (2 * (lesson.SMOOTH * width) ** 2)) for width in (0.5, 1.0, 2.0)]
-    kernel = sum(np.outer(each / each.sum(), each / each.sum()) for each in taps).astype(np.float32)
+    blurs = [np.outer(each / each.sum(), each / each.sum()) for each in taps]
+    kernel = np.sum(blurs, 0).astype(np.float32)
     padded = tf.pad(gradient, [[0, 0], [4, 4], [4, 4], [0, 0]], "REFLECT")
     return unit(
         tf.nn.depthwise_conv2d(padded, np.repeat(kernel[..., None], 3, -1)[..., None], [1, 1, 1, 1], "VALID")
