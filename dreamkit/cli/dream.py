@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
-    "--model inception_v3 has the classic look, for one download of 88 MB"
+    "--model inception5h is the network that it learned from, one download of 49 MB"
 )
 _AFTER = ("resume", "jobs", "record")  # the first of a command's own options, after those of a dream
 _HELD = 30  # frames of a recording that show the finished dream
