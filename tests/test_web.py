@@ -172,6 +172,8 @@ def test_a_site_that_fails_leaves_nothing(net, built, tmp_path):
         ({"color": "keep"}, "color is keep, which a browser does not do yet; leave it at free"),
         ({"smooth": "laplacian"}, "smooth is laplacian"),
         ({"l2": 1.0}, "l2 is 1.0"),
+        ({"upscale": 2.0}, "upscale is 2.0"),
+        ({"wrap": "both"}, "wrap is both"),
         ({"space": "fourier"}, "space is fourier"),
         ({"seed": 2**60}, "a browser's seeds are 0 to"),
     ],
