@@ -320,7 +320,7 @@ def held_out(taught: Lesson, crops: Crops, batch: int) -> dict[str, list[float]]
         for turn in range(_TESTS):
             objective = taught.objective(layer, batch, pixels.device, random)
             theirs, _, cosines, missed = taught.errors(layer, pixels, objective)
-            rows.append([*cosines.detach().mean(1).tolist(), float(missed[-1])])
+            rows.append([*cosines.detach().mean(1).tolist(), float(missed[-1].detach())])
             pixels = crops.draw(batch) if turn % 2 else crops.dreamed_on(pixels, theirs, theirs)
         found[layer] = [float(mean) for mean in np.mean(rows, 0)]
     return found
