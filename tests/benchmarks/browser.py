@@ -26,7 +26,7 @@ from dreamkit.web import model
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "dreamkit" / "web" / "app"
-LAYER = "mixed4"
+LAYER = "mixed4c"
 
 
 def main() -> None:
