@@ -186,7 +186,7 @@ def test_what_only_python_dreams_is_refused(net, built, tmp_path, options, said)
 def test_layers_that_suit_are_those_that_branches_end_in(net):
     assert model.layers_of(net) == ["first", "second"]
     pocket = network.load(*_pocket())
-    assert model.layers_of(pocket) == ["mixed0", "mixed1", "mixed2", "mixed3", "mixed4"]
+    assert model.layers_of(pocket) == ["mixed3a", "mixed3b", "mixed4a", "mixed4b", "mixed4c"]
 
 
 def _pocket():
