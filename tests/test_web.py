@@ -169,7 +169,7 @@ def test_a_site_that_fails_leaves_nothing(net, built, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"color": "keep"}, "color is keep, which a browser does not do yet; leave it at free"),
+        ({"clouds": 5.0}, "clouds is 5.0, which a browser does not do yet; leave it at 0.0"),
         ({"smooth": "laplacian"}, "smooth is laplacian"),
         ({"l2": 1.0}, "l2 is 1.0"),
         ({"upscale": 2.0}, "upscale is 2.0"),

@@ -18,7 +18,7 @@ from dreamkit.engine import draws, masks, network, octaves, smoothing, tiles
 from dreamkit.engine.asked import Part
 from dreamkit.engine.dream import dream
 from dreamkit.engine.resize import resize
-from dreamkit.web import model
+from dreamkit.web import model, site
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
 
@@ -41,6 +41,10 @@ RECIPES = {
     "mask and tiles": {"steps": 2, "octaves": 2, "tile_size": 33, "mask": True},
     "direction": {"steps": 2, "octaves": 1, "layers": [{"layer": "second", "direction": [1, 0, -2, 0, 0.5]}]},
     "negative": {"steps": 2, "octaves": 2, "layers": ["second=-1"], "seed": 12345},
+    "free": {"steps": 2, "octaves": 2, "color": "free"},
+    "half natural": {"steps": 3, "octaves": 2, "color": 0.25, "strength": "wild"},
+    "half kept": {"steps": 3, "octaves": 2, "color": 0.8, "mask": True},
+    "keep": {"steps": 2, "octaves": 2, "color": "keep", "blend": 0.3},
 }
 
 
@@ -68,7 +72,7 @@ def cases() -> dict:
         "model": _model(loaded),
         "photo": _picture(photo()),
         "mask": _picture(mask()[..., None]),
-        "options": DreamConfig().to_dict(),
+        "options": site.resolved(DreamConfig()).to_dict(),
         "dreams": [_dream(loaded, name, changes) for name, changes in RECIPES.items()],
         "words": [
             {
@@ -117,7 +121,7 @@ def _model(loaded: network.Network) -> dict:
 
 def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
     options = {key: value for key, value in changes.items() if key != "mask"}
-    config = DreamConfig.of(None, **options)
+    config = site.resolved(DreamConfig.of(None, **options))
     objectives: list[float] = []
     regions = {"": mask()} if "mask" in changes else {}
     outcome = dream(

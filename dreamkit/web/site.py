@@ -25,7 +25,6 @@ _MARK = "site.json"  # by which a folder is known as one of ours
 _MOST_SEED = 2**53 - 1  # a browser's whole numbers end there
 # What a browser does not do yet, and the one value that leaves it out.
 _LEFT_OUT = {
-    "color": "free",
     "space": "pixels",
     "tv": 0.0,
     "l2": 0.0,
@@ -34,7 +33,12 @@ _LEFT_OUT = {
     "precision": "float32",
     "upscale": 1.0,
     "wrap": "none",
+    "clouds": 0.0,
 }
+
+
+# Options that dreamkit leaves open by default, and what the page takes for them.
+_RESOLVED = {"smooth_width": 0.5, "tv": 0.0, "clouds": 0.0}
 
 
 class SiteError(DreamkitError):
@@ -71,6 +75,7 @@ def check(config: DreamConfig) -> None:
     Raises:
         ConfigError: which, in one line.
     """
+    config = resolved(config)
     for name, value in _LEFT_OUT.items():
         given = getattr(config, name)
         if given != value:
@@ -79,6 +84,13 @@ def check(config: DreamConfig) -> None:
         raise ConfigError("smooth is laplacian, which a browser does not do yet; use gaussian or none")
     if config.seed > _MOST_SEED:
         raise ConfigError(f"seed is {config.seed}; a browser's seeds are 0 to {_MOST_SEED}")
+
+
+def resolved(config: DreamConfig) -> DreamConfig:
+    """`config` with what it leaves open, or at its default, as the page does it."""
+    usual = DreamConfig()
+    open_ = {name: value for name, value in _RESOLVED.items() if getattr(config, name) == getattr(usual, name)}
+    return DreamConfig.of(config, **open_)
 
 
 def write(
@@ -108,7 +120,7 @@ def write(
         site = {
             "dreamkit": recipes.versions()["dreamkit"],
             "models": told,
-            "options": config.to_dict(),
+            "options": resolved(config).to_dict(),
             "limits": _limits(),
         }
         (partial / _MARK).write_text(json.dumps(site, indent=1), encoding="utf-8")

@@ -67,7 +67,7 @@ test("a fault stays a fault", async () => {
 });
 
 test.each([
-  [{ color: "keep" }, "color is keep"],
+  [{ clouds: 5 }, "clouds is 5"],
   [{ tv: 0.5 }, "tv is 0.5"],
   [{ rotate: 5 }, "rotate is 5"],
   [{ smooth: "laplacian" }, "smooth is laplacian"],

@@ -3,6 +3,7 @@
  * normalisation and detail, so that a recipe dreams the same picture there and here.
  */
 
+import * as colours from "./colour";
 import { roll } from "./draws";
 import * as masks from "./masks";
 import type { Aim, Network } from "./network";
@@ -67,7 +68,7 @@ export async function* dream(
   }
   const original: Picture = { ...photo, values: Float32Array.from(photo.bytes) };
   const run = octavesOf(photo.height, photo.width, minSize, options);
-  const climber = new Climber(network, options, asked, minSize, mask, run);
+  const climber = new Climber(network, options, asked, minSize, mask, run, original);
   const grow = options.octave_scheme === "residual" ? grownResidual : grownWhole;
   let pixels = resized(original, run[0].height, run[0].width);
   let before: Octave = run[0];
@@ -80,6 +81,13 @@ export async function* dream(
   }
   if (pixels.height !== photo.height || pixels.width !== photo.width) pixels = grow(original, pixels, photo);
   if (mask) masks.blend(photo.bytes, pixels.values, mask);
+  if (options.blend) {
+    const { values } = pixels;
+    for (let i = 0; i < values.length; i++) {
+      const clipped = Math.min(255, Math.max(0, values[i]));
+      values[i] = clipped + options.blend * (photo.bytes[i] - clipped);
+    }
+  }
   return {
     pixels: bytesOf(pixels),
     terms: Object.fromEntries(climber.terms.map((term) => [term.text, term.weight])),
@@ -122,6 +130,8 @@ class Climber {
   private worked = 0;
   private readonly work: number;
   private readonly seed: bigint;
+  private readonly colours: number[][] | null;
+  private readonly spread: colours.Spread | null;
 
   constructor(
     private readonly network: Network,
@@ -130,7 +140,10 @@ class Climber {
     private readonly minSize: number,
     private readonly mask: masks.Mask | null,
     private readonly run: Octave[],
+    original: Picture,
   ) {
+    this.colours = options.color > colours.FREE ? colours.direction(options.color) : null;
+    this.spread = colours.held(options.color) ? colours.spread(original.values) : null;
     this.tileSize = options.tile_size;
     this.terms = asked[0];
     this.seed = BigInt(options.seed);
@@ -150,6 +163,7 @@ class Climber {
     for (let step = 0; step < options.steps; step++) {
       const direction = await this.direction(stretch, step);
       this.move(pixels, direction.update, direction.rolled, region, options);
+      if (this.spread) colours.hold(pixels, this.spread, colours.held(options.color));
       const { pulled, weighed } = direction;
       const enough = options.max_objective !== null && weighed > options.max_objective;
       this.first ??= Math.abs(pulled) || 1;
@@ -221,6 +235,7 @@ class Climber {
       const sigma = widths(step, options.steps, options.smooth_width);
       update = await blurred(update, octave.height, octave.width, sigma);
     }
+    if (this.colours) colours.turn(update, this.colours);
     normalise(update, options.normalise, seen.share);
     const sum = (factors: number[]) => seen.objectives.reduce((total, each, i) => total + each * factors[i], 0);
     return { update, rolled, pulled: sum(pulls), weighed: sum(weights) };
@@ -234,7 +249,10 @@ class Climber {
     region: Float32Array | null,
     options: Options,
   ): void {
-    const sizes = options.unit.map((unit) => Math.fround(Math.fround(options.step_size) * Math.fround(unit)));
+    const stepSize = options.strength * options.step_size;
+    const sizes = options.unit.map((unit) => Math.fround(Math.fround(stepSize) * Math.fround(unit)));
+    const kept = options.color === colours.KEEP;
+    const unit = options.unit.reduce((sum, each) => sum + each / 3, 0);
     for (let row = 0; row < height; row++) {
       const there = wrapped(row + down, height) * width;
       for (let column = 0; column < width; column++) {
@@ -242,6 +260,11 @@ class Climber {
         const from = there + wrapped(column + right, width);
         const strength = region ? region[to] : 1;
         if (!strength) continue;
+        if (kept) {
+          const mean = (update[from * 3] + update[from * 3 + 1] + update[from * 3 + 2]) / 3;
+          colours.shiftWithin(values, to * 3, mean * strength * stepSize * unit);
+          continue;
+        }
         for (let colour = 0; colour < 3; colour++) {
           const moved = values[to * 3 + colour] + Math.fround(update[from * 3 + colour] * strength) * sizes[colour];
           values[to * 3 + colour] = options.clip ? Math.min(255, Math.max(0, moved)) : moved;

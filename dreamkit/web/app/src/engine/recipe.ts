@@ -14,6 +14,10 @@ export interface TermTable {
 export type Layers = (string | TermTable)[] | Record<string, number> | null;
 
 export interface Options {
+  /** What the step size is multiplied by. */
+  strength: number;
+  /** How much of the photograph is put back over the finished dream, 0 to 1. */
+  blend: number;
   layers: Layers;
   objective: "mean" | "mean-square";
   balance: boolean;
@@ -21,7 +25,8 @@ export interface Options {
   normalise: string;
   smooth: string;
   smooth_width: number;
-  color: string;
+  /** How much of the photograph's colours is kept: 0 free, 0.5 natural, 1 only lightness changes. */
+  color: number;
   tv: number;
   l2: number;
   octaves: number | null;
@@ -52,7 +57,6 @@ export interface Options {
 
 /** What this engine does not do, and the one value of each option that leaves it out. */
 const LEFT_OUT: Partial<Options> = {
-  color: "free",
   space: "pixels",
   tv: 0,
   l2: 0,
@@ -61,6 +65,7 @@ const LEFT_OUT: Partial<Options> = {
   precision: "float32",
   upscale: 1,
   wrap: "none",
+  clouds: 0,
 };
 
 /** Refuses a recipe that asks for what only dreamkit itself does. */
