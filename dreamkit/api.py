@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamkit import images, recipes
 from dreamkit.checkpoint import Checkpoint
-from dreamkit.config import DEFAULT_MODEL, DreamConfig, plain
+from dreamkit.config import DEFAULT_MODEL, DreamConfig, number, plain
 from dreamkit.errors import (
     ConfigError,
     DreamkitWarning,
@@ -234,13 +234,20 @@ def blend(
     under = images.resized(photo, (height, width)).pixels
     pixels = dreamed.pixels + np.float32(amount) * (under.astype(np.float32) - dreamed.pixels)
     blended = np.rint(pixels).astype(np.uint8)
-    if recipe is not None:
-        options = dict(recipe["options"])
-        options["blend"] = 1 - (1 - amount) * (1 - float(options.get("blend", 0.0)))
-        recipe = {**recipe, "options": options}
     if dreamed.alpha is not None:
         blended = np.dstack([blended, dreamed.alpha])
-    return Dream(blended, None if recipe is None else dict(recipe), dreamed.profile)
+    return Dream(blended, _blended(recipe, amount), dreamed.profile, dreamed.dpi)
+
+
+def _blended(recipe: Mapping[str, Any] | None, amount: float) -> dict[str, Any] | None:
+    """The recipe of a dream that `amount` of its photograph was put over; None where it is none of ours."""
+    options = None if recipe is None else recipe.get("options")
+    if recipe is None or not isinstance(options, Mapping):
+        return None
+    before = number(options.get("blend", 0.0), whole=False)
+    if before is None or not 0 <= before <= 1:
+        return None
+    return {**recipe, "options": {**options, "blend": before + amount * (1 - before)}}
 
 
 def gather_again(

@@ -83,7 +83,8 @@ def make(
     A frame begins as the picture with what the last frame's dream added to it, moved along by optical flow
     and left out where that was hidden, times `blend`; then it is dreamed a little further. So in a scene
     that stands still the dream comes to `1 / (1 - blend)` times what one frame adds, which a scene's first
-    frame is given at once. Sound and times are the source's own.
+    frame is given at once. Sound and times are the source's own. A photograph's `blend` is put over each
+    frame as the film is written, and clouds compose a scene's first frame alone: what follows has it.
 
     By an `engine`, scenes are dreamed beside each other, each by one worker, which loads the networks of
     `shares` with `weights`; without `blend`, so are frames.
@@ -121,7 +122,7 @@ def make(
         scratch=work.folder,
     )
     with writer as film:
-        for pixels in work.frames(total):
+        for pixels in _blended(source, work, total, config.blend):
             film.add(pixels)
     if preview is None:
         work.done()
@@ -218,23 +219,35 @@ def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
 def _frame(task: _Task, parts: Sequence[Part], config: DreamConfig, cut: Cut) -> NDArray[np.uint8]:
     """The dream of a frame."""
     before, now, last = task.before, task.now, task.last
+    config = replace(config, blend=0.0)  # which is for the film, not for what the next frame goes on with
+    going_on = replace(config, clouds=0.0)
     if before is None or last is None or not cut.blend or flow.is_cut(before, now):
         dreamed = api.dreamed(now, parts, config, again=task.number > 0)
         for _ in range(settling(cut.blend)):
-            dreamed = api.dreamed(_with(now, cut.blend * _detail(dreamed, now)), parts, config, again=True)
+            more = _with(now, cut.blend * _detail(dreamed, now))
+            dreamed = api.dreamed(more, parts, going_on, again=True)
         return dreamed
     way = flow.between(before, now) if cut.flow else flow.still(now.shape[:2])
     known = way.known[..., None]
     detail = flow.moved(_detail(last, before), way.back) * known
     if task.number % cut.every:
         return _with(now, detail)
-    fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, config, again=True), now)
+    fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, going_on, again=True), now)
     return _with(now, fresh + _STEADY * known * (detail - fresh))
 
 
 def settling(blend: float) -> int:
     """How often a scene's first frame is dreamed again until its dream is about what it will be."""
     return math.ceil(math.log(_FAINT) / math.log(blend)) - 1 if blend > _FAINT else 0
+
+
+def _blended(source: Clip, work: Work, total: int, amount: float) -> Iterator[NDArray[np.uint8]]:
+    """The finished frames with `amount` of the source's own over them."""
+    if not amount:
+        yield from work.frames(total)
+        return
+    for shown, dreamed in zip(source.frames(total), work.frames(total), strict=True):
+        yield _with(shown.pixels, (1 - amount) * _detail(dreamed, shown.pixels))
 
 
 def _detail(dreamed: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CELL = 240  # pixels
 DEPTHS = ("low", "", "high")  # one row each: a shallow layer, the options' own, a deep one
+MOST = 10.0  # of a strength, as `DreamConfig` takes it
 STRENGTHS = (("subtle", 0.5), ("normal", 1.0), ("wild", 2.0))  # one column each
 
 
@@ -51,8 +52,9 @@ def plan(
         layers = (depth,) if depth else own
         said = network_layer(network, depth) if depth else ",".join(map(str, own or network.provider.layers))
         for column, (strength, factor) in enumerate(STRENGTHS):
-            seed = config.seed + row * len(STRENGTHS) + column
-            chosen = replace(config, layers=layers, strength=config.strength * factor, seed=seed)
+            seed = (config.seed + row * len(STRENGTHS) + column) % 2**64
+            strong = min(config.strength * factor, MOST)
+            chosen = replace(config, layers=layers, strength=strong, seed=seed)
             found.append(
                 Variant(
                     f"{said}, {strength}",

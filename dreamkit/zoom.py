@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
 _OCTAVES = 3  # that a frame passes through: what is larger, it has from the frame before
 _MOST_FRAMES = 1_000_000
+UNABLE = ("blend", "upscale", "wrap")  # options of a picture that a zoom, which leaves its photograph, has not
 _BLENDED = 0.2  # of a loop, in which its end becomes its beginning
 
 
@@ -110,7 +111,7 @@ def make(
         Interrupted: Ctrl-C; the same call goes on.
     """
     flight = flight or Flight()
-    refuse(gathered.config, "a zoom", "upscale", "wrap")
+    refuse(gathered.config, "a zoom", *UNABLE)
     video.check_output(output, overwrite=overwrite)
     total = flight.frames + flight.blended if preview is None else min(preview, flight.frames)
     folder = output.with_name(f"{output.name}.work")
@@ -145,11 +146,13 @@ def _frame(
 
 
 def of_a_frame(config: DreamConfig, flight: Flight, number: int) -> DreamConfig:
-    """The options of a frame after the first. Its jitter is another one than the last frame's."""
+    """The options of a frame after the first. Its jitter is another one than the last frame's; it is composed
+    already."""
     octaves = flight.octaves or min(_OCTAVES, config.octaves or _OCTAVES)
     steps = flight.steps or math.ceil(config.steps / _FEWER)
     seed = (config.seed + number) % 2**64
-    return replace(config, octaves=octaves, first_octave=None, steps=steps, seed=seed, schedule=())
+    own = {"octaves": octaves, "first_octave": None, "steps": steps, "schedule": ()}
+    return replace(config, seed=seed, clouds=0.0, **own)
 
 
 def moved_into(pixels: NDArray[np.uint8], flight: Flight) -> NDArray[np.float32]:

@@ -120,7 +120,7 @@ def zoom(
     own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         shares, options, found = cast(recipe, shares_of(model), given, own)
-        config.refuse(options, "dreamkit zoom", "upscale", "wrap")
+        config.refuse(options, "dreamkit zoom", *zooms.UNABLE)
         gathered = ingredients.gather(image, options, shares, found)
         parts = loaded(shares, own, meter)
         zooms.make(

@@ -82,7 +82,7 @@ def variants(
                 for variant in sheets.dreams(small, network, planned):
                     dreamed.append(variant)
                     meter.doing(f"{len(dreamed)} of {len(planned)} variants")
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             raise Interrupted("interrupted; nothing was written") from None
         images.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
     for number, variant in enumerate(dreamed, 1):
