@@ -334,15 +334,8 @@ def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any
 
 
 def _named(value: Any, names: Mapping[str, float]) -> Any:
-    """The number that a name stands for, or that a text writes where there are names; else the value."""
-    if not names or not isinstance(value, str):
-        return value
-    if _EARLIER_NAMES.get(value, value) in names:
-        return names[_EARLIER_NAMES.get(value, value)]
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    """The number that a name stands for; anything else as it is."""
+    return names.get(_EARLIER_NAMES.get(value, value), value) if isinstance(value, str) else value
 
 
 def quoted(value: Any) -> str:

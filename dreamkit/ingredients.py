@@ -115,8 +115,8 @@ def _seamless(picture: images.Picture, config: DreamConfig) -> images.Picture:
     closed, blended = seams.close(picture, config.wrapped)
     if blended:
         warnings.warn(
-            f"the {' and the '.join(blended)} edges of {picture.name or 'the picture'} do not meet; "
-            "each is blended with the mirrored other one",
+            f"the edges of {picture.name or 'the picture'} do not meet ({', '.join(blended)}); "
+            "each fades into the mirror image of the opposite one",
             DreamkitWarning,
             stacklevel=4,
         )

@@ -111,6 +111,7 @@ class ModelProvider:
         preprocess: RGB pixels 0 to 255, float32 `(n, height, width, 3)`, to what the network eats;
             a `Preprocess` wherever that can say it, else any differentiable function of a tensor.
         layers: the layers dreamed by default, with weights.
+        guide_layers: those dreamed by default with a guide; empty for the one at a quarter of the depth.
         weights: what to fetch, or the path of a file that comes with the plugin; None where `load` needs
             no file.
         min_size: the shortest side that the network accepts, in pixels.
@@ -132,6 +133,7 @@ class ModelProvider:
     preprocess: Preprocess | Callable[[Any], Any]
     layers: Mapping[str, float]
     weights: Weights | Path | None = None
+    guide_layers: Mapping[str, float] = field(default_factory=dict)
     min_size: int = 1
     description: str = ""
     licence: str = ""

@@ -2,14 +2,14 @@
 
     python scripts/distil_on_gpu.py --start pocket.npz --teacher teacher.npz --photographs FOLDER --minutes 8
 
-It goes on from thin steps that `distil_pocket.py` began (--start, arrays of `dreamkit.models.pocket`), with
-the objectives and the dreams on the way that are described there; the teacher is an npz of Inception v3's
-convolutions with batch norm folded in. One thing is added: half of what is learned of the gradient, and of
+It goes on from thin steps that `distil_pocket.py` began (--start), with the objectives and the dreams on the
+way that are described there. Both networks are npz files of `dreamkit.models.architecture.write`, which hold
+their operations as well as their arrays. One thing is added: half of what is learned of the gradient, and of
 the dreams on the way, is of the gradient smoothed as dreams smooth it. Everything stays on the GPU: the
-photographs, the crops, the teacher's answers, which are asked anew at every step. It needs torch, numpy and
-Pillow, and neither TensorFlow nor dreamkit's dependencies.
+photographs, the crops, the teacher's answers, which are computed anew at every step. It needs torch, numpy
+and Pillow, and neither TensorFlow nor dreamkit's dependencies.
 
---out gets `pocket.npz` and `trained.json`, of which `distil_pocket.py --trained` makes the model card.
+--out gets `pocket.npz`, of the same form, and `trained.json` with what the training came to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,37 @@ from torch import Tensor
 from torch.nn import functional
 
 from distillation import lesson, samples
+from dreamkit.models import architecture
+from dreamkit.models.architecture import INPUT, Operation
 
 Array = npt.NDArray[Any]
 
 _REPORT = 20.0  # seconds between progress lines
-_TESTS = 4  # batches of crops of photographs held out
-_CONVOLUTIONS = 40  # of the plan
-LAYERS = ("mixed0", "mixed1", "mixed2", "mixed3", "mixed4")
+_TESTS = 4  # batches of crops of photographs held out, for every layer
 
 
-class Plan(torch.nn.Module):  # type: ignore[misc]  # torch's types are not looked at
-    """Inception v3 to `mixed4` from the arrays that `dreamkit.models.pocket.network` takes."""
+Objective = tuple[Tensor, Tensor]  # weights of the channels' squares and of themselves, `(count, channels)`
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
+
+class Network(torch.nn.Module):  # type: ignore[misc]  # torch's types are not looked at
+    """A network as data, run by PyTorch as TensorFlow runs it.
+
+    Attributes:
+        operations: in order.
+    """
+
+    def __init__(
+        self, operations: Sequence[Operation], arrays: Mapping[str, Array], mean: float, scale: float
+    ) -> None:
+        """What it eats is `(pixels - mean) * scale`."""
         super().__init__()
+        self.operations = list(operations)
+        self._keys = {
+            each.name: architecture.factors(each.name, arrays)
+            for each in operations
+            if each.kind == "convolution"
+        }
+        self._mean, self._scale = mean, scale
         self.arrays = torch.nn.ParameterDict(
             {
                 key.replace("/", ":"): torch.nn.Parameter(
@@ -60,64 +77,65 @@ class Plan(torch.nn.Module):  # type: ignore[misc]  # torch's types are not look
             for key, value in self.arrays.items()
         }
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Activations at the five layers, for pixels of 0 to 255, `(count, 3, height, width)`."""
-        conv, pool = self._conv, self._pool
-        x = pixels / 127.5 - 1
-        x = conv(conv(x, 0, 2, "valid"), 1, 1, "valid")
-        x = pool(conv(x, 2))
-        x = pool(conv(conv(x, 3, 1, "valid"), 4, 1, "valid"))
-        found = []
-        for block, n in ("mixed0", 5), ("mixed1", 12), ("mixed2", 19):
-            x = self._shared(x, block)
-            five = conv(conv(x, n + 1), n + 2)
-            three = conv(conv(conv(x, n + 3), n + 4), n + 5)
-            x = torch.cat([conv(x, n), five, three, self._averaged(x, n + 6)], 1)
-            found.append(x)
-        double = conv(conv(conv(x, 27), 28), 29, 2, "valid")
-        x = torch.cat([conv(x, 26, 2, "valid"), double, pool(x)], 1)
-        found.append(x)
-        x = self._shared(x, "mixed4")
-        seven = conv(conv(conv(x, 31), 32), 33)
-        double = conv(x, 34)
-        for n in 35, 36, 37, 38:
-            double = conv(double, n)
-        found.append(torch.cat([conv(x, 30), seven, double, self._averaged(x, 39)], 1))
-        return found
+    def forward(self, pixels: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """Activations at `layers`, for pixels of 0 to 255, `(count, 3, height, width)`."""
+        made = {INPUT: (pixels - self._mean) * self._scale}
+        for each in architecture.cut(self.operations, layers):
+            made[each.name] = self._run(each, [made[name] for name in each.inputs])
+        return [made[layer] for layer in layers]
 
-    def _linear(
-        self, x: Tensor, key: str, bias: str | None, stride: int = 1, padding: str = "same"
-    ) -> Tensor:
-        kernel = self.arrays[key]
-        around = [side // 2 if padding == "same" else 0 for side in kernel.shape[2:]]
-        return functional.conv2d(x, kernel, self.arrays[bias] if bias else None, stride, around)
+    def _run(self, operation: Operation, inputs: list[Tensor]) -> Tensor:
+        x, options = inputs[0], operation.options
+        match operation.kind:
+            case "convolution":
+                return self._convolution(x, operation.name, options["stride"], options["padding"])
+            case "relu":
+                return functional.relu(x)
+            case "max_pool":
+                padded = _padded(x, options["size"], options["stride"], options["padding"], -torch.inf)
+                return functional.max_pool2d(padded, options["size"], options["stride"])
+            case "average_pool":
+                # TensorFlow's mean is over what lies in the picture.
+                shares = torch.ones_like(x[:1, :1])
+                summed, counted = (
+                    functional.avg_pool2d(
+                        _padded(values, options["size"], options["stride"], options["padding"]),
+                        options["size"],
+                        options["stride"],
+                    )
+                    for values in (x, shares)
+                )
+                return summed / counted
+            case "response_normalisation":
+                places = torch.arange(x.shape[1], device=x.device)
+                band = ((places[:, None] - places).abs() <= options["radius"]).to(x.dtype)
+                sums = functional.conv2d(x.square(), band[:, :, None, None])
+                return x * (options["bias"] + options["alpha"] * sums) ** -options["beta"]
+            case "concatenate":
+                return torch.cat(inputs, 1)
+        raise ValueError(f"{operation.name} is a {operation.kind}")
 
-    def _steps(self, x: Tensor, number: int, stride: int = 1, padding: str = "same") -> Tensor:
-        name = f"conv2d_{number}" if number else "conv2d"
-        if f"{name}:kernel" in self.arrays:
-            return self._linear(x, f"{name}:kernel", f"{name}:bias", stride, padding)
-        if f"{name}:down" in self.arrays:
-            x = self._linear(x, f"{name}:down", None)
-        if f"{name}:core" in self.arrays:
-            x = self._linear(x, f"{name}:core", None, stride, padding)
-        return self._linear(x, f"{name}:up", f"{name}:bias")
-
-    def _conv(self, x: Tensor, number: int, stride: int = 1, padding: str = "same") -> Tensor:
-        return functional.relu(self._steps(x, number, stride, padding))
-
-    def _pool(self, x: Tensor) -> Tensor:
-        return functional.max_pool2d(x, 3, 2)
-
-    def _averaged(self, x: Tensor, number: int) -> Tensor:
-        x = self._steps(x, number)
-        return functional.relu(functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
-
-    def _shared(self, x: Tensor, block: str) -> Tensor:
-        return self._linear(x, f"{block}:down", None) if f"{block}:down" in self.arrays else x
+    def _convolution(self, x: Tensor, name: str, stride: int, padding: str) -> Tensor:
+        kernels = [self.arrays[key.replace("/", ":")] for key in self._keys[name]]
+        sizes = [kernel.shape[2] * kernel.shape[3] for kernel in kernels]
+        strided = sizes.index(max(sizes))
+        for index, kernel in enumerate(kernels):
+            step = stride if index == strided else 1
+            x = functional.conv2d(_padded(x, kernel.shape[2:], step, padding), kernel, stride=step)
+        bias = f"{name}:bias"
+        return x + self.arrays[bias][:, None, None] if bias in self.arrays else x
 
 
-def _number(key: str) -> int:
-    return int(key.split("/")[0].partition("_")[2] or 0)
+def _padded(x: Tensor, size: int | Sequence[int], stride: int, padding: str, value: float = 0.0) -> Tensor:
+    """What TensorFlow pads: of an odd number of rows the larger part goes below."""
+    if padding == "valid":
+        return x
+    sizes = (size, size) if isinstance(size, int) else size
+    around = []
+    for length, window in zip(reversed(x.shape[2:]), reversed(sizes), strict=True):
+        missing = max((-(-length // stride) - 1) * stride + window - length, 0)
+        around += [missing // 2, missing - missing // 2]
+    return functional.pad(x, around, value=value) if any(around) else x
 
 
 def _to_torch(array: Array) -> Array:
@@ -129,13 +147,15 @@ def _from_torch(array: Array) -> Array:
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
 
-def gradients(network: Plan, pixels: Tensor, weights: list[Tensor], differentiable: bool) -> tuple[Any, Any]:
-    """The pixel gradient of the objective, of norm one, and the activations."""
+def gradients(
+    network: Network, layers: Sequence[str], pixels: Tensor, objective: Objective, differentiable: bool
+) -> tuple[Any, Any]:
+    """The pixel gradient of the objective at the last of `layers`, of norm one, and all their activations."""
+    squares, plain = objective
     pixels = pixels.detach().requires_grad_()
-    activations = network(pixels)
-    value = torch.zeros((), device=pixels.device)
-    for activation, weight in zip(activations, weights, strict=True):
-        value = value + (activation.square().mean((2, 3)) * weight).mean(1).sum()
+    activations = network(pixels, layers)
+    last = activations[-1]
+    value = (last.square().mean((2, 3)) * squares + last.mean((2, 3)) * plain).mean(1).sum()
     (gradient,) = torch.autograd.grad(value, pixels, create_graph=differentiable)
     if differentiable:
         return unit(gradient), activations
@@ -209,21 +229,6 @@ class Crops:
         mirrored = self.uniform(count) < 0.5
         return self._cut(self.photographs[which].float(), left, top, shown, mirrored)
 
-    def objectives(self, count: int, channels: tuple[int, ...]) -> list[Tensor]:
-        """Weights of every channel of every layer: one layer, all of its channels or a few."""
-        chosen = torch.searchsorted(
-            torch.tensor(np.cumsum(lesson.LAYERS), device=self.sizes.device, dtype=torch.float32),
-            self.uniform(count) * 0.999999,
-        )
-        few = self.uniform(count) < lesson.SOME_CHANNELS
-        drawn = self.uniform(count)
-        found = []
-        for layer, total in enumerate(channels):
-            kept = torch.where(few, ((drawn * np.log(total / 8)).exp().floor() + 1), float(total))[:, None]
-            places = self.uniform(count, total).argsort(1).argsort(1)
-            found.append(torch.where((places < kept) & (chosen == layer)[:, None], total / kept, 0.0))
-        return found
-
     def dreamed_on(self, pixels: Tensor, theirs: Tensor, own: Tensor) -> Tensor:
         """The crops a step later, by either's gradient, some enlarged; some replaced."""
         count = len(pixels)
@@ -260,73 +265,107 @@ class Crops:
         return functional.avg_pool2d(cut, 2).contiguous(memory_format=torch.channels_last)
 
 
-def errors(
-    student: Plan, pixels: Tensor, weights: list[Tensor], theirs: Tensor, features: list[Tensor]
-) -> Any:
-    """The student's unit gradients, their cosines, smoothed ones too, and the errors of every layer."""
-    own, activations = gradients(student, pixels, weights, differentiable=True)
-    missed = [
-        (activation - feature).square().sum() / feature.square().sum()
-        for activation, feature in zip(activations, features, strict=True)
-    ]
-    pairs = (own, theirs), (smoothed(own), smoothed(theirs))
-    return own, torch.stack([(a * b).sum((1, 2, 3)) for a, b in pairs]), torch.stack(missed)
+@dataclass(frozen=True)
+class Lesson:
+    """What is drawn for a batch, and who is taught.
+
+    Attributes:
+        channels: of each layer that is taught, from the picture inwards.
+        default: the layer that is dreamed by default.
+        head: the layer of class scores, which may be none of them.
+    """
+
+    teacher: Network
+    student: Network
+    channels: Mapping[str, int]
+    default: str
+    head: str
+
+    def layer(self, random: np.random.Generator) -> str:
+        return samples.drawn_layer(list(self.channels), self.default, random)
+
+    def objective(self, layer: str, count: int, device: Any, random: np.random.Generator) -> Objective:
+        drawn = [samples.objective(self.channels[layer], layer == self.head, random) for _ in range(count)]
+        squares, plain = (torch.from_numpy(np.stack(each)).to(device) for each in zip(*drawn, strict=True))
+        return squares, plain
+
+    def as_far_as(self, layer: str) -> list[str]:
+        names = list(self.channels)
+        return names[: names.index(layer) + 1]
+
+    def errors(
+        self, layer: str, pixels: Tensor, objective: Objective
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Both networks' unit gradients, their cosines, plain and smoothed, and every layer's error."""
+        layers = self.as_far_as(layer)
+        theirs, features = gradients(self.teacher, layers, pixels, objective, differentiable=False)
+        own, activations = gradients(self.student, layers, pixels, objective, differentiable=True)
+        missed = [
+            (activation - feature).square().sum() / feature.square().sum()
+            for activation, feature in zip(activations, features, strict=True)
+        ]
+        pairs = (own, theirs), (smoothed(own), smoothed(theirs))
+        return theirs, own, torch.stack([(a * b).sum((1, 2, 3)) for a, b in pairs]), torch.stack(missed)
 
 
-def held_out(teacher: Plan, student: Plan, crops: Crops, batch: int) -> tuple[list[float], ...]:
+def held_out(taught: Lesson, crops: Crops, batch: int) -> dict[str, list[float]]:
     """Cosine, that of smoothed gradients, and error at every layer, over crops of photographs never trained
     on, half of them dreamed."""
     crops.random.manual_seed(1)
-    by_layer: list[list[Tensor]] = [[] for _ in LAYERS]
-    missed = []
-    pixels = crops.draw(batch)
-    for turn in range(_TESTS):
-        weights = crops.objectives(batch, channels_of(teacher, pixels))
-        theirs, features = gradients(teacher, pixels, weights, differentiable=False)
-        _, cosines, error = errors(student, pixels, weights, theirs, features)
-        for layer, weight in enumerate(weights):
-            by_layer[layer].append(cosines.detach()[:, weight.any(1)])
-        missed.append(error.detach())
-        pixels = crops.draw(batch) if turn % 2 else crops.dreamed_on(pixels, theirs, theirs)
-    plain, smooth = torch.stack([torch.cat(of, 1).mean(1) for of in by_layer], 1).tolist()
-    return plain, smooth, torch.stack(missed).mean(0).tolist()
-
-
-def channels_of(teacher: Plan, pixels: Tensor) -> tuple[int, ...]:
-    with torch.no_grad():
-        return tuple(found.shape[1] for found in teacher(pixels[:1]))
+    random = np.random.default_rng(1)
+    found = {}
+    for layer in taught.channels:
+        rows = []
+        pixels = crops.draw(batch)
+        for turn in range(_TESTS):
+            objective = taught.objective(layer, batch, pixels.device, random)
+            theirs, _, cosines, missed = taught.errors(layer, pixels, objective)
+            rows.append([*cosines.detach().mean(1).tolist(), float(missed[-1].detach())])
+            pixels = crops.draw(batch) if turn % 2 else crops.dreamed_on(pixels, theirs, theirs)
+        found[layer] = [float(mean) for mean in np.mean(rows, 0)]
+    return found
 
 
 def train(options: argparse.Namespace) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    with np.load(options.teacher, allow_pickle=False) as arrays:
-        # What lies behind `mixed4` is of no use here.
-        whole = {key: arrays[key] for key in arrays.files if _number(key) < _CONVOLUTIONS}
-    with np.load(options.start, allow_pickle=False) as arrays:
-        start = {key: arrays[key] for key in arrays.files}
-    teacher, student = Plan(whole).to(device).requires_grad_(False), Plan(start).to(device)
+    operations, whole = architecture.read(options.teacher)
+    wanted = {options.default, options.head, *(options.layer or architecture.joins(operations))}
+    names = [each.name for each in operations if each.name in wanted]
+    taught = architecture.cut(operations, names)
+    teacher = (
+        Network(taught, _of(taught, whole), options.mean, options.scale).to(device).requires_grad_(False)
+    )
+    thin, start = architecture.read(options.start)
+    student = Network(thin, _of(thin, start), options.mean, options.scale).to(device)
     crops = Crops.of(options.photographs, False, options.side, options.seed, device)
     unseen = Crops.of(options.photographs, True, options.side, 1, device)
+    random = np.random.default_rng(options.seed)
+    parameters = list(student.parameters())
     optimizer = torch.optim.Adam(
-        student.parameters(), options.learning_rate, betas=(0.9, 0.99), eps=1e-7, fused=device == "cuda"
+        parameters, options.learning_rate, betas=(0.9, 0.99), eps=1e-7, fused=device == "cuda"
     )
-    pool = torch.cat([crops.draw(options.batch) for _ in range(options.pool // options.batch)])
-    channels = channels_of(teacher, pool)
+    pool = torch.cat([crops.draw(options.batch) for _ in range(max(options.pool // options.batch, 1))])
+    with torch.no_grad():
+        shapes = [each.shape[1] for each in teacher(pool[:1], names)]
+    plan = Lesson(teacher, student, dict(zip(names, shapes, strict=True)), options.default, options.head)
     print(f"{len(crops.sizes)} photographs, {len(unseen.sizes)} held out, {device}", flush=True)
-    print("before", described(*held_out(teacher, student, unseen, options.batch)), flush=True)
+    print("before   ", described(held_out(plan, unseen, options.batch)), flush=True)
     began = reported = time.monotonic()
     steps, recent = 0, torch.zeros((), device=device)
     while (done := (time.monotonic() - began) / (60 * options.minutes)) < 1:
         first = steps * options.batch % len(pool)
         pixels = pool[first : first + options.batch].contiguous(memory_format=torch.channels_last)
-        weights = crops.objectives(len(pixels), channels)
-        theirs, features = gradients(teacher, pixels, weights, differentiable=False)
-        own, cosines, missed = errors(student, pixels, weights, theirs, features)
+        layer = plan.layer(random)
+        objective = plan.objective(layer, len(pixels), device, random)
+        theirs, own, cosines, missed = plan.errors(layer, pixels, objective)
         optimizer.zero_grad(set_to_none=True)
-        (2 * (1 - cosines).mean() + lesson.FEATURES * missed.sum()).backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), lesson.CLIP)
+        (2 * (1 - cosines).mean() + lesson.FEATURES * missed.mean()).backward()
+        for parameter in parameters:  # what lies behind this layer stays as it is
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        torch.nn.utils.clip_grad_norm_(parameters, lesson.CLIP)
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * min(1, (steps + 1) / lesson.WARM_UP) * (1 - done)
         optimizer.step()
@@ -336,54 +375,59 @@ def train(options: argparse.Namespace) -> None:
         if steps % 50 == 0 and time.monotonic() - reported > _REPORT:
             reported = time.monotonic()
             minutes = (reported - began) / 60
-            measured = described(*held_out(teacher, student, unseen, options.batch))
+            measured = described(held_out(plan, unseen, options.batch))
             print(
                 f"{minutes:6.2f} min {steps * options.batch:8d} crops  train {recent:.3f}  {measured}",
                 flush=True,
             )
-            save(options, student, {})
-    plain, smooth, missed = held_out(teacher, student, unseen, options.batch)
-    print("after", described(plain, smooth, missed), flush=True)
-    save(
-        options,
-        student,
-        {
-            "crops": steps * options.batch,
-            "side": options.side,
-            "seconds": round(time.monotonic() - began),
-            "machine": torch.cuda.get_device_name() if device == "cuda" else "a processor",
-            "seed": options.seed,
-            "cosines": plain,
-            "smoothed": smooth,
-            "errors": missed,
-        },
-    )
+            save(options, student)
+    seconds = round(time.monotonic() - began)
+    found = held_out(plan, unseen, options.batch)
+    print("after    ", described(found), flush=True)
+    save(options, student)
+    facts = {
+        "crops": steps * options.batch,
+        "side": options.side,
+        "seconds": seconds,
+        "machine": torch.cuda.get_device_name() if device == "cuda" else "a processor",
+        "seed": options.seed,
+        "measured": found,
+    }
+    (options.out / "trained.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def described(*figures: list[float]) -> str:
-    shown = (" ".join(f"{value:.3f}" for value in values) for values in figures)
-    return "cosine {}  smoothed {}  error {}".format(*shown)
+def _of(operations: Sequence[Operation], arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays of these operations alone."""
+    names = {each.name for each in operations}
+    return {key: array for key, array in arrays.items() if key.partition("/")[0] in names}
 
 
-def save(options: argparse.Namespace, student: Plan, facts: dict[str, Any]) -> None:
+def described(measured: Mapping[str, Sequence[float]]) -> str:
+    """One line of figures, layer by layer: cosine, smoothed cosine, error."""
+    return "  ".join(f"{layer} " + " ".join(f"{each:.3f}" for each in of) for layer, of in measured.items())
+
+
+def save(options: argparse.Namespace, student: Network) -> None:
+    """Writes the student, what lies behind the layer dreamed by default in 8 bits."""
     options.out.mkdir(parents=True, exist_ok=True)
-    half: dict[str, Any] = {key: value.astype(np.float16) for key, value in student.numpy().items()}
-    partial = options.out / "pocket.npz.part"
-    with open(partial, "wb") as file:
-        np.savez_compressed(file, **half)
-    partial.replace(options.out / "pocket.npz")
-    if facts:
-        (options.out / "trained.json").write_text(json.dumps(facts, indent=1) + "\n")
+    near = {each.name for each in architecture.cut(student.operations, [options.default])}
+    coarse = [each.name for each in student.operations if each.name not in near]
+    architecture.write(options.out / "pocket.npz", student.operations, student.numpy(), coarse)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--start", type=Path, required=True, help="thin steps to go on from")
-    parser.add_argument("--teacher", type=Path, required=True, help="an npz of whole convolutions")
+    parser.add_argument("--teacher", type=Path, required=True, help="an npz of the whole network")
     parser.add_argument("--photographs", type=Path, required=True, help="a folder of pictures")
     parser.add_argument("--out", type=Path, default=Path("build/pocket"))
+    parser.add_argument("--default", default="mixed4c", help="the layer that is dreamed by default")
+    parser.add_argument("--head", default="softmax2_pre_activation", help="the layer of class scores")
+    parser.add_argument("--layer", action="append", help="taught besides; default: every join")
+    parser.add_argument("--mean", type=float, default=117.0, help="taken from the pixels")
+    parser.add_argument("--scale", type=float, default=1.0, help="what they are multiplied by then")
     parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--side", type=int, default=139, help="of a crop, in pixels")
+    parser.add_argument("--side", type=int, default=144, help="of a crop, in pixels")
     parser.add_argument("--batch", type=int, default=128, help="crops in a step")
     parser.add_argument("--pool", type=int, default=4096, help="crops on the way")
     parser.add_argument("--learning-rate", type=float, default=2e-3)

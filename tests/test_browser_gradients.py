@@ -113,7 +113,12 @@ def _builders():
         "concat": _of_two("Concatenate"),
         "pad": lambda x: _layers().ZeroPadding2D(((1, 2), (3, 0)))(_convolution(activation="tanh")(x)),
         "squeeze and excite": _squeezed,
-        "lrn": _calling(lambda t: tf.nn.lrn(t, depth_radius=2, bias=1.0, alpha=0.5, beta=0.75)),
+        **{
+            f"lrn {beta}": _calling(
+                lambda t, beta=beta: tf.nn.lrn(t, depth_radius=2, bias=1.0, alpha=0.5, beta=beta)
+            )
+            for beta in (0.5, 0.75, 0.9)
+        },
         "split": _calling(_split(tf)),
         "slice": _calling(lambda t: t[..., 1:4]),
         "normalised": lambda x: _layers().BatchNormalization(
@@ -152,7 +157,7 @@ def test_networks_pass_gradients_back_as_tensorflow_does(tmp_path, inception_wei
         picture = np.asarray(image.convert("RGB"))[40:, 100:]
     pocket = dreamkit.load("pocket")
     for side in (256, 131):
-        write_case(pocket, ["mixed2", "mixed4"], picture[:side, :side], tmp_path / f"pocket {side}")
+        write_case(pocket, ["mixed3b", "mixed4c"], picture[:side, :side], tmp_path / f"pocket {side}")
     real = dreamkit.load("inception_v3", inception_weights)
     write_case(real, ["mixed3", "mixed5"], picture[:224, :224], tmp_path / "InceptionV3")
     names = ["VGG16", "ResNet50V2", "MobileNetV2", "EfficientNetB0", "DenseNet121"]

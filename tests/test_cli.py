@@ -202,7 +202,7 @@ BAD_INPUT = {
     "output is a folder": ([*DREAM, "-o", "folder.png", "--overwrite"], 1, "folder.png is a folder"),
     "output too wide": (["dream", *QUICK, "--size", "16384x10", "-o", "x.webp"], 1, "x.webp cannot hold 16384 x 10"),
     "unknown model": (["dream", "photo.jpg", "-m", "tinny"], 1, "no model 'tinny'; did you mean tiny"),
-    "unknown model of layers": (["layers", "inception"], 1, "did you mean inception_v3"),
+    "unknown model of layers": (["layers", "inception"], 1, "did you mean inception5h or inception_v3"),
     "unknown layer": ([*DREAM, "-l", "hihg"], 1, "no layer 'hihg'; did you mean high"),
     "layer weight": ([*DREAM, "-l", "high=x"], 1, "'x' in 'high=x' is no weight"),
     "zero weights": ([*DREAM, "-l", "high=0"], 1, "every weight of high is zero"),

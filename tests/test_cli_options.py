@@ -57,6 +57,7 @@ OPTIONS = {
     "--jitter 0": ([], {"jitter": 0}),
     "--rotate 20": ([], {"rotate": 20.0}),
     "--zoom 0.3": ([], {"zoom": 0.3}),
+    "--upscale 1.5": ([], {"upscale": 1.5}),
     "--seed 5": ([], {"seed": 5}),
     "--layers high": ([], {"layers": ["high"]}),
     "-l low:1": ([], {"layers": ["low:1"]}),

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dreamkit.config import DreamConfig, default, describe, option_names
@@ -86,6 +86,8 @@ OPTIONS = {
     "max_memory": st.one_of(st.none(), st.integers(1)),
     "precision": st.sampled_from(["float32", "mixed"]),
     "max_size": st.one_of(st.none(), st.integers(1)),
+    "upscale": st.floats(1, 8),
+    "wrap": st.sampled_from(["none", "horizontal", "both"]),
     "size": st.tuples(sides, sides),
     "noise": st.sampled_from(["clouds", "faint", "white"]),
     "seed": st.integers(0, 2**64 - 1),
@@ -96,7 +98,16 @@ anything = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words, st.binary(max_size=3)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(words, inner, max_size=3)),
 )
-some_options = st.fixed_dictionaries({}, optional=OPTIONS)
+
+
+def can_be(options):
+    """Whether nothing is asked for that cannot wrap where the dream wraps."""
+    return options.get("wrap", "none") == "none" or not any(
+        options.get(name) for name in ("rotate", "zoom", "border")
+    )
+
+
+some_options = st.fixed_dictionaries({}, optional=OPTIONS).filter(can_be)
 
 
 def test_every_option_is_tested():
@@ -304,6 +315,8 @@ BAD = {
     "max_memory": [*NO_WHOLE_NUMBERS, 0, -1],
     "precision": ["", "float16", None, 32],
     "max_size": [*NO_WHOLE_NUMBERS, 0, -1],
+    "upscale": [*NO_NUMBERS, 0, 0.99, 8.1],
+    "wrap": [*NO_CHOICES, "vertical"],
     "size": [
         None,
         "",
@@ -391,6 +404,7 @@ def test_anything_at_all_is_taken_or_refused(name):
 
 @given(some_options, some_options)
 def test_options_go_over_a_config(base, over):
+    assume(can_be({**base, **over}))
     config = DreamConfig.of(DreamConfig(**base), **over)
     assert config == DreamConfig(**{**base, **over})
 

@@ -216,7 +216,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
         again = dreamkit.redo(path).pixels.astype(float)
     start = dreamkit.dream(None, steps=1, step_size=1e-9, size=192, octaves=1, seed=7).astype(float)
     assert cosine(pixels(path) - start, again - start) > 0.99
-    page.click('#layers button[data-term="mixed2"]')
+    page.click('#layers button[data-term="mixed4a"]')
     page.fill("#option-steps", "500")
     page.click("#dream")
     page.wait_for_function("() => document.body.dataset.doing === 'dreaming'")
@@ -241,7 +241,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     other = page.context.new_page()
     other.goto(page.url)
     ready(other)
-    assert other.text_content("#terms") == "Dreams mixed2"
+    assert other.text_content("#terms") == "Dreams mixed4a"
     assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "2")
 
 
@@ -355,7 +355,7 @@ def test_a_picture_comes_from_the_camera(page, tmp_path):
 
 
 def test_channels_are_chosen_by_their_pictures(page, tmp_path):
-    page.select_option("#layer", "mixed1")
+    page.select_option("#layer", "mixed3b")
     page.click("#deeper summary", position={"x": 5, "y": 10})
     tiles = page.locator("#channels button")
     assert tiles.count() == 24
@@ -368,12 +368,12 @@ def test_channels_are_chosen_by_their_pictures(page, tmp_path):
     assert tiles.count() == 48
     tiles.nth(5).click()
     tiles.nth(7).click(modifiers=["Shift"])
-    assert page.text_content("#terms") == "Dreams mixed1:5 and mixed1:7"
+    assert page.text_content("#terms") == "Dreams mixed3b:5 and mixed3b:7"
     choose(page, longest=192)
     page.click("#dream")
     ready(page, 1)
     recipe = recipes.of_picture(saved(page, tmp_path))
-    assert recipe.options["layers"] == ("mixed1:5", "mixed1:7")
+    assert recipe.options["layers"] == ("mixed3b:5", "mixed3b:7")
 
 
 def test_an_unsaved_dream_is_asked_for(page):
@@ -413,5 +413,5 @@ def test_recipe_options_of_a_link_are_checked(page, served):
     ready(other)
     assert other.input_value("#option-steps") == "15"
     assert other.input_value("#option-jitter") == "5"
-    assert other.text_content("#terms") == "Dreams mixed4"
+    assert other.text_content("#terms") == "Dreams mixed4c"
     assert other.text_content("#notice").startswith("This link asks for steps, seed, unknown, mixed9")

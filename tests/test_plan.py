@@ -182,7 +182,7 @@ def test_other_errors_of_tensorflow_stay_what_they_are(net, photo, monkeypatch):
 
 
 def test_a_picture_that_does_not_fit_is_said(net, photo, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise MemoryError
 
     monkeypatch.setattr("dreamkit.engine.dream.resize", full)

@@ -444,7 +444,9 @@ def values(name):
     return st.floats(least, most if most is not None else 1e300, exclude_min="above" in limits)
 
 
-options = st.fixed_dictionaries({}, optional={name: values(name) for name in option_names()})
+options = st.fixed_dictionaries({}, optional={name: values(name) for name in option_names()}).filter(
+    lambda found: found.get("wrap", "none") == "none" or not found.keys() & {"rotate", "zoom", "border"}
+)
 shares = st.lists(st.builds(Share, names, weights, st.none() | layers), max_size=3)
 
 

@@ -55,6 +55,7 @@ def bilinear(before: int, after: int, *, wrapped: bool) -> np.ndarray:
     return matrix / matrix.sum(1, keepdims=True)
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 30), st.integers(1, 30), wraps, seeds)
 def test_resizing_wraps(height, width, to_height, to_width, wrapped, seed):
     pixels = noise(height, width, seed)
@@ -90,6 +91,7 @@ def blurred(gradient: np.ndarray, sigma: float, wrapped: tuple[bool, bool]) -> n
     return expected
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 20), st.integers(1, 20), st.floats(0.1, 10), wraps, seeds)
 def test_the_blur_wraps(height, width, sigma, wrapped, seed):
     gradient = noise(height, width, seed, 1)
@@ -98,7 +100,7 @@ def test_the_blur_wraps(height, width, sigma, wrapped, seed):
     np.testing.assert_allclose(gradient, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("height", [63, 64, 65, 129, 200])
+@pytest.mark.parametrize("height", [63, 65, 129])
 @pytest.mark.parametrize("roll", [(0, 0), (61, 3)])
 @pytest.mark.parametrize("wrapped", WRAPS.values(), ids=WRAPS)
 def test_the_blur_wraps_in_bands(height, roll, wrapped, monkeypatch):
@@ -139,6 +141,7 @@ def variation(units: np.ndarray, wrapped: tuple[bool, bool]) -> float:
     return float(np.sqrt(down**2 + right**2 + (1 / 127.5) ** 2).sum())
 
 
+@settings(max_examples=20)
 @given(st.integers(1, 5), st.integers(1, 5), wraps, seeds)
 def test_total_variation_wraps(height, width, wrapped, seed):
     pixels = np.random.default_rng(seed).uniform(0, 255, (height, width, 3)).astype(np.float32)
@@ -324,7 +327,9 @@ def test_the_seam_is_no_larger_than_what_is_inside(net, options, wrap):
 def test_a_photograph_is_closed_first_and_a_warning_says_so(net, photo, tmp_path):
     rising = np.clip(photo.astype(int) // 2 + np.arange(56)[:, None] * 2, 0, 255).astype(np.uint8)
     Image.fromarray(rising).save(tmp_path / "photo.png")
-    with pytest.warns(DreamkitWarning, match="the left and right edges of photo.png do not meet; each is"):
+    with pytest.warns(
+        DreamkitWarning, match=r"the edges of photo.png do not meet \(left and right\); each fades"
+    ):
         made = dreamkit.render(tmp_path / "photo.png", net, octaves=1, steps=2, wrap="horizontal")
     assert made.recipe["photograph"]["sha256"] == read(tmp_path / "photo.png", 10**6).sha256
     across, within = seams.seam(made.pixels, 1)

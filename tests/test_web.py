@@ -172,6 +172,8 @@ def test_a_site_that_fails_leaves_nothing(net, built, tmp_path):
         ({"color": "keep"}, "color is keep, which a browser does not do yet; leave it at free"),
         ({"smooth": "laplacian"}, "smooth is laplacian"),
         ({"l2": 1.0}, "l2 is 1.0"),
+        ({"upscale": 2.0}, "upscale is 2.0"),
+        ({"wrap": "both"}, "wrap is both"),
         ({"space": "fourier"}, "space is fourier"),
         ({"seed": 2**60}, "a browser's seeds are 0 to"),
     ],
@@ -184,7 +186,7 @@ def test_what_only_python_dreams_is_refused(net, built, tmp_path, options, said)
 def test_layers_that_suit_are_those_that_branches_end_in(net):
     assert model.layers_of(net) == ["first", "second"]
     pocket = network.load(*_pocket())
-    assert model.layers_of(pocket) == ["mixed0", "mixed1", "mixed2", "mixed3", "mixed4"]
+    assert model.layers_of(pocket) == ["mixed3a", "mixed3b", "mixed4a", "mixed4b", "mixed4c"]
 
 
 def _pocket():

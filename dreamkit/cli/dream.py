@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
-    "--model inception_v3 has the classic look, for one download of 88 MB"
+    "--model inception5h is the network that it learned from, one download of 49 MB"
 )
 _AFTER = ("resume", "jobs", "record")  # the first of a command's own options, after those of a dream
 _HELD = 30  # frames of a recording that show the finished dream
@@ -222,7 +222,13 @@ class Asked:
         )
         self.given = {name: written[name] for name in config.option_names() if name in written}
         terms = [*(self.layers or []), *({"class": label} for label in written.get("classes", []))]
-        told: dict[str, Callable[[str], Any]] = {"unit": _unit, "size": size_of, "max_memory": _megabytes}
+        told: dict[str, Callable[[str], Any]] = {
+            "unit": _unit,
+            "size": size_of,
+            "max_memory": _megabytes,
+            "strength": number_or_name,
+            "color": number_or_name,
+        }
         self.given |= {"layers": tuple(terms)} if terms else {}
         self.given |= {name: read(written[name]) for name, read in told.items() if name in written}
         self.given |= _wrap(written)
@@ -635,6 +641,14 @@ def size_of(text: str | None) -> tuple[int, int] | None:
             f"--size is {shown(text)!r}; write one side or width x height, such as 512 or 640x480"
         )
     return int(sides[-1]), int(sides[0])
+
+
+def number_or_name(text: str) -> float | str:
+    """A number, or else the text, which may be a name for one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _unit(text: str) -> Any:

@@ -10,7 +10,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.dream import Weights, option, weights_by_model
+from dreamkit.cli.dream import Weights, number_or_name, option, weights_by_model
 from dreamkit.errors import ConfigError, Interrupted
 
 
@@ -46,8 +46,8 @@ def variants(
     started = time.monotonic()
     given: dict[str, Any] = {
         "layers": tuple(layers) if layers else None,
-        "strength": strength,
-        "color": color,
+        "strength": None if strength is None else number_or_name(strength),
+        "color": None if color is None else number_or_name(color),
         "steps": steps,
         "seed": seed,
     }

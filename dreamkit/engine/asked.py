@@ -112,7 +112,7 @@ class Asked:
         if not weight:
             self.layers.append({})
             return []
-        terms = _terms(part, config, alone=len(self._parts) == 1)
+        terms = _terms(part, config, alone=len(self._parts) == 1, guided=self._guide is not None)
         told: dict[str, float] = {}
         regions: dict[str, objectives.Terms] = {}
         for term, each in terms.items():
@@ -152,11 +152,14 @@ def check_layers(parts: Sequence[Part], config: DreamConfig) -> None:
                 _terms(part, config.at(entry), alone=len(parts) == 1)
 
 
-def _terms(part: Part, config: DreamConfig, *, alone: bool) -> objectives.Terms:
+def _terms(part: Part, config: DreamConfig, *, alone: bool, guided: bool = False) -> objectives.Terms:
     """What a network is asked for: its own terms, the dream's, or the ones that it comes with."""
     network = part.network
     own = part.layers if part.layers is not None else config.layers
-    given = network.provider.layers if own is None else own
+    given = own
+    if own is None:
+        # What a guide has shows in layers that see textures and small parts; deeper ones see things in them.
+        given = (network.provider.guide_layers or ("low",)) if guided else network.provider.layers
     if not given:
         raise LayerError(
             f"{network.provider.name} has no default layers; name some, such as "

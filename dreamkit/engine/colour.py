@@ -46,8 +46,8 @@ def direction(amount: float) -> NDArray[np.float32]:
     brought to one: a step of gradient ascent in Lucid's decorrelated colours `x = M z`, where the gradient is
     `M^T g` and moves `x` by `M M^T g`. At 1, keep, it is the mean of the three colours, so that lightness
     alone changes. From free to natural it goes by powers of the natural matrix, so that colours fade evenly,
-    and from there to keep along a straight line. Every such matrix is symmetric and has no negative eigenvalue, so the
-    step still leads upwards.
+    and from there to keep along a straight line. Every such matrix is symmetric and has no negative
+    eigenvalue, so the step still leads upwards.
     """
     values, vectors = np.linalg.eigh(MIXING @ MIXING.T)
     power = min(1.0, amount / NATURAL)

@@ -91,7 +91,7 @@ def halved(x: tf.Tensor, kernel: NDArray[np.float32], padding: str | Sequence[in
             odd = tf.math.floormod(size, 2)
             count, before = (size + odd) // 2, (tap - 2 + odd) // 2
         else:
-            before, after = (0, 0) if padding == "VALID" else padding[2 * axis : 2 * axis + 2]
+            before, after = (0, 0) if isinstance(padding, str) else padding[2 * axis : 2 * axis + 2]
             count = (size + before + after - tap) // 2 + 1
         widths.append([before, 2 * (count + block - 1) - size - before])
     padded = tf.pad(x, tf.stack([[0, 0], *map(tf.stack, widths), [0, 0]]))

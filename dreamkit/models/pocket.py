@@ -37,6 +37,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         load=load,
         preprocess=inception5h.PREPROCESS,
         layers=inception5h.LAYERS,
+        guide_layers=inception5h.GUIDE_LAYERS,
         weights=WEIGHTS,
         licence="Apache-2.0",
         description="inception5h in thin steps, carried along: no download, and fast",

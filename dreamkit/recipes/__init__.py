@@ -196,8 +196,7 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
         raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
     try:
         shares = tuple(
-            _under_todays_name(replace(_share(model), sha256=_string(model["sha256"])), Path(path).name)
-            for model in found["models"]
+            _under_todays_name(_share_of_picture(model, found), Path(path).name) for model in found["models"]
         )
         if not shares:
             raise ValueError("it names no network")
@@ -215,6 +214,15 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
         raise RecipeError(
             f"the recipe in {path} cannot be used ({type(error).__name__}: {first_line(error)[:120]})"
         ) from error
+
+
+def _share_of_picture(model: Mapping[str, Any], found: Mapping[str, Any]) -> Share:
+    """A network's share in a finished dream."""
+    share = replace(_share(model), sha256=_string(model["sha256"]))
+    if found.get("guide") is not None and share.layers is None and found["options"].get("layers") is None:
+        # The layers that a guide gets by default were others once: what was dreamed is dreamed again.
+        share = replace(share, layers=model.get("dreamed"))
+    return share
 
 
 def metadata(

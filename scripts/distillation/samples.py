@@ -56,6 +56,16 @@ def crop(pictures: Sequence[Array], side: int, random: np.random.Generator) -> A
     return pixels[:, ::-1] if random.random() < 0.5 else pixels
 
 
+def drawn_layer(names: Sequence[str], default: str, random: np.random.Generator) -> str:
+    """The layer of a batch's objectives: often the default one, else one before or behind it."""
+    middle = names.index(default)
+    turn = random.random()
+    if turn < lesson.DEFAULT:
+        return default
+    among = names[middle + 1 :] if turn < lesson.DEFAULT + lesson.DEEP else names[:middle]
+    return str(random.choice(list(among) or [default]))
+
+
 Objective = tuple[Array, Array]  # of a layer's channels: weights of their squares, and of themselves
 
 
@@ -147,13 +157,7 @@ class Pool:
         return crop(self.pictures, self.side, self.random)
 
     def _layer(self) -> str:
-        names = list(self.channels)
-        middle = names.index(self.default)
-        turn = self.random.random()
-        if turn < lesson.DEFAULT:
-            return self.default
-        among = names[middle + 1 :] if turn < lesson.DEFAULT + lesson.DEEP else names[:middle]
-        return str(self.random.choice(among or [self.default]))
+        return drawn_layer(list(self.channels), self.default, self.random)
 
     def _next(self, pixels: Array, theirs: Array, own: Array) -> Array:
         random = self.random

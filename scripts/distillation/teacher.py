@@ -50,17 +50,19 @@ def operations_of(model: Any) -> tuple[list[Operation], Arrays]:
     known: dict[str, str] = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
-            known[layer.name] = INPUT
             continue
-        nodes = layer._inbound_nodes[0].parent_nodes
-        inputs = tuple(known[node.operation.name] for node in nodes)
+        before = [node.operation for node in layer._inbound_nodes[0].parent_nodes]
+        # A sequential model does not list its input.
+        inputs = tuple(
+            INPUT if isinstance(each, keras.layers.InputLayer) else known[each.name] for each in before
+        )
         known[layer.name] = layer.name
         if isinstance(layer, keras.layers.BatchNormalization):
-            (before,) = inputs
-            if found[-1].name != before and not any(each.name == before for each in found):
-                raise ValueError(f"{layer.name} normalises {before}")
-            _fold(layer, before, arrays)
-            known[layer.name] = before
+            (normalised,) = inputs
+            if f"{normalised}/kernel" not in arrays:
+                raise ValueError(f"{layer.name} normalises {normalised}, which is not a convolution")
+            _fold(layer, normalised, arrays)
+            known[layer.name] = normalised
             continue
         kind, options = _kind(layer)
         if kind == "convolution":

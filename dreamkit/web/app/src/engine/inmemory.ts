@@ -22,7 +22,7 @@ export function maxPoolGradient(
   const [pictures, height, width, channels] = x.shape;
   const [values, largest, passed] = [x.dataSync(), result.dataSync(), upstream.dataSync()];
   const gradient = new Float32Array(values.length);
-  const open = new Float32Array(channels); // what is still to be found in a window
+  const places = new Int32Array(rows.taps * columns.taps); // of a window, in the map
   let window = 0;
   for (let picture = 0; picture < pictures; picture++) {
     for (let down = 0; down < rows.outside; down++) {
@@ -31,16 +31,18 @@ export function maxPoolGradient(
       for (let across = 0; across < columns.outside; across++, window += channels) {
         const left = across * columns.stride - columns.before;
         const right = Math.min(width, left + columns.taps);
-        for (let channel = 0; channel < channels; channel++) open[channel] = largest[window + channel];
+        let count = 0;
         for (let y = Math.max(0, top); y < bottom; y++) {
           const line = (picture * height + y) * width;
-          for (let x = Math.max(0, left); x < right; x++) {
-            const place = (line + x) * channels;
-            for (let channel = 0; channel < channels; channel++) {
-              if (values[place + channel] === open[channel]) {
-                gradient[place + channel] += passed[window + channel];
-                open[channel] = NaN; // which equals nothing
-              }
+          for (let x = Math.max(0, left); x < right; x++) places[count++] = (line + x) * channels;
+        }
+        for (let channel = 0; channel < channels; channel++) {
+          const most = largest[window + channel];
+          for (let place = 0; place < count; place++) {
+            const at = places[place] + channel;
+            if (values[at] === most) {
+              gradient[at] += passed[window + channel];
+              break;
             }
           }
         }

@@ -297,32 +297,41 @@ function sharesOf({ rows, columns }: Geometry): tf.Tensor4D {
  */
 function responseNormalisation(attributes: Record<string, unknown>): Made {
   const { radius, bias, alpha, beta } = attributes as Record<string, number>;
-  const bands = new Map<number, tf.Tensor4D>();
-  const near = (x: Map4): Map4 => {
+  const bands = new Map<string, tf.Tensor4D>();
+  /** Sums of what is near, times a number, and one more number. */
+  const near = (x: Map4, factor: number, added: number): Map4 => {
     const channels = x.shape[3];
-    let band = bands.get(channels);
-    if (!band) {
+    const key = `${channels} ${factor}`;
+    let filter = bands.get(key);
+    if (!filter) {
       const values = Float32Array.from({ length: channels * channels }, (_, i) =>
-        Math.abs(Math.floor(i / channels) - (i % channels)) <= radius ? 1 : 0,
+        Math.abs(Math.floor(i / channels) - (i % channels)) <= radius ? factor : 0,
       );
-      band = tf.keep(tf.tensor4d(values, [1, 1, channels, channels]));
-      bands.set(channels, band);
+      filter = tf.keep(tf.tensor4d(values, [1, 1, channels, channels]));
+      bands.set(key, filter);
     }
-    return tf.conv2d(x, band, 1, "valid");
+    return tf.fused.conv2d({ x, filter, strides: 1, pad: "valid", bias: tf.fill([channels], added) });
   };
-  const sizes = (x: Map4) => tf.add(tf.mul(near(tf.square(x)), alpha), bias) as Map4;
+  const sizes = (x: Map4) => near(tf.square(x), alpha, bias);
   return {
-    forward: ([x]) => tf.tidy(() => tf.mul(x, tf.pow(sizes(x), -beta)) as Map4),
+    forward: ([x]) => tf.tidy(() => tf.mul(x, power(sizes(x), beta)) as Map4),
     backward: (upstream, [x]) => [
       tf.tidy(() => {
         const size = sizes(x);
-        const direct = tf.mul(upstream, tf.pow(size, -beta));
-        const spread = near(tf.mul(tf.mul(upstream, x), tf.pow(size, -beta - 1)) as Map4);
-        return tf.sub(direct, tf.mul(tf.mul(x, spread), 2 * alpha * beta)) as Map4;
+        const direct = tf.mul(upstream, power(size, beta)) as Map4;
+        const spread = near(tf.div(tf.mul(direct, x), size) as Map4, -2 * alpha * beta, 0);
+        return tf.add(direct, tf.mul(x, spread)) as Map4;
       }),
     ],
     dispose: () => {
       for (const band of bands.values()) band.dispose();
     },
   };
+}
+
+/** `x^-beta`; the usual exponents by square roots, because `tf.pow` is slow. */
+function power(x: Map4, beta: number): Map4 {
+  if (beta !== 0.5 && beta !== 0.75) return tf.pow(x, -beta) as Map4;
+  const root = tf.rsqrt(x);
+  return beta === 0.5 ? root : (tf.mul(root, tf.sqrt(root)) as Map4);
 }

@@ -41,6 +41,8 @@ export interface Options {
   tile_size: number;
   precision: string;
   max_size: number | null;
+  upscale: number;
+  wrap: string;
   size: [number, number];
   noise: string;
   /** A whole number up to 2^64 - 1: as text where it is beyond what a number holds. */
@@ -57,6 +59,8 @@ const LEFT_OUT: Partial<Options> = {
   rotate: 0,
   zoom: 0,
   precision: "float32",
+  upscale: 1,
+  wrap: "none",
 };
 
 /** Refuses a recipe that asks for what only dreamkit itself does. */

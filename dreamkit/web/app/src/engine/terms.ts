@@ -31,7 +31,7 @@ export function termsOf(layers: Layers, among: Layer[], options: Options): Term[
   return kept;
 }
 
-/** `mixed4:12+40=0.5`: a layer, channels and a weight; several between commas. */
+/** `mixed4c:12+40=0.5`: a layer, channels and a weight; several between commas. */
 function ofText(text: string, among: Layer[]): TermTable[] {
   const names = new Set(among.map((layer) => layer.name));
   return (names.has(text) ? [text] : text.split(",")).map((each) => {

@@ -10,7 +10,7 @@ const SIDE = 72; // pixels of a thumbnail
 const PAGE = 24; // channels that are shown at a time
 
 export class Palette {
-  /** Weights by term, such as `mixed4` or `mixed4:128`. */
+  /** Weights by term, such as `mixed4c` or `mixed4c:128`. */
   private chosen = new Map<string, number>();
   private network: Opened | null = null;
   private engine: Engine | null = null;
