@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 _FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
 _OCTAVES = 3  # that a frame passes through: what is larger, it has from the frame before
 _MOST_FRAMES = 1_000_000
-UNABLE = ("blend", "upscale", "wrap")  # options of a picture that a zoom, which leaves its photograph, has not
+UNABLE = (
+    "blend",
+    "upscale",
+    "wrap",
+)  # options of a picture that a zoom, which leaves its photograph, has not
 _BLENDED = 0.2  # of a loop, in which its end becomes its beginning
 
 
