@@ -291,9 +291,9 @@ def test_the_fourier_space_climbs_from_a_photograph(net, photo):
 def test_what_is_asked_for_changes_nothing_of_what_is_not(net, photo):
     """Every new option at its neutral value is the dream without it."""
     neutral = {
-        **{"tv": 0.0, "l2": 0.0, "rotate": 0.0, "zoom": 0.0, "border": 0, "schedule": ()},
-        **{"strength": "normal", "blend": 0.0, "clouds": 0.0, "smooth_width": 0.5, "wrap": "none"},
-    }
+        "tv": 0.0, "l2": 0.0, "rotate": 0.0, "zoom": 0.0, "border": 0, "schedule": (),
+        "strength": "normal", "blend": 0.0, "clouds": 0.0, "smooth_width": 0.5, "wrap": "none",
+    }  # fmt: skip
     assert np.array_equal(dreamed(photo, [net]), dreamed(photo, [net], **neutral))
 
 
