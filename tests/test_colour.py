@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.colour import AXES, Spread, grey, hold, natural, shift_within, spread
+from dreamkit.engine.colour import AXES, Spread, direction, held, hold, shift_within, spread, turn
 
 seeds = st.integers(0, 2**32)
 
@@ -32,23 +32,95 @@ def picture(mean, deviation, seed=0):
 def test_grey_is_the_projection_on_lightness(seed):
     gradient = uniform(seed, -3, 3)
     expected = gradient.astype(np.float64) @ (np.ones((3, 3)) / 3)
-    grey(gradient)
+    turn(gradient, direction(1.0))
     np.testing.assert_allclose(gradient, expected, atol=1e-6)
-    assert np.ptp(gradient, axis=2).max() == 0
+    assert np.ptp(gradient, axis=2).max() < 1e-6
     again = gradient.copy()
-    grey(again)
-    np.testing.assert_allclose(again, gradient, rtol=1e-6)
+    turn(again, direction(1.0))
+    np.testing.assert_allclose(again, gradient, atol=1e-6)
 
 
 @given(seeds)
 def test_natural_is_a_step_in_decorrelated_colours(seed):
     gradient = uniform(seed, -3, 3)
     mixing = AXES / np.sqrt((AXES**2).sum(0)).max()
-    expected = [[mixing @ (mixing.T @ pixel) for pixel in row] for row in gradient.astype(np.float64)]
+    largest = np.linalg.norm(mixing, 2) ** 2
+    expected = [
+        [mixing @ (mixing.T @ pixel) / largest for pixel in row] for row in gradient.astype(np.float64)
+    ]
     uphill = gradient.copy()
-    natural(uphill)
+    turn(uphill, direction(0.5))
     np.testing.assert_allclose(uphill, expected, atol=1e-5)
     assert np.vdot(uphill, gradient) > 0
+
+
+amounts = st.floats(0, 1)
+
+
+@given(amounts)
+def test_a_direction_is_symmetric_and_leads_nowhere_down(amount):
+    matrix = direction(amount)
+    assert matrix.dtype == np.float32
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-7)
+    values = np.linalg.eigvalsh(matrix.astype(np.float64))
+    assert values.min() > -1e-6
+    assert values.max() == pytest.approx(1.0, abs=0.02)  # a step is as long, whatever is kept
+
+
+def test_free_leaves_a_gradient_as_it_is():
+    np.testing.assert_allclose(direction(0.0), np.eye(3), atol=1e-6)
+
+
+@given(st.floats(0, 0.5))
+def test_from_free_to_natural_it_goes_by_powers(amount):
+    values, vectors = np.linalg.eigh(AXES @ AXES.T)
+    expected = vectors @ np.diag((values / values[-1]) ** (2 * amount)) @ vectors.T
+    np.testing.assert_allclose(direction(amount), expected, atol=1e-6)
+
+
+@given(st.floats(0.5, 1))
+def test_from_natural_to_keep_it_goes_straight(amount):
+    part = 2 * amount - 1
+    np.testing.assert_allclose(direction(amount), (1 - part) * direction(0.5) + part / 3, atol=1e-6)
+
+
+@given(st.floats(0, 0.999))
+def test_a_little_more_is_a_little_different(amount):
+    assert np.abs(direction(amount + 0.001) - direction(amount)).max() < 0.02
+
+
+def test_colours_fade_with_the_amount():
+    colourful = np.array([1.0, -2.0, 1.0])  # green against purple, without lightness
+    left = [np.linalg.norm(colourful @ direction(amount)) for amount in np.linspace(0, 1, 21)]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (0.4, 1.0), (0.5, 1.0), (0.75, 1.0), (1.0, 0.0)],
+)
+def test_a_drift_is_held_between_free_and_keep(amount, expected):
+    assert held(amount) == pytest.approx(expected)
+
+
+@given(amounts)
+def test_how_much_is_held_has_no_jumps(amount):
+    assert 0 <= held(amount) <= 1
+    assert abs(held(min(1.0, amount + 0.01)) - held(amount)) <= 0.041
+
+
+@given(st.floats(0, 1), seeds)
+def test_a_part_of_holding_goes_that_part_of_the_way(part, seed):
+    original = Spread(np.array([1.85, 0.0, 0.0]), np.full(3, 0.1))
+    drifted = picture([1.7, 0.1, -0.1], [0.2, 0.3, 1.3], seed=seed % 100)
+    whole, some = drifted.copy(), drifted.copy()
+    hold(whole, original)
+    hold(some, original, part)
+    inside = (drifted > 0).all(-1) & (drifted < 255).all(-1) & (whole > 0).all(-1) & (whole < 255).all(-1)
+    assert inside.mean() > 0.5
+    expected = drifted + np.float32(part) * (whole - drifted)
+    np.testing.assert_allclose(some[inside], expected[inside], atol=1e-3)
 
 
 @given(seeds, st.floats(0, 400))

@@ -50,7 +50,15 @@ steps, step_sizes, jitters = (
     st.integers(0, 4096),
 )
 
+AMOUNTS = {
+    "strength": {"subtle": 0.5, "normal": 1.0, "wild": 2.0},
+    "color": {"free": 0.0, "natural": 0.5, "keep": 1.0, "decorrelated": 0.5},
+}
+"""What the names of options stand for that take a number or a name."""
+
 OPTIONS = {
+    "strength": st.floats(0, 10, exclude_min=True) | st.sampled_from(sorted(AMOUNTS["strength"])),
+    "blend": st.floats(0, 1),
     "layers": layers,
     "objective": st.sampled_from(["mean", "mean-square"]),
     "balance": st.booleans(),
@@ -58,10 +66,10 @@ OPTIONS = {
     "guide_style": st.sampled_from(["match", "channels"]),
     "normalise": st.sampled_from(["std", "mean-abs", "score", "none"]),
     "smooth": st.sampled_from(["none", "gaussian", "laplacian"]),
-    "smooth_width": st.floats(0, 64),
+    "smooth_width": st.none() | st.floats(0, 64),
     "smooth_levels": st.integers(1, 12),
-    "color": st.sampled_from(["free", "keep", "decorrelated"]),
-    "tv": st.floats(0, 10),
+    "color": st.floats(0, 1) | st.sampled_from(sorted(AMOUNTS["color"])),
+    "tv": st.none() | st.floats(0, 10),
     "l2": st.floats(0, 100),
     "octaves": st.integers(1, 32),
     "octave_scale": st.floats(1, 4, exclude_min=True),
@@ -91,6 +99,7 @@ OPTIONS = {
     "size": st.tuples(sides, sides),
     "noise": st.sampled_from(["clouds", "faint", "white"]),
     "seed": st.integers(0, 2**64 - 1),
+    "clouds": st.floats(0, 64),
     "max_pixels": st.integers(1),
 }
 words = st.text(letters, max_size=3)
@@ -121,7 +130,10 @@ def test_every_option_is_tested():
 def test_options_are_kept_and_the_rest_are_defaults(options):
     config = DreamConfig(**options)
     for name in option_names():
-        assert getattr(config, name) == options.get(name, default(name))
+        given = options.get(name, default(name))
+        assert getattr(config, name) == (
+            AMOUNTS[name][given] if isinstance(given, str) and name in AMOUNTS else given
+        )
 
 
 @given(some_options)
@@ -157,6 +169,12 @@ def test_every_default_passes_its_own_check(name):
         ("size", [300, 400], (300, 400)),
         ("size", (1, 65_536), (1, 65_536)),
         ("size", (np.int32(30), np.uint8(40)), (30, 40)),
+        ("strength", "wild", 2.0),
+        ("strength", 10, 10.0),
+        ("color", "decorrelated", 0.5),
+        ("color", np.float32(0.25), 0.25),
+        ("smooth_width", None, None),
+        ("tv", None, None),
         ("steps", np.int64(3), 3),
         ("step_size", 1, 1.0),
         ("step_size", np.float32(0.5), 0.5),
@@ -226,7 +244,11 @@ NO_CHOICES = [
     {"mean"},
 ]
 
+NO_AMOUNTS = [*NO_NUMBERS, "1.0", "Wild", "wild ", ["wild"], {"wild"}]
+
 BAD = {
+    "strength": [*NO_AMOUNTS, 0, -1, 10.1, "keep"],
+    "blend": [*NO_NUMBERS, -0.1, 1.1],
     "layers": [
         "",
         " ",
@@ -281,10 +303,10 @@ BAD = {
     "guide_style": NO_CHOICES,
     "normalise": NO_CHOICES,
     "smooth": NO_CHOICES,
-    "smooth_width": [*NO_NUMBERS, -0.1, 64.1],
+    "smooth_width": [*NO_NUMBERS[1:], -0.1, 64.1],
     "smooth_levels": [*NO_WHOLE_NUMBERS, None, 0, 13],
-    "color": NO_CHOICES,
-    "tv": [*NO_NUMBERS, -0.1, 10.1],
+    "color": [*NO_AMOUNTS, -0.1, 1.1],
+    "tv": [*NO_NUMBERS[1:], -0.1, 10.1],
     "l2": [*NO_NUMBERS, -0.1, 100.1],
     "octaves": [*NO_WHOLE_NUMBERS, 0, -1, 33, 10**400, -(10**400)],
     "octave_scale": [*NO_NUMBERS, 1, 1.0, 0, -2, 4.0000001, 10**400, np.array([[1.5, 2], [3, 4]])],
@@ -346,6 +368,7 @@ BAD = {
     ],
     "noise": NO_CHOICES,
     "seed": [*NO_WHOLE_NUMBERS, None, -1, 2**64],
+    "clouds": [*NO_NUMBERS, -0.1, 64.1],
     "max_pixels": [*NO_WHOLE_NUMBERS, None, 0, -1],
 }
 
@@ -375,6 +398,8 @@ def test_a_bad_value_is_one_line_that_names_the_option(name, value):
         ("octave_scale", 1, "octave_scale is 1; it takes a number, above 1, at most 4"),
         ("max_pixels", 0, "max_pixels is 0; it takes a whole number, at least 1"),
         ("normalise", "max", "normalise is 'max'; choose std or mean-abs or score or none"),
+        ("color", "grey", "color is 'grey'; it takes free, natural, keep or a number, 0 to 1"),
+        ("strength", 0, "strength is 0; it takes subtle, normal, wild or a number, above 0, at most 10"),
         ("balance", 1, "balance is 1; it is True or False"),
         ("layers", {"a": "b"}, "layers has 'a': 'b'; it maps layers to numbers"),
         ("layers", [], "layers is []; name at least one layer, such as mixed3,mixed5=0.5"),
@@ -433,7 +458,7 @@ def test_an_unknown_option_suggests_a_near_miss(given, meant):
 
 
 def test_an_option_like_no_other_lists_what_there_is():
-    with pytest.raises(ConfigError, match="there is no option 'qqq'; choose from layers, objective, .* more"):
+    with pytest.raises(ConfigError, match="there is no option 'qqq'; choose from strength, blend, .* more"):
         DreamConfig.of(qqq=1)
 
 

@@ -78,7 +78,7 @@ def test_a_negative_weight_lowers_it(net, photo):
 @pytest.mark.parametrize("objective", ["mean", "mean-square"])
 def test_a_layers_unit_does_not_change_a_balanced_dream(photo, objective):
     """The layer `first` times 1000 and all behind it as before."""
-    options = config(layers={"first": 1.0, "second": 1.0}, objective=objective)
+    options = config(layers={"first": 1.0, "second": 1.0}, objective=objective, color="free")
     plain, loud = (network.load(tiny.provider(gain=gain), None) for gain in (1.0, 1000.0))
     difference = (
         dream(photo, [Part(plain)], options).pixels.astype(int) - dream(photo, [Part(loud)], options).pixels
@@ -134,9 +134,8 @@ def test_not_a_number_is_said(photo):
 def test_more_tiles_leave_no_seam(net):
     """A flat picture dreamed over many tiles: rows and columns at tile borders move as much as others."""
     flat = np.full((96, 96, 3), 128, np.uint8)
-    result = dream(flat, [Part(net)], config(octaves=1, steps=60, tile_size=32, jitter=0)).pixels.astype(
-        float
-    )
+    options = config(octaves=1, steps=60, tile_size=32, jitter=0, color="free")
+    result = dream(flat, [Part(net)], options).pixels.astype(float)
     for axis in (0, 1):
         jumps = np.abs(np.diff(result, axis=axis)).mean((1 - axis, 2))
         at_borders = jumps[[31, 63]].mean()

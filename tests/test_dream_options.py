@@ -7,9 +7,10 @@ import pytest
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import colour, network
+from dreamkit.engine import colour, network, smoothing
 from dreamkit.engine.asked import Part
-from dreamkit.engine.dream import dream
+from dreamkit.engine.dream import _composed, dream
+from dreamkit.engine.resize import resize
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError
 
 COMBINED = {
@@ -117,9 +118,10 @@ def test_two_equal_objectives_of_half_weight_equal_one(net, photo, guide, region
 def test_each_mask_has_its_own_terms(net, photo, regions):
     """Where only one term is at work, the dream is that of this term alone under this mask."""
     terms = [{"layer": "second", "mask": "left"}, {"layer": "first", "mask": "right"}]
-    together = dreamed(photo, [net], regions=regions, layers=terms, octaves=1)
+    free = {"octaves": 1, "color": "free"}  # what holds colours looks at the whole picture
+    together = dreamed(photo, [net], regions=regions, layers=terms, **free)
     for term, columns in zip(terms, (slice(0, 18), slice(-18, None)), strict=True):
-        alone = dreamed(photo, [net], regions=regions, layers=[term], octaves=1)
+        alone = dreamed(photo, [net], regions=regions, layers=[term], **free)
         difference = together[:, columns].astype(int) - alone[:, columns]
         assert np.abs(difference).mean() < 0.5  # what is beyond the mask is seen, and counts in the gradient
         assert np.abs(together[:, columns].astype(int) - photo[:, columns]).mean() > 2
@@ -229,12 +231,13 @@ def test_keep_keeps_the_differences_between_colours(net, photo, steps):
     assert np.abs(picture.astype(float) - photo).mean() > 3
 
 
-def test_decorrelated_colours_do_not_drift(net, photo):
+@pytest.mark.parametrize("amount", [DreamConfig().color, "natural", "decorrelated"])
+def test_natural_colours_do_not_drift(net, photo, amount):
     """After many steps, means are the photograph's and spreads at most what is natural; free ones drift."""
     before = colour.spread(photo)
     limit = np.maximum(before.deviation, 1.0)
-    after = colour.spread(dreamed(photo, [net], color="decorrelated", steps=60))
-    free = colour.spread(dreamed(photo, [net], steps=60))
+    after = colour.spread(dreamed(photo, [net], color=amount, steps=60))
+    free = colour.spread(dreamed(photo, [net], color="free", steps=60))
     assert np.abs(after.mean - before.mean).max() < 0.25
     assert (after.deviation < 1.15 * limit).all()
     assert (free.deviation / limit).max() > 1.5
@@ -287,8 +290,140 @@ def test_the_fourier_space_climbs_from_a_photograph(net, photo):
 
 def test_what_is_asked_for_changes_nothing_of_what_is_not(net, photo):
     """Every new option at its neutral value is the dream without it."""
-    neutral = {"tv": 0.0, "l2": 0.0, "rotate": 0.0, "zoom": 0.0, "border": 0, "schedule": (), "color": "free"}
+    neutral = {
+        "tv": 0.0, "l2": 0.0, "rotate": 0.0, "zoom": 0.0, "border": 0, "schedule": (),
+        "strength": "normal", "blend": 0.0, "clouds": 0.0, "smooth_width": 0.5, "wrap": "none",
+    }  # fmt: skip
     assert np.array_equal(dreamed(photo, [net]), dreamed(photo, [net], **neutral))
+
+
+# Strength, blend, and what a seed composes
+
+
+@pytest.mark.parametrize("space", ["pixels", "fourier"])
+def test_strength_multiplies_the_step_size(net, photo, space):
+    options = {"octaves": 1, "space": space}
+    assert np.array_equal(
+        dreamed(photo, [net], strength="wild", step_size=0.01, **options),
+        dreamed(photo, [net], step_size=0.02, **options),
+    )
+    scheduled = [{"step_size": 0.01}, {"step_size": 0.02}]
+    assert np.array_equal(
+        dreamed(photo, [net], strength=2, schedule=scheduled),
+        dreamed(photo, [net], schedule=[{"step_size": 0.02}, {"step_size": 0.04}]),
+    )
+
+
+def test_twice_the_strength_is_a_first_step_of_twice_the_length(net, photo):
+    def moved(strength):
+        heard = []
+        options = config(octaves=1, steps=1, strength=strength, step_size=0.01, color="free", clip=False)
+        dream(photo, [Part(net)], options, lambda step: heard.append(step.pixels.copy()))
+        return heard[0] - photo
+
+    once = moved(1.0)
+    assert np.abs(once).max() > 1
+    np.testing.assert_allclose(moved(2.0), 2 * once, atol=1e-4)
+    np.testing.assert_allclose(moved("subtle"), once / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize("amount", [0.25, 0.6])
+@pytest.mark.parametrize("masked", [False, True])
+def test_blend_puts_that_much_of_the_photograph_back(net, photo, regions, amount, masked):
+    told = {"": regions["left"]} if masked else None
+    whole = dreamed(photo, [net], regions=told)
+    expected = whole + amount * (photo.astype(float) - whole)
+    found = dreamed(photo, [net], regions=told, blend=amount)
+    assert (
+        np.abs(found - expected).max() <= 0.5 + (1 - amount) / 2 + 1e-3
+    )  # the dream itself was rounded as well
+    assert np.array_equal(found[:, 18:], photo[:, 18:]) == masked
+
+
+def test_blend_goes_from_the_dream_to_the_photograph(net, photo):
+    assert np.array_equal(dreamed(photo, [net], blend=0.0), dreamed(photo, [net]))
+    assert np.array_equal(dreamed(photo, [net], blend=1.0), photo)
+
+
+def test_blend_changes_nothing_on_the_way(net, photo):
+    heard = {0.0: [], 0.5: []}
+    for amount, steps in heard.items():
+        dream(photo, [Part(net)], config(blend=amount), lambda step, to=steps: to.append(step.pixels.copy()))
+    for one, other in zip(*heard.values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_seed_0_has_no_clouds(net, photo):
+    assert np.array_equal(dreamed(photo, [net], clouds=64.0), dreamed(photo, [net], clouds=0.0))
+
+
+def test_another_seed_composes_another_dream(net, photo):
+    def apart(**options):
+        one, other = (dreamed(photo, [net], seed=seed, **options).astype(float) for seed in (1, 2))
+        return np.abs(one - other).mean()
+
+    assert apart() > 1.5 * apart(clouds=0.0)
+    assert apart(clouds=24.0) > apart()
+    assert np.array_equal(dreamed(photo, [net], seed=1), dreamed(photo, [net], seed=1))
+
+
+@pytest.mark.parametrize("wrapped", ["none", "both"])
+def test_clouds_lie_at_the_same_places_in_a_small_picture_and_a_large_one(wrapped):
+    def clouds(side):
+        plain = np.full((side, 3 * side // 2, 3), 128, np.uint8)
+        options = DreamConfig(seed=7, wrap=wrapped)
+        return _composed(plain, plain.shape[:2], options) - 128
+
+    small, large = clouds(80), clouds(400)
+    assert np.abs(np.ptp(small, axis=2)).max() < 1e-3  # lightness alone
+    assert 4 < small.std() < 20
+    again = resize(large, small.shape[:2])
+    assert np.corrcoef(small.ravel(), again.ravel())[0, 1] > 0.95
+
+
+def test_clouds_stay_within_black_and_white():
+    for value in (0, 255):
+        plain = np.full((60, 60, 3), value, np.uint8)
+        composed = _composed(plain, (40, 40), DreamConfig(seed=3, clouds=64.0))
+        assert composed.min() >= 0
+        assert composed.max() <= 255
+
+
+# A layer's stride, and weights that are all negative
+
+
+def test_a_stride_is_the_pixels_between_two_activations(net, monkeypatch):
+    assert [net.stride(layer) for layer in ("first", "second")] == [1, 2]
+
+
+def test_smoothing_begins_by_the_layers_stride(net, photo, monkeypatch):
+    seen = []
+    monkeypatch.setattr(smoothing, "first_width", lambda stride: seen.append(stride) or 3.0)
+    wide = dreamed(photo, [net])
+    assert set(seen) == {2}
+    assert np.array_equal(wide, dreamed(photo, [net], smooth_width=3.0))
+    assert not np.array_equal(wide, dreamed(photo, [net], smooth_width=0.5))
+    dreamed(photo, [net], layers="first", octaves=1, steps=1)
+    dreamed(photo, [net], layers="first,second", octaves=1, steps=1)
+    assert seen[-2:] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("parts", "layers", "expected"),
+    [
+        ([1.0], {"second": -1.0}, 0.3),
+        ([-1.0], {"second": 1.0}, 0.3),
+        ([-1.0], {"second": -1.0}, 0.0),
+        ([1.0], {"second": -1.0, "first": 0.5}, 0.0),
+        ([1.0, -0.5], {"second": 1.0}, 0.0),
+        ([1.0, 0.5], {"second": -1.0}, 0.3),
+    ],
+)
+def test_what_sees_less_is_kept_smooth(net, other, photo, parts, layers, expected):
+    told = [Part(*each) for each in zip((net, other), parts, strict=False)]
+    usual = dreamed(photo, told, layers=layers, octaves=1)
+    assert np.array_equal(usual, dreamed(photo, told, layers=layers, octaves=1, tv=expected))
+    assert not np.array_equal(usual, dreamed(photo, told, layers=layers, octaves=1, tv=0.3 - expected))
 
 
 @pytest.mark.parametrize(

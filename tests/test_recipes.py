@@ -61,9 +61,47 @@ def one_line(error):
 
 
 def test_the_built_in_recipes_are_these_with_our_own_first():
-    assert built_in() == [
-        "default", "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "smooth", "tf-tutorial",
-    ]  # fmt: skip
+    names = built_in()
+    assert names[0] == "default"
+    published = ["google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "smooth", "tf-tutorial"]
+    assert names[-len(published) :] == published
+    moods = names[1 : -len(published)]
+    folder = Path(recipes.__file__).with_name("moods")
+    assert moods == sorted(path.stem for path in folder.glob("*.toml"))
+    assert len(set(names)) == len(names)
+
+
+def test_without_moods_there_are_the_other_recipes(monkeypatch):
+    monkeypatch.setattr(recipes, "_FOLDERS", (".", "nowhere", "published"))
+    assert built_in()[:2] == ["default", "google-2015"]
+    assert find("lucid").built_in
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_the_published_loops_keep_off_what_is_our_own(name):
+    """Whatever becomes a default, they are what they were."""
+    if (Path(recipes.__file__).parent / "published" / f"{name}.toml").is_file():
+        told = find(name).options
+        assert {each: told[each] for each in ("color", "clouds", "tv")} == {
+            "color": 0.0,
+            "clouds": 0.0,
+            "tv": 0.0,
+        }
+        config = find(name).config()
+        assert (config.strength, config.blend, config.upscale, config.wrap) == (1.0, 0.0, 1.0, "none")
+
+
+def test_a_dream_of_an_earlier_version_has_its_own_colours_and_no_clouds(tmp_path):
+    path = tmp_path / "d.png"
+    written(path, DreamConfig(seed=3))
+    carried = images.read_recipe(path)
+    for name in ("clouds", "strength", "blend"):
+        del carried["options"][name]
+    carried["options"]["color"] = "decorrelated"
+    images.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
+    config = of_picture(path).config()
+    assert (config.color, config.clouds, config.strength, config.blend) == (0.5, 0.0, 1.0, 0.0)
+    assert config.seed == 3
 
 
 @pytest.mark.parametrize("name", built_in())
@@ -182,7 +220,7 @@ WRONG_TOML = {
     "an integer of 64 bits": ("seed = 18446744073709551616", "seed is 18446744073709551616; .* 0 to 184467"),
     "a boolean for a number": ("steps = true", "steps is True; it takes a whole number"),
     "a number for a boolean": ("clip = 1", "clip is 1; it is True or False"),
-    "a choice": ('color = "fre"', "color is 'fre'; choose free or keep or decorrelated"),
+    "a choice": ('color = "fre"', "color is 'fre'; it takes free, natural, keep or a number, 0 to 1"),
     "an empty list of layers": ("layers = []", "layers is .*name at least one layer"),
     "an empty layer": ('layers = ""', "layers is .*name at least one layer"),
     "layers by date": ("layers = {a = 2020-01-01}", "layers has 'a': datetime.date.*it maps layers to numbers"),
@@ -284,7 +322,7 @@ def test_what_is_not_there_says_what_is(tmp_path, monkeypatch):
     (tmp_path / "folder.toml").mkdir()
     for text, message in {
         "lucd": "lucd is neither a recipe nor a file; did you mean lucid",
-        "mine.toml": "mine.toml is neither a recipe nor a file; choose from default, google-2015",
+        "mine.toml": "mine.toml is neither a recipe nor a file; choose from default, ",
         "folder.toml": "folder.toml is a folder, no recipe",
         "": "is neither a recipe nor a file",
         "a\0b.toml": "is neither a recipe nor a file",
@@ -546,7 +584,9 @@ def test_what_came_from_memory_is_a_comment_in_the_file(tmp_path):
     assert text == (
         "# The guide came from memory; give it with --guide FILE.\n"
         "# The mask came from memory; give it with --mask FILE.\n"
-        'model = "tiny"\n'
+        "models = [\n"
+        '    { name = "tiny", weight = 1.0, layers = { low = 1.0 } },\n'  # what a guide's dream dreamed
+        "]\n"
     )
     read = again(found)
     assert (read.guide, read.masks) == (None, {})

@@ -152,16 +152,14 @@ def built_in() -> list[str]:
 
 def _built_in() -> dict[str, Traversable]:
     """Their files by name."""
-    files = [
-        sorted(
-            (each for each in resources.files(__name__).joinpath(folder).iterdir()),
-            key=lambda file: file.name,
-        )
-        for folder in _FOLDERS
-    ]
     suffix = ".toml"
+    folders = [resources.files(__name__).joinpath(folder) for folder in _FOLDERS]
     return {
-        file.name.removesuffix(suffix): file for each in files for file in each if file.name.endswith(suffix)
+        file.name.removesuffix(suffix): file
+        for folder in folders
+        if folder.is_dir()
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(suffix)
     }
 
 
@@ -221,7 +219,7 @@ def _share_of_picture(model: Mapping[str, Any], found: Mapping[str, Any]) -> Sha
     share = replace(_share(model), sha256=_string(model["sha256"]))
     if found.get("guide") is not None and share.layers is None and found["options"].get("layers") is None:
         # The layers that a guide gets by default were others once: what was dreamed is dreamed again.
-        share = replace(share, layers=model.get("dreamed"))
+        share = replace(share, layers=model.get("dreamed") or None)
     return share
 
 
