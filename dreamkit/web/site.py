@@ -89,8 +89,8 @@ def check(config: DreamConfig) -> None:
 def resolved(config: DreamConfig) -> DreamConfig:
     """`config` with what it leaves open, or at its default, as the page does it."""
     usual = DreamConfig()
-    open_ = {name: value for name, value in _RESOLVED.items() if getattr(config, name) == getattr(usual, name)}
-    return DreamConfig.of(config, **open_)
+    own = {name for name in _RESOLVED if getattr(config, name) != getattr(usual, name)}
+    return DreamConfig.of(config, **{name: value for name, value in _RESOLVED.items() if name not in own})
 
 
 def write(
