@@ -107,7 +107,7 @@ def test_the_network_carried_along_is_the_default_and_says_so(run, tmp_path):
     quick = ["dream", "--size", "64", "--octaves", "1", "--steps", "1"]
     code, _, err = run(*quick)
     assert code == 0
-    assert re.search(r"^dreamed by pocket,.*--model inception_v3.*$", err, re.M)
+    assert re.search(r"^dreamed by pocket,.*--model inception5h.*$", err, re.M)
     assert read_recipe(tmp_path / "dream.png")["models"][0]["name"] == "pocket"
     assert "inception_v3" not in run(*quick, "--model", "pocket")[2]
     assert run(*quick, "--quiet") == (0, "", "")

@@ -214,7 +214,9 @@ def test_the_recipes_are_listed_and_shown(run, tmp_path):
     lines = out.splitlines()
     assert re.fullmatch(r"RECIPE +MADE WITH", lines[0])
     assert [line.split()[0] for line in lines[1:]] == [
-        "default", "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "smooth", "tf-tutorial",
+        "default",
+        "architecture", "clockwork", "creatures", "engraving", "neon", "painterly", "shells", "subtle",
+        "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "smooth", "tf-tutorial",
     ]  # fmt: skip
     assert re.search(r"^lucid +inception5h +Feature visualisation", out, re.M)
     for name in ("lucid", "google-2015"):

@@ -19,7 +19,7 @@ from dreamkit.engine import graphs, network, sources
 from dreamkit.engine.steps import Goal
 from dreamkit.models import pocket
 
-GOALS = [Goal("mixed4", "mean-square")]
+GOALS = [Goal("mixed4c", "mean-square")]
 PULL = np.ones(1, np.float32)
 
 
@@ -74,10 +74,10 @@ def test_on_a_smooth_network_the_step_agrees_to_a_hundred_thousandth(photo):
 
 
 def test_pockets_step_is_that_of_its_model():
-    (provider,) = pocket.dreamkit_model_providers()
+    provider, *_ = pocket.dreamkit_model_providers()
     pixels = photograph(256)
     found = network.load(provider, pocket.WEIGHTS).ascent(GOALS)(pixels, PULL).gradient
-    assert_alike(found, plainly(pocket.load(None), provider.preprocess, ["mixed4"], pixels))
+    assert_alike(found, plainly(pocket.load(None), provider.preprocess, ["mixed4c"], pixels))
 
 
 @pytest.mark.heavy
@@ -119,8 +119,8 @@ def test_the_second_time_nothing_is_loaded_or_compiled_and_the_bytes_are_the_sam
     assert (len(loads), warm.traces) == (1, 0)
     np.testing.assert_array_equal(*gradients)
     assert (warm.layers, warm.digest) == (cold.layers, cold.digest)
-    assert warm.channels("mixed4") == 768
-    assert warm.map_size("mixed4", (299, 299)) == (17, 17)  # for which the network itself is needed
+    assert warm.channels("mixed4c") == 512
+    assert warm.map_size("mixed4c", (299, 299)) == (19, 19)  # for which the network itself is needed
     assert len(loads) == 2
 
 
@@ -131,7 +131,7 @@ def test_depths_are_kept_too(loads):
 
 
 def test_a_whole_dream_is_the_same_cold_and_warm(cold):
-    options = {"octaves": 2, "steps": 2, "layers": "mixed2,mixed4:3"}
+    options = {"octaves": 2, "steps": 2, "layers": "mixed3a,mixed4c:3"}
     photo = photograph(128)[0].astype(np.uint8)
     cold, warm = (dreamkit.dream(photo, "pocket", **options) for _ in range(2))
     np.testing.assert_array_equal(cold, warm)
@@ -219,7 +219,7 @@ def watched(self, *arguments):
     return outputs
 steps.Step.__call__ = watched
 photo = np.random.default_rng(0).integers(0, 255, (150, 170, 3), np.uint8)
-options = {"octaves": 1, "steps": 2, "tile_size": 64, "layers": "mixed2"}
+options = {"octaves": 1, "steps": 2, "tile_size": 64, "layers": "mixed3a"}
 alone = dreamkit.dream(photo, "pocket", **options)
 print(sorted(set(seen)))
 seen.clear()

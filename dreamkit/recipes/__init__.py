@@ -217,8 +217,10 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
 def _share_of_picture(model: Mapping[str, Any], found: Mapping[str, Any]) -> Share:
     """A network's share in a finished dream."""
     share = replace(_share(model), sha256=_string(model["sha256"]))
-    if found.get("guide") is not None and share.layers is None and found["options"].get("layers") is None:
-        # The layers that a guide gets by default were others once: what was dreamed is dreamed again.
+    options = found["options"]
+    open_ = share.layers is None and options.get("layers") is None
+    if found.get("guide") is not None and open_ and not _EARLIER.keys() <= options.keys():
+        # A guide had other layers by default then: what was dreamed is dreamed again.
         share = replace(share, layers=model.get("dreamed") or None)
     return share
 
