@@ -194,7 +194,7 @@ def test_a_step_holds_as_much_more_as_its_windows_are_larger():
         net.live_bytes(GOALS, 0, "float32", [shape, (1,)])
         for shape in ((1, 128, 128, 3), (1, 256, 256, 3), (4, 128, 128, 3))
     )
-    assert 3 < four / one < 6
+    assert 2.5 < four / one < 6  # what does not grow with the window is a part of a small one
     assert 3.3 < batch / one < 4.1
 
 
