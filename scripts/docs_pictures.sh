@@ -31,12 +31,12 @@ first() { # README's first pictures, with the defaults alone
     dream chelsea "$out/chelsea.dream.jpg"
     dream rocket "$out/rocket.dream.jpg"
 }
-depths() { # each join layer of pocket
+layers() { # each join layer of pocket
     for layer in conv2d2 mixed3a mixed3b mixed4a mixed4b mixed4c mixed4d mixed4e mixed5a mixed5b; do
         dream rocket "$work/$layer.png" --max-size 400 --layers $layer
     done
-    row "$out/depths.jpg" "$work"/{conv2d2,mixed3a,mixed3b,mixed4a,mixed4b}.png
-    row "$out/depths-deep.jpg" "$work"/{mixed4c,mixed4d,mixed4e,mixed5a,mixed5b}.png
+    row "$out/layers.jpg" "$work"/{conv2d2,mixed3a,mixed3b,mixed4a,mixed4b}.png
+    row "$out/layers-deep.jpg" "$work"/{mixed4c,mixed4d,mixed4e,mixed5a,mixed5b}.png
 }
 moods() {
     local mood
@@ -94,6 +94,6 @@ classes() {
     row "$out/classes.jpg" "$work"/{castle,'king penguin','sea anemone'}.png
 }
 
-for name in "${@:-first depths moods strengths colours guides gallery variants classes}"; do
+for name in "${@:-first layers moods strengths colours guides gallery variants classes}"; do
     for each in $name; do "$each"; done
 done
