@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit import images, recipes
+from dreamkit import images, recipes, seams
 from dreamkit.checkpoint import Checkpoint
 from dreamkit.config import DEFAULT_MODEL, DreamConfig, number, plain
 from dreamkit.errors import (
@@ -218,7 +218,7 @@ def blend(
     """Puts `amount` of a photograph, 0 to 1, back over its finished dream, without dreaming again.
 
     `recipe` is the dream's; the result carries it with the blend that it has now. The photograph is brought
-    to the dream's size.
+    to the dream's size, and where the dream wraps, its seams are closed, as before it was dreamed.
 
     Raises:
         ImageError: the two have different proportions.
@@ -231,7 +231,9 @@ def blend(
             f"the dream has {width} x {height} pixels and the photograph {wide} x {tall}, of another shape; "
             "give the photograph that it was dreamed from"
         )
-    under = images.resized(photo, (height, width)).pixels
+    wraps = _options_of(recipe).get("wrap")
+    wrapped = wraps == "both", wraps in ("both", "horizontal")
+    under = seams.close(images.fitted(photo, (height, width), wrapped), wrapped)[0].pixels
     pixels = dreamed.pixels + np.float32(amount) * (under.astype(np.float32) - dreamed.pixels)
     blended = np.rint(pixels).astype(np.uint8)
     if dreamed.alpha is not None:
@@ -239,13 +241,17 @@ def blend(
     return Dream(blended, _blended(recipe, amount), dreamed.profile, dreamed.dpi)
 
 
+def _options_of(recipe: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The options that a picture's recipe tells of, none where there are none."""
+    options = None if recipe is None else recipe.get("options")
+    return options if isinstance(options, Mapping) else {}
+
+
 def _blended(recipe: Mapping[str, Any] | None, amount: float) -> dict[str, Any] | None:
     """The recipe of a dream that `amount` of its photograph was put over; None where it is none of ours."""
-    options = None if recipe is None else recipe.get("options")
-    if recipe is None or not isinstance(options, Mapping):
-        return None
+    options = _options_of(recipe)
     before = number(options.get("blend", 0.0), whole=False)
-    if before is None or not 0 <= before <= 1:
+    if recipe is None or not options or before is None or not 0 <= before <= 1:
         return None
     return {**recipe, "options": {**options, "blend": before + amount * (1 - before)}}
 

@@ -203,6 +203,13 @@ def enlarge(picture: Picture, factor: float, max_pixels: int, wrapped: Wrapped =
         ) from error
 
 
+def fitted(picture: Picture, size: tuple[int, int], wrapped: Wrapped = (False, False)) -> Picture:
+    """`picture` at `size` (height, width), as `shrink` and `enlarge` bring it there."""
+    if picture.pixels.shape[:2] == size:
+        return picture
+    return _at_size(picture, size, Image.Resampling.LANCZOS, wrapped)
+
+
 def resized(picture: Picture, size: tuple[int, int]) -> Picture:
     """`picture` at `size` (height, width), without regard to its shape."""
     if picture.pixels.shape[:2] == size:

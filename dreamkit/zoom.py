@@ -29,11 +29,7 @@ if TYPE_CHECKING:
 _FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
 _OCTAVES = 3  # that a frame passes through: what is larger, it has from the frame before
 _MOST_FRAMES = 1_000_000
-UNABLE = (
-    "blend",
-    "upscale",
-    "wrap",
-)  # options of a picture that a zoom, which leaves its photograph, has not
+UNABLE = ("upscale", "wrap")  # options of a picture that a zoom has not
 _BLENDED = 0.2  # of a loop, in which its end becomes its beginning
 
 
@@ -99,7 +95,8 @@ def make(
 
     Finished frames lie in the folder `OUTPUT.work` until the film is whole, so that what was broken off goes
     on. A frame is dreamed from the one before, which is resampled by a windowed sinc (Lanczos, 8 x 8) and
-    brought back to the tone of the first dream, so that nothing drifts.
+    brought back to the tone of the first dream, so that nothing drifts. The photograph that `blend` puts
+    back is each frame's own: what it was dreamed from.
 
     Args:
         gathered, parts: as `api.make` takes them.

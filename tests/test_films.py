@@ -19,6 +19,7 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image
 
 pytest.importorskip("av")
 pytest.importorskip("cv2")
@@ -179,6 +180,75 @@ def test_too_little_room_is_said_before_any_work(tmp_path, parts, photo, monkeyp
     with pytest.raises(WorkError, match="6 frames of 56 x 40 pixels take about 0.0 GB, and 0.0 GB are free"):
         zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seed_composes_a_zooms_first_frame_alone(tmp_path, parts, photo):
+    config = DreamConfig(octaves=2, steps=4, jitter=4, seed=5, clouds=64.0)
+    later = [zoom.of_a_frame(config, Flight(), number) for number in (1, 2)]
+    assert [(each.clouds, each.seed) for each in later] == [(0.0, 6), (0.0, 7)]
+    zoom.make(gathered(photo, config), parts, tmp_path / "zoom.mp4", Flight(frames=2, zoom=1.0), preview=2)
+    first, second = (work_frame(tmp_path / "zoom.mp4.work", number) for number in (0, 1))
+    clouded = np.abs(first - photo.astype(float)).mean()
+    assert np.abs(second - first).mean() < clouded / 2
+
+
+def work_frame(folder, number):
+    return np.asarray(Image.open(folder / f"{number:06}.png")).astype(float)
+
+
+def test_a_zoom_blends_each_frame_with_what_it_was_dreamed_from(tmp_path, parts, photo):
+    for blend in (0.0, 1.0):
+        config = DreamConfig(octaves=2, steps=4, jitter=4, blend=blend)
+        zoom.make(
+            gathered(photo, config),
+            parts,
+            tmp_path / "zoom.mp4",
+            Flight(frames=2, zoom=1.0),
+            preview=2,
+            overwrite=True,
+        )
+        frames = [work_frame(tmp_path / "zoom.mp4.work", number) for number in (0, 1)]
+        assert np.array_equal(frames[0], photo) == (blend == 1.0)
+        assert (np.abs(frames[1] - photo).mean() < 1) == (blend == 1.0)
+
+
+def test_a_films_photograph_is_put_back_over_every_frame(tmp_path, parts):
+    source = clip_at(tmp_path / "in", frames=4)
+    made = {}
+    for blend in (0.0, 0.4, 1.0):
+        config = DreamConfig(octaves=2, steps=4, jitter=4, blend=blend)
+        film.make(source, parts, config, tmp_path / f"out{blend:.0%}")
+        made[blend] = [frame.astype(float) for frame in frames_of(tmp_path / f"out{blend:.0%}")]
+    shown = [frame.pixels for frame in source.frames()]
+    assert len(shown) == 4
+    for photo, whole, some, none in zip(shown, made[0.0], made[0.4], made[1.0], strict=True):
+        assert np.array_equal(none, photo)
+        assert np.abs(some - (whole + 0.4 * (photo - whole))).max() <= 0.501
+    # and what the next frame goes on with is the dream as it was: the last one is as strong as without
+    strengths = [np.abs(frame - photo).mean() for frame, photo in zip(made[0.4], shown, strict=True)]
+    assert strengths[-1] > 0.5 * strengths[0]
+
+
+def test_clouds_of_a_film_do_not_pile_up(tmp_path, parts):
+    """A picture that stands still is clouded once, however long it stands."""
+    still = np.full((40, 56, 3), 128, np.uint8)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(still).save(folder / f"{number}.png")
+    source = video.clip(folder)
+    config = DreamConfig(octaves=1, steps=1, step_size=1e-6, seed=5, clouds=12.0, color="free")
+    film.make(source, parts, config, tmp_path / "out", film.Cut(flow=False))
+    spreads = [frame.astype(float).std() for frame in frames_of(tmp_path / "out")]
+    assert max(spreads) <= 1.1 * spreads[0] + 0.5
+    assert spreads[0] < 16
+
+
+def clip_at(folder, frames):
+    folder.mkdir()
+    for number, frame in enumerate(islice(moving.clip(frames, (48, 64)), frames)):
+        Image.fromarray(frame.pixels).save(folder / f"{number}.png")
+    return video.clip(folder)
 
 
 TIMELINE = (

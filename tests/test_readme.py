@@ -21,6 +21,8 @@ def options_table() -> str:
         "max_size": "no limit",
         "max_memory": "no limit",
         "octaves": "by size",
+        "smooth_width": "by layer",
+        "tv": "by weights",
         "first_octave": "by scheme",
         "size": "512",
         "balance": "on",
