@@ -74,7 +74,11 @@ OPTIONS = {
     "turned": {"rotate": 10.0, "zoom": 0.1},
     "fourier": {"space": "fourier", "step_size": 0.05},
     "scheduled": {"schedule": [{"layers": "high", "steps": 2}, {"layers": "low", "jitter": 3}]},
-    **{recipe: {"recipe": recipe} for recipe in recipes.built_in() if recipe != "default"},
+    **{
+        recipe: {"recipe": recipe}
+        for recipe in recipes.built_in()
+        if recipe not in ("default", "clockwork", "creatures", "shells")  # their own layers set these apart
+    },
 }
 
 

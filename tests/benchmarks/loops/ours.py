@@ -16,6 +16,7 @@ def options(job: Job) -> dict[str, Any]:
         "objective": "mean",
         "balance": False,
         "normalise": "std",
+        "color": "free",
         "smooth": "none",
         "octave_scheme": "whole",
         "octaves": job.octaves,
