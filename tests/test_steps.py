@@ -195,7 +195,7 @@ def test_a_step_holds_as_much_more_as_its_windows_are_larger():
         for shape in ((1, 128, 128, 3), (1, 256, 256, 3), (4, 128, 128, 3))
     )
     assert 2.5 < four / one < 6  # what does not grow with the window is a part of a small one
-    assert 3.3 < batch / one < 4.1
+    assert 2.5 < batch / one < 4.1
 
 
 def test_mixed_precision_goes_the_same_way():
