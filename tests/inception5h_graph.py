@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
@@ -11,25 +13,29 @@ from dreamkit.convert import caffe
 CLASSES = 1008
 
 
+def add_node(graph_def, name, op, *inputs, **attributes):
+    """Adds a node with attributes of the kinds that their Python values tell, and returns its name."""
+    made = graph_def.node.add(name=name, op=op, input=inputs)
+    for key, value in attributes.items():
+        if isinstance(value, list):
+            made.attr[key].list.i.extend(value)
+        elif isinstance(value, np.ndarray):
+            made.attr[key].tensor.CopyFrom(tf.make_tensor_proto(value))
+        elif isinstance(value, bytes):
+            made.attr[key].s = value
+        elif isinstance(value, int):
+            made.attr[key].i = value
+        else:
+            made.attr[key].f = value
+    return name
+
+
 def graph(folder):
     """The serialised graph of the network in `folder`, named as Google named it."""
     net = caffe.read(folder / "inception5h.prototxt", folder / "inception5h.caffemodel")
     graph_def = graph_pb2.GraphDef()
 
-    def node(name, op, *inputs, **attributes):
-        made = graph_def.node.add(name=name, op=op, input=inputs)
-        for key, value in attributes.items():
-            if isinstance(value, list):
-                made.attr[key].list.i.extend(value)
-            elif isinstance(value, np.ndarray):
-                made.attr[key].tensor.CopyFrom(tf.make_tensor_proto(value))
-            elif isinstance(value, bytes):
-                made.attr[key].s = value
-            elif isinstance(value, int):
-                made.attr[key].i = value
-            else:
-                made.attr[key].f = value
-        return name
+    node = partial(add_node, graph_def)
 
     def constant(name, value):
         node(name, "Const", value=np.asarray(value))

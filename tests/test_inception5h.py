@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import partial
 
 import inception5h_graph
 import numpy as np
@@ -29,25 +30,12 @@ def google():
 
 def small():
     """A GraphDef with all operations that are read, of few channels."""
-    import tensorflow as tf
     from tensorflow.core.framework import graph_pb2
 
     graph = graph_pb2.GraphDef()
     random = np.random.default_rng(0)
 
-    def node(name, op, *inputs, **attributes):
-        made = graph.node.add(name=name, op=op, input=inputs)
-        for key, value in attributes.items():
-            if isinstance(value, list):
-                made.attr[key].list.i.extend(value)
-            elif isinstance(value, np.ndarray):
-                made.attr[key].tensor.CopyFrom(tf.make_tensor_proto(value))
-            elif isinstance(value, bytes):
-                made.attr[key].s = value
-            elif isinstance(value, int):
-                made.attr[key].i = value
-            else:
-                made.attr[key].f = value
+    node = partial(inception5h_graph.add_node, graph)
 
     def convolution(name, before, kernel):
         node(f"{name}_w", "Const", value=(random.standard_normal(kernel) / 3).astype(np.float32))

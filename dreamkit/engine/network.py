@@ -252,7 +252,7 @@ class Network:
         ((_, small, _, _),), ((_, large, _, _),) = (
             graphs.output_shapes(graph_def, 1, (side, side)) for side in _SIDES
         )
-        found = round((_SIDES[1] - _SIDES[0]) / (large - small)) if large > small else _SIDES[1]
+        found = _stride(small, large) if large > small else _SIDES[1]
         if self._shelf:
             self._shelf.put(key, str(found).encode())
         return found
@@ -318,7 +318,7 @@ class Network:
         small, large = (graphs.output_shapes(graph_def, len(self.layers), (side, side)) for side in _SIDES)
         depths, _ = graphs.depths_of(graph_def, len(self.layers))
         return [
-            Layer(name, int(a[3]), round((_SIDES[1] - _SIDES[0]) / (b[1] - a[1])), depth)
+            Layer(name, int(a[3]), _stride(a[1], b[1]), depth)
             for name, a, b, depth in zip(self.layers, small, large, depths, strict=True)
             if b[1] > a[1]
         ]
@@ -348,6 +348,11 @@ class Network:
 
         function = forward.get_concrete_function()
         return graphs.flat(function) if self._facts.saved else function
+
+
+def _stride(small: int, large: int) -> int:
+    """Pixels between activations of a layer whose maps are `small` and `large` for pictures of `_SIDES`."""
+    return round((_SIDES[1] - _SIDES[0]) / (large - small))
 
 
 def load(provider: ModelProvider, weights: Path | None) -> Network:
