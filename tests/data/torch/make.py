@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import torch
 from torch import nn
 
@@ -49,10 +50,11 @@ if __name__ == "__main__":
     net = ConvNet()
     net(torch.randn(8, 3, 64, 64))  # batch norm sees something
     net.eval()
-    torch.onnx.export(
-        net,
-        (torch.randn(1, 3, 96, 96),),
-        Path(__file__).with_name("convnet.onnx"),
-        dynamo=True,
-        external_data=False,
-    )
+    path = Path(__file__).with_name("convnet.onnx")
+    torch.onnx.export(net, (torch.randn(1, 3, 96, 96),), path, dynamo=True, external_data=False)
+    model = onnx.load(path)
+    for node in model.graph.node:  # stack traces, which hold folders of the machine
+        kept = [each for each in node.metadata_props if "stack_trace" not in each.key]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
+    onnx.save(model, path)
