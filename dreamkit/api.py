@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamkit import images, recipes, seams
 from dreamkit.checkpoint import Checkpoint
-from dreamkit.config import DEFAULT_MODEL, DreamConfig, number, plain
+from dreamkit.config import DEFAULT_MODEL, DreamConfig, number, plain, wrapped_axes
 from dreamkit.errors import (
     ConfigError,
     DreamkitWarning,
@@ -231,8 +231,7 @@ def blend(
             f"the dream has {width} x {height} pixels and the photograph {wide} x {tall}, of another shape; "
             "give the photograph that it was dreamed from"
         )
-    wraps = _options_of(recipe).get("wrap")
-    wrapped = wraps == "both", wraps in ("both", "horizontal")
+    wrapped = wrapped_axes(_options_of(recipe).get("wrap"))
     under = seams.close(images.fitted(photo, (height, width), wrapped), wrapped)[0].pixels
     pixels = dreamed.pixels + np.float32(amount) * (under.astype(np.float32) - dreamed.pixels)
     blended = np.rint(pixels).astype(np.uint8)

@@ -221,7 +221,7 @@ class DreamConfig:
     @property
     def wrapped(self) -> Wrapped:
         """`wrap` by axis."""
-        return self.wrap == "both", self.wrap != "none"
+        return wrapped_axes(self.wrap)
 
     @classmethod
     def of(cls, config: DreamConfig | None = None, **options: Any) -> DreamConfig:
@@ -258,6 +258,11 @@ def refuse(config: DreamConfig, what: str, *names: str) -> None:
         given = getattr(config, name)
         if given != default(name):
             raise ConfigError(f"{name} is {given}, which {what} cannot do; set it to {default(name)}")
+
+
+def wrapped_axes(wrap: Any) -> Wrapped:
+    """Whether the vertical axis and the horizontal one wrap, for a value of `wrap`."""
+    return wrap == "both", wrap in ("both", "horizontal")
 
 
 def option_names() -> list[str]:
