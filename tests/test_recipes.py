@@ -584,9 +584,7 @@ def test_what_came_from_memory_is_a_comment_in_the_file(tmp_path):
     assert text == (
         "# The guide came from memory; give it with --guide FILE.\n"
         "# The mask came from memory; give it with --mask FILE.\n"
-        "models = [\n"
-        '    { name = "tiny", weight = 1.0, layers = { low = 1.0 } },\n'  # what a guide's dream dreamed
-        "]\n"
+        'model = "tiny"\n'
     )
     read = again(found)
     assert (read.guide, read.masks) == (None, {})
