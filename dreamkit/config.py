@@ -12,6 +12,7 @@ from dreamkit.errors import ConfigError, did_you_mean
 
 DEFAULT_MODEL = "pocket"
 CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints of a long dream
+STEPS = 15  # of an octave, where no layer is deep
 UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
 
 _EARLIER_NAMES = {"decorrelated": "natural"}  # in pictures and recipes of earlier versions
@@ -130,7 +131,13 @@ class DreamConfig:
         least=-31,
         most=8,
     )
-    steps: int = _option(15, "Steps of gradient ascent in each octave.", least=1, most=100_000)
+    steps: int | None = _option(
+        None,
+        f"Steps of gradient ascent in each octave. By default {STEPS}, or 25 for layers whose activations "
+        "lie 32 pixels apart.",
+        least=1,
+        most=100_000,
+    )
     step_size: float = _option(
         0.015,
         "How far a typical pixel moves in one step, in units; the usual one has black at -1 and white at +1.",

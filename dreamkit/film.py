@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamkit import api, flow, video
 from dreamkit import timeline as timelines
-from dreamkit.config import DreamConfig, plain, refuse
+from dreamkit.config import STEPS, DreamConfig, plain, refuse
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.recipes import Share
 from dreamkit.timeline import Timeline
@@ -163,7 +163,7 @@ class _Painter:
         del tell
         share = task.number / max(1, self._count - 1)
         cast, options = timelines.at(self._timeline, share, self._parts or (), self._config)
-        steps = self._cut.steps or math.ceil(options.steps / _FEWER)
+        steps = self._cut.steps or math.ceil((options.steps or STEPS) / _FEWER)
         return _frame(task, cast, replace(options, steps=steps, schedule=()), self._cut)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dreamkit import api, tone, video
 from dreamkit import timeline as timelines
-from dreamkit.config import DreamConfig, plain, refuse
+from dreamkit.config import STEPS, DreamConfig, plain, refuse
 from dreamkit.errors import ConfigError
 from dreamkit.ingredients import Ingredients
 from dreamkit.timeline import Timeline
@@ -150,7 +150,7 @@ def of_a_frame(config: DreamConfig, flight: Flight, number: int) -> DreamConfig:
     """The options of a frame after the first. Its jitter is another one than the last frame's; it is composed
     already."""
     octaves = flight.octaves or min(_OCTAVES, config.octaves or _OCTAVES)
-    steps = flight.steps or math.ceil(config.steps / _FEWER)
+    steps = flight.steps or math.ceil((config.steps or STEPS) / _FEWER)
     seed = (config.seed + number) % 2**64
     config = replace(config, octaves=octaves, first_octave=None, steps=steps, schedule=())
     return replace(config, seed=seed, clouds=0.0)

@@ -22,6 +22,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import recipes
+from dreamkit.config import STEPS
 from dreamkit.engine import octaves
 
 
@@ -56,7 +57,7 @@ def main() -> None:
     size = photograph.shape[0], photograph.shape[1]
     before = objective(network, layers, photograph)
     own = recipes.find("default").config()
-    budget = pixel_steps(own, size, network.min_size(layers)) * own.steps
+    budget = pixel_steps(own, size, network.min_size(layers)) * (own.steps or STEPS)
     dreamkit.dream(photograph, network, octaves=1, steps=1)  # so that no recipe waits for the trace
     print("| recipe | steps | seconds | objective | equal compute: steps | seconds | objective |")
     print("|---|---|---|---|---|---|---|")
@@ -64,7 +65,7 @@ def main() -> None:
         config = recipes.find(name).config(layers=None, max_size=None)
         each = pixel_steps(config, size, network.min_size(layers))
         row = [name]
-        for kind, steps in ("published", config.steps), ("equal", max(1, round(budget / each))):
+        for kind, steps in ("published", config.steps or STEPS), ("equal", max(1, round(budget / each))):
             began = time.monotonic()
             made = dreamkit.render(photograph, network, config=config, steps=steps)
             seconds = time.monotonic() - began

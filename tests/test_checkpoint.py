@@ -35,6 +35,7 @@ VARIANTS = {
     "ends early": {"max_objective": 1e-9},
     "several layers": {"layers": {"first": 1.0, "second": 0.5}, "schedule": ({"steps": 3}, {"steps": 3})},
     "decorrelated": {"color": "decorrelated", "rotate": 5.0, "l2": 0.1},
+    "another seed's clouds": {"seed": 7},
 }
 
 

@@ -312,7 +312,7 @@ BAD = {
     "octave_scale": [*NO_NUMBERS, 1, 1.0, 0, -2, 4.0000001, 10**400, np.array([[1.5, 2], [3, 4]])],
     "octave_scheme": NO_CHOICES,
     "first_octave": [*NO_WHOLE_NUMBERS, -32, 9],
-    "steps": [*NO_WHOLE_NUMBERS, None, 0, -1, 100_001, 10**400],
+    "steps": [*NO_WHOLE_NUMBERS, 0, -1, 100_001, 10**400],
     "step_size": [*NO_NUMBERS, 0, 0.0, -0.0, -1e-9, 255.0000001, 10**400, -(10**400)],
     "unit": [None, "1", 0, -1, 256, math.nan, True, (1, 2), (1, 2, 3, 4), (1, 2, 0), {}, [None] * 3],
     "clip": [None, 0, 1, "", "yes"],

@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import colour, network, smoothing
+from dreamkit.engine import colour, depth, network
 from dreamkit.engine.asked import Part
 from dreamkit.engine.dream import _composed, dream
 from dreamkit.engine.resize import resize
@@ -398,7 +398,7 @@ def test_a_stride_is_the_pixels_between_two_activations(net, monkeypatch):
 
 def test_smoothing_begins_by_the_layers_stride(net, photo, monkeypatch):
     seen = []
-    monkeypatch.setattr(smoothing, "first_width", lambda stride: seen.append(stride) or 3.0)
+    monkeypatch.setattr(depth, "smooth_width", lambda stride: seen.append(stride) or 3.0)
     wide = dreamed(photo, [net])
     assert set(seen) == {2}
     assert np.array_equal(wide, dreamed(photo, [net], smooth_width=3.0))
@@ -406,6 +406,29 @@ def test_smoothing_begins_by_the_layers_stride(net, photo, monkeypatch):
     dreamed(photo, [net], layers="first", octaves=1, steps=1)
     dreamed(photo, [net], layers="first,second", octaves=1, steps=1)
     assert seen[-2:] == [1, 2]
+
+
+def test_a_layers_stride_tells_what_suits_it():
+    strides = 1, 2, 4, 8, 16, 32
+    assert [depth.smooth_width(stride) for stride in strides] == [0.5] * 5 + [1.5]
+    assert [depth.steps(stride) for stride in strides] == [15] * 5 + [25]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"octaves": 1}, [6] * 6),
+        ({"octaves": 1, "layers": "first"}, [3] * 3),
+        ({"octaves": 1, "steps": 2}, [2] * 2),
+        ({"octaves": 2, "schedule": [{"layers": "first"}, {"steps": 1}]}, [3, 3, 3, 1]),
+    ],
+)
+def test_the_deepest_layer_of_an_octave_tells_its_steps(net, photo, monkeypatch, options, expected):
+    monkeypatch.setattr(depth, "steps", lambda stride: 3 * stride)
+    taken = []
+    given = {"layers": "second", "jitter": 4, **options}
+    dream(photo, [Part(net)], DreamConfig(**given), on_step=lambda step: taken.append(step.steps))
+    assert taken == expected
 
 
 @pytest.mark.parametrize(

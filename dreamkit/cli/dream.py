@@ -42,6 +42,7 @@ _SHOWN = {
     "max_memory": "no limit",
     "octaves": "by size",
     "smooth_width": "by layer",
+    "steps": "by layer",
     "tv": "by weights",
     "first_octave": "by scheme",
     "balance": "--balance",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import masks, objectives
+from dreamkit.engine import depth, masks, objectives
 from dreamkit.engine.network import Network
 from dreamkit.engine.pull import Pull
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError, shown
@@ -65,6 +65,11 @@ class Asked:
             )
         if "" in strengths and all(pull.mask for pull in pulls):
             _warn("the mask without a name masks nothing: every term is under a mask of its own")
+
+    def steps(self, octave: int) -> int:
+        """The steps of octave `octave`: where none are given, what suits its deepest layer."""
+        given = self._config.at(octave).steps
+        return given or depth.steps(max(pull.stride for pull in self.pulls(octave)))
 
     def pulls(self, octave: int) -> list[Pull]:
         """The pulls of octave `octave`, counted from 0."""

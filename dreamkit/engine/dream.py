@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig, Wrapped
-from dreamkit.engine import ascent, colour, draws, masks, octaves, plan, regularisers, smoothing
+from dreamkit.engine import ascent, colour, depth, draws, masks, octaves, plan, regularisers, smoothing
 from dreamkit.engine.asked import Asked, Balance, Part
 from dreamkit.engine.pull import Pull
 from dreamkit.engine.resize import Pixels, add_resized, resize
@@ -273,6 +273,7 @@ class _Climber:
     def __call__(self, pixels: Pixels, octave: octaves.Octave, start: State | None = None) -> None:
         """Takes the steps of `octave` on `pixels`, in place: all, or those that `start` has not taken."""
         config = self._config.at(octave.number)
+        in_all = self._asked.steps(octave.number)
         pulls = self._asked.pulls(octave.number)
         regions = [
             None if mask is None else masks.at(mask, octave.size, config.wrapped)
@@ -287,7 +288,7 @@ class _Climber:
         if start is not None:
             self._first = start.first
             self._asked.rebalance(start.balance)
-            taken = config.steps if start.over else start.step
+            taken = in_all if start.over else start.step
             self._worked = self._work_before(octave) + math.prod(octave.size) * taken
         else:  # it also lets go of the smaller octave's pixels
             number = self._run.index(octave)
@@ -295,7 +296,7 @@ class _Climber:
             self.state = State(number, 0, False, self.tile_size, self._first, pixels, balance=balance)
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(pulls) > 1 else update
-        for step in range(taken, config.steps):
+        for step in range(taken, in_all):
             while True:  # where memory runs out, the step begins again with smaller tiles
                 try:
                     pulled, weighed = self._directed(pixels, octave, step, pulls, regions, (update, spare))
@@ -304,7 +305,7 @@ class _Climber:
                     self._halve_tiles(error)
             self._regularise(update, pixels, original)
             enough = config.max_objective is not None and weighed > config.max_objective
-            steps = step + 1 if enough else config.steps
+            steps = step + 1 if enough else in_all
             with _whole():
                 self._move(pixels, update, space, config.strength * config.step_size)
                 self._note(pixels, octave, step, steps, pulled, space)
@@ -347,7 +348,7 @@ class _Climber:
             )
             if warp is not None:
                 gradient[:] = warp.adjoint(gradient)
-            self._shape(gradient, pull, (step, config.steps), roll, found.share)
+            self._shape(gradient, pull, (step, self._asked.steps(octave.number)), roll, found.share)
             if region is not None:
                 gradient *= np.float32(pull.strength) * region
             elif pull.strength != 1.0:  # as it is where one network dreams everywhere
@@ -390,7 +391,7 @@ class _Climber:
         if in_units:  # else one factor for all, which is normalised away
             gradient *= self._unit
         if config.smooth == "gaussian":
-            width = smoothing.first_width(pull.stride) if config.smooth_width is None else config.smooth_width
+            width = depth.smooth_width(pull.stride) if config.smooth_width is None else config.smooth_width
             smoothing.gaussian(gradient, smoothing.widths(*step, width), roll, wrapped=config.wrapped)
         elif config.smooth == "laplacian":
             smoothing.laplacian(gradient, config.smooth_levels, wrapped=config.wrapped)
@@ -419,7 +420,7 @@ class _Climber:
             colour.hold(pixels, self._spread, self._held)
 
     def _work_of(self, octave: octaves.Octave) -> int:
-        return math.prod(octave.size) * self._config.at(octave.number).steps
+        return math.prod(octave.size) * self._asked.steps(octave.number)
 
     def _work_before(self, octave: octaves.Octave) -> int:
         return sum(map(self._work_of, self._run[: self._run.index(octave)]))

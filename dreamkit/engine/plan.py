@@ -141,7 +141,7 @@ def plan(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], held:
     planned, seconds = [], 0.0
     rates = _seconds_per_pixel(asked, run[-1], size)
     for octave in run:
-        steps = config.at(octave.number).steps
+        steps = asked.steps(octave.number)
         covers = [pull.cover(octave.size, size) for pull in asked.pulls(octave.number)]
         seconds += steps * sum(rate * _pixels(cover) for rate, cover in zip(rates, covers, strict=False))
         rows, columns = covers[0]

@@ -63,15 +63,6 @@ def gaussian(
         gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
 
 
-def first_width(stride: int) -> float:
-    """The `sigma` that suits a layer with `stride` pixels between its activations.
-
-    The further apart they are, the finer the noise of the gradient beside the shapes that the layer sees:
-    0.5 as far as a stride of 16, and 1.5 at a stride of 32.
-    """
-    return 0.5 if stride <= 16 else 0.5 + stride / 32
-
-
 def widths(step: int, steps: int, sigma: float) -> float:
     """The `sigma` of step `step = 0 .. steps - 1`: `(step + 1) / steps * 2 + sigma`, ever smoother."""
     return (step + 1) / steps * 2 + sigma
