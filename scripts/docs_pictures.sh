@@ -93,7 +93,82 @@ classes() {
     done
     row "$out/classes.jpg" "$work"/{castle,'king penguin','sea anemone'}.png
 }
+channels() {
+    local term
+    for term in mixed4:12 mixed4:100 mixed4:427 mixed5:9 mixed5@6x4 mixed4:100,mixed5=-0.5; do
+        dream chelsea "$work/$term.png" --max-size 400 "${three[@]}" --layers $term
+    done
+    row "$out/channels.jpg" "$work"/mixed4:{12,100,427}.png
+    row "$out/channels-2.jpg" "$work"/{mixed5:9,mixed5@6x4}.png "$work/mixed4:100,mixed5=-0.5.png"
+}
+smoothing() {
+    local options
+    for options in "smooth none" "smooth gaussian" "smooth laplacian" "tv 0.1" "tv 0.5" "l2 4"; do
+        dream chelsea "$work/$options.png" --max-size 400 --$options
+    done
+    row "$out/smoothing.jpg" "$work"/{"smooth none","smooth gaussian","smooth laplacian","tv 0.1","tv 0.5","l2 4"}.png
+}
+masks() { # an ellipse around the face, and white that fades in from the left
+    .venv/bin/python - "$work" <<'END'
+import sys
+from pathlib import Path
 
-for name in "${@:-first layers moods strengths colours guides gallery variants classes}"; do
+import numpy as np
+from PIL import Image, ImageDraw
+
+folder = Path(sys.argv[1])
+mask = Image.new("L", (512, 512), 255)
+ImageDraw.Draw(mask).ellipse((130, 10, 330, 250), fill=0)
+mask.save(folder / "mask.png")
+ramp = np.tile(np.linspace(0, 255, 512).astype(np.uint8), (512, 1))
+Image.fromarray(ramp).save(folder / "right.png")
+Image.fromarray(255 - ramp).save(folder / "left.png")
+END
+    dream astronaut "$work/mask mask.png" --max-size 400 --mask "$work/mask.png"
+    dream astronaut "$work/mask right.png" --max-size 400 --mask "$work/right.png"
+    printf '[[layers]]\nlayer = "mixed3a"\nmask = "left.png"\n[[layers]]\nlayer = "mixed4d"\nmask = "right.png"\n' \
+        >"$work/two.toml"
+    dream astronaut "$work/two masks.png" --max-size 400 --recipe "$work/two.toml"
+    row "$out/masks.jpg" $photos/astronaut.jpg "$work/mask.png" "$work/mask mask.png" "$work/mask right.png" \
+        "$work/two masks.png"
+}
+several() { # two networks, and both
+    dream coffee "$work/inception5h.png" --max-size 400 "${five[@]}"
+    dream coffee "$work/inception_v3.png" --max-size 400 "${three[@]}"
+    dream coffee "$work/both.png" --max-size 400 --model inception5h --model inception_v3 \
+        ${INCEPTION5H:+--weights "inception5h=$INCEPTION5H"} ${INCEPTION_V3:+--weights "inception_v3=$INCEPTION_V3"}
+    row "$out/several.jpg" "$work"/{inception5h,inception_v3,both}.png
+}
+published() { # the published loops, each at Inception v3's default layer
+    local name
+    for name in default google-2015 hughy-2020 keras-example lapnorm smooth tf-tutorial lucid; do
+        dream coffee "$work/$name.png" --max-size 400 --recipe $name "${three[@]}"
+    done
+    row "$out/recipes.jpg" "$work"/{default,google-2015,hughy-2020,keras-example}.png
+    row "$out/recipes-2.jpg" "$work"/{lapnorm,smooth,tf-tutorial,lucid}.png
+}
+atlas() {
+    "$bin" atlas $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \
+        --columns 5 -o "$work/atlas" --quiet
+    .venv/bin/python -c "import sys; from PIL import Image; Image.open(sys.argv[1]).save(sys.argv[2], quality=88)" \
+        "$work/atlas/atlas.png" "$out/atlas.jpg"
+}
+features() { # what channels like
+    local channel
+    for channel in 0 277 448; do
+        "$bin" dream --recipe lucid -l mixed4c:$channel --size 224 -o "$work/pocket $channel.png" --quiet
+        "$bin" dream --recipe lucid "${five[@]}" -l mixed4c:$channel --size 224 -o "$work/inception5h $channel.png" --quiet
+    done
+    row "$out/features.jpg" "$work/pocket "{0,277,448}.png "$work/inception5h "{0,277,448}.png
+}
+zoo() { # networks converted beforehand, by the names in docs/zoo.md
+    local name
+    for name in faces squeezenet places; do
+        dream astronaut "$out/zoo.$name.jpg" --max-size 448 --model $name
+    done
+    dream astronaut "$out/zoo.writing.jpg" --max-size 448 --model writing --layers p2o.Mul.139 --strength wild
+}
+
+for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published atlas features}"; do
     for each in $name; do "$each"; done
 done

@@ -80,7 +80,7 @@ def test_a_layer_costs_less_than_inceptions(carried, inception, layer):
     import measure_pocket
 
     own, theirs = (measure_pocket.arithmetic(model, layer, 224) for model in (carried, inception))
-    assert own < 0.9 * theirs
+    assert own < 0.95 * theirs
 
 
 def test_its_card_is_of_these_weights():
@@ -109,6 +109,6 @@ def test_it_dreams_much_of_what_its_teacher_dreams(photographs, tmp_path):
     chosen = {name: unseen[name] for name in list(unseen)[::12]}
     for layer in ("mixed3b", "mixed4c"):
         rows = list(measure_pocket.shares(*networks, layer, chosen, octaves=2, steps=5))
-        assert np.mean([row.share for row in rows]) > 0.5, layer
+        assert np.mean([row.share for row in rows]) > 0.75, layer
         assert max(row.noise for row in rows) < 0.1, layer
-        assert np.mean(measure_pocket.cosines(*networks, layer, chosen, "all")) > 0.4, layer
+        assert np.mean(measure_pocket.cosines(*networks, layer, chosen, "all")) > 0.75, layer
