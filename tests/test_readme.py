@@ -22,6 +22,7 @@ def options_table() -> str:
         "max_memory": "no limit",
         "octaves": "by size",
         "smooth_width": "by layer",
+        "steps": "by layer",
         "tv": "by weights",
         "first_octave": "by scheme",
         "size": "512",

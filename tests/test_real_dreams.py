@@ -69,14 +69,14 @@ def test_the_same_bytes_again(net, photograph):
 
 @pytest.mark.parametrize("photograph", ["coffee", "rocket"], indirect=True)
 def test_different_layers_give_different_dreams(net, photograph):
-    """Changes by two layers are less alike than a layer's change with another seed."""
+    """Changes by two layers are less alike than a layer's change with other jitter."""
     options = {"octaves": 2, "steps": 8}
 
     def change(**more):
         return (dreamkit.dream(photograph, net, **options, **more).astype(float) - photograph).ravel()
 
     low, high = change(layers=("mixed3a",)), change(layers=("mixed4c",))
-    again = change(layers=("mixed4c",), seed=1)
+    again = change(layers=("mixed4c",), seed=1, clouds=0.0)
     assert np.corrcoef(low, high)[0, 1] < np.corrcoef(high, again)[0, 1] - 0.1
 
 
