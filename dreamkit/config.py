@@ -13,6 +13,7 @@ from dreamkit.errors import ConfigError, did_you_mean
 DEFAULT_MODEL = "pocket"
 CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints of a long dream
 STEPS = 15  # of an octave, where no layer is deep
+SMOOTH_WIDTH = 0.5  # pixels
 UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
 
 _EARLIER_NAMES = {"decorrelated": "natural"}  # in pictures and recipes of earlier versions
@@ -85,8 +86,8 @@ class DreamConfig:
     )
     smooth_width: float | None = _option(
         None,
-        "Width in pixels that Gaussian smoothing begins with; it ends 2 wider. By default 0.5, and more for "
-        "layers whose activations lie more than 16 pixels apart.",
+        f"Width in pixels that Gaussian smoothing begins with; it ends 2 wider. By default {SMOOTH_WIDTH}, "
+        "and twice in a row for layers whose activations lie 32 pixels apart.",
         least=0.0,
         most=64.0,
     )

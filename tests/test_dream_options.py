@@ -7,7 +7,7 @@ import pytest
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import colour, depth, network
+from dreamkit.engine import colour, depth, network, smoothing
 from dreamkit.engine.asked import Part
 from dreamkit.engine.dream import _composed, dream
 from dreamkit.engine.resize import resize
@@ -396,21 +396,33 @@ def test_a_stride_is_the_pixels_between_two_activations(net, monkeypatch):
     assert [net.stride(layer) for layer in ("first", "second")] == [1, 2]
 
 
-def test_smoothing_begins_by_the_layers_stride(net, photo, monkeypatch):
-    seen = []
-    monkeypatch.setattr(depth, "smooth_width", lambda stride: seen.append(stride) or 3.0)
-    wide = dreamed(photo, [net])
+def test_the_gradient_of_a_deep_layer_is_smoothed_twice(net, photo, monkeypatch):
+    options = {"octaves": 1, "steps": 1}
+    once = dreamed(photo, [net], **options)
+    assert np.array_equal(once, dreamed(photo, [net], smooth_width=0.5, **options))
+    seen, widths = [], []
+    blurred = smoothing.gaussian
+    monkeypatch.setattr(depth, "blurs", lambda stride: seen.append(stride) or 2)
+    monkeypatch.setattr(
+        smoothing,
+        "gaussian",
+        lambda gradient, sigma, *more, **how: widths.append(sigma) or blurred(gradient, sigma),
+    )
+    twice = dreamed(photo, [net], **options)
     assert set(seen) == {2}
-    assert np.array_equal(wide, dreamed(photo, [net], smooth_width=3.0))
-    assert not np.array_equal(wide, dreamed(photo, [net], smooth_width=0.5))
-    dreamed(photo, [net], layers="first", octaves=1, steps=1)
-    dreamed(photo, [net], layers="first,second", octaves=1, steps=1)
-    assert seen[-2:] == [1, 2]
+    assert widths == [2.5, 2.5]
+    assert not np.array_equal(twice, once)
+    dreamed(photo, [net], smooth_width=0.5, **options)
+    assert widths[2:] == [2.5]
+    dreamed(photo, [net], layers="first,second", **options)
+    assert set(seen) == {2}
+    dreamed(photo, [net], layers="first", **options)
+    assert seen[-1] == 1
 
 
 def test_a_layers_stride_tells_what_suits_it():
     strides = 1, 2, 4, 8, 16, 32
-    assert [depth.smooth_width(stride) for stride in strides] == [0.5] * 5 + [1.5]
+    assert [depth.blurs(stride) for stride in strides] == [1] * 5 + [2]
     assert [depth.steps(stride) for stride in strides] == [15] * 5 + [25]
 
 

@@ -13,10 +13,9 @@ def steps(stride: int) -> int:
     return STEPS if stride <= _SHALLOW else _MORE_STEPS
 
 
-def smooth_width(stride: int) -> float:
-    """The `sigma` of smoothing at the first step, in pixels: 0.5, and 1.5 at a stride of 32.
+def blurs(stride: int) -> int:
+    """How many times a gradient is smoothed: the deeper a layer, the finer the noise beside its shapes.
 
-    The further apart activations are, the finer the noise of the gradient beside the shapes that the layer
-    sees.
+    Twice, since one wider blur of 9 x 9 taps is nearly a box, which lets the finest grid of pixels through.
     """
-    return 0.5 if stride <= _SHALLOW else 0.5 + stride / 32
+    return 1 if stride <= _SHALLOW else 2

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import DreamConfig, Wrapped
+from dreamkit.config import SMOOTH_WIDTH, DreamConfig, Wrapped
 from dreamkit.engine import ascent, colour, depth, draws, masks, octaves, plan, regularisers, smoothing
 from dreamkit.engine.asked import Asked, Balance, Part
 from dreamkit.engine.pull import Pull
@@ -344,7 +344,7 @@ class _Climber:
                 gradient,
                 self.tile_size,
                 where=region if stays else None,
-                margin=smoothing.REACH if config.smooth == "gaussian" else 0,
+                margin=smoothing.REACH * self._blurs(pull) if config.smooth == "gaussian" else 0,
             )
             if warp is not None:
                 gradient[:] = warp.adjoint(gradient)
@@ -391,13 +391,17 @@ class _Climber:
         if in_units:  # else one factor for all, which is normalised away
             gradient *= self._unit
         if config.smooth == "gaussian":
-            width = depth.smooth_width(pull.stride) if config.smooth_width is None else config.smooth_width
-            smoothing.gaussian(gradient, smoothing.widths(*step, width), roll, wrapped=config.wrapped)
+            width = SMOOTH_WIDTH if config.smooth_width is None else config.smooth_width
+            for _ in range(self._blurs(pull)):
+                smoothing.gaussian(gradient, smoothing.widths(*step, width), roll, wrapped=config.wrapped)
         elif config.smooth == "laplacian":
             smoothing.laplacian(gradient, config.smooth_levels, wrapped=config.wrapped)
         if self._colours is not None:
             colour.turn(gradient, self._colours)
         ascent.normalise(gradient, config.normalise, share)
+
+    def _blurs(self, pull: Pull) -> int:
+        return depth.blurs(pull.stride) if self._config.smooth_width is None else 1
 
     def _regularise(self, update: Pixels, pixels: Pixels, original: Pixels | None) -> None:
         config = self._config

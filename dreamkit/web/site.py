@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dreamkit import recipes
-from dreamkit.config import STEPS, DreamConfig
+from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line
 from dreamkit.web import model
 
@@ -38,7 +38,7 @@ _LEFT_OUT = {
 
 
 # Options that dreamkit leaves open by default, and what the page takes for them.
-_RESOLVED = {"steps": STEPS, "smooth_width": 0.5, "tv": 0.0, "clouds": 0.0}
+_RESOLVED = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}
 
 
 class SiteError(DreamkitError):
