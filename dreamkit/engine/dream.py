@@ -299,7 +299,9 @@ class _Climber:
         for step in range(taken, in_all):
             while True:  # where memory runs out, the step begins again with smaller tiles
                 try:
-                    pulled, weighed = self._directed(pixels, octave, step, pulls, regions, (update, spare))
+                    pulled, weighed = self._directed(
+                        pixels, octave, (step, in_all), pulls, regions, (update, spare)
+                    )
                     break
                 except (NetworkMemoryError, MemoryError) as error:
                     self._halve_tiles(error)
@@ -317,12 +319,14 @@ class _Climber:
         self,
         pixels: Pixels,
         octave: octaves.Octave,
-        step: int,
+        step: tuple[int, int],
         pulls: Sequence[Pull],
         regions: Sequence[masks.Mask | None],
         out: tuple[Pixels, Pixels],
     ) -> tuple[float, float]:
         """Writes where a step goes to the first of `out`; the second is room for another network's part.
+
+        `step` is which step of how many.
 
         Returns the objective as it is pulled, and as the weights alone have it.
         """
@@ -330,8 +334,8 @@ class _Climber:
         update, spare = out
         reaches = [pull.cover(octave.size, self.tile_size).reach for pull in pulls]
         down, right = (max(config.jitter, *along) for along in zip(*reaches, strict=True))
-        roll = draws.roll(config.seed, octave.number, step, (down, right))
-        warp = self._warp(octave, step)
+        roll = draws.roll(config.seed, octave.number, step[0], (down, right))
+        warp = self._warp(octave, step[0])
         seen = pixels if warp is None else warp.apply(pixels)
         pulled = weighed = 0.0
         for number, (pull, region) in enumerate(zip(pulls, regions, strict=True)):
@@ -348,7 +352,7 @@ class _Climber:
             )
             if warp is not None:
                 gradient[:] = warp.adjoint(gradient)
-            self._shape(gradient, pull, (step, self._asked.steps(octave.number)), roll, found.share)
+            self._shape(gradient, pull, step, roll, found.share)
             if region is not None:
                 gradient *= np.float32(pull.strength) * region
             elif pull.strength != 1.0:  # as it is where one network dreams everywhere
