@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning
-from dreamkit.providers import ModelProvider, Preprocess, SavedModel, Weights
+from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
 from dreamkit.version import __version__
 
 if TYPE_CHECKING:
     from dreamkit.api import Dream, dream, load, plan, redo, render
-    from dreamkit.hookspecs import hookimpl
+    from dreamkit.models.hookspecs import hookimpl
     from dreamkit.recipes import Share
 
 __all__ = [
@@ -46,7 +46,7 @@ _LAZY = {
     "redo": "dreamkit.api",
     "render": "dreamkit.api",
     "Share": "dreamkit.recipes",
-    "hookimpl": "dreamkit.hookspecs",
+    "hookimpl": "dreamkit.models.hookspecs",
 }
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit import images, recipes, seams
+from dreamkit import recipes
 from dreamkit.checkpoint import Checkpoint
 from dreamkit.config import DEFAULT_MODEL, DreamConfig, number, plain, wrapped_axes
 from dreamkit.errors import (
@@ -24,19 +24,20 @@ from dreamkit.errors import (
     ModelError,
     shown,
 )
-from dreamkit.ingredients import Ingredients, PathLike, Source, gather, remembered, same_shape
-from dreamkit.plugins import Registry
-from dreamkit.providers import ModelProvider, Preprocess
+from dreamkit.inputs import Ingredients, PathLike, Source, gather, remembered, same_shape
+from dreamkit.media import images, seams
+from dreamkit.models.providers import ModelProvider, Preprocess
+from dreamkit.models.registry import Registry
+from dreamkit.models.weights import resolve, state
 from dreamkit.recipes import File, Recipe, Share
-from dreamkit.weights import resolve, state
 
 if TYPE_CHECKING:
     import keras
 
-    from dreamkit.engine.asked import Part
-    from dreamkit.engine.dream import Step
-    from dreamkit.engine.network import Network
+    from dreamkit.engine.loop import Step
+    from dreamkit.engine.objective_set import Part
     from dreamkit.engine.plan import Plan
+    from dreamkit.engine.tf.network import Network
 
     Model: TypeAlias = str | ModelProvider | keras.Model | Network
     Models: TypeAlias = Model | Share | Sequence[Model | Share] | None
@@ -422,7 +423,7 @@ def parts(
     registry = Registry()
     files = [weights.get(name) if isinstance(weights, Mapping) else weights for name in names]
     found = [_found(share.model, path, progress, registry) for share, path in zip(shares, files, strict=True)]
-    from dreamkit.engine.asked import Part
+    from dreamkit.engine.objective_set import Part
 
     loaded: dict[int, Network] = {}
     told = []
@@ -445,7 +446,7 @@ def make(
         LayerError, ConfigError, NumericError: as `engine.dream.dream`.
         Interrupted: Ctrl-C; it carries the picture so far, with the photograph's alpha.
     """
-    from dreamkit.engine.dream import dream as run
+    from dreamkit.engine.loop import dream as run
 
     config, picture, guide = gathered.config, gathered.picture, gathered.guide
     masks = gathered.masks
@@ -499,7 +500,7 @@ def dreamed(
 
     Where it is done `again`, what was warned of before is not warned of.
     """
-    from dreamkit.engine.dream import dream as run
+    from dreamkit.engine.loop import dream as run
 
     with warnings.catch_warnings():
         if again:
@@ -529,7 +530,7 @@ def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
     Raises:
         LayerError, ConfigError: as `engine.dream.planned`.
     """
-    from dreamkit.engine.dream import planned as plan_of
+    from dreamkit.engine.loop import planned as plan_of
 
     photo, pictures = _for_the_engine(gathered)
     return plan_of(photo, told, gathered.config, **pictures)
@@ -537,11 +538,11 @@ def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
 
 def _for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     """The photograph or noise, uint8 `(height, width, 3)`, and the engine's `guide` and `regions`."""
-    from dreamkit.engine import draws
+    from dreamkit.engine import rng
 
     config, picture, guide = gathered.config, gathered.picture, gathered.guide
     photo = (
-        draws.noise(config.seed, config.size, config.noise, config.wrapped)
+        rng.noise(config.seed, config.size, config.noise, config.wrapped)
         if picture is None
         else picture.pixels
     )
@@ -586,7 +587,7 @@ def _found(
     elif isinstance(model, ModelProvider):
         provider = model
     else:
-        from dreamkit.engine.network import Network
+        from dreamkit.engine.tf.network import Network
 
         if isinstance(model, Network):
             return model, None
@@ -595,7 +596,7 @@ def _found(
 
 
 def _loaded(provider: ModelProvider | Network, path: Path | None) -> Network:
-    from dreamkit.engine import network
+    from dreamkit.engine.tf import network
 
     return provider if isinstance(provider, network.Network) else network.load(provider, path)
 

@@ -18,12 +18,12 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit import folders, images
 from dreamkit.config import CHECKPOINT_EVERY
 from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_line
+from dreamkit.media import images, paths
 
 if TYPE_CHECKING:
-    from dreamkit.engine.dream import State
+    from dreamkit.engine.loop import State
 
 _ENDING = ".work"
 _LONG = 60  # characters of a difference that are more than a line should have
@@ -111,7 +111,7 @@ class Checkpoint:
         """Whether what lies at the output is the unfinished picture of this dream, and no one's loss."""
         try:
             so_far = _read(self.path, whole=False)[0]["so_far"]
-            return bool(so_far) and folders.digest(self._output) == so_far
+            return bool(so_far) and paths.digest(self._output) == so_far
         except (CheckpointError, OSError):
             return False
 
@@ -147,7 +147,7 @@ def _read(path: Path, *, whole: bool = True) -> tuple[dict[str, Any], dict[str, 
 
 
 def _state(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> State:
-    from dreamkit.engine.dream import State
+    from dreamkit.engine.loop import State
 
     with _told(path):
         return State.of(about, arrays)

@@ -33,7 +33,7 @@ from distillation import factorise, samples, training
 from distillation import teacher as teachers
 from distillation.training import Network, Trainer
 from dreamkit.models import architecture, layers
-from dreamkit.plugins import Registry
+from dreamkit.models.registry import Registry
 
 Array = npt.NDArray[Any]
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import dreamkit
-from dreamkit import images, sheets
+from dreamkit.media import contact_sheet, images
 
 RECIPES = ("default", "lucid")
 
@@ -40,7 +40,7 @@ def main() -> None:
     network = dreamkit.load(given.model, given.weights)
     count = network.channels(given.layer)
     chosen = [index * count // given.channels for index in range(given.channels)]
-    cells: dict[str, list[sheets.Cell]] = {recipe: [] for recipe in RECIPES}
+    cells: dict[str, list[contact_sheet.Cell]] = {recipe: [] for recipe in RECIPES}
     print("| channel | " + " | ".join(RECIPES) + " | ratio |\n|---|" + "---|" * (len(RECIPES) + 1))
     wins = 0
     for channel in chosen:
@@ -51,13 +51,13 @@ def main() -> None:
             octaves = len((probe.recipe or {})["effective"]["octaves"])
             made = dreamkit.render(None, network, recipe=recipe, **options, steps=given.steps // octaves)
             reached.append(activation(network, given.layer, channel, made.pixels))
-            cells[recipe].append(sheets.Cell(made.pixels, f"{recipe} {given.layer}:{channel}"))
+            cells[recipe].append(contact_sheet.Cell(made.pixels, f"{recipe} {given.layer}:{channel}"))
         wins += reached[1] > reached[0]
         ratio = reached[1] / reached[0] if reached[0] else float("inf")
         print(f"| {channel} | {reached[0]:.3f} | {reached[1]:.3f} | {ratio:.2f} |", flush=True)
     print(f"{RECIPES[1]} is higher on {wins} of {len(chosen)} channels")
     both = [cell for pair in zip(*cells.values(), strict=True) for cell in pair]
-    images.write(given.out / "features.png", sheets.sheet(both, 8), overwrite=True)
+    images.write(given.out / "features.png", contact_sheet.sheet(both, 8), overwrite=True)
 
 
 if __name__ == "__main__":

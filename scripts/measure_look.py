@@ -24,9 +24,9 @@ import typer
 from PIL import Image
 
 import dreamkit
-from dreamkit import images, sheets
 from dreamkit.config import STEPS
 from dreamkit.errors import DreamkitError
+from dreamkit.media import contact_sheet, images
 
 Array = npt.NDArray[Any]
 
@@ -91,10 +91,10 @@ def spectrum(dreamed: Array, photograph: Array) -> tuple[float, float]:
     return float(power[frequency > FINE].sum() / power.sum()), float(slope)
 
 
-def written(sheet: Path | None, cells: Sequence[sheets.Cell], columns: int) -> None:
+def written(sheet: Path | None, cells: Sequence[contact_sheet.Cell], columns: int) -> None:
     """The pictures as one JPEG, where that was asked for."""
     if sheet is not None:
-        Image.fromarray(sheets.sheet(cells, columns)).save(sheet, quality=88)
+        Image.fromarray(contact_sheet.sheet(cells, columns)).save(sheet, quality=88)
 
 
 def shown(path: Path, max_size: int) -> Array:
@@ -119,7 +119,7 @@ def colours(
         free = dreamkit.dream(photograph, network, color="free")
         default = dreamkit.dream(photograph, network)
         cells += [
-            sheets.Cell(pixels, caption)
+            contact_sheet.Cell(pixels, caption)
             for pixels, caption in ((photograph, path.stem), (free, "free"), (default, "default"))
         ]
         rows.append([100 * unnatural(each) for each in (photograph, free, default)])
@@ -157,7 +157,7 @@ def depths(
         (speckle, slope), (less, steeper) = (spectrum(picture, pixels) for picture in pictures)
         print(f"| {each} | {speckle:.3f} | {less:.3f} | {slope:.1f} | {steeper:.1f} |", flush=True)
         cells += [
-            sheets.Cell(picture, f"{each}, {when}")
+            contact_sheet.Cell(picture, f"{each}, {when}")
             for picture, when in zip(pictures, ("before", "now"), strict=True)
         ]
     written(sheet, cells, 4)

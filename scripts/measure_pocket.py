@@ -27,7 +27,7 @@ import numpy.typing as npt
 import typer
 
 import dreamkit
-from dreamkit.plugins import Registry
+from dreamkit.models.registry import Registry
 
 Array = npt.NDArray[Any]
 
@@ -87,7 +87,7 @@ def _ascent(
     network: Any, layer: str, pixels: Array, kind: str, random: np.random.Generator | None = None
 ) -> Any:
     """The objective and the pixel gradient of a network on one picture."""
-    from dreamkit.engine.steps import Goal
+    from dreamkit.engine.tf.compiled_step import Goal
 
     batch, pulls = pixels[None].astype(np.float32), np.ones(1, np.float32)
     if kind == "all" or random is None:
@@ -157,8 +157,8 @@ def main(
     max_size: Annotated[int, typer.Option(min=75, help="longest side of a picture")] = 384,
 ) -> None:
     """Measures the pocket network against its teacher."""
-    from dreamkit import images
-    from dreamkit.weights import resolve
+    from dreamkit.media import images
+    from dreamkit.models.weights import resolve
 
     provider = Registry().provider(teacher)
     plans = {

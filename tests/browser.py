@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dreamkit.engine.network import Network
-from dreamkit.engine.steps import Goal
+from dreamkit.engine.tf.compiled_step import Goal
+from dreamkit.engine.tf.network import Network
 from dreamkit.web import model
 
 APP = Path(__file__).parents[1] / "dreamkit" / "web" / "app"

@@ -144,7 +144,7 @@ _loaded = {}
 @pytest.fixture
 def loaded_once(monkeypatch):
     """Networks that need no file are loaded and compiled once for all tests that ask for this."""
-    from dreamkit.engine import network
+    from dreamkit.engine.tf import network
 
     load = network.load
 

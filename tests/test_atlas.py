@@ -9,8 +9,10 @@ import shlex
 import pytest
 from PIL import Image
 
-from dreamkit import api, atlas, images, sheets
+from dreamkit import api
 from dreamkit.errors import ConfigError, ImageError, Interrupted, LayerError, NumericError, OutputExistsError
+from dreamkit.jobs import atlas
+from dreamkit.media import contact_sheet, images
 
 QUICK = ["-m", "tiny", "--octaves", "1", "--steps", "2", "--cell", "40"]
 OPTIONS = api.DreamConfig(octaves=1, steps=1)
@@ -36,8 +38,8 @@ def tiny(run):
 @pytest.fixture
 def odd(tiny):
     """The tiny network's first layer under odd names."""
-    from dreamkit.engine.network import Network
-    from dreamkit.engine.sources import Facts, Source
+    from dreamkit.engine.tf.model_info import Facts, Source
+    from dreamkit.engine.tf.network import Network
 
     def forward(names, *, constant=False):
         return tiny.forward(["low"] * len(names), constant=constant)
@@ -261,7 +263,7 @@ def test_bad_input_gets_one_clear_line_and_loses_nothing(run, tmp_path, argument
 
 
 def test_more_than_a_sheet_holds_is_refused(odd, tmp_path, monkeypatch):
-    monkeypatch.setattr(sheets, "MOST_PIXELS", 2000)
+    monkeypatch.setattr(contact_sheet, "MOST_PIXELS", 2000)
     with pytest.raises(ConfigError, match=r"8 cells of 16 pixels are more than a sheet can hold"):
         atlas.make(
             None, odd, tmp_path / "it", layers=["plain", "a_b_c"], channels=[0, 1, 2, 3, 0, 1], cell=16

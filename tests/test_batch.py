@@ -20,11 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dreamkit import api, batch, images, store, workers
+from dreamkit import api
 from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError, ImageError, OutputExistsError
+from dreamkit.executors import executor, local, scheduler
+from dreamkit.jobs import batch
+from dreamkit.media import images, storage
 from dreamkit.recipes import Share
-from dreamkit.workers import engines, local
 
 KILLS = int(os.environ.get("KILLS", "2"))
 OPTIONS = ("--octaves", "1", "--steps", "2")
@@ -200,7 +202,7 @@ def test_chains_are_done_and_lost_workers_replaced(tmp_path):
     assert str(outcomes["fail"].error) == "no such picture"
     assert str(outcomes["bug"].error) == "ZeroDivisionError: a bug"
     assert "Traceback" in outcomes["bug"].traceback
-    assert f"{workers.TRIES} workers died of it" in str(outcomes["die"].error)
+    assert f"{scheduler.TRIES} workers died of it" in str(outcomes["die"].error)
     assert ("heard", "c") in heard
 
 
@@ -219,7 +221,7 @@ def test_a_worker_that_cannot_begin_ends_it_all(tmp_path):
 
 def here(run, way, place):
     """The batch itself, by one worker in this process."""
-    engines.here(batch.Painter([way], place), run.chains(), run.heard)
+    executor.here(batch.Painter([way], place), run.chains(), run.heard)
     run.finish()
 
 
@@ -232,7 +234,7 @@ def photos(tmp_path):
 
 def make(photos, out, *, overwrite=False, only=None, **options):
     way = batch.way("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
-    place = store.at(str(out))
+    place = storage.at(str(out))
     place.check()
     jobs = batch.outputs(batch.expand([str(photos)]), [way], ".png")
     run = batch.Batch(jobs, [way], place, overwrite=overwrite)
@@ -299,7 +301,7 @@ def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp
     out = tmp_path / "out"
     (photos / "0.png").write_bytes(b"no picture")
     way = batch.way("", (Share("pocket"),), DreamConfig(**CONFIG))
-    place = store.at(str(out))
+    place = storage.at(str(out))
     place.check()
     run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
     (photos / "1.png").unlink()
@@ -538,7 +540,7 @@ def test_cells_of_an_atlas_go_through_an_engine(tmp_path):
 
 def test_a_store_of_fsspec_writes_whole(tmp_path):
     pytest.importorskip("fsspec")
-    place = store.at(f"file://{tmp_path}/store")
+    place = storage.at(f"file://{tmp_path}/store")
     place.check()
     place.put("a/b.png", b"one")
     place.put("a/b.png", memoryview(b"another"))
@@ -547,8 +549,8 @@ def test_a_store_of_fsspec_writes_whole(tmp_path):
     place.remove("a/b.png")
     place.remove("a/b.png")
     assert place.sizes() == {}
-    with pytest.raises(store.StoreError, match="nowhere://x cannot be reached"):
-        store.at("nowhere://x")
+    with pytest.raises(storage.StoreError, match="nowhere://x cannot be reached"):
+        storage.at("nowhere://x")
 
 
 @pytest.mark.heavy

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 import dreamkit
-from dreamkit import api, images
+from dreamkit import api
 from dreamkit.errors import ConfigError, ImageError
-from dreamkit.images import read_recipe
+from dreamkit.media import images
+from dreamkit.media.images import read_recipe
 
 ONE = ("-m", "tiny", "--octaves", "2", "--steps", "2", "-q")
 

@@ -9,7 +9,7 @@ from PIL import Image
 import dreamkit
 from browser import compare, npm, skip_without_node, write_case
 from dreamkit import ModelProvider, Preprocess
-from dreamkit.engine import network
+from dreamkit.engine.tf import network
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 

@@ -17,12 +17,13 @@ from accidents import signal_when
 from conftest import ROOT, files_no_larger_than
 from PIL import Image
 
-from dreamkit import api, images
+from dreamkit import api
 from dreamkit.checkpoint import Checkpoint, CheckpointError, path_of
 from dreamkit.config import DreamConfig
-from dreamkit.engine import network
-from dreamkit.engine.dream import dream
+from dreamkit.engine.loop import dream
+from dreamkit.engine.tf import network
 from dreamkit.errors import DreamkitWarning, Interrupted
+from dreamkit.media import images
 
 KILLS = int(os.environ.get("KILLS", "4"))
 OPTIONS = {"octaves": 3, "steps": 3, "tile_size": 32, "jitter": 4}
@@ -172,7 +173,7 @@ def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
 
 def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatch):
     """There the pixels change in place, and the last whole step is the work file's alone."""
-    from dreamkit.engine import dream as engine
+    from dreamkit.engine import loop as engine
 
     arguments = ("dream", "photo.jpg", "-m", "tiny", "--octaves", "2", "--steps", "2", "--octave-scheme")
     arguments = (*arguments, "lost-detail", "-q", "-o")

@@ -16,7 +16,7 @@ import pytest
 from accidents import signal_when
 from test_batch import count, dreams, ended, picture, start
 
-from dreamkit import images
+from dreamkit.media import images
 
 pytestmark = pytest.mark.heavy
 if find_spec("ray") is None:

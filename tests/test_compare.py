@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit import comparison, images
+from dreamkit.jobs import compare
+from dreamkit.media import images
 
 
 def made(path, recipe=None, size=(30, 20)):
@@ -156,5 +157,5 @@ def test_a_strangers_recipe_is_only_shown(run, tmp_path):
 
 
 def test_differences_of_nothing():
-    assert comparison.differences([None, None]) == {}
-    assert comparison.differences([{"a": [1, 2]}, {"a": [1, 3]}]) == {"a": [[1, 2], [1, 3]]}
+    assert compare.differences([None, None]) == {}
+    assert compare.differences([{"a": [1, 2]}, {"a": [1, 3]}]) == {"a": [[1, 2], [1, 3]]}

@@ -17,11 +17,11 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import Preprocess
-from dreamkit.convert import conversion, parity
+from dreamkit.convert import conversion, verify
 from dreamkit.errors import ConvertError, DreamkitWarning
-from dreamkit.images import read_recipe
+from dreamkit.media.images import read_recipe
 from dreamkit.models import converted
-from dreamkit.plugins import Registry
+from dreamkit.models.registry import Registry
 
 skip_without_converter()
 
@@ -247,12 +247,12 @@ def test_a_network_that_computes_something_else_is_not_kept(files, tmp_path, mon
     """The caffemodel that OpenCV and ONNX Runtime are shown is another one than was converted."""
     other = tmp_path / "other.caffemodel"
     seeded.write(files[0], other, seed=1)
-    check = parity.check
+    check = verify.check
 
     def check_with_another(*arguments, **options):
         return check(*arguments[:-1], (files[0], other), **options)
 
-    monkeypatch.setattr(parity, "check", check_with_another)
+    monkeypatch.setattr(verify, "check", check_with_another)
     with pytest.raises(
         ConvertError, match=r"(conv|pool|norm|fc|both)\S* differs by .* more than 1e-04; nothing"
     ):
@@ -557,18 +557,18 @@ def test_an_error_is_a_share_of_the_largest_number():
     want[0, 1, 2, 3] = -8
     got = np.moveaxis(want, 1, -1).copy()
     got[0, 0, 0, 0] = 2
-    assert parity.error(got, want) == 0.25
-    assert parity.error(np.zeros((1, 3, 4, 2), np.float32), np.zeros_like(want)) == 0
-    assert parity.error(np.ones((1, 3, 4, 2), np.float32), np.zeros_like(want)) == float("inf")
-    assert parity.error(np.full((1, 3, 4, 2), np.nan, np.float32), want) == float("inf")
-    assert parity.error(np.moveaxis(want, 1, -1), want * np.nan) == float("inf")
-    assert parity.error(got[:, :2], want) == float("inf")
+    assert verify.error(got, want) == 0.25
+    assert verify.error(np.zeros((1, 3, 4, 2), np.float32), np.zeros_like(want)) == 0
+    assert verify.error(np.ones((1, 3, 4, 2), np.float32), np.zeros_like(want)) == float("inf")
+    assert verify.error(np.full((1, 3, 4, 2), np.nan, np.float32), want) == float("inf")
+    assert verify.error(np.moveaxis(want, 1, -1), want * np.nan) == float("inf")
+    assert verify.error(got[:, :2], want) == float("inf")
 
 
 def test_the_pictures_ship_with_the_package():
-    assert len(parity.PICTURES) >= 2
-    made = parity.pixels((50, 60))
-    assert made.shape == (len(parity.PICTURES), 50, 60, 3)
+    assert len(verify.PICTURES) >= 2
+    made = verify.pixels((50, 60))
+    assert made.shape == (len(verify.PICTURES), 50, 60, 3)
     assert made.std() > 20
 
 

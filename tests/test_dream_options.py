@@ -7,10 +7,11 @@ import pytest
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import colour, depth, network, smoothing
-from dreamkit.engine.asked import Part
-from dreamkit.engine.dream import _composed, dream
+from dreamkit.engine import colour, depth, smoothing
+from dreamkit.engine.loop import _composed, dream
+from dreamkit.engine.objective_set import Part
 from dreamkit.engine.resize import resize
+from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError
 
 COMBINED = {

@@ -27,13 +27,15 @@ pytest.importorskip("cv2")
 import moving
 
 import dreamkit
-from dreamkit import DreamConfig, film, flow, ingredients, recipes, timeline, tone, video, work, zoom
-from dreamkit.engine import network
-from dreamkit.engine.asked import Part
+from dreamkit import DreamConfig, inputs, recipes
+from dreamkit.engine.objective_set import Part
+from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
+from dreamkit.jobs import film, frame_store, timeline, zoom
+from dreamkit.jobs.frame_store import WorkError
+from dreamkit.jobs.zoom import Flight
+from dreamkit.media import color_match, optical_flow, video
 from dreamkit.recipes import Share
-from dreamkit.work import WorkError
-from dreamkit.zoom import Flight
 
 ROOT = Path(__file__).parents[1]
 CONFIG = DreamConfig(octaves=2, steps=4, jitter=4)
@@ -45,7 +47,7 @@ def parts():
 
 
 def gathered(picture, config=CONFIG):
-    return ingredients.gather(picture, config, (Share("tiny"),))
+    return inputs.gather(picture, config, (Share("tiny"),))
 
 
 def frames_of(path):
@@ -141,7 +143,7 @@ def test_a_loop_comes_round(tmp_path, parts, photo):
 
 def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
     zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=120, zoom=1.05, rotate=3))
-    tones = [tone.of(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
+    tones = [color_match.of(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
     for each in tones:
         assert np.abs(each.mean / tones[0].mean - 1).max() < 0.05
         assert abs(each.saturation / tones[0].saturation - 1) < 0.05
@@ -150,7 +152,7 @@ def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
 
 @given(arrays.arrays(np.uint8, (9, 11, 3)), arrays.arrays(np.uint8, (7, 5, 3)))
 def test_a_tone_is_held_within_black_and_white(picture, other):
-    held = tone.held(picture.astype(np.float32), tone.of(other))
+    held = color_match.held(picture.astype(np.float32), color_match.of(other))
     assert held.min() >= 0
     assert held.max() <= 255
     assert np.isfinite(held).all()
@@ -158,7 +160,10 @@ def test_a_tone_is_held_within_black_and_white(picture, other):
 
 def test_a_held_tone_is_the_other_pictures(photo):
     bright = np.clip(photo * 0.5 + 100, 0, 255).astype(np.uint8)
-    wanted, found = tone.of(photo), tone.of(tone.held(bright.astype(np.float32), tone.of(photo)))
+    wanted, found = (
+        color_match.of(photo),
+        color_match.of(color_match.held(bright.astype(np.float32), color_match.of(photo))),
+    )
     np.testing.assert_allclose(found.mean, wanted.mean, rtol=0.02)
     assert found.contrast == pytest.approx(wanted.contrast, rel=0.03)
     assert found.saturation == pytest.approx(wanted.saturation, rel=0.03)
@@ -176,7 +181,7 @@ def test_flights_that_make_no_sense(changes):
 
 
 def test_too_little_room_is_said_before_any_work(tmp_path, parts, photo, monkeypatch):
-    monkeypatch.setattr(work.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(frame_store.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(WorkError, match="6 frames of 56 x 40 pixels take about 0.0 GB, and 0.0 GB are free"):
         zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6))
     assert list(tmp_path.iterdir()) == []
@@ -296,18 +301,20 @@ def test_a_timeline_comes_from_a_recipe(tmp_path, parts, photo):
 def test_flow_finds_how_a_known_clip_moves():
     known = list(islice(moving.clip(24, (144, 192)), 6))
     for before, now in pairwise(known):
-        found = flow.between(before.pixels, now.pixels)
+        found = optical_flow.between(before.pixels, now.pixels)
         apart = np.linalg.norm(found.back - now.back, axis=-1)
         assert apart[now.known].mean() < 0.3
         assert (found.known > 0.5)[now.known].mean() > 0.9
         assert (found.known > 0.5)[~now.known].mean() < 0.3
-        assert not flow.is_cut(before.pixels, now.pixels)
+        assert not optical_flow.is_cut(before.pixels, now.pixels)
 
 
 def test_a_cut_is_another_scene(photo):
-    assert flow.is_cut(photo, 255 - photo)
-    assert not flow.is_cut(photo, np.roll(photo, 3, 1))
-    assert flow.between(photo[:20], photo[:20]).known.min() == 1  # too small for any flow: it stands still
+    assert optical_flow.is_cut(photo, 255 - photo)
+    assert not optical_flow.is_cut(photo, np.roll(photo, 3, 1))
+    assert (
+        optical_flow.between(photo[:20], photo[:20]).known.min() == 1
+    )  # too small for any flow: it stands still
 
 
 @pytest.fixture

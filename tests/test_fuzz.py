@@ -19,10 +19,12 @@ from accidents import mutated
 from conftest import skip_without_converter
 from PIL import Image
 
-from dreamkit import api, batch, images, recipes, store
+from dreamkit import api, recipes
 from dreamkit.checkpoint import Checkpoint, CheckpointError
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
+from dreamkit.jobs import batch
+from dreamkit.media import images, storage
 from dreamkit.models import architecture, converted, graphdef, inception5h
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
@@ -269,7 +271,7 @@ def test_work_files(tmp_path):
 
 
 def test_manifests(tmp_path):
-    place = store.at(str(tmp_path))
+    place = storage.at(str(tmp_path))
     photo = tmp_path / "it.png"
     photo.write_bytes(pictures()[0])
     way = batch.Way("", (), DreamConfig(), digest="d")

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from dreamkit import images
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
+from dreamkit.media import images
 
 ENDINGS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
 LOSSLESS = [".png", ".tif", ".tiff"]

@@ -59,4 +59,4 @@ def test_pictures_are_compared_without_tensorflow():
 
 
 def test_this_test_can_fail():
-    assert "tensorflow" in imported("import dreamkit.engine.network")
+    assert "tensorflow" in imported("import dreamkit.engine.tf.network")

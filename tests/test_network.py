@@ -9,8 +9,8 @@ import tensorflow as tf
 import tiny
 
 from dreamkit import ModelProvider, Preprocess, SavedModel
-from dreamkit.engine import graphs, network, steps
-from dreamkit.engine.steps import Goal
+from dreamkit.engine.tf import compiled_step, graph, network
+from dreamkit.engine.tf.compiled_step import Goal
 from dreamkit.errors import LayerError, ModelError, WeightsError
 from dreamkit.models import inception_v3
 
@@ -59,7 +59,9 @@ def test_one_trace_serves_all_sizes_batches_and_pulls(photo):
 
 def folded(net, layers):
     """The network to `layers` as the step is differentiated over it."""
-    return tf.function(graphs.fold(net._cut(layers)), input_signature=[steps.PIXELS]).get_concrete_function()
+    return tf.function(
+        graph.fold(net._cut(layers)), input_signature=[compiled_step.PIXELS]
+    ).get_concrete_function()
 
 
 def folded_ops(net, layers):

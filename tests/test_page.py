@@ -16,7 +16,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import DreamConfig, recipes
-from dreamkit.engine import network
+from dreamkit.engine.tf import network
 from dreamkit.errors import RecipeError
 from dreamkit.web import server, site
 
@@ -136,7 +136,7 @@ def pixels(path):
 
 
 def shrunk(photo, longest=256):
-    from dreamkit import images
+    from dreamkit.media import images
 
     return images.shrink(images.read(photo, 10**8), longest).pixels.astype(np.float64)
 

@@ -13,12 +13,13 @@ from PIL import Image
 import dreamkit
 from dreamkit import DreamConfig
 from dreamkit.cli.terminal import duration
-from dreamkit.engine import footprint, network, plan, pull, steps
-from dreamkit.engine.asked import Part
-from dreamkit.engine.dream import dream, planned
-from dreamkit.engine.footprint import Footprint, copies
+from dreamkit.engine import masked_objective, memory, plan
+from dreamkit.engine.loop import dream, planned
+from dreamkit.engine.memory import Footprint, copies
+from dreamkit.engine.objective_set import Part
+from dreamkit.engine.tf import compiled_step, network
 from dreamkit.errors import ConfigError, DreamkitWarning, NetworkMemoryError
-from dreamkit.images import read_recipe
+from dreamkit.media.images import read_recipe
 
 
 @pytest.fixture
@@ -69,15 +70,17 @@ def test_a_guide_and_a_neuron_are_planned_too(net, photo):
 
 def at_most(monkeypatch, tile_size, *, base=10**9):
     """A machine on which tiles larger than `tile_size` need more than 2000 MB."""
-    monkeypatch.setattr(footprint, "resident", lambda: (base, base))
+    monkeypatch.setattr(memory, "resident", lambda: (base, base))
     most = tile_size**2
 
     def tiles(live, shapes):
         return live
 
-    monkeypatch.setattr(plan.footprint, "tile_bytes", tiles)
+    monkeypatch.setattr(plan.memory, "tile_bytes", tiles)
     monkeypatch.setattr(
-        pull.Pull, "live_bytes", lambda self, windows: 10**9 if np.prod(windows[:3]) > most else 10**8
+        masked_objective.Pull,
+        "live_bytes",
+        lambda self, windows: 10**9 if np.prod(windows[:3]) > most else 10**8,
     )
 
 
@@ -109,7 +112,7 @@ def test_the_peak_may_have_been_before_the_dream(base, picture, tiles, before):
 
 
 def test_what_this_process_holds_is_told():
-    now, most = footprint.resident()
+    now, most = memory.resident()
     assert 10**8 < now <= most < 10**11
 
 
@@ -118,14 +121,14 @@ def test_what_this_process_holds_is_told():
 
 def out_of_memory(monkeypatch, largest, error):
     """Steps over more than `largest` pixels fail with `error`."""
-    call = steps.Step.__call__
+    call = compiled_step.Step.__call__
 
     def failing(self, pixels, *rest):
         if np.prod(pixels.shape[:3]) > largest:
             raise error
         return call(self, pixels, *rest)
 
-    monkeypatch.setattr(steps.Step, "__call__", failing)
+    monkeypatch.setattr(compiled_step.Step, "__call__", failing)
 
 
 def opened(error, message):
@@ -185,7 +188,7 @@ def test_a_picture_that_does_not_fit_is_said(net, photo, monkeypatch):
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("dreamkit.engine.dream.resize", full)
+    monkeypatch.setattr("dreamkit.engine.loop.resize", full)
     with pytest.raises(NetworkMemoryError, match="too little memory for a picture of 56 x 40 pixels"):
         dream(photo, [Part(net)], config())
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from dreamkit.errors import DreamkitWarning, ModelError
-from dreamkit.plugins import Registry
-from dreamkit.providers import ModelProvider, Preprocess, SavedModel, Weights
+from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
+from dreamkit.models.registry import Registry
 
 FAKES = Path(__file__).parent / "data" / "fake-plugins"
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import dreamkit
-from dreamkit import DreamConfig, api, film, images, zoom
+from dreamkit import DreamConfig, api
 from dreamkit.errors import ConfigError, ImageError
-from dreamkit.images import Picture, enlarge, read, read_recipe
+from dreamkit.jobs import film, zoom
+from dreamkit.media import images
+from dreamkit.media.images import Picture, enlarge, read, read_recipe
 
 SHORT = ["--model", "tiny", "--octaves", "2", "--steps", "2", "--jitter", "2", "-q"]
 SMALL = {"octaves": 2, "steps": 1}

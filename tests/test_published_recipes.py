@@ -14,9 +14,10 @@ import pytest
 import tiny
 
 from dreamkit import recipes
-from dreamkit.engine import draws, network
-from dreamkit.engine.asked import Part
-from dreamkit.engine.dream import dream
+from dreamkit.engine import rng
+from dreamkit.engine.loop import dream
+from dreamkit.engine.objective_set import Part
+from dreamkit.engine.tf import network
 from dreamkit.engine.transforms import Warp
 
 KERNELS = tiny.kernels()
@@ -36,7 +37,7 @@ def dreamed(net, photo, name, **options):
 
 
 def rolls(reach):
-    return lambda octave, step: draws.roll(0, octave, step, (reach, reach))
+    return lambda octave, step: rng.roll(0, octave, step, (reach, reach))
 
 
 def agree(found, expected, *, within):
@@ -95,8 +96,8 @@ def test_lucid(net, photo):
 
     def seen(step):
         """The random turn, scale and roll of a step, as a matrix and what it adds."""
-        turn, scale = draws.warp(0, 0, step, math.radians(10), 0.1)
-        shift = draws.roll(0, 0, step, (6, 6))
+        turn, scale = rng.warp(0, 0, step, math.radians(10), 0.1)
+        shift = rng.roll(0, 0, step, (6, 6))
         warp = Warp(size, turn, scale)
 
         def plane(values):

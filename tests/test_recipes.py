@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import dreamkit
-from dreamkit import api, images, ingredients, recipes
+from dreamkit import api, inputs, recipes
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, DreamkitWarning, ImageError, RecipeError
-from dreamkit.plugins import Registry
+from dreamkit.media import images
+from dreamkit.models.registry import Registry
 from dreamkit.recipes import File, Recipe, Share, built_in, find, metadata, of_picture
 
 HASH = "0123456789abcdef" * 4
@@ -378,7 +379,7 @@ def test_files_beside_a_recipe_that_are_not_there_are_named_with_a_way_out(tmp_p
     some = np.zeros((8, 8, 3), np.uint8)
 
     def gather(**pictures):
-        return ingredients.gather(some, recipe.config(), recipe.shares, recipe, **pictures)
+        return inputs.gather(some, recipe.config(), recipe.shares, recipe, **pictures)
 
     with pytest.raises(RecipeError, match="mine.toml names the guide g.png, .*; give it with --guide FILE"):
         gather(mask={"": grey, "sky": grey})
@@ -399,10 +400,10 @@ def test_a_mask_that_no_term_is_under_is_refused():
     config = DreamConfig(layers=[{"layer": "a", "mask": "sky"}], schedule=[{"layers": {"b": 1}}])
     shares = [Share("tiny", layers=[{"layer": "a", "mask": "sea"}])]
     with pytest.raises(ConfigError, match="no term is under the mask sk; did you mean sky"):
-        ingredients.gather(some, config, shares, mask={"sk": some, "sky": some, "sea": some})
+        inputs.gather(some, config, shares, mask={"sk": some, "sky": some, "sea": some})
     with pytest.raises(ConfigError, match="no term is under the mask sky; only a recipe's terms are"):
-        ingredients.gather(some, DreamConfig(), [Share("tiny")], mask={"sky": some})
-    assert set(ingredients.gather(some, config, shares, mask={"sea": some, "": some}).masks) == {"sea", ""}
+        inputs.gather(some, DreamConfig(), [Share("tiny")], mask={"sky": some})
+    assert set(inputs.gather(some, config, shares, mask={"sea": some, "": some}).masks) == {"sea", ""}
 
 
 # To TOML and back
@@ -875,7 +876,7 @@ def with_mask(path, data, **changes):
 
 
 def gathered(recipe, **more):
-    return ingredients.gather(np.zeros((3, 4, 3), np.uint8), recipe.config(), recipe.shares, recipe, **more)
+    return inputs.gather(np.zeros((3, 4, 3), np.uint8), recipe.config(), recipe.shares, recipe, **more)
 
 
 def empty_png(width, height):
@@ -946,7 +947,7 @@ def test_a_mask_inside_that_is_no_text_is_unusable(tmp_path):
 def test_a_mask_from_memory_is_hashed_as_it_comes_out_again():
     """Found by redoing a dream: a mask that was resized had another hash the second time."""
     for source in (np.arange(48, dtype=np.uint8).reshape(6, 8), Image.new("RGBA", (8, 6), (9, 99, 200, 77))):
-        shown = ingredients.gather(
+        shown = inputs.gather(
             np.zeros((3, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=source
         ).masks[""]
         kept = api._kept(shown)
@@ -981,7 +982,7 @@ def test_no_path_in_a_picture_is_followed(tmp_path, monkeypatch):
         recipe = {**GOOD, "photograph": {"name": name, "sha256": HASH}}
         found = of_picture(carrying(tmp_path / "d.png", recipe))
         with pytest.raises(RecipeError, match="give that photograph, or another"):
-            ingredients.gather(None, found.config(), found.shares, found)
+            inputs.gather(None, found.config(), found.shares, found)
     assert opened == []
 
 
@@ -1001,9 +1002,7 @@ def test_what_a_picture_says_cannot_write_to_the_screen(tmp_path):
 
     def said(error, **pictures):
         with pytest.raises(error) as caught:
-            ingredients.gather(
-                pictures.pop("image", PICTURE), found.config(), found.shares, found, **pictures
-            )
+            inputs.gather(pictures.pop("image", PICTURE), found.config(), found.shares, found, **pictures)
         return one_line(caught.value)
 
     assert "was dreamed from" in said(RecipeError, image=None)
@@ -1012,7 +1011,7 @@ def test_what_a_picture_says_cannot_write_to_the_screen(tmp_path):
     assert "with the mask left" in said(RecipeError, guide=PICTURE, mask=MASKED)
     read = gathered(found, guide=PICTURE, mask={"": MASKED, "left": MASKED})
     with pytest.warns(DreamkitWarning) as heard:  # noqa: PT031
-        ingredients.remembered(read, found)
+        inputs.remembered(read, found)
         api.differences(found, [])
         api.cast(found, [Share("pocket")], {})
     assert len(heard) == 7
@@ -1147,11 +1146,11 @@ def test_what_is_given_goes_before_the_schedule_too():
 
 @pytest.mark.parametrize("mask", [np.eye(4, dtype=bool), np.eye(4), np.eye(4, dtype=np.float32)])
 def test_a_mask_may_be_truths_or_shares(mask):
-    read = ingredients.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
+    read = inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
     assert np.array_equal(images.strengths(read.masks[""]), np.eye(4, dtype=np.uint8) * 255)
 
 
 @pytest.mark.parametrize("mask", [np.full((4, 4), 1.5), np.full((4, 4), np.nan), np.full((4, 4), -0.1)])
 def test_a_mask_of_other_floats_is_refused(mask):
     with pytest.raises(ConfigError, match="floats that are not all from 0 to 1"):
-        ingredients.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
+        inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)

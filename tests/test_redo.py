@@ -16,9 +16,10 @@ from conftest import ROOT
 from PIL import Image, PngImagePlugin
 
 import dreamkit
-from dreamkit import api, images
+from dreamkit import api
 from dreamkit.errors import DreamkitWarning
-from dreamkit.images import read_recipe
+from dreamkit.media import images
+from dreamkit.media.images import read_recipe
 from dreamkit.recipes import Share
 
 QUICK = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from dreamkit import ModelProvider, Preprocess
-from dreamkit.engine import graphs, network, rewrites
-from dreamkit.engine.steps import Goal
+from dreamkit.engine.tf import graph, network, rewrites
+from dreamkit.engine.tf.compiled_step import Goal
 
 DRAW = np.random.default_rng(4)
 FREE = [tf.TensorSpec([None, None, None, 3], tf.float32)]
@@ -17,7 +17,7 @@ FREE = [tf.TensorSpec([None, None, None, 3], tf.float32)]
 
 def both(function, pixels):
     """What a function and its rewritten graph give for `pixels`: operations, results, gradients."""
-    forward = graphs.frozen(tf.function(function, input_signature=FREE).get_concrete_function())
+    forward = graph.frozen(tf.function(function, input_signature=FREE).get_concrete_function())
     found = []
     for rewrite in (lambda graph_def: graph_def, rewrites.rewritten):
         kinds = []
@@ -27,7 +27,7 @@ def both(function, pixels):
             kinds.extend(node.op for node in rewritten.node)
             return rewritten
 
-        put = graphs.fold(forward, watched)
+        put = graph.fold(forward, watched)
 
         @tf.function(input_signature=FREE, autograph=False)
         def both(x, put=put):

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import dreamkit
-from dreamkit import DreamConfig, images, seams
-from dreamkit.engine import ascent, draws, masks, network, smoothing, steps, tiles
-from dreamkit.engine.asked import Part
-from dreamkit.engine.dream import dream
+from dreamkit import DreamConfig
+from dreamkit.engine import masks, rng, smoothing, tiled_gradient, tiles
+from dreamkit.engine.loop import dream
+from dreamkit.engine.objective_set import Part
 from dreamkit.engine.regularisers import subtract_total_variation
 from dreamkit.engine.resize import resize
+from dreamkit.engine.tf import compiled_step, network
 from dreamkit.errors import ConfigError, DreamkitWarning
-from dreamkit.images import Picture, read, read_recipe
+from dreamkit.media import images, seams
+from dreamkit.media.images import Picture, read, read_recipe
 
 WRAPS = {"none": (False, False), "horizontal": (False, True), "both": (True, True)}
 wraps = st.sampled_from(list(WRAPS.values()))
@@ -36,7 +38,7 @@ def net():
 @pytest.fixture(scope="module")
 def texture():
     """A picture that meets itself on both sides."""
-    return draws.clouds(3, (48, 64), wrapped=(True, True))
+    return rng.clouds(3, (48, 64), wrapped=(True, True))
 
 
 # The parts, against matrices
@@ -176,12 +178,12 @@ def test_masks_are_soft_across_the_edge(height, width, roll, seed):
 
 @pytest.mark.parametrize("kind", ["clouds", "faint"])
 def test_clouds_meet_themselves(kind):
-    clouds = draws.noise(5, (90, 130), kind, (True, True))
+    clouds = rng.noise(5, (90, 130), kind, (True, True))
     for axis in (0, 1):
         across, within = seams.seam(clouds, axis)
         assert across < 1.3 * within
-    assert np.array_equal(draws.noise(5, (9, 13), kind), draws.noise(5, (9, 13), kind, (False, False)))
-    assert np.array_equal(draws.noise(5, (9, 13), "white"), draws.noise(5, (9, 13), "white", (True, True)))
+    assert np.array_equal(rng.noise(5, (9, 13), kind), rng.noise(5, (9, 13), kind, (False, False)))
+    assert np.array_equal(rng.noise(5, (9, 13), "white"), rng.noise(5, (9, 13), "white", (True, True)))
 
 
 # Tiles with context
@@ -210,11 +212,13 @@ def test_windows_see_around_their_cores(length, tile_size, data):
 )
 def test_every_pixel_gets_the_gradient_of_a_window_around_it(net, height, width, tile_size, roll, wrapped):
     pixels = np.random.default_rng(height * width).uniform(0, 255, (height, width, 3)).astype(np.float32)
-    step = net.ascent([steps.Goal("second", "mean-square")])
+    step = net.ascent([compiled_step.Goal("second", "mean-square")])
     cover = tiles.cover((height, width), tile_size, 4, wrapped)
     out = np.full_like(pixels, np.nan)
     pulls = np.ones(1, np.float32)
-    ascent.gradient(pixels, lambda windows, _, __: step(windows, pulls), 1, cover, tile_size, roll, out)
+    tiled_gradient.gradient(
+        pixels, lambda windows, _, __: step(windows, pulls), 1, cover, tile_size, roll, out
+    )
     expected = np.full(pixels.shape, np.nan)
     rolled = np.roll(pixels.astype(np.float64), roll, (0, 1))
     down, right = cover.rows.context, cover.columns.context

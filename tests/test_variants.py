@@ -11,8 +11,10 @@ import pytest
 import tiny
 from PIL import Image
 
-from dreamkit import DreamConfig, images, variants
-from dreamkit.engine import network
+from dreamkit import DreamConfig
+from dreamkit.engine.tf import network
+from dreamkit.jobs import variants
+from dreamkit.media import images
 
 OWN = ("-m", "tiny", "--steps", "1", "-q")
 
@@ -149,15 +151,15 @@ def test_ctrl_c_writes_nothing(run, picture, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("loaded_once")
 def test_ctrl_c_within_a_dream_says_the_same(run, picture, tmp_path, monkeypatch):
-    from dreamkit.engine import dream
+    from dreamkit.engine import loop
 
-    note = dream._Climber._report
+    note = loop._Climber._report
 
     def interrupted(self, *given):
         note(self, *given)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(dream._Climber, "_report", interrupted)
+    monkeypatch.setattr(loop._Climber, "_report", interrupted)
     code, out, err = run("variants", picture, *OWN)
     assert (code, out, err) == (130, "", "error: interrupted; nothing was written\n")
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]

@@ -14,9 +14,9 @@ pytest.importorskip("cv2")
 
 import av
 
-from dreamkit import images, video
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
-from dreamkit.video import VideoError
+from dreamkit.media import images, video
+from dreamkit.media.video import VideoError
 
 
 def picture(number, size=(48, 64)):

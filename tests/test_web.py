@@ -19,7 +19,7 @@ import tiny
 import web_parity
 
 from dreamkit import DreamConfig, ModelProvider, Preprocess
-from dreamkit.engine import network
+from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, DreamkitError, LayerError, ModelError, OutputExistsError
 from dreamkit.web import model, server, site
 

@@ -13,9 +13,10 @@ import pytest
 from conftest import files_no_larger_than
 from loopback import BODY, good, head, with_ranges
 
-from dreamkit import downloads, folders, weights
 from dreamkit.errors import WeightsError
-from dreamkit.providers import ModelProvider, Preprocess, Weights
+from dreamkit.media import downloads, paths
+from dreamkit.models import weights
+from dreamkit.models.providers import ModelProvider, Preprocess, Weights
 
 HALF = len(BODY) // 2
 
@@ -298,8 +299,8 @@ def test_ctrl_c_leaves_nothing_that_cannot_be_taken_up(server, home):
 
 FETCH_AND_TELL = """
 import sys
-from dreamkit import weights
-from dreamkit.providers import Weights
+from dreamkit.models import weights
+from dreamkit.models.providers import Weights
 url, hash = sys.argv[1:]
 wanted = Weights(url=url, hash=hash, file_name="tiny.weights.h5")
 weights.fetch(wanted, lambda done, total: print(done, flush=True))
@@ -363,7 +364,7 @@ def test_dreamkit_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("DREAMKIT_HOME", "~/dreams")
-    assert folders.cache() == tmp_path / "dreams"
+    assert paths.cache() == tmp_path / "dreams"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="each platform has its own place")
@@ -373,7 +374,7 @@ def test_the_platforms_cache_is_the_default(monkeypatch, tmp_path, given):
     monkeypatch.delenv("DREAMKIT_HOME")
     if given is not None:
         monkeypatch.setenv("DREAMKIT_HOME", given)
-    assert folders.cache() == tmp_path / "cache" / "dreamkit"
+    assert paths.cache() == tmp_path / "cache" / "dreamkit"
 
 
 def test_the_cache_may_be_given_relative_to_the_working_folder(server, monkeypatch, tmp_path):

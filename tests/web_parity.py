@@ -14,10 +14,11 @@ import numpy as np
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import draws, masks, network, octaves, smoothing, tiles
-from dreamkit.engine.asked import Part
-from dreamkit.engine.dream import dream
+from dreamkit.engine import masks, octaves, rng, smoothing, tiles
+from dreamkit.engine.loop import dream
+from dreamkit.engine.objective_set import Part
 from dreamkit.engine.resize import resize
+from dreamkit.engine.tf import network
 from dreamkit.web import model, site
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
@@ -85,8 +86,7 @@ def cases() -> dict:
             for seed, octave, step, purpose in [(0, 0, 0, 0), (1, 2, 3, 1), (2**53 - 1, 7, 99_999, 2)]
         ],
         "noise": [
-            {"kind": kind, **_picture(draws.noise(3, (21, 30), kind))}
-            for kind in ("clouds", "faint", "white")
+            {"kind": kind, **_picture(rng.noise(3, (21, 30), kind))} for kind in ("clouds", "faint", "white")
         ],
         "octaves": [
             {
@@ -140,7 +140,7 @@ def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
 
 
 def _words(seed: int, octave: int, step: int, purpose: int) -> list[str]:
-    return [str(word) for word in draws.words(seed, octave=octave, step=step, purpose=purpose, count=6)]
+    return [str(word) for word in rng.words(seed, octave=octave, step=step, purpose=purpose, count=6)]
 
 
 def _octaves(size: list[int], options: dict) -> list[octaves.Octave]:
@@ -156,7 +156,7 @@ def _axis(length: int, tile: int, least: int) -> dict:
 
 
 def _shrunk(picture: np.ndarray, longest: int) -> np.ndarray:
-    from dreamkit import images
+    from dreamkit.media import images
 
     return images.shrink(images.from_memory(picture), longest).pixels
 

@@ -106,7 +106,7 @@ def atlas(
     work = engines.asked(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit import api, recipes
-        from dreamkit import atlas as atlases
+        from dreamkit.jobs import atlas as atlases
 
         found = recipes.find(recipe) if recipe is not None else None
         named = (

@@ -26,9 +26,9 @@ from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from dreamkit.batch import Batch, Way
-    from dreamkit.store import Store
-    from dreamkit.workers.engines import Engine
+    from dreamkit.executors.executor import Engine
+    from dreamkit.jobs.batch import Batch, Way
+    from dreamkit.media.storage import Store
 
 _SHOWN = 8  # reasons of failures that are told of; the report has all
 _NETWORK = 3  # times its weights file, that a network takes while it is loaded
@@ -89,8 +89,8 @@ def batch(
     asked.check(has_photograph=True)
     work = engines.asked(engine, address, jobs, threads) or engines.usual()
     suffix = f".{ending.lower().lstrip('.')}"
-    from dreamkit import batch as batches
-    from dreamkit import images, store
+    from dreamkit.jobs import batch as batches
+    from dreamkit.media import images, storage
 
     if suffix not in images.SUFFIXES:
         known = ", ".join(sorted(each[1:] for each in images.SUFFIXES))
@@ -104,7 +104,7 @@ def batch(
         found = batches.expand(inputs, output)
         ways = _ways(asked, recipe or [None], each_model=each_model, meter=meter)
         todo = batches.outputs(found, ways, suffix)
-        place = store.at(output)
+        place = storage.at(output)
         if not dry_run:
             place.check()
         run = batches.Batch(todo, ways, place, overwrite=overwrite, on_progress=meter.job)
@@ -126,7 +126,7 @@ def batch(
 
 def _ways(asked: Asked, recipes: list[Any], *, each_model: bool, meter: terminal.Meter) -> list[Way]:
     """Every recipe by every model, or by all of them together."""
-    from dreamkit import batch as batches
+    from dreamkit.jobs import batch as batches
 
     own = weights_by_model(asked.weights)
     models: list[list[str] | None] = [asked.model]
@@ -172,8 +172,8 @@ def _work(
     dpi: int | None,
 ) -> dict[str, Any]:
     """Does what is missing, and says by how many."""
-    from dreamkit import batch as batches
-    from dreamkit.workers import local
+    from dreamkit.executors import local
+    from dreamkit.jobs import batch as batches
 
     if not run.total:
         run.finish()
@@ -196,7 +196,7 @@ def _work(
 
 
 def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
-    from dreamkit.batch import REPORT, BatchError
+    from dreamkit.jobs.batch import REPORT, BatchError
 
     for message, count in report["warnings"].items():
         terminal.warning(f"{message} ({count} times)" if count > 1 else message)

@@ -34,7 +34,8 @@ def blend(
     dreamkit blend photo.dream.png photo.jpg --amount 0.4
     """
     config.DreamConfig.of(blend=amount)
-    from dreamkit import api, images
+    from dreamkit import api
+    from dreamkit.media import images
 
     most = config.default("max_pixels") if max_pixels is None else max_pixels
     path = output or (

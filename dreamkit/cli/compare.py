@@ -13,7 +13,7 @@ from dreamkit.cli import terminal
 from dreamkit.errors import ConfigError, shown
 
 if TYPE_CHECKING:
-    from dreamkit.comparison import Comparison
+    from dreamkit.jobs.compare import Comparison
 
 _HASH = 12  # digits of a hash in the table; --json has all
 
@@ -41,16 +41,17 @@ def compare(
 
     dreamkit compare a.png b.png
     """
-    from dreamkit import comparison, images
+    from dreamkit.jobs import compare
+    from dreamkit.media import images
 
-    found = comparison.compare(pictures)
+    found = compare.compare(pictures)
     path = output or (Path("compare.png") if overwrite else images.free_name("compare"))
     images.check_output(path, overwrite=overwrite)
     if any(path.exists() and path.samefile(picture) for picture in pictures):
         raise ConfigError(f"{path} is one of the pictures; write somewhere else")
-    pixels = comparison.side_by_side(
+    pixels = compare.side_by_side(
         pictures,
-        height=comparison.HEIGHT if height is None else height,
+        height=compare.HEIGHT if height is None else height,
         max_pixels=config.default("max_pixels") if max_pixels is None else max_pixels,
     )
     images.write(path, pixels, overwrite=overwrite)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dreamkit.convert.conversion import Converted, Wanted
-    from dreamkit.providers import Preprocess
+    from dreamkit.models.providers import Preprocess
 
 _Name = Annotated[
     str, typer.Option("--name", help="What --model shall call it: letters, digits, '.', '_', '-'.")
@@ -153,8 +153,8 @@ def keras(
 def _free(name: str, *, overwrite: bool) -> Path:
     """The folder of a model to be called `name`, if nothing else is called so."""
     from dreamkit.models import converted
-    from dreamkit.plugins import Registry
-    from dreamkit.providers import is_name
+    from dreamkit.models.providers import is_name
+    from dreamkit.models.registry import Registry
 
     if not is_name(name) or ".." in name or len(name) > 100:
         raise ConfigError(
@@ -178,7 +178,7 @@ def _preprocess(
     usual: Preprocess, order: str | None, mean: str | None, scale: str | None, mean_values: Any = None
 ) -> Preprocess:
     """What the options say of what the network eats, and what is usual where they say nothing."""
-    from dreamkit.providers import Preprocess
+    from dreamkit.models.providers import Preprocess
 
     wanted = (order or usual.order).upper()
     if wanted not in ("RGB", "BGR"):

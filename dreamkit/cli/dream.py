@@ -22,11 +22,11 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 if TYPE_CHECKING:
     from dreamkit import api
     from dreamkit.checkpoint import Checkpoint
-    from dreamkit.engine.asked import Part
-    from dreamkit.engine.dream import Step
-    from dreamkit.ingredients import Ingredients
+    from dreamkit.engine.loop import Step
+    from dreamkit.engine.objective_set import Part
+    from dreamkit.inputs import Ingredients
+    from dreamkit.media.video import Writer
     from dreamkit.recipes import Recipe, Share
-    from dreamkit.video import Writer
 
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
@@ -299,12 +299,12 @@ def dream(
         raise UsageError("--record films a dream from its beginning; leave it out with --resume")
     if dry_run and resume:
         raise UsageError("--dry-run plans a dream from its beginning; leave out --resume")
-    from dreamkit import ingredients
+    from dreamkit import inputs
 
     own = weights_by_model(asked.weights)
     shares, config_, found = cast(recipe, shares_of(asked.model), asked.given, own)
     with terminal.own_lines_only(verbose=verbose):
-        gathered = ingredients.gather(
+        gathered = inputs.gather(
             image, config_, shares, found, guide=asked.guide, mask=by_name(asked.mask) or None
         )
         if dry_run:
@@ -314,7 +314,7 @@ def dream(
             image, output, gathered, "dream", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
         )
         if record is not None:
-            from dreamkit import video
+            from dreamkit.media import video
 
             video.check_output(record, overwrite=overwrite)
         said = _BY_DEFAULT if asked.model is None and found is None else ""
@@ -394,8 +394,8 @@ def _output(
     every: float,
 ) -> tuple[Path, Checkpoint]:
     """Where the dream goes, once it is sure that it can, and its work file."""
-    from dreamkit import images
     from dreamkit.checkpoint import Checkpoint, unfinished
+    from dreamkit.media import images
 
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
     path = given or (unfinished(stem) if resume else None)
@@ -437,7 +437,8 @@ def _make(
 ) -> None:
     """Dreams, writes and tells."""
     started = time.monotonic()
-    from dreamkit import api, images
+    from dreamkit import api
+    from dreamkit.media import images
 
     def save(result: api.Dream) -> Path:
         try:
@@ -484,12 +485,12 @@ def _make(
 
 def _kept(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
     """Writes the work file of a dream that was broken off, and says how it goes on."""
-    from dreamkit import folders
+    from dreamkit.media import paths
 
     if interrupted.state is not None:
-        checkpoint.write(interrupted.state, folders.digest(path))
+        checkpoint.write(interrupted.state, paths.digest(path))
     elif checkpoint.path.is_file():  # the dream is between two steps; what was kept last is before them
-        checkpoint.note(folders.digest(path))
+        checkpoint.note(paths.digest(path))
     else:
         return ""
     return "; --resume goes on from there"
@@ -525,7 +526,7 @@ def _recorded(
     if path is None:
         yield _Recording(on_step, None, gathered.size)
         return
-    from dreamkit.video import Writer
+    from dreamkit.media.video import Writer
 
     with Writer(path, gathered.size, overwrite=overwrite) as film:
         yield _Recording(on_step, film, gathered.size)

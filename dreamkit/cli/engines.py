@@ -9,7 +9,7 @@ import typer
 from dreamkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from dreamkit.workers.engines import Engine
+    from dreamkit.executors.executor import Engine
 
 EngineName = Annotated[
     str | None,
@@ -35,7 +35,7 @@ Threads = Annotated[
 
 def usual() -> Engine:
     """The engine of a command that always has one."""
-    from dreamkit.workers.engines import Engine
+    from dreamkit.executors.executor import Engine
 
     return Engine()
 
@@ -44,7 +44,7 @@ def asked(name: str | None, address: str | None, jobs: int | None, threads: int 
     """The engine that a command line asks for; None where it asks for none."""
     if (name, address, jobs, threads) == (None,) * 4:
         return None
-    from dreamkit.workers.engines import AUTO, Engine
+    from dreamkit.executors.executor import AUTO, Engine
 
     if address is not None and name != "ray":
         raise UsageError(f"--address {address} is where a Ray cluster is; give --engine ray with it")

@@ -103,8 +103,9 @@ def zoom(
     )
     given |= {"size": size_of(size)} if size is not None else {}
     config.DreamConfig.of(**given)
-    from dreamkit import ingredients, video
-    from dreamkit import zoom as zooms
+    from dreamkit import inputs
+    from dreamkit.jobs import zoom as zooms
+    from dreamkit.media import video
 
     flight = zooms.Flight(
         frames=frames,
@@ -121,7 +122,7 @@ def zoom(
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         shares, options, found = cast(recipe, shares_of(model), given, own)
         config.refuse(options, "dreamkit zoom", *zooms.UNABLE)
-        gathered = ingredients.gather(image, options, shares, found)
+        gathered = inputs.gather(image, options, shares, found)
         parts = loaded(shares, own, meter)
         zooms.make(
             gathered,
@@ -197,8 +198,8 @@ def film(
     config.DreamConfig.of(**given)
     if flow not in ("on", "off"):
         raise ConfigError(f"--flow is {quoted(flow)}; choose on or off")
-    from dreamkit import film as films
-    from dreamkit import video
+    from dreamkit.jobs import film as films
+    from dreamkit.media import video
 
     work = engines.asked(engine, address, jobs, threads)
     cut = films.Cut(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
@@ -237,7 +238,7 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _rate(text: str | None) -> Fraction:
     """Frames a second."""
-    from dreamkit.video import RATE
+    from dreamkit.media.video import RATE
 
     if text is None:
         return RATE

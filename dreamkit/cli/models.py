@@ -14,8 +14,8 @@ _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 def models(as_json: _Json = False) -> None:
     """List the networks that can be dreamed with."""
-    from dreamkit import weights
-    from dreamkit.plugins import Registry
+    from dreamkit.models import weights
+    from dreamkit.models.registry import Registry
 
     found: list[dict[str, Any]] = [
         {
@@ -45,11 +45,11 @@ def layers(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
 ) -> None:
     """List a network's layers. Its weights are not needed."""
-    from dreamkit.plugins import Registry
+    from dreamkit.models.registry import Registry
 
     provider = Registry().provider(model)
     with terminal.own_lines_only(verbose=verbose):
-        from dreamkit.engine import network
+        from dreamkit.engine.tf import network
 
         found = network.load(provider, None).describe()
     if as_json:
@@ -61,7 +61,7 @@ def layers(
 
 def plugins(as_json: _Json = False) -> None:
     """List the packages that provide networks, and those that fail to."""
-    from dreamkit.plugins import Registry
+    from dreamkit.models.registry import Registry
 
     registry = Registry()
     list(registry.providers())

@@ -21,11 +21,11 @@ from dreamkit.errors import DreamkitWarning, shown
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from dreamkit.atlas import Progress as CellProgress
-    from dreamkit.batch import Event as BatchEvent
-    from dreamkit.batch import Progress as BatchProgress
-    from dreamkit.engine.dream import Step
-    from dreamkit.work import Progress as FrameProgress
+    from dreamkit.engine.loop import Step
+    from dreamkit.jobs.atlas import Progress as CellProgress
+    from dreamkit.jobs.batch import Event as BatchEvent
+    from dreamkit.jobs.batch import Progress as BatchProgress
+    from dreamkit.jobs.frame_store import Progress as FrameProgress
 
 _verbose = False
 _terminated = False

@@ -56,8 +56,9 @@ def variants(
     if isinstance(own, dict):
         raise ConfigError(f"variants are of one network; give {model}'s weights alone")
     with terminal.own_lines_only(verbose=verbose):
-        from dreamkit import api, images, ingredients
-        from dreamkit import variants as sheets
+        from dreamkit import api, inputs
+        from dreamkit.jobs import variants as sheets
+        from dreamkit.media import images
 
         side = sheets.CELL if cell is None else cell
         if not 64 <= side <= 1024:
@@ -68,7 +69,7 @@ def variants(
             else images.free_name(f"{Path(image).stem}.variants")
         )
         images.check_output(path, overwrite=overwrite)
-        picture = ingredients.open_picture(image, options)
+        picture = inputs.open_picture(image, options)
         assert picture is not None
         small = images.shrink(picture, side)
         if path.exists() and picture.path and path.samefile(picture.path):

@@ -14,14 +14,14 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from dreamkit import folders
-from dreamkit.convert import caffe, keras_model, onnx_model, parity, process, to_tensorflow
+from dreamkit.convert import caffe, keras_model, onnx_model, sandbox, to_tensorflow, verify
 from dreamkit.convert.maps import Map, head, middle
 from dreamkit.convert.onnx_model import Plain
 from dreamkit.convert.to_onnx import convertible, to_onnx
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, first_line, shown
+from dreamkit.media import paths
 from dreamkit.models import converted
-from dreamkit.providers import Preprocess
+from dreamkit.models.providers import Preprocess
 from dreamkit.version import __version__
 
 # What a network eats that was trained on ImageNet, by the framework it comes from. Mean and scale are in
@@ -76,7 +76,7 @@ class Converted:
 
     folder: Path
     layers: Sequence[str]
-    report: parity.Report
+    report: verify.Report
     megabytes: int
 
 
@@ -85,7 +85,7 @@ def from_caffe(
     caffemodel: Path,
     folder: Path,
     wanted: Wanted,
-    tell: process.Tell,
+    tell: sandbox.Tell,
     *,
     overwrite: bool = False,
 ) -> Converted:
@@ -129,7 +129,7 @@ def _plain_caffe(prototxt: Path, caffemodel: Path, wanted: Wanted, scratch: Path
 
 
 def from_onnx(
-    file: Path, folder: Path, wanted: Wanted, tell: process.Tell, *, overwrite: bool = False
+    file: Path, folder: Path, wanted: Wanted, tell: sandbox.Tell, *, overwrite: bool = False
 ) -> Converted:
     """Converts an ONNX model of a convolutional network; see `from_caffe`."""
     _needs("onnx", "onnx2tf", "onnxruntime")
@@ -139,7 +139,7 @@ def from_onnx(
 
 
 def from_keras(
-    file: Path, folder: Path, wanted: Wanted, tell: process.Tell, *, overwrite: bool = False
+    file: Path, folder: Path, wanted: Wanted, tell: sandbox.Tell, *, overwrite: bool = False
 ) -> Converted:
     """Converts a functional or sequential Keras model, `.keras`; see `from_caffe`."""
     keras_model.check(file)
@@ -150,7 +150,7 @@ def from_keras(
         layers = _checked(maps, wanted)
         report = keras_model.compare(file, saved, maps, wanted.preprocess, tell)
         _write_record(home, size, maps, layers, (file,), wanted, report)
-    return _told(Converted(folder, layers, report, process.peak_memory() >> 20))
+    return _told(Converted(folder, layers, report, sandbox.peak_memory() >> 20))
 
 
 def _convert(
@@ -159,7 +159,7 @@ def _convert(
     folder: Path,
     wanted: Wanted,
     scratch: Path,
-    tell: process.Tell,
+    tell: sandbox.Tell,
     *,
     overwrite: bool,
     caffe_files: tuple[Path, Path] | None = None,
@@ -168,9 +168,9 @@ def _convert(
     with kept_whole(folder, overwrite=overwrite) as home:
         saved = home / converted.SAVED_MODEL
         to_tensorflow.save(plain, saved, scratch, tell)
-        report = parity.check(saved, plain, wanted.preprocess, tell, caffe_files)
+        report = verify.check(saved, plain, wanted.preprocess, tell, caffe_files)
         _write_record(home, plain.size, plain.maps, layers, sources, wanted, report)
-    return _told(Converted(folder, layers, report, process.peak_memory() >> 20))
+    return _told(Converted(folder, layers, report, sandbox.peak_memory() >> 20))
 
 
 def _told(made: Converted) -> Converted:
@@ -293,7 +293,7 @@ def _write_record(
     layers: Sequence[str],
     sources: Sequence[Path],
     wanted: Wanted,
-    report: parity.Report,
+    report: verify.Report,
 ) -> None:
     """Writes `model.json`: all that is known of the network, and no path."""
     record = {
@@ -307,7 +307,7 @@ def _write_record(
         "head": head(maps, labelled=bool(wanted.labels)),
         "labels": list(wanted.labels),
         "blobs": {name: asdict(each) for name, each in maps.items()},
-        "sources": {Path(path).name: folders.digest(path) for path in sources},
+        "sources": {Path(path).name: paths.digest(path) for path in sources},
         "files": converted.hashes(home / converted.SAVED_MODEL),
         "versions": {"dreamkit": __version__, **dict(_versions())},
         "parity": report.to_dict(),

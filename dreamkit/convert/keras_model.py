@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dreamkit.convert import parity, process, to_tensorflow
+from dreamkit.convert import sandbox, to_tensorflow, verify
 from dreamkit.convert.maps import MOST_SIDE, USUAL_SIDE, Kind, Map, middle
 from dreamkit.convert.oracles import Maps
 from dreamkit.errors import ConvertError, first_line
-from dreamkit.providers import ModelProvider, Preprocess
+from dreamkit.models.providers import ModelProvider, Preprocess
 
 if TYPE_CHECKING:
-    from dreamkit.engine.network import Network
+    from dreamkit.engine.tf.network import Network
 
 _MOST_BYTES = 8 << 30  # of all that the file unpacks to
 _KINDS: Mapping[str, Kind] = {
@@ -53,7 +53,7 @@ def check(file: Path) -> None:
 
 
 def save(
-    file: Path, folder: Path, layers: list[str] | None, tell: process.Tell
+    file: Path, folder: Path, layers: list[str] | None, tell: sandbox.Tell
 ) -> tuple[tuple[int, int], dict[str, Map]]:
     """Writes the model in `file` to `folder` as a SavedModel; its size, and what it computes.
 
@@ -63,7 +63,7 @@ def save(
     Raises:
         ConvertError: the model cannot be read or dreamed.
     """
-    answer = process.call(
+    answer = sandbox.call(
         f"{__name__}:build", tell, model_bytes=file.stat().st_size, file=file, folder=folder, layers=layers
     )
     return (answer["size"][0], answer["size"][1]), {
@@ -72,10 +72,10 @@ def save(
 
 
 def compare(
-    file: Path, folder: Path, maps: Mapping[str, Map], preprocess: Preprocess, tell: process.Tell
-) -> parity.Report:
+    file: Path, folder: Path, maps: Mapping[str, Map], preprocess: Preprocess, tell: sandbox.Tell
+) -> verify.Report:
     """Compares the SavedModel in `folder` with what Keras computes of the model in `file`."""
-    answer = process.call(
+    answer = sandbox.call(
         f"{__name__}:against_keras",
         tell,
         model_bytes=file.stat().st_size,
@@ -84,10 +84,10 @@ def compare(
         maps={name: each.min_size for name, each in maps.items()},
         preprocess=asdict(preprocess),
     )
-    return parity.accepted(parity.Report.of(answer))
+    return verify.accepted(verify.Report.of(answer))
 
 
-def build(tell: process.Tell, file: str, folder: str, layers: list[str] | None) -> dict[str, Any]:
+def build(tell: sandbox.Tell, file: str, folder: str, layers: list[str] | None) -> dict[str, Any]:
     """In the child: see `save`."""
     tell("reading the Keras model")
     network, model = _load(file)
@@ -114,14 +114,14 @@ def build(tell: process.Tell, file: str, folder: str, layers: list[str] | None) 
 
 
 def against_keras(
-    tell: process.Tell, file: str, folder: str, maps: Mapping[str, int], preprocess: Mapping[str, Any]
+    tell: sandbox.Tell, file: str, folder: str, maps: Mapping[str, int], preprocess: Mapping[str, Any]
 ) -> dict[str, Any]:
     """In the child: the runs of a `parity.Report`."""
     import keras
 
     original, model = _load(file)
-    comparison = parity.Comparison(folder, maps, Preprocess(**preprocess), _size(model), tell)
-    for size in (_size(model), *parity.sizes(_size(model))):
+    comparison = verify.Comparison(folder, maps, Preprocess(**preprocess), _size(model), tell)
+    for size in (_size(model), *verify.sizes(_size(model))):
         among = comparison.among(size)
 
         def compute(batch: Any, among: list[str] = among) -> Maps:
@@ -139,7 +139,7 @@ def against_keras(
 def _load(file: str) -> tuple[Network, Any]:
     import keras
 
-    from dreamkit.engine import network
+    from dreamkit.engine.tf import network
 
     try:
         model = keras.saving.load_model(file, compile=False, safe_mode=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamkit.convert import process
+from dreamkit.convert import sandbox
 from dreamkit.convert.maps import MOST_SIDE, USUAL_SIDE, Kind, Map
 from dreamkit.errors import ConvertError, first_line, shown
 
@@ -52,7 +52,7 @@ def prepare(model: onnx.ModelProto, name: str, folder: Path, size: tuple[int, in
     return Plain(file, names, given, maps)
 
 
-def prepare_file(path: Path, folder: Path, tell: process.Tell) -> Plain:
+def prepare_file(path: Path, folder: Path, tell: sandbox.Tell) -> Plain:
     """The same for a model in a file, in a child process: not all that reads ONNX is proof against files.
 
     Raises:
@@ -60,7 +60,7 @@ def prepare_file(path: Path, folder: Path, tell: process.Tell) -> Plain:
     """
     if not os.path.isfile(path) or not os.access(path, os.R_OK):
         raise ConvertError(f"cannot read {path}; give the path of an ONNX file")
-    answer = process.call(
+    answer = sandbox.call(
         f"{__name__}:read_and_prepare",
         tell,
         model_bytes=os.path.getsize(path),
@@ -72,7 +72,7 @@ def prepare_file(path: Path, folder: Path, tell: process.Tell) -> Plain:
     return Plain(Path(answer["file"]), answer["names"], (answer["size"][0], answer["size"][1]), maps)
 
 
-def read_and_prepare(tell: process.Tell, path: str, shown_path: str, folder: str) -> dict[str, Any]:
+def read_and_prepare(tell: sandbox.Tell, path: str, shown_path: str, folder: str) -> dict[str, Any]:
     """In the child: see `prepare_file`."""
     tell(f"reading {os.path.basename(path)}")
     plain = prepare(read(Path(path), shown_path), shown_path, Path(folder))

@@ -8,14 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dreamkit.convert import process
+from dreamkit.convert import sandbox
 from dreamkit.convert.onnx_model import Plain
 from dreamkit.errors import ConvertError
 
 PIXELS = "pixels"  # the signature's argument
 
 
-def save(plain: Plain, folder: Path, scratch: Path, tell: process.Tell) -> None:
+def save(plain: Plain, folder: Path, scratch: Path, tell: sandbox.Tell) -> None:
     """Writes an ONNX model to `folder` as a SavedModel with the outputs' own names.
 
     It takes float32 batches `(n, height, width, 3)` of any size and returns NHWC. `scratch` is a folder for
@@ -24,7 +24,7 @@ def save(plain: Plain, folder: Path, scratch: Path, tell: process.Tell) -> None:
     Raises:
         ConvertError: onnx2tf cannot convert the model.
     """
-    process.call(
+    sandbox.call(
         f"{__name__}:build",
         tell,
         model_bytes=plain.file.stat().st_size,
@@ -37,7 +37,7 @@ def save(plain: Plain, folder: Path, scratch: Path, tell: process.Tell) -> None:
 
 
 def build(
-    tell: process.Tell, file: str, folder: str, scratch: str, names: Sequence[str], size: Sequence[int]
+    tell: sandbox.Tell, file: str, folder: str, scratch: str, names: Sequence[str], size: Sequence[int]
 ) -> None:
     """In the child: `file` as a SavedModel. `names` are what its outputs are to be called."""
     tell("building a TensorFlow graph (onnx2tf)")

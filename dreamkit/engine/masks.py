@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels, resize
-from dreamkit.images import around
+from dreamkit.media.images import around
 
 Mask = NDArray[np.float32]
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import footprint, octaves
-from dreamkit.engine.asked import Asked, Part
-from dreamkit.engine.footprint import Footprint
+from dreamkit.engine import memory, octaves
+from dreamkit.engine.memory import Footprint
+from dreamkit.engine.objective_set import Asked, Part
 from dreamkit.engine.tiles import Cover
 from dreamkit.errors import ConfigError, DreamkitWarning
 
@@ -117,19 +117,19 @@ def takes(
     asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], tile_size: int, held: int
 ) -> Footprint:
     """What the dream takes with tiles of `tile_size`: see `tile_size` for `held`."""
-    now, before = footprint.resident()
+    now, before = memory.resident()
     last = run[-1]  # and the largest
     pulls = asked.pulls(last.number)
     windows = [[pull.cover(octave.size, tile_size).windows(tile_size) for octave in run] for pull in pulls]
     live = max(
         pull.live_bytes(max(shapes, key=math.prod)) for pull, shapes in zip(pulls, windows, strict=True)
     )
-    copies = footprint.copies(config, pulls=len(pulls), masks=asked.mask_count)
+    copies = memory.copies(config, pulls=len(pulls), masks=asked.mask_count)
     return Footprint(
         base=now - held,
         copies=copies,
-        picture=int(copies * footprint.COPY * last.size[0] * last.size[1]),
-        tiles=footprint.tile_bytes(live, len({shape for shapes in windows for shape in shapes})),
+        picture=int(copies * memory.COPY * last.size[0] * last.size[1]),
+        tiles=memory.tile_bytes(live, len({shape for shapes in windows for shape in shapes})),
         before=before,
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.config import Wrapped
-from dreamkit.images import around
+from dreamkit.media.images import around
 
 Pixels = NDArray[np.float32]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
-from dreamkit.images import around
+from dreamkit.media.images import around
 
 _CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
 REACH = 4  # pixels from the centre of a blur's kernel to its edge

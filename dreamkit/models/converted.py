@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dreamkit import folders
 from dreamkit.errors import DreamkitWarning, ModelError, first_line
-from dreamkit.hookspecs import hookimpl
-from dreamkit.providers import ModelProvider, Preprocess, SavedModel
+from dreamkit.media import paths
+from dreamkit.models.hookspecs import hookimpl
+from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel
 
 RECORD, SAVED_MODEL = "model.json", "saved_model"
 FORMAT = 1
@@ -24,7 +24,7 @@ _MOST_BYTES = 16 << 20  # of a record; that of ResNet-152, the longest we know, 
 
 def folder() -> Path:
     """Where converted networks lie, each in a folder of its name."""
-    return folders.data() / "models"
+    return paths.data() / "models"
 
 
 def record(path: Path) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
 def hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below `folder`, by its path there."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): folders.digest(path) for path in files}
+    return {path.relative_to(folder).as_posix(): paths.digest(path) for path in files}
 
 
 def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> SavedModel:

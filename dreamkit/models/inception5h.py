@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamkit.errors import ModelError, first_line
-from dreamkit.hookspecs import hookimpl
 from dreamkit.models import architecture, graphdef
 from dreamkit.models.architecture import INPUT, Operation
-from dreamkit.providers import ModelProvider, Preprocess, Weights
+from dreamkit.models.hookspecs import hookimpl
+from dreamkit.models.providers import ModelProvider, Preprocess, Weights
 
 if TYPE_CHECKING:
     import keras

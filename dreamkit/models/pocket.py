@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamkit.hookspecs import hookimpl
 from dreamkit.models import architecture, inception5h
-from dreamkit.providers import ModelProvider, Preprocess
+from dreamkit.models.hookspecs import hookimpl
+from dreamkit.models.providers import ModelProvider, Preprocess
 
 if TYPE_CHECKING:
     import keras

@@ -20,10 +20,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from dreamkit import images
 from dreamkit.config import DreamConfig, number, option_names, quoted
 from dreamkit.config import plain as plain_value
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, first_line, shown
+from dreamkit.media import images
 from dreamkit.version import __version__
 
 _VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")

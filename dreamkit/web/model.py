@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from dreamkit.engine.network import Network
-    from dreamkit.engine.program import Program
+    from dreamkit.engine.tf.exported_graph import Program
+    from dreamkit.engine.tf.network import Network
 
 FORMAT = "dreamkit-program-1"
 _SHARD = 4 << 20  # bytes; browsers and caches keep small files better than large ones

@@ -19,7 +19,7 @@ from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExists
 from dreamkit.web import model
 
 if TYPE_CHECKING:
-    from dreamkit.engine.network import Network
+    from dreamkit.engine.tf.network import Network
 
 _MARK = "site.json"  # by which a folder is known as one of ours
 _MOST_SEED = 2**53 - 1  # a browser's whole numbers end there

@@ -13,8 +13,8 @@ import numpy as np
 from distillation.factorise import Arrays
 from dreamkit.models import architecture, layers
 from dreamkit.models.architecture import INPUT, Operation
-from dreamkit.providers import ModelProvider
-from dreamkit.weights import resolve
+from dreamkit.models.providers import ModelProvider
+from dreamkit.models.weights import resolve
 
 
 def read(provider: ModelProvider, weights: Path | None) -> tuple[list[Operation], Arrays, Path]:

@@ -210,8 +210,8 @@ def _processor() -> str:
 
 def _fetched() -> str:
     """Inception v3's weights as dreamkit fetches them, once."""
-    from dreamkit.plugins import Registry
-    from dreamkit.weights import resolve
+    from dreamkit.models.registry import Registry
+    from dreamkit.models.weights import resolve
 
     return str(resolve(Registry().provider("inception_v3"), None, None))
 

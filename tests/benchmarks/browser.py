@@ -21,7 +21,7 @@ from PIL import Image
 from tensorflow.python.framework import tensor_util
 
 import dreamkit
-from dreamkit.engine import graphs
+from dreamkit.engine.tf import graph
 from dreamkit.web import model
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _timed(
-    network: dreamkit.engine.network.Network, folder: Path, side: int, rounds: int
+    network: dreamkit.engine.tf.network.Network, folder: Path, side: int, rounds: int
 ) -> tuple[dict, float]:
     model.write(network, [LAYER], folder, "float32")
     _write_stock(network, folder)
@@ -61,10 +61,10 @@ def _timed(
     return found["times"], found["cosine"]
 
 
-def _write_stock(network: dreamkit.engine.network.Network, folder: Path) -> None:
+def _write_stock(network: dreamkit.engine.tf.network.Network, folder: Path) -> None:
     """The same folded graph as TensorFlow.js' converter writes one: topology, and weights beside it."""
-    forward = graphs.frozen(network._cut([LAYER]))
-    graph_def = graphs.folded_graph(forward)
+    forward = graph.frozen(network._cut([LAYER]))
+    graph_def = graph.folded_graph(forward)
     specs, data = [], b""
     for node in graph_def.node:
         if node.op == "Const":

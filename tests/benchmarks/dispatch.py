@@ -17,12 +17,13 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from dreamkit import batch, workers
 from dreamkit.config import DreamConfig
-from dreamkit.engine import footprint
-from dreamkit.store import Folder
-from dreamkit.workers import Outcome, local
-from dreamkit.workers.engines import Engine
+from dreamkit.engine import memory
+from dreamkit.executors import local, scheduler
+from dreamkit.executors.executor import Engine
+from dreamkit.executors.scheduler import Outcome
+from dreamkit.jobs import batch
+from dreamkit.media.storage import Folder
 
 WAY = batch.Way("", (), DreamConfig(), digest="0" * 32)
 
@@ -120,7 +121,7 @@ def at_desks(run: batch.Batch, seats: int) -> None:
 
     thread = Thread(target=end)
     thread.start()
-    workers.run([Desk(todo) for _ in range(seats)], run.chains(), ())
+    scheduler.run([Desk(todo) for _ in range(seats)], run.chains(), ())
     todo.put(None)
     thread.join()
 
@@ -130,7 +131,7 @@ def manifest(photo: str, count: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         place = Listed(Path(scratch))
         place.dreams = {}
-        before = footprint.resident()[0]
+        before = memory.resident()[0]
         began = time.perf_counter()
         run = batch.Batch(jobs(photo, count), [WAY], place)
         told("looked at before the first", count, began)
@@ -143,7 +144,7 @@ def manifest(photo: str, count: int) -> None:
         size = sum(place.sizes().values())
         print(
             f"{'':32} {size / count:8.0f} bytes of manifest, and "
-            f"{(footprint.resident()[0] - before) / count:.0f} of memory, for each"
+            f"{(memory.resident()[0] - before) / count:.0f} of memory, for each"
         )
         place.dreams = {job.output: 1 for job in run.missing}
         del run

@@ -17,9 +17,9 @@ import tensorflow as tf
 from PIL import Image
 
 import dreamkit
-from dreamkit.engine import graphs, rewrites, steps
-from dreamkit.engine.network import Network
-from dreamkit.engine.steps import Goal, Step
+from dreamkit.engine.tf import compiled_step, graph, rewrites
+from dreamkit.engine.tf.compiled_step import Goal, Step
+from dreamkit.engine.tf.network import Network
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,8 +49,8 @@ def main() -> None:
 
 def _step(network: Network, layers: list[str], rewrite: object) -> Step:
     goals = [Goal(layer, "mean-square") for layer in layers]
-    function = steps.compiled(graphs.fold(network._cut(layers), rewrite), layers, goals, 0)
-    definition = steps.definition(function)
+    function = compiled_step.compiled(graph.fold(network._cut(layers), rewrite), layers, goals, 0)
+    definition = compiled_step.definition(function)
     assert definition is not None, "a network with functions of its own is never rewritten"
     return Step(definition)
 

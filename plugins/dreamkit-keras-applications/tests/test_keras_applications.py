@@ -23,7 +23,7 @@ from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 
 from dreamkit import ModelProvider, Preprocess
-from dreamkit.plugins import Registry
+from dreamkit.models.registry import Registry
 
 T = TypeVar("T")
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from dreamkit import DreamkitError, ModelProvider, SavedModel, folders, hookimpl
+from dreamkit import DreamkitError, ModelProvider, SavedModel, hookimpl
+from dreamkit.media import paths
 from dreamkit.models import converted
 from dreamkit_places365.networks import LICENCE, NETWORKS, PREPROCESS, Network
 
 
 def folder(network: Network) -> Path:
     """Where `network` lies once it is converted."""
-    return folders.data() / "places365" / network.name
+    return paths.data() / "places365" / network.name
 
 
 @hookimpl

@@ -10,10 +10,11 @@ from typing import Annotated
 
 import typer
 
-from dreamkit import DreamkitError, DreamkitWarning, cli, downloads, folders
+from dreamkit import DreamkitError, DreamkitWarning, cli
 from dreamkit.cli import terminal
 from dreamkit.cli.convert import show
 from dreamkit.convert import conversion
+from dreamkit.media import downloads, paths
 from dreamkit_places365 import folder
 from dreamkit_places365.networks import LICENCE, NETWORKS, PREPROCESS, Network
 
@@ -72,7 +73,7 @@ def _network(name: str) -> Network:
 def _fetched(url: str, meter: terminal.Meter) -> Path:
     """The file at `url`, fetched into the cache where it is not there."""
     name = url.rpartition("/")[2]
-    path = folders.cache() / "places365" / name
+    path = paths.cache() / "places365" / name
     if path.is_file():
         return path
     meter.task(f"fetching {url}")
@@ -94,7 +95,7 @@ def _note(path: Path) -> None:
 
     Nobody publishes the hashes, so what came first is all there is to compare with.
     """
-    record = folders.data() / "places365" / SEEN
+    record = paths.data() / "places365" / SEEN
     seen = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     digest = downloads.digest(path)
     if seen.setdefault(path.name, digest) != digest:

@@ -1,0 +1,73 @@
+"""All that a compiled network depends on, as one text: whatever changes it changes what was kept of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from dreamkit.models.providers import ModelProvider, Preprocess
+
+_PACKAGES = "tensorflow", "keras", "numpy"
+_SETTINGS = "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"
+
+
+def of(provider: ModelProvider, digest: str) -> str | None:
+    """What tells a network from any other, or None where files cannot tell.
+
+    It holds `digest`, the weights' hash, the state of every file of the packages that load and preprocess
+    come from and of dreamkit's own, and the versions of what computes.
+    """
+    code = [_code(function) for function in (provider.load, provider.preprocess)]
+    if None in code:
+        return None
+    parts = [
+        provider.name,
+        digest,
+        *code,
+        _state(sys.modules["dreamkit"]),
+        sys.version,
+        *(version(package) for package in _PACKAGES),
+        *(f"{setting}={os.environ.get(setting, '')}" for setting in _SETTINGS),
+    ]
+    return "\n".join(map(str, parts))
+
+
+def _code(function: Any) -> str | None:
+    """What a function does, as far as files tell; None for one that holds what no file does."""
+    if isinstance(function, Preprocess):
+        return repr(function)
+    if isinstance(function, partial):
+        inner = _code(function.func)
+        return inner and f"{inner} {function.args!r} {sorted(function.keywords.items())!r}"
+    if not isinstance(function, FunctionType) or "<" in function.__qualname__ or function.__closure__:
+        return None
+    module = sys.modules.get(function.__module__)
+    state = _state(sys.modules[module.__name__.partition(".")[0]]) if module else ""
+    return (
+        f"{function.__module__}.{function.__qualname__} {function.__defaults__!r} {state}" if state else None
+    )
+
+
+def _state(module: ModuleType) -> str:
+    """Size and time of every file of a module or package; empty where it has none."""
+    return " ".join(
+        f"{path}:{state.st_size}:{state.st_mtime_ns}"
+        for path in sorted(_files(module))
+        for state in [path.stat()]
+    )
+
+
+def _files(module: ModuleType) -> Iterator[Path]:
+    if hasattr(module, "__path__"):
+        for folder in module.__path__:
+            for path in Path(folder).rglob("*"):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    yield path
+    elif getattr(module, "__file__", None):
+        yield Path(str(module.__file__))

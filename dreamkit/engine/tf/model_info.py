@@ -1,0 +1,175 @@
+"""What a provider loads, a Keras model or a SavedModel, as a function from pixels to any of its layers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dreamkit.errors import DreamkitError, LayerError, ModelError, WeightsError, first_line
+from dreamkit.media import paths
+from dreamkit.models.providers import ModelProvider, SavedModel
+
+
+class Forward(Protocol):
+    """From what a network eats to the activations of some of its layers."""
+
+    def __call__(
+        self, layers: Sequence[str], *, constant: bool = False
+    ) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """The function to `layers`; `constant` in a graph, with the weights as constants where it can."""
+
+
+class Facts(NamedTuple):
+    """What is known of a network without loading it.
+
+    Attributes:
+        channels: how many each layer has, from the picture inwards; they are all that can be dreamed.
+        digest: SHA-256 of its weights.
+        saved: whether it is a SavedModel, whose signature is a call to a call of the network.
+        min_sizes: for layers that need more than the provider's, the shortest side of a picture in pixels.
+    """
+
+    channels: dict[str, int]
+    digest: str
+    saved: bool = False
+    min_sizes: Mapping[str, int] = {}
+
+
+class Source(NamedTuple):
+    """A network that is loaded."""
+
+    facts: Facts
+    forward: Forward
+
+
+def load(provider: ModelProvider, weights: Path | None) -> Any:
+    """What the provider loads, a Keras model or a `SavedModel`.
+
+    Raises:
+        WeightsError: the file is damaged or of another network.
+        ModelError: what the provider returned cannot be dreamed.
+    """
+    if keras.config.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.config.backend()} here and dreamkit needs TensorFlow; "
+            "set KERAS_BACKEND=tensorflow before Python starts"
+        )
+    # Keras counts automatic layer names for each thread: in a fresh one `conv2d` is always the first.
+    with ThreadPoolExecutor(1) as thread:
+        loading = thread.submit(provider.load, weights)
+    try:
+        source = loading.result()
+    except DreamkitError:  # it says already what is wrong with the file
+        raise
+    except Exception as error:
+        if weights is None:
+            raise
+        raise WeightsError(
+            f"{weights} holds no weights of {provider.name} ({first_line(error).split('. ')[0][:100]}); "
+            "give a weights file that was made for this network, or name its network with --model"
+        ) from error
+    if not isinstance(source, SavedModel | keras.Model):
+        raise ModelError(
+            f"{provider.name} loads as {type(source).__name__}; "
+            "a provider returns a Keras model or a SavedModel"
+        )
+    return source
+
+
+def of(provider: ModelProvider, loaded: Any, digest: str) -> Source:
+    """What `load` returned, as functions to its layers. `digest` is the weights' hash, where they are a file.
+
+    Raises:
+        ModelError: it cannot be dreamed.
+    """
+    if isinstance(loaded, SavedModel):
+        return _of_saved_model(provider, loaded)
+    return _of_keras(provider, loaded, digest)
+
+
+def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> Source:
+    if not getattr(model, "inputs", None):
+        raise ModelError(f"{provider.name} is no functional Keras model, so it has no layers to cut at")
+    if len(model.inputs) != 1:
+        raise ModelError(f"{provider.name} has {len(model.inputs)} inputs; dreamkit feeds one picture")
+    outputs = {
+        layer.name: layer.output
+        for layer in model.layers
+        # A model inside the model keeps its layers to itself; a layer used twice stands for its first use.
+        if not isinstance(layer, keras.layers.InputLayer | keras.Model)
+        and len(getattr(layer.output, "shape", ())) == 4
+    }
+
+    def forward(layers: Sequence[str], *, constant: bool = False) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        try:
+            cut = keras.Model(model.inputs, [outputs[name] for name in layers])
+        except ValueError as error:
+            raise LayerError(
+                f"{provider.name}: {', '.join(layers)} cannot be reached from the picture "
+                f"({first_line(error)[:120]})"
+            ) from error
+        if any(side is not None for side in model.inputs[0].shape[1:3]):
+            # The same layers on an input of free size: a network built for 224 px dreams at any size.
+            free = keras.Input((None, None, 3))
+            cut = keras.models.clone_model(cut, input_tensors=[free], clone_function=lambda layer: layer)
+        held = [variable.numpy() for variable in cut.variables] if constant else []
+
+        def activations(pixels: tf.Tensor) -> list[tf.Tensor]:
+            constants = zip(cut.variables, map(tf.constant, held), strict=False)
+            with keras.StatelessScope(state_mapping=list(constants)):
+                return cast("list[tf.Tensor]", tf.nest.flatten(cut([pixels], training=False)))
+
+        return activations
+
+    channels = {name: int(output.shape[-1]) for name, output in outputs.items()}
+    return Source(Facts(channels, digest or _model_digest(model)), forward)
+
+
+def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Source:
+    try:
+        model = tf.saved_model.load(str(saved.path))
+        signature = model.signatures[saved.signature]
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"{provider.name}: {saved.path} is no readable SavedModel ({first_line(error)})"
+        ) from error
+    missing = set(saved.outputs.values()) - set(signature.structured_outputs)
+    if missing:
+        raise ModelError(f"{provider.name}: {saved.path} has no output {', '.join(sorted(missing))}")
+    (argument,) = signature.structured_input_signature[1]
+
+    def forward(layers: Sequence[str], *, constant: bool = False) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        del constant  # its variables are read where the graph is made flat
+
+        def activations(pixels: tf.Tensor) -> list[tf.Tensor]:
+            outputs = signature(**{argument: pixels})
+            return [outputs[saved.outputs[name]] for name in layers]
+
+        # The closure keeps `model`, and with it the variables, alive.
+        activations.model = model  # type: ignore[attr-defined]
+        return activations
+
+    channels = {name: int(signature.structured_outputs[key].shape[-1]) for name, key in saved.outputs.items()}
+    digest = saved.digest or _folder_digest(saved.path)
+    return Source(Facts(channels, digest, saved=True, min_sizes=dict(saved.min_sizes)), forward)
+
+
+def _folder_digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(paths.digest(path).encode())
+    return digest.hexdigest()
+
+
+def _model_digest(model: keras.Model) -> str:
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Pictures, films and files: everything read from disk and written to it."""

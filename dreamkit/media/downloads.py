@@ -1,0 +1,134 @@
+"""Files from the network: whole or not at all under their name, and taken up again where they broke off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dreamkit.errors import WeightsError, first_line
+from dreamkit.media import paths
+
+if TYPE_CHECKING:
+    import requests
+
+Progress = Callable[[int, int], None]
+
+# Seconds for a server to answer and between two pieces of a file; a slow download that moves is let be.
+CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0
+_PIECE = 1 << 16  # bytes
+
+
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """`sha256:...` or `md5:...` of a file."""
+    return f"{algorithm}:{paths.digest(path, algorithm)}"
+
+
+def download(url: str, path: Path, *, hash: str | None = None, progress: Progress | None = None) -> None:  # noqa: A002
+    """Fetches `url` to `path`, which is replaced once the file is whole.
+
+    What a broken connection or Ctrl-C leaves is kept beside it as `.part`, and the next call asks for the
+    rest, if the server says that the file is still the same. `progress` hears bytes so far and in all
+    (0 where unknown).
+
+    Raises:
+        WeightsError: no network, a server that fails, a file that is cut off or has not `hash`.
+        OSError: the file cannot be written. Nothing is kept then.
+    """
+    import requests
+
+    part = path.with_name(f"{path.name}.part")
+    stamp = path.with_name(f"{path.name}.part.version")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder")
+    try:
+        with open(part, "ab") as file:
+            _only_ours(file.fileno(), url)
+            _fetch(url, part, stamp, file.tell(), progress)
+    except requests.RequestException as error:
+        _discard(part, stamp, only_if_empty=True)
+        raise WeightsError(f"cannot download {url} ({_reason(error)})") from error
+    except OSError:
+        _discard(part, stamp)
+        raise
+    if hash is not None and digest(part, hash.partition(":")[0]) != hash:
+        _discard(part, stamp)
+        raise WeightsError(f"{url} arrived damaged or changed: it should have {hash}")
+    os.replace(part, path)
+    _discard(part, stamp)
+
+
+def _fetch(url: str, part: Path, stamp: Path, done: int, progress: Progress | None) -> None:
+    """Asks for what `part` lacks, or for all of it, and adds what comes."""
+    import requests
+
+    headers = {"Accept-Encoding": "identity"}  # else the length is not the file's
+    if done and stamp.exists():
+        headers |= {"Range": f"bytes={done}-", "If-Range": stamp.read_text()}
+    with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), headers=headers) as response:
+        if response.status_code == 416:  # there is no rest: the file is whole, or was another one
+            stamp.unlink()
+            return _fetch(url, part, stamp, done, progress)
+        response.raise_for_status()
+        goes_on = response.status_code == 206
+        done = done if goes_on else 0
+        version = _version(response)
+        if version:
+            stamp.write_text(version)
+        else:
+            stamp.unlink(missing_ok=True)
+        length = int(response.headers.get("Content-Length", 0))
+        total = done + length if length else 0
+        with open(part, "ab" if goes_on else "wb") as file:
+            for piece in response.iter_content(_PIECE):
+                done += file.write(piece)
+                if progress is not None:
+                    progress(done, total)
+    return None
+
+
+def _version(response: requests.Response) -> str:
+    """What the server calls this state of the file, empty where it has no name that can be relied on."""
+    tag = response.headers.get("ETag", "")
+    return response.headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
+
+
+def _only_ours(descriptor: int, url: str) -> None:
+    """Keeps two downloads out of one file; the lock goes with the descriptor."""
+    try:
+        import fcntl
+    except ImportError:  # Windows opens no file twice for writing that matters here
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise WeightsError(f"another program is fetching {url} already; wait until it is done") from error
+
+
+def _discard(part: Path, stamp: Path, *, only_if_empty: bool = False) -> None:
+    if only_if_empty and part.exists() and part.stat().st_size and stamp.exists():
+        return
+    part.unlink(missing_ok=True)
+    stamp.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong with a download, in words."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answered {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "the server did not answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    if isinstance(error, requests.ConnectionError):
+        from urllib.parse import urlsplit
+
+        host = urlsplit(error.request.url).netloc if error.request is not None else "the server"
+        return (
+            "the server stopped sending" if "Read timed out" in str(error) else f"no connection to {host!s}"
+        )
+    return first_line(error)

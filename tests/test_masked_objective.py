@@ -1,0 +1,208 @@
+"""What a pull raises: channels, neurons, directions and guides, against gradients written by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import published
+import pytest
+import tiny
+
+from dreamkit import DreamConfig
+from dreamkit.engine import objectives
+from dreamkit.engine.masked_objective import Pull
+from dreamkit.engine.tf import compiled_step, network
+from dreamkit.errors import LayerError
+
+KERNELS = tiny.kernels()
+
+
+@pytest.fixture(scope="module")
+def net():
+    return network.load(tiny.provider(), None)
+
+
+@pytest.fixture
+def guide():
+    """A picture of another size and other colours."""
+    rows, columns = np.mgrid[0:27, 0:33]
+    return np.stack([rows * 9, columns * 7, 255 - rows * 5], -1).astype(np.uint8)
+
+
+def pulled(net, pixels, layers, roll=(0, 0), guide=None, **options):
+    """The engine's gradient for terms, and both of its objectives."""
+    config = DreamConfig(**{"tile_size": 64, "balance": False, **options})
+    terms = objectives.parse_terms(DreamConfig(layers=layers).layers, net)
+    pull = Pull(net, terms, config, guide=guide, size=pixels.shape[:2])
+    out = np.empty(pixels.shape, np.float32)
+    return out, pull.gradient(pixels.astype(np.float32), roll, out, config.tile_size)[:2]
+
+
+def by_hand(pixels, at_layers):
+    return published.gradient(pixels.astype(float), KERNELS, at_layers)
+
+
+def agree(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-5 * np.abs(expected).max())
+
+
+def at_channels(counts, *, square):
+    """Pulls of `sum over channels of counts * mean over places of a or a**2`."""
+    counts = np.asarray(counts, float)
+    return lambda a: np.broadcast_to(counts, a.shape) * (2 * a if square else 1.0) / a[..., 0].size
+
+
+@pytest.mark.parametrize("objective", ["mean", "mean-square"])
+@pytest.mark.parametrize(
+    ("layers", "counts"),
+    [
+        ("second:3", [0, 0, 0, 1, 0]),
+        ("second:0+3", [0.5, 0, 0, 0.5, 0]),
+        ("second", [0.2] * 5),
+    ],
+)
+def test_channels(net, photo, objective, layers, counts):
+    found, (objective_pulled, weighed) = pulled(net, photo, layers, objective=objective)
+    agree(found, by_hand(photo, {"second": at_channels(counts, square=objective == "mean-square")}))
+    seen = tiny.activations(photo.astype(float), KERNELS)["second"]
+    raised = ((seen**2 if objective == "mean-square" else seen).mean((0, 1)) * counts).sum()
+    assert objective_pulled == pytest.approx(raised, rel=1e-3)
+    assert weighed == objective_pulled
+
+
+def test_a_direction_is_a_weighted_mean_whatever_the_objective(net, photo):
+    direction = [1.0, 0.0, -2.0, 0.5, 0.0]
+    found, _ = pulled(net, photo, [{"layer": "second", "direction": direction}])
+    agree(found, by_hand(photo, {"second": at_channels(direction, square=False)}))
+
+
+def test_several_terms_add_with_their_weights(net, photo):
+    found, _ = pulled(net, photo, "second:3=2,first=-0.5,second", objective="mean")
+    one = at_channels([0.2, 0.2, 0.2, 2.2, 0.2], square=False)
+    agree(found, by_hand(photo, {"second": one, "first": at_channels([-0.125] * 4, square=False)}))
+
+
+@pytest.mark.parametrize("roll", [(0, 0), (7, -11)])
+@pytest.mark.parametrize("tile_size", [64, 32])
+def test_a_neuron_is_one_place_of_the_map(net, photo, roll, tile_size):
+    """Under any roll and tiling, the gradient lies around the neuron's place in the picture."""
+    height, width = net.map_size("second", photo.shape[:2])
+    assert (height, width) == tiny.activations(photo.astype(float), KERNELS)["second"].shape[:2]
+    found, _ = pulled(net, photo, "second@20x8", roll, tile_size=tile_size)
+    rows, columns = np.nonzero(np.abs(found).sum(-1))
+    assert rows.size
+    assert max(np.ptp(rows), np.ptp(columns)) <= 5  # what two 3 x 3 kernels see
+    assert abs(rows.mean() - (8.5 / height * 40)) < 3
+    assert abs(columns.mean() - (20.5 / width * 56)) < 3
+
+
+def test_a_neurons_gradient_is_the_oracles(net, photo):
+    def at(a):
+        pull = np.zeros_like(a)
+        pull[8, 20, 2:4] = a[8, 20, 2:4]
+        return pull
+
+    found, (raised, _) = pulled(net, photo, "second:2+3@20x8")
+    agree(found, by_hand(photo, {"second": at}))
+    seen = tiny.activations(photo.astype(float), KERNELS)["second"]
+    assert raised == pytest.approx((seen[8, 20, 2:4] ** 2).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("place", "said"), [("28x0", "columns 0 to 26"), ("0x19", "rows 0 to 18")])
+def test_a_neuron_outside_the_map_is_said(net, photo, place, said):
+    with pytest.raises(LayerError, match=f"no neuron {place}; the map of second .*{said}"):
+        pulled(net, photo, f"second@{place}")
+
+
+def test_the_border_is_left_out(net, photo):
+    found, (raised, _) = pulled(net, photo, "second", border=2)
+    agree(found, by_hand(photo, {"second": published.of_inner_mean_square(1.0)}))
+    seen = tiny.activations(photo.astype(float), KERNELS)["second"]
+    assert raised == pytest.approx(published.inner_mean_square(seen), rel=1e-3)
+
+
+def test_a_border_wider_than_the_map_leaves_nothing(net, photo):
+    found, (raised, _) = pulled(net, photo[:9, :9], "second", border=3)
+    assert not found.any()
+    assert raised == 0.0
+
+
+def test_a_guide_pulls_each_place_to_its_best_match(net, photo, guide):
+    """google/deepdream: the pull at a place is the guide's vector with the largest product."""
+    features = tiny.activations(guide.astype(float), KERNELS)["second"].reshape(-1, 5)
+    features = features / np.sqrt((features**2).mean())
+
+    def at(a):
+        flat = a.reshape(-1, 5)
+        return features[(flat @ features.T).argmax(1)].reshape(a.shape) / a.size
+
+    found, _ = pulled(net, photo, "second", guide=guide)
+    agree(found, by_hand(photo, {"second": at}))
+
+
+def test_places_are_compared_a_few_at_a_time_with_the_same_result(photo, guide, monkeypatch):
+    plain, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
+    monkeypatch.setattr(
+        compiled_step, "_MOST_LIKENESSES", 5000
+    )  # for a map of 2240 places and a guide of 891
+    few, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
+    np.testing.assert_array_equal(plain, few)
+
+
+def test_a_guide_by_channels_raises_what_it_wakes(net, photo, guide):
+    sums = tiny.activations(guide.astype(float), KERNELS)["second"].sum((0, 1))
+    counts = sums / np.abs(sums).sum()
+    found, _ = pulled(net, photo, "second", guide=guide, guide_style="channels")
+    agree(found, by_hand(photo, {"second": at_channels(counts, square=True)}))
+
+
+def test_terms_of_channels_are_not_guided(net, photo, guide):
+    found, _ = pulled(net, photo, "second:3", guide=guide)
+    agree(found, by_hand(photo, {"second": at_channels([0, 0, 0, 1, 0], square=True)}))
+
+
+def test_one_trace_serves_all_channels(photo):
+    net = network.load(tiny.provider(), None)
+    for channel in range(5):
+        pulled(net, photo, f"second:{channel}")
+    assert net.traces == 1
+
+
+@pytest.mark.parametrize("roll", [(0, 0), (9, -21)])
+@pytest.mark.parametrize("margin", [0, 3])
+def test_tiles_where_nothing_is_dreamed_are_not_computed(net, photo, roll, margin):
+    """The others are as they would be."""
+    seen = []
+
+    class Counted:
+        """The network, counting windows."""
+
+        def __getattr__(self, name):
+            return getattr(net, name)
+
+        def ascent(self, *asked):
+            step = net.ascent(*asked)
+
+            def counting(windows, *rest):
+                seen.append(len(windows))
+                return step(windows, *rest)
+
+            return counting
+
+    config = DreamConfig(tile_size=32, balance=False)
+    pull = Pull(Counted(), objectives.parse_terms(("second",), net), config, size=photo.shape[:2])
+    pixels = np.tile(photo, (2, 2, 1)).astype(np.float32)  # 80 x 112: 3 x 4 tiles
+    where = np.zeros((80, 112, 1), np.float32)
+    where[50:60, 3:9] = 0.5
+    whole, part = np.empty_like(pixels), np.full_like(pixels, np.nan)
+    assert pull.gradient(pixels, roll, whole, 32).share == 1.0
+    windows = sum(seen)
+    seen.clear()
+    found = pull.gradient(pixels, roll, part, 32, where=where, margin=margin)
+    assert windows == 12
+    assert 1 <= sum(seen) <= 4
+    computed = (part != 0).any(-1)
+    assert found.share == pytest.approx(computed.mean(), abs=0.02)
+    assert computed[50 - margin : 60 + margin, 3 - margin : 9 + margin].mean() > 0.95
+    np.testing.assert_array_equal(part[computed], whole[computed])
+    assert pull.gradient(pixels, roll, part, 32, where=np.zeros_like(where)) == (0.0, 0.0, 0.0)
+    assert not part.any()
