@@ -16,7 +16,7 @@ from dreamkit.version import __version__
 if TYPE_CHECKING:
     from dreamkit.api import Dream, dream, load, plan, redo, render
     from dreamkit.models.hookspecs import hookimpl
-    from dreamkit.recipes import Share
+    from dreamkit.recipes import ModelSpec
 
 __all__ = [
     "Dream",
@@ -24,9 +24,9 @@ __all__ = [
     "DreamkitError",
     "DreamkitWarning",
     "ModelProvider",
+    "ModelSpec",
     "Preprocess",
     "SavedModel",
-    "Share",
     "Weights",
     "__version__",
     "dream",
@@ -45,7 +45,7 @@ _LAZY = {
     "plan": "dreamkit.api",
     "redo": "dreamkit.api",
     "render": "dreamkit.api",
-    "Share": "dreamkit.recipes",
+    "ModelSpec": "dreamkit.recipes",
     "hookimpl": "dreamkit.models.hookspecs",
 }
 

@@ -24,23 +24,23 @@ from dreamkit.errors import (
     ModelError,
     shown,
 )
-from dreamkit.inputs import Ingredients, PathLike, Source, gather, remembered, same_shape
+from dreamkit.inputs import ImageSource, Ingredients, PathLike, gather, remembered, same_shape
 from dreamkit.media import images, seams
 from dreamkit.models.providers import ModelProvider, Preprocess
 from dreamkit.models.registry import Registry
 from dreamkit.models.weights import resolve, state
-from dreamkit.recipes import File, Recipe, Share
+from dreamkit.recipes import File, ModelSpec, Recipe
 
 if TYPE_CHECKING:
     import keras
 
-    from dreamkit.engine.loop import Step
-    from dreamkit.engine.objective_set import Part
+    from dreamkit.engine.objective_set import LoadedModel
     from dreamkit.engine.plan import Plan
+    from dreamkit.engine.progress import StepEvent
     from dreamkit.engine.tf.network import Network
 
     Model: TypeAlias = str | ModelProvider | keras.Model | Network
-    Models: TypeAlias = Model | Share | Sequence[Model | Share] | None
+    Models: TypeAlias = Model | ModelSpec | Sequence[Model | ModelSpec] | None
 
 Weights: TypeAlias = PathLike | Mapping[str, PathLike] | None
 
@@ -80,15 +80,15 @@ class Dream:
 
 
 def dream(
-    image: Source = None,
+    image: ImageSource = None,
     model: Models = None,
     *,
     weights: Weights = None,
     config: DreamConfig | None = None,
     recipe: PathLike | Recipe | None = None,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
-    on_step: Callable[[Step], None] | None = None,
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
+    on_step: Callable[[StepEvent], None] | None = None,
     **options: Any,
 ) -> NDArray[np.uint8]:
     """Dreams a picture, and returns uint8 `(height, width, 3)`, or 4 channels where it had alpha.
@@ -100,7 +100,7 @@ def dream(
     Args:
         image: a path, a Pillow image, a uint8 array, or None for a dream of seeded noise.
         model: a name, a `ModelProvider`, a functional Keras model that eats RGB pixels 0 to 255, what
-            `load` returned, or a list of these or of `Share`, which has a weight and layers as well. None
+            `load` returned, or a list of these or of `ModelSpec`, which has a weight and layers as well. None
             for the recipe's, or else the network that dreamkit carries.
         weights: a weights file, or several by model name; None for the provider's own.
         config: the options; `options` are put over them.
@@ -128,15 +128,15 @@ def dream(
 
 
 def render(
-    image: Source = None,
+    image: ImageSource = None,
     model: Models = None,
     *,
     weights: Weights = None,
     config: DreamConfig | None = None,
     recipe: PathLike | Recipe | None = None,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
-    on_step: Callable[[Step], None] | None = None,
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
+    on_step: Callable[[StepEvent], None] | None = None,
     checkpoint: Checkpoint | None = None,
     **options: Any,
 ) -> Dream:
@@ -149,13 +149,13 @@ def render(
 
 
 def _gathered(
-    image: Source,
+    image: ImageSource,
     model: Models,
     weights: Weights,
     config: DreamConfig | None,
     recipe: PathLike | Recipe | None,
-    guide: Source,
-    mask: Source | Mapping[str, Source],
+    guide: ImageSource,
+    mask: ImageSource | Mapping[str, ImageSource],
     options: Mapping[str, Any],
 ) -> Ingredients:
     if config is not None and recipe is not None:
@@ -167,14 +167,14 @@ def _gathered(
 
 
 def plan(
-    image: Source = None,
+    image: ImageSource = None,
     model: Models = None,
     *,
     weights: Weights = None,
     config: DreamConfig | None = None,
     recipe: PathLike | Recipe | None = None,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
     **options: Any,
 ) -> Plan:
     """What `dream` of the same would do: octaves, tiles, memory in bytes and the time of its steps.
@@ -190,13 +190,13 @@ def plan(
 
 def redo(
     dreamed: PathLike,
-    image: Source = None,
+    image: ImageSource = None,
     model: Models = None,
     *,
     weights: Weights = None,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
-    on_step: Callable[[Step], None] | None = None,
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
+    on_step: Callable[[StepEvent], None] | None = None,
 ) -> Dream:
     """Dreams a dream again, from the recipe that it carries.
 
@@ -258,11 +258,11 @@ def _blended(recipe: Mapping[str, Any] | None, amount: float) -> dict[str, Any] 
 
 def gather_again(
     recipe: Recipe,
-    image: Source,
-    given: Sequence[Share],
+    image: ImageSource,
+    given: Sequence[ModelSpec],
     *,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
 ) -> Ingredients:
     """What a finished dream is made of again, with a warning for each picture that is another."""
     shares, options = cast(recipe, given, {})
@@ -280,17 +280,17 @@ def _recipe(given: PathLike | Recipe | None) -> Recipe | None:
     return recipes.find(os.fspath(given))
 
 
-def shares_of(model: Models) -> tuple[Share, ...]:
+def shares_of(model: Models) -> tuple[ModelSpec, ...]:
     """One network or several as shares; none for None."""
     if model is None:
         return ()
     several = model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
-    return tuple(each if isinstance(each, Share) else Share(each) for each in several)
+    return tuple(each if isinstance(each, ModelSpec) else ModelSpec(each) for each in several)
 
 
 def cast(
-    recipe: Recipe | None, given: Sequence[Share], options: Mapping[str, Any], *, weights: Weights = None
-) -> tuple[tuple[Share, ...], dict[str, Any]]:
+    recipe: Recipe | None, given: Sequence[ModelSpec], options: Mapping[str, Any], *, weights: Weights = None
+) -> tuple[tuple[ModelSpec, ...], dict[str, Any]]:
     """Who dreams a recipe: the networks given, else the recipe's, else the one that dreamkit carries.
 
     A recipe's layers are those of its own networks, and of networks with the same layers. Where others dream,
@@ -299,14 +299,14 @@ def cast(
     """
     options = dict(options)
     if recipe is None or not recipe.shares:
-        return tuple(given) or (Share(DEFAULT_MODEL),), options
+        return tuple(given) or (ModelSpec(DEFAULT_MODEL),), options
     published = [share.model for share in recipe.shares]
     if not given and not recipe.built_in:
         return recipe.shares, options
     registry = Registry()
     if not given and all(_at_hand(name, weights, registry) for name in published):
         return recipe.shares, options
-    chosen = tuple(given) or (Share(DEFAULT_MODEL),)
+    chosen = tuple(given) or (ModelSpec(DEFAULT_MODEL),)
     names = " and ".join(_name(share.model) for share in chosen)
     whose = shown(" and ".join(published))
     absent = "" if given else f", which is not at hand (--model {published[0]} asks for it)"
@@ -368,7 +368,7 @@ def _layers_of(model: Any, registry: Registry) -> str:
     return str(getattr(provider, "layers_of", ""))
 
 
-def differences(recipe: Recipe, told: Sequence[Part]) -> None:
+def differences(recipe: Recipe, told: Sequence[LoadedModel]) -> None:
     """Warns of whatever a finished dream was made with that is another now."""
     before = [share.model for share in recipe.shares]
     names = [part.network.provider.name for part in told]
@@ -403,8 +403,11 @@ def differences(recipe: Recipe, told: Sequence[Part]) -> None:
 
 
 def parts(
-    shares: Sequence[Share], weights: Weights = None, *, progress: Callable[[int, int], None] | None = None
-) -> list[Part]:
+    shares: Sequence[ModelSpec],
+    weights: Weights = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[LoadedModel]:
     """Loads the networks of `shares`.
 
     Raises:
@@ -423,21 +426,21 @@ def parts(
     registry = Registry()
     files = [weights.get(name) if isinstance(weights, Mapping) else weights for name in names]
     found = [_found(share.model, path, progress, registry) for share, path in zip(shares, files, strict=True)]
-    from dreamkit.engine.objective_set import Part
+    from dreamkit.engine.objective_set import LoadedModel
 
     loaded: dict[int, Network] = {}
     told = []
     for share, (provider, path) in zip(shares, found, strict=True):
         network = loaded.get(id(provider)) or _loaded(provider, path)
         loaded[id(provider)] = network
-        told.append(Part(network, share.weight, share.layers))
+        told.append(LoadedModel(network, share.weight, share.layers))
     return told
 
 
 def make(
     gathered: Ingredients,
-    told: Sequence[Part],
-    on_step: Callable[[Step], None] | None = None,
+    told: Sequence[LoadedModel],
+    on_step: Callable[[StepEvent], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Dream:
     """Dreams what was gathered, by the networks loaded; from its checkpoint, if it was broken off.
@@ -456,7 +459,7 @@ def make(
     def finish(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels if alpha is None else np.dstack([pixels, alpha])
 
-    def heard(step: Step) -> None:
+    def heard(step: StepEvent) -> None:
         if on_step is not None:
             on_step(step)
         if checkpoint is not None:
@@ -494,7 +497,7 @@ def make(
 
 
 def dreamed(
-    pixels: NDArray[np.uint8], told: Sequence[Part], config: DreamConfig, *, again: bool = False
+    pixels: NDArray[np.uint8], told: Sequence[LoadedModel], config: DreamConfig, *, again: bool = False
 ) -> NDArray[np.uint8]:
     """Dreams pixels, uint8 `(height, width, 3)`, as they are: a frame of something larger.
 
@@ -508,7 +511,7 @@ def dreamed(
         return run(pixels, told, config).pixels
 
 
-def signature(told: Sequence[Part], config: DreamConfig) -> dict[str, Any]:
+def signature(told: Sequence[LoadedModel], config: DreamConfig) -> dict[str, Any]:
     """Who dreams, and how, as plain data: equal where the same pixels become the same dream."""
     models = [
         [part.network.provider.name, part.network.digest, part.weight, plain(part.layers)] for part in told
@@ -516,7 +519,7 @@ def signature(told: Sequence[Part], config: DreamConfig) -> dict[str, Any]:
     return {"options": config.to_dict(), "models": models}
 
 
-def _told(gathered: Ingredients, told: Sequence[Part]) -> dict[str, Any]:
+def _told(gathered: Ingredients, told: Sequence[LoadedModel]) -> dict[str, Any]:
     """All that the bytes of a dream depend on, but for the machine."""
     pictures = {"photograph": gathered.picture, "guide": gathered.guide}
     pictures |= {f"mask {name}".strip(): mask for name, mask in gathered.masks.items()}
@@ -524,7 +527,7 @@ def _told(gathered: Ingredients, told: Sequence[Part]) -> dict[str, Any]:
     return {**signature(told, gathered.config), **hashes, "versions": recipes.versions()}
 
 
-def planned(gathered: Ingredients, told: Sequence[Part]) -> Plan:
+def planned(gathered: Ingredients, told: Sequence[LoadedModel]) -> Plan:
     """What `make` of the same would do and take.
 
     Raises:

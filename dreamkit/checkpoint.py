@@ -23,7 +23,7 @@ from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_li
 from dreamkit.media import images, paths
 
 if TYPE_CHECKING:
-    from dreamkit.engine.loop import State
+    from dreamkit.engine.progress import DreamState
 
 _ENDING = ".work"
 _LONG = 60  # characters of a difference that are more than a line should have
@@ -46,7 +46,7 @@ class Checkpoint:
         self._so_far = ""
         self._written = time.monotonic()
 
-    def begin(self, identity: Mapping[str, Any]) -> State | None:
+    def begin(self, identity: Mapping[str, Any]) -> DreamState | None:
         """Where the dream that `identity`, plain data, tells of goes on, or None for its beginning.
 
         Raises:
@@ -66,7 +66,7 @@ class Checkpoint:
         self._so_far = about["so_far"]
         return _state(self.path, about, arrays)
 
-    def keep(self, state: State) -> None:
+    def keep(self, state: DreamState) -> None:
         """Keeps where the dream is, where that is due. A disk that is full stops no dream."""
         if time.monotonic() - self._written < self._every:
             return
@@ -76,7 +76,7 @@ class Checkpoint:
             warnings.warn(f"no checkpoint: {error}; the dream goes on", DreamkitWarning, stacklevel=2)
         self._written = time.monotonic()
 
-    def write(self, state: State, so_far: str = "") -> None:
+    def write(self, state: DreamState, so_far: str = "") -> None:
         """Keeps where the dream is. `so_far` is the hash of the unfinished picture that was written.
 
         Raises:
@@ -146,11 +146,11 @@ def _read(path: Path, *, whole: bool = True) -> tuple[dict[str, Any], dict[str, 
         return about, {name: archive[name] for name in archive.files if whole and name != "about"}
 
 
-def _state(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> State:
-    from dreamkit.engine.loop import State
+def _state(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> DreamState:
+    from dreamkit.engine.progress import DreamState
 
     with _told(path):
-        return State.of(about, arrays)
+        return DreamState.from_parts(about, arrays)
 
 
 @contextmanager

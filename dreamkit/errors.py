@@ -68,8 +68,8 @@ class NetworkMemoryError(DreamkitError):
 class Interrupted(DreamkitError):  # noqa: N818 - no error of anyone's
     """Ctrl-C during a dream.
 
-    `pixels` is the picture so far, uint8 `(height, width, 3)`, and `state`, an `engine.dream.State`, where
-    the dream was after its last whole step; both are None where there is none.
+    `pixels` is the picture so far, uint8 `(height, width, 3)`, and `state` the `engine.progress.DreamState`
+    after its last whole step; both are None before there is any.
     """
 
     exit_code = 130

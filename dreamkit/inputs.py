@@ -16,10 +16,10 @@ from dreamkit import recipes
 from dreamkit.config import DreamConfig, default
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
 from dreamkit.media import images, seams
-from dreamkit.recipes import File, Recipe, Share
+from dreamkit.recipes import File, ModelSpec, Recipe
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Source: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
+ImageSource: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
 _SHAPES_DIFFER = 0.02  # of a side, by which a picture of another's shape may be off, beside one pixel
 
 
@@ -36,7 +36,7 @@ class Ingredients:
     """
 
     config: DreamConfig
-    shares: tuple[Share, ...]
+    shares: tuple[ModelSpec, ...]
     picture: images.Picture | None = None
     guide: images.Picture | None = None
     masks: Mapping[str, images.Picture] = field(default_factory=dict)
@@ -51,13 +51,13 @@ class Ingredients:
 
 
 def gather(
-    image: Source,
+    image: ImageSource,
     config: DreamConfig,
-    shares: Sequence[Share],
+    shares: Sequence[ModelSpec],
     recipe: Recipe | None = None,
     *,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
 ) -> Ingredients:
     """Reads every picture that a dream is made of.
 
@@ -77,11 +77,11 @@ def gather(
 
 
 def fit(
-    image: Source,
+    image: ImageSource,
     config: DreamConfig,
-    shares: Sequence[Share],
+    shares: Sequence[ModelSpec],
     guide: images.Picture | None,
-    masks: Mapping[str, Source],
+    masks: Mapping[str, ImageSource],
 ) -> Ingredients:
     """A photograph, or none, with what is `beside` it.
 
@@ -126,18 +126,20 @@ def _seamless(picture: images.Picture, config: DreamConfig) -> images.Picture:
 
 def beside(
     config: DreamConfig,
-    shares: Sequence[Share],
+    shares: Sequence[ModelSpec],
     recipe: Recipe | None = None,
     *,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
-) -> tuple[images.Picture | None, dict[str, Source]]:
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
+) -> tuple[images.Picture | None, dict[str, ImageSource]]:
     """What is beside any photograph: the guide, and the masks by name, which are not opened yet.
 
     Raises:
         ImageError, RecipeError, ConfigError: as `gather`.
     """
-    given: dict[str, Source] = dict(mask) if isinstance(mask, Mapping) else {} if mask is None else {"": mask}
+    given: dict[str, ImageSource] = (
+        dict(mask) if isinstance(mask, Mapping) else {} if mask is None else {"": mask}
+    )
     used = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, shares)
     for name in given:
         if name and name not in used:
@@ -157,7 +159,7 @@ def _told(file: File) -> str:
     return f"{shown(file.name) or 'a picture from memory'} (SHA-256 {shown(file.sha256, 64)})"
 
 
-def _named(recipe: Recipe, file: File | None, what: str, config: DreamConfig) -> Source:
+def _named(recipe: Recipe, file: File | None, what: str, config: DreamConfig) -> ImageSource:
     """The file that a recipe names, from its own folder or out of itself."""
     if file is None:
         return None
@@ -177,7 +179,7 @@ def _named(recipe: Recipe, file: File | None, what: str, config: DreamConfig) ->
     return path
 
 
-def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.Picture:
+def _mask(source: ImageSource, config: DreamConfig, size: tuple[int, int]) -> images.Picture:
     """A mask at the picture's size."""
     if isinstance(source, np.ndarray):
         source = _grey_levels(source)
@@ -243,7 +245,7 @@ def remembered(gathered: Ingredients, recipe: Recipe) -> Ingredients:
     )
 
 
-def open_picture(image: Source, config: DreamConfig) -> images.Picture | None:
+def open_picture(image: ImageSource, config: DreamConfig) -> images.Picture | None:
     """`image` decoded and within `config.max_size`; None for None. `dream` takes the result as an image.
 
     Raises:

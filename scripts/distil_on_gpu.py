@@ -168,7 +168,7 @@ def unit(gradient: Tensor) -> Tensor:
 
 
 def smoothed(gradient: Tensor) -> Tensor:
-    """A gradient after the three blurs of `dreamkit.engine.smoothing.gaussian`, of norm one."""
+    """A gradient after the three blurs of `dreamkit.engine.updates.smoothing.gaussian`, of norm one."""
     reach = torch.arange(-4, 5, device=gradient.device, dtype=torch.float32)
     taps = [torch.exp(-(reach**2) / (2 * (lesson.SMOOTH * width) ** 2)) for width in (0.5, 1.0, 2.0)]
     kernel = sum(torch.outer(t / t.sum(), t / t.sum()) for t in taps)

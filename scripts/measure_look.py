@@ -153,7 +153,7 @@ def depths(
     pixels = shown(photograph, max_size)
     print(f"| {model} | speckle before | now | slope before | now |", "|---|---|---|---|---|", sep="\n")
     cells = []
-    for each, *pictures in at_depths(network, pixels, layer or network.joins, weight):
+    for each, *pictures in at_depths(network, pixels, layer or network.probe.joins, weight):
         (speckle, slope), (less, steeper) = (spectrum(picture, pixels) for picture in pictures)
         print(f"| {each} | {speckle:.3f} | {less:.3f} | {slope:.1f} | {steeper:.1f} |", flush=True)
         cells += [

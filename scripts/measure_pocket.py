@@ -87,17 +87,17 @@ def _ascent(
     network: Any, layer: str, pixels: Array, kind: str, random: np.random.Generator | None = None
 ) -> Any:
     """The objective and the pixel gradient of a network on one picture."""
-    from dreamkit.engine.tf.compiled_step import Goal
+    from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 
     batch, pulls = pixels[None].astype(np.float32), np.ones(1, np.float32)
     if kind == "all" or random is None:
-        return network.ascent([Goal(layer, "mean-square")])(batch, pulls)
+        return network.ascent([ObjectiveSpec(layer, "mean-square")])(batch, pulls)
     weights = np.zeros(network.channels(layer), np.float32)
     if kind == "class":
         weights[random.integers(len(weights))] = 1
     else:
         weights[:] = random.standard_normal(len(weights))
-    return network.ascent([Goal(layer, "mean", counts=True)])(batch, pulls, [weights])
+    return network.ascent([ObjectiveSpec(layer, "mean", channel_weights=True)])(batch, pulls, [weights])
 
 
 def arithmetic(model: Any, layer: str, side: int) -> float:

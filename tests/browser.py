@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dreamkit.engine.tf.compiled_step import Goal
+from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.engine.tf.network import Network
 from dreamkit.web import model
 
@@ -34,7 +34,7 @@ def write_case(
     folder.mkdir(parents=True)
     model.write(network, layers, folder, "float32")
     windows = pixels[None].astype(np.float32)
-    step = network.ascent([Goal(layer, kind) for layer in layers])
+    step = network.step([ObjectiveSpec(layer, kind) for layer in layers])
     squares = step(windows, np.ones(len(layers), np.float32)).mean_squares
     seen = step(windows, (1 / np.where(squares > 0, squares, 1)).astype(np.float32))
     windows.tofile(folder / "pixels.f32")

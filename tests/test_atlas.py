@@ -38,13 +38,13 @@ def tiny(run):
 @pytest.fixture
 def odd(tiny):
     """The tiny network's first layer under odd names."""
-    from dreamkit.engine.tf.model_info import Facts, Source
+    from dreamkit.engine.tf.model_info import ModelInfo, Source
     from dreamkit.engine.tf.network import Network
 
     def forward(names, *, constant=False):
         return tiny.forward(["low"] * len(names), constant=constant)
 
-    facts = Facts(dict.fromkeys(ODD, 4), tiny.digest)
+    facts = ModelInfo(dict.fromkeys(ODD, 4), tiny.digest)
     return Network(tiny.provider, facts, lambda: Source(facts, forward))
 
 

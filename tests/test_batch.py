@@ -26,7 +26,7 @@ from dreamkit.errors import ConfigError, ImageError, OutputExistsError
 from dreamkit.executors import executor, local, scheduler
 from dreamkit.jobs import batch
 from dreamkit.media import images, storage
-from dreamkit.recipes import Share
+from dreamkit.recipes import ModelSpec
 
 KILLS = int(os.environ.get("KILLS", "2"))
 OPTIONS = ("--octaves", "1", "--steps", "2")
@@ -233,7 +233,7 @@ def photos(tmp_path):
 
 
 def make(photos, out, *, overwrite=False, only=None, **options):
-    way = batch.way("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
+    way = batch.way("", (ModelSpec("pocket"),), DreamConfig(**{**CONFIG, **options}))
     place = storage.at(str(out))
     place.check()
     jobs = batch.outputs(batch.expand([str(photos)]), [way], ".png")
@@ -300,7 +300,7 @@ def test_the_dream_of_another_picture_is_not_replaced(photos, tmp_path):
 def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp_path):
     out = tmp_path / "out"
     (photos / "0.png").write_bytes(b"no picture")
-    way = batch.way("", (Share("pocket"),), DreamConfig(**CONFIG))
+    way = batch.way("", (ModelSpec("pocket"),), DreamConfig(**CONFIG))
     place = storage.at(str(out))
     place.check()
     run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)

@@ -31,7 +31,7 @@ def package(tmp_path, monkeypatch):
 
 
 def of(load, preprocess=Preprocess(), digest="", **changes):  # noqa: B008
-    return cache_key.of(tiny.provider(load=load, preprocess=preprocess, **changes), digest)
+    return cache_key.cache_key(tiny.provider(load=load, preprocess=preprocess, **changes), digest)
 
 
 def provider_of(module):
@@ -89,4 +89,4 @@ def test_a_module_without_a_file_tells_nothing(package, monkeypatch):
 
 @pytest.mark.parametrize("module", [pocket, inception_v3], ids=lambda module: module.__name__)
 def test_what_dreamkit_carries_can_be_told(module):
-    assert cache_key.of(provider_of(module), "abc")
+    assert cache_key.cache_key(provider_of(module), "abc")

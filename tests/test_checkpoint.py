@@ -173,7 +173,7 @@ def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
 
 def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatch):
     """There the pixels change in place, and the last whole step is the work file's alone."""
-    from dreamkit.engine import loop as engine
+    from dreamkit.engine import octave_schemes
 
     arguments = ("dream", "photo.jpg", "-m", "tiny", "--octaves", "2", "--steps", "2", "--octave-scheme")
     arguments = (*arguments, "lost-detail", "-q", "-o")
@@ -183,7 +183,7 @@ def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "_add_lost_detail", broken_off)
+        patched.setattr(octave_schemes, "add_lost_detail", broken_off)
         code, _, err = run(*arguments, "out.png", "--checkpoint", "0")
     assert (code, "--resume goes on" in err) == (130, True)
     assert run(*arguments, "out.png", "--resume") == (0, "", "")

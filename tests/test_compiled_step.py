@@ -16,10 +16,10 @@ from PIL import Image
 import dreamkit
 from dreamkit import ModelProvider, Preprocess
 from dreamkit.engine.tf import graph, model_info, network
-from dreamkit.engine.tf.compiled_step import Goal
+from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.models import pocket
 
-GOALS = [Goal("mixed4c", "mean-square")]
+GOALS = [ObjectiveSpec("mixed4c", "mean-square")]
 PULL = np.ones(1, np.float32)
 
 
@@ -66,7 +66,9 @@ def smooth_model():
 def test_on_a_smooth_network_the_step_agrees_to_a_hundred_thousandth(photo):
     model, scale = smooth_model(), Preprocess(mean=(128,) * 3, scale=(0.01,) * 3)
     provider = ModelProvider(name="smooth", load=lambda _: model, preprocess=scale, layers={})
-    step = network.load(provider, None).ascent([Goal("tanh1", "mean-square"), Goal("tanh2", "mean-square")])
+    step = network.load(provider, None).step(
+        [ObjectiveSpec("tanh1", "mean-square"), ObjectiveSpec("tanh2", "mean-square")]
+    )
     found = step(photo[None].astype(np.float32), np.ones(2, np.float32)).gradient
     expected = plainly(model, scale, ["tanh1", "tanh2"], photo[None].astype(np.float32))
     assert expected.any()
@@ -76,7 +78,7 @@ def test_on_a_smooth_network_the_step_agrees_to_a_hundred_thousandth(photo):
 def test_pockets_step_is_that_of_its_model():
     provider, *_ = pocket.dreamkit_model_providers()
     pixels = photograph(256)
-    found = network.load(provider, pocket.WEIGHTS).ascent(GOALS)(pixels, PULL).gradient
+    found = network.load(provider, pocket.WEIGHTS).step(GOALS)(pixels, PULL).gradient
     assert_alike(found, plainly(pocket.load(None), provider.preprocess, ["mixed4c"], pixels))
 
 
@@ -85,7 +87,7 @@ def test_inceptions_step_is_that_of_its_model(inception_weights):
     net = dreamkit.load("inception_v3", inception_weights)
     layers = ["mixed3", "mixed5"]
     pixels = photograph(512)
-    found = net.ascent([Goal(name, "mean-square") for name in layers])(
+    found = net.step([ObjectiveSpec(name, "mean-square") for name in layers])(
         pixels, np.ones(2, np.float32)
     ).gradient
     model = net.provider.load(inception_weights)
@@ -112,15 +114,15 @@ def loads(monkeypatch, cold):
 
 def test_the_second_time_nothing_is_loaded_or_compiled_and_the_bytes_are_the_same(loads):
     cold, pixels = dreamkit.load("pocket"), photograph(128)
-    gradients = [cold.ascent(GOALS)(pixels, PULL).gradient]
+    gradients = [cold.step(GOALS)(pixels, PULL).gradient]
     assert (len(loads), cold.traces) == (1, 1)
     warm = dreamkit.load("pocket")
-    gradients.append(warm.ascent(GOALS)(pixels, PULL).gradient)
+    gradients.append(warm.step(GOALS)(pixels, PULL).gradient)
     assert (len(loads), warm.traces) == (1, 0)
     np.testing.assert_array_equal(*gradients)
     assert (warm.layers, warm.digest) == (cold.layers, cold.digest)
     assert warm.channels("mixed4c") == 512
-    assert warm.map_size("mixed4c", (299, 299)) == (19, 19)  # for which the network itself is needed
+    assert warm.probe.map_size("mixed4c", (299, 299)) == (19, 19)  # for which the network itself is needed
     assert len(loads) == 2
 
 
@@ -141,20 +143,20 @@ def test_damaged_files_are_made_again(loads):
     from dreamkit.media import paths
 
     pixels = photograph(128)
-    first = dreamkit.load("pocket").ascent(GOALS)(pixels, PULL).gradient
+    first = dreamkit.load("pocket").step(GOALS)(pixels, PULL).gradient
     files = list((paths.cache() / "networks").iterdir())
     assert len(files) == 2  # the facts and the step
     for path in files:
         path.write_bytes(path.read_bytes()[:-1] + b"?")
     again = dreamkit.load("pocket")
-    np.testing.assert_array_equal(again.ascent(GOALS)(pixels, PULL).gradient, first)
+    np.testing.assert_array_equal(again.step(GOALS)(pixels, PULL).gradient, first)
     assert (len(loads), again.traces) == (2, 1)
 
 
 def test_a_model_that_was_handed_over_is_not_kept(cold):
     from dreamkit.media import paths
 
-    network.load(tiny.provider(), None).ascent([Goal("first", "mean")])
+    network.load(tiny.provider(), None).step([ObjectiveSpec("first", "mean")])
     assert not (paths.cache() / "networks").exists()
 
 
@@ -162,7 +164,7 @@ def test_a_step_is_forgotten_with_its_network():
     from tensorflow.python.eager import context
 
     net = network.load(tiny.provider(), None)
-    net.ascent([Goal("first", "mean")])
+    net.step([ObjectiveSpec("first", "mean")])
     (step,) = net._steps.values()
     assert context.context().has_function(step._name)
     name = step._name
@@ -200,7 +202,7 @@ def test_a_step_holds_as_much_more_as_its_windows_are_larger():
 
 def test_mixed_precision_goes_the_same_way():
     net, pixels = dreamkit.load("pocket"), photograph(192)
-    whole, mixed = (net.ascent(GOALS, 0, precision)(pixels, PULL) for precision in ("float32", "mixed"))
+    whole, mixed = (net.step(GOALS, 0, precision)(pixels, PULL) for precision in ("float32", "mixed"))
     assert_alike(mixed.gradient, whole.gradient, cosine=0.8, error=0.7)
     np.testing.assert_allclose(mixed.objectives, whole.objectives, rtol=0.1)
 
@@ -212,12 +214,12 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import dreamkit
 from dreamkit.engine.tf import compiled_step
 seen = []
-call = compiled_step.Step.__call__
+call = compiled_step.CompiledStep.__call__
 def watched(self, *arguments):
     outputs = call(self, *arguments)
     seen.append(outputs[0].device[-5:])
     return outputs
-compiled_step.Step.__call__ = watched
+compiled_step.CompiledStep.__call__ = watched
 photo = np.random.default_rng(0).integers(0, 255, (150, 170, 3), np.uint8)
 options = {"octaves": 1, "steps": 2, "tile_size": 64, "layers": "mixed3a"}
 alone = dreamkit.dream(photo, "pocket", **options)

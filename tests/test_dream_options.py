@@ -7,11 +7,13 @@ import pytest
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import colour, depth, smoothing
-from dreamkit.engine.loop import _composed, dream
-from dreamkit.engine.objective_set import Part
+from dreamkit.engine import color, depth
+from dreamkit.engine.loop import dream
+from dreamkit.engine.objective_set import LoadedModel
+from dreamkit.engine.octave_schemes import compose
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import network
+from dreamkit.engine.updates import smoothing
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError
 
 COMBINED = {
@@ -53,7 +55,7 @@ def config(**options):
 
 
 def dreamed(photo, parts, guide=None, regions=None, **options):
-    parts = [each if isinstance(each, Part) else Part(each) for each in parts]
+    parts = [each if isinstance(each, LoadedModel) else LoadedModel(each) for each in parts]
     return dream(photo, parts, config(**options), guide=guide, regions=regions).pixels
 
 
@@ -130,7 +132,7 @@ def test_each_mask_has_its_own_terms(net, photo, regions):
 
 def test_what_was_dreamed_is_told_mask_by_mask(net, photo, regions):
     layers = [{"layer": "second", "mask": "left"}, {"layer": "second", "mask": "right", "weight": 2.0}]
-    outcome = dream(photo, [Part(net)], config(layers=layers), regions=regions)
+    outcome = dream(photo, [LoadedModel(net)], config(layers=layers), regions=regions)
     assert outcome.layers == [{"second under left": 1.0, "second under right": 2.0}]
 
 
@@ -144,7 +146,7 @@ def test_a_schedule_is_each_octaves_options(net, photo):
     heard = []
     dream(
         photo,
-        [Part(net)],
+        [LoadedModel(net)],
         config(schedule=[{"steps": 2}, {"steps": 5, "layers": "first"}, {"steps": 1}]),
         lambda step: heard.append((step.octave, step.step, step.steps)),
     )
@@ -166,7 +168,7 @@ def test_a_schedules_layers_are_dreamed_in_their_octave(net, photo):
 
 def test_an_octave_ends_at_the_most_objective(net, photo):
     heard = []
-    dream(photo, [Part(net)], config(max_objective=1e-6), heard.append)
+    dream(photo, [LoadedModel(net)], config(max_objective=1e-6), heard.append)
     assert [(step.octave, step.step, step.steps) for step in heard] == [(1, 1, 1), (2, 1, 1), (3, 1, 1)]
     assert heard[-1].done == 1.0
 
@@ -175,15 +177,20 @@ def test_an_octave_ends_at_the_most_objective(net, photo):
 
 
 def test_two_halves_of_a_network_are_the_network(net, photo):
-    halves = dreamed(photo, [Part(net, 0.5), Part(net, 0.5)])
+    halves = dreamed(photo, [LoadedModel(net, 0.5), LoadedModel(net, 0.5)])
     assert np.abs(halves.astype(int) - dreamed(photo, [net])).max() <= 1
 
 
 def test_a_network_of_weight_zero_is_absent(net, other, photo):
-    assert np.array_equal(dreamed(photo, [Part(net, 3.0), Part(other, 0.0)]), dreamed(photo, [net]))
-    assert dream(photo, [Part(net, 3.0), Part(other, 0.0)], config()).layers == [{"second": 1.0}, {}]
+    assert np.array_equal(
+        dreamed(photo, [LoadedModel(net, 3.0), LoadedModel(other, 0.0)]), dreamed(photo, [net])
+    )
+    assert dream(photo, [LoadedModel(net, 3.0), LoadedModel(other, 0.0)], config()).layers == [
+        {"second": 1.0},
+        {},
+    ]
     with pytest.raises(ConfigError, match="every network has weight zero"):
-        dreamed(photo, [Part(net, 0.0)])
+        dreamed(photo, [LoadedModel(net, 0.0)])
 
 
 def test_each_network_pulls_its_own_way_by_its_weight(net, other, photo):
@@ -196,7 +203,10 @@ def test_each_network_pulls_its_own_way_by_its_weight(net, other, photo):
             for each in (net, other)
         ]
 
-    mostly_one, mostly_other = likeness([net, Part(other, 0.2)]), likeness([Part(net, 0.2), other])
+    mostly_one, mostly_other = (
+        likeness([net, LoadedModel(other, 0.2)]),
+        likeness([LoadedModel(net, 0.2), other]),
+    )
     assert mostly_one[0] > mostly_one[1]
     assert mostly_other[1] > mostly_other[0]
 
@@ -212,7 +222,7 @@ def test_a_networks_unit_does_not_change_its_share(other, photo):
 
 
 def test_each_network_dreams_its_own_layers(net, other, photo):
-    both = dream(photo, [Part(net), Part(other, 1.0, ("first:1=2",))], config())
+    both = dream(photo, [LoadedModel(net), LoadedModel(other, 1.0, ("first:1=2",))], config())
     assert both.layers == [{"second": 1.0}, {"first:1": 2.0}]
 
 
@@ -235,10 +245,10 @@ def test_keep_keeps_the_differences_between_colours(net, photo, steps):
 @pytest.mark.parametrize("amount", [DreamConfig().color, "natural", "decorrelated"])
 def test_natural_colours_do_not_drift(net, photo, amount):
     """After many steps, means are the photograph's and spreads at most what is natural; free ones drift."""
-    before = colour.spread(photo)
+    before = color.spread(photo)
     limit = np.maximum(before.deviation, 1.0)
-    after = colour.spread(dreamed(photo, [net], color=amount, steps=60))
-    free = colour.spread(dreamed(photo, [net], color="free", steps=60))
+    after = color.spread(dreamed(photo, [net], color=amount, steps=60))
+    free = color.spread(dreamed(photo, [net], color="free", steps=60))
     assert np.abs(after.mean - before.mean).max() < 0.25
     assert (after.deviation < 1.15 * limit).all()
     assert (free.deviation / limit).max() > 1.5
@@ -285,7 +295,7 @@ def test_turns_and_scales_are_the_seeds(net, photo):
 def test_the_fourier_space_climbs_from_a_photograph(net, photo):
     heard = []
     options = config(space="fourier", octaves=1, steps=30, step_size=0.02, jitter=0)
-    dream(photo, [Part(net)], options, lambda step: heard.append(step.objective))
+    dream(photo, [LoadedModel(net)], options, lambda step: heard.append(step.objective))
     assert heard[-1] > 1.2
 
 
@@ -319,7 +329,7 @@ def test_twice_the_strength_is_a_first_step_of_twice_the_length(net, photo):
     def moved(strength):
         heard = []
         options = config(octaves=1, steps=1, strength=strength, step_size=0.01, color="free", clip=False)
-        dream(photo, [Part(net)], options, lambda step: heard.append(step.pixels.copy()))
+        dream(photo, [LoadedModel(net)], options, lambda step: heard.append(step.pixels.copy()))
         return heard[0] - photo
 
     once = moved(1.0)
@@ -349,7 +359,12 @@ def test_blend_goes_from_the_dream_to_the_photograph(net, photo):
 def test_blend_changes_nothing_on_the_way(net, photo):
     heard = {0.0: [], 0.5: []}
     for amount, steps in heard.items():
-        dream(photo, [Part(net)], config(blend=amount), lambda step, to=steps: to.append(step.pixels.copy()))
+        dream(
+            photo,
+            [LoadedModel(net)],
+            config(blend=amount),
+            lambda step, to=steps: to.append(step.pixels.copy()),
+        )
     for one, other in zip(*heard.values(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -373,7 +388,7 @@ def test_clouds_lie_at_the_same_places_in_a_small_picture_and_a_large_one(wrappe
     def clouds(side):
         plain = np.full((side, 3 * side // 2, 3), 128, np.uint8)
         options = DreamConfig(seed=7, wrap=wrapped)
-        return _composed(plain, plain.shape[:2], options) - 128
+        return compose(plain, plain.shape[:2], options) - 128
 
     small, large = clouds(80), clouds(400)
     assert np.abs(np.ptp(small, axis=2)).max() < 1e-3  # lightness alone
@@ -385,7 +400,7 @@ def test_clouds_lie_at_the_same_places_in_a_small_picture_and_a_large_one(wrappe
 def test_clouds_stay_within_black_and_white():
     for value in (0, 255):
         plain = np.full((60, 60, 3), value, np.uint8)
-        composed = _composed(plain, (40, 40), DreamConfig(seed=3, clouds=64.0))
+        composed = compose(plain, (40, 40), DreamConfig(seed=3, clouds=64.0))
         assert composed.min() >= 0
         assert composed.max() <= 255
 
@@ -394,7 +409,7 @@ def test_clouds_stay_within_black_and_white():
 
 
 def test_a_stride_is_the_pixels_between_two_activations(net, monkeypatch):
-    assert [net.stride(layer) for layer in ("first", "second")] == [1, 2]
+    assert [net.probe.stride(layer) for layer in ("first", "second")] == [1, 2]
 
 
 def test_the_gradient_of_a_deep_layer_is_smoothed_twice(net, photo, monkeypatch):
@@ -440,7 +455,7 @@ def test_the_deepest_layer_of_an_octave_tells_its_steps(net, photo, monkeypatch,
     monkeypatch.setattr(depth, "steps", lambda stride: 3 * stride)
     taken = []
     given = {"layers": "second", "jitter": 4, **options}
-    dream(photo, [Part(net)], DreamConfig(**given), on_step=lambda step: taken.append(step.steps))
+    dream(photo, [LoadedModel(net)], DreamConfig(**given), on_step=lambda step: taken.append(step.steps))
     assert taken == expected
 
 
@@ -456,7 +471,7 @@ def test_the_deepest_layer_of_an_octave_tells_its_steps(net, photo, monkeypatch,
     ],
 )
 def test_what_sees_less_is_kept_smooth(net, other, photo, parts, layers, expected):
-    told = [Part(*each) for each in zip((net, other), parts, strict=False)]
+    told = [LoadedModel(*each) for each in zip((net, other), parts, strict=False)]
     usual = dreamed(photo, told, layers=layers, octaves=1)
     assert np.array_equal(usual, dreamed(photo, told, layers=layers, octaves=1, tv=expected))
     assert not np.array_equal(usual, dreamed(photo, told, layers=layers, octaves=1, tv=0.3 - expected))
@@ -465,10 +480,10 @@ def test_what_sees_less_is_kept_smooth(net, other, photo, parts, layers, expecte
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"layers": "second:1", "guide": True}, "the guide guides nothing"),
+        ({"layers": "second:1", "guide": True}, "the guide has no effect"),
         (
             {"layers": [{"layer": "second", "mask": "left"}], "unnamed": True},
-            "the mask without a name masks nothing",
+            "the mask without a name has no effect",
         ),
     ],
 )
@@ -481,7 +496,7 @@ def test_what_has_no_say_is_told(net, photo, guide, regions, more, said):
 
 def test_a_layer_that_one_of_several_networks_lacks_names_the_network(net, other, photo):
     with pytest.raises(LayerError, match="other: there is no layer 'frist'; did you mean first"):
-        dreamed(photo, [Part(net, 1.0, ("first",)), Part(other, 1.0, ("frist",))])
+        dreamed(photo, [LoadedModel(net, 1.0, ("first",)), LoadedModel(other, 1.0, ("frist",))])
 
 
 def test_octaves_are_no_way_around_the_most_pixels(net, photo):

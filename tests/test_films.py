@@ -28,14 +28,14 @@ import moving
 
 import dreamkit
 from dreamkit import DreamConfig, inputs, recipes
-from dreamkit.engine.objective_set import Part
+from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
 from dreamkit.jobs import film, frame_store, timeline, zoom
 from dreamkit.jobs.frame_store import WorkError
 from dreamkit.jobs.zoom import Flight
 from dreamkit.media import color_match, optical_flow, video
-from dreamkit.recipes import Share
+from dreamkit.recipes import ModelSpec
 
 ROOT = Path(__file__).parents[1]
 CONFIG = DreamConfig(octaves=2, steps=4, jitter=4)
@@ -43,11 +43,11 @@ CONFIG = DreamConfig(octaves=2, steps=4, jitter=4)
 
 @pytest.fixture(scope="module")
 def parts():
-    return [Part(network.load(tiny.provider(), None))]
+    return [LoadedModel(network.load(tiny.provider(), None))]
 
 
 def gathered(picture, config=CONFIG):
-    return inputs.gather(picture, config, (Share("tiny"),))
+    return inputs.gather(picture, config, (ModelSpec("tiny"),))
 
 
 def frames_of(path):
@@ -473,7 +473,7 @@ def test_with_flow_a_film_flickers_half_as_much(tmp_path):
         for frame in known:
             writer.add(frame.pixels)
     source = video.clip(path)
-    told = [Part(dreamkit.load("pocket"))]
+    told = [LoadedModel(dreamkit.load("pocket"))]
     found = {}
     for name, cut in {"flow": film.Cut(), "off": film.Cut(flow=False)}.items():
         film.make(source, told, DreamConfig(), tmp_path / name, cut)

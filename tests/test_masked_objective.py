@@ -8,10 +8,10 @@ import pytest
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import objectives
-from dreamkit.engine.masked_objective import Pull
+from dreamkit.engine.masked_objective import MaskedObjective
 from dreamkit.engine.tf import compiled_step, network
 from dreamkit.errors import LayerError
+from dreamkit.terms import parse_terms
 
 KERNELS = tiny.kernels()
 
@@ -31,8 +31,8 @@ def guide():
 def pulled(net, pixels, layers, roll=(0, 0), guide=None, **options):
     """The engine's gradient for terms, and both of its objectives."""
     config = DreamConfig(**{"tile_size": 64, "balance": False, **options})
-    terms = objectives.parse_terms(DreamConfig(layers=layers).layers, net)
-    pull = Pull(net, terms, config, guide=guide, size=pixels.shape[:2])
+    terms = parse_terms(DreamConfig(layers=layers).layers, net)
+    pull = MaskedObjective(net, terms, config, guide=guide, size=pixels.shape[:2])
     out = np.empty(pixels.shape, np.float32)
     return out, pull.gradient(pixels.astype(np.float32), roll, out, config.tile_size)[:2]
 
@@ -85,7 +85,7 @@ def test_several_terms_add_with_their_weights(net, photo):
 @pytest.mark.parametrize("tile_size", [64, 32])
 def test_a_neuron_is_one_place_of_the_map(net, photo, roll, tile_size):
     """Under any roll and tiling, the gradient lies around the neuron's place in the picture."""
-    height, width = net.map_size("second", photo.shape[:2])
+    height, width = net.probe.map_size("second", photo.shape[:2])
     assert (height, width) == tiny.activations(photo.astype(float), KERNELS)["second"].shape[:2]
     found, _ = pulled(net, photo, "second@20x8", roll, tile_size=tile_size)
     rows, columns = np.nonzero(np.abs(found).sum(-1))
@@ -142,7 +142,7 @@ def test_a_guide_pulls_each_place_to_its_best_match(net, photo, guide):
 def test_places_are_compared_a_few_at_a_time_with_the_same_result(photo, guide, monkeypatch):
     plain, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
     monkeypatch.setattr(
-        compiled_step, "_MOST_LIKENESSES", 5000
+        compiled_step, "_MOST_SIMILARITIES", 5000
     )  # for a map of 2240 places and a guide of 891
     few, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
     np.testing.assert_array_equal(plain, few)
@@ -180,7 +180,7 @@ def test_tiles_where_nothing_is_dreamed_are_not_computed(net, photo, roll, margi
             return getattr(net, name)
 
         def ascent(self, *asked):
-            step = net.ascent(*asked)
+            step = net.step(*asked)
 
             def counting(windows, *rest):
                 seen.append(len(windows))
@@ -189,7 +189,7 @@ def test_tiles_where_nothing_is_dreamed_are_not_computed(net, photo, roll, margi
             return counting
 
     config = DreamConfig(tile_size=32, balance=False)
-    pull = Pull(Counted(), objectives.parse_terms(("second",), net), config, size=photo.shape[:2])
+    pull = MaskedObjective(Counted(), parse_terms(("second",), net), config, size=photo.shape[:2])
     pixels = np.tile(photo, (2, 2, 1)).astype(np.float32)  # 80 x 112: 3 x 4 tiles
     where = np.zeros((80, 112, 1), np.float32)
     where[50:60, 3:9] = 0.5

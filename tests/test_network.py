@@ -10,7 +10,7 @@ import tiny
 
 from dreamkit import ModelProvider, Preprocess, SavedModel
 from dreamkit.engine.tf import compiled_step, graph, network
-from dreamkit.engine.tf.compiled_step import Goal
+from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.errors import LayerError, ModelError, WeightsError
 from dreamkit.models import inception_v3
 
@@ -20,7 +20,7 @@ def provider_of(model, **changes):
 
 
 def ascend(net, layers, objective, pixels, pulls):
-    step = net.ascent([Goal(layer, objective) for layer in layers])
+    step = net.step([ObjectiveSpec(layer, objective) for layer in layers])
     return step(pixels[None].astype(np.float32), np.asarray(pulls, np.float32))
 
 
@@ -38,7 +38,7 @@ def test_gradient_is_the_oracles(photo, objective, pulls):
 
 
 def test_windows_of_a_batch_do_not_know_each_other(photo):
-    step = network.load(tiny.provider(), None).ascent([Goal("second", "mean-square")])
+    step = network.load(tiny.provider(), None).step([ObjectiveSpec("second", "mean-square")])
     windows = np.stack([photo, photo[::-1], photo[:, ::-1]]).astype(np.float32)
     pull = np.ones(1, np.float32)
     together = step(windows, pull).gradient
@@ -48,19 +48,19 @@ def test_windows_of_a_batch_do_not_know_each_other(photo):
 
 def test_one_trace_serves_all_sizes_batches_and_pulls(photo):
     net = network.load(tiny.provider(), None)
-    goals = [Goal("first", "mean"), Goal("second", "mean")]
-    step = net.ascent(goals)
+    goals = [ObjectiveSpec("first", "mean"), ObjectiveSpec("second", "mean")]
+    step = net.step(goals)
     for height, width, count in ((40, 56, 1), (17, 23, 4), (9, 9, 2)):
         window = photo[:height, :width].astype(np.float32)
         step(np.stack([window] * count), np.full(2, float(count), np.float32))
-    assert net.ascent(goals) is not None
+    assert net.step(goals) is not None
     assert net.traces == 1
 
 
 def folded(net, layers):
     """The network to `layers` as the step is differentiated over it."""
     return tf.function(
-        graph.fold(net._cut(layers)), input_signature=[compiled_step.PIXELS]
+        graph.fold(net.cut(layers)), input_signature=[compiled_step.PIXELS]
     ).get_concrete_function()
 
 
@@ -87,7 +87,7 @@ def test_a_grouped_convolution_is_dreamed(photo):
         raised = tf.reduce_mean(model(window))
     gradient = ascend(net, ["grouped"], "mean", photo, [1.0]).gradient
     np.testing.assert_allclose(gradient, tape.gradient(raised, window), rtol=1e-4, atol=1e-9)
-    assert net.describe() == [("wide", 8, 1, 1), ("grouped", 8, 1, 2)]
+    assert net.probe.describe() == [("wide", 8, 1, 1), ("grouped", 8, 1, 2)]
 
 
 def test_batch_normalisation_is_folded_into_convolutions(photo):
@@ -121,14 +121,14 @@ def inception_provider():
 
 @pytest.mark.heavy
 def test_inception_described_without_weights():
-    layers = {layer.name: layer for layer in network.load(inception_provider(), None).describe()}
+    layers = {layer.name: layer for layer in network.load(inception_provider(), None).probe.describe()}
     assert layers["mixed0"][1:] == (256, 8, 8)
     assert layers["mixed4"][1:3] == (768, 16)
     assert layers["mixed10"][1:3] == (2048, 32)
 
 
 def test_describe_tells_channels_stride_and_depth():
-    assert network.load(tiny.provider(), None).describe() == [("first", 4, 1, 1), ("second", 5, 2, 2)]
+    assert network.load(tiny.provider(), None).probe.describe() == [("first", 4, 1, 1), ("second", 5, 2, 2)]
 
 
 def test_a_network_of_fixed_size_dreams_at_any(photo):
@@ -159,7 +159,7 @@ def test_a_layer_used_elsewhere_first_is_said():
     pixels = keras.Input((None, None, 3))
     net = network.load(provider_of(keras.Model(pixels, shared(pixels))), None)
     with pytest.raises(LayerError, match="shared cannot be reached from the picture"):
-        net.ascent([Goal("shared", "mean")])
+        net.step([ObjectiveSpec("shared", "mean")])
 
 
 def test_a_sequential_model_works(photo):
@@ -186,7 +186,7 @@ def test_a_saved_model_agrees_with_the_keras_model(photo, tmp_path):
     theirs = ascend(network.load(tiny.provider(), None), ["first", "second"], "mean", photo, [1.0, 2.0])
     ours = ascend(net, ["inception/first", "inception/second"], "mean", photo, [1.0, 2.0])
     np.testing.assert_allclose(ours.gradient, theirs.gradient, rtol=1e-4, atol=1e-9)
-    assert net.describe() == [("inception/first", 4, 1, 1), ("inception/second", 5, 2, 2)]
+    assert net.probe.describe() == [("inception/first", 4, 1, 1), ("inception/second", 5, 2, 2)]
 
 
 def test_a_saved_model_that_looks_up_in_a_variable_is_taken_as_it_is(photo, tmp_path):
@@ -272,7 +272,7 @@ def test_a_folder_that_is_no_saved_model_is_named(tmp_path):
 
 def test_unknown_layers_get_a_near_miss():
     with pytest.raises(LayerError, match="did you mean first"):
-        network.load(tiny.provider(), None).ascent([Goal("frist", "mean")])
+        network.load(tiny.provider(), None).step([ObjectiveSpec("frist", "mean")])
 
 
 def test_a_callable_preprocess_is_differentiated_through(photo):
@@ -321,7 +321,7 @@ def test_the_size_of_a_map_is_that_of_its_activations(size):
     net = network.load(tiny.provider(), None)
     for layer in ("first", "second"):
         (seen,) = net.activations([layer])(np.zeros((1, *size, 3), np.float32))
-        assert net.map_size(layer, size) == seen.shape[1:3]
+        assert net.probe.map_size(layer, size) == seen.shape[1:3]
         assert net.channels(layer) == seen.shape[3]
 
 

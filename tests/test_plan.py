@@ -15,8 +15,8 @@ from dreamkit import DreamConfig
 from dreamkit.cli.terminal import duration
 from dreamkit.engine import masked_objective, memory, plan
 from dreamkit.engine.loop import dream, planned
-from dreamkit.engine.memory import Footprint, copies
-from dreamkit.engine.objective_set import Part
+from dreamkit.engine.memory import MemoryPlan, copies
+from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import compiled_step, network
 from dreamkit.errors import ConfigError, DreamkitWarning, NetworkMemoryError
 from dreamkit.media.images import read_recipe
@@ -44,16 +44,16 @@ def config(**options):
     ],
 )
 def test_copies_are_stated(options, expected):
-    assert copies(DreamConfig(**options), pulls=1, masks=0) == pytest.approx(expected, abs=0.01)
-    more = copies(DreamConfig(**options), pulls=2, masks=3)
-    assert more >= copies(DreamConfig(**options), pulls=1, masks=0) + 2
+    assert copies(DreamConfig(**options), objectives=1, masks=0) == pytest.approx(expected, abs=0.01)
+    more = copies(DreamConfig(**options), objectives=2, masks=3)
+    assert more >= copies(DreamConfig(**options), objectives=1, masks=0) + 2
 
 
 def test_a_plan_is_what_the_dream_then_does(net, photo):
     options = config(tile_size=32)
-    made = planned(photo, [Part(net)], options)
+    made = planned(photo, [LoadedModel(net)], options)
     seen = []
-    outcome = dream(photo, [Part(net)], options, lambda step: seen.append((step.size, step.steps)))
+    outcome = dream(photo, [LoadedModel(net)], options, lambda step: seen.append((step.size, step.steps)))
     assert [(octave.size, octave.steps) for octave in made.octaves] == list(dict.fromkeys(seen))
     assert [octave.size for octave in made.octaves] == outcome.sizes
     assert made.octaves[-1].tiles == (2, 2)
@@ -65,7 +65,7 @@ def test_a_plan_is_what_the_dream_then_does(net, photo):
 
 def test_a_guide_and_a_neuron_are_planned_too(net, photo):
     for layers, guide in (("second@3x4", None), ("second", photo), ("second:2,first", None)):
-        assert planned(photo, [Part(net)], config(layers=layers), guide=guide).memory.total > 0
+        assert planned(photo, [LoadedModel(net)], config(layers=layers), guide=guide).memory.total > 0
 
 
 def at_most(monkeypatch, tile_size, *, base=10**9):
@@ -78,7 +78,7 @@ def at_most(monkeypatch, tile_size, *, base=10**9):
 
     monkeypatch.setattr(plan.memory, "tile_bytes", tiles)
     monkeypatch.setattr(
-        masked_objective.Pull,
+        masked_objective.MaskedObjective,
         "live_bytes",
         lambda self, windows: 10**9 if np.prod(windows[:3]) > most else 10**8,
     )
@@ -86,12 +86,12 @@ def at_most(monkeypatch, tile_size, *, base=10**9):
 
 def test_max_memory_makes_tiles_smaller_until_the_plan_fits(net, photo, monkeypatch):
     at_most(monkeypatch, 40)
-    outcome = dream(photo, [Part(net)], config(max_memory=1500))
+    outcome = dream(photo, [LoadedModel(net)], config(max_memory=1500))
     assert outcome.tile_size == 32
-    same = dream(photo, [Part(net)], config(tile_size=32))
+    same = dream(photo, [LoadedModel(net)], config(tile_size=32))
     np.testing.assert_array_equal(outcome.pixels, same.pixels)
-    assert planned(photo, [Part(net)], config(max_memory=1500)).tile_size == 32
-    assert planned(photo, [Part(net)], config(max_memory=2100)).tile_size == 128
+    assert planned(photo, [LoadedModel(net)], config(max_memory=1500)).tile_size == 32
+    assert planned(photo, [LoadedModel(net)], config(max_memory=2100)).tile_size == 128
 
 
 def test_what_cannot_fit_is_said(net, photo, monkeypatch):
@@ -99,7 +99,7 @@ def test_what_cannot_fit_is_said(net, photo, monkeypatch):
     with pytest.raises(
         ConfigError, match="takes about 1100 MB with tiles of 32 pixels, the smallest, and max_memory is 900"
     ):
-        dream(photo, [Part(net)], config(max_memory=900))
+        dream(photo, [LoadedModel(net)], config(max_memory=900))
 
 
 BYTES = st.integers(0, 10**10)
@@ -107,7 +107,7 @@ BYTES = st.integers(0, 10**10)
 
 @given(base=BYTES, picture=BYTES, tiles=BYTES, before=BYTES)
 def test_the_peak_may_have_been_before_the_dream(base, picture, tiles, before):
-    total = Footprint(base, 2.25, picture, tiles, before).total
+    total = MemoryPlan(base, 2.25, picture, tiles, before).total
     assert total == max(base + picture + tiles, before)
 
 
@@ -121,14 +121,14 @@ def test_what_this_process_holds_is_told():
 
 def out_of_memory(monkeypatch, largest, error):
     """Steps over more than `largest` pixels fail with `error`."""
-    call = compiled_step.Step.__call__
+    call = compiled_step.CompiledStep.__call__
 
     def failing(self, pixels, *rest):
         if np.prod(pixels.shape[:3]) > largest:
             raise error
         return call(self, pixels, *rest)
 
-    monkeypatch.setattr(compiled_step.Step, "__call__", failing)
+    monkeypatch.setattr(compiled_step.CompiledStep, "__call__", failing)
 
 
 def opened(error, message):
@@ -145,21 +145,21 @@ ONEDNN = opened(
 @pytest.mark.parametrize("error", [RESOURCES, ONEDNN, MemoryError()], ids=["TensorFlow", "oneDNN", "NumPy"])
 def test_the_dream_goes_on_with_smaller_tiles(net, photo, monkeypatch, error):
     options = config(tile_size=64, layers="first,second")
-    expected = dream(photo, [Part(net)], config(tile_size=32, layers="first,second"))
+    expected = dream(photo, [LoadedModel(net)], config(tile_size=32, layers="first,second"))
     out_of_memory(monkeypatch, 32 * 32, error)
     with pytest.warns(DreamkitWarning, match="for tiles of 64 pixels; the dream goes on with 32"):
-        outcome = dream(photo, [Part(net)], options)
+        outcome = dream(photo, [LoadedModel(net)], options)
     assert outcome.tile_size == 32
     np.testing.assert_array_equal(outcome.pixels, expected.pixels)
 
 
 def test_memory_that_runs_out_midway_costs_a_step_and_no_more(net, photo, monkeypatch):
     """The second octave's tiles are too large: the first keeps its own, and the picture is whole."""
-    whole = dream(photo, [Part(net)], config(tile_size=64))
+    whole = dream(photo, [LoadedModel(net)], config(tile_size=64))
     heard = []
     out_of_memory(monkeypatch, 35 * 45, RESOURCES)
     with pytest.warns(DreamkitWarning, match="64 pixels") as said:
-        outcome = dream(photo, [Part(net)], config(tile_size=64), heard.append)
+        outcome = dream(photo, [LoadedModel(net)], config(tile_size=64), heard.append)
     assert len(said) == 1
     assert [step.step for step in heard] == [1, 2, 3, 1, 2, 3]
     assert outcome.tile_size == 32
@@ -174,23 +174,23 @@ def test_without_any_memory_the_smallest_tile_is_named(net, photo, monkeypatch):
         pytest.warns(DreamkitWarning),
         pytest.raises(NetworkMemoryError, match="even for tiles of 32 pixels") as said,
     ):
-        dream(photo, [Part(net)], config(tile_size=64))
+        dream(photo, [LoadedModel(net)], config(tile_size=64))
     assert "\n" not in str(said.value)
 
 
 def test_other_errors_of_tensorflow_stay_what_they_are(net, photo, monkeypatch):
     out_of_memory(monkeypatch, 0, opened(tf.errors.AbortedError, "Status: 2, message: another"))
     with pytest.raises(tf.errors.AbortedError):
-        dream(photo, [Part(net)], config())
+        dream(photo, [LoadedModel(net)], config())
 
 
 def test_a_picture_that_does_not_fit_is_said(net, photo, monkeypatch):
     def full(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("dreamkit.engine.loop.resize", full)
+    monkeypatch.setattr("dreamkit.engine.octave_schemes.resize", full)
     with pytest.raises(NetworkMemoryError, match="too little memory for a picture of 56 x 40 pixels"):
-        dream(photo, [Part(net)], config())
+        dream(photo, [LoadedModel(net)], config())
 
 
 # Through the real entry point

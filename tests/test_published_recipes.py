@@ -16,7 +16,7 @@ import tiny
 from dreamkit import recipes
 from dreamkit.engine import rng
 from dreamkit.engine.loop import dream
-from dreamkit.engine.objective_set import Part
+from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.engine.transforms import Warp
 
@@ -32,7 +32,7 @@ def dreamed(net, photo, name, **options):
     """The engine's pictures after every step, and its result in 8 bits."""
     taken = []
     config = recipes.find(name).config(**options)
-    outcome = dream(photo, [Part(net)], config, lambda step: taken.append(step.pixels.copy()))
+    outcome = dream(photo, [LoadedModel(net)], config, lambda step: taken.append(step.pixels.copy()))
     return taken, outcome.pixels
 
 

@@ -117,7 +117,7 @@ def test_guides_and_masks_work_on_every_network(nets, coffee, chelsea, name):
 
 def test_all_three_dream_together(nets, coffee):
     shares = [
-        dreamkit.Share(net, weight) for net, weight in zip(nets.values(), (1.0, 0.5, -0.25), strict=True)
+        dreamkit.ModelSpec(net, weight) for net, weight in zip(nets.values(), (1.0, 0.5, -0.25), strict=True)
     ]
     together = dreamkit.render(coffee, shares, **QUICK)
     assert [model["name"] for model in together.recipe["models"]] == list(nets)

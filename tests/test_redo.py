@@ -20,7 +20,7 @@ from dreamkit import api
 from dreamkit.errors import DreamkitWarning
 from dreamkit.media import images
 from dreamkit.media.images import read_recipe
-from dreamkit.recipes import Share
+from dreamkit.recipes import ModelSpec
 
 QUICK = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]
 DREAM = ["--model", "tiny", *QUICK]
@@ -320,7 +320,7 @@ def test_two_networks(run, picture, tmp_path):
 @pytest.mark.usefixtures("loaded_once")
 def test_a_share_of_the_library_comes_back(run, picture, tmp_path):
     """Found here: a weight of 2 was another byte than 2.0, and a text of layers was read letter by letter."""
-    models = [Share("tiny", 2, "low,high:0+1=0.5"), Share("other", np.float32(0.5), {"edges": 1})]
+    models = [ModelSpec("tiny", 2, "low,high:0+1=0.5"), ModelSpec("other", np.float32(0.5), {"edges": 1})]
     rendered = dreamkit.render(picture, models, **OPTIONS)
     rendered.save(tmp_path / "d.png")
     assert read_recipe(tmp_path / "d.png") == rendered.recipe

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.regularisers import subtract_distance, subtract_total_variation
+from dreamkit.engine.updates.regularisers import subtract_distance, subtract_total_variation
 
 UNIT = np.array([58.4, 57.1, 57.4])
 seeds = st.integers(0, 2**32)

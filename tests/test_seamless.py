@@ -11,12 +11,13 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import DreamConfig
-from dreamkit.engine import masks, rng, smoothing, tiled_gradient, tiles
+from dreamkit.engine import masks, rng, tiled_gradient, tiles
 from dreamkit.engine.loop import dream
-from dreamkit.engine.objective_set import Part
-from dreamkit.engine.regularisers import subtract_total_variation
+from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import compiled_step, network
+from dreamkit.engine.updates import smoothing
+from dreamkit.engine.updates.regularisers import subtract_total_variation
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.media import images, seams
 from dreamkit.media.images import Picture, read, read_recipe
@@ -212,7 +213,7 @@ def test_windows_see_around_their_cores(length, tile_size, data):
 )
 def test_every_pixel_gets_the_gradient_of_a_window_around_it(net, height, width, tile_size, roll, wrapped):
     pixels = np.random.default_rng(height * width).uniform(0, 255, (height, width, 3)).astype(np.float32)
-    step = net.ascent([compiled_step.Goal("second", "mean-square")])
+    step = net.step([compiled_step.ObjectiveSpec("second", "mean-square")])
     cover = tiles.cover((height, width), tile_size, 4, wrapped)
     out = np.full_like(pixels, np.nan)
     pulls = np.ones(1, np.float32)
@@ -296,10 +297,10 @@ def test_on_a_torus_no_place_is_special(net, texture, options, wrap):
     mask = np.full(texture.shape[:2], 255, np.uint8)
     mask[:20, 30:50] = 0
     for regions in ({}, {"": mask}):
-        found = dream(texture, [Part(net)], options, regions=regions).pixels
+        found = dream(texture, [LoadedModel(net)], options, regions=regions).pixels
         rolled = dream(
             np.roll(texture, roll, (0, 1)),
-            [Part(net)],
+            [LoadedModel(net)],
             options,
             regions={name: np.roll(each, roll, (0, 1)) for name, each in regions.items()},
         ).pixels
@@ -309,7 +310,7 @@ def test_on_a_torus_no_place_is_special(net, texture, options, wrap):
 
 def test_without_wrapping_places_differ(net, texture):
     found, rolled = (
-        dream(np.roll(texture, by, (0, 1)), [Part(net)], config()).pixels for by in ((0, 0), (16, 24))
+        dream(np.roll(texture, by, (0, 1)), [LoadedModel(net)], config()).pixels for by in ((0, 0), (16, 24))
     )
     assert np.abs(np.roll(found, (16, 24), (0, 1)).astype(int) - rolled).max() > 3
 
@@ -385,7 +386,7 @@ def test_a_neuron_is_found_in_a_window_with_context(net, texture):
     """It grows where it is, whether or not its window has something around it."""
     options = {"layers": "second@12x5", "octaves": 1, "steps": 3, "smooth": "none"}
     for wrap in WRAPS:
-        grown = dream(texture, [Part(net)], DreamConfig(wrap=wrap, **options)).pixels
+        grown = dream(texture, [LoadedModel(net)], DreamConfig(wrap=wrap, **options)).pixels
         rows, columns = np.nonzero(np.abs(grown.astype(int) - texture).max(2) > 1)
         assert abs(rows.mean() - 11.5) < 3
         assert abs(columns.mean() - 25.5) < 3

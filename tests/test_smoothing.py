@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dreamkit.engine import smoothing
-from dreamkit.engine.smoothing import gaussian, laplacian, widths
+from dreamkit.engine.updates import smoothing
+from dreamkit.engine.updates.smoothing import gaussian, laplacian, widths
 
 sides = st.integers(1, 20)
 seeds = st.integers(0, 2**32)

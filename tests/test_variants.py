@@ -151,15 +151,15 @@ def test_ctrl_c_writes_nothing(run, picture, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("loaded_once")
 def test_ctrl_c_within_a_dream_says_the_same(run, picture, tmp_path, monkeypatch):
-    from dreamkit.engine import loop
+    from dreamkit.engine.ascent import Ascent
 
-    note = loop._Climber._report
+    report = Ascent._report
 
     def interrupted(self, *given):
-        note(self, *given)
+        report(self, *given)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(loop._Climber, "_report", interrupted)
+    monkeypatch.setattr(Ascent, "_report", interrupted)
     code, out, err = run("variants", picture, *OWN)
     assert (code, out, err) == (130, "", "error: interrupted; nothing was written\n")
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]

@@ -14,11 +14,12 @@ import numpy as np
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine import masks, octaves, rng, smoothing, tiles
+from dreamkit.engine import masks, octaves, rng, tiles
 from dreamkit.engine.loop import dream
-from dreamkit.engine.objective_set import Part
+from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import network
+from dreamkit.engine.updates import smoothing
 from dreamkit.web import model, site
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
@@ -125,7 +126,11 @@ def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
     objectives: list[float] = []
     regions = {"": mask()} if "mask" in changes else {}
     outcome = dream(
-        photo(), [Part(loaded)], config, lambda step: objectives.append(step.objective), regions=regions
+        photo(),
+        [LoadedModel(loaded)],
+        config,
+        lambda step: objectives.append(step.objective),
+        regions=regions,
     )
     return {
         "name": name,

@@ -110,7 +110,7 @@ def atlas(
 
         found = recipes.find(recipe) if recipe is not None else None
         named = (
-            [recipes.Share(model, layers=("its own",))] if model is not None else []
+            [recipes.ModelSpec(model, layers=("its own",))] if model is not None else []
         )  # an atlas has its own layers
         shares, options = api.cast(found, named, options, weights=weights)
         if len(shares) > 1:

@@ -22,11 +22,11 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 if TYPE_CHECKING:
     from dreamkit import api
     from dreamkit.checkpoint import Checkpoint
-    from dreamkit.engine.loop import Step
-    from dreamkit.engine.objective_set import Part
+    from dreamkit.engine.objective_set import LoadedModel
+    from dreamkit.engine.progress import StepEvent
     from dreamkit.inputs import Ingredients
     from dreamkit.media.video import Writer
-    from dreamkit.recipes import Recipe, Share
+    from dreamkit.recipes import ModelSpec, Recipe
 
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
@@ -360,10 +360,10 @@ def redo(
 
 def cast(
     recipe: str | None,
-    given: tuple[Share, ...],
+    given: tuple[ModelSpec, ...],
     options: dict[str, Any],
     weights: str | Mapping[str, str] | None,
-) -> tuple[tuple[Share, ...], config.DreamConfig, Recipe | None]:
+) -> tuple[tuple[ModelSpec, ...], config.DreamConfig, Recipe | None]:
     """Who dreams, how, and by which recipe."""
     from dreamkit import api, recipes
 
@@ -373,8 +373,8 @@ def cast(
 
 
 def loaded(
-    shares: Sequence[Share], weights: str | Mapping[str, str] | None, meter: terminal.Meter
-) -> list[Part]:
+    shares: Sequence[ModelSpec], weights: str | Mapping[str, str] | None, meter: terminal.Meter
+) -> list[LoadedModel]:
     """The networks of `shares`, while the meter says so."""
     from dreamkit import api
 
@@ -499,10 +499,12 @@ def _kept(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
 class _Recording:
     """Hears of steps, and makes frames of them where there is a film."""
 
-    def __init__(self, on_step: Callable[[Step], None], film: Writer | None, size: tuple[int, int]) -> None:
+    def __init__(
+        self, on_step: Callable[[StepEvent], None], film: Writer | None, size: tuple[int, int]
+    ) -> None:
         self._on_step, self._film, self._size = on_step, film, size
 
-    def step(self, step: Step) -> None:
+    def step(self, step: StepEvent) -> None:
         """As `api.make` calls it."""
         self._on_step(step)
         if self._film is not None:
@@ -520,7 +522,7 @@ class _Recording:
 
 @contextmanager
 def _recorded(
-    path: Path | None, gathered: Ingredients, on_step: Callable[[Step], None], *, overwrite: bool
+    path: Path | None, gathered: Ingredients, on_step: Callable[[StepEvent], None], *, overwrite: bool
 ) -> Iterator[_Recording]:
     """A film of the dream at `path`, or none."""
     if path is None:
@@ -579,19 +581,19 @@ def _megabytes(text: str) -> int | None:
 
 def shares_of(models: list[str] | None) -> tuple[Any, ...]:
     """`NAME` or `NAME=WEIGHT` as shares."""
-    from dreamkit.recipes import Share
+    from dreamkit.recipes import ModelSpec
 
     shares = []
     for text in models or []:
         name, equals, number = text.rpartition("=")
         if not equals:
-            shares.append(Share(text))
+            shares.append(ModelSpec(text))
             continue
         try:
             weight = float(number)
         except ValueError:
             raise ConfigError(f"--model is {text!r}; after = comes a weight, such as vgg16=0.5") from None
-        shares.append(Share(name, weight))
+        shares.append(ModelSpec(name, weight))
     return tuple(shares)
 
 

@@ -51,7 +51,7 @@ def layers(
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.engine.tf import network
 
-        found = network.load(provider, None).describe()
+        found = network.load(provider, None).probe.describe()
     if as_json:
         _echo_json([{**layer._asdict(), "default": layer.name in provider.layers} for layer in found])
         return

@@ -21,7 +21,7 @@ from dreamkit.errors import DreamkitWarning, shown
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from dreamkit.engine.loop import Step
+    from dreamkit.engine.progress import StepEvent
     from dreamkit.jobs.atlas import Progress as CellProgress
     from dreamkit.jobs.batch import Event as BatchEvent
     from dreamkit.jobs.batch import Progress as BatchProgress
@@ -122,6 +122,9 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
     """Keeps what native code writes to file descriptor 2 off the screen; `sys.stderr` goes on to it."""
     global _verbose
     _verbose = verbose
+    from dreamkit.engine import process
+
+    process.own()
     if verbose:
         yield
         return
@@ -165,7 +168,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def _of_step(step: Step | BatchEvent) -> dict[str, Any]:
+def _of_step(step: StepEvent | BatchEvent) -> dict[str, Any]:
     return {
         "octave": step.octave,
         "octaves": step.octaves,
@@ -222,7 +225,7 @@ class Meter:
         """Hears of a download, in bytes."""
         self._show("fetching weights", total=total or None, completed=done, note=f"{done / 1e6:.0f} MB")
 
-    def step(self, step: Step) -> None:
+    def step(self, step: StepEvent) -> None:
         """Hears of a step of the dream."""
         height, width = step.size
         if self._json:

@@ -91,7 +91,7 @@ def build(tell: sandbox.Tell, file: str, folder: str, layers: list[str] | None) 
     """In the child: see `save`."""
     tell("reading the Keras model")
     network, model = _load(file)
-    described = network.describe() if network.layers else []
+    described = network.probe.describe() if network.layers else []
     kinds = {layer.name: _KINDS.get(type(layer).__name__, "other") for layer in model.layers}
     for layer in model.layers:
         named = getattr(getattr(layer, "activation", None), "__name__", "linear")
@@ -102,11 +102,11 @@ def build(tell: sandbox.Tell, file: str, folder: str, layers: list[str] | None) 
     all_names = [each.name for each in described]
     if not all_names:
         raise ConvertError(f"{file} computes no feature maps that follow the picture's size")
-    deepest = network.least_side(all_names, MOST_SIDE)
+    deepest = network.probe.least_side(all_names, MOST_SIDE)
     maps = {each.name: Map(each.channels, each.stride, deepest, kinds[each.name]) for each in described}
     usual = [name for name in layers or [middle(maps)] if name in maps]
     if usual:
-        least = network.least_side(usual, MOST_SIDE)
+        least = network.probe.least_side(usual, MOST_SIDE)
         maps.update({name: replace(maps[name], min_size=least) for name in usual})
     tell("writing the SavedModel")
     to_tensorflow.write(network.forward(all_names), all_names, folder, model.variables)

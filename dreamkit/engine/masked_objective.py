@@ -1,4 +1,4 @@
-"""What one network is asked for in one region of the picture: its gradient, step by step."""
+"""The objective of one network under one mask, and its gradient over a whole picture."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import objectives, tiled_gradient, tiles
+from dreamkit.engine import tiled_gradient, tiles
 from dreamkit.engine.masks import Mask
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.tf import compiled_step
-from dreamkit.engine.tf.compiled_step import Ascent, Goal
+from dreamkit.engine.tf.compiled_step import ObjectiveSpec, StepResult
 from dreamkit.engine.tf.network import Network
 from dreamkit.errors import ConfigError, LayerError
+from dreamkit.terms import Term, Terms
 
 
-class Seen(NamedTuple):
-    """What a gradient was taken of.
+class GradientStats(NamedTuple):
+    """The values that a gradient was computed with.
 
     Attributes:
-        pulled: the objective as it is pulled.
-        weighed: the objective as the weights alone have it.
-        share: of the picture that was computed, 0 to 1.
+        balanced: the objective with balanced weights.
+        weighted: the objective with the weights as given.
+        coverage: share of the picture that was computed, 0 to 1.
     """
 
-    pulled: float
-    weighed: float
-    share: float
+    balanced: float
+    weighted: float
+    coverage: float
 
 
-class Pull:
+class MaskedObjective:
     """Terms of one network under one mask.
 
     Attributes:
-        is_guided: whether the guide has a say.
-        strength: what the normalised gradient is multiplied by.
-        stride: pixels between neighbouring activations, of the layer where that is most.
-        weights: of the terms, with the sign of the network's own.
-        mask: the name of the mask; empty for the dream's own.
+        is_guided: whether a guide applies to any of its terms.
+        strength: factor of the normalised gradient.
+        stride: pixels of the picture between neighbouring activations, in its deepest layer.
+        weights: of the terms, with the sign of the network's weight.
+        mask: the name of its mask; empty for the dream's own.
         min_size: the shortest side, in pixels, of the windows that the network takes.
     """
 
     def __init__(
         self,
         network: Network,
-        terms: objectives.Terms,
+        terms: Terms,
         config: DreamConfig,
         *,
         strength: float = 1.0,
@@ -55,44 +56,48 @@ class Pull:
         guide: NDArray[np.uint8] | None = None,
         size: tuple[int, int],
     ) -> None:
-        """`guide` is a picture, `(height, width, 3)`; `size` the height and width of what is dreamed."""
+        """`guide` is a picture, `(height, width, 3)`; `size` is the height and width of the dream."""
         self.is_guided = guide is not None and any(term.guided for term in terms)
         self.strength = strength
         self.mask = mask
         self.min_size = network.min_size(term.layer for term in terms)
-        self.stride = max(network.stride(term.layer) for term in terms)
+        self.stride = max(network.probe.stride(term.layer) for term in terms)
         self._weights = list(terms.values())
         self.weights = [float(np.sign(strength)) * weight for weight in self._weights]
-        self._pulls = np.asarray(self._weights, np.float32)
+        self._balanced_weights = np.asarray(self._weights, np.float32)
         self._wrapped = config.wrapped
-        self._balanced = not config.balance or len(terms) == 1  # one term's pull is normalised away
+        self._is_balanced = (
+            not config.balance or len(terms) == 1
+        )  # normalisation cancels the weight of one term
         self._measured = False
-        goals: list[Goal] = []
-        self._fed: list[NDArray[np.float32]] = []
-        self._places: dict[
+        specs: list[ObjectiveSpec] = []
+        self._feeds: list[NDArray[np.float32]] = []
+        self._positions: dict[
             int, tuple[float, float]
-        ] = {}  # where in `_fed` each belongs; shares of the picture
+        ] = {}  # of neurons: index in `_feeds`, shares of the picture
         for term in terms:
-            counts = term.counts(network.channels(term.layer))
+            channel_weights = term.channel_weights(network.channels(term.layer))
             kind = term.objective or config.objective
             features = None
             if guide is not None and term.guided:
                 features = _features(network, term.layer, guide)
                 if config.guide_style == "channels":
-                    counts, features = _woken(features), None
+                    channel_weights, features = _guide_channel_weights(features), None
                 else:
                     kind = "match"
-            goals.append(Goal(term.layer, _kind(kind), counts is not None, term.place is not None))
-            if counts is not None:
-                self._fed.append(counts)
+            specs.append(
+                ObjectiveSpec(term.layer, _kind(kind), channel_weights is not None, term.place is not None)
+            )
+            if channel_weights is not None:
+                self._feeds.append(channel_weights)
             if term.place is not None:
-                self._places[len(self._fed)] = _share(network, term, size)
-                self._fed.append(np.empty((0, 2), np.float32))
+                self._positions[len(self._feeds)] = _position(network, term, size)
+                self._feeds.append(np.empty((0, 2), np.float32))
             if features is not None:
-                self._fed.append(features)
-        self._powers = [goal.power for goal in goals]
-        self._network, self._compiled = network, (goals, config.border, config.precision)
-        self._step = network.ascent(*self._compiled)
+                self._feeds.append(features)
+        self._powers = [spec.power for spec in specs]
+        self._network, self._compiled = network, (specs, config.border, config.precision)
+        self._step = network.step(*self._compiled)
         self._devices = compiled_step.devices()
 
     def gradient(
@@ -104,51 +109,50 @@ class Pull:
         *,
         where: Mask | None = None,
         margin: int = 0,
-    ) -> Seen:
+    ) -> GradientStats:
         """Writes the gradient with respect to `pixels`, rolled by `roll`, to `out`.
 
-        `where` and `margin` are those of `ascent.gradient`.
+        `where` and `margin` are those of `tiled_gradient.gradient`.
         """
 
-        def measure(roll: tuple[int, int]) -> tiled_gradient.Measure:
+        def measure(roll: tuple[int, int]) -> tiled_gradient.TileStats:
             return self._measure(pixels, roll, out, tile_size, where, margin)
 
-        if not self._balanced:
-            seen = measure((0, 0))
-            self.rebalance(objectives.pulls(self._weights, seen.mean_squares, self._powers))
-        seen = measure(roll)
-        weighed = float(seen.objectives @ np.asarray(self._weights))
-        return Seen(float(seen.objectives @ self._pulls), weighed, seen.share)
+        if not self._is_balanced:
+            stats = measure((0, 0))
+            self.restore_balance(balanced(self._weights, stats.mean_squares, self._powers))
+        stats = measure(roll)
+        weighted = float(stats.objectives @ np.asarray(self._weights))
+        return GradientStats(float(stats.objectives @ self._balanced_weights), weighted, stats.coverage)
 
     @property
     def balance(self) -> list[float] | None:
-        """What was measured once, at the first step: how hard each term is pulled, so that all move the
-        picture alike. None before it, and where nothing is to be balanced."""
-        return self._pulls.tolist() if self._measured else None
+        """The balanced weights, measured at the first step. None before it, and where nothing is balanced."""
+        return self._balanced_weights.tolist() if self._measured else None
 
-    def rebalance(self, balance: Sequence[float] | NDArray[np.float32]) -> None:
-        """Takes over what was measured, as a dream that goes on does."""
-        self._pulls = np.asarray(balance, np.float32)
-        self._balanced = self._measured = True
+    def restore_balance(self, balance: Sequence[float] | NDArray[np.float32]) -> None:
+        """Takes over balanced weights that were measured before, for a dream that is resumed."""
+        self._balanced_weights = np.asarray(balance, np.float32)
+        self._is_balanced = self._measured = True
 
     def cover(self, size: tuple[int, int], tile_size: int) -> tiles.Cover:
         """The tiles of a picture of `size` (height, width)."""
         return tiles.cover(size, tile_size, self.min_size, self._wrapped)
 
     def live_bytes(self, windows: tuple[int, ...]) -> int:
-        """The most that a step over a batch of windows of this shape holds at once."""
-        fed = [array.shape for array in self._fed_for(windows[0])]
-        return self._network.live_bytes(*self._compiled, [windows, self._pulls.shape, *fed])
+        """Peak bytes of a step over a batch of windows of this shape."""
+        feeds = [array.shape for array in self._feeds_for(windows[0])]
+        return self._network.live_bytes(*self._compiled, [windows, self._balanced_weights.shape, *feeds])
 
-    def try_out(self, windows: tuple[int, ...]) -> None:
-        """A step over a batch of windows of this shape, with nothing in them."""
-        self._step(np.zeros(windows, np.float32), self._pulls, self._fed_for(windows[0]))
+    def warm_up(self, windows: tuple[int, ...]) -> None:
+        """Runs a step over a batch of black windows of this shape."""
+        self._step(np.zeros(windows, np.float32), self._balanced_weights, self._feeds_for(windows[0]))
 
-    def _fed_for(self, count: int) -> list[NDArray[np.float32]]:
-        fed = list(self._fed)
-        for index in self._places:
-            fed[index] = np.full((count, 2), -1.0, np.float32)
-        return fed
+    def _feeds_for(self, count: int) -> list[NDArray[np.float32]]:
+        feeds = list(self._feeds)
+        for index in self._positions:
+            feeds[index] = np.full((count, 2), -1.0, np.float32)
+        return feeds
 
     def _measure(
         self,
@@ -158,16 +162,16 @@ class Pull:
         tile_size: int,
         where: Mask | None,
         margin: int,
-    ) -> tiled_gradient.Measure:
+    ) -> tiled_gradient.TileStats:
         height, width, _ = pixels.shape
         cover = self.cover((height, width), tile_size)
 
-        def step(windows: Pixels, batch: tiles.Batch, device: str) -> Ascent:
-            fed = list(self._fed)
-            for index, (down, right) in self._places.items():
+        def step(windows: Pixels, batch: tiles.Batch, device: str) -> StepResult:
+            feeds = list(self._feeds)
+            for index, (down, right) in self._positions.items():
                 spot = int(down * height) + roll[0], int(right * width) + roll[1]
-                fed[index] = _within(batch, cover, spot, (height, width))
-            return self._step(windows, self._pulls, fed, device)
+                feeds[index] = _within(batch, cover, spot, (height, width))
+            return self._step(windows, self._balanced_weights, feeds, device)
 
         return tiled_gradient.gradient(
             pixels,
@@ -191,7 +195,7 @@ def _features(network: Network, layer: str, guide: NDArray[np.uint8]) -> NDArray
     """The guide's activations, `(places, channels)`, brought to a mean square of one."""
     height, width, _ = guide.shape
     try:
-        there = min(network.map_size(layer, (height, width))) > 0
+        there = min(network.probe.map_size(layer, (height, width))) > 0
     except ValueError:  # TensorFlow's word for a size below one
         there = False
     if not there or min(height, width) < network.min_size([layer]):
@@ -205,18 +209,18 @@ def _features(network: Network, layer: str, guide: NDArray[np.uint8]) -> NDArray
     return np.asarray(features / (size or 1.0), np.float32)
 
 
-def _woken(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much each channel counts where a guide wakes some: their sums over the guide, brought to a sum of
-    sizes of one (crowsonkb/deep_dream, 2016)."""
+def _guide_channel_weights(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights of channels by a guide: their sums over the guide, scaled to absolute values that sum to one
+    (crowsonkb/deep_dream, 2016)."""
     sums = features.sum(0, dtype=np.float64)
     return np.asarray(sums / (np.abs(sums).sum() or 1.0), np.float32)
 
 
-def _share(network: Network, term: objectives.Term, size: tuple[int, int]) -> tuple[float, float]:
+def _position(network: Network, term: Term, size: tuple[int, int]) -> tuple[float, float]:
     """The middle of a neuron's cell, as shares of the picture's height and width."""
     assert term.place is not None
     column, row = term.place
-    height, width = network.map_size(term.layer, size)
+    height, width = network.probe.map_size(term.layer, size)
     if column >= width or row >= height:
         raise LayerError(
             f"there is no neuron {column}x{row}; the map of {term.layer} for this picture has columns 0 to "
@@ -240,3 +244,18 @@ def _within(
                 (axis.context + pixel + 0.5) / axis.window for pixel, axis in zip(inside, cover, strict=True)
             ]
     return places
+
+
+def balanced(
+    weights: Sequence[float], mean_squares: NDArray[np.float64], powers: Sequence[int]
+) -> NDArray[np.float32]:
+    """The balanced weight of each term's objective: its weight divided by the size of its activations.
+
+    `mean_squares` are those of each term's activations at the first step. `powers` say how an objective
+    scales with them: 2 for a mean of squares, which is divided by the mean square, 1 for a mean, which is
+    divided by its root. So a layer moves the picture alike whatever unit its activations have. A layer whose
+    activations are all zero keeps its weight.
+    """
+    sizes = np.where(np.asarray(powers) == 2, mean_squares, np.sqrt(mean_squares))
+    divided: NDArray[np.float32] = (np.asarray(weights) / np.where(sizes > 0, sizes, 1.0)).astype(np.float32)
+    return divided

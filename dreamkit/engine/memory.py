@@ -13,7 +13,7 @@ _SHAPE = 25 << 20  # that TensorFlow's kernels keep for each shape of windows
 _SPARE = 1.1  # how much more a step takes than its graph's results
 
 
-class Footprint(NamedTuple):
+class MemoryPlan(NamedTuple):
     """Bytes at the peak of a dream.
 
     Attributes:
@@ -36,14 +36,14 @@ class Footprint(NamedTuple):
         return max(self.base + self.picture + self.tiles, self.before)
 
 
-def copies(config: DreamConfig, *, pulls: int, masks: int) -> float:
+def copies(config: DreamConfig, *, objectives: int, masks: int) -> float:
     """How many float32 copies of the largest octave a dream holds at once, 12 bytes a pixel each.
 
     The photograph is a quarter of one, the pixels and their gradient are one each. From octave to octave,
     the gradient gives way to the dream so far, twice, at the smaller size.
     """
     step = 1.0
-    step += pulls > 1  # the sum over networks or masks
+    step += objectives > 1  # the sum over networks or masks
     step += config.l2 > 0  # the photograph at this size
     step += config.smooth == "laplacian"
     step += config.smooth == "laplacian" and config.wrap != "none"  # the gradient with its other sides

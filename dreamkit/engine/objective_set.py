@@ -1,31 +1,30 @@
-"""What the networks of a dream are asked for, octave by octave."""
+"""The objectives of a dream, octave by octave."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit import terms
 from dreamkit.config import DreamConfig
-from dreamkit.engine import depth, masks, objectives
-from dreamkit.engine.masked_objective import Pull
+from dreamkit.engine import depth, masks
+from dreamkit.engine.masked_objective import MaskedObjective
+from dreamkit.engine.progress import Balance
 from dreamkit.engine.tf.network import Network
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError, shown
 
-# Of a pull: its entry of the schedule, its number there, and what it has measured.
-Balance: TypeAlias = tuple[int, int, list[float]]
 
-
-class Part(NamedTuple):
+class LoadedModel(NamedTuple):
     """One network of a dream.
 
     Attributes:
         network: as `network.load` returned it.
-        weight: its share of each step, relative to the other networks'; negative, it sees less.
-        layers: what it dreams, as `DreamConfig.layers`; None for the dream's own, or else the network's.
+        weight: relative to the other networks'; negative, what it sees is minimised.
+        layers: as `DreamConfig.layers`; None for the dream's, or else the network's default ones.
     """
 
     network: Network
@@ -33,134 +32,142 @@ class Part(NamedTuple):
     layers: Any = None
 
 
-class Asked:
-    """What the networks are asked for in each octave: pulls, made once for each entry of the schedule."""
+class ObjectiveSet:
+    """The objectives of each octave, made once for each entry of the schedule.
+
+    Attributes:
+        layers: for each network, its terms with weights in the octave that was made last.
+        min_size: the shortest side, in pixels, of the windows that all its networks take.
+        masks: those that bound the dream together; empty where it happens everywhere.
+
+    Raises:
+        ConfigError, LayerError: a weight, a mask or a layer is missing.
+    """
 
     def __init__(
         self,
-        parts: Sequence[Part],
+        models: Sequence[LoadedModel],
         config: DreamConfig,
         guide: NDArray[np.uint8] | None,
         strengths: Mapping[str, masks.Mask],
         size: tuple[int, int],
     ) -> None:
-        self._parts = parts
-        if not any(part.weight for part in parts):
+        self._models = models
+        if not any(model.weight for model in models):
             raise ConfigError("every network has weight zero; give at least one a weight")
         self._config = config
         self._guide = guide
         self._strengths = strengths
         self._size = size
-        self._made: dict[int, list[Pull]] = {}
+        self._by_entry: dict[int, list[MaskedObjective]] = {}
         self.layers: list[dict[str, float]] = []
-        octaves_asked = range(max(1, len(config.schedule)))
-        pulls = [pull for octave in octaves_asked for pull in self.pulls(octave)]
-        self.min_size = max(pull.min_size for pull in pulls)
-        # Without a mask in one place, the dream goes everywhere.
-        everywhere = any(self.mask(pull) is None for pull in pulls)
-        self.masks = [] if everywhere else [self._strengths[pull.mask] for pull in pulls]
-        if guide is not None and not any(pull.is_guided for pull in pulls):
-            _warn(
-                "the guide guides nothing: terms of channels, neurons, directions and classes are not guided"
-            )
-        if "" in strengths and all(pull.mask for pull in pulls):
-            _warn("the mask without a name masks nothing: every term is under a mask of its own")
+        entries = range(max(1, len(config.schedule)))
+        objectives = [each for entry in entries for each in self.of_octave(entry)]
+        self.min_size = max(each.min_size for each in objectives)
+        # One objective without a mask is enough for the dream to happen everywhere.
+        everywhere = any(self.mask(each) is None for each in objectives)
+        self.masks = [] if everywhere else [self._strengths[each.mask] for each in objectives]
+        if guide is not None and not any(each.is_guided for each in objectives):
+            _warn("the guide has no effect: it does not apply to channels, neurons, directions and classes")
+        if "" in strengths and all(each.mask for each in objectives):
+            _warn("the mask without a name has no effect: every term names a mask of its own")
 
     def steps(self, octave: int) -> int:
-        """The steps of octave `octave`: where none are given, what suits its deepest layer."""
+        """The steps of octave `octave`: as given, else as suits its deepest layer."""
         given = self._config.at(octave).steps
-        return given or depth.steps(max(pull.stride for pull in self.pulls(octave)))
+        return given or depth.steps(max(each.stride for each in self.of_octave(octave)))
 
-    def pulls(self, octave: int) -> list[Pull]:
-        """The pulls of octave `octave`, counted from 0."""
+    def of_octave(self, octave: int) -> list[MaskedObjective]:
+        """The objectives of octave `octave`, counted from 0."""
         entry = min(octave, max(0, len(self._config.schedule) - 1))
-        if entry not in self._made:
+        if entry not in self._by_entry:
             config = self._config.at(entry)
             self.layers = []
-            total = sum(abs(part.weight) for part in self._parts)
-            self._made[entry] = [
-                pull for part in self._parts for pull in self._of_part(part, config, part.weight / total)
+            total = sum(abs(model.weight) for model in self._models)
+            self._by_entry[entry] = [
+                each for model in self._models for each in self._of_model(model, config, model.weight / total)
             ]
-        return self._made[entry]
+        return self._by_entry[entry]
 
     @property
-    def sees_less(self) -> bool:
-        """Whether every weight is negative, so that the networks are to see less of everything."""
-        return all(weight <= 0 for pulls in self._made.values() for pull in pulls for weight in pull.weights)
+    def all_negative(self) -> bool:
+        """Whether every weight is negative, so that the dream minimises everything."""
+        objectives = [each for entry in self._by_entry.values() for each in entry]
+        return all(weight <= 0 for each in objectives for weight in each.weights)
 
     def balance(self) -> list[Balance]:
-        """What the pulls have measured."""
+        """The balanced weights that the objectives have measured."""
         return [
-            (entry, number, pull.balance)
-            for entry, pulls in self._made.items()
-            for number, pull in enumerate(pulls)
-            if pull.balance is not None
+            (entry, number, objective.balance)
+            for entry, objectives in self._by_entry.items()
+            for number, objective in enumerate(objectives)
+            if objective.balance is not None
         ]
 
-    def rebalance(self, balance: Sequence[Balance]) -> None:
-        """Takes over what the pulls of the same dream had measured."""
+    def restore_balance(self, balance: Sequence[Balance]) -> None:
+        """Takes over the balanced weights that the same dream measured before."""
         for entry, number, measured in balance:
-            self.pulls(entry)[number].rebalance(measured)
+            self.of_octave(entry)[number].restore_balance(measured)
 
     @property
     def mask_count(self) -> int:
         """How many masks there are."""
         return len(self._strengths)
 
-    def mask(self, pull: Pull) -> masks.Mask | None:
-        """The mask that a pull is under, None for none."""
-        return self._strengths.get(pull.mask)
+    def mask(self, objective: MaskedObjective) -> masks.Mask | None:
+        """The mask of an objective, None for none."""
+        return self._strengths.get(objective.mask)
 
-    def _of_part(self, part: Part, config: DreamConfig, weight: float) -> list[Pull]:
-        """One pull for each mask that the part's terms are under; the strongest moves by the step size."""
-        network = part.network
+    def _of_model(self, model: LoadedModel, config: DreamConfig, weight: float) -> list[MaskedObjective]:
+        """One objective for each mask that the model's terms name; the strongest moves by the step size."""
+        network = model.network
         if not weight:
             self.layers.append({})
             return []
-        terms = _terms(part, config, alone=len(self._parts) == 1, guided=self._guide is not None)
-        told: dict[str, float] = {}
-        regions: dict[str, objectives.Terms] = {}
-        for term, each in terms.items():
+        found = _terms(model, config, alone=len(self._models) == 1, guided=self._guide is not None)
+        names: dict[str, float] = {}
+        by_mask: dict[str, terms.Terms] = {}
+        for term, each in found.items():
             name = f"{term} under {term.mask}" if term.mask else str(term)
-            told[name] = told.get(name, 0.0) + each  # directions of a layer are told of together
+            names[name] = names.get(name, 0.0) + each  # directions of a layer share a name
             if term.mask and term.mask not in self._strengths:
                 raise ConfigError(
                     f"the mask {shown(term.mask)!r} of {term} is not given; "
                     f"give it with --mask {shown(term.mask)}=FILE"
                 )
-            regions.setdefault(term.mask, {})[term] = each
-        self.layers.append(told)
-        weights = {name: sum(map(abs, under.values())) for name, under in regions.items()}
+            by_mask.setdefault(term.mask, {})[term] = each
+        self.layers.append(names)
+        weights = {mask: sum(map(abs, under.values())) for mask, under in by_mask.items()}
         return [
-            Pull(
+            MaskedObjective(
                 network,
                 under,
                 config,
-                strength=weight * weights[name] / max(weights.values()),
-                mask=name,
+                strength=weight * weights[mask] / max(weights.values()),
+                mask=mask,
                 guide=self._guide,
                 size=self._size,
             )
-            for name, under in regions.items()
+            for mask, under in by_mask.items()
         ]
 
 
-def check_layers(parts: Sequence[Part], config: DreamConfig) -> None:
-    """Makes sure of the layer terms, before there is a picture.
+def check_layers(models: Sequence[LoadedModel], config: DreamConfig) -> None:
+    """Checks the layer terms before there is a picture.
 
     Raises:
         LayerError: a term names no layer of its network.
     """
     for entry in range(max(1, len(config.schedule))):
-        for part in parts:
-            if part.weight:
-                _terms(part, config.at(entry), alone=len(parts) == 1)
+        for model in models:
+            if model.weight:
+                _terms(model, config.at(entry), alone=len(models) == 1)
 
 
-def _terms(part: Part, config: DreamConfig, *, alone: bool, guided: bool = False) -> objectives.Terms:
-    """What a network is asked for: its own terms, the dream's, or the ones that it comes with."""
-    network = part.network
-    own = part.layers if part.layers is not None else config.layers
+def _terms(model: LoadedModel, config: DreamConfig, *, alone: bool, guided: bool = False) -> terms.Terms:
+    """The terms of a network: its own, else the dream's, else its default ones."""
+    network = model.network
+    own = model.layers if model.layers is not None else config.layers
     given = own
     if own is None:
         # What a guide has shows in layers that see textures and small parts; deeper ones see things in them.
@@ -171,7 +178,7 @@ def _terms(part: Part, config: DreamConfig, *, alone: bool, guided: bool = False
             f"{', '.join(network.layers[-3:])}"
         )
     try:
-        return objectives.parse_terms(given, network)
+        return terms.parse_terms(given, network)
     except LayerError as error:
         if alone:
             raise

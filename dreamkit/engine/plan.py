@@ -1,4 +1,4 @@
-"""What a dream will do and take: its octaves, its tiles, memory and time."""
+"""The plan of a dream: octaves, tiles, memory and time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from dreamkit.config import DreamConfig
 from dreamkit.engine import memory, octaves
-from dreamkit.engine.memory import Footprint
-from dreamkit.engine.objective_set import Asked, Part
+from dreamkit.engine.memory import MemoryPlan
+from dreamkit.engine.objective_set import LoadedModel, ObjectiveSet
 from dreamkit.engine.tiles import Cover
 from dreamkit.errors import ConfigError, DreamkitWarning
 
@@ -37,7 +37,7 @@ class PlannedOctave:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a dream will do, before its first step.
+    """The plan of a dream, made before its first step.
 
     Attributes:
         octaves: smallest first.
@@ -49,15 +49,15 @@ class Plan:
 
     octaves: tuple[PlannedOctave, ...]
     tile_size: int
-    memory: Footprint
+    memory: MemoryPlan
     seconds: float
 
 
 def octaves_of(
-    size: tuple[int, int], min_size: int, parts: Sequence[Part], config: DreamConfig
+    size: tuple[int, int], min_size: int, models: Sequence[LoadedModel], config: DreamConfig
 ) -> list[octaves.Octave]:
     """The octaves that run, with a warning for those too small for the networks."""
-    names = " and ".join(part.network.provider.name for part in parts)
+    names = " and ".join(model.network.provider.name for model in models)
     if config.tile_size < min_size:
         raise ConfigError(
             f"tile_size is {config.tile_size} and {names} needs windows of at least "
@@ -82,7 +82,7 @@ def octaves_of(
     return run
 
 
-def tile_size(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], held: int) -> int:
+def tile_size(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Octave], held: int) -> int:
     """The longest side of tiles with which the dream fits into `max_memory`.
 
     Args:
@@ -94,8 +94,8 @@ def tile_size(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], 
     size = config.tile_size
     if config.max_memory is None:
         return size
-    while (needed := takes(asked, config, run, size, held).total) > config.max_memory * 10**6:
-        smaller = smaller_tile(size, asked.min_size)
+    while (needed := memory_plan(objectives, config, run, size, held).total) > config.max_memory * 10**6:
+        smaller = smaller_tile(size, objectives.min_size)
         if smaller is None:
             raise ConfigError(
                 f"this dream takes about {round(needed / 1e6)} MB with tiles of {size} pixels, the smallest, "
@@ -113,19 +113,19 @@ def smaller_tile(tile_size: int, min_size: int) -> int | None:
     return max(tile_size // 2, least) if tile_size > least else None
 
 
-def takes(
-    asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], tile_size: int, held: int
-) -> Footprint:
+def memory_plan(
+    objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Octave], tile_size: int, held: int
+) -> MemoryPlan:
     """What the dream takes with tiles of `tile_size`: see `tile_size` for `held`."""
     now, before = memory.resident()
     last = run[-1]  # and the largest
-    pulls = asked.pulls(last.number)
-    windows = [[pull.cover(octave.size, tile_size).windows(tile_size) for octave in run] for pull in pulls]
+    masked = objectives.of_octave(last.number)
+    windows = [[each.cover(octave.size, tile_size).windows(tile_size) for octave in run] for each in masked]
     live = max(
-        pull.live_bytes(max(shapes, key=math.prod)) for pull, shapes in zip(pulls, windows, strict=True)
+        each.live_bytes(max(shapes, key=math.prod)) for each, shapes in zip(masked, windows, strict=True)
     )
-    copies = memory.copies(config, pulls=len(pulls), masks=asked.mask_count)
-    return Footprint(
+    copies = memory.copies(config, objectives=len(masked), masks=objectives.mask_count)
+    return MemoryPlan(
         base=now - held,
         copies=copies,
         picture=int(copies * memory.COPY * last.size[0] * last.size[1]),
@@ -134,15 +134,15 @@ def takes(
     )
 
 
-def plan(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], held: int) -> Plan:
+def plan(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Octave], held: int) -> Plan:
     """The plan of a dream, for which a batch of tiles is computed twice: see `tile_size` for `held`."""
-    size = tile_size(asked, config, run, held)
-    memory = takes(asked, config, run, size, held)
+    size = tile_size(objectives, config, run, held)
+    memory = memory_plan(objectives, config, run, size, held)
     planned, seconds = [], 0.0
-    rates = _seconds_per_pixel(asked, run[-1], size)
+    rates = _seconds_per_pixel(objectives, run[-1], size)
     for octave in run:
-        steps = asked.steps(octave.number)
-        covers = [pull.cover(octave.size, size) for pull in asked.pulls(octave.number)]
+        steps = objectives.steps(octave.number)
+        covers = [each.cover(octave.size, size) for each in objectives.of_octave(octave.number)]
         seconds += steps * sum(rate * _pixels(cover) for rate, cover in zip(rates, covers, strict=False))
         rows, columns = covers[0]
         planned.append(
@@ -153,13 +153,13 @@ def plan(asked: Asked, config: DreamConfig, run: Sequence[octaves.Octave], held:
     return Plan(tuple(planned), size, memory, seconds)
 
 
-def _seconds_per_pixel(asked: Asked, octave: octaves.Octave, tile_size: int) -> list[float]:
+def _seconds_per_pixel(objectives: ObjectiveSet, octave: octaves.Octave, tile_size: int) -> list[float]:
     rates = []
-    for pull in asked.pulls(octave.number):
-        windows = pull.cover(octave.size, tile_size).windows(tile_size)
-        pull.try_out(windows)  # the first time, TensorFlow's kernels make their own plans
+    for each in objectives.of_octave(octave.number):
+        windows = each.cover(octave.size, tile_size).windows(tile_size)
+        each.warm_up(windows)  # the first time, TensorFlow's kernels make their own plans
         began = time.perf_counter()
-        pull.try_out(windows)
+        each.warm_up(windows)
         rates.append((time.perf_counter() - began) / (windows[0] * windows[1] * windows[2]))
     return rates
 

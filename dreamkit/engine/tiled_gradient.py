@@ -1,13 +1,11 @@
-"""One step of gradient ascent over a whole picture, tile by tile.
+"""The gradient over a whole picture, tile by tile.
 
-The published step: roll the picture, take the gradient, normalise it over the whole picture, add it,
-roll back, clip (google/deepdream's `make_step`, 2015). The roll is never carried out: windows are read,
-and their gradients put down, at rolled places.
+The picture is rolled before it is cut into tiles (google/deepdream's `make_step`, 2015). The roll is never
+carried out: windows are read from rolled places, and their gradients are written to rolled places.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, product
@@ -17,32 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.engine.masks import Mask
-from dreamkit.engine.tf.compiled_step import Ascent
+from dreamkit.engine.tf.compiled_step import StepResult
 from dreamkit.engine.tiles import Batch, Cover, Span
-from dreamkit.errors import NumericError
 
 Pixels = NDArray[np.float32]
 _Taken = TypeVar("_Taken")
 
-_BAND = 64  # rows that a whole-picture reduction holds in float64 at a time
 
-
-class Measure(NamedTuple):
-    """What a pass over the picture saw.
+class TileStats(NamedTuple):
+    """The values of one pass over the picture.
 
     Attributes:
         objectives, mean_squares: means over the tiles; one number for each term.
-        share: of the picture that was computed, 0 to 1.
+        coverage: share of the picture that was computed, 0 to 1.
     """
 
     objectives: NDArray[np.float64]
     mean_squares: NDArray[np.float64]
-    share: float
+    coverage: float
 
 
 def gradient(
     pixels: Pixels,
-    ascent: Callable[[Pixels, Batch, str], Ascent],
+    step: Callable[[Pixels, Batch, str], StepResult],
     terms: int,
     cover: Cover,
     tile_size: int,
@@ -52,12 +47,12 @@ def gradient(
     where: Mask | None = None,
     margin: int = 0,
     devices: Sequence[str] = ("",),
-) -> Measure:
-    """Writes the gradient of the pulled objective with respect to `pixels` to `out`.
+) -> TileStats:
+    """Writes the gradient of the weighted objective with respect to `pixels` to `out`.
 
     Args:
         pixels: `(height, width, 3)`, 0 to 255.
-        ascent: from windows, the tiles that they are windows of and a device, to their gradients.
+        step: computes the gradients of windows, given the tiles that they belong to and a device.
         terms: how many objectives there are.
         cover: of `pixels`.
         tile_size: a batch of windows holds at most `tile_size ** 2` pixels.
@@ -77,7 +72,7 @@ def gradient(
             starts = rows.start - before[0] - roll[0], columns.start - before[1] - roll[1]
             for inside, there in _pieces(starts, window.shape, pixels.shape):
                 window[inside] = pixels[there]
-        result = ascent(windows, batch, device)
+        result = step(windows, batch, device)
         for (rows, columns), window in zip(batch, result.gradient[:, before[0] :, before[1] :], strict=True):
             starts = rows.start - roll[0], columns.start - roll[1]
             for inside, there in _pieces(starts, (rows.core, columns.core), pixels.shape):
@@ -101,7 +96,7 @@ def gradient(
         mean_squares += squares
     count = max(1, len(tiles))
     computed = sum(rows.core * columns.core for rows, columns in tiles)
-    return Measure(objectives / count, mean_squares / count, computed / (pixels.shape[0] * pixels.shape[1]))
+    return TileStats(objectives / count, mean_squares / count, computed / (pixels.shape[0] * pixels.shape[1]))
 
 
 def _spread(
@@ -113,45 +108,6 @@ def _spread(
         return
     with ThreadPoolExecutor(len(devices)) as pool:
         yield from pool.map(take, batches, cycle(devices))
-
-
-def normalise(gradient: Pixels, how: str, share: float = 1.0) -> None:
-    """Divides `gradient`, in place, by its mean absolute value or by its standard deviation.
-
-    `how` is `mean-abs`, `std`, `score`, which takes the mean off first, or `none`. The whole array is one
-    population; sums are taken in float64. A gradient of zero stays one. Where only a `share` of the picture
-    was computed, that is the population, and the zeros elsewhere are not of it.
-
-    Raises:
-        NumericError: it holds something that is not a number.
-    """
-    count = gradient.size * share or 1.0
-    mean = 0.0
-    if how in ("std", "score"):
-        mean = sum(float(band.sum()) for band in _bands(gradient)) / count
-        squares = sum(float(np.square(band - mean).sum()) for band in _bands(gradient))
-        squares -= (gradient.size - count) * mean**2  # of the zeros that are not of it
-        size = math.sqrt(max(squares, 0.0) / count)  # in this order, what is not a number stays none
-    else:
-        size = sum(float(np.abs(band).sum()) for band in _bands(gradient)) / count
-    if not math.isfinite(size):
-        raise NumericError(
-            "the gradient is not a number; the weights are damaged or the layers overflow: try others"
-        )
-    if how == "score":
-        for start in range(0, len(gradient), _BAND):  # in float64, where a small spread survives a large mean
-            gradient[start : start + _BAND] = gradient[start : start + _BAND].astype(np.float64) - mean
-    divisor = np.float32(size)
-    if how != "none" and divisor:
-        gradient /= divisor
-
-
-def climb(pixels: Pixels, update: Pixels, step: NDArray[np.float32], *, clip: bool) -> None:
-    """Moves `pixels` by `update` times `step`, pixel values for R, G and B, in place; `update` is used up."""
-    update *= step
-    pixels += update
-    if clip:
-        np.clip(pixels, 0.0, 255.0, out=pixels)
 
 
 def _pieces(
@@ -170,8 +126,3 @@ def _stretches(start: int, length: int, side: int) -> Iterator[tuple[slice, slic
         stretch = min(length - done, side - start)
         yield slice(done, done + stretch), slice(start, start + stretch)
         start, done = 0, done + stretch
-
-
-def _bands(values: Pixels) -> Iterator[NDArray[np.float64]]:
-    for start in range(0, len(values), _BAND):
-        yield values[start : start + _BAND].astype(np.float64)

@@ -308,7 +308,7 @@ def _plans(
 
 def _layers(network: Network, given: Sequence[str]) -> list[str]:
     """The layers that `given` names, each once; all of them for none. An exact name wins over its commas."""
-    from dreamkit.engine.objectives import layer_named
+    from dreamkit.terms import layer_named
 
     names = [
         layer_named(name if name in network.layers else name.strip(), network)

@@ -25,13 +25,13 @@ from dreamkit import api
 from dreamkit.config import DreamConfig, plain
 from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_line, shown
 from dreamkit.executors.scheduler import Chain, Outcome, Tell
-from dreamkit.inputs import Source, beside, fit, open_picture
+from dreamkit.inputs import ImageSource, beside, fit, open_picture
 from dreamkit.jobs.atlas import safe_name
 from dreamkit.media import images, paths
 from dreamkit.media.storage import Folder, Store, is_url
 from dreamkit.models.registry import Registry
 from dreamkit.models.weights import resolve
-from dreamkit.recipes import Recipe, Share
+from dreamkit.recipes import ModelSpec, Recipe
 
 OWN = "_dreamkit"  # the folder of the manifest and the report
 REPORT = f"{OWN}/report.json"
@@ -70,10 +70,10 @@ class Way:
     """
 
     name: str
-    shares: tuple[Share, ...]
+    shares: tuple[ModelSpec, ...]
     config: DreamConfig
     guide: images.Picture | None = None
-    masks: Mapping[str, Source] = field(default_factory=dict)
+    masks: Mapping[str, ImageSource] = field(default_factory=dict)
     weights: Any = None
     digest: str = ""
 
@@ -182,13 +182,13 @@ def outputs(inputs: Sequence[Input], ways: Sequence[Way], ending: str) -> list[J
 
 def way(
     name: str,
-    shares: tuple[Share, ...],
+    shares: tuple[ModelSpec, ...],
     config: DreamConfig,
     recipe: Recipe | None = None,
     *,
     weights: api.Weights = None,
-    guide: Source = None,
-    mask: Source | Mapping[str, Source] = None,
+    guide: ImageSource = None,
+    mask: ImageSource | Mapping[str, ImageSource] = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Way:
     """A way to dream, with all that it needs at hand: weights are fetched, guide and masks read.

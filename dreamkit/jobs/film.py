@@ -23,10 +23,10 @@ from dreamkit.jobs.frame_store import Progress, Work, check_room
 from dreamkit.jobs.timeline import Timeline
 from dreamkit.media import optical_flow, video
 from dreamkit.media.video import Clip
-from dreamkit.recipes import Share
+from dreamkit.recipes import ModelSpec
 
 if TYPE_CHECKING:
-    from dreamkit.engine.objective_set import Part
+    from dreamkit.engine.objective_set import LoadedModel
     from dreamkit.executors.executor import Engine
 
 Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
@@ -67,7 +67,7 @@ class Cut:
 
 def make(
     source: Clip,
-    parts: Sequence[Part],
+    parts: Sequence[LoadedModel],
     config: DreamConfig,
     output: Path,
     cut: Cut | None = None,
@@ -77,7 +77,7 @@ def make(
     overwrite: bool = False,
     on_frame: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
-    shares: Sequence[Share] = (),
+    shares: Sequence[ModelSpec] = (),
     weights: api.Weights = None,
 ) -> None:
     """Dreams `source` into `output`: a film, or a folder of numbered pictures where that has no ending.
@@ -145,8 +145,8 @@ class _Painter:
 
     def __init__(
         self,
-        parts: Sequence[Part] | None,
-        shares: Sequence[Share],
+        parts: Sequence[LoadedModel] | None,
+        shares: Sequence[ModelSpec],
         weights: api.Weights,
         config: DreamConfig,
         cut: Cut,
@@ -218,7 +218,7 @@ def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
         keep(number, outcome.value)
 
 
-def _frame(task: _Task, parts: Sequence[Part], config: DreamConfig, cut: Cut) -> NDArray[np.uint8]:
+def _frame(task: _Task, parts: Sequence[LoadedModel], config: DreamConfig, cut: Cut) -> NDArray[np.uint8]:
     """The dream of a frame."""
     before, now, last = task.before, task.now, task.last
     config = replace(config, blend=0.0)  # which is for the film, not for what the next frame goes on with
@@ -261,7 +261,7 @@ def _with(photo: NDArray[np.uint8], detail: NDArray[np.float32]) -> NDArray[np.u
 
 
 def _identity(
-    source: Clip, parts: Sequence[Part], config: DreamConfig, cut: Cut, timeline: Timeline
+    source: Clip, parts: Sequence[LoadedModel], config: DreamConfig, cut: Cut, timeline: Timeline
 ) -> Mapping[str, Any]:
     """Everything that frames depend on."""
     return {

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from dreamkit.config import DreamConfig
 
 if TYPE_CHECKING:
-    from dreamkit.engine.objective_set import Part
+    from dreamkit.engine.objective_set import LoadedModel
 
 Timeline = Sequence[Mapping[str, Any]]
 
 
 def at(
-    timeline: Timeline, share: float, parts: Sequence[Part], config: DreamConfig
-) -> tuple[list[Part], DreamConfig]:
+    timeline: Timeline, share: float, parts: Sequence[LoadedModel], config: DreamConfig
+) -> tuple[list[LoadedModel], DreamConfig]:
     """Who dreams what at a share of the film, 0 to 1.
 
     Entries have `at`, a share, and options of an octave's schedule. Between two of them the layers of the

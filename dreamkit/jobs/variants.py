@@ -69,7 +69,7 @@ def plan(
 
 def network_layer(network: Network, depth: str) -> str:
     """The layer that a depth, such as `low`, stands for in `network`."""
-    from dreamkit.engine.objectives import DEPTHS as SHARES
+    from dreamkit.terms import DEPTHS as SHARES
 
     return network.at_depth(SHARES[depth])
 

@@ -25,7 +25,7 @@ from dreamkit.media.color_match import Tone
 from dreamkit.media.video import RATE
 
 if TYPE_CHECKING:
-    from dreamkit.engine.objective_set import Part
+    from dreamkit.engine.objective_set import LoadedModel
 
 _FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
 _OCTAVES = 3  # that a frame passes through: what is larger, it has from the frame before
@@ -83,7 +83,7 @@ class Flight:
 
 def make(
     gathered: Ingredients,
-    parts: Sequence[Part],
+    parts: Sequence[LoadedModel],
     output: Path,
     flight: Flight | None = None,
     *,
@@ -139,7 +139,7 @@ def make(
 
 
 def _frame(
-    before: NDArray[np.uint8], first: Tone, parts: Sequence[Part], config: DreamConfig, flight: Flight
+    before: NDArray[np.uint8], first: Tone, parts: Sequence[LoadedModel], config: DreamConfig, flight: Flight
 ) -> NDArray[np.uint8]:
     """A frame made of the one before, in the tone of the first."""
     moved = np.rint(color_match.held(moved_into(before, flight), first)).astype(np.uint8)
@@ -186,7 +186,7 @@ def _shown(work: Work, number: int, flight: Flight) -> NDArray[np.uint8]:
 
 def _identity(
     gathered: Ingredients,
-    parts: Sequence[Part],
+    parts: Sequence[LoadedModel],
     flight: Flight,
     timeline: Timeline,
 ) -> Mapping[str, Any]:

@@ -52,7 +52,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Share:
+class ModelSpec:
     """One network's share in a dream.
 
     Attributes:
@@ -96,7 +96,7 @@ class Recipe:
 
     name: str
     options: Mapping[str, Any]
-    shares: tuple[Share, ...] = ()
+    shares: tuple[ModelSpec, ...] = ()
     description: str = ""
     guide: File | None = None
     masks: Mapping[str, File] = field(default_factory=dict)
@@ -214,7 +214,7 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
         ) from error
 
 
-def _share_of_picture(model: Mapping[str, Any], found: Mapping[str, Any]) -> Share:
+def _share_of_picture(model: Mapping[str, Any], found: Mapping[str, Any]) -> ModelSpec:
     """A network's share in a finished dream."""
     share = replace(_share(model), sha256=_string(model["sha256"]))
     options = found["options"]
@@ -343,13 +343,13 @@ def _description(table: Mapping[str, Any]) -> str:
     return text
 
 
-def _shares(table: Mapping[str, Any]) -> tuple[Share, ...]:
+def _shares(table: Mapping[str, Any]) -> tuple[ModelSpec, ...]:
     if "model" in table and "models" in table:
         raise ConfigError("model and models exclude each other; give one model, or a list of [[models]]")
     if "model" in table:
         if not isinstance(table["model"], str):
             raise ConfigError(f"model is {quoted(table['model'])}; it takes a model's name")
-        return (Share(table["model"]),)
+        return (ModelSpec(table["model"]),)
     models = table.get("models", [])
     if not isinstance(models, list) or not all(isinstance(model, Mapping) for model in models):
         raise ConfigError('models is no list of tables; write [[models]] and name = "..." below it')
@@ -359,15 +359,15 @@ def _shares(table: Mapping[str, Any]) -> tuple[Share, ...]:
     return tuple(map(_share, models))
 
 
-def _share(model: Mapping[str, Any]) -> Share:
+def _share(model: Mapping[str, Any]) -> ModelSpec:
     """A network's share from its table."""
     name = model.get("name")
     if not isinstance(name, str) or not name:
         raise ConfigError('models has a table without a name; give each a name, such as name = "pocket"')
-    return Share(name, model.get("weight", 1.0), model.get("layers"))
+    return ModelSpec(name, model.get("weight", 1.0), model.get("layers"))
 
 
-def _under_todays_name(share: Share, picture: str) -> Share:
+def _under_todays_name(share: ModelSpec, picture: str) -> ModelSpec:
     """The share of a picture's recipe, its network called as it is called now."""
     name, sha256 = _RENAMED.get((share.model, share.sha256), (share.model, share.sha256))
     if name != share.model:
@@ -390,7 +390,7 @@ def _effective(found: Mapping[str, Any]) -> dict[str, Any]:
     return _options({"tile_size": found["tile_size"]}) | {"max_memory": None} if "tile_size" in found else {}
 
 
-def masks_named(options: Mapping[str, Any], shares: Sequence[Share]) -> list[str]:
+def masks_named(options: Mapping[str, Any], shares: Sequence[ModelSpec]) -> list[str]:
     """The masks that terms are under."""
     schedule = options.get("schedule", ())
     lists = [each.get("layers") for each in (options, *schedule)] + [share.layers for share in shares]

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from dreamkit.engine.tf.exported_graph import Program
     from dreamkit.engine.tf.network import Network
+    from dreamkit.web.exported_graph import ExportedGraph
 
 FORMAT = "dreamkit-program-1"
 _SHARD = 4 << 20  # bytes; browsers and caches keep small files better than large ones
@@ -31,8 +31,10 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
         LayerError: there is no such layer.
         ModelError: the network does something that the page cannot.
     """
-    program = network.program(layers)
-    operations, weights = _operations(program)
+    from dreamkit.web import exported_graph
+
+    exported = exported_graph.export(network, layers)
+    operations, weights = _operations(exported)
     stored = [_stored(values, dtype) for values in weights]
     shards = []
     for number, shard in enumerate(_shards(b"".join(values.tobytes() for values in stored))):
@@ -40,7 +42,7 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
         (folder / path).write_bytes(shard)
         shards.append({"path": path, "bytes": len(shard), "sha256": hashlib.sha256(shard).hexdigest()})
     provider = network.provider
-    default = {layer: weight for layer, weight in provider.layers.items() if layer in program.layers}
+    default = {layer: weight for layer, weight in provider.layers.items() if layer in exported.layers}
     description = {
         "format": FORMAT,
         "name": provider.name,
@@ -48,11 +50,11 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
         "licence": provider.licence,
         "description": provider.description,
         "min_size": provider.min_size,
-        "min_sizes": {layer: network.min_size([layer]) for layer in program.layers},
-        "default_layers": default or {list(program.layers)[-1]: 1.0},
+        "min_sizes": {layer: network.min_size([layer]) for layer in exported.layers},
+        "default_layers": default or {list(exported.layers)[-1]: 1.0},
         "layers": [
             {"name": layer, "channels": network.channels(layer), "activation": activation}
-            for layer, activation in program.layers.items()
+            for layer, activation in exported.layers.items()
         ],
         "operations": operations,
         "weights": [{"shape": list(values.shape), "dtype": values.dtype.name} for values in stored],
@@ -66,7 +68,7 @@ def layers_of(network: Network) -> list[str]:
     """The layers that a page offers where none are named: those that branches end in, as far as the deepest
     default one, and the defaults; of a network without branches, those at a quarter, a half and three."""
     default = [layer for layer in network.layers if layer in network.provider.layers]
-    joins = network.joins
+    joins = network.probe.joins
     if len(joins) < 3:
         joins = [network.at_depth(share) for share in (0.25, 0.5, 0.75)]
     last = max(map(network.layers.index, default), default=len(network.layers))
@@ -74,11 +76,11 @@ def layers_of(network: Network) -> list[str]:
     return [layer for layer in network.layers if layer in wanted]
 
 
-def _operations(program: Program) -> tuple[list[dict[str, Any]], list[NDArray[np.float32]]]:
+def _operations(exported: ExportedGraph) -> tuple[list[dict[str, Any]], list[NDArray[np.float32]]]:
     """Operations with their numbers put apart."""
     weights: list[NDArray[np.float32]] = []
     described = []
-    for operation in program.operations:
+    for operation in exported.operations:
         constants = {}
         for what, values in operation.constants.items():
             constants[what] = len(weights)

@@ -151,7 +151,7 @@ def is_site(folder: Path) -> bool:
 
 
 def _exhibit(exhibit: Exhibit, site: Path, dtype: str) -> dict[str, Any]:
-    from dreamkit.engine.objectives import layer_named
+    from dreamkit.terms import layer_named
 
     network, provider = exhibit.network, exhibit.network.provider
     layers = [layer_named(name, network) for name in exhibit.layers] or model.layers_of(network)

@@ -81,7 +81,7 @@ def unit(gradient: Any) -> Any:
 
 
 def smoothed(gradient: Any) -> Any:
-    """A gradient after the three blurs of `dreamkit.engine.smoothing.gaussian`, of norm one."""
+    """A gradient after the three blurs of `dreamkit.engine.updates.smoothing.gaussian`, of norm one."""
     reach = np.arange(-4, 5, dtype=np.float64)
     taps = [np.exp(-(reach**2) / (2 * (lesson.SMOOTH * width) ** 2)) for width in (0.5, 1.0, 2.0)]
     kernel = np.sum([np.outer(each, each) / each.sum() ** 2 for each in taps], axis=0).astype(np.float32)

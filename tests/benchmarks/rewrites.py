@@ -18,7 +18,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit.engine.tf import compiled_step, graph, rewrites
-from dreamkit.engine.tf.compiled_step import Goal, Step
+from dreamkit.engine.tf.compiled_step import CompiledStep, ObjectiveSpec
 from dreamkit.engine.tf.network import Network
 
 ROOT = Path(__file__).parents[2]
@@ -47,15 +47,17 @@ def main() -> None:
             print(f"{name} to {'+'.join(layers)}, {side} px: {told}; cosine {cosine:.7f}")
 
 
-def _step(network: Network, layers: list[str], rewrite: object) -> Step:
-    goals = [Goal(layer, "mean-square") for layer in layers]
+def _step(network: Network, layers: list[str], rewrite: object) -> CompiledStep:
+    goals = [ObjectiveSpec(layer, "mean-square") for layer in layers]
     function = compiled_step.compiled(graph.fold(network._cut(layers), rewrite), layers, goals, 0)
     definition = compiled_step.definition(function)
     assert definition is not None, "a network with functions of its own is never rewritten"
-    return Step(definition)
+    return CompiledStep(definition)
 
 
-def _compared(pair: list[Step], goals: int, side: int, rounds: int) -> tuple[list[float], list[float], float]:
+def _compared(
+    pair: list[CompiledStep], goals: int, side: int, rounds: int
+) -> tuple[list[float], list[float], float]:
     picture = Image.open(ROOT / "docs" / "pictures" / "coffee.jpg").convert("RGB").resize((side, side))
     given = tf.constant(np.asarray(picture, np.float32)[None]), tf.ones(goals)
     gradients = [step(*given)[0].numpy().ravel().astype(np.float64) for step in pair]

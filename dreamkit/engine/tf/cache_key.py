@@ -17,7 +17,7 @@ _PACKAGES = "tensorflow", "keras", "numpy"
 _SETTINGS = "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"
 
 
-def of(provider: ModelProvider, digest: str) -> str | None:
+def cache_key(provider: ModelProvider, digest: str) -> str | None:
     """What tells a network from any other, or None where files cannot tell.
 
     It holds `digest`, the weights' hash, the state of every file of the packages that load and preprocess

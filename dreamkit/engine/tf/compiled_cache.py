@@ -12,7 +12,7 @@ _HASH = hashlib.sha256
 _LENGTH = _HASH().digest_size
 
 
-class Shelf:
+class CompiledCache:
     """What one owner keeps, by key. What cannot be kept or read is not there, and nobody is told."""
 
     def __init__(self, folder: Path, owner: str, most_bytes: int = MOST_BYTES) -> None:

@@ -15,41 +15,41 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
 
 PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
-_MOST_LIKENESSES = 1 << 22  # numbers held at once while places are compared with a guide's
+_MOST_SIMILARITIES = 1 << 22  # numbers held at once while places are compared with a guide's
 _SCALE = 2.0**16  # activations' gradients, a millionth and less, would vanish in float16
 _numbers = count()
 
 
-class Goal(NamedTuple):
-    """What is raised in a layer, as far as it is compiled; numbers are fed to the step.
+class ObjectiveSpec(NamedTuple):
+    """What is maximised in a layer, as far as it is compiled. Numbers are fed to the step at every call.
 
     Attributes:
         layer: its name.
         kind: the mean of the activations, the mean of their squares, or `match`: the mean over all places of
             the product with the most similar of a guide's features.
-        counts: whether channels count differently; fed `(channels,)`.
-        place: whether a single neuron is raised; fed `(windows, 2)`, row and column as shares of the window,
-            negative where the neuron is not in it.
+        channel_weights: whether channels have weights of their own; fed `(channels,)`.
+        place: whether a single neuron is maximised; fed `(windows, 2)`, row and column as shares of the
+            window, negative where the neuron is not in it.
     """
 
     layer: str
     kind: Literal["mean", "mean-square", "match"]
-    counts: bool = False
+    channel_weights: bool = False
     place: bool = False
 
     @property
     def power(self) -> int:
-        """How the objective goes with the size of the activations."""
+        """The power with which the objective scales with the activations."""
         return 2 if self.kind == "mean-square" else 1
 
 
-class Ascent(NamedTuple):
-    """What one evaluation of windows gives; every array is NumPy's.
+class StepResult(NamedTuple):
+    """The result of one step over a batch of windows; every array is NumPy's.
 
     Attributes:
-        gradient: of the pulled objective with respect to the windows' pixels, `(n, height, width, 3)`.
-        objectives: of each goal, summed over the windows, before any pull.
-        mean_squares: of what each goal looks at, summed over the windows.
+        gradient: of the weighted sum of objectives by the windows' pixels, `(n, height, width, 3)`.
+        objectives: of each spec, summed over the windows, before weights.
+        mean_squares: of the activations that each spec is computed from, summed over the windows.
     """
 
     gradient: NDArray[np.float32]
@@ -57,15 +57,15 @@ class Ascent(NamedTuple):
     mean_squares: NDArray[np.float64]
 
 
-class Step:
-    """A step that TensorFlow runs as it is: pixels, pulls and what is fed, to the parts of an `Ascent`.
+class CompiledStep:
+    """A step that TensorFlow runs as it is, from pixels, weights and feeds to the parts of a `StepResult`.
 
     Its graph is small and already folded, so TensorFlow's own optimiser is left out: it takes a second or
     two before the first step and gains nothing after it.
     """
 
     def __init__(self, definition: Any, precision: str = "float32") -> None:
-        """`definition` is a FunctionDef, which gets a name of its own."""
+        """`definition` is a FunctionDef; it gets a name of its own."""
         # Functions are known by name to the whole process, in which the same step may be there twice.
         definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
         context.context().add_function_def(definition)
@@ -87,22 +87,22 @@ class Step:
         )
 
 
-class Nested:
-    """A step that holds functions of its own, a loop or a grouped convolution: TensorFlow runs it its way."""
+class NestedStep:
+    """A step that calls functions of its own, such as a loop, which TensorFlow runs as it runs any."""
 
     def __init__(self, function: tf.types.experimental.ConcreteFunction) -> None:
         self._function = function
 
     @property
     def graph(self) -> tuple[Any, list[str]]:
-        """As a `Step`'s."""
+        """As a `CompiledStep`'s."""
         own = len(self._function.inputs) - len(self._function.captured_inputs)
         names = [tensor.op.name for tensor in self._function.inputs[:own]]
         return self._function.graph.as_graph_def(), names
 
     def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
-        pixels, pulls, *fed = arguments
-        return list(self._function(pixels, pulls, tuple(fed)))
+        pixels, weights, *feeds = arguments
+        return list(self._function(pixels, weights, tuple(feeds)))
 
 
 def _remove(name: str) -> None:
@@ -111,7 +111,7 @@ def _remove(name: str) -> None:
 
 
 def _config(precision: str) -> bytes:
-    """What TensorFlow does with a step before it runs: nothing, or 16-bit casts where they are safe."""
+    """How TensorFlow rewrites a step before it runs: not at all, or with 16-bit casts where they are safe."""
     config = config_pb2.ConfigProto()
     options = config.graph_options.rewrite_options
     if precision == "mixed":
@@ -126,7 +126,7 @@ def _config(precision: str) -> bytes:
 
 
 def devices() -> list[str]:
-    """What batches of tiles are spread over: GPUs where there are several, else what TensorFlow chooses."""
+    """The devices that share batches of tiles: all GPUs if there are several, else TensorFlow's choice."""
     gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
     return gpus if len(gpus) > 1 else [""]
 
@@ -134,43 +134,43 @@ def devices() -> list[str]:
 def compiled(
     forward: Callable[[tf.Tensor], Sequence[tf.Tensor]],
     layers: Sequence[str],
-    goals: Sequence[Goal],
+    specs: Sequence[ObjectiveSpec],
     border: int,
     precision: str = "float32",
 ) -> tf.types.experimental.ConcreteFunction:
-    """The gradient step over `forward`, which computes `layers`: see `Ascent`."""
-    specs = [
+    """The gradient step over `forward`, which computes `layers`: see `StepResult`."""
+    feed_specs = [
         tf.TensorSpec(shape, tf.float32)
-        for goal in goals
+        for spec in specs
         for shape, wanted in (
-            ([None], goal.counts),
-            ([None, 2], goal.place),
-            ([None, None], goal.kind == "match"),
+            ([None], spec.channel_weights),
+            ([None, 2], spec.place),
+            ([None, None], spec.kind == "match"),
         )
         if wanted
     ]
-    signature = [PIXELS, tf.TensorSpec([None], tf.float32, name="pulls"), tuple(specs)]
+    signature = [PIXELS, tf.TensorSpec([None], tf.float32, name="weights"), tuple(feed_specs)]
 
     @tf.function(input_signature=signature, autograph=False)
     def step(
-        pixels: tf.Tensor, pulls: tf.Tensor, fed: tuple[tf.Tensor, ...]
+        pixels: tf.Tensor, weights: tf.Tensor, feeds: tuple[tf.Tensor, ...]
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         activations = dict(zip(layers, forward(pixels), strict=True))
-        waiting = iter(fed)
-        seen = [_measured(activations[goal.layer], goal, border, waiting) for goal in goals]
-        objectives, mean_squares = (tf.stack(each) for each in zip(*seen, strict=True))
-        pulled = tf.reduce_sum(objectives * pulls)
+        remaining = iter(feeds)
+        values = [_objective(activations[spec.layer], spec, border, remaining) for spec in specs]
+        objectives, mean_squares = (tf.stack(each) for each in zip(*values, strict=True))
+        total = tf.reduce_sum(objectives * weights)
         if precision == "mixed":
-            (gradient,) = tf.gradients(_SCALE * pulled, pixels)
+            (gradient,) = tf.gradients(_SCALE * total, pixels)
             return gradient / _SCALE, objectives, mean_squares
-        (gradient,) = tf.gradients(pulled, pixels)
+        (gradient,) = tf.gradients(total, pixels)
         return gradient, objectives, mean_squares
 
     return step.get_concrete_function()
 
 
 def definition(function: tf.types.experimental.ConcreteFunction) -> Any:
-    """A compiled step with all its weights, as the FunctionDef of a `Step`; None where it calls others."""
+    """The FunctionDef of a compiled step with all its weights; None if it calls other functions."""
     found = function.function_def
     calls = (
         attribute.HasField("func") or attribute.list.func
@@ -180,50 +180,54 @@ def definition(function: tf.types.experimental.ConcreteFunction) -> Any:
     return None if function.captured_inputs or any(calls) else found
 
 
-def _measured(
-    layer: tf.Tensor, goal: Goal, border: int, fed: Iterator[tf.Tensor]
+def _objective(
+    layer: tf.Tensor, spec: ObjectiveSpec, border: int, feeds: Iterator[tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """What `goal` raises in `layer`, and the mean square of what it looks at, summed over the windows.
+    """The value of `spec` in `layer`, and the mean square of the activations, both summed over the windows.
 
-    Each is a mean over one window, so that a window's gradient does not know how many share its batch.
+    Each is a mean over one window, so that the gradient of a window does not depend on the batch's size.
     """
-    counts = next(fed) if goal.counts else None
-    there: tf.Tensor | float = 1.0
-    if goal.place:
-        layer, there = _neuron(layer, next(fed))
+    channel_weights = next(feeds) if spec.channel_weights else None
+    inside: tf.Tensor | float = 1.0
+    if spec.place:
+        layer, inside = _neuron(layer, next(feeds))
     area = tf.cast(tf.reduce_prod(tf.shape(layer)[1:3]), tf.float32)
-    if border and not goal.place:
+    if border and not spec.place:
         layer = layer[:, border:-border, border:-border]
 
-    def total(values: tf.Tensor, counts: tf.Tensor | None) -> tf.Tensor:
+    def total(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
         sums = tf.reduce_sum(values, [1, 2])
-        windows = tf.reduce_mean(sums, 1) if counts is None else tf.linalg.matvec(sums, counts)
-        return tf.reduce_sum(there * windows) / area
+        windows = tf.reduce_mean(sums, 1) if weights is None else tf.linalg.matvec(sums, weights)
+        return tf.reduce_sum(inside * windows) / area
 
     squares = tf.square(layer)
-    weights = None if counts is None else tf.math.divide_no_nan(tf.abs(counts), tf.reduce_sum(tf.abs(counts)))
-    mean_square = total(squares, weights)
-    if goal.kind == "match":
-        return total(layer * _most_alike(layer, next(fed)), None), mean_square
-    return total(squares if goal.kind == "mean-square" else layer, counts), mean_square
+    shares = None
+    if channel_weights is not None:
+        sizes = tf.abs(channel_weights)
+        shares = tf.math.divide_no_nan(sizes, tf.reduce_sum(sizes))
+    mean_square = total(squares, shares)
+    if spec.kind == "match":
+        return total(layer * _most_similar(layer, next(feeds)), None), mean_square
+    return total(squares if spec.kind == "mean-square" else layer, channel_weights), mean_square
 
 
 def _neuron(layer: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The activations at `places`, shares of each window's map, as maps of one place; 0 for those outside."""
+    """The activations at `places`, shares of each window's map, as maps of one place; and 0 for windows
+    that the neuron is not in, else 1."""
     sides = tf.shape(layer)[1:3]
     index = tf.clip_by_value(tf.cast(places * tf.cast(sides, tf.float32), tf.int32), 0, sides - 1)
-    there = tf.cast(tf.reduce_all(places >= 0, axis=1), tf.float32)
-    return tf.gather_nd(layer, index, batch_dims=1)[:, None, None, :], there
+    inside = tf.cast(tf.reduce_all(places >= 0, axis=1), tf.float32)
+    return tf.gather_nd(layer, index, batch_dims=1)[:, None, None, :], inside
 
 
-def _most_alike(layer: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:
+def _most_similar(layer: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:
     """For each place of `layer`, the feature of `guide` `(places, channels)` with the largest product.
 
     Nothing flows back through the choice (google/deepdream's guided objective, 2015). Places are compared a
     few at a time, so that memory does not grow with their number times the guide's.
     """
     places = tf.stop_gradient(tf.reshape(layer, [-1, tf.shape(guide)[1]]))
-    at_once = tf.maximum(1, _MOST_LIKENESSES // tf.shape(guide)[0])
+    at_once = tf.maximum(1, _MOST_SIMILARITIES // tf.shape(guide)[0])
     count = tf.shape(places)[0]
     padded = tf.pad(places, [[0, -count % at_once], [0, 0]])
     best = tf.map_fn(

@@ -26,11 +26,11 @@ class Forward(Protocol):
         """The function to `layers`; `constant` in a graph, with the weights as constants where it can."""
 
 
-class Facts(NamedTuple):
-    """What is known of a network without loading it.
+class ModelInfo(NamedTuple):
+    """What the cache knows of a network, so that it need not be loaded.
 
     Attributes:
-        channels: how many each layer has, from the picture inwards; they are all that can be dreamed.
+        channels: of each layer that can be dreamed, from the picture inwards.
         digest: SHA-256 of its weights.
         saved: whether it is a SavedModel, whose signature is a call to a call of the network.
         min_sizes: for layers that need more than the provider's, the shortest side of a picture in pixels.
@@ -42,10 +42,10 @@ class Facts(NamedTuple):
     min_sizes: Mapping[str, int] = {}
 
 
-class Source(NamedTuple):
+class LoadedNetwork(NamedTuple):
     """A network that is loaded."""
 
-    facts: Facts
+    info: ModelInfo
     forward: Forward
 
 
@@ -83,7 +83,7 @@ def load(provider: ModelProvider, weights: Path | None) -> Any:
     return source
 
 
-def of(provider: ModelProvider, loaded: Any, digest: str) -> Source:
+def describe(provider: ModelProvider, loaded: Any, digest: str) -> LoadedNetwork:
     """What `load` returned, as functions to its layers. `digest` is the weights' hash, where they are a file.
 
     Raises:
@@ -94,7 +94,7 @@ def of(provider: ModelProvider, loaded: Any, digest: str) -> Source:
     return _of_keras(provider, loaded, digest)
 
 
-def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> Source:
+def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> LoadedNetwork:
     if not getattr(model, "inputs", None):
         raise ModelError(f"{provider.name} is no functional Keras model, so it has no layers to cut at")
     if len(model.inputs) != 1:
@@ -129,10 +129,10 @@ def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> Sourc
         return activations
 
     channels = {name: int(output.shape[-1]) for name, output in outputs.items()}
-    return Source(Facts(channels, digest or _model_digest(model)), forward)
+    return LoadedNetwork(ModelInfo(channels, digest or _model_digest(model)), forward)
 
 
-def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Source:
+def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> LoadedNetwork:
     try:
         model = tf.saved_model.load(str(saved.path))
         signature = model.signatures[saved.signature]
@@ -158,7 +158,7 @@ def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> Source:
 
     channels = {name: int(signature.structured_outputs[key].shape[-1]) for name, key in saved.outputs.items()}
     digest = saved.digest or _folder_digest(saved.path)
-    return Source(Facts(channels, digest, saved=True, min_sizes=dict(saved.min_sizes)), forward)
+    return LoadedNetwork(ModelInfo(channels, digest, saved=True, min_sizes=dict(saved.min_sizes)), forward)
 
 
 def _folder_digest(folder: Path) -> str:

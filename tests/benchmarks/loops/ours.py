@@ -32,7 +32,10 @@ def options(job: Job) -> dict[str, Any]:
 
 def main() -> None:
     clock, job = Clock(), given()
-    import dreamkit.engine  # sets what TensorFlow reads when it is imported
+    import dreamkit
+    from dreamkit.engine import process
+
+    process.own()
 
     # isort: split
     import tensorflow as tf

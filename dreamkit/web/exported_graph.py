@@ -1,8 +1,8 @@
 """A network as a list of operations on plain numbers, for runtimes that are not TensorFlow's.
 
 Each operation makes one activation, `(n, height, width, channels)`, of those before it; activation 0 is the
-picture, and operation `i` makes activation `i + 1`. What a network does that the list has no word for is an
-error that names it.
+picture, and operation `i` makes activation `i + 1`. What a network does that the list has no
+operation for is an error that names it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tensorflow.python.framework import tensor_util
 
+from dreamkit.engine.tf import graph
 from dreamkit.engine.tf.graph import shapes, source
+from dreamkit.engine.tf.network import Network
 from dreamkit.errors import ModelError, shown
 
 _CHANNELS = 3  # the axis
@@ -53,15 +55,33 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Program:
+class ExportedGraph:
     """A network's operations in order, and which activation each of its layers is."""
 
     operations: list[Operation]
     layers: dict[str, int]
 
 
-def program(graph_def: Any, pixels: str, outputs: Mapping[str, str]) -> Program:
-    """The program of a frozen graph.
+def export(network: Network, layers: Sequence[str]) -> ExportedGraph:
+    """`network` as far as `layers`, as a list of operations.
+
+    Raises:
+        LayerError: there is no such layer.
+        ModelError: it does something that the list has no operation for.
+    """
+    forward = graph.frozen(network.cut(layers))
+    graph_def = graph.folded_graph(forward)
+    outputs = {layer: tensor.name for layer, tensor in zip(layers, forward.outputs, strict=True)}
+    try:
+        return read(graph_def, forward.inputs[0].name, outputs)
+    except ModelError as error:
+        raise ModelError(
+            f"{network.provider.name} cannot be exported: {error}; layers before that may be"
+        ) from error
+
+
+def read(graph_def: Any, pixels: str, outputs: Mapping[str, str]) -> ExportedGraph:
+    """The operations of a frozen graph.
 
     Args:
         graph_def: without functions.
@@ -69,13 +89,13 @@ def program(graph_def: Any, pixels: str, outputs: Mapping[str, str]) -> Program:
         outputs: layers' names, and the names of the graph's tensors for them.
 
     Raises:
-        ModelError: it does something that a program cannot say.
+        ModelError: it does something that the list has no operation for.
     """
     if graph_def.library.function:
         raise ModelError("this network holds functions of its own, such as grouped convolutions")
     reader = _Reader(graph_def, source(pixels), [source(name) for name in outputs.values()])
     layers = {layer: reader.number(name) for layer, name in outputs.items()}
-    return Program(reader.operations, layers)
+    return ExportedGraph(reader.operations, layers)
 
 
 class _Reader:

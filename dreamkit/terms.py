@@ -1,4 +1,7 @@
-"""What a dream raises: layers, channels, neurons and classes with weights, as pure functions of names."""
+"""Terms: the layers, channels, neurons and classes that a dream maximises, each with a weight.
+
+Pure functions of names; no network is computed.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,16 @@ _CHANNELS = re.compile(r"(.*):(\d{1,6}(?:\+\d{1,6})*)")
 
 @dataclass(frozen=True)
 class Term:
-    """One thing to raise, without its weight.
+    """One thing to maximise, without its weight.
 
     Attributes:
         layer: its exact name.
         channels: which of its channels, from 0; empty for all.
         place: column and row, from 0, of one neuron on the layer's map of the whole picture; None for all.
-        direction: how much each channel counts, in place of `channels`; empty where it is not given.
+        direction: one weight for each channel of the layer, instead of `channels`; empty for none.
         objective: "mean" or "mean-square"; empty for the dream's own.
-        mask: the name of the mask that it is raised under; empty for the dream's own.
-        guided: whether a guide of the dream guides it.
+        mask: the name of its mask; empty for the dream's own.
+        guided: whether the dream's guide applies to it.
     """
 
     layer: str
@@ -43,27 +46,27 @@ class Term:
     guided: bool = True
 
     def __str__(self) -> str:
-        """The term as the command line's grammar has it, as far as it can say it."""
+        """The term in the command line's grammar, without what that grammar cannot express."""
         channels = ":" + "+".join(map(str, self.channels)) if self.channels else ""
         place = "@{}x{}".format(*self.place) if self.place is not None else ""
         return f"{self.layer}{channels}{place}"
 
-    def counts(self, channels: int) -> NDArray[np.float32] | None:
-        """How much each of the layer's `channels` channels counts; None where all count the same."""
+    def channel_weights(self, channels: int) -> NDArray[np.float32] | None:
+        """One weight for each of the layer's `channels` channels; None where all weigh the same."""
         if self.direction:
             return np.asarray(self.direction, np.float32)
         if not self.channels:
             return None
-        counts = np.zeros(channels, np.float32)
-        counts[list(self.channels)] = 1.0 / len(self.channels)
-        return counts
+        weights = np.zeros(channels, np.float32)
+        weights[list(self.channels)] = 1.0 / len(self.channels)
+        return weights
 
 
 Terms = dict[Term, float]
 
 
-class Names(Protocol):
-    """What a network says of itself while terms are read."""
+class LayerNames(Protocol):
+    """The layers and channels of a network, as far as reading terms needs them."""
 
     @property
     def layers(self) -> Sequence[str]:
@@ -79,13 +82,13 @@ class Names(Protocol):
         """The layer and channel of a class."""
 
 
-def parse_terms(given: Iterable[str | Mapping[str, Any]] | Mapping[str, float], names: Names) -> Terms:
+def parse_terms(given: Iterable[str | Mapping[str, Any]] | Mapping[str, float], names: LayerNames) -> Terms:
     """Terms such as `mixed3,mixed4:128+200=0.5,mixed5@12x7` with their weights; equal terms add up.
 
     A text is a whole term before it is a list, and an exact layer name before anything else, so that names
     which hold commas, colons or equals signs work. From the right: `=` and a weight, `@COLUMNxROW`,
     `:CHANNEL+CHANNEL`; what is left is a layer, `low`, `mid`, `high` or a share of the depth such as `60%`.
-    A term of weight zero is as good as not named. A mapping has such texts, without weights, as its keys.
+    A term of weight zero is left out. The keys of a mapping are such texts without weights.
 
     Raises:
         LayerError: a term names no layer (near misses are suggested) or a channel that is not there, a
@@ -103,12 +106,14 @@ def parse_terms(given: Iterable[str | Mapping[str, Any]] | Mapping[str, float], 
         terms[term] = terms.get(term, 0.0) + weight
     if not any(terms.values()):
         raise LayerError(
-            f"every weight of {', '.join(map(str, terms))} is zero; give at least one layer a pull"
+            f"every weight of {', '.join(map(str, terms))} is zero; give at least one layer a non-zero weight"
         )
     return {term: weight for term, weight in terms.items() if weight}
 
 
-def _pairs(given: str | Mapping[str, Any], known: set[str], names: Names) -> Iterable[tuple[Term, float]]:
+def _pairs(
+    given: str | Mapping[str, Any], known: set[str], names: LayerNames
+) -> Iterable[tuple[Term, float]]:
     if isinstance(given, Mapping):
         yield _of_table(given, known, names), given.get("weight", 1.0)
         return
@@ -120,7 +125,7 @@ def _pairs(given: str | Mapping[str, Any], known: set[str], names: Names) -> Ite
         yield _read(name.strip(), known, names), weight
 
 
-def _of_table(table: Mapping[str, Any], known: set[str], names: Names) -> Term:
+def _of_table(table: Mapping[str, Any], known: set[str], names: LayerNames) -> Term:
     """A term from a recipe's table, which `DreamConfig` has checked."""
     if "class" in table:
         layer, channel = names.class_term(table["class"])
@@ -140,7 +145,7 @@ def _of_table(table: Mapping[str, Any], known: set[str], names: Names) -> Term:
     return replace(term, **changes)
 
 
-def _read(text: str, known: set[str], names: Names) -> Term:
+def _read(text: str, known: set[str], names: LayerNames) -> Term:
     """A term without its weight."""
     name = text
     place: tuple[int, int] | None = None
@@ -152,7 +157,7 @@ def _read(text: str, known: set[str], names: Names) -> Term:
     return Term(layer_named(name, names), channels, place, guided=not channels and place is None)
 
 
-def layer_named(name: str, names: Names) -> str:
+def layer_named(name: str, names: LayerNames) -> str:
     """The layer that `name` stands for: its exact name, `low`, `mid`, `high`, or a share of the depth.
 
     Raises:
@@ -179,7 +184,7 @@ def layer_named(name: str, names: Names) -> str:
     )
 
 
-def _check(term: Term, names: Names) -> None:
+def _check(term: Term, names: LayerNames) -> None:
     count = names.channels(term.layer)
     for channel in term.channels:
         if channel >= count:
@@ -204,18 +209,3 @@ def _weight(text: str, term: str) -> float:
     if not _is_number(text):
         raise LayerError(f"{text!r} in {term.strip()!r} is no weight; write a number, such as mixed5=0.5")
     return float(text)
-
-
-def pulls(
-    weights: Sequence[float], mean_squares: NDArray[np.float64], powers: Sequence[int]
-) -> NDArray[np.float32]:
-    """The balanced factor of each term's objective: its weight over the size of its activations.
-
-    `mean_squares` are those of each term's activations at the start, and `powers` say how an objective goes
-    with them: 2 for a mean of squares, which is divided by itself, 1 for a mean, which is divided by their
-    root. So a layer pulls the same whatever unit its activations have. One that is silent at the start
-    keeps its weight.
-    """
-    sizes = np.where(np.asarray(powers) == 2, mean_squares, np.sqrt(mean_squares))
-    balanced: NDArray[np.float32] = (np.asarray(weights) / np.where(sizes > 0, sizes, 1.0)).astype(np.float32)
-    return balanced

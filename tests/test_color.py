@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.colour import AXES, Spread, direction, held, hold, shift_within, spread, turn
+from dreamkit.engine.color import AXES, Spread, direction, held, hold, shift_within, spread, turn
 
 seeds = st.integers(0, 2**32)
 

@@ -1,4 +1,4 @@
-"""A picture as its spectrum, climbed with Adam.
+"""A picture as its Fourier spectrum, moved by Adam.
 
 The parametrisation of tensorflow/lucid (`lucid/optvis/param/spatial.py`, 2018; Olah, Mordvintsev and
 Schubert, "Feature Visualization", 2017): where every frequency's coefficient moves equally fast, scaled to
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.engine.colour import MIXING
+from dreamkit.config import DreamConfig
+from dreamkit.engine.color import MIXING
 from dreamkit.engine.resize import Pixels
 
 _EXTREMES = (0.5, 254.5)  # black and white as far as a sigmoid reaches them
@@ -24,12 +25,32 @@ _BAND = 64  # rows or columns that are transformed at a time, in float64
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 
 
+class FourierSpace:
+    """The coefficients of a picture's spectrum as variables. Black and white are reached softly."""
+
+    def __init__(self, pixels: Pixels, config: DreamConfig, arrays: Mapping[str, NDArray[Any]]) -> None:
+        del config
+        height, width, _ = pixels.shape
+        self._spectrum = (
+            Spectrum.from_arrays(arrays, (height, width)) if arrays else Spectrum.from_pixels(pixels)
+        )
+
+    def step(self, pixels: Pixels, update: Pixels, step_size: float) -> None:
+        """Takes a step of Adam along `update`, which is overwritten, and draws `pixels` anew."""
+        self._spectrum.step(update, step_size)
+        pixels[:] = self._spectrum.pixels()
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """The coefficients and the state of Adam."""
+        return self._spectrum.arrays()
+
+
 class Spectrum:
-    """A picture `255 sigmoid(M irfft2(s Z) / 4)` and the way up from it.
+    """A picture `255 sigmoid(M irfft2(s Z) / 4)` and steps of gradient ascent on it.
 
     `Z` has one complex coefficient for each of three decorrelated colours and each frequency,
     `(3, height, width // 2 + 1)`; `s = sqrt(height * width) / max(f, 1 / max(height, width))` at `f` cycles
-    per pixel; `M` is `colour.MIXING`; `irfft2` divides by `height * width`. Memory: `Z` and Adam's two
+    per pixel; `M` is `color.MIXING`; `irfft2` divides by `height * width`. Memory: `Z` and Adam's two
     moments, each a picture's worth of float32, and while at work two pictures' worth more.
     """
 
@@ -40,7 +61,7 @@ class Spectrum:
         self._moments = [_Moments((size[0], 2 * (size[1] // 2 + 1))) for _ in self.coefficients]
 
     @classmethod
-    def of(cls, pixels: Pixels) -> Spectrum:
+    def from_pixels(cls, pixels: Pixels) -> Spectrum:
         """The spectrum of `pixels` `(height, width, 3)`, 0 to 255, which are clipped to 0.5..254.5."""
         height, width, _ = pixels.shape
         logits = np.clip(pixels, *_EXTREMES)
@@ -50,7 +71,7 @@ class Spectrum:
         return cls(np.stack(planes), (height, width))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that it has come to, by name."""
+        """The coefficients and the state of Adam, by name."""
         moments = {
             f"{name}{number}": getattr(each, name)
             for number, each in enumerate(self._moments)
@@ -59,8 +80,8 @@ class Spectrum:
         return {"coefficients": self.coefficients, "climbed": np.array(self._moments[0].steps)} | moments
 
     @classmethod
-    def restored(cls, arrays: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> Spectrum:
-        """The spectrum whose `arrays` these were."""
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> Spectrum:
+        """The spectrum with these `arrays()`."""
         found = cls(arrays["coefficients"], size)
         for number, each in enumerate(found._moments):
             each.first[:], each.second[:] = arrays[f"first{number}"], arrays[f"second{number}"]
@@ -81,10 +102,10 @@ class Spectrum:
         return out
 
     def gradients(self, gradient: Pixels) -> Iterator[NDArray[np.complex64]]:
-        """The gradient with respect to `Z`, one colour after the other, from that with respect to the pixels.
+        """The gradient by `Z`, one colour after the other, from the gradient by the pixels.
 
         Real and imaginary parts are the derivatives by `Z`'s real and imaginary parts. `gradient`
-        `(height, width, 3)` is used up.
+        `(height, width, 3)` is overwritten.
         """
         height, width = self.size
         _through_sigmoid(gradient, self.pixels())
@@ -93,8 +114,8 @@ class Spectrum:
         for column in MIXING.T:
             yield _analysed(gradient, column, factor)
 
-    def climb(self, gradient: Pixels, step_size: float) -> None:
-        """One step of Adam along `gradient`, that of the objective by the pixels; `gradient` is used up.
+    def step(self, gradient: Pixels, step_size: float) -> None:
+        """One step of Adam along `gradient`, that of the objective by the pixels; `gradient` is overwritten.
 
         A coefficient's real and imaginary parts are parameters of their own; each moves by about
         `step_size`, 0.05 in Lucid.
@@ -180,7 +201,7 @@ def _bands(length: int) -> Iterator[slice]:
 
 
 def _through_sigmoid(gradient: Pixels, pixels: Pixels) -> None:
-    """Turns the gradient by `pixels = 255 sigmoid(x)` into the one by `x`; `pixels` are used up.
+    """Turns the gradient by `pixels = 255 sigmoid(x)` into the one by `x`; `pixels` are overwritten.
 
     The derivative of `255 sigmoid` is `pixels * (255 - pixels) / 255`.
     """

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.objectives import Term, parse_terms, pulls
+from dreamkit.engine.masked_objective import balanced
 from dreamkit.errors import LayerError
+from dreamkit.terms import Term, parse_terms
 
 LAYERS = ["mixed3", "mixed5", "inception_4c/output", "a,b", "a", "k=2", "x:1", "y@1x2", "scores", "mid"]
 LABELS = {"cat": 0, "dog": 1}
@@ -149,9 +150,9 @@ def test_a_layers_pull_does_not_know_the_unit_of_its_activations(layers):
     w, squares, unit = map(np.asarray, zip(*layers, strict=True))
     for power in (1, 2):
         powers = [power] * len(w)
-        before, scaled = pulls(w, squares, powers), pulls(w, squares * unit**2, powers)
+        before, scaled = balanced(w, squares, powers), balanced(w, squares * unit**2, powers)
         np.testing.assert_allclose(scaled * unit**power, before, rtol=1e-5)
 
 
 def test_a_silent_layer_keeps_its_weight():
-    assert pulls([2.0, 3.0], np.array([0.0, 4.0]), [1, 1]).tolist() == [2.0, 1.5]
+    assert balanced([2.0, 3.0], np.array([0.0, 4.0]), [1, 1]).tolist() == [2.0, 1.5]

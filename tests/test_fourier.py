@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.colour import AXES
-from dreamkit.engine.spectrum import Spectrum
+from dreamkit.engine.color import AXES
+from dreamkit.engine.parametrisations.fourier import Spectrum
 
 SIZES = [(6, 7), (6, 8), (5, 5)]
 seeds = st.integers(0, 2**32)
@@ -50,18 +50,18 @@ def test_the_picture_is_the_published_sum(size):
 @given(st.integers(1, 40), st.integers(1, 40), seeds)
 def test_there_and_back(height, width, seed):
     pixels = uniform((height, width), seed)
-    again = Spectrum.of(pixels).pixels()
+    again = Spectrum.from_pixels(pixels).pixels()
     np.testing.assert_allclose(again, pixels.clip(0.5, 254.5), atol=2e-3)
 
 
 def test_there_and_back_in_bands():
     pixels = uniform((150, 301), 3)
-    np.testing.assert_allclose(Spectrum.of(pixels).pixels(), pixels.clip(0.5, 254.5), atol=5e-3)
+    np.testing.assert_allclose(Spectrum.from_pixels(pixels).pixels(), pixels.clip(0.5, 254.5), atol=5e-3)
 
 
 def test_black_and_white_survive(photo):
     photo[:5], photo[5:9] = 0, 255
-    again = Spectrum.of(photo.astype(np.float32)).pixels()
+    again = Spectrum.from_pixels(photo.astype(np.float32)).pixels()
     np.testing.assert_allclose(again, photo, atol=0.51)
 
 
@@ -93,7 +93,7 @@ def test_climbing_is_adam(size):
         first = 0.9 * first + 0.1 * g
         second = 0.999 * second + 0.001 * g * g
         parts += 0.05 * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-        spectrum.climb(goal - spectrum.pixels(), 0.05)
+        spectrum.step(goal - spectrum.pixels(), 0.05)
         # Parts on which the picture does not depend have a gradient of rounding errors.
         felt = np.abs(g) > 1e-3
         ours = np.stack([spectrum.coefficients.real, spectrum.coefficients.imag])
@@ -101,10 +101,10 @@ def test_climbing_is_adam(size):
 
 
 def test_climbing_goes_up(photo):
-    spectrum, distances = Spectrum.of(np.full(photo.shape, 128, np.float32)), []
+    spectrum, distances = Spectrum.from_pixels(np.full(photo.shape, 128, np.float32)), []
     for _ in range(100):
         distances.append(np.abs(photo - spectrum.pixels()).mean())
-        spectrum.climb(photo - spectrum.pixels(), 0.05)
+        spectrum.step(photo - spectrum.pixels(), 0.05)
     assert distances[-1] < 0.2 * distances[0]
 
 
@@ -113,8 +113,8 @@ def test_steps_do_not_heed_the_gradients_strength(factor):
     weights = np.random.default_rng(7).normal(0, 1, (6, 8, 3)).astype(np.float32)
     one, other = Spectrum(some((6, 8)), (6, 8)), Spectrum(some((6, 8)), (6, 8))
     for _ in range(3):
-        one.climb(weights.copy(), 0.05)
-        other.climb(weights * np.float32(factor), 0.05)
+        one.step(weights.copy(), 0.05)
+        other.step(weights * np.float32(factor), 0.05)
     np.testing.assert_allclose(other.pixels(), one.pixels(), atol=0.02)
 
 
@@ -122,5 +122,5 @@ def test_saturated_colours_neither_overflow_nor_move():
     spectrum = Spectrum(some((5, 5)) * 1e6, (5, 5))
     assert spectrum.pixels().min() == 0
     assert spectrum.pixels().max() == 255
-    spectrum.climb(np.ones((5, 5, 3), np.float32), 0.05)
+    spectrum.step(np.ones((5, 5, 3), np.float32), 0.05)
     assert np.isfinite(spectrum.coefficients).all()

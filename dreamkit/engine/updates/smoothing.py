@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
+from dreamkit.engine.tf import filters
 from dreamkit.media.images import around
 
 _CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
@@ -44,12 +44,12 @@ def gaussian(
     picture's other side. `roll` is how far the picture was
     rolled, down and right, when its gradient was taken: edges are those of the rolled picture, as published.
     """
-    height, width, colours = gradient.shape
+    height, width, _ = gradient.shape
     rows, columns = (  # where in the picture
         (np.arange(-REACH, length + REACH) if wraps else _mirrored(length)) - rolled
         for length, wraps, rolled in zip((height, width), wrapped, roll, strict=True)
     )
-    kernel = tf.constant(np.repeat(_kernel(sigma)[..., None], colours, -1)[..., None])
+    kernel = _kernel(sigma)
     above = gradient.take(rows[:REACH], 0, mode="wrap")
     beyond = gradient.take(rows[-REACH:], 0, mode="wrap")  # which may be the first rows, soon blurred
     for start, end in _bands(height, max(_LEAST_BAND, _BAND // width)):
@@ -59,7 +59,7 @@ def gaussian(
         parts = [above, below, beyond] if end == height else [above, below]
         band = np.concatenate(parts).take(columns, 1, mode="wrap")
         above = gradient.take(rows[end : end + REACH], 0, mode="wrap")
-        blurred = tf.nn.depthwise_conv2d(band[None], kernel, [1, 1, 1, 1], "VALID")[0].numpy()
+        blurred = filters.correlate(band, kernel)
         gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
 
 

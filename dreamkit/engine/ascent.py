@@ -1,0 +1,249 @@
+"""Gradient ascent: the steps of one octave after another."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit.config import DreamConfig
+from dreamkit.engine import color, depth, interrupts, masks, octaves, plan, rng, updates
+from dreamkit.engine.masked_objective import MaskedObjective
+from dreamkit.engine.objective_set import ObjectiveSet
+from dreamkit.engine.parametrisations import Parametrisation, Parametrise
+from dreamkit.engine.parametrisations.fourier import FourierSpace
+from dreamkit.engine.parametrisations.pixels import PixelSpace
+from dreamkit.engine.progress import DreamState, StepEvent
+from dreamkit.engine.resize import Pixels, resize
+from dreamkit.engine.transforms import Warp
+from dreamkit.engine.updates import GradientContext, smoothing
+from dreamkit.errors import DreamkitWarning, NetworkMemoryError
+
+PARAMETRISATIONS: dict[str, Parametrise] = {"pixels": PixelSpace, "fourier": FourierSpace}
+
+_NEGATIVE_TV = 0.3  # total variation where all weights are negative: nothing but grain would come of it
+
+
+class _Objective(NamedTuple):
+    """An objective of the octave, with its mask at the octave's size."""
+
+    objective: MaskedObjective
+    region: masks.Mask | None
+
+
+class Ascent:
+    """The steps of all octaves of a dream, and the progress that is carried between them.
+
+    Attributes:
+        state: after the last whole step; None while pixels change.
+        tile_size: longest side of the tiles, in pixels; it shrinks where memory runs out.
+    """
+
+    def __init__(
+        self,
+        objectives: ObjectiveSet,
+        config: DreamConfig,
+        photo: NDArray[np.uint8],
+        run: Sequence[octaves.Octave],
+        on_step: Callable[[StepEvent], None] | None,
+        tile_size: int,
+    ) -> None:
+        self.state: DreamState | None = None
+        self.tile_size = tile_size
+        self._objectives, self._config, self._photo = objectives, config, photo
+        self._run, self._on_step = list(run), on_step
+        self._shaping = updates.shaping(config)
+        tv = _NEGATIVE_TV if objectives.all_negative else 0.0
+        self._regularisers = updates.regularisation(config, tv if config.tv is None else config.tv)
+        self._hold = color.held(config.color)
+        self._spread = color.spread(photo) if self._hold else None
+        self._first: float | None = None
+        self._work = sum(map(self._work_of, self._run))
+        self._done = 0
+
+    def climb(self, pixels: Pixels, octave: octaves.Octave, start: DreamState | None = None) -> None:
+        """Takes the steps of `octave` on `pixels`, in place: all, or those that `start` has not taken."""
+        config = self._config.at(octave.number)
+        steps = self._objectives.steps(octave.number)
+        objectives = [self._on_octave(each, octave) for each in self._objectives.of_octave(octave.number)]
+        photo = resize(self._photo, octave.size, wrapped=config.wrapped) if config.l2 else None
+        variables = PARAMETRISATIONS[config.space](pixels, config, start.variables if start else {})
+        taken = self._begin(pixels, octave, steps, start)
+        update = np.empty_like(pixels)
+        spare = np.empty_like(pixels) if len(objectives) > 1 else update
+        for step in range(taken, steps):
+            balanced, weighted = self._retried(pixels, octave, (step, steps), objectives, (update, spare))
+            for regularise in self._regularisers:
+                regularise(update, pixels, photo)
+            ends = config.max_objective is not None and weighted > config.max_objective
+            last = step + 1 if ends else steps
+            with interrupts.deferred():
+                variables.step(pixels, update, config.strength * config.step_size)
+                if self._spread is not None:
+                    color.hold(pixels, self._spread, self._hold)
+                self._record(pixels, octave, step, last, balanced, variables)
+            self._report(pixels, octave, step, last, balanced)
+            if ends:
+                break
+
+    def _on_octave(self, objective: MaskedObjective, octave: octaves.Octave) -> _Objective:
+        mask = self._objectives.mask(objective)
+        region = None if mask is None else masks.at(mask, octave.size, self._config.wrapped)
+        return _Objective(objective, region)
+
+    def _begin(self, pixels: Pixels, octave: octaves.Octave, steps: int, start: DreamState | None) -> int:
+        """Takes over `start`, or sets the state at the octave's beginning; returns the steps taken."""
+        if start is None:  # the new state also lets go of the smaller octave's pixels
+            number, balance = self._run.index(octave), self._objectives.balance()
+            self.state = DreamState(number, 0, False, self.tile_size, self._first, pixels, balance=balance)
+            return 0
+        self._first = start.first
+        self._objectives.restore_balance(start.balance)
+        taken = steps if start.over else start.step
+        self._done = self._work_before(octave) + math.prod(octave.size) * taken
+        return taken
+
+    def _retried(
+        self,
+        pixels: Pixels,
+        octave: octaves.Octave,
+        step: tuple[int, int],
+        objectives: Sequence[_Objective],
+        out: tuple[Pixels, Pixels],
+    ) -> tuple[float, float]:
+        """As `_update`; where memory runs out, the step begins again with smaller tiles."""
+        while True:
+            try:
+                return self._update(pixels, octave, step, objectives, out)
+            except (NetworkMemoryError, MemoryError) as error:
+                self._halve_tiles(error)
+
+    def _update(
+        self,
+        pixels: Pixels,
+        octave: octaves.Octave,
+        step: tuple[int, int],
+        objectives: Sequence[_Objective],
+        out: tuple[Pixels, Pixels],
+    ) -> tuple[float, float]:
+        """Writes the direction of a step to the first of `out`; the second is room for another objective's.
+
+        `step` is which step, from 0, of how many. Returns the sum of all objectives with balanced weights,
+        and with the weights as given.
+        """
+        config = self._config.at(octave.number)
+        update, spare = out
+        reaches = [each.objective.cover(octave.size, self.tile_size).reach for each in objectives]
+        down, right = (max(config.jitter, *along) for along in zip(*reaches, strict=True))
+        roll = rng.roll(config.seed, octave.number, step[0], (down, right))
+        warp = self._warp(octave, step[0])
+        seen = pixels if warp is None else warp.apply(pixels)
+        # Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
+        local = warp is None and config.smooth != "laplacian"
+        balanced = weighted = 0.0
+        for number, (objective, region) in enumerate(objectives):
+            gradient = spare if number else update
+            blurs = self._blurs(objective)
+            stats = objective.gradient(
+                seen,
+                roll,
+                gradient,
+                self.tile_size,
+                where=region if local else None,
+                margin=smoothing.REACH * blurs if config.smooth == "gaussian" else 0,
+            )
+            if warp is not None:
+                gradient[:] = warp.adjoint(gradient)
+            context = GradientContext(*step, roll, stats.coverage, blurs)
+            for shape in self._shaping:
+                shape(gradient, context)
+            _weigh(gradient, objective.strength, region)
+            if number:
+                update += gradient
+            balanced, weighted = balanced + stats.balanced, weighted + stats.weighted
+        return balanced, weighted
+
+    def _blurs(self, objective: MaskedObjective) -> int:
+        return depth.blurs(objective.stride) if self._config.smooth_width is None else 1
+
+    def _warp(self, octave: octaves.Octave, step: int) -> Warp | None:
+        config = self._config
+        if not config.rotate and not config.zoom:
+            return None
+        turn, scale = rng.warp(config.seed, octave.number, step, math.radians(config.rotate), config.zoom)
+        return Warp(octave.size, turn, scale)
+
+    def _halve_tiles(self, error: NetworkMemoryError | MemoryError) -> None:
+        smaller = plan.smaller_tile(self.tile_size, self._objectives.min_size)
+        if smaller is None:
+            raise NetworkMemoryError(
+                f"too little memory, even for tiles of {self.tile_size} pixels; close other programs, or "
+                "shrink the picture with --max-size"
+            ) from error
+        warnings.warn(
+            f"too little memory for tiles of {self.tile_size} pixels; the dream goes on with {smaller}",
+            DreamkitWarning,
+            stacklevel=6,
+        )
+        self.tile_size = smaller
+
+    def _work_of(self, octave: octaves.Octave) -> int:
+        return math.prod(octave.size) * self._objectives.steps(octave.number)
+
+    def _work_before(self, octave: octaves.Octave) -> int:
+        return sum(map(self._work_of, self._run[: self._run.index(octave)]))
+
+    def _record(
+        self,
+        pixels: Pixels,
+        octave: octaves.Octave,
+        step: int,
+        steps: int,
+        objective: float,
+        variables: Parametrisation,
+    ) -> None:
+        """Sets the state after a step."""
+        if self._first is None:
+            self._first = abs(objective) or 1.0
+        number, over = self._run.index(octave), step + 1 == steps
+        balance = self._objectives.balance()
+        self.state = DreamState(
+            number, step + 1, over, self.tile_size, self._first, pixels, variables.arrays(), balance
+        )
+
+    def _report(
+        self, pixels: Pixels, octave: octaves.Octave, step: int, steps: int, objective: float
+    ) -> None:
+        """Passes the event of a step to `on_step`."""
+        assert self._first is not None
+        assert self.state is not None
+        self._done += math.prod(octave.size)
+        if step + 1 == steps:  # which may be sooner than was planned
+            self._done = self._work_before(octave) + self._work_of(octave)
+        if self._on_step is None:
+            return
+        self._on_step(
+            StepEvent(
+                octave=self._run.index(octave) + 1,
+                octaves=len(self._run),
+                step=step + 1,
+                steps=steps,
+                size=octave.size,
+                objective=objective / self._first,
+                done=self._done / self._work,
+                pixels=pixels,
+                state=self.state,
+            )
+        )
+
+
+def _weigh(gradient: Pixels, strength: float, region: masks.Mask | None) -> None:
+    """Multiplies a gradient by the strength of its objective, and by its mask."""
+    if region is not None:
+        gradient *= np.float32(strength) * region
+    elif strength != 1.0:  # as it is where one network dreams everywhere
+        gradient *= np.float32(strength)

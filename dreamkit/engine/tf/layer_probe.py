@@ -1,0 +1,116 @@
+"""Sizes, strides and depths of a network's layers, read from its graph or from the cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from dreamkit.engine.tf import graph
+from dreamkit.engine.tf.compiled_cache import CompiledCache
+
+_SIDES = 1024, 2048  # of the pictures whose maps show a layer's stride
+_FEW_JOINS = 3  # with fewer layers that branches end in, a depth is looked up among all layers
+
+
+class Layer(NamedTuple):
+    """A layer that can be dreamed.
+
+    Attributes:
+        name: what `--layers` takes.
+        channels: number of feature maps.
+        stride: pixels of the picture between neighbouring activations.
+        depth: number of layers with weights on the longest path from the picture to this one.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    depth: int
+
+
+class LayerProbe:
+    """What a network's graph says of its layers."""
+
+    def __init__(
+        self, layers: Sequence[str], graph_def: Callable[[Sequence[str]], Any], cache: CompiledCache | None
+    ) -> None:
+        """`graph_def` gives the graph to some of the layers, outputs named `layer_0`, `layer_1`, ..."""
+        self._layers, self._graph_def, self._cache = layers, graph_def, cache
+
+    def at_depth(self, depth: float) -> str:
+        """The layer at a share of the network's depth, 0 to 1, among those that branches end in.
+
+        Depth is counted as in `Layer`. In a network without branches, all layers are candidates.
+        """
+        depths, joins = self._depths
+        among = joins if len(joins) >= _FEW_JOINS else range(len(self._layers))
+        wanted = depth * max(depths)
+        return self._layers[min(among, key=lambda index: (abs(depths[index] - wanted), -index))]
+
+    @property
+    def joins(self) -> list[str]:
+        """The layers that several branches end in, from the picture inwards."""
+        return [self._layers[index] for index in self._depths[1]]
+
+    def map_size(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the map of `layer` for a whole picture of `size` (height, width)."""
+        ((_, height, width, _),) = graph.output_shapes(self._graph_def([layer]), 1, size)
+        return height, width
+
+    def stride(self, layer: str) -> int:
+        """Pixels of the picture between neighbouring activations of `layer`."""
+        key = f"stride {layer}"
+        kept = self._cache.get(key) if self._cache else None
+        if kept:
+            return int(kept)
+        graph_def = self._graph_def([layer])
+        ((_, small, _, _),), ((_, large, _, _),) = (
+            graph.output_shapes(graph_def, 1, (side, side)) for side in _SIDES
+        )
+        found = _stride(small, large) if large > small else _SIDES[1]
+        if self._cache:
+            self._cache.put(key, str(found).encode())
+        return found
+
+    def least_side(self, layers: Sequence[str], most: int) -> int:
+        """The shortest side of a picture, up to `most`, that `layers` can be computed for, by trying."""
+        graph_def = self._graph_def(layers)
+        low = 0
+        while most - low > 1:
+            middle = (low + most) // 2
+            try:
+                shapes = graph.output_shapes(graph_def, len(layers), (middle, middle))
+            except ValueError:  # TensorFlow's word for a size below one
+                shapes = [[0]]
+            low, most = (low, middle) if all(min(shape) > 0 for shape in shapes) else (middle, most)
+        return most
+
+    def describe(self) -> list[Layer]:
+        """Every layer that can be dreamed, with its channels, stride and depth."""
+        graph_def = self._graph_def(self._layers)
+        small, large = (graph.output_shapes(graph_def, len(self._layers), (side, side)) for side in _SIDES)
+        depths, _ = graph.depths_of(graph_def, len(self._layers))
+        return [
+            Layer(name, int(a[3]), _stride(a[1], b[1]), depth)
+            for name, a, b, depth in zip(self._layers, small, large, depths, strict=True)
+            if b[1] > a[1]
+        ]
+
+    @cached_property
+    def _depths(self) -> tuple[list[int], list[int]]:
+        """As `graphs.depths_of` has them, of all layers."""
+        kept = self._cache.get("depths") if self._cache else None
+        if kept:
+            depths, joins = json.loads(kept)
+            return depths, joins
+        found = graph.depths_of(self._graph_def(self._layers), len(self._layers))
+        if self._cache:
+            self._cache.put("depths", json.dumps(found).encode())
+        return found
+
+
+def _stride(small: int, large: int) -> int:
+    """Pixels between activations of a layer whose maps are `small` and `large` for pictures of `_SIDES`."""
+    return round((_SIDES[1] - _SIDES[0]) / (large - small))

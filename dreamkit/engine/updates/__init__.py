@@ -1,0 +1,98 @@
+"""Updates: how the gradient of an objective becomes the direction of a step.
+
+A tuple of functions, each applied in place to the gradient of one objective, in order; then a tuple of
+regularisers, each applied to the sum over all objectives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit.config import SMOOTH_WIDTH, DreamConfig
+from dreamkit.engine import color
+from dreamkit.engine.resize import Pixels
+from dreamkit.engine.updates import regularisers, smoothing
+from dreamkit.engine.updates.normalisation import normalise
+
+
+@dataclass(frozen=True, slots=True)
+class GradientContext:
+    """What is known of a gradient beside its values.
+
+    Attributes:
+        step, steps: which step of the octave, from 0, and how many it has.
+        roll: how far the picture was rolled, down and right, in pixels.
+        coverage: share of the picture that was computed, 0 to 1.
+        blurs: how many times it is smoothed.
+    """
+
+    step: int
+    steps: int
+    roll: tuple[int, int]
+    coverage: float
+    blurs: int
+
+
+Shape: TypeAlias = Callable[[Pixels, GradientContext], None]
+Regularise: TypeAlias = Callable[[Pixels, Pixels, Pixels | None], None]
+
+
+def shaping(config: DreamConfig) -> tuple[Shape, ...]:
+    """What is done to the gradient of each objective: units, smoothing, colour, normalisation."""
+    shapes: list[Shape] = []
+    # Where every colour has the same unit, normalisation cancels it.
+    if config.space == "pixels" and (len(set(config.unit)) > 1 or config.normalise == "none"):
+        unit = np.asarray(config.unit, np.float32)
+        shapes.append(lambda gradient, _: multiply(gradient, unit))
+    if config.smooth == "gaussian":
+        shapes.append(partial(_blur, config))
+    elif config.smooth == "laplacian":
+        shapes.append(
+            lambda gradient, _: smoothing.laplacian(gradient, config.smooth_levels, wrapped=config.wrapped)
+        )
+    if config.color > color.FREE:
+        matrix = color.direction(config.color)
+        shapes.append(lambda gradient, _: color.turn(gradient, matrix))
+    shapes.append(lambda gradient, context: normalise(gradient, config.normalise, context.coverage))
+    return tuple(shapes)
+
+
+def regularisation(config: DreamConfig, tv: float) -> tuple[Regularise, ...]:
+    """What is subtracted from an update: functions of the update, the pixels and the photograph.
+
+    `tv` is the weight of total variation.
+    """
+    unit = np.asarray(config.unit, np.float32)
+    found: list[Regularise] = []
+    if tv:
+        found.append(
+            lambda update, pixels, _: regularisers.subtract_total_variation(
+                update, pixels, tv, unit, wrapped=config.wrapped
+            )
+        )
+    if config.l2:
+
+        def distance(update: Pixels, pixels: Pixels, photo: Pixels | None) -> None:
+            assert photo is not None
+            regularisers.subtract_distance(update, pixels, photo, config.l2, unit)
+
+        found.append(distance)
+    return tuple(found)
+
+
+def multiply(gradient: Pixels, factor: NDArray[np.float32]) -> None:
+    """Multiplies `gradient` by `factor`, in place."""
+    gradient *= factor
+
+
+def _blur(config: DreamConfig, gradient: Pixels, context: GradientContext) -> None:
+    width = SMOOTH_WIDTH if config.smooth_width is None else config.smooth_width
+    sigma = smoothing.widths(context.step, context.steps, width)
+    for _ in range(context.blurs):
+        smoothing.gaussian(gradient, sigma, context.roll, wrapped=config.wrapped)
