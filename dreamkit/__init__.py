@@ -9,29 +9,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from dreamkit.config import DreamConfig
-from dreamkit.errors import DreamkitError, DreamkitWarning
+from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted
 from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
 from dreamkit.version import __version__
 
 if TYPE_CHECKING:
-    from dreamkit.api import Dream, dream, load, plan, redo, render
+    from dreamkit.api import dream, load, plan, redo, render
     from dreamkit.models.hookspecs import hookimpl
-    from dreamkit.recipes import ModelSpec
+    from dreamkit.models.spec import ModelSpec
+    from dreamkit.request import DreamRequest, make_request
+    from dreamkit.session import Dream, Session
 
 __all__ = [
     "Dream",
     "DreamConfig",
+    "DreamRequest",
     "DreamkitError",
     "DreamkitWarning",
+    "Interrupted",
     "ModelProvider",
     "ModelSpec",
     "Preprocess",
     "SavedModel",
+    "Session",
     "Weights",
     "__version__",
     "dream",
     "hookimpl",
     "load",
+    "make_request",
     "plan",
     "redo",
     "render",
@@ -39,18 +45,28 @@ __all__ = [
 
 # Imported at first use: they cost more than `dreamkit --help` should.
 _LAZY = {
-    "Dream": "dreamkit.api",
+    "Dream": "dreamkit.session",
+    "DreamRequest": "dreamkit.request",
+    "ModelSpec": "dreamkit.models.spec",
+    "Session": "dreamkit.session",
     "dream": "dreamkit.api",
+    "hookimpl": "dreamkit.models.hookspecs",
     "load": "dreamkit.api",
+    "make_request": "dreamkit.request",
     "plan": "dreamkit.api",
     "redo": "dreamkit.api",
     "render": "dreamkit.api",
-    "ModelSpec": "dreamkit.recipes",
-    "hookimpl": "dreamkit.models.hookspecs",
 }
+_RENAMED = {"Share": "ModelSpec"}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        import warnings
+
+        now = _RENAMED[name]
+        warnings.warn(f"dreamkit.{name} is called dreamkit.{now} now", DeprecationWarning, stacklevel=2)
+        name = now
     if name not in _LAZY:
         raise AttributeError(f"module 'dreamkit' has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)

@@ -65,8 +65,8 @@ class NetworkMemoryError(DreamkitError):
     """The machine has too little memory for one batch of tiles."""
 
 
-class Interrupted(DreamkitError):  # noqa: N818 - no error of anyone's
-    """Ctrl-C during a dream.
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a dream. It is not a `DreamkitError`, so that `except DreamkitError` does not swallow it.
 
     `pixels` is the picture so far, uint8 `(height, width, 3)`, and `state` the `engine.progress.DreamState`
     after its last whole step; both are None before there is any.

@@ -1,248 +1,48 @@
-"""The pictures that a dream is made of: the photograph, the guide and the masks, read and checked."""
+"""The pictures of a request: the photograph, the guide and the masks, read and checked."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamkit import recipes
 from dreamkit.config import DreamConfig, default
-from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
+from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, shown
 from dreamkit.media import images, seams
-from dreamkit.recipes import File, ModelSpec, Recipe
+from dreamkit.recipes import File, Recipe
 
 PathLike: TypeAlias = str | os.PathLike[str]
 ImageSource: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
 _SHAPES_DIFFER = 0.02  # of a side, by which a picture of another's shape may be off, beside one pixel
 
 
-@dataclass(frozen=True)
-class Ingredients:
-    """What a dream is made of, checked as far as it can be without a network.
-
-    Attributes:
-        config: how.
-        shares: the networks.
-        picture: the photograph, or None for noise.
-        guide: a picture whose features are pulled to, or None.
-        masks: by name, the one without a name being the dream's own.
-    """
-
-    config: DreamConfig
-    shares: tuple[ModelSpec, ...]
-    picture: images.Picture | None = None
-    guide: images.Picture | None = None
-    masks: Mapping[str, images.Picture] = field(default_factory=dict)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width, in pixels, of what is dreamed."""
-        if self.picture is None:
-            return self.config.size
-        height, width, _ = self.picture.pixels.shape
-        return height, width
-
-
-def gather(
-    image: ImageSource,
-    config: DreamConfig,
-    shares: Sequence[ModelSpec],
-    recipe: Recipe | None = None,
-    *,
-    guide: ImageSource = None,
-    mask: ImageSource | Mapping[str, ImageSource] = None,
-) -> Ingredients:
-    """Reads every picture that a dream is made of.
-
-    What is given goes before what the recipe names; that is looked for in the recipe's own folder, or is in
-    the recipe itself.
+def open_photograph(image: ImageSource, config: DreamConfig) -> images.Picture | None:
+    """The photograph as it is dreamed: shrunk, enlarged and without seams, as `config` says; None for None.
 
     Raises:
-        ImageError: a picture cannot be read, or a mask has another shape than the photograph.
-        RecipeError: a finished dream's photograph, guide or mask is not given.
-    """
-    if recipe is not None and recipe.photograph is not None and recipe.versions and image is None:
-        raise RecipeError(
-            f"{recipe.name} was dreamed from {_told(recipe.photograph)}; give that photograph, or another"
-        )
-    guide, given = beside(config, shares, recipe, guide=guide, mask=mask)
-    return fit(image, config, shares, guide, given)
-
-
-def fit(
-    image: ImageSource,
-    config: DreamConfig,
-    shares: Sequence[ModelSpec],
-    guide: images.Picture | None,
-    masks: Mapping[str, ImageSource],
-) -> Ingredients:
-    """A photograph, or none, with what is `beside` it.
-
-    Raises:
-        ImageError: it cannot be read, is too large once it is enlarged, or a mask has another shape.
+        ImageError: it cannot be read, or is too large once it is enlarged.
+        ConfigError: noise is to be enlarged, or is larger than `max_pixels`.
     """
     picture = open_picture(image, config)
     if picture is not None:
         picture = images.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
-        picture = _seamless(picture, config)
-    elif config.upscale > 1:
+        return _seamless(picture, config)
+    if config.upscale > 1:
         raise ConfigError(
             f"upscale is {config.upscale:g} and there is no photograph to enlarge; use --size for noise"
         )
-    height, width = config.size if picture is None else picture.pixels.shape[:2]
-    if picture is None and height * width > config.max_pixels:
+    height, width = config.size
+    if height * width > config.max_pixels:
         raise ConfigError(
             f"size is {width} x {height} pixels, more than the {config.max_pixels} allowed; make it "
             "smaller or raise --max-pixels"
         )
-    return Ingredients(
-        config,
-        tuple(shares),
-        picture,
-        guide,
-        {name: _mask(each, config, (height, width)) for name, each in masks.items()},
-    )
-
-
-def _seamless(picture: images.Picture, config: DreamConfig) -> images.Picture:
-    """`picture` without seams where the dream is to have none; a warning says what was blended."""
-    closed, blended = seams.close(picture, config.wrapped)
-    if blended:
-        warnings.warn(
-            f"the edges of {picture.name or 'the picture'} do not meet ({', '.join(blended)}); "
-            "each fades into the mirror image of the opposite one",
-            DreamkitWarning,
-            stacklevel=4,
-        )
-    return closed
-
-
-def beside(
-    config: DreamConfig,
-    shares: Sequence[ModelSpec],
-    recipe: Recipe | None = None,
-    *,
-    guide: ImageSource = None,
-    mask: ImageSource | Mapping[str, ImageSource] = None,
-) -> tuple[images.Picture | None, dict[str, ImageSource]]:
-    """What is beside any photograph: the guide, and the masks by name, which are not opened yet.
-
-    Raises:
-        ImageError, RecipeError, ConfigError: as `gather`.
-    """
-    given: dict[str, ImageSource] = (
-        dict(mask) if isinstance(mask, Mapping) else {} if mask is None else {"": mask}
-    )
-    used = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, shares)
-    for name in given:
-        if name and name not in used:
-            among = did_you_mean(name, used) if used else "only a recipe's terms are; give it without a name"
-            raise ConfigError(f"no term is under the mask {shown(name)}; {among}")
-    if recipe is not None:
-        guide = guide if guide is not None else _named(recipe, recipe.guide, "guide", config)
-        for name, file in recipe.masks.items():
-            if name not in given and name in ("", *used):
-                given[name] = _named(recipe, file, f"mask {shown(name)}".strip(), config)
-    opened = open_picture(guide, config)
-    return None if opened is None else images.shrink(opened, config.tile_size), given
-
-
-def _told(file: File) -> str:
-    """A file that a recipe tells of, in a message."""
-    return f"{shown(file.name) or 'a picture from memory'} (SHA-256 {shown(file.sha256, 64)})"
-
-
-def _named(recipe: Recipe, file: File | None, what: str, config: DreamConfig) -> ImageSource:
-    """The file that a recipe names, from its own folder or out of itself."""
-    if file is None:
-        return None
-    option, _, name = what.partition(" ")
-    otherwise = f"give it with --{option} {name}{'=' if name else ''}FILE"
-    if file.data:
-        # The recipe's own limit is no limit to what it brings.
-        most = min(config.max_pixels, default("max_pixels"))
-        return images.from_png(file.data, most, f"the {what} in {recipe.name}", otherwise)
-    if recipe.folder is None:
-        raise RecipeError(f"{recipe.name} was dreamed with the {what} {_told(file)}; {otherwise}")
-    path = recipe.folder / file.name
-    if not os.path.isfile(path):
-        raise RecipeError(
-            f"{recipe.name} names the {option} {file.name}, which is not beside it; {otherwise}"
-        )
-    return path
-
-
-def _mask(source: ImageSource, config: DreamConfig, size: tuple[int, int]) -> images.Picture:
-    """A mask at the picture's size."""
-    if isinstance(source, np.ndarray):
-        source = _grey_levels(source)
-    opened = open_picture(source, replace(config, max_size=None))
-    if opened is None:
-        raise ConfigError("a mask is None; give a path, a Pillow image or an array")
-    if not same_shape(opened, size):
-        height, width, _ = opened.pixels.shape
-        raise ConfigError(
-            f"the mask {opened.name or 'from memory'} has {width} x {height} pixels and the picture "
-            f"{size[1]} x {size[0]}; give one of the same shape"
-        )
-    return images.resized(opened, size)
-
-
-def same_shape(picture: images.Picture, size: tuple[int, int]) -> bool:
-    """Whether `picture` has the proportions of `size` (height, width), as nearly as rounding allows."""
-    height, width, _ = picture.pixels.shape
-    # Either side may be the one that was rounded.
-    off = [abs(width * size[0] / height - size[1]), abs(height * size[1] / width - size[0])]
-    return any(each <= 1 + _SHAPES_DIFFER * side for each, side in zip(off, size[::-1], strict=True))
-
-
-def _grey_levels(mask: NDArray[Any]) -> NDArray[Any]:
-    """A mask in Python's own terms, truths or shares from 0 to 1, as grey levels."""
-    if mask.dtype == np.bool_:
-        return mask.astype(np.uint8) * np.uint8(255)
-    if np.issubdtype(mask.dtype, np.floating):
-        if not (mask.size and np.isfinite(mask).all() and mask.min() >= 0 and mask.max() <= 1):
-            raise ConfigError("the mask is an array of floats that are not all from 0 to 1")
-        return np.asarray(np.rint(mask * 255), np.uint8)
-    return mask
-
-
-def remembered(gathered: Ingredients, recipe: Recipe) -> Ingredients:
-    """`gathered` under the names that the recipe has for them, with a warning for each that is another."""
-
-    def checked(
-        picture: images.Picture | None, file: File | None, what: str, otherwise: str
-    ) -> images.Picture | None:
-        if picture is None:
-            return picture
-        if file is not None and picture.sha256 == file.sha256:
-            return replace(picture, name=file.name)
-        told = picture.name or "what is given"
-        differs = (
-            f"{recipe.name} was dreamed without a {what}"
-            if file is None
-            else f"{told} is not the {what} {_told(file)}"
-        )
-        warnings.warn(f"{differs}; {otherwise}", DreamkitWarning, stacklevel=3)
-        return picture
-
-    masks = {
-        name: checked(mask, recipe.masks.get(name), "mask", "the dream will differ") or mask
-        for name, mask in gathered.masks.items()
-    }
-    return replace(
-        gathered,
-        picture=checked(gathered.picture, recipe.photograph, "photograph", "this is dreamed as that was"),
-        guide=checked(gathered.guide, recipe.guide, "guide", "the dream will differ"),
-        masks=masks,
-    )
+    return None
 
 
 def open_picture(image: ImageSource, config: DreamConfig) -> images.Picture | None:
@@ -260,3 +60,106 @@ def open_picture(image: ImageSource, config: DreamConfig) -> images.Picture | No
     else:
         raise ConfigError(f"image is a {type(image).__name__}; give a path, a Pillow image, an array or None")
     return images.shrink(picture, config.max_size, config.wrapped)
+
+
+def open_guide(guide: ImageSource, config: DreamConfig) -> images.Picture | None:
+    """The guide, no larger than a tile; None for None.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    opened = open_picture(guide, config)
+    return None if opened is None else images.shrink(opened, config.tile_size)
+
+
+def open_mask(mask: ImageSource, config: DreamConfig) -> images.Picture:
+    """A mask at its own size.
+
+    Raises:
+        ImageError: it cannot be read.
+        ConfigError: it is None, or an array of floats that are not shares.
+    """
+    if isinstance(mask, np.ndarray):
+        mask = _grey_levels(mask)
+    opened = open_picture(mask, replace(config, max_size=None))
+    if opened is None:
+        raise ConfigError("a mask is None; give a path, a Pillow image or an array")
+    return opened
+
+
+def fit_mask(mask: images.Picture, size: tuple[int, int]) -> images.Picture:
+    """`mask` at `size` (height, width), that of the photograph.
+
+    Raises:
+        ConfigError: it has another shape.
+    """
+    if not same_shape(mask, size):
+        height, width, _ = mask.pixels.shape
+        raise ConfigError(
+            f"the mask {mask.name or 'from memory'} has {width} x {height} pixels and the picture "
+            f"{size[1]} x {size[0]}; give one of the same shape"
+        )
+    return images.resized(mask, size)
+
+
+def same_shape(picture: images.Picture, size: tuple[int, int]) -> bool:
+    """Whether `picture` has the proportions of `size` (height, width), as nearly as rounding allows."""
+    height, width, _ = picture.pixels.shape
+    # Either side may be the one that was rounded.
+    off = [abs(width * size[0] / height - size[1]), abs(height * size[1] / width - size[0])]
+    return any(each <= 1 + _SHAPES_DIFFER * side for each, side in zip(off, size[::-1], strict=True))
+
+
+def recipe_file(recipe: Recipe, file: File | None, what: str, config: DreamConfig) -> ImageSource:
+    """The picture `file` that a recipe names, from its own folder or out of the recipe itself.
+
+    `what` is `guide`, `mask` or `mask NAME`, for messages.
+
+    Raises:
+        RecipeError: it is not there.
+    """
+    if file is None:
+        return None
+    option, _, name = what.partition(" ")
+    otherwise = f"give it with --{option} {name}{'=' if name else ''}FILE"
+    if file.data:
+        # A recipe must not raise the limit for a picture that it brings itself.
+        most = min(config.max_pixels, default("max_pixels"))
+        return images.from_png(file.data, most, f"the {what} in {recipe.name}", otherwise)
+    if recipe.folder is None:
+        raise RecipeError(f"{recipe.name} was dreamed with the {what} {described(file)}; {otherwise}")
+    path = recipe.folder / file.name
+    if not os.path.isfile(path):
+        raise RecipeError(
+            f"{recipe.name} names the {option} {file.name}, which is not beside it; {otherwise}"
+        )
+    return path
+
+
+def described(file: File) -> str:
+    """A file that a recipe names, in a message."""
+    return f"{shown(file.name) or 'a picture from memory'} (SHA-256 {shown(file.sha256, 64)})"
+
+
+def _seamless(picture: images.Picture, config: DreamConfig) -> images.Picture:
+    """`picture` without seams where the dream is to have none; a warning says what was blended."""
+    closed, blended = seams.close(picture, config.wrapped)
+    if blended:
+        warnings.warn(
+            f"the edges of {picture.name or 'the picture'} do not meet ({', '.join(blended)}); "
+            "each fades into the mirror image of the opposite one",
+            DreamkitWarning,
+            stacklevel=4,
+        )
+    return closed
+
+
+def _grey_levels(mask: NDArray[Any]) -> NDArray[Any]:
+    """A mask in Python's own terms, truths or shares from 0 to 1, as grey levels."""
+    if mask.dtype == np.bool_:
+        return mask.astype(np.uint8) * np.uint8(255)
+    if np.issubdtype(mask.dtype, np.floating):
+        if not (mask.size and np.isfinite(mask).all() and mask.min() >= 0 and mask.max() <= 1):
+            raise ConfigError("the mask is an array of floats that are not all from 0 to 1")
+        return np.asarray(np.rint(mask * 255), np.uint8)
+    return mask

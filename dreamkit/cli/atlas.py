@@ -105,31 +105,27 @@ def atlas(
     config.DreamConfig.of(**options)
     work = engines.asked(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
-        from dreamkit import api, recipes
         from dreamkit.jobs import atlas as atlases
+        from dreamkit.models.spec import ModelSpec
+        from dreamkit.request import without_image
 
-        found = recipes.find(recipe) if recipe is not None else None
-        named = (
-            [recipes.ModelSpec(model, layers=("its own",))] if model is not None else []
-        )  # an atlas has its own layers
-        shares, options = api.cast(found, named, options, weights=weights)
-        if len(shares) > 1:
+        # An atlas has layers of its own, so those of the recipe are not looked for in another network.
+        named = [ModelSpec(model, layers=("its own",))] if model is not None else None
+        request = without_image(named, weights=weights, recipe=recipe, **options)
+        if len(request.models) > 1:
             raise ConfigError(
-                f"{recipe} has {len(shares)} networks and an atlas is of one; name it with --model"
+                f"{recipe} has {len(request.models)} networks and an atlas shows one; name it with --model"
             )
-        name = str(shares[0].model)
+        name = request.names
         of_layers = [atlases.safe_name(text) for text in layers or ()] if channels is not None else []
+        stem = [Path(image).stem] if image else []
         try:
             with terminal.Meter(quiet=quiet) as meter:
                 meter.doing(f"loading {name}")
                 made = atlases.make(
-                    image,
-                    name,
-                    output
-                    or Path(".".join([*([Path(image).stem] if image else []), name, *of_layers, "atlas"])),
-                    weights=weights,
-                    options=found.config(**options) if found else config.DreamConfig.of(**options),
-                    recipe=found,
+                    request,
+                    output or Path(".".join([*stem, name, *of_layers, "atlas"])),
+                    image=image,
                     layers=layers or (),
                     channels=None if channels is None else atlases.parse_channels(channels),
                     cell=atlases.CELL if cell is None else cell,

@@ -34,7 +34,7 @@ def blend(
     dreamkit blend photo.dream.png photo.jpg --amount 0.4
     """
     config.DreamConfig.of(blend=amount)
-    from dreamkit import api
+    from dreamkit.jobs import blend as blends
     from dreamkit.media import images
 
     most = config.default("max_pixels") if max_pixels is None else max_pixels
@@ -47,7 +47,7 @@ def blend(
     for given in (dreamed, image):
         if path.exists() and Path(given).exists() and path.samefile(given):
             raise ConfigError(f"{path} is {given} itself; write somewhere else")
-    result = api.blend(
+    result = blends.blend(
         images.read(dreamed, most), images.read(image, most), amount, images.read_recipe(dreamed)
     )
     result.save(path, overwrite=overwrite)

@@ -6,9 +6,8 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,19 +19,18 @@ from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError, shown
 
 if TYPE_CHECKING:
-    from dreamkit import api
-    from dreamkit.checkpoint import Checkpoint
-    from dreamkit.engine.objective_set import LoadedModel
     from dreamkit.engine.progress import StepEvent
-    from dreamkit.inputs import Ingredients
+    from dreamkit.jobs.checkpoint import Checkpoint
     from dreamkit.media.video import Writer
-    from dreamkit.recipes import ModelSpec, Recipe
+    from dreamkit.models.spec import ModelSpec
+    from dreamkit.request import DreamRequest
+    from dreamkit.session import Dream, Session
 
 _BY_DEFAULT = (
     f"dreamed by {config.DEFAULT_MODEL}, the small network that dreamkit carries; "
     "--model inception5h is the network that it learned from, one download of 49 MB"
 )
-_AFTER = ("resume", "jobs", "record")  # the first of a command's own options, after those of a dream
+_LAST = ("resume", "jobs", "preview")  # a command's own options that come after those of a dream
 _HELD = 30  # frames of a recording that show the finished dream
 _SIZE = "{1}x{0}".format(*config.default("size"))
 _SHOWN = {
@@ -198,17 +196,26 @@ def options(
     return {name: value for name, value in locals().items() if value is not None}
 
 
-def with_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Puts the parameters of `options` in place of a command's `**options`, before its own options."""
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
-    first = next(number for number, each in enumerate(own) if each.name in _AFTER)
-    shared = inspect.signature(options, eval_str=True).parameters.values()
-    function.__signature__ = inspect.Signature([*own[:first], *shared, *own[first:]])  # type: ignore[attr-defined]
-    return function
+def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Puts the parameters of `options` in place of a command's `**options`, before the command's last ones.
+
+    Those in `left_out`, and those that the command has itself, are not taken.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[:-1]
+        names = {each.name for each in own}.union(left_out)
+        first = next(number for number, each in enumerate(own) if each.name in _LAST)
+        every = inspect.signature(options, eval_str=True).parameters.values()
+        shared = [each for each in every if each.name not in names]
+        function.__signature__ = inspect.Signature([*own[:first], *shared, *own[first:]])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
-class Asked:
-    """What a command line asks of a dream.
+class DreamOptions:
+    """The options of a dream on a command line.
 
     Attributes:
         model, weights, guide, mask, layers: as they are written.
@@ -216,7 +223,7 @@ class Asked:
     """
 
     def __init__(self, **given: Any) -> None:
-        """Raises a ConfigError for what makes no sense, before TensorFlow is imported."""
+        """Raises a ConfigError for a value that makes no sense, before TensorFlow is imported."""
         written = options(**given)
         self.model, self.weights, self.guide, self.mask, self.layers = (
             written.get(name) for name in ("model", "weights", "guide", "mask", "layers")
@@ -235,6 +242,16 @@ class Asked:
         self.given |= _wrap(written)
         config.DreamConfig.of(**self.given)
 
+    def arguments(self) -> dict[str, Any]:
+        """As `make_request` takes them."""
+        return {
+            "model": specs_of(self.model),
+            "weights": weights_by_model(self.weights),
+            "guide": self.guide,
+            "mask": by_name(self.mask) or None,
+            **self.given,
+        }
+
     def check(self, has_photograph: bool) -> None:
         """Refuses what is for noise where there is a photograph, and the other way round."""
         for name in ("size", "noise"):
@@ -246,7 +263,7 @@ class Asked:
                 raise UsageError(f"--{flag} {does} a photograph; use --size for a dream of noise")
 
 
-@with_options
+@with_options()
 def dream(
     pictures: Annotated[
         list[str] | None,
@@ -292,33 +309,30 @@ def dream(
 
     dreamkit dream photo.jpg --layers mixed4 --octaves 5
     """
-    asked = Asked(**options)
-    image = _image(pictures or [], image_filepath, asked.layers)
-    asked.check(image is not None)
+    chosen = DreamOptions(**options)
+    image = _image(pictures or [], image_filepath, chosen.layers)
+    chosen.check(image is not None)
     if record is not None and resume:
         raise UsageError("--record films a dream from its beginning; leave it out with --resume")
     if dry_run and resume:
         raise UsageError("--dry-run plans a dream from its beginning; leave out --resume")
-    from dreamkit import inputs
+    from dreamkit.request import make_request
 
-    own = weights_by_model(asked.weights)
-    shares, config_, found = cast(recipe, shares_of(asked.model), asked.given, own)
     with terminal.own_lines_only(verbose=verbose):
-        gathered = inputs.gather(
-            image, config_, shares, found, guide=asked.guide, mask=by_name(asked.mask) or None
-        )
+        request = make_request(image, **chosen.arguments(), recipe=recipe)
+        request.refuse("a picture", "timeline")
         if dry_run:
-            _tell_plan(gathered, own, quiet=quiet)
+            _show_plan(request, quiet=quiet)
             return
-        path, kept = _output(
-            image, output, gathered, "dream", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
+        path, work_file = _output(
+            image, output, request, "dream", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
         )
         if record is not None:
             from dreamkit.media import video
 
             video.check_output(record, overwrite=overwrite)
-        said = _BY_DEFAULT if asked.model is None and found is None else ""
-        _make(gathered, own, path, kept, dpi=dpi, overwrite=overwrite, quiet=quiet, said=said, record=record)
+        hint = _BY_DEFAULT if chosen.model is None and recipe is None else ""
+        _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet, hint=hint, record=record)
 
 
 def redo(
@@ -345,47 +359,37 @@ def redo(
 
     dreamkit redo photo.dream.png photo.jpg
     """
-    from dreamkit import api, recipes
+    from dreamkit import recipes
+    from dreamkit.request import request_again
 
-    found = recipes.of_picture(dreamed)
-    own = weights_by_model(weights)
+    found = recipes.from_picture(dreamed)
     with terminal.own_lines_only(verbose=verbose):
-        gathered = api.gather_again(found, image, shares_of(model), guide=guide, mask=by_name(mask) or None)
-        path, kept = _output(
-            dreamed, output, gathered, "redo", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
+        request = request_again(
+            found,
+            image,
+            specs_of(model),
+            weights=weights_by_model(weights),
+            guide=guide,
+            mask=by_name(mask) or None,
         )
-        check = partial(api.differences, found)
-        _make(gathered, own, path, kept, dpi=dpi, overwrite=overwrite, quiet=quiet, check=check)
+        path, work_file = _output(
+            dreamed, output, request, "redo", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
+        )
+        _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet)
 
 
-def cast(
-    recipe: str | None,
-    given: tuple[ModelSpec, ...],
-    options: dict[str, Any],
-    weights: str | Mapping[str, str] | None,
-) -> tuple[tuple[ModelSpec, ...], config.DreamConfig, Recipe | None]:
-    """Who dreams, how, and by which recipe."""
-    from dreamkit import api, recipes
+def open_session(request: DreamRequest, meter: terminal.Meter) -> Session:
+    """Loads the networks of a request, while the meter says so."""
+    from dreamkit.session import Session
 
-    found = recipes.find(recipe) if recipe is not None else None
-    shares, options = api.cast(found, given, options, weights=weights)
-    return shares, found.config(**options) if found else config.DreamConfig.of(**options), found
-
-
-def loaded(
-    shares: Sequence[ModelSpec], weights: str | Mapping[str, str] | None, meter: terminal.Meter
-) -> list[LoadedModel]:
-    """The networks of `shares`, while the meter says so."""
-    from dreamkit import api
-
-    meter.doing("loading " + " and ".join(str(share.model) for share in shares))
-    return api.parts(shares, weights, progress=meter.download)
+    meter.doing(f"loading {request.names}")
+    return Session(request, on_download=meter.download)
 
 
 def _output(
     named_after: str | None,
     given: Path | None,
-    gathered: Ingredients,
+    request: DreamRequest,
     what: str,
     *,
     dpi: int | None,
@@ -394,7 +398,7 @@ def _output(
     every: float,
 ) -> tuple[Path, Checkpoint]:
     """Where the dream goes, once it is sure that it can, and its work file."""
-    from dreamkit.checkpoint import Checkpoint, unfinished
+    from dreamkit.jobs.checkpoint import Checkpoint, unfinished
     from dreamkit.media import images
 
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
@@ -408,13 +412,13 @@ def _output(
             f"{kept.path} holds a dream that was broken off; go on with --resume, or begin anew with "
             "--overwrite"
         )
-    images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=gathered.size)
+    images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=request.size)
     if resume and not os.path.isfile(kept.path):
         terminal.warning(f"there is no {kept.path} to go on from; the dream begins anew")
     read = [
-        ("photograph", gathered.picture),
-        ("guide", gathered.guide),
-        *(("mask", m) for m in gathered.masks.values()),
+        ("photograph", request.image),
+        ("guide", request.guide),
+        *(("mask", mask) for mask in request.masks.values()),
     ]
     for role, source in read:
         if source is not None and source.path and path.exists() and path.samefile(source.path):
@@ -423,41 +427,39 @@ def _output(
 
 
 def _make(
-    gathered: Ingredients,
-    weights: str | Mapping[str, str] | None,
+    request: DreamRequest,
     path: Path,
     checkpoint: Checkpoint,
     *,
     dpi: int | None,
     overwrite: bool,
     quiet: bool,
-    said: str = "",
+    hint: str = "",
     record: Path | None = None,
-    check: Callable[[Any], None] | None = None,
 ) -> None:
-    """Dreams, writes and tells."""
+    """Dreams, writes the dream and says so."""
     started = time.monotonic()
-    from dreamkit import api
+    from dreamkit.jobs.checkpoint import run_resumable
     from dreamkit.media import images
+    from dreamkit.session import Dream
 
-    def save(result: api.Dream) -> Path:
+    def save(result: Dream) -> Path:
         try:
             result.save(path, dpi=dpi, overwrite=overwrite or checkpoint.is_so_far())
-        except OutputExistsError:  # it came while we dreamed: neither is lost
+        except OutputExistsError:  # it appeared while we dreamed: neither is lost
             free = images.free_name(str(path.with_suffix("")), path.suffix)
             result.save(free, dpi=dpi)
             return free
         return path
 
-    names = " and ".join(str(share.model) for share in gathered.shares)
     try:
         with terminal.Meter(quiet=quiet) as meter:
-            told = loaded(gathered.shares, weights, meter)
-            if check is not None:
-                check(told)
-            meter.doing(f"preparing {names}")
-            with _recorded(record, gathered, meter.step, overwrite=overwrite) as recording:
-                result = api.make(gathered, told, recording.step, checkpoint)
+            session = open_session(request, meter)
+            if request.recipe is not None and request.recipe.versions:
+                session.warn_of_differences(request.recipe)
+            meter.doing(f"preparing {request.names}")
+            with _recorded(record, request, meter.step, overwrite=overwrite) as recording:
+                result = run_resumable(session, checkpoint, recording.step)
                 meter.doing("writing")
                 written = save(result)
                 checkpoint.done()
@@ -465,12 +467,12 @@ def _make(
     except Interrupted as interrupted:
         if interrupted.pixels is None:
             raise
-        picture = gathered.picture
-        profile, own_dpi = (picture.profile, picture.dpi) if picture else (None, None)
-        written = save(api.Dream(interrupted.pixels, None, profile, own_dpi))
+        image = request.image
+        profile, own_dpi = (image.profile, image.dpi) if image else (None, None)
+        written = save(Dream(interrupted.pixels, None, profile, own_dpi))
         how = ""
-        if written == path:  # else another program's picture lies where the dream would go on
-            how = _kept(checkpoint, interrupted, path)
+        if written == path:  # else another program's picture lies where the dream would be resumed
+            how = _resumption(checkpoint, interrupted, path)
         raise Interrupted(f"interrupted; the picture so far is in {written}{how}") from None
     except KeyboardInterrupt:
         raise Interrupted("interrupted before the first step; nothing was written") from None
@@ -479,12 +481,12 @@ def _make(
         typer.echo(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
         if record is not None:
             typer.echo(f"wrote {record}")
-        if said:
-            typer.echo(said, err=True)
+        if hint:
+            typer.echo(hint, err=True)
 
 
-def _kept(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
-    """Writes the work file of a dream that was broken off, and says how it goes on."""
+def _resumption(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
+    """Writes the work file of an interrupted dream, and says how to resume it."""
     from dreamkit.media import paths
 
     if interrupted.state is not None:
@@ -497,7 +499,7 @@ def _kept(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
 
 
 class _Recording:
-    """Hears of steps, and makes frames of them where there is a film."""
+    """Passes step events on, and makes frames of them where there is a film."""
 
     def __init__(
         self, on_step: Callable[[StepEvent], None], film: Writer | None, size: tuple[int, int]
@@ -505,7 +507,7 @@ class _Recording:
         self._on_step, self._film, self._size = on_step, film, size
 
     def step(self, step: StepEvent) -> None:
-        """As `api.make` calls it."""
+        """The `on_step` of a session."""
         self._on_step(step)
         if self._film is not None:
             from dreamkit.engine.resize import resize
@@ -522,26 +524,24 @@ class _Recording:
 
 @contextmanager
 def _recorded(
-    path: Path | None, gathered: Ingredients, on_step: Callable[[StepEvent], None], *, overwrite: bool
+    path: Path | None, request: DreamRequest, on_step: Callable[[StepEvent], None], *, overwrite: bool
 ) -> Iterator[_Recording]:
     """A film of the dream at `path`, or none."""
     if path is None:
-        yield _Recording(on_step, None, gathered.size)
+        yield _Recording(on_step, None, request.size)
         return
     from dreamkit.media.video import Writer
 
-    with Writer(path, gathered.size, overwrite=overwrite) as film:
-        yield _Recording(on_step, film, gathered.size)
+    with Writer(path, request.size, overwrite=overwrite) as film:
+        yield _Recording(on_step, film, request.size)
 
 
-def _tell_plan(gathered: Ingredients, weights: str | Mapping[str, str] | None, *, quiet: bool) -> None:
-    """Prints what the dream would do and take."""
-    from dreamkit import api
-
+def _show_plan(request: DreamRequest, *, quiet: bool) -> None:
+    """Prints the plan of a dream."""
     with terminal.Meter(quiet=quiet) as meter:
-        told = loaded(gathered.shares, weights, meter)
+        session = open_session(request, meter)
         meter.doing("trying one batch of tiles")
-        plan = api.planned(gathered, told)
+        plan = session.plan()
     for number, octave in enumerate(plan.octaves, 1):
         (height, width), (down, across), window = octave.size, octave.tiles, octave.window
         tiles = f"{down * across} tile{'s' if down * across > 1 else ''} of {window[1]} x {window[0]}"
@@ -579,22 +579,22 @@ def _megabytes(text: str) -> int | None:
     return round(float(number) * (1000 if unit.startswith("G") else 1))
 
 
-def shares_of(models: list[str] | None) -> tuple[Any, ...]:
-    """`NAME` or `NAME=WEIGHT` as shares."""
-    from dreamkit.recipes import ModelSpec
+def specs_of(models: list[str] | None) -> tuple[ModelSpec, ...]:
+    """`NAME` or `NAME=WEIGHT` as models."""
+    from dreamkit.models.spec import ModelSpec
 
-    shares = []
+    specs = []
     for text in models or []:
         name, equals, number = text.rpartition("=")
         if not equals:
-            shares.append(ModelSpec(text))
+            specs.append(ModelSpec(text))
             continue
         try:
             weight = float(number)
         except ValueError:
             raise ConfigError(f"--model is {text!r}; after = comes a weight, such as vgg16=0.5") from None
-        shares.append(ModelSpec(name, weight))
-    return tuple(shares)
+        specs.append(ModelSpec(name, weight))
+    return tuple(specs)
 
 
 def weights_by_model(given: list[str] | None) -> str | dict[str, str] | None:

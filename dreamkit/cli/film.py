@@ -10,21 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dreamkit import config
 from dreamkit.cli import engines, terminal
-from dreamkit.cli.dream import (
-    Models,
-    Overwrite,
-    Quiet,
-    Verbose,
-    Weights,
-    cast,
-    loaded,
-    option,
-    shares_of,
-    size_of,
-    weights_by_model,
-)
+from dreamkit.cli.dream import DreamOptions, Overwrite, Quiet, Verbose, open_session, with_options
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, UsageError
 
@@ -51,15 +38,13 @@ _Steps = Annotated[
 ]
 
 
+@with_options("upscale", "wrap", "tileable", "panorama")
 def zoom(
     output: _Output,
     image: Annotated[
         str | None, typer.Argument(metavar="IMAGE", help="Where it begins. Without one, in noise.")
     ] = None,
     recipe: _Recipe = None,
-    model: Models = None,
-    weights: Weights = None,
-    layers: Annotated[list[str] | None, option("layers", "-l", "--layers")] = None,
     frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = 300,
     fps: _Fps = None,
     zoom: Annotated[
@@ -80,16 +65,11 @@ def zoom(
         int | None,
         typer.Option("--frame-octaves", help="Octaves of each frame after the first. Default: 3.", min=1),
     ] = None,
-    octaves: Annotated[int | None, option("octaves", "--octaves")] = None,
-    steps: Annotated[int | None, option("steps", "--steps")] = None,
-    step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
-    seed: Annotated[int | None, option("seed", "--seed")] = None,
-    max_size: Annotated[int | None, option("max_size", "--max-size")] = None,
-    size: Annotated[str | None, option("size", "--size")] = None,
     preview: _Preview = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    **options: Any,
 ) -> None:
     """Dream an endless zoom: each frame is dreamed from a closer look at the last.
 
@@ -98,16 +78,13 @@ def zoom(
     dreamkit zoom photo.jpg -o zoom.mp4 --frames 300 --rotate 1
     """
     started = time.monotonic()
-    given = _given(
-        layers=layers, octaves=octaves, steps=steps, step_size=step_size, seed=seed, max_size=max_size
-    )
-    given |= {"size": size_of(size)} if size is not None else {}
-    config.DreamConfig.of(**given)
-    from dreamkit import inputs
+    chosen = DreamOptions(**options)
+    chosen.check(image is not None)
     from dreamkit.jobs import zoom as zooms
     from dreamkit.media import video
+    from dreamkit.request import make_request
 
-    flight = zooms.Flight(
+    moves = zooms.ZoomOptions(
         frames=frames,
         rate=_rate(fps),
         zoom=zoom,
@@ -118,18 +95,13 @@ def zoom(
         loop=loop,
     )
     video.check_output(output, overwrite=overwrite)
-    own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-        shares, options, found = cast(recipe, shares_of(model), given, own)
-        config.refuse(options, "dreamkit zoom", *zooms.UNABLE)
-        gathered = inputs.gather(image, options, shares, found)
-        parts = loaded(shares, own, meter)
+        request = make_request(image, **chosen.arguments(), recipe=recipe)
+        request.refuse("a zoom", *zooms.UNABLE)
         zooms.make(
-            gathered,
-            parts,
+            open_session(request, meter),
             output,
-            flight,
-            timeline=found.timeline if found else (),
+            moves,
             preview=preview,
             overwrite=overwrite,
             on_frame=meter.frame,
@@ -138,6 +110,7 @@ def zoom(
         typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
 
 
+@with_options("upscale", "wrap", "tileable", "panorama", "size", "noise")
 def film(
     source: Annotated[
         str,
@@ -155,9 +128,6 @@ def film(
         ),
     ],
     recipe: _Recipe = None,
-    model: Models = None,
-    weights: Weights = None,
-    layers: Annotated[list[str] | None, option("layers", "-l", "--layers")] = None,
     blend: Annotated[
         float,
         typer.Option("--blend", help="How much of the last frame's dream each frame begins with, 0 to 0.95."),
@@ -174,10 +144,6 @@ def film(
     ] = 1,
     frame_steps: _Steps = None,
     fps: _Fps = None,
-    octaves: Annotated[int | None, option("octaves", "--octaves")] = None,
-    steps: Annotated[int | None, option("steps", "--steps")] = None,
-    step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
-    seed: Annotated[int | None, option("seed", "--seed")] = None,
     jobs: engines.Jobs = None,
     threads: engines.Threads = None,
     engine: engines.EngineName = None,
@@ -186,6 +152,7 @@ def film(
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    **options: Any,
 ) -> None:
     """Dream a film, so that what is dreamed sticks to what moves. Sound and times are kept.
 
@@ -194,46 +161,35 @@ def film(
     dreamkit film in.mp4 -o out.mp4 --layers mixed3
     """
     started = time.monotonic()
-    given = _given(layers=layers, octaves=octaves, steps=steps, step_size=step_size, seed=seed)
-    config.DreamConfig.of(**given)
+    chosen = DreamOptions(**options)
     if flow not in ("on", "off"):
         raise ConfigError(f"--flow is {quoted(flow)}; choose on or off")
     from dreamkit.jobs import film as films
     from dreamkit.media import video
+    from dreamkit.request import without_image
 
     work = engines.asked(engine, address, jobs, threads)
-    cut = films.Cut(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
+    frames = films.FilmOptions(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
     video.check_output(output, overwrite=overwrite)
-    own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        request = without_image(**chosen.arguments(), recipe=recipe)
+        request.refuse("a film", *films.UNABLE)
         meter.doing(f"reading {source}")
         clip = video.clip(source, _rate(fps))
         if clip.is_film and fps is not None:
             raise UsageError("--fps is for numbered pictures; a film has its own")
-        shares, options, found = cast(recipe, shares_of(model), given, own)
-        config.refuse(options, "dreamkit film", "upscale", "wrap")
-        parts = loaded(shares, own, meter)
         films.make(
             clip,
-            parts,
-            options,
+            open_session(request, meter),
             output,
-            cut,
-            timeline=found.timeline if found else (),
+            frames,
             preview=preview,
             overwrite=overwrite,
             on_frame=meter.frame,
             engine=work,
-            shares=shares,
-            weights=own,
         )
     if not quiet:
         typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    given = {name: value for name, value in options.items() if value is not None}
-    return given | ({"layers": tuple(given["layers"])} if "layers" in given else {})
 
 
 def _rate(text: str | None) -> Fraction:

@@ -24,5 +24,5 @@ def recipes(
         typer.echo(recipes.find(recipe).to_toml(), nl=False)
         return
     found = [recipes.find(name) for name in recipes.built_in()]
-    rows = [(each.name, ",".join(share.model for share in each.shares), each.description) for each in found]
+    rows = [(each.name, ",".join(spec.name for spec in each.models), each.description) for each in found]
     terminal.table(rows, ("RECIPE", "MADE WITH", ""))

@@ -10,7 +10,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.dream import Weights, number_or_name, option, weights_by_model
+from dreamkit.cli.dream import Weights, number_or_name, open_session, option, weights_by_model
 from dreamkit.errors import ConfigError, Interrupted
 
 
@@ -51,14 +51,15 @@ def variants(
         "steps": steps,
         "seed": seed,
     }
-    options = config.DreamConfig.of(**{name: value for name, value in given.items() if value is not None})
+    options = {name: value for name, value in given.items() if value is not None}
+    config.DreamConfig.of(**options)
     own = weights_by_model(weights)
     if isinstance(own, dict):
         raise ConfigError(f"variants are of one network; give {model}'s weights alone")
     with terminal.own_lines_only(verbose=verbose):
-        from dreamkit import api, inputs
         from dreamkit.jobs import variants as sheets
         from dreamkit.media import images
+        from dreamkit.request import make_request
 
         side = sheets.CELL if cell is None else cell
         if not 64 <= side <= 1024:
@@ -69,21 +70,21 @@ def variants(
             else images.free_name(f"{Path(image).stem}.variants")
         )
         images.check_output(path, overwrite=overwrite)
-        picture = inputs.open_picture(image, options)
+        request = make_request(image, model, weights=own, **options)
+        picture = request.image
         assert picture is not None
         small = images.shrink(picture, side)
         if path.exists() and picture.path and path.samefile(picture.path):
             raise ConfigError(f"{path} is the photograph itself; write the sheet somewhere else")
         try:
             with terminal.Meter(quiet=quiet) as meter:
-                meter.doing(f"loading {model}")
-                network = api.load(model, own, progress=meter.download)
-                planned = sheets.plan(image, network, own, options, side)
+                session = open_session(request, meter)
+                planned = sheets.plan(image, session, side)
                 dreamed = []
-                for variant in sheets.dreams(small, network, planned):
+                for variant in sheets.dreams(small, session, planned):
                     dreamed.append(variant)
                     meter.doing(f"{len(dreamed)} of {len(planned)} variants")
-        except (KeyboardInterrupt, Interrupted):
+        except KeyboardInterrupt:
             raise Interrupted("interrupted; nothing was written") from None
         images.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
     for number, variant in enumerate(dreamed, 1):

@@ -13,7 +13,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.dream import Overwrite, Quiet, Verbose, Weights, cast, loaded, weights_by_model
+from dreamkit.cli.dream import Overwrite, Quiet, Verbose, Weights, open_session, weights_by_model
 from dreamkit.errors import ConfigError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def web(
         from dreamkit.web import site
 
         site.check_output(output, overwrite=overwrite)
-        exhibits, options = _gathered(model, layers, recipe, weights, dtype, meter)
+        exhibits, options = _open(model, layers, recipe, weights, dtype, meter)
         meter.doing("exporting")
         size = site.write(output, exhibits, options, dtype=dtype, overwrite=overwrite)
     if not quiet:
@@ -146,14 +146,14 @@ def _site(
     with tempfile.TemporaryDirectory(prefix="dreamkit-") as home:
         place = Path(home) / "site"
         with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-            exhibits, options = _gathered(model, layers, recipe, weights, dtype, meter)
+            exhibits, options = _open(model, layers, recipe, weights, dtype, meter)
             meter.doing("exporting")
             site.write(place, exhibits, options, dtype=dtype)
         del exhibits
         yield place
 
 
-def _gathered(
+def _open(
     model: list[str] | None,
     layers: list[str] | None,
     recipe: str | None,
@@ -162,17 +162,21 @@ def _gathered(
     meter: terminal.Meter,
 ) -> tuple[list[Exhibit], DreamConfig]:
     """The page's networks, loaded, and its recipe."""
-    from dreamkit import api
+    from dreamkit.request import specs_of, without_image
     from dreamkit.web import site
 
     if dtype not in _DTYPES:
         raise ConfigError(f"--dtype is {shown(dtype)!r}; choose {' or '.join(_DTYPES)}")
     site.bundle()
-    own = weights_by_model(weights)
-    shares, chosen, _ = cast(recipe, api.shares_of(model), {}, own)
-    if layers and len(shares) > 1:
+    request = without_image(specs_of(model), weights=weights_by_model(weights), recipe=recipe)
+    if model is None and len(request.models) > 1:
+        raise ConfigError(
+            f"{recipe} has {len(request.models)} networks that dream together, which a page cannot do; "
+            "name the page's networks with --model"
+        )
+    if layers and len(request.models) > 1:
         raise UsageError("--layers is given for several networks; export one at a time to choose its layers")
-    site.check(chosen)
+    site.check(request)
     names = [name.strip() for each in layers or () for name in each.split(",")]
-    parts = loaded(shares, own, meter)
-    return [site.Exhibit(part.network, names) for part in parts], chosen
+    session = open_session(request, meter)
+    return [site.Exhibit(each.network, names) for each in session.models], request.config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -13,8 +14,8 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamkit import api, recipes
-from dreamkit.config import DreamConfig, refuse
+from dreamkit import fingerprint
+from dreamkit.config import DreamConfig
 from dreamkit.errors import (
     ConfigError,
     DreamkitWarning,
@@ -28,9 +29,10 @@ from dreamkit.errors import (
 )
 from dreamkit.executors import executor
 from dreamkit.executors.scheduler import Chain, Tell
-from dreamkit.inputs import PathLike, open_picture
+from dreamkit.inputs import PathLike
 from dreamkit.media import contact_sheet, images
-from dreamkit.recipes import Recipe
+from dreamkit.request import DreamRequest
+from dreamkit.session import Dream, Session
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
@@ -93,13 +95,10 @@ class _Plan:
 
 
 def make(
-    image: PathLike | None,
-    model: api.Model,
+    request: DreamRequest,
     folder: PathLike,
     *,
-    weights: PathLike | None = None,
-    options: DreamConfig | None = None,
-    recipe: str | Recipe | None = None,
+    image: PathLike | None = None,
     layers: str | Sequence[str] = (),
     channels: Sequence[int] | None = None,
     cell: int = CELL,
@@ -110,28 +109,25 @@ def make(
 ) -> Atlas:
     """Dreams an atlas into `folder`: `cells/NAME.png`, then `atlas.png` and `atlas.html`.
 
-    A cell that is there and is the dream that would be made now is kept, so what was broken off goes on.
+    A cell that is there and is the dream that would be made now is kept, so an interrupted atlas is resumed.
 
     Args:
-        image: the photograph; None for dreams of noise.
-        model, weights: as `api.load` takes them.
+        request: of one network, without an image; the atlas itself sets `layers`, `max_size` and `size`.
         folder: a new or empty one, or an atlas, which is brought up to date.
-        options: of every cell; the atlas itself sets `layers`, `max_size` and `size`.
-        recipe: what `options` were made of, or are made of where none are given; the commands under the
-            cells name it.
+        image: the photograph; None for dreams of noise.
         layers: names, or several in one with commas between; none for all the network has.
         channels: for a cell for each of these channels of `layers`, instead of one for each layer.
         cell: the longest side of a cell in pixels.
         columns: cells in a row of `atlas.png`; by default about as many as there are rows.
-        on_cell: hears how it goes.
-        on_download: hears of a download of weights: bytes so far and in all.
+        on_cell: called after each step of a cell, and once it is written.
+        on_download: called during a download of weights, with the bytes so far and in all.
         engine: who dreams the cells; None for this process.
 
     Raises:
         LayerError: a layer or a channel does not exist, or there is nothing that can be dreamed.
         ImageError: the photograph cannot be read or the atlas not be written.
-        Interrupted: Ctrl-C; what is finished is kept.
-        DreamkitError: anything else that is wrong, in one line.
+        ConfigError: the request asks for what an atlas cannot do.
+        Interrupted: Ctrl-C; finished cells are kept.
     """
     _check_range("cell", cell, 16, 1024)
     _check_range("columns", 1 if columns is None else columns, 1, 1000)
@@ -139,34 +135,34 @@ def make(
         raise ConfigError("channels is empty; name at least one, or leave it out for whole layers")
     if channels is not None and not layers:
         raise ConfigError("channels are given without a layer; name the layer they are of, with --layers")
+    if len(request.models) != 1:
+        raise ConfigError(
+            f"an atlas shows one network, and {request.names} are {len(request.models)}; name one"
+        )
     layers = (layers,) if isinstance(layers, str) else layers
-    recipe = recipes.find(recipe) if isinstance(recipe, str) else recipe
-    if options is None and recipe is not None:
-        options = recipe.config()
-    refuse(options or DreamConfig(), "an atlas", "upscale")
-    options = _for_cells(options, image, cell)
+    request.refuse("an atlas", "upscale", "timeline")
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
-    picture = open_picture(image, options)
+    options = _for_cells(request.config, image, cell)
+    (spec,) = request.models
+    request = replace(request, config=options, models=(replace(spec, layers=None),)).on(image)
     folder = Path(folder)
     _check_folder(folder)
-    network = api.load(model, weights, progress=on_download)
+    session = Session(request, on_download=on_download)
+    network = session.models[0].network
     plans = _plans(network, folder, options, layers, channels)
     if len(plans) * cell * cell > contact_sheet.MOST_PIXELS:
         raise ConfigError(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
-    missing = [plan for plan in plans if not _is_there(plan, network, picture)]
-    painter = _Painter(network if engine is None else model, weights, picture)
-    left_out = _dream(missing, painter, on_cell, engine)
+    missing = [plan for plan in plans if not _is_there(plan, session)]
+    left_out = _dream(missing, _Painter(session if engine is None else None, request), on_cell, engine)
     without = {name for names in left_out.values() for name in names}
     if len(without) == len(plans):
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
     _write_sheets(
         folder,
         [
-            contact_sheet.Cell(
-                _pixels(plan), plan.name, command(image, network, weights, plan.config, recipe)
-            )
+            contact_sheet.Cell(_pixels(plan), plan.name, command(image, replace(request, config=plan.config)))
             for plan in plans
             if plan.name not in without
         ],
@@ -194,28 +190,25 @@ def parse_channels(text: str) -> tuple[int, ...]:
     return tuple(channels)
 
 
-def command(
-    image: PathLike | None,
-    network: Network,
-    weights: PathLike | None,
-    options: DreamConfig,
-    recipe: Recipe | None = None,
-) -> str:
-    """The command line that dreams this picture, quoted for a shell."""
+def command(image: PathLike | None, request: DreamRequest) -> str:
+    """The command line that dreams `request` of the photograph at `image`, quoted for a shell."""
+    options, recipe = request.config, request.recipe
+    (spec,) = request.models
     usual = recipe.config() if recipe else DreamConfig()
     words = ["dreamkit", "dream"]
     if image is not None:
         path = os.fspath(image)
         words.append(f"./{path}" if path.startswith("-") else path)  # else it reads as an option
     words += ["--recipe", recipe.name] if recipe else []
-    words += ["--model", network.provider.name]
-    if weights is not None:
-        words += ["--weights", os.fspath(weights)]
+    words += ["--model", spec.name]
+    if spec.weights is not None:
+        words += ["--weights", spec.weights]
     for layer in options.layers or ():
         words += ["--layers", str(layer)]
-    not_said = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
+    words += _pictures(request)
+    left_out = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
     for name, value in options.to_dict().items():
-        if name in not_said or value is None or getattr(options, name) == getattr(usual, name):
+        if name in left_out or value is None or getattr(options, name) == getattr(usual, name):
             continue
         flag = name.replace("_", "-")
         if isinstance(value, bool):
@@ -228,6 +221,19 @@ def command(
     return shlex.join(words)
 
 
+def _pictures(request: DreamRequest) -> list[str]:
+    """The guide and the mask of a command line, where they come from files that the recipe does not name."""
+    recipe = request.recipe
+    words = []
+    for flag, picture, named in (
+        ("--guide", request.guide, recipe and recipe.guide),
+        ("--mask", request.masks.get(""), recipe and recipe.masks.get("")),
+    ):
+        if picture is not None and picture.path and named is None:
+            words += [flag, os.fspath(picture.path)]
+    return words
+
+
 def safe_name(name: str) -> str:
     """`name` as a file name that every system takes."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100] or "_"
@@ -238,7 +244,7 @@ def _check_range(name: str, value: int, least: int, most: int) -> None:
         raise ConfigError(f"{name} is {value}; it takes a whole number, {least} to {most}")
 
 
-def _for_cells(options: DreamConfig | None, image: PathLike | None, cell: int) -> DreamConfig:
+def _for_cells(options: DreamConfig, image: PathLike | None, cell: int) -> DreamConfig:
     """The options of a cell of `cell` pixels."""
     size: dict[str, Any] = {"size": (cell, cell), "max_size": None}
     if image is not None:
@@ -344,11 +350,11 @@ def _file_names(names: Sequence[str]) -> list[str]:
     return files
 
 
-def _is_there(plan: _Plan, network: Network, picture: images.Picture | None) -> bool:
+def _is_there(plan: _Plan, session: Session) -> bool:
     """Whether the cell is finished and is the dream that would be made now.
 
     Raises:
-        OutputExistsError: a whole picture that is no dream is in its place.
+        OutputExistsError: a whole picture that is not a dream is in its place.
     """
     if not os.path.isfile(plan.path):
         return False
@@ -358,21 +364,12 @@ def _is_there(plan: _Plan, network: Network, picture: images.Picture | None) -> 
         return False
     recipe = images.read_recipe(plan.path)
     if recipe is None:
-        raise OutputExistsError(f"{plan.path} is no dream and would be replaced; move it elsewhere")
-    return _is_same(recipe, plan.config, network, picture)
-
-
-def _is_same(
-    recipe: dict[str, Any], options: DreamConfig, network: Network, picture: images.Picture | None
-) -> bool:
-    """Whether `recipe` is that of the dream that would be made now."""
-    photograph = None if picture is None else {"name": picture.name, "sha256": picture.sha256}
-    return (
-        recipe.get("options") == options.to_dict()
-        and [(model["name"], model["sha256"]) for model in recipe.get("models", [])]
-        == [(network.provider.name, network.digest)]
-        and recipe.get("photograph") == photograph
-    )
+        raise OutputExistsError(f"{plan.path} is not a dream and would be replaced; move it elsewhere")
+    wanted = session.fingerprint(replace(session.request, config=plan.config))
+    try:
+        return bool(json.loads(json.dumps(wanted)) == fingerprint.from_metadata(recipe))
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def _pixels(plan: _Plan) -> Any:
@@ -382,24 +379,24 @@ def _pixels(plan: _Plan) -> Any:
 class _Painter:
     """The worker: it holds the network, and compiles a layer as long as its cells follow each other."""
 
-    def __init__(self, model: api.Model, weights: PathLike | None, picture: images.Picture | None) -> None:
-        self._model, self._weights, self._picture = model, weights, picture
+    def __init__(self, session: Session | None, request: DreamRequest) -> None:
+        """Without a session, a worker opens one of its own."""
+        self._session, self._request = session, request
         self._layer = ""
 
     def begin(self) -> None:
-        self._network = api.load(self._model, self._weights)
+        """Loads the network, unless it is."""
+        self._session = self._session or Session(self._request)
 
-    def do(self, task: tuple[int, str, DreamConfig], tell: Tell) -> api.Dream:
+    def do(self, task: tuple[int, str, DreamConfig], tell: Tell) -> Dream:
+        """Dreams a cell."""
+        assert self._session is not None
         number, layer, options = task
         if layer != self._layer:
-            self._network.forget()  # the channels of a layer share what was compiled
+            self._session.models[0].network.forget()  # the channels of a layer share what was compiled
             self._layer = layer
-        return api.render(
-            self._picture,
-            self._network,
-            config=options,
-            on_step=lambda step: tell((number, step.done)),
-        )
+        request = replace(self._request, config=options)
+        return self._session.run(request, on_step=lambda step: tell((number, step.done)))
 
 
 class _Cells:

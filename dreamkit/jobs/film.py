@@ -8,37 +8,44 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit import api
-from dreamkit.config import STEPS, DreamConfig, plain, refuse
+from dreamkit.config import STEPS, DreamConfig
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.executors import executor
 from dreamkit.executors.scheduler import Chain, Tell
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import Progress, Work, check_room
-from dreamkit.jobs.timeline import Timeline
-from dreamkit.media import optical_flow, video
+from dreamkit.media import images, optical_flow, video
 from dreamkit.media.video import Clip
-from dreamkit.recipes import ModelSpec
+from dreamkit.request import DreamRequest
+from dreamkit.session import Session
 
 if TYPE_CHECKING:
-    from dreamkit.engine.objective_set import LoadedModel
     from dreamkit.executors.executor import Engine
 
 Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
 Pair: TypeAlias = tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]
+
+UNABLE = ("upscale", "wrap")  # options of a picture that a film cannot follow
 
 _FEWER = 4  # times fewer steps than a picture, where nothing else is asked for: a frame goes on with the last
 _STEADY = 0.6  # of what is known, that stays as it was: by so much a dream is calmer, and no weaker
 _FAINT = 0.1  # of what a scene's dream comes to, that its first frame may lack
 
 
+class DreamFrame(Protocol):
+    """Dreams the pixels of one frame."""
+
+    def __call__(self, pixels: NDArray[np.uint8], *, clouds: bool, quiet: bool) -> NDArray[np.uint8]:
+        """`clouds`: whether those of the seed compose it; `quiet`: without warnings given before."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Cut:
+class FilmOptions:
     """How frames hold together.
 
     Attributes:
@@ -67,18 +74,14 @@ class Cut:
 
 def make(
     source: Clip,
-    parts: Sequence[LoadedModel],
-    config: DreamConfig,
+    session: Session,
     output: Path,
-    cut: Cut | None = None,
+    options: FilmOptions | None = None,
     *,
-    timeline: Timeline = (),
     preview: int | None = None,
     overwrite: bool = False,
     on_frame: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
-    shares: Sequence[ModelSpec] = (),
-    weights: api.Weights = None,
 ) -> None:
     """Dreams `source` into `output`: a film, or a folder of numbered pictures where that has no ending.
 
@@ -88,29 +91,40 @@ def make(
     frame is given at once. Sound and times are the source's own. A photograph's `blend` is put over each
     frame as the film is written, and clouds compose a scene's first frame alone: what follows has it.
 
-    By an `engine`, scenes are dreamed beside each other, each by one worker, which loads the networks of
-    `shares` with `weights`; without `blend`, so are frames.
+    Args:
+        source: the film.
+        session: a request without an image, and its networks; guide and masks apply to every frame.
+        output: the film, or a folder for its frames.
+        options: how frames hold together.
+        preview: make a film of only so many frames; the next run goes on from them.
+        overwrite: whether an existing film, and frames of another one, may be replaced.
+        on_frame: called after each frame.
+        engine: who dreams scenes beside each other, each by one worker, which loads the networks anew;
+            without `blend`, so are frames. None for this process.
 
     Raises:
         VideoError, ImageError, WorkError: it cannot be read or written.
+        ConfigError: a mask has another shape than the film.
         Interrupted: Ctrl-C; the same call goes on.
     """
-    cut = cut or Cut()
-    refuse(config, "a film", "upscale", "wrap")
+    options = options or FilmOptions()
+    request = session.request
+    request.refuse("a film", *UNABLE)
     video.check_output(output, overwrite=overwrite)
+    source = source.within(request.config.max_size)
+    request = request.on(np.zeros((*source.size, 3), np.uint8))  # masks at the size of a frame
     total = source.count if preview is None else min(preview, source.count)
     folder = output.with_name(f"{output.name}.work")
     check_room(folder, total, source.size)
-    work = Work(folder, _identity(source, parts, config, cut, timeline), overwrite=overwrite)
-    painter = _Painter(
-        parts if engine is None else None, shares, weights, config, cut, timeline, source.count
-    )
+    identity = _identity(session.fingerprint(request), source, options)
+    work = Work(folder, identity, overwrite=overwrite)
+    painter = _Painter(session if engine is None else None, request, options, source.count)
     with work.filling(total, on_frame) as keep:
         if engine is None:
             scene = _scene(work, keep, 0, _pairs(source, 0, total))
             executor.here(painter, [scene], lambda _: None)
         else:
-            scenes = _scenes(source, total, cut)
+            scenes = _scenes(source, total, options)
             chains = _chains(source, total, scenes, work, keep)
             engine.work(painter, chains, lambda _: None, tasks=len(scenes))
     times = source.times[:total] if source.is_variable else None
@@ -124,7 +138,7 @@ def make(
         scratch=work.folder,
     )
     with writer as film:
-        for pixels in _blended(source, work, total, config.blend):
+        for pixels in _blended(source, work, total, request.config.blend):
             film.add(pixels)
     if preview is None:
         work.done()
@@ -144,35 +158,51 @@ class _Painter:
     """The worker: it holds the networks, and dreams one frame after another."""
 
     def __init__(
-        self,
-        parts: Sequence[LoadedModel] | None,
-        shares: Sequence[ModelSpec],
-        weights: api.Weights,
-        config: DreamConfig,
-        cut: Cut,
-        timeline: Timeline,
-        count: int,
+        self, session: Session | None, request: DreamRequest, options: FilmOptions, count: int
     ) -> None:
-        self._parts, self._shares, self._weights = parts, shares, weights
-        self._config, self._cut, self._timeline, self._count = config, cut, timeline, count
+        """Without a session, a worker opens one of its own."""
+        self._session, self._request = session, request
+        self._options, self._count = options, count
 
     def begin(self) -> None:
         """Loads the networks, unless they are."""
-        self._parts = self._parts or api.parts(self._shares, self._weights)
+        self._session = self._session or Session(self._request)
 
     def do(self, task: _Task, tell: Tell) -> NDArray[np.uint8]:
         """Dreams a frame."""
         del tell
+        assert self._session is not None
+        request = self._request
         share = task.number / max(1, self._count - 1)
-        cast, options = timelines.at(self._timeline, share, self._parts or (), self._config)
-        steps = self._cut.steps or math.ceil((options.steps or STEPS) / _FEWER)
-        return _frame(task, cast, replace(options, steps=steps, schedule=()), self._cut)
+        models, config = timelines.at(request.timeline, share, self._session.models, request.config)
+        request = replace(request, config=_config_of_frame(config, self._options.steps))
+
+        def dream(pixels: NDArray[np.uint8], *, clouds: bool, quiet: bool) -> NDArray[np.uint8]:
+            assert self._session is not None
+            config = request.config if clouds else replace(request.config, clouds=0.0)
+            shown = replace(request, image=images.from_memory(pixels), config=config)
+            return self._session.compute(shown, models=models, quiet=quiet).pixels
+
+        return _frame(task, dream, self._options)
 
 
-def _scenes(source: Clip, total: int, cut: Cut) -> list[tuple[int, int]]:
+def _config_of_frame(config: DreamConfig, steps: int | None) -> DreamConfig:
+    """The options of a frame: fewer steps than a picture's, in the octaves of a schedule as well.
+
+    The photograph's blend is left to the film: the next frame must not begin with it.
+    """
+    schedule = tuple(
+        {**entry, "steps": steps or math.ceil(entry["steps"] / _FEWER)} if "steps" in entry else entry
+        for entry in config.schedule
+    )
+    own = steps or math.ceil((config.steps or STEPS) / _FEWER)
+    return replace(config, steps=own, schedule=schedule, blend=0.0)
+
+
+def _scenes(source: Clip, total: int, options: FilmOptions) -> list[tuple[int, int]]:
     """The first frame and the one after the last of each scene, which depends on no other; without blend,
     each frame is one."""
-    if not cut.blend:
+    if not options.blend:
         return [(number, number + 1) for number in range(total)]
     starts = [
         number
@@ -218,23 +248,21 @@ def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
         keep(number, outcome.value)
 
 
-def _frame(task: _Task, parts: Sequence[LoadedModel], config: DreamConfig, cut: Cut) -> NDArray[np.uint8]:
+def _frame(task: _Task, dream: DreamFrame, options: FilmOptions) -> NDArray[np.uint8]:
     """The dream of a frame."""
     before, now, last = task.before, task.now, task.last
-    config = replace(config, blend=0.0)  # which is for the film, not for what the next frame goes on with
-    going_on = replace(config, clouds=0.0)
-    if before is None or last is None or not cut.blend or optical_flow.is_cut(before, now):
-        dreamed = api.dreamed(now, parts, config, again=task.number > 0)
-        for _ in range(settling(cut.blend)):
-            more = _with(now, cut.blend * _detail(dreamed, now))
-            dreamed = api.dreamed(more, parts, going_on, again=True)
+    if before is None or last is None or not options.blend or optical_flow.is_cut(before, now):
+        dreamed = dream(now, clouds=True, quiet=task.number > 0)
+        for _ in range(settling(options.blend)):
+            more = _with(now, options.blend * _detail(dreamed, now))
+            dreamed = dream(more, clouds=False, quiet=True)
         return dreamed
-    way = optical_flow.between(before, now) if cut.flow else optical_flow.still(now.shape[:2])
+    way = optical_flow.between(before, now) if options.flow else optical_flow.still(now.shape[:2])
     known = way.known[..., None]
     detail = optical_flow.moved(_detail(last, before), way.back) * known
-    if task.number % cut.every:
+    if task.number % options.every:
         return _with(now, detail)
-    fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, going_on, again=True), now)
+    fresh = _detail(dream(_with(now, options.blend * detail), clouds=False, quiet=True), now)
     return _with(now, fresh + _STEADY * known * (detail - fresh))
 
 
@@ -260,15 +288,13 @@ def _with(photo: NDArray[np.uint8], detail: NDArray[np.float32]) -> NDArray[np.u
     return np.rint(np.clip(photo + detail, 0, 255)).astype(np.uint8)
 
 
-def _identity(
-    source: Clip, parts: Sequence[LoadedModel], config: DreamConfig, cut: Cut, timeline: Timeline
-) -> Mapping[str, Any]:
-    """Everything that frames depend on."""
+def _identity(fingerprint: Mapping[str, Any], source: Clip, options: FilmOptions) -> Mapping[str, Any]:
+    """All that frames depend on."""
     return {
         "what": "film",
-        **api.signature(parts, config),
+        **fingerprint,
+        "photograph": None,
         "film": source.sha256,
-        "timeline": [plain(entry) for entry in timeline],
         "size": list(source.size),
-        "cut": [cut.blend, cut.flow, cut.every, cut.steps],
+        "frames": [options.blend, options.flow, options.every, options.steps],
     }

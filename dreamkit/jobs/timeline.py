@@ -1,4 +1,4 @@
-"""What a film dreams changes along the way: entries of a recipe's timeline, and how one becomes the next."""
+"""Timelines: the options of a film that change along the way, and how one entry fades into the next."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Timeline = Sequence[Mapping[str, Any]]
 
 
 def at(
-    timeline: Timeline, share: float, parts: Sequence[LoadedModel], config: DreamConfig
+    timeline: Timeline, share: float, models: Sequence[LoadedModel], config: DreamConfig
 ) -> tuple[list[LoadedModel], DreamConfig]:
-    """Who dreams what at a share of the film, 0 to 1.
+    """The networks with their layers, and the options, at a share of the film, 0 to 1.
 
     Entries have `at`, a share, and options of an octave's schedule. Between two of them the layers of the
     first fade out as those of the second fade in; everything else is the first one's. Before the first entry
     and after the last, those hold.
     """
     if not timeline:
-        return list(parts), config
+        return list(models), config
     before, after = timeline[0], timeline[0]
     for one, other in pairwise(timeline):
         if share >= one["at"]:
@@ -39,8 +39,8 @@ def at(
     if first == second:
         faded = 0.0
     mixed = [
-        part._replace(weight=part.weight * weight, layers=layers)
-        for part in parts
+        model._replace(weight=model.weight * weight, layers=layers)
+        for model in models
         for weight, layers in ((1 - faded, first), (faded, second))
         if weight
     ]

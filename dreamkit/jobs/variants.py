@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit import api
 from dreamkit.config import DreamConfig
-from dreamkit.errors import DreamkitWarning
 from dreamkit.inputs import PathLike
 from dreamkit.jobs import atlas
 from dreamkit.media import contact_sheet
 from dreamkit.media.images import Picture
-
-if TYPE_CHECKING:
-    from dreamkit.engine.tf.network import Network
+from dreamkit.session import Session
+from dreamkit.terms import layer_named
 
 CELL = 240  # pixels
 DEPTHS = ("low", "", "high")  # one row each: a shallow layer, the options' own, a deep one
@@ -44,38 +40,29 @@ class Variant:
     pixels: NDArray[np.uint8] | None = None
 
 
-def plan(
-    image: PathLike, network: Network, weights: PathLike | None, config: DreamConfig, cell: int
-) -> list[Variant]:
-    """The nine variants, none of them dreamed: layers down, strengths across, each with a seed of its own."""
-    own = config.layers
+def plan(image: PathLike, session: Session, cell: int) -> list[Variant]:
+    """The nine variants, not dreamed yet: layers down, strengths across, each with a seed of its own."""
+    request, network = session.request, session.models[0].network
+    config = request.config
     found = []
     for row, depth in enumerate(DEPTHS):
-        layers = (depth,) if depth else own
-        said = network_layer(network, depth) if depth else ",".join(map(str, own or network.provider.layers))
+        layers = (depth,) if depth else config.layers
+        name = (
+            layer_named(depth, network)
+            if depth
+            else ",".join(map(str, config.layers or network.provider.layers))
+        )
         for column, (strength, factor) in enumerate(STRENGTHS):
             seed = (config.seed + row * len(STRENGTHS) + column) % 2**64
             strong = min(config.strength * factor, MOST)
             chosen = replace(config, layers=layers, strength=strong, seed=seed)
-            found.append(
-                Variant(
-                    f"{said}, {strength}",
-                    replace(chosen, max_size=cell),
-                    atlas.command(image, network, weights, replace(chosen, max_size=config.max_size)),
-                )
-            )
+            line = atlas.command(image, replace(request, config=chosen))
+            found.append(Variant(f"{name}, {strength}", replace(chosen, max_size=cell), line))
     return found
 
 
-def network_layer(network: Network, depth: str) -> str:
-    """The layer that a depth, such as `low`, stands for in `network`."""
-    from dreamkit.terms import DEPTHS as SHARES
-
-    return network.at_depth(SHARES[depth])
-
-
 def dreams(
-    picture: Picture, network: Network, planned: list[Variant], on_step: Callable[[float], None] | None = None
+    picture: Picture, session: Session, planned: list[Variant], on_step: Callable[[float], None] | None = None
 ) -> Iterator[Variant]:
     """Dreams each variant and yields it with its pixels; `on_step` gets the share of all that is done."""
     for number, variant in enumerate(planned):
@@ -84,11 +71,10 @@ def dreams(
             if on_step is not None:
                 on_step((number + step.done) / len(planned))
 
-        with warnings.catch_warnings():
-            if number:  # every variant has the same to say of its octaves
-                warnings.simplefilter("ignore", DreamkitWarning)
-            rendered = api.render(picture, network, config=variant.config, on_step=tell)
-        yield replace(variant, pixels=rendered.pixels[..., :3])
+        request = replace(session.request, config=variant.config).on(picture)
+        # Every variant would give the same warnings of its octaves.
+        result = session.compute(request, on_step=tell, quiet=number > 0)
+        yield replace(variant, pixels=result.pixels)
 
 
 def sheet(dreamed: list[Variant], title: str) -> NDArray[np.uint8]:

@@ -8,35 +8,30 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit import api
-from dreamkit.config import STEPS, DreamConfig, plain, refuse
+from dreamkit.config import STEPS, DreamConfig
+from dreamkit.engine import octaves
 from dreamkit.errors import ConfigError
-from dreamkit.inputs import Ingredients
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import Progress, Work, check_room
-from dreamkit.jobs.timeline import Timeline
-from dreamkit.media import color_match, video
-from dreamkit.media.color_match import Tone
+from dreamkit.media import color_match, images, video
 from dreamkit.media.video import RATE
-
-if TYPE_CHECKING:
-    from dreamkit.engine.objective_set import LoadedModel
+from dreamkit.session import Session
 
 _FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
-_OCTAVES = 3  # that a frame passes through: what is larger, it has from the frame before
+_OCTAVES = 3  # that a frame passes through: larger shapes come from the frame before
 _MOST_FRAMES = 1_000_000
-UNABLE = ("upscale", "wrap")  # options of a picture that a zoom has not
-_BLENDED = 0.2  # of a loop, in which its end becomes its beginning
+UNABLE = ("upscale", "wrap")  # options of a picture that a zoom cannot follow
+_BLENDED = 0.2  # share of a loop in which its end fades into its beginning
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flight:
-    """How a zoom moves.
+class ZoomOptions:
+    """How a zoom moves from frame to frame.
 
     Attributes:
         frames: how many there are.
@@ -82,88 +77,106 @@ class Flight:
 
 
 def make(
-    gathered: Ingredients,
-    parts: Sequence[LoadedModel],
+    session: Session,
     output: Path,
-    flight: Flight | None = None,
+    options: ZoomOptions | None = None,
     *,
-    timeline: Timeline = (),
     preview: int | None = None,
     overwrite: bool = False,
     on_frame: Callable[[Progress], None] | None = None,
 ) -> None:
-    """Dreams a zoom into `output`: MP4, WebM, GIF or WebP.
+    """Dreams a zoom of the session's request into `output`: MP4, WebM, GIF or WebP.
 
-    Finished frames lie in the folder `OUTPUT.work` until the film is whole, so that what was broken off goes
-    on. A frame is dreamed from the one before, which is resampled by a windowed sinc (Lanczos, 8 x 8) and
-    brought back to the tone of the first dream, so that nothing drifts. The photograph that `blend` puts
-    back is each frame's own: what it was dreamed from.
+    Finished frames lie in the folder `OUTPUT.work` until the film is whole, so that an interrupted zoom is
+    resumed. A frame is dreamed from the one before, which is resampled by a windowed sinc (Lanczos, 8 x 8)
+    and brought back to the tone of the first dream, so that nothing drifts. Guide and masks apply to every
+    frame; a mask stays where it is in the frame. The photograph that `blend` puts back is each frame's own:
+    the picture that it was dreamed from.
 
     Args:
-        gathered, parts: as `api.make` takes them.
+        session: the request with its networks.
         output: the film.
-        flight: how it moves.
-        timeline: what changes along the way, as a recipe has it.
+        options: how it moves.
         preview: make a film of only so many frames; the next run goes on from them.
-        overwrite: whether a film that is there, and frames of another, are given up.
-        on_frame: hears of each frame.
+        overwrite: whether an existing film, and frames of another one, may be replaced.
+        on_frame: called after each frame.
 
     Raises:
         VideoError, ImageError, WorkError: it cannot be written.
         Interrupted: Ctrl-C; the same call goes on.
     """
-    flight = flight or Flight()
-    refuse(gathered.config, "a zoom", *UNABLE)
+    options = options or ZoomOptions()
+    request = session.request
+    request.refuse("a zoom", *UNABLE)
     video.check_output(output, overwrite=overwrite)
-    total = flight.frames + flight.blended if preview is None else min(preview, flight.frames)
+    total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = output.with_name(f"{output.name}.work")
-    check_room(folder, total, gathered.size)
-    work = Work(folder, _identity(gathered, parts, flight, timeline), overwrite=overwrite)
+    check_room(folder, total, request.size)
+    work = Work(folder, _identity(session, options), overwrite=overwrite)
 
     first = cache(lambda: color_match.of(work.get(0)))
 
     def frame(number: int) -> NDArray[np.uint8]:
-        share = min(1.0, number / max(1, flight.frames - 1))
-        cast, config = timelines.at(timeline, share, parts, gathered.config)
+        share = min(1.0, number / max(1, options.frames - 1))
+        models, config = timelines.at(request.timeline, share, session.models, request.config)
         if number == 0:
-            return api.make(replace(gathered, config=config), cast).pixels[..., :3]
-        return _frame(work.get(number - 1), first(), cast, of_a_frame(config, flight, number), flight)
+            return session.compute(replace(request, config=config), models=models).pixels
+        config = config_of_frame(config, options, number, request.size)
+        moved = np.rint(color_match.held(moved_into(work.get(number - 1), options), first()))
+        image = images.from_memory(moved.astype(np.uint8))
+        shown = replace(request, config=config, image=image)
+        dreamed = session.compute(shown, models=models, quiet=True).pixels
+        return np.rint(color_match.held(dreamed.astype(np.float32), first())).astype(np.uint8)
 
     work.fill(total, frame, on_frame)
-    shown = flight if preview is None else replace(flight, loop=False)
-    with video.Writer(output, gathered.size, flight.rate, overwrite=overwrite, scratch=work.folder) as film:
-        for number in range(flight.frames if preview is None else total):
+    shown = options if preview is None else replace(options, loop=False)
+    with video.Writer(output, request.size, options.rate, overwrite=overwrite, scratch=work.folder) as film:
+        for number in range(options.frames if preview is None else total):
             film.add(_shown(work, number, shown))
     if preview is None:
         work.done()
 
 
-def _frame(
-    before: NDArray[np.uint8], first: Tone, parts: Sequence[LoadedModel], config: DreamConfig, flight: Flight
-) -> NDArray[np.uint8]:
-    """A frame made of the one before, in the tone of the first."""
-    moved = np.rint(color_match.held(moved_into(before, flight), first)).astype(np.uint8)
-    dreamed = api.dreamed(moved, parts, config, again=True)
-    return np.rint(color_match.held(dreamed.astype(np.float32), first)).astype(np.uint8)
+def config_of_frame(
+    config: DreamConfig, options: ZoomOptions, number: int, size: tuple[int, int]
+) -> DreamConfig:
+    """The options of a frame after the first: fewer octaves and steps, and a jitter of its own.
 
-
-def of_a_frame(config: DreamConfig, flight: Flight, number: int) -> DreamConfig:
-    """The options of a frame after the first. Its jitter is another one than the last frame's; it is composed
-    already."""
-    octaves = flight.octaves or min(_OCTAVES, config.octaves or _OCTAVES)
-    steps = flight.steps or math.ceil((config.steps or STEPS) / _FEWER)
+    Its octaves are the last ones of the first frame, of height and width `size`, and their entries of a
+    schedule stay theirs. Clouds compose the first frame alone.
+    """
+    own = options.octaves or min(_OCTAVES, config.octaves or _OCTAVES)
+    wanted = config.octaves or octaves.count(size, config.octave_scale, config.octave_scheme, 1)
+    schedule = tuple(
+        _fewer_steps(entry, options.steps) for entry in last_entries(config.schedule, wanted, own)
+    )
+    steps = options.steps or math.ceil((config.steps or STEPS) / _FEWER)
     seed = (config.seed + number) % 2**64
-    config = replace(config, octaves=octaves, first_octave=None, steps=steps, schedule=())
+    config = replace(config, octaves=own, first_octave=None, steps=steps, schedule=schedule)
     return replace(config, seed=seed, clouds=0.0)
 
 
-def moved_into(pixels: NDArray[np.uint8], flight: Flight) -> NDArray[np.float32]:
+def last_entries(schedule: Sequence[Mapping[str, Any]], wanted: int, kept: int) -> list[Mapping[str, Any]]:
+    """The entries of a schedule for the last `kept` of `wanted` octaves, one each; none of an empty one."""
+    if not schedule:
+        return []
+    return [schedule[min(max(0, wanted - kept + index), len(schedule) - 1)] for index in range(kept)]
+
+
+def _fewer_steps(entry: Mapping[str, Any], steps: int | None) -> dict[str, Any]:
+    """A schedule's entry with the steps of a frame."""
+    if "steps" not in entry:
+        return dict(entry)
+    return {**entry, "steps": steps or math.ceil(entry["steps"] / _FEWER)}
+
+
+def moved_into(pixels: NDArray[np.uint8], options: ZoomOptions) -> NDArray[np.float32]:
     """`pixels` a frame later, before they are dreamed; float32, 0 to 255. Beyond an edge lies its mirror."""
     import cv2
 
     height, width = pixels.shape[:2]
-    middle = flight.center[0] * (width - 1), flight.center[1] * (height - 1)
-    matrix = cv2.getRotationMatrix2D(middle, -flight.rotate, flight.zoom)
+    middle = options.center[0] * (width - 1), options.center[1] * (height - 1)
+    matrix = cv2.getRotationMatrix2D(middle, -options.rotate, options.zoom)
     moved = cv2.warpAffine(
         pixels.astype(np.float32),
         matrix,
@@ -174,32 +187,24 @@ def moved_into(pixels: NDArray[np.uint8], flight: Flight) -> NDArray[np.float32]
     return np.clip(moved, 0, 255)  # Lanczos overshoots
 
 
-def _shown(work: Work, number: int, flight: Flight) -> NDArray[np.uint8]:
+def _shown(work: Work, number: int, options: ZoomOptions) -> NDArray[np.uint8]:
     """A frame as the film shows it: the first of a loop come out of those that would follow its last."""
     frame = work.get(number)
-    if number >= flight.blended:
+    if number >= options.blended:
         return frame
-    share = np.float32(number / flight.blended)
-    after = work.get(flight.frames + number).astype(np.float32)
+    share = np.float32(number / options.blended)
+    after = work.get(options.frames + number).astype(np.float32)
     return np.rint((1 - share) * after + share * frame).astype(np.uint8)
 
 
-def _identity(
-    gathered: Ingredients,
-    parts: Sequence[LoadedModel],
-    flight: Flight,
-    timeline: Timeline,
-) -> Mapping[str, Any]:
-    """Everything that frames depend on. How fast they pass changes none of them, and how many there are only
-    those of a timeline."""
-    picture = gathered.picture
+def _identity(session: Session, options: ZoomOptions) -> Mapping[str, Any]:
+    """All that frames depend on. How fast they pass changes none of them, and how many there are only those
+    of a timeline."""
+    found = session.fingerprint()
     return {
         "what": "zoom",
-        **api.signature(parts, gathered.config),
-        "photograph": picture and picture.sha256,
-        "masks": {name: mask.sha256 for name, mask in gathered.masks.items()},
-        "guide": gathered.guide and gathered.guide.sha256,
-        "size": list(gathered.size),
-        "timeline": [flight.frames, *map(plain, timeline)] if timeline else [],
-        "flight": [flight.zoom, flight.rotate, list(flight.center), flight.steps, flight.octaves],
+        **found,
+        "size": list(session.request.size),
+        "frames": options.frames if found["timeline"] else None,
+        "zoom": [options.zoom, options.rotate, list(options.center), options.steps, options.octaves],
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -133,6 +134,15 @@ class Registry:
                 stacklevel=2,
             )
         plugin.failure = "; ".join(filter(None, [plugin.failure, failure]))
+
+
+@cache
+def installed() -> Registry:
+    """The registry of this process, made once, so that what is wrong with a plugin is said once.
+
+    Whoever adds a model calls `installed.cache_clear()`.
+    """
+    return Registry()
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:

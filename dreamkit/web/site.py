@@ -20,6 +20,7 @@ from dreamkit.web import model
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
+    from dreamkit.request import DreamRequest
 
 _MARK = "site.json"  # by which a folder is known as one of ours
 _MOST_SEED = 2**53 - 1  # a browser's whole numbers end there
@@ -69,8 +70,18 @@ def bundle() -> Path:
     return folder
 
 
-def check(config: DreamConfig) -> None:
-    """Refuses options that only dreamkit itself has.
+def check(request: DreamRequest) -> None:
+    """Refuses what a page cannot dream: pictures beside the photograph, and options that Python alone has.
+
+    Raises:
+        ConfigError: which, in one line.
+    """
+    request.refuse("a page", "guide", "masks", "timeline")
+    check_options(request.config)
+
+
+def check_options(config: DreamConfig) -> None:
+    """Refuses options that Python alone has.
 
     Raises:
         ConfigError: which, in one line.
@@ -112,7 +123,7 @@ def write(
         OutputExistsError: the folder is there, and may not be written over.
     """
     built = bundle()
-    check(config)
+    check_options(config)
     check_output(folder, overwrite=overwrite)
     with _whole(folder) as partial:
         shutil.copytree(built, partial, dirs_exist_ok=True, copy_function=shutil.copyfile)

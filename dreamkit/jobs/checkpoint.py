@@ -1,7 +1,7 @@
-"""The work file of a long dream: where it was after a step, so that it goes on to the same bytes.
+"""The work file of a long dream: its state after a step, from which it is resumed to the same bytes.
 
-A NumPy archive beside the picture, written whole or not at all, and read without pickle. It says what it
-belongs to; nothing in it is followed or run.
+A NumPy archive beside the picture, written whole or not at all, and read without pickle. It holds the
+fingerprint of its dream; nothing in it is followed or run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import time
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from dreamkit.config import CHECKPOINT_EVERY
 from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_line
 from dreamkit.media import images, paths
+from dreamkit.session import Dream, Session
 
 if TYPE_CHECKING:
-    from dreamkit.engine.progress import DreamState
+    from dreamkit.engine.progress import DreamState, StepEvent
 
 _ENDING = ".work"
 _LONG = 60  # characters of a difference that are more than a line should have
@@ -42,32 +43,33 @@ class Checkpoint:
         self._output = output
         self._every = every
         self._resume = resume
-        self._identity: Mapping[str, Any] = {}
+        self._fingerprint: Mapping[str, Any] = {}
         self._so_far = ""
         self._written = time.monotonic()
 
-    def begin(self, identity: Mapping[str, Any]) -> DreamState | None:
-        """Where the dream that `identity`, plain data, tells of goes on, or None for its beginning.
+    def begin(self, fingerprint: Mapping[str, Any]) -> DreamState | None:
+        """The state to resume the dream of this fingerprint from, or None for its beginning.
 
         Raises:
             CheckpointError: the work file cannot be read, or is another dream's.
         """
-        self._identity = json.loads(json.dumps(identity))
+        self._fingerprint = json.loads(json.dumps(fingerprint))
         self._written = time.monotonic()
         if not self._resume or not self.path.is_file():
             return None
         about, arrays = _read(self.path)
         found = about["identity"]
-        if found != self._identity:
+        if found != self._fingerprint:
+            differs = _difference(found, self._fingerprint)
             raise CheckpointError(
-                f"{self.path} is of another dream, by its {_difference(found, self._identity)}; repeat that "
-                "one with --resume, or begin anew with --overwrite"
+                f"{self.path} is of another dream, by its {differs}; repeat that one with --resume, or begin "
+                "anew with --overwrite"
             )
         self._so_far = about["so_far"]
         return _state(self.path, about, arrays)
 
     def keep(self, state: DreamState) -> None:
-        """Keeps where the dream is, where that is due. A disk that is full stops no dream."""
+        """Writes the state if it is time to. A full disk does not stop the dream."""
         if time.monotonic() - self._written < self._every:
             return
         try:
@@ -77,16 +79,16 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def write(self, state: DreamState, so_far: str = "") -> None:
-        """Keeps where the dream is. `so_far` is the hash of the unfinished picture that was written.
+        """Writes the state. `so_far` is the hash of the unfinished picture that was written.
 
         Raises:
             ImageError: it cannot be written.
         """
         self._so_far = so_far or self._so_far
-        self._put({"identity": self._identity, **state.numbers()}, state.arrays())
+        self._put({"identity": self._fingerprint, **state.numbers()}, state.arrays())
 
     def note(self, so_far: str) -> None:
-        """Takes down the hash of the unfinished picture that was written, in a work file that is there.
+        """Adds the hash of the unfinished picture that was written to a work file that exists.
 
         Raises:
             ImageError, CheckpointError: it cannot be written, or read.
@@ -108,7 +110,7 @@ class Checkpoint:
         images.put_by(self.path, save, overwrite=True)
 
     def is_so_far(self) -> bool:
-        """Whether what lies at the output is the unfinished picture of this dream, and no one's loss."""
+        """Whether the file at the output is the unfinished picture of this dream, which may be replaced."""
         try:
             so_far = _read(self.path, whole=False)[0]["so_far"]
             return bool(so_far) and paths.digest(self._output) == so_far
@@ -116,9 +118,28 @@ class Checkpoint:
             return False
 
     def done(self) -> None:
-        """Takes the work file away."""
+        """Removes the work file."""
         with suppress(FileNotFoundError):
             self.path.unlink()
+
+
+def run_resumable(
+    session: Session, checkpoint: Checkpoint, on_step: Callable[[StepEvent], None] | None = None
+) -> Dream:
+    """Runs a session from its checkpoint, and keeps that up to date. Once the dream is saved, call `done`.
+
+    Raises:
+        CheckpointError: the work file cannot be read, or is another dream's.
+        DreamkitError: as `Session.run`.
+    """
+    start = checkpoint.begin(session.fingerprint())
+
+    def keep(event: StepEvent) -> None:
+        if on_step is not None:
+            on_step(event)
+        checkpoint.keep(event.state)
+
+    return session.run(on_step=keep, start=start)
 
 
 def path_of(output: Path) -> Path:
@@ -127,7 +148,7 @@ def path_of(output: Path) -> Path:
 
 
 def unfinished(stem: str) -> Path | None:
-    """Of `STEM.png`, `STEM-2.png`, ... that which has a work file."""
+    """The one of `STEM.png`, `STEM-2.png`, ... that has a work file; None where none has."""
     for path in images.names(stem):
         if path_of(path).is_file():
             return path
@@ -137,25 +158,25 @@ def unfinished(stem: str) -> Path | None:
 
 
 def _read(path: Path, *, whole: bool = True) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What a work file says of itself, and its arrays where the whole is wanted."""
-    with _told(path), path.open("rb") as file:  # np.load leaves one open that it cannot read
+    """The description in a work file, and its arrays if the `whole` is wanted."""
+    with _one_line(path), path.open("rb") as file:  # np.load leaves one open that it cannot read
         archive = np.load(file, allow_pickle=False)
         about = json.loads(archive["about"].tobytes())
         if not isinstance(about["identity"], dict) or not isinstance(about["so_far"], str):
-            raise ValueError("it says nothing of its dream")
+            raise ValueError("it does not describe its dream")
         return about, {name: archive[name] for name in archive.files if whole and name != "about"}
 
 
 def _state(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> DreamState:
     from dreamkit.engine.progress import DreamState
 
-    with _told(path):
+    with _one_line(path):
         return DreamState.from_parts(about, arrays)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Says in one line that a work file cannot be used: damaged, it makes NumPy raise nearly anything."""
+def _one_line(path: Path) -> Iterator[None]:
+    """Turns whatever NumPy raises for a damaged work file into one line."""
     try:
         yield
     except CheckpointError:
@@ -163,7 +184,7 @@ def _told(path: Path) -> Iterator[None]:
     except Exception as error:
         why = f" ({first_line(error)})" if isinstance(error, OSError) else ""
         raise CheckpointError(
-            f"{path} is no work file that can be read{why}; begin anew with --overwrite"
+            f"{path} cannot be read as a work file{why}; begin anew with --overwrite"
         ) from error
 
 

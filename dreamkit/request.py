@@ -1,0 +1,248 @@
+"""A dream described in full: the one description that every command makes and every session runs."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dreamkit import recipes
+from dreamkit.config import DreamConfig, refuse
+from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
+from dreamkit.inputs import (
+    ImageSource,
+    PathLike,
+    described,
+    fit_mask,
+    open_guide,
+    open_mask,
+    open_photograph,
+    recipe_file,
+)
+from dreamkit.media.images import Picture
+from dreamkit.models.spec import ModelSpec, WeightsFiles, with_weights
+from dreamkit.recipes import File, Recipe
+from dreamkit.recipes.resolve import resolve_models
+
+if TYPE_CHECKING:
+    import keras
+
+    from dreamkit.engine.tf.network import Network
+    from dreamkit.models.providers import ModelProvider
+
+    Model: TypeAlias = str | ModelProvider | keras.Model | Network
+    Models: TypeAlias = Model | ModelSpec | Sequence[Model | ModelSpec] | None
+
+Masks: TypeAlias = ImageSource | Mapping[str, ImageSource]
+
+
+@dataclass(frozen=True)
+class DreamRequest:
+    """One dream: who dreams what, how, and beside which pictures. Everything is read and checked, as far as
+    that can be done without a network.
+
+    Attributes:
+        models: the networks.
+        config: the options.
+        image: the photograph, as it is dreamed; None for noise.
+        guide: a picture whose features the dream follows, or None.
+        masks: by name, at the photograph's size; the one with an empty name is for terms that name none.
+        timeline: entries of a film's or a zoom's timeline, as a recipe has them.
+        recipe: the recipe that it was made from, or None.
+    """
+
+    models: tuple[ModelSpec, ...]
+    config: DreamConfig
+    image: Picture | None = None
+    guide: Picture | None = None
+    masks: Mapping[str, Picture] = field(default_factory=dict)
+    timeline: tuple[Mapping[str, Any], ...] = ()
+    recipe: Recipe | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, in pixels, of the dream."""
+        if self.image is None:
+            return self.config.size
+        height, width, _ = self.image.pixels.shape
+        return height, width
+
+    @property
+    def names(self) -> str:
+        """Its networks, in a message."""
+        return " and ".join(spec.name for spec in self.models)
+
+    def on(self, image: ImageSource) -> DreamRequest:
+        """The same dream of another photograph, or of noise for None; masks are brought to its size.
+
+        Raises:
+            ImageError: the photograph cannot be read, or is too large once it is enlarged.
+            ConfigError: a mask has another shape than the photograph.
+        """
+        opened = open_photograph(image, self.config)
+        request = replace(self, image=opened)
+        return replace(
+            request, masks={name: fit_mask(mask, request.size) for name, mask in self.masks.items()}
+        )
+
+    def refuse(self, command: str, *names: str) -> None:
+        """Refuses what `command` cannot do: of `names`, parts that the request has, and options.
+
+        Raises:
+            ConfigError: it has one of these parts, or such an option is not at its default.
+        """
+        for name in names:
+            if name not in _PARTS:
+                refuse(self.config, command, name)
+            elif getattr(self, name):
+                whose = f"the recipe {shown(self.recipe.name)} has" if self.recipe else "there is"
+                raise ConfigError(f"{whose} {_PARTS[name]}, which {command} cannot follow; leave it out")
+
+
+_PARTS = {"guide": "a guide", "masks": "a mask", "timeline": "a timeline"}
+
+
+def make_request(
+    image: ImageSource = None,
+    model: Models = None,
+    *,
+    weights: WeightsFiles = None,
+    config: DreamConfig | None = None,
+    recipe: PathLike | Recipe | None = None,
+    guide: ImageSource = None,
+    mask: Masks = None,
+    **options: Any,
+) -> DreamRequest:
+    """The request that these arguments, those of `dreamkit.dream`, describe.
+
+    What is given goes before what the recipe names; that is looked for in the recipe's own folder, or is in
+    the recipe itself.
+
+    Raises:
+        DreamkitError: something is wrong, in one line.
+    """
+    request = without_image(
+        model, weights=weights, config=config, recipe=recipe, guide=guide, mask=mask, **options
+    )
+    found = request.recipe
+    if found is not None and found.photograph is not None and found.versions and image is None:
+        raise RecipeError(
+            f"{found.name} was dreamed from {described(found.photograph)}; give that photograph, or another"
+        )
+    return request.on(image)
+
+
+def without_image(
+    model: Models = None,
+    *,
+    weights: WeightsFiles = None,
+    config: DreamConfig | None = None,
+    recipe: PathLike | Recipe | None = None,
+    guide: ImageSource = None,
+    mask: Masks = None,
+    **options: Any,
+) -> DreamRequest:
+    """As `make_request`, for photographs that come later: each is put in by `DreamRequest.on`.
+
+    Raises:
+        DreamkitError: something is wrong, in one line.
+    """
+    if config is not None and recipe is not None:
+        raise ConfigError("config and recipe are both given; give one, and options over it")
+    found = _recipe(recipe)
+    models, options = resolve_models(found, specs_of(model), options, weights=weights)
+    models = with_weights(models, weights)
+    config = found.config(**options) if found else DreamConfig.of(config, **options)
+    opened, masks = _beside(config, models, found, guide, mask)
+    timeline = found.timeline if found else ()
+    return DreamRequest(models, config, None, opened, masks, timeline, found)
+
+
+def request_again(
+    recipe: Recipe,
+    image: ImageSource,
+    model: Models = None,
+    *,
+    weights: WeightsFiles = None,
+    guide: ImageSource = None,
+    mask: Masks = None,
+) -> DreamRequest:
+    """The request of a finished dream again, with a warning for each picture that is another.
+
+    Raises:
+        RecipeError: something that it was made of is not given.
+    """
+    request = make_request(image, model, weights=weights, recipe=recipe, guide=guide, mask=mask)
+
+    def named(picture: Picture | None, file: File | None, what: str, otherwise: str) -> Picture | None:
+        if picture is None:
+            return None
+        if file is not None and picture.sha256 == file.sha256:
+            return replace(picture, name=file.name)
+        given = picture.name or "what is given"
+        differs = (
+            f"{recipe.name} was dreamed without a {what}"
+            if file is None
+            else f"{given} is not the {what} {described(file)}"
+        )
+        warnings.warn(f"{differs}; {otherwise}", DreamkitWarning, stacklevel=3)
+        return picture
+
+    differently = "the dream will differ"
+    return replace(
+        request,
+        image=named(request.image, recipe.photograph, "photograph", "this is dreamed as that was"),
+        guide=named(request.guide, recipe.guide, "guide", differently),
+        masks={
+            name: named(mask, recipe.masks.get(name), "mask", differently) or mask
+            for name, mask in request.masks.items()
+        },
+    )
+
+
+def specs_of(model: Models) -> tuple[ModelSpec, ...]:
+    """One network or several as specs; none for None."""
+    if model is None:
+        return ()
+    several = model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
+    return tuple(each if isinstance(each, ModelSpec) else ModelSpec(each) for each in several)
+
+
+def _recipe(given: PathLike | Recipe | None) -> Recipe | None:
+    if given is None or isinstance(given, Recipe):
+        return given
+    if not isinstance(given, str | os.PathLike):
+        raise ConfigError(
+            f"recipe is a {type(given).__name__}; give a name, a path or what recipes.find returned"
+        )
+    return recipes.find(os.fspath(given))
+
+
+def _beside(
+    config: DreamConfig,
+    models: Sequence[ModelSpec],
+    recipe: Recipe | None,
+    guide: ImageSource,
+    mask: Masks,
+) -> tuple[Picture | None, dict[str, Picture]]:
+    """The guide and the masks by name, opened; those given go before the recipe's."""
+    given: dict[str, ImageSource] = {}
+    if isinstance(mask, Mapping):
+        given = dict(mask)
+    elif mask is not None:
+        given = {"": mask}
+    named = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, models)
+    for name in given:
+        if name and name not in named:
+            among = (
+                did_you_mean(name, named) if named else "only a recipe's terms are; give it without a name"
+            )
+            raise ConfigError(f"no term is under the mask {shown(name)}; {among}")
+    if recipe is not None:
+        guide = guide if guide is not None else recipe_file(recipe, recipe.guide, "guide", config)
+        for name, file in recipe.masks.items():
+            if name not in given and name in ("", *named):
+                given[name] = recipe_file(recipe, file, f"mask {shown(name)}".strip(), config)
+    return open_guide(guide, config), {name: open_mask(each, config) for name, each in given.items()}

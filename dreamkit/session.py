@@ -1,0 +1,225 @@
+"""A session: a request with its networks loaded, which runs it, or variants of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit import fingerprint as fingerprints
+from dreamkit.config import plain
+from dreamkit.engine.loading import load_models
+from dreamkit.errors import DreamkitWarning, Interrupted, shown
+from dreamkit.inputs import PathLike
+from dreamkit.media import images
+from dreamkit.recipes import File, Recipe, metadata
+from dreamkit.request import DreamRequest
+
+if TYPE_CHECKING:
+    from dreamkit.engine.objective_set import LoadedModel
+    from dreamkit.engine.plan import Plan
+    from dreamkit.engine.progress import DreamResult, DreamState, StepEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Dream:
+    """A finished dream and its recipe.
+
+    Attributes:
+        pixels: uint8 `(height, width, 3)`, or `(height, width, 4)` where the photograph had alpha.
+        recipe: plain data, as it is written into a picture's metadata; None for one that was interrupted.
+        profile: the photograph's RGB colour profile, or None for sRGB.
+        dpi: the photograph's dots per inch across and down, or None; no pixel depends on them.
+    """
+
+    pixels: NDArray[np.uint8]
+    recipe: dict[str, Any] | None
+    profile: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+    def save(self, path: PathLike, *, dpi: float | None = None, overwrite: bool = False) -> None:
+        """Writes the dream with its recipe as PNG, JPEG, WebP or TIFF; the extension selects the format.
+
+        `dpi` marks the file with so many dots per inch; None for the photograph's. A WebP file has none.
+
+        Raises:
+            ImageError: the file exists, or cannot be written.
+        """
+        images.write(
+            path,
+            self.pixels,
+            recipe=self.recipe,
+            profile=self.profile,
+            dpi=self.dpi if dpi is None else (dpi, dpi),
+            overwrite=overwrite,
+        )
+
+
+class Session:
+    """A request, with its networks loaded once for as many dreams as wanted.
+
+    Attributes:
+        request: what `run` dreams unless it is given another one.
+        models: its networks, loaded, with their weights and layers.
+    """
+
+    def __init__(
+        self, request: DreamRequest, *, on_download: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Loads the networks of `request`. `on_download` gets the bytes of a download so far and in all.
+
+        Raises:
+            ModelError, WeightsError: a network does not exist, or cannot be fetched or loaded.
+        """
+        self.request = request
+        self.models: list[LoadedModel] = load_models(request.models, on_download)
+
+    def run(
+        self,
+        request: DreamRequest | None = None,
+        *,
+        on_step: Callable[[StepEvent], None] | None = None,
+        start: DreamState | None = None,
+    ) -> Dream:
+        """Dreams the session's request, or another one by the same networks; from `start`, if it is given.
+
+        Raises:
+            LayerError, ConfigError, NumericError, NetworkMemoryError: as `engine.loop.dream`.
+            Interrupted: Ctrl-C; it carries the picture so far, with the photograph's alpha.
+        """
+        request = request or self.request
+        alpha = None if request.image is None else request.image.alpha
+
+        def with_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return pixels if alpha is None else np.dstack([pixels, alpha])
+
+        try:
+            result = self.compute(request, on_step=on_step, start=start)
+        except Interrupted as interrupted:
+            if interrupted.pixels is not None:
+                interrupted.pixels = with_alpha(interrupted.pixels)
+            raise
+        recipe = self._recipe(request, result)
+        if request.image is None:
+            return Dream(with_alpha(result.pixels), recipe)
+        return Dream(with_alpha(result.pixels), recipe, request.image.profile, request.image.dpi)
+
+    def compute(
+        self,
+        request: DreamRequest,
+        *,
+        models: Sequence[LoadedModel] | None = None,
+        on_step: Callable[[StepEvent], None] | None = None,
+        start: DreamState | None = None,
+        quiet: bool = False,
+    ) -> DreamResult:
+        """The pixels of a dream, without recipe or alpha: a frame of something larger.
+
+        Args:
+            request: what is dreamed.
+            models: the session's networks with other weights and layers; None for its own.
+            on_step, start: as `run`.
+            quiet: without warnings that have been given before.
+
+        Raises:
+            As `run`.
+        """
+        from dreamkit.engine import loop
+
+        photo, pictures = _arrays(request)
+        with warnings.catch_warnings():
+            if quiet:
+                warnings.simplefilter("ignore", DreamkitWarning)
+            return loop.dream(photo, models or self.models, request.config, on_step, start=start, **pictures)
+
+    def plan(self) -> Plan:
+        """What `run` would do and take. One batch of tiles is computed; nothing is dreamed.
+
+        Raises:
+            LayerError, ConfigError: as `engine.loop.planned`.
+        """
+        from dreamkit.engine import loop
+
+        photo, pictures = _arrays(self.request)
+        return loop.planned(photo, self.models, self.request.config, **pictures)
+
+    def fingerprint(self, request: DreamRequest | None = None) -> dict[str, Any]:
+        """The fingerprint of the session's request, or of another one by the same networks."""
+        return fingerprints.fingerprint(request or self.request, self.models)
+
+    def warn_of_differences(self, recipe: Recipe) -> None:
+        """Warns of what a finished dream was made with and is another now: networks, weights, versions."""
+        names = [model.network.provider.name for model in self.models]
+        before = [spec.name for spec in recipe.models]
+        if before != names:
+            _warn(
+                f"{recipe.name} was dreamed by {shown(' and '.join(before))}, and {' and '.join(names)} "
+                "dreams it now"
+            )
+        for spec, model in zip(recipe.models, self.models, strict=False):
+            name, digest = model.network.provider.name, model.network.digest
+            if spec.name == name and spec.sha256 != digest:
+                _warn(
+                    f"the weights of {name} are not those of {recipe.name} (SHA-256 "
+                    f"{shown(spec.sha256, 15)}, now {digest[:12]}...); the dream will differ"
+                )
+        now = metadata.versions()
+        others = [
+            f"{shown(name)} {shown(version)} (now {now.get(name, 'unknown')})"
+            for name, version in recipe.versions.items()
+            if now.get(name) != version
+        ]
+        if others:
+            _warn(f"{recipe.name} was dreamed with {', '.join(others)}; bytes may differ")
+
+    def _recipe(self, request: DreamRequest, result: DreamResult) -> dict[str, Any]:
+        image, guide = request.image, request.guide
+        return metadata.describe(
+            request.config,
+            models=[
+                {
+                    "name": model.network.provider.name,
+                    "sha256": model.network.digest,
+                    "weight": model.weight,
+                    "layers": plain(model.layers),
+                    "dreamed": dreamed,
+                }
+                for model, dreamed in zip(self.models, result.layers, strict=True)
+            ],
+            photograph=None if image is None else File(image.name, image.sha256),
+            guide=None if guide is None else File(guide.name, guide.sha256),
+            masks={name: _mask_file(mask) for name, mask in request.masks.items()},
+            size=request.size,
+            octaves=result.sizes,
+            tile_size=result.tile_size,
+        )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, DreamkitWarning, stacklevel=4)
+
+
+def _arrays(request: DreamRequest) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """The photograph or noise, uint8 `(height, width, 3)`, and the engine's `guide` and `regions`."""
+    from dreamkit.engine import rng
+
+    config = request.config
+    photo = (
+        rng.noise(config.seed, config.size, config.noise, config.wrapped)
+        if request.image is None
+        else request.image.pixels
+    )
+    regions = {name: images.strengths(mask) for name, mask in request.masks.items()}
+    return photo, {"guide": None if request.guide is None else request.guide.pixels, "regions": regions}
+
+
+def _mask_file(mask: images.Picture) -> File:
+    """A mask in a recipe: the name of its file, or itself where it came from memory."""
+    if mask.name:
+        return File(mask.name, mask.sha256)
+    grey = images.strengths(mask)  # what is hashed is what will be read from the recipe again
+    return File("", images.from_memory(grey).sha256, images.to_png(grey))
