@@ -25,7 +25,8 @@ from dreamkit.errors import (
     shown,
 )
 from dreamkit.inputs import Ingredients, PathLike, Source, gather, remembered, same_shape
-from dreamkit.media import images, seams
+from dreamkit.media import image_sizes, image_writer, images, seams
+from dreamkit.media.image_metadata import Authorship
 from dreamkit.models.providers import ModelProvider, Preprocess
 from dreamkit.models.registry import Registry
 from dreamkit.models.weights import resolve, state
@@ -54,27 +55,30 @@ class Dream:
         recipe: plain data, as it is written into a picture's metadata; None for one that was broken off.
         profile: the photograph's RGB colour profile, or None for sRGB.
         dpi: the photograph's dots per inch across and down, or None; only what the file says.
+        authorship: the photograph's artist, copyright and caption, or None.
     """
 
     pixels: NDArray[np.uint8]
     recipe: dict[str, Any] | None
     profile: bytes | None = None
     dpi: tuple[float, float] | None = None
+    authorship: Authorship | None = None
 
     def save(self, path: PathLike, *, dpi: float | None = None, overwrite: bool = False) -> None:
         """Writes the dream with its recipe as PNG, JPEG, WebP or TIFF by the ending of `path`.
 
-        `dpi` is what the file says of its dots per inch; None for the photograph's. A WebP holds none.
+        `dpi` is what the file says of its dots per inch; None for the photograph's.
 
         Raises:
             ImageError: the file exists, or cannot be written.
         """
-        images.write(
+        image_writer.write(
             path,
             self.pixels,
             recipe=self.recipe,
             profile=self.profile,
             dpi=self.dpi if dpi is None else (dpi, dpi),
+            authorship=self.authorship,
             overwrite=overwrite,
         )
 
@@ -233,12 +237,13 @@ def blend(
             "give the photograph that it was dreamed from"
         )
     wrapped = wrapped_axes(_options_of(recipe).get("wrap"))
-    under = seams.close(images.fitted(photo, (height, width), wrapped), wrapped)[0].pixels
+    under = seams.close(image_sizes.fit(photo, (height, width), wrapped), wrapped)[0].pixels
     pixels = dreamed.pixels + np.float32(amount) * (under.astype(np.float32) - dreamed.pixels)
     blended = np.rint(pixels).astype(np.uint8)
     if dreamed.alpha is not None:
         blended = np.dstack([blended, dreamed.alpha])
-    return Dream(blended, _blended(recipe, amount), dreamed.profile, dreamed.dpi)
+    authorship = dreamed.authorship or photo.authorship
+    return Dream(blended, _blended(recipe, amount), dreamed.profile, dreamed.dpi, authorship)
 
 
 def _options_of(recipe: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -490,7 +495,7 @@ def make(
     )
     if picture is None:
         return Dream(finish(outcome.pixels), recipe)
-    return Dream(finish(outcome.pixels), recipe, picture.profile, picture.dpi)
+    return Dream(finish(outcome.pixels), recipe, picture.profile, picture.dpi, picture.authorship)
 
 
 def dreamed(
@@ -546,7 +551,7 @@ def _for_the_engine(gathered: Ingredients) -> tuple[NDArray[np.uint8], dict[str,
         if picture is None
         else picture.pixels
     )
-    regions = {name: images.strengths(mask) for name, mask in gathered.masks.items()}
+    regions = {name: images.grey_levels(mask) for name, mask in gathered.masks.items()}
     return photo, {"guide": None if guide is None else guide.pixels, "regions": regions}
 
 
@@ -554,8 +559,8 @@ def _kept(mask: images.Picture) -> File:
     """A mask in a recipe: the name of its file, or where there is none, itself."""
     if mask.name:
         return File(mask.name, mask.sha256)
-    grey = images.strengths(mask)  # which is what comes out of the recipe again, and so what is hashed
-    return File("", images.from_memory(grey).sha256, images.to_png(grey))
+    grey = images.grey_levels(mask)  # which is what comes out of the recipe again, and so what is hashed
+    return File("", images.from_memory(grey).sha256, image_writer.to_png(grey))
 
 
 def load(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dreamkit.config import CHECKPOINT_EVERY
 from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_line
-from dreamkit.media import images, paths
+from dreamkit.media import atomic, paths
 
 if TYPE_CHECKING:
     from dreamkit.engine.loop import State
@@ -105,7 +105,7 @@ class Checkpoint:
                         write: Any = np.lib.format.write_array
                         write(member, np.asanyarray(array), allow_pickle=False)
 
-        images.put_by(self.path, save, overwrite=True)
+        atomic.write_with(self.path, save, overwrite=True)
 
     def is_so_far(self) -> bool:
         """Whether what lies at the output is the unfinished picture of this dream, and no one's loss."""
@@ -128,7 +128,7 @@ def path_of(output: Path) -> Path:
 
 def unfinished(stem: str) -> Path | None:
     """Of `STEM.png`, `STEM-2.png`, ... that which has a work file."""
-    for path in images.names(stem):
+    for path in atomic.numbered_paths(stem):
         if path_of(path).is_file():
             return path
         if not path.exists():

@@ -15,7 +15,7 @@ from PIL import Image
 from dreamkit import recipes
 from dreamkit.config import DreamConfig, default
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
-from dreamkit.media import images, seams
+from dreamkit.media import image_sizes, images, seams
 from dreamkit.recipes import File, Recipe, Share
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -90,7 +90,7 @@ def fit(
     """
     picture = open_picture(image, config)
     if picture is not None:
-        picture = images.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
+        picture = image_sizes.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
         picture = _seamless(picture, config)
     elif config.upscale > 1:
         raise ConfigError(
@@ -149,7 +149,7 @@ def beside(
             if name not in given and name in ("", *used):
                 given[name] = _named(recipe, file, f"mask {shown(name)}".strip(), config)
     opened = open_picture(guide, config)
-    return None if opened is None else images.shrink(opened, config.tile_size), given
+    return None if opened is None else image_sizes.shrink(opened, config.tile_size), given
 
 
 def _told(file: File) -> str:
@@ -190,7 +190,7 @@ def _mask(source: Source, config: DreamConfig, size: tuple[int, int]) -> images.
             f"the mask {opened.name or 'from memory'} has {width} x {height} pixels and the picture "
             f"{size[1]} x {size[0]}; give one of the same shape"
         )
-    return images.resized(opened, size)
+    return image_sizes.stretch(opened, size)
 
 
 def same_shape(picture: images.Picture, size: tuple[int, int]) -> bool:
@@ -257,4 +257,4 @@ def open_picture(image: Source, config: DreamConfig) -> images.Picture | None:
         picture = images.from_memory(image)
     else:
         raise ConfigError(f"image is a {type(image).__name__}; give a path, a Pillow image, an array or None")
-    return images.shrink(picture, config.max_size, config.wrapped)
+    return image_sizes.shrink(picture, config.max_size, config.wrapped)

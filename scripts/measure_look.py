@@ -26,7 +26,7 @@ from PIL import Image
 import dreamkit
 from dreamkit.config import STEPS
 from dreamkit.errors import DreamkitError
-from dreamkit.media import contact_sheet, images
+from dreamkit.media import contact_sheet, image_sizes, images
 
 Array = npt.NDArray[Any]
 
@@ -99,7 +99,7 @@ def written(sheet: Path | None, cells: Sequence[contact_sheet.Cell], columns: in
 
 def shown(path: Path, max_size: int) -> Array:
     """A photograph, no larger than `max_size`."""
-    return images.shrink(images.read(path, 10**9), max_size).pixels
+    return image_sizes.shrink(images.read(path, 10**9), max_size).pixels
 
 
 @app.command()

@@ -25,7 +25,7 @@ from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError, ImageError, OutputExistsError
 from dreamkit.executors import executor, local, scheduler
 from dreamkit.jobs import batch
-from dreamkit.media import images, storage
+from dreamkit.media import atomic, image_metadata, storage
 from dreamkit.recipes import Share
 
 KILLS = int(os.environ.get("KILLS", "2"))
@@ -332,8 +332,8 @@ def test_a_damaged_manifest_costs_its_lines_alone(photos, tmp_path):
 def test_what_killed_runs_left_is_cleared_away(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    (out / f"{images.PARTIAL}0011.png").write_bytes(b"half")
-    os.utime(out / f"{images.PARTIAL}0011.png", (1, 1))
+    (out / f"{atomic.PARTIAL}0011.png").write_bytes(b"half")
+    os.utime(out / f"{atomic.PARTIAL}0011.png", (1, 1))
     make(photos, out)
     assert list(dreams(out)) == ["0.png", "1.png", "2.png"]
 
@@ -439,7 +439,7 @@ def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
     assert re.fullmatch(
         r"error: interrupted after [0-3] of 3; the same command goes on", err.splitlines()[-1]
     )
-    assert not any(images.PARTIAL in name for name in dreams(tmp_path / "out"))
+    assert not any(atomic.PARTIAL in name for name in dreams(tmp_path / "out"))
     assert json.loads((tmp_path / "out" / batch.REPORT).read_text())["interrupted"]
 
 
@@ -568,4 +568,4 @@ def test_pictures_of_a_url_go_to_a_url(tmp_path, photos):
 def test_the_recipe_in_bytes_is_the_recipe_in_the_file(photos, tmp_path):
     make(photos, tmp_path / "out")
     path = tmp_path / "out" / "0.png"
-    assert images.recipe_in(io.BytesIO(path.read_bytes()), "x") == images.read_recipe(path)
+    assert image_metadata.recipe_in(io.BytesIO(path.read_bytes()), "x") == image_metadata.read_recipe(path)

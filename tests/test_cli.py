@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit.media.images import read, read_recipe
+from dreamkit.media.image_metadata import read_recipe
+from dreamkit.media.images import read
 
 QUICK = ["--model", "tiny", "--octaves", "2", "--steps", "2", "--tile-size", "64"]
 
@@ -308,9 +309,9 @@ def test_stderr_holds_our_own_lines_only(tiny_plugin, picture, tmp_path):
 
 def test_a_bug_keeps_its_traceback(tiny_plugin, picture, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
-        "import dreamkit.media.images\n"
+        "import dreamkit.media.image_writer\n"
         "def bug(*_, **__): raise ZeroDivisionError('a bug')\n"
-        "dreamkit.media.images.check_output = bug\n"
+        "dreamkit.media.image_writer.check_output = bug\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{tiny_plugin}"}
     command = [sys.executable, "-m", "dreamkit", "dream", "photo.jpg", "-m", "tiny"]

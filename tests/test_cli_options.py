@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit.media.images import read, read_recipe
+from dreamkit.media.image_metadata import read_recipe
+from dreamkit.media.images import read
 
 ONE = ["--model", "tiny", "--octaves", "1", "--steps", "2", "--tile-size", "64", "--jitter", "2", "-q"]
 ONE += ["--smooth", "none"]  # which hides little in so few pixels

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from dreamkit.jobs import compare
-from dreamkit.media import images
+from dreamkit.media import image_writer, images
 
 
 def made(path, recipe=None, size=(30, 20)):
     pixels = np.full((size[1], size[0], 3), 120, np.uint8)
-    images.write(path, pixels, recipe=None if recipe is None else {"dreamkit": "1", **recipe})
+    image_writer.write(path, pixels, recipe=None if recipe is None else {"dreamkit": "1", **recipe})
     return path
 
 

@@ -24,7 +24,7 @@ from dreamkit.checkpoint import Checkpoint, CheckpointError
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
 from dreamkit.jobs import batch
-from dreamkit.media import images, storage
+from dreamkit.media import image_metadata, images, storage
 from dreamkit.models import architecture, converted, graphdef, inception5h
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
@@ -120,10 +120,10 @@ def pictures():
 
 def test_pictures():
     def read(data):
-        picture = images.of_bytes(data, "it.png", MOST_PIXELS)
+        picture = images.from_bytes(data, "it.png", MOST_PIXELS)
         assert picture.pixels.dtype == np.uint8
         assert picture.pixels.shape[0] * picture.pixels.shape[1] <= MOST_PIXELS
-        images.recipe_in(io.BytesIO(data), "it.png")
+        image_metadata.recipe_in(io.BytesIO(data), "it.png")
 
     fuzz("pictures", pictures(), read)
 
@@ -135,7 +135,7 @@ def dreamed(tmp_path_factory):
     photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     mask = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
     api.render(photo, "pocket", layers="conv2d1", octaves=1, steps=1, guide=photo, mask=mask).save(path)
-    return json.dumps(images.read_recipe(path)).encode()
+    return json.dumps(image_metadata.read_recipe(path)).encode()
 
 
 def test_recipes_in_pictures(dreamed, tmp_path):

@@ -23,7 +23,7 @@ import dreamkit
 from dreamkit import api, inputs, recipes
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, DreamkitWarning, ImageError, RecipeError
-from dreamkit.media import images
+from dreamkit.media import image_metadata, image_writer, images
 from dreamkit.models.registry import Registry
 from dreamkit.recipes import File, Recipe, Share, built_in, find, metadata, of_picture
 
@@ -95,11 +95,11 @@ def test_the_published_loops_keep_off_what_is_our_own(name):
 def test_a_dream_of_an_earlier_version_has_its_own_colours_and_no_clouds(tmp_path):
     path = tmp_path / "d.png"
     written(path, DreamConfig(seed=3))
-    carried = images.read_recipe(path)
+    carried = image_metadata.read_recipe(path)
     for name in ("clouds", "strength", "blend"):
         del carried["options"][name]
     carried["options"]["color"] = "decorrelated"
-    images.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
+    image_writer.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
     config = of_picture(path).config()
     assert (config.color, config.clouds, config.strength, config.blend) == (0.5, 0.0, 1.0, 0.0)
     assert config.seed == 3
@@ -563,7 +563,7 @@ def written(path, config=None, shares=(), **more):
             **more,
         },
     )
-    images.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
+    image_writer.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
     return of_picture(path)
 
 
@@ -599,7 +599,7 @@ def test_a_name_that_no_text_can_hold_is_written_all_the_same(tmp_path):
 
 # What pictures carry
 
-MASK = images.to_png(np.full((3, 4), 200, np.uint8))
+MASK = image_writer.to_png(np.full((3, 4), 200, np.uint8))
 GOOD = json.loads(
     json.dumps(
         metadata(
@@ -909,7 +909,7 @@ def test_a_mask_inside_is_used(tmp_path):
         (b"GIF89a" + bytes(40), "the mask in d.png is damaged"),
         (empty_png(0, 5), "damaged|holds no pixels"),
         (
-            images.to_png(np.zeros((9, 4), np.uint8)),
+            image_writer.to_png(np.zeros((9, 4), np.uint8)),
             "the mask from memory has 4 x 9 pixels and the picture 4 x 3",
         ),
         (
@@ -1147,7 +1147,7 @@ def test_what_is_given_goes_before_the_schedule_too():
 @pytest.mark.parametrize("mask", [np.eye(4, dtype=bool), np.eye(4), np.eye(4, dtype=np.float32)])
 def test_a_mask_may_be_truths_or_shares(mask):
     read = inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
-    assert np.array_equal(images.strengths(read.masks[""]), np.eye(4, dtype=np.uint8) * 255)
+    assert np.array_equal(images.grey_levels(read.masks[""]), np.eye(4, dtype=np.uint8) * 255)
 
 
 @pytest.mark.parametrize("mask", [np.full((4, 4), 1.5), np.full((4, 4), np.nan), np.full((4, 4), -0.1)])

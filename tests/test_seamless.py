@@ -18,8 +18,9 @@ from dreamkit.engine.regularisers import subtract_total_variation
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import compiled_step, network
 from dreamkit.errors import ConfigError, DreamkitWarning
-from dreamkit.media import images, seams
-from dreamkit.media.images import Picture, read, read_recipe
+from dreamkit.media import image_sizes, seams
+from dreamkit.media.image_metadata import read_recipe
+from dreamkit.media.images import Picture, read
 
 WRAPS = {"none": (False, False), "horizontal": (False, True), "both": (True, True)}
 wraps = st.sampled_from(list(WRAPS.values()))
@@ -342,7 +343,7 @@ def test_a_photograph_is_closed_first_and_a_warning_says_so(net, photo, tmp_path
 
 
 def test_enlarging_keeps_the_edges_together(texture):
-    large = images.enlarge(Picture(texture), 2.0, 10**6, (True, True))
+    large = image_sizes.enlarge(Picture(texture), 2.0, 10**6, (True, True))
     for axis in (0, 1):
         across, within = seams.seam(large.pixels, axis)
         assert across < 1.5 * within

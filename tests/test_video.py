@@ -15,7 +15,7 @@ pytest.importorskip("cv2")
 import av
 
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
-from dreamkit.media import images, video
+from dreamkit.media import atomic, image_writer, video
 from dreamkit.media.video import VideoError
 
 
@@ -185,7 +185,7 @@ def cut_off(path):
         ("sound.mp4", only_sound, "holds no pictures, only sound"),
         (
             "photo.png",
-            lambda path: images.put(path, images.to_png(picture(0)), overwrite=True),
+            lambda path: atomic.write(path, image_writer.to_png(picture(0)), overwrite=True),
             "is a picture",
         ),
         ("folder", lambda path: path.mkdir(), "holds no pictures"),
@@ -201,7 +201,7 @@ def test_what_is_no_film_is_said_in_one_line(tmp_path, name, make, said):
 
 def test_frames_of_different_sizes_are_said(tmp_path):
     write(tmp_path / "frames", count=2)
-    images.put(tmp_path / "frames" / "9.png", images.to_png(picture(0, (20, 20))), overwrite=True)
+    atomic.write(tmp_path / "frames" / "9.png", image_writer.to_png(picture(0, (20, 20))), overwrite=True)
     with pytest.raises(VideoError, match="frame 2 of .* has 20 x 20 pixels and the first 64 x 48"):
         list(video.clip(tmp_path / "frames").frames())
 

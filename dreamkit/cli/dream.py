@@ -311,7 +311,7 @@ def dream(
             _tell_plan(gathered, own, quiet=quiet)
             return
         path, kept = _output(
-            image, output, gathered, "dream", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
+            image, output, gathered, "dream", overwrite=overwrite, resume=resume, every=checkpoint
         )
         if record is not None:
             from dreamkit.media import video
@@ -352,7 +352,7 @@ def redo(
     with terminal.own_lines_only(verbose=verbose):
         gathered = api.gather_again(found, image, shares_of(model), guide=guide, mask=by_name(mask) or None)
         path, kept = _output(
-            dreamed, output, gathered, "redo", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
+            dreamed, output, gathered, "redo", overwrite=overwrite, resume=resume, every=checkpoint
         )
         check = partial(api.differences, found)
         _make(gathered, own, path, kept, dpi=dpi, overwrite=overwrite, quiet=quiet, check=check)
@@ -388,27 +388,24 @@ def _output(
     gathered: Ingredients,
     what: str,
     *,
-    dpi: int | None,
     overwrite: bool,
     resume: bool,
     every: float,
 ) -> tuple[Path, Checkpoint]:
     """Where the dream goes, once it is sure that it can, and its work file."""
     from dreamkit.checkpoint import Checkpoint, unfinished
-    from dreamkit.media import images
+    from dreamkit.media import atomic, image_writer
 
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
     path = given or (unfinished(stem) if resume else None)
-    path = path or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
-    if dpi is not None:
-        images.check_dpi(path)
+    path = path or (Path(f"{stem}.png") if overwrite else atomic.free_path(stem))
     kept = Checkpoint(path, every=every, resume=resume)
     if os.path.isfile(kept.path) and not resume and not overwrite:
         raise OutputExistsError(
             f"{kept.path} holds a dream that was broken off; go on with --resume, or begin anew with "
             "--overwrite"
         )
-    images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=gathered.size)
+    image_writer.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=gathered.size)
     if resume and not os.path.isfile(kept.path):
         terminal.warning(f"there is no {kept.path} to go on from; the dream begins anew")
     read = [
@@ -438,13 +435,13 @@ def _make(
     """Dreams, writes and tells."""
     started = time.monotonic()
     from dreamkit import api
-    from dreamkit.media import images
+    from dreamkit.media import atomic
 
     def save(result: api.Dream) -> Path:
         try:
             result.save(path, dpi=dpi, overwrite=overwrite or checkpoint.is_so_far())
         except OutputExistsError:  # it came while we dreamed: neither is lost
-            free = images.free_name(str(path.with_suffix("")), path.suffix)
+            free = atomic.free_path(str(path.with_suffix("")), path.suffix)
             result.save(free, dpi=dpi)
             return free
         return path
@@ -466,8 +463,8 @@ def _make(
         if interrupted.pixels is None:
             raise
         picture = gathered.picture
-        profile, own_dpi = (picture.profile, picture.dpi) if picture else (None, None)
-        written = save(api.Dream(interrupted.pixels, None, profile, own_dpi))
+        metadata = (picture.profile, picture.dpi, picture.authorship) if picture else ()
+        written = save(api.Dream(interrupted.pixels, None, *metadata))
         how = ""
         if written == path:  # else another program's picture lies where the dream would go on
             how = _kept(checkpoint, interrupted, path)

@@ -58,7 +58,7 @@ def variants(
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit import api, inputs
         from dreamkit.jobs import variants as sheets
-        from dreamkit.media import images
+        from dreamkit.media import atomic, image_sizes, image_writer
 
         side = sheets.CELL if cell is None else cell
         if not 64 <= side <= 1024:
@@ -66,12 +66,12 @@ def variants(
         path = output or (
             Path(f"{Path(image).stem}.variants.png")
             if overwrite
-            else images.free_name(f"{Path(image).stem}.variants")
+            else atomic.free_path(f"{Path(image).stem}.variants")
         )
-        images.check_output(path, overwrite=overwrite)
+        image_writer.check_output(path, overwrite=overwrite)
         picture = inputs.open_picture(image, options)
         assert picture is not None
-        small = images.shrink(picture, side)
+        small = image_sizes.shrink(picture, side)
         if path.exists() and picture.path and path.samefile(picture.path):
             raise ConfigError(f"{path} is the photograph itself; write the sheet somewhere else")
         try:
@@ -85,7 +85,7 @@ def variants(
                     meter.doing(f"{len(dreamed)} of {len(planned)} variants")
         except (KeyboardInterrupt, Interrupted):
             raise Interrupted("interrupted; nothing was written") from None
-        images.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
+        image_writer.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
     for number, variant in enumerate(dreamed, 1):
         typer.echo(f"{number}  {variant.name}\n   {variant.command}")
     if not quiet:

@@ -29,7 +29,7 @@ from dreamkit.errors import (
 from dreamkit.executors import executor
 from dreamkit.executors.scheduler import Chain, Tell
 from dreamkit.inputs import PathLike, open_picture
-from dreamkit.media import contact_sheet, images
+from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images
 from dreamkit.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def _strays(folder: Path) -> list[str]:
     strays = {name for name in os.listdir(folder) if name not in own}
     if own:
         strays |= {name for name in os.listdir(cells) if not name.endswith(".png")}
-    return sorted(name for name in strays if not name.startswith(images.PARTIAL))
+    return sorted(name for name in strays if not name.startswith(atomic.PARTIAL))
 
 
 def _plans(
@@ -356,7 +356,7 @@ def _is_there(plan: _Plan, network: Network, picture: images.Picture | None) -> 
         _pixels(plan)
     except ImageError:  # damaged: it is dreamed again
         return False
-    recipe = images.read_recipe(plan.path)
+    recipe = image_metadata.read_recipe(plan.path)
     if recipe is None:
         raise OutputExistsError(f"{plan.path} is no dream and would be replaced; move it elsewhere")
     return _is_same(recipe, plan.config, network, picture)
@@ -483,7 +483,7 @@ def _write_sheets(
     folder: Path, cells: Sequence[contact_sheet.Cell], columns: int | None, *, title: str
 ) -> None:
     per_row = columns or math.ceil(math.sqrt(len(cells)))
-    images.write(folder / _SHEET, contact_sheet.sheet(cells, per_row, title=title), overwrite=True)
+    image_writer.write(folder / _SHEET, contact_sheet.sheet(cells, per_row, title=title), overwrite=True)
     note = "Under each dream is the command that makes it; a click selects it."
     page = contact_sheet.page(title, cells, note=note).encode("utf-8", "backslashreplace")
-    images.put(folder / _PAGE, page, overwrite=True)
+    atomic.write(folder / _PAGE, page, overwrite=True)

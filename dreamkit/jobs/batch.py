@@ -27,7 +27,7 @@ from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_
 from dreamkit.executors.scheduler import Chain, Outcome, Tell
 from dreamkit.inputs import Source, beside, fit, open_picture
 from dreamkit.jobs.atlas import safe_name
-from dreamkit.media import images, paths
+from dreamkit.media import image_metadata, image_sizes, image_writer, images, paths
 from dreamkit.media.storage import Folder, Store, is_url
 from dreamkit.models.registry import Registry
 from dreamkit.models.weights import resolve
@@ -35,7 +35,7 @@ from dreamkit.recipes import Recipe, Share
 
 OWN = "_dreamkit"  # the folder of the manifest and the report
 REPORT = f"{OWN}/report.json"
-_INPUTS = frozenset({*images.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
+_INPUTS = frozenset({*image_writer.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
 _LISTS = frozenset({".txt", ".lst"})
 _EVERY = 10.0  # seconds between two parts of the manifest
 _PARTS = 100  # of the manifest, that become one
@@ -261,8 +261,8 @@ class Painter:
         began = time.perf_counter()
         each = self._ways[task.way]
         read = _bytes(task.source) if task.data is None else task.data
-        picture = images.of_bytes(read, task.source, each.config.max_pixels)
-        picture = images.shrink(picture, each.config.max_size, each.config.wrapped)
+        picture = images.from_bytes(read, task.source, each.config.max_pixels)
+        picture = image_sizes.shrink(picture, each.config.max_size, each.config.wrapped)
         gathered = fit(picture, each.config, each.shares, each.guide, each.masks)
 
         def heard(step: Any) -> None:
@@ -273,12 +273,13 @@ class Painter:
             )
 
         dream = api.make(gathered, self._parts[task.way], heard)
-        with images.encoded(
+        with image_writer.encoded(
             Path(task.output),
             dream.pixels,
             recipe=dream.recipe,
             profile=dream.profile,
             dpi=self._dpi or dream.dpi,
+            authorship=dream.authorship,
         ) as data:
             self._store.put(task.output, data)
             size = len(data)
@@ -466,7 +467,7 @@ class Batch:
         """Whether what is there says of itself that it is this dream: of a run that was killed."""
         try:
             data = self._store.get(job.output)
-            found = images.recipe_in(io.BytesIO(data), job.output)
+            found = image_metadata.recipe_in(io.BytesIO(data), job.output)
             sha256 = hashlib.sha256(_bytes(job.input.source)).hexdigest()
         except (DreamkitError, OSError):
             return False

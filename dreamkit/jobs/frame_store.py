@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.errors import DreamkitError, Interrupted, first_line
-from dreamkit.media import images
+from dreamkit.media import atomic, image_writer
 
 _MANIFEST = "manifest.json"
 _BYTES = 2.2  # of a dreamed pixel as PNG, about
@@ -73,7 +73,7 @@ class Work:
         except OSError as error:
             raise WorkError(f"cannot make the folder {folder} ({first_line(error)})") from error
         if _manifest(folder) is None:
-            images.put(folder / _MANIFEST, json.dumps(told, indent=1).encode(), overwrite=True)
+            atomic.write(folder / _MANIFEST, json.dumps(told, indent=1).encode(), overwrite=True)
 
     def __len__(self) -> int:
         """How many frames are finished, from the first on."""
@@ -92,7 +92,7 @@ class Work:
 
     def put(self, number: int, pixels: NDArray[np.uint8]) -> None:
         """Keeps a finished frame."""
-        images.put(self.path(number), images.to_png(pixels, quick=True), overwrite=True)
+        atomic.write(self.path(number), image_writer.to_png(pixels, quick=True), overwrite=True)
 
     def get(self, number: int) -> NDArray[np.uint8]:
         """A finished frame, uint8 `(height, width, 3)`."""

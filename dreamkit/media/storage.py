@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_line
-from dreamkit.media import images
+from dreamkit.media import atomic
 
 # Of which a written object is seen whole or not at all.
 _OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
@@ -79,7 +79,7 @@ class Folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ImageError(f"cannot make the folder {path.parent} ({first_line(error)})") from error
-        images.put(path, data, overwrite=True)
+        atomic.write(path, data, overwrite=True)
 
     def get(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
@@ -101,7 +101,7 @@ class Folder:
             for name in names:
                 path = Path(folder, name)
                 with suppress(OSError):
-                    if name.startswith(images.PARTIAL) and path.stat().st_mtime < before:
+                    if name.startswith(atomic.PARTIAL) and path.stat().st_mtime < before:
                         path.unlink()
 
 
@@ -141,7 +141,7 @@ class Remote:
     def put(self, name: str, data: bytes | memoryview) -> None:
         fs, root = self._fs()
         path, whole = f"{root}/{name}", self.url.partition(":")[0] in _OBJECTS
-        partial = path if whole else f"{path.rpartition('/')[0]}/{images.PARTIAL}{secrets.token_hex(8)}"
+        partial = path if whole else f"{path.rpartition('/')[0]}/{atomic.PARTIAL}{secrets.token_hex(8)}"
         try:
             fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             fs.pipe_file(partial, bytes(data))

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import DreamkitError, DreamkitWarning, OutputExistsError, first_line
-from dreamkit.media import images, paths
+from dreamkit.media import atomic, image_writer, images, paths
 
 RATE = Fraction(30)  # frames a second
 
@@ -68,7 +68,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         VideoError: an ending that no film has, or an encoder that this machine lacks.
-        ImageError: as `images.check_place`.
+        ImageError: as `atomic.check_path`.
     """
     kind = FORMATS.get(path.suffix.lower())
     if not path.suffix:  # a folder of frames
@@ -78,7 +78,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         return
     if kind is None:
         raise VideoError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(FORMATS)}")
-    images.check_place(path, overwrite=overwrite)
+    atomic.check_path(path, overwrite=overwrite)
     if kind.codec not in av().codecs_available:
         possible = [suffix for suffix, each in FORMATS.items() if each.codec in av().codecs_available]
         raise VideoError(f"there is no encoder for {path.suffix} here; use one of {', '.join(possible)}")
@@ -134,7 +134,7 @@ class Clip:
     @property
     def is_film(self) -> bool:
         """Whether it is one file."""
-        return len(self.paths) == 1 and self.paths[0].suffix.lower() not in images.SUFFIXES
+        return len(self.paths) == 1 and self.paths[0].suffix.lower() not in image_writer.SUFFIXES
 
     @property
     def is_variable(self) -> bool:
@@ -185,7 +185,7 @@ def clip(source: str | os.PathLike[str], rate: Fraction = RATE) -> Clip:
         raise VideoError(
             f"{source} does not exist; give a film, a folder of frames or a pattern such as f/*.png"
         )
-    if path.suffix.lower() in images.SUFFIXES:
+    if path.suffix.lower() in image_writer.SUFFIXES:
         raise VideoError(f"{source} is a picture; dream it with dreamkit dream")
     times: list[Fraction] = []
     size: tuple[int, int] | None = None
@@ -220,9 +220,8 @@ def clip(source: str | os.PathLike[str], rate: Fraction = RATE) -> Clip:
 def _row(path: Path, rate: Fraction) -> Clip:
     """Pictures by the numbers in their names."""
     among = path.iterdir() if path.is_dir() else path.parent.glob(path.name)
-    pictures = [
-        each for each in among if each.suffix.lower() in images.SUFFIXES and not each.name.startswith(".")
-    ]
+    suffixes = image_writer.SUFFIXES
+    pictures = [each for each in among if each.suffix.lower() in suffixes and not each.name.startswith(".")]
     if not pictures:
         raise VideoError(
             f"{path} holds no pictures; give a film, a folder of frames or a pattern such as f/*.png"
@@ -287,7 +286,7 @@ class Writer:
         self._count = 0
 
     def __enter__(self) -> Writer:
-        name = f"{images.PARTIAL}{secrets.token_hex(8)}{self._path.suffix}"
+        name = f"{atomic.PARTIAL}{secrets.token_hex(8)}{self._path.suffix}"
         self._partial = self._scratch / name
         if self._kind is None:
             self._partial.mkdir()
@@ -315,7 +314,7 @@ class Writer:
         number = self._count
         self._count += 1
         if self._kind is None:
-            images.put(self._partial / f"{number:06}.png", images.to_png(pixels), overwrite=True)
+            atomic.write(self._partial / f"{number:06}.png", image_writer.to_png(pixels), overwrite=True)
             return
         if self._kind.even:
             pixels = np.pad(pixels, [*((0, side % 2) for side in self._size), (0, 0)], "edge")
@@ -337,7 +336,7 @@ class Writer:
             if self._kind is not None:
                 self._close(well=kind is None)
             if kind is None:
-                images.move(self._partial, self._path, overwrite=self._overwrite)
+                atomic.move_into_place(self._partial, self._path, overwrite=self._overwrite)
         finally:
             if self._partial.is_dir():
                 shutil.rmtree(self._partial)

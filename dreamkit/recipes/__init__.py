@@ -23,7 +23,7 @@ from typing import Any
 from dreamkit.config import DreamConfig, number, option_names, quoted
 from dreamkit.config import plain as plain_value
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, first_line, shown
-from dreamkit.media import images
+from dreamkit.media import image_metadata
 from dreamkit.version import __version__
 
 _VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")
@@ -189,7 +189,7 @@ def of_picture(path: str | os.PathLike[str]) -> Recipe:
         RecipeError: the picture carries none, or one that is damaged.
         ImageError: the file is no readable picture.
     """
-    found = images.read_recipe(path)
+    found = image_metadata.read_recipe(path)
     if found is None:
         raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
     try:
