@@ -34,7 +34,7 @@ from dreamkit.errors import ConfigError, Interrupted
 from dreamkit.jobs import film, frame_store, timeline, zoom
 from dreamkit.jobs.frame_store import WorkError
 from dreamkit.jobs.zoom import Flight
-from dreamkit.media import color_match, optical_flow, video
+from dreamkit.media import color_match, optical_flow, video, video_writer
 from dreamkit.recipes import Share
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +51,7 @@ def gathered(picture, config=CONFIG):
 
 
 def frames_of(path):
-    return [frame.pixels for frame in video.clip(path).frames()]
+    return [frame.pixels for frame in video.read(path).frames()]
 
 
 def test_a_zoom_moves_into_the_picture(tmp_path, parts, photo):
@@ -241,7 +241,7 @@ def test_clouds_of_a_film_do_not_pile_up(tmp_path, parts):
     folder.mkdir()
     for number in range(6):
         Image.fromarray(still).save(folder / f"{number}.png")
-    source = video.clip(folder)
+    source = video.read(folder)
     config = DreamConfig(octaves=1, steps=1, step_size=1e-6, seed=5, clouds=12.0, color="free")
     film.make(source, parts, config, tmp_path / "out", film.Cut(flow=False))
     spreads = [frame.astype(float).std() for frame in frames_of(tmp_path / "out")]
@@ -253,7 +253,7 @@ def clip_at(folder, frames):
     folder.mkdir()
     for number, frame in enumerate(islice(moving.clip(frames, (48, 64)), frames)):
         Image.fromarray(frame.pixels).save(folder / f"{number}.png")
-    return video.clip(folder)
+    return video.read(folder)
 
 
 TIMELINE = (
@@ -322,15 +322,15 @@ def clip(tmp_path):
     """Twelve frames, with another scene from the seventh on."""
     path = tmp_path / "in.mp4"
     scenes = [frame.pixels for frame in moving.clip(12, (64, 80))]
-    with video.Writer(path, (64, 80), Fraction(24)) as writer:
+    with video_writer.Writer(path, (64, 80), Fraction(24)) as writer:
         for number, pixels in enumerate(scenes):
             writer.add(pixels if number < 6 else 255 - pixels[::-1])
-    return video.clip(path)
+    return video.read(path)
 
 
 def test_a_film_keeps_its_frames_and_a_dream_moves_along(tmp_path, parts, clip):
     film.make(clip, parts, CONFIG, tmp_path / "out.mp4")
-    made = video.clip(tmp_path / "out.mp4")
+    made = video.read(tmp_path / "out.mp4")
     assert (made.count, made.size, made.rate) == (clip.count, clip.size, clip.rate)
     change = [
         np.abs(one.pixels.astype(float) - other.pixels).mean()
@@ -365,7 +365,7 @@ def test_frames_between_are_moved_along_undreamed(tmp_path, parts, clip):
     every = len(dreamed)
     film.make(clip, counted, CONFIG, tmp_path / "some.mp4", film.Cut(blend=0.5, every=3))
     assert len(dreamed) - every < 0.7 * every
-    assert video.clip(tmp_path / "some.mp4").count == 12
+    assert video.read(tmp_path / "some.mp4").count == 12
 
 
 class _Counted:
@@ -400,12 +400,12 @@ def test_the_command_line_zooms_films_and_records(run, picture, tmp_path):
     assert (code, out.startswith("wrote zoom.webm")) == (0, True), err
     code, out, err = run("film", "zoom.webm", "-o", "film.mp4", "-m", "tiny", "--every", "2", "--steps", "4")
     assert (code, out.startswith("wrote film.mp4")) == (0, True), err
-    assert video.clip(tmp_path / "film.mp4").count == 3
+    assert video.read(tmp_path / "film.mp4").count == 3
     code, out, err = run(
         "dream", picture, "-m", "tiny", "--octaves", "2", "--steps", "3", "--record", "making.gif"
     )
     assert (code, "wrote making.gif" in out) == (0, True), err
-    assert video.clip(tmp_path / "making.gif").count == 2 * 3 + 30
+    assert video.read(tmp_path / "making.gif").count == 2 * 3 + 30
 
 
 @pytest.mark.parametrize(
@@ -435,7 +435,7 @@ def test_wrong_command_lines_are_one_line(run, picture, arguments, code, said):
 def test_a_film_that_is_killed_at_any_moment_ends_as_if_it_never_was(tmp_path):
     """While it starts, dreams and writes, as often as KILLS says."""
     path = tmp_path / "in.mp4"
-    with video.Writer(path, (96, 128), Fraction(24)) as writer:
+    with video_writer.Writer(path, (96, 128), Fraction(24)) as writer:
         for frame in moving.clip(24, (96, 128)):
             writer.add(frame.pixels)
     command = [sys.executable, "-m", "dreamkit", "film", str(path), "-o"]
@@ -469,10 +469,10 @@ def test_a_film_that_is_killed_at_any_moment_ends_as_if_it_never_was(tmp_path):
 def test_with_flow_a_film_flickers_half_as_much(tmp_path):
     known = list(moving.clip(24, (144, 192)))
     path = tmp_path / "in.mp4"
-    with video.Writer(path, (144, 192)) as writer:
+    with video_writer.Writer(path, (144, 192)) as writer:
         for frame in known:
             writer.add(frame.pixels)
-    source = video.clip(path)
+    source = video.read(path)
     told = [Part(dreamkit.load("pocket"))]
     found = {}
     for name, cut in {"flow": film.Cut(), "off": film.Cut(flow=False)}.items():

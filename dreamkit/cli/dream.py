@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dreamkit.engine.loop import Step
     from dreamkit.engine.objective_set import Part
     from dreamkit.inputs import Ingredients
-    from dreamkit.media.video import Writer
+    from dreamkit.media.video_writer import Writer
     from dreamkit.recipes import Recipe, Share
 
 _BY_DEFAULT = (
@@ -314,9 +314,9 @@ def dream(
             image, output, gathered, "dream", overwrite=overwrite, resume=resume, every=checkpoint
         )
         if record is not None:
-            from dreamkit.media import video
+            from dreamkit.media import video_formats
 
-            video.check_output(record, overwrite=overwrite)
+            video_formats.check_output(record, overwrite=overwrite)
         said = _BY_DEFAULT if asked.model is None and found is None else ""
         _make(gathered, own, path, kept, dpi=dpi, overwrite=overwrite, quiet=quiet, said=said, record=record)
 
@@ -523,7 +523,7 @@ def _recorded(
     if path is None:
         yield _Recording(on_step, None, gathered.size)
         return
-    from dreamkit.media.video import Writer
+    from dreamkit.media.video_writer import Writer
 
     with Writer(path, gathered.size, overwrite=overwrite) as film:
         yield _Recording(on_step, film, gathered.size)

@@ -105,7 +105,7 @@ def zoom(
     config.DreamConfig.of(**given)
     from dreamkit import inputs
     from dreamkit.jobs import zoom as zooms
-    from dreamkit.media import video
+    from dreamkit.media import video_formats
 
     flight = zooms.Flight(
         frames=frames,
@@ -117,7 +117,7 @@ def zoom(
         octaves=frame_octaves,
         loop=loop,
     )
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         shares, options, found = cast(recipe, shares_of(model), given, own)
@@ -199,15 +199,15 @@ def film(
     if flow not in ("on", "off"):
         raise ConfigError(f"--flow is {quoted(flow)}; choose on or off")
     from dreamkit.jobs import film as films
-    from dreamkit.media import video
+    from dreamkit.media import video, video_formats
 
     work = engines.asked(engine, address, jobs, threads)
     cut = films.Cut(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     own = weights_by_model(weights)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         meter.doing(f"reading {source}")
-        clip = video.clip(source, _rate(fps))
+        clip = video.read(source, _rate(fps))
         if clip.is_film and fps is not None:
             raise UsageError("--fps is for numbered pictures; a film has its own")
         shares, options, found = cast(recipe, shares_of(model), given, own)
@@ -238,7 +238,7 @@ def _given(**options: Any) -> dict[str, Any]:
 
 def _rate(text: str | None) -> Fraction:
     """Frames a second."""
-    from dreamkit.media.video import RATE
+    from dreamkit.media.video_formats import RATE
 
     if text is None:
         return RATE

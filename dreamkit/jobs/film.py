@@ -21,7 +21,7 @@ from dreamkit.executors.scheduler import Chain, Tell
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import Progress, Work, check_room
 from dreamkit.jobs.timeline import Timeline
-from dreamkit.media import optical_flow, video
+from dreamkit.media import optical_flow, video_formats, video_writer
 from dreamkit.media.video import Clip
 from dreamkit.recipes import Share
 
@@ -97,7 +97,7 @@ def make(
     """
     cut = cut or Cut()
     refuse(config, "a film", "upscale", "wrap")
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     total = source.count if preview is None else min(preview, source.count)
     folder = output.with_name(f"{output.name}.work")
     check_room(folder, total, source.size)
@@ -114,7 +114,7 @@ def make(
             chains = _chains(source, total, scenes, work, keep)
             engine.work(painter, chains, lambda _: None, tasks=len(scenes))
     times = source.times[:total] if source.is_variable else None
-    writer = video.Writer(
+    writer = video_writer.Writer(
         output,
         source.size,
         source.rate,

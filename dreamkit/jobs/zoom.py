@@ -20,9 +20,9 @@ from dreamkit.inputs import Ingredients
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import Progress, Work, check_room
 from dreamkit.jobs.timeline import Timeline
-from dreamkit.media import color_match, video
+from dreamkit.media import color_match, video_formats, video_writer
 from dreamkit.media.color_match import Tone
-from dreamkit.media.video import RATE
+from dreamkit.media.video_formats import RATE
 
 if TYPE_CHECKING:
     from dreamkit.engine.objective_set import Part
@@ -114,7 +114,7 @@ def make(
     """
     flight = flight or Flight()
     refuse(gathered.config, "a zoom", *UNABLE)
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     total = flight.frames + flight.blended if preview is None else min(preview, flight.frames)
     folder = output.with_name(f"{output.name}.work")
     check_room(folder, total, gathered.size)
@@ -131,7 +131,9 @@ def make(
 
     work.fill(total, frame, on_frame)
     shown = flight if preview is None else replace(flight, loop=False)
-    with video.Writer(output, gathered.size, flight.rate, overwrite=overwrite, scratch=work.folder) as film:
+    with video_writer.Writer(
+        output, gathered.size, flight.rate, overwrite=overwrite, scratch=work.folder
+    ) as film:
         for number in range(flight.frames if preview is None else total):
             film.add(_shown(work, number, shown))
     if preview is None:
