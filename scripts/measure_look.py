@@ -94,7 +94,7 @@ def spectrum(dreamed: Array, photograph: Array) -> tuple[float, float]:
 def written(sheet: Path | None, cells: Sequence[contact_sheet.Cell], columns: int) -> None:
     """The pictures as one JPEG, where that was asked for."""
     if sheet is not None:
-        Image.fromarray(contact_sheet.sheet(cells, columns)).save(sheet, quality=88)
+        Image.fromarray(contact_sheet.draw(cells, columns)).save(sheet, quality=88)
 
 
 def shown(path: Path, max_size: int) -> Array:

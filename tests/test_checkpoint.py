@@ -13,8 +13,8 @@ import sys
 import numpy as np
 import pytest
 import tiny
-from accidents import signal_when
 from conftest import ROOT, files_no_larger_than
+from faults import signal_when
 from PIL import Image
 
 from dreamkit import api

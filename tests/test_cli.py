@@ -192,7 +192,7 @@ BAD_INPUT = {
     "noise with max size": (["dream", *QUICK, "--max-size", "9"], 2, "use --size"),
     "empty": (["dream", "empty.png"], 1, "empty.png is empty"),
     "truncated": (["dream", "cut.png"], 1, "cut.png is damaged or cut off"),
-    "no picture": (["dream", "text.jpg"], 1, "text.jpg is no picture"),
+    "no picture": (["dream", "text.jpg"], 1, "text.jpg cannot be read as a picture"),
     "1x1": (["dream", "dot.png", *QUICK], 1, r"1 x 1 pixels and the network needs at least 8"),
     "over the limit": ([*DREAM, "--max-pixels", "100"], 1, r"photo.jpg has 56 x 40 pixels, more than the 100"),
     "missing folder": ([*DREAM, "-o", "none/x.png"], 1, "the folder none does not exist"),

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from accidents import signal_when
+from faults import signal_when
 from test_batch import count, dreams, ended, picture, start
 
 from dreamkit.media import atomic

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from accidents import mutated
 from conftest import skip_without_converter
+from faults import mutated
 from PIL import Image
 
 from dreamkit import api, recipes
@@ -271,7 +271,7 @@ def test_work_files(tmp_path):
 
 
 def test_manifests(tmp_path):
-    place = storage.at(str(tmp_path))
+    place = storage.open_store(str(tmp_path))
     photo = tmp_path / "it.png"
     photo.write_bytes(pictures()[0])
     way = batch.Way("", (), DreamConfig(), digest="d")
@@ -280,7 +280,7 @@ def test_manifests(tmp_path):
     known = []
 
     def read(data):
-        place.put(f"{batch.OWN}/manifest-0.jsonl", data)
+        place.write(f"{batch.OWN}/manifest-0.jsonl", data)
         known.append(len(batch.Batch(jobs, [way], place).missing))
         if len(known) == 2:  # no manifest is refused: it costs its own lines alone
             raise DreamkitError("counted as refused")

@@ -587,7 +587,11 @@ def test_an_animation_cut_at_its_second_frame_is_read_or_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "is empty"), (b"this is no picture", "no picture"), (b"\x89PNG\r\n\x1a\n", "no picture|damaged")],
+    [
+        (b"", "is empty"),
+        (b"this is no picture", "cannot be read as a picture"),
+        (b"\x89PNG\r\n\x1a\n", "as a picture|damaged"),
+    ],
 )
 def test_what_is_no_picture_is_refused(tmp_path, content, said):
     path = tmp_path / "photo.png"
@@ -611,7 +615,7 @@ def test_a_program_is_not_run_for_a_picture(tmp_path):
     """PostScript, which Pillow hands to Ghostscript, is no picture."""
     path = tmp_path / "photo.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n")
-    with pytest.raises(ImageError, match="no picture"):
+    with pytest.raises(ImageError, match="cannot be read as a picture"):
         read(path)
 
 

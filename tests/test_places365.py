@@ -15,7 +15,7 @@ from caffemodel import part
 from conftest import DATA, ROOT
 from dreamkit_places365 import __main__ as program
 from dreamkit_places365 import networks
-from loopback import with_ranges
+from http_server import with_ranges
 from test_convert import NET
 
 from dreamkit.media.image_metadata import read_recipe

@@ -561,7 +561,7 @@ def test_wrong_input_is_one_line_and_loses_nothing(run, dreamed, picture, tmp_pa
         (["redo", "https://example.org/d.png"], 1, "is an address; download the picture first"),
         (["redo", "pipe.png", "photo.jpg"], 1, "pipe.png does not exist"),
         (["redo", "/dev/zero", "photo.jpg"], 1, "/dev/zero does not exist"),
-        (["redo", "text.png", "photo.jpg"], 1, "text.png is no picture that can be read"),
+        (["redo", "text.png", "photo.jpg"], 1, "text.png cannot be read as a picture"),
         (["redo", "photo.jpg", "d.png"], 1, "photo.jpg carries no recipe"),
         (["redo", "d.png"], 1, "d.png was dreamed from photo.jpg"),
         (["redo", "d.png", "nope.jpg"], 1, "nope.jpg does not exist"),

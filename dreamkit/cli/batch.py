@@ -102,7 +102,7 @@ def batch(
         found = batches.expand(inputs, output)
         ways = _ways(asked, recipe or [None], each_model=each_model, meter=meter)
         todo = batches.outputs(found, ways, suffix)
-        place = storage.at(output)
+        place = storage.open_store(output)
         if not dry_run:
             place.check()
         run = batches.Batch(todo, ways, place, overwrite=overwrite, on_progress=meter.job)

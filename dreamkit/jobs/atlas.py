@@ -376,7 +376,7 @@ def _is_same(
 
 
 def _pixels(plan: _Plan) -> Any:
-    return contact_sheet.srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
+    return contact_sheet.to_srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
 
 
 class _Painter:
@@ -483,7 +483,7 @@ def _write_sheets(
     folder: Path, cells: Sequence[contact_sheet.Cell], columns: int | None, *, title: str
 ) -> None:
     per_row = columns or math.ceil(math.sqrt(len(cells)))
-    image_writer.write(folder / _SHEET, contact_sheet.sheet(cells, per_row, title=title), overwrite=True)
+    image_writer.write(folder / _SHEET, contact_sheet.draw(cells, per_row, title=title), overwrite=True)
     note = "Under each dream is the command that makes it; a click selects it."
-    page = contact_sheet.page(title, cells, note=note).encode("utf-8", "backslashreplace")
+    page = contact_sheet.html_page(title, cells, note=note).encode("utf-8", "backslashreplace")
     atomic.write(folder / _PAGE, page, overwrite=True)

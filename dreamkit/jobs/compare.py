@@ -91,11 +91,11 @@ def side_by_side(
                 "use a smaller --height"
             )
         cells.append(contact_sheet.Cell(_scaled(picture, (width, height)), name))
-    return contact_sheet.sheet(cells, len(cells))
+    return contact_sheet.draw(cells, len(cells))
 
 
 def _scaled(picture: images.Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-    image = Image.fromarray(contact_sheet.srgb(picture))
+    image = Image.fromarray(contact_sheet.to_srgb(picture))
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 

@@ -19,7 +19,7 @@ from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.executors import executor
 from dreamkit.executors.scheduler import Chain, Tell
 from dreamkit.jobs import timeline as timelines
-from dreamkit.jobs.frame_store import Progress, Work, check_room
+from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.jobs.timeline import Timeline
 from dreamkit.media import optical_flow, video_formats, video_writer
 from dreamkit.media.video import Clip
@@ -75,7 +75,7 @@ def make(
     timeline: Timeline = (),
     preview: int | None = None,
     overwrite: bool = False,
-    on_frame: Callable[[Progress], None] | None = None,
+    on_frame: Callable[[FrameProgress], None] | None = None,
     engine: Engine | None = None,
     shares: Sequence[Share] = (),
     weights: api.Weights = None,
@@ -92,7 +92,7 @@ def make(
     `shares` with `weights`; without `blend`, so are frames.
 
     Raises:
-        VideoError, ImageError, WorkError: it cannot be read or written.
+        VideoError, ImageError, FrameStoreError: it cannot be read or written.
         Interrupted: Ctrl-C; the same call goes on.
     """
     cut = cut or Cut()
@@ -100,34 +100,34 @@ def make(
     video_formats.check_output(output, overwrite=overwrite)
     total = source.count if preview is None else min(preview, source.count)
     folder = output.with_name(f"{output.name}.work")
-    check_room(folder, total, source.size)
-    work = Work(folder, _identity(source, parts, config, cut, timeline), overwrite=overwrite)
-    painter = _Painter(
-        parts if engine is None else None, shares, weights, config, cut, timeline, source.count
-    )
-    with work.filling(total, on_frame) as keep:
-        if engine is None:
-            scene = _scene(work, keep, 0, _pairs(source, 0, total))
-            executor.here(painter, [scene], lambda _: None)
-        else:
-            scenes = _scenes(source, total, cut)
-            chains = _chains(source, total, scenes, work, keep)
-            engine.work(painter, chains, lambda _: None, tasks=len(scenes))
-    times = source.times[:total] if source.is_variable else None
-    writer = video_writer.Writer(
-        output,
-        source.size,
-        source.rate,
-        overwrite=overwrite,
-        sound=source,
-        times=times,
-        scratch=work.folder,
-    )
-    with writer as film:
-        for pixels in _blended(source, work, total, config.blend):
-            film.add(pixels)
-    if preview is None:
-        work.done()
+    check_disk_space(folder, total, source.size)
+    with FrameStore(folder, _identity(source, parts, config, cut, timeline), overwrite=overwrite) as work:
+        painter = _Painter(
+            parts if engine is None else None, shares, weights, config, cut, timeline, source.count
+        )
+        with work.writing(total, on_frame) as keep:
+            if engine is None:
+                scene = _scene(work, keep, 0, _pairs(source, 0, total))
+                executor.here(painter, [scene], lambda _: None)
+            else:
+                scenes = _scenes(source, total, cut)
+                chains = _chains(source, total, scenes, work, keep)
+                engine.work(painter, chains, lambda _: None, tasks=len(scenes))
+        times = source.times[:total] if source.is_variable else None
+        writer = video_writer.Writer(
+            output,
+            source.size,
+            source.rate,
+            overwrite=overwrite,
+            sound=source,
+            times=times,
+            scratch=work.folder,
+        )
+        with writer as film:
+            for pixels in _blended(source, work, total, config.blend):
+                film.add(pixels)
+        if preview is None:
+            work.delete()
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _scenes(source: Clip, total: int, cut: Cut) -> list[tuple[int, int]]:
 
 
 def _chains(
-    source: Clip, total: int, scenes: Sequence[tuple[int, int]], work: Work, keep: Keep
+    source: Clip, total: int, scenes: Sequence[tuple[int, int]], work: FrameStore, keep: Keep
 ) -> Iterator[Chain]:
     """The scenes that are not finished, as the engines take them."""
     if all(stop - start == 1 for start, stop in scenes):  # then one pass over the film does for all
@@ -205,12 +205,12 @@ def _pairs(source: Clip, start: int, stop: int) -> Iterator[Pair]:
         before = now
 
 
-def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
+def _scene(work: FrameStore, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
     """Frames from `start` on that are missing, each dreamed from the one before."""
     for number, (before, now) in enumerate(pairs, start):
         if work.has(number):
             continue
-        outcome = yield _Task(number, now, before, None if before is None else work.get(number - 1))
+        outcome = yield _Task(number, now, before, None if before is None else work.read(number - 1))
         for message in outcome.warnings:
             warnings.warn(message, DreamkitWarning, stacklevel=2)
         if outcome.error is not None:
@@ -229,9 +229,9 @@ def _frame(task: _Task, parts: Sequence[Part], config: DreamConfig, cut: Cut) ->
             more = _with(now, cut.blend * _detail(dreamed, now))
             dreamed = api.dreamed(more, parts, going_on, again=True)
         return dreamed
-    way = optical_flow.between(before, now) if cut.flow else optical_flow.still(now.shape[:2])
-    known = way.known[..., None]
-    detail = optical_flow.moved(_detail(last, before), way.back) * known
+    way = optical_flow.estimate(before, now) if cut.flow else optical_flow.no_motion(now.shape[:2])
+    known = way.visible[..., None]
+    detail = optical_flow.warp(_detail(last, before), way.offsets) * known
     if task.number % cut.every:
         return _with(now, detail)
     fresh = _detail(api.dreamed(_with(now, cut.blend * detail), parts, going_on, again=True), now)
@@ -243,7 +243,7 @@ def settling(blend: float) -> int:
     return math.ceil(math.log(_FAINT) / math.log(blend)) - 1 if blend > _FAINT else 0
 
 
-def _blended(source: Clip, work: Work, total: int, amount: float) -> Iterator[NDArray[np.uint8]]:
+def _blended(source: Clip, work: FrameStore, total: int, amount: float) -> Iterator[NDArray[np.uint8]]:
     """The finished frames with `amount` of the source's own over them."""
     if not amount:
         yield from work.frames(total)

@@ -18,10 +18,10 @@ from dreamkit.config import STEPS, DreamConfig, plain, refuse
 from dreamkit.errors import ConfigError
 from dreamkit.inputs import Ingredients
 from dreamkit.jobs import timeline as timelines
-from dreamkit.jobs.frame_store import Progress, Work, check_room
+from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.jobs.timeline import Timeline
 from dreamkit.media import color_match, video_formats, video_writer
-from dreamkit.media.color_match import Tone
+from dreamkit.media.color_match import ColorMoments
 from dreamkit.media.video_formats import RATE
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def make(
     timeline: Timeline = (),
     preview: int | None = None,
     overwrite: bool = False,
-    on_frame: Callable[[Progress], None] | None = None,
+    on_frame: Callable[[FrameProgress], None] | None = None,
 ) -> None:
     """Dreams a zoom into `output`: MP4, WebM, GIF or WebP.
 
@@ -109,7 +109,7 @@ def make(
         on_frame: hears of each frame.
 
     Raises:
-        VideoError, ImageError, WorkError: it cannot be written.
+        VideoError, ImageError, FrameStoreError: it cannot be written.
         Interrupted: Ctrl-C; the same call goes on.
     """
     flight = flight or Flight()
@@ -117,36 +117,35 @@ def make(
     video_formats.check_output(output, overwrite=overwrite)
     total = flight.frames + flight.blended if preview is None else min(preview, flight.frames)
     folder = output.with_name(f"{output.name}.work")
-    check_room(folder, total, gathered.size)
-    work = Work(folder, _identity(gathered, parts, flight, timeline), overwrite=overwrite)
+    check_disk_space(folder, total, gathered.size)
+    with FrameStore(folder, _identity(gathered, parts, flight, timeline), overwrite=overwrite) as work:
+        first = cache(lambda: color_match.measure(work.read(0)))
 
-    first = cache(lambda: color_match.of(work.get(0)))
+        def frame(number: int) -> NDArray[np.uint8]:
+            share = min(1.0, number / max(1, flight.frames - 1))
+            cast, config = timelines.at(timeline, share, parts, gathered.config)
+            if number == 0:
+                return api.make(replace(gathered, config=config), cast).pixels[..., :3]
+            return _frame(work.read(number - 1), first(), cast, of_a_frame(config, flight, number), flight)
 
-    def frame(number: int) -> NDArray[np.uint8]:
-        share = min(1.0, number / max(1, flight.frames - 1))
-        cast, config = timelines.at(timeline, share, parts, gathered.config)
-        if number == 0:
-            return api.make(replace(gathered, config=config), cast).pixels[..., :3]
-        return _frame(work.get(number - 1), first(), cast, of_a_frame(config, flight, number), flight)
-
-    work.fill(total, frame, on_frame)
-    shown = flight if preview is None else replace(flight, loop=False)
-    with video_writer.Writer(
-        output, gathered.size, flight.rate, overwrite=overwrite, scratch=work.folder
-    ) as film:
-        for number in range(flight.frames if preview is None else total):
-            film.add(_shown(work, number, shown))
-    if preview is None:
-        work.done()
+        work.fill(total, frame, on_frame)
+        shown = flight if preview is None else replace(flight, loop=False)
+        with video_writer.Writer(
+            output, gathered.size, flight.rate, overwrite=overwrite, scratch=work.folder
+        ) as film:
+            for number in range(flight.frames if preview is None else total):
+                film.add(_shown(work, number, shown))
+        if preview is None:
+            work.delete()
 
 
 def _frame(
-    before: NDArray[np.uint8], first: Tone, parts: Sequence[Part], config: DreamConfig, flight: Flight
+    before: NDArray[np.uint8], first: ColorMoments, parts: Sequence[Part], config: DreamConfig, flight: Flight
 ) -> NDArray[np.uint8]:
     """A frame made of the one before, in the tone of the first."""
-    moved = np.rint(color_match.held(moved_into(before, flight), first)).astype(np.uint8)
+    moved = np.rint(color_match.match(moved_into(before, flight), first)).astype(np.uint8)
     dreamed = api.dreamed(moved, parts, config, again=True)
-    return np.rint(color_match.held(dreamed.astype(np.float32), first)).astype(np.uint8)
+    return np.rint(color_match.match(dreamed.astype(np.float32), first)).astype(np.uint8)
 
 
 def of_a_frame(config: DreamConfig, flight: Flight, number: int) -> DreamConfig:
@@ -176,13 +175,13 @@ def moved_into(pixels: NDArray[np.uint8], flight: Flight) -> NDArray[np.float32]
     return np.clip(moved, 0, 255)  # Lanczos overshoots
 
 
-def _shown(work: Work, number: int, flight: Flight) -> NDArray[np.uint8]:
+def _shown(work: FrameStore, number: int, flight: Flight) -> NDArray[np.uint8]:
     """A frame as the film shows it: the first of a loop come out of those that would follow its last."""
-    frame = work.get(number)
+    frame = work.read(number)
     if number >= flight.blended:
         return frame
     share = np.float32(number / flight.blended)
-    after = work.get(flight.frames + number).astype(np.float32)
+    after = work.read(flight.frames + number).astype(np.float32)
     return np.rint((1 - share) * after + share * frame).astype(np.uint8)
 
 

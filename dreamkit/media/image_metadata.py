@@ -96,7 +96,7 @@ def recipe_in(file: Path | IO[bytes], name: str) -> dict[str, Any] | None:
                 or _recipe_of(pillow.exif(image).get(ExifTags.Base.ImageDescription))
             )
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
-        raise ImageError(f"{name} is no picture that can be read ({first_line(error)[:120]})") from error
+        raise ImageError(f"{name} cannot be read as a picture ({first_line(error)[:120]})") from error
 
 
 def save_options(

@@ -88,7 +88,7 @@ def _picture(file: IO[bytes], name: str, max_pixels: int) -> Picture:
     except (ImageError, DreamkitWarning):
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{name} is no picture that can be read; give a PNG, JPEG, WebP or TIFF") from error
+        raise ImageError(f"{name} cannot be read as a picture; give a PNG, JPEG, WebP or TIFF") from error
     except MemoryError as error:
         raise ImageError(f"{name} has too many pixels for this machine's memory; shrink it first") from error
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
