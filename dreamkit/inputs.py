@@ -13,7 +13,7 @@ from PIL import Image
 
 from dreamkit.config import DreamConfig, default
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, shown
-from dreamkit.media import images, seams
+from dreamkit.media import image_sizes, images, seams
 from dreamkit.recipes import File, Recipe
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -30,7 +30,7 @@ def open_photograph(image: ImageSource, config: DreamConfig) -> images.Picture |
     """
     picture = open_picture(image, config)
     if picture is not None:
-        picture = images.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
+        picture = image_sizes.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
         return _seamless(picture, config)
     if config.upscale > 1:
         raise ConfigError(
@@ -59,7 +59,7 @@ def open_picture(image: ImageSource, config: DreamConfig) -> images.Picture | No
         picture = images.from_memory(image)
     else:
         raise ConfigError(f"image is a {type(image).__name__}; give a path, a Pillow image, an array or None")
-    return images.shrink(picture, config.max_size, config.wrapped)
+    return image_sizes.shrink(picture, config.max_size, config.wrapped)
 
 
 def open_guide(guide: ImageSource, config: DreamConfig) -> images.Picture | None:
@@ -69,7 +69,7 @@ def open_guide(guide: ImageSource, config: DreamConfig) -> images.Picture | None
         ImageError: it cannot be read.
     """
     opened = open_picture(guide, config)
-    return None if opened is None else images.shrink(opened, config.tile_size)
+    return None if opened is None else image_sizes.shrink(opened, config.tile_size)
 
 
 def open_mask(mask: ImageSource, config: DreamConfig) -> images.Picture:
@@ -99,7 +99,7 @@ def fit_mask(mask: images.Picture, size: tuple[int, int]) -> images.Picture:
             f"the mask {mask.name or 'from memory'} has {width} x {height} pixels and the picture "
             f"{size[1]} x {size[0]}; give one of the same shape"
         )
-    return images.resized(mask, size)
+    return image_sizes.stretch(mask, size)
 
 
 def same_shape(picture: images.Picture, size: tuple[int, int]) -> bool:

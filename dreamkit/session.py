@@ -15,7 +15,7 @@ from dreamkit.config import plain
 from dreamkit.engine.loading import load_models
 from dreamkit.errors import DreamkitWarning, Interrupted, shown
 from dreamkit.inputs import PathLike
-from dreamkit.media import images
+from dreamkit.media import image_writer, images
 from dreamkit.recipes import File, Recipe, metadata
 from dreamkit.request import DreamRequest
 
@@ -49,7 +49,7 @@ class Dream:
         Raises:
             ImageError: the file exists, or cannot be written.
         """
-        images.write(
+        image_writer.write(
             path,
             self.pixels,
             recipe=self.recipe,
@@ -213,7 +213,7 @@ def _arrays(request: DreamRequest) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         if request.image is None
         else request.image.pixels
     )
-    regions = {name: images.strengths(mask) for name, mask in request.masks.items()}
+    regions = {name: images.grey_levels(mask) for name, mask in request.masks.items()}
     return photo, {"guide": None if request.guide is None else request.guide.pixels, "regions": regions}
 
 
@@ -221,5 +221,5 @@ def _mask_file(mask: images.Picture) -> File:
     """A mask in a recipe: the name of its file, or itself where it came from memory."""
     if mask.name:
         return File(mask.name, mask.sha256)
-    grey = images.strengths(mask)  # what is hashed is what will be read from the recipe again
-    return File("", images.from_memory(grey).sha256, images.to_png(grey))
+    grey = images.grey_levels(mask)  # what is hashed is what will be read from the recipe again
+    return File("", images.from_memory(grey).sha256, image_writer.to_png(grey))

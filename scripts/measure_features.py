@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import dreamkit
-from dreamkit.media import contact_sheet, images
+from dreamkit.media import contact_sheet, image_writer
 
 RECIPES = ("default", "lucid")
 
@@ -57,7 +57,7 @@ def main() -> None:
         print(f"| {channel} | {reached[0]:.3f} | {reached[1]:.3f} | {ratio:.2f} |", flush=True)
     print(f"{RECIPES[1]} is higher on {wins} of {len(chosen)} channels")
     both = [cell for pair in zip(*cells.values(), strict=True) for cell in pair]
-    images.write(given.out / "features.png", contact_sheet.sheet(both, 8), overwrite=True)
+    image_writer.write(given.out / "features.png", contact_sheet.draw(both, 8), overwrite=True)
 
 
 if __name__ == "__main__":

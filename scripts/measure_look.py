@@ -26,7 +26,7 @@ from PIL import Image
 import dreamkit
 from dreamkit.config import STEPS
 from dreamkit.errors import DreamkitError
-from dreamkit.media import contact_sheet, images
+from dreamkit.media import contact_sheet, image_sizes, images
 
 Array = npt.NDArray[Any]
 
@@ -94,12 +94,12 @@ def spectrum(dreamed: Array, photograph: Array) -> tuple[float, float]:
 def written(sheet: Path | None, cells: Sequence[contact_sheet.Cell], columns: int) -> None:
     """The pictures as one JPEG, where that was asked for."""
     if sheet is not None:
-        Image.fromarray(contact_sheet.sheet(cells, columns)).save(sheet, quality=88)
+        Image.fromarray(contact_sheet.draw(cells, columns)).save(sheet, quality=88)
 
 
 def shown(path: Path, max_size: int) -> Array:
     """A photograph, no larger than `max_size`."""
-    return images.shrink(images.read(path, 10**9), max_size).pixels
+    return image_sizes.shrink(images.read(path, 10**9), max_size).pixels
 
 
 @app.command()

@@ -157,7 +157,7 @@ def main(
     max_size: Annotated[int, typer.Option(min=75, help="longest side of a picture")] = 384,
 ) -> None:
     """Measures the pocket network against its teacher."""
-    from dreamkit.media import images
+    from dreamkit.media import image_sizes, images
     from dreamkit.models.weights import resolve
 
     provider = Registry().provider(teacher)
@@ -169,7 +169,7 @@ def main(
         "pocket": dreamkit.load("pocket", pocket_weights),
         teacher: dreamkit.load(teacher, teacher_weights),
     }
-    shown = {path.stem: images.shrink(images.read(path, 10**9), max_size).pixels for path in pictures}
+    shown = {path.stem: image_sizes.shrink(images.read(path, 10**9), max_size).pixels for path in pictures}
     pair = networks["pocket"], networks[teacher]
     for each in layer or LAYERS:
         cost = {name: arithmetic(plan, each, 512) / 1e9 for name, plan in plans.items()}

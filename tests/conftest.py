@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
 
-import loopback
+import http_server
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -89,7 +89,7 @@ def photo():
 
 @pytest.fixture
 def server():
-    with loopback.Server() as server:
+    with http_server.Server() as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server

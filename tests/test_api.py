@@ -72,7 +72,7 @@ def test_a_render_is_saved_with_its_recipe_and_profile(net, photo, tmp_path):
     with Image.open(tmp_path / "dream.png") as image:
         assert image.info["icc_profile"] == profile
         assert np.array_equal(np.asarray(image), rendered.pixels)
-    assert dreamkit.media.images.read_recipe(tmp_path / "dream.png") == rendered.recipe
+    assert dreamkit.media.image_metadata.read_recipe(tmp_path / "dream.png") == rendered.recipe
     with pytest.raises(ImageError, match="exists"):
         rendered.save(tmp_path / "dream.png")
 

@@ -12,7 +12,7 @@ from PIL import Image
 from dreamkit import api
 from dreamkit.errors import ConfigError, ImageError, Interrupted, LayerError, NumericError, OutputExistsError
 from dreamkit.jobs import atlas
-from dreamkit.media import contact_sheet, images
+from dreamkit.media import atomic, contact_sheet, image_metadata
 
 QUICK = ["-m", "tiny", "--octaves", "1", "--steps", "2", "--cell", "40"]
 OPTIONS = api.DreamConfig(octaves=1, steps=1)
@@ -56,7 +56,7 @@ def test_an_atlas_has_a_dream_for_each_layer(run, picture, tmp_path):
     folder = tmp_path / "photo.tiny.atlas"
     assert sorted(files(folder)) == ["atlas.html", "atlas.png", "cells/high.png", "cells/low.png"]
     for layer in ("low", "high"):
-        recipe = images.read_recipe(folder / "cells" / f"{layer}.png")
+        recipe = image_metadata.read_recipe(folder / "cells" / f"{layer}.png")
         assert recipe["models"][0]["dreamed"] == {layer: 1.0}
         assert recipe["effective"]["size"] == [29, 40]
         assert recipe["photograph"]["name"] == "photo.jpg"
@@ -290,7 +290,7 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "atlas.html"
     path.write_text("before")
     with files_no_larger_than(100), pytest.raises(ImageError, match="cannot write .*; nothing was written"):
-        images.put(path, b"x" * 1000, overwrite=True)
+        atomic.write(path, b"x" * 1000, overwrite=True)
     assert [each.read_text() for each in tmp_path.iterdir()] == ["before"]
 
 

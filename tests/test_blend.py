@@ -10,7 +10,7 @@ import dreamkit
 from dreamkit import api
 from dreamkit.errors import ConfigError, ImageError
 from dreamkit.media import images
-from dreamkit.media.images import read_recipe
+from dreamkit.media.image_metadata import read_recipe
 
 ONE = ("-m", "tiny", "--octaves", "2", "--steps", "2", "-q")
 

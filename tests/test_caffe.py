@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from accidents import mutated
 from caffemodel import blob, caffemodel, part, varint, whole
+from faults import mutated
 
 from dreamkit.convert import caffe, protobuf
 from dreamkit.convert.caffe import read

@@ -13,8 +13,8 @@ import sys
 import numpy as np
 import pytest
 import tiny
-from accidents import signal_when
 from conftest import ROOT, files_no_larger_than
+from faults import signal_when
 from PIL import Image
 
 from dreamkit import api
@@ -23,7 +23,7 @@ from dreamkit.config import DreamConfig
 from dreamkit.engine.loop import dream
 from dreamkit.engine.tf import network
 from dreamkit.errors import DreamkitWarning, Interrupted
-from dreamkit.media import images
+from dreamkit.media import image_metadata, image_writer
 
 KILLS = int(os.environ.get("KILLS", "4"))
 OPTIONS = {"octaves": 3, "steps": 3, "tile_size": 32, "jitter": 4}
@@ -203,7 +203,7 @@ def test_what_is_not_the_picture_so_far_is_kept(photo_file):
     process = start(folder)
     signal_when(process, (folder / "out.png.work").exists, signal.SIGINT)
     process.communicate(timeout=60)
-    images.write(folder / "out.png", np.zeros((8, 8, 3), np.uint8), overwrite=True)
+    image_writer.write(folder / "out.png", np.zeros((8, 8, 3), np.uint8), overwrite=True)
     assert "out.png exists; choose another name or give --overwrite" in ended(folder, "--resume")[1]
     (folder / "out.png").unlink()
     assert "out.png.work holds a dream that was broken off" in ended(folder)[1]
@@ -237,4 +237,4 @@ def test_killed_at_random_moments_it_comes_to_the_same_bytes(photo_file):
     assert killed
     assert ended(folder, "--resume") == (0, "")
     assert (folder / "out.png").read_bytes() == whole
-    assert json.loads(json.dumps(images.read_recipe(folder / "out.png")))
+    assert json.loads(json.dumps(image_metadata.read_recipe(folder / "out.png")))

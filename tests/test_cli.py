@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit.media.images import read, read_recipe
+from dreamkit.media.image_metadata import read_recipe
+from dreamkit.media.images import read
 
 QUICK = ["--model", "tiny", "--octaves", "2", "--steps", "2", "--tile-size", "64"]
 
@@ -191,7 +192,7 @@ BAD_INPUT = {
     "noise with max size": (["dream", *QUICK, "--max-size", "9"], 2, "use --size"),
     "empty": (["dream", "empty.png"], 1, "empty.png is empty"),
     "truncated": (["dream", "cut.png"], 1, "cut.png is damaged or cut off"),
-    "no picture": (["dream", "text.jpg"], 1, "text.jpg is no picture"),
+    "no picture": (["dream", "text.jpg"], 1, "text.jpg cannot be read as a picture"),
     "1x1": (["dream", "dot.png", *QUICK], 1, r"1 x 1 pixels and the network needs at least 8"),
     "over the limit": ([*DREAM, "--max-pixels", "100"], 1, r"photo.jpg has 56 x 40 pixels, more than the 100"),
     "missing folder": ([*DREAM, "-o", "none/x.png"], 1, "the folder none does not exist"),
@@ -308,9 +309,9 @@ def test_stderr_holds_our_own_lines_only(tiny_plugin, picture, tmp_path):
 
 def test_a_bug_keeps_its_traceback(tiny_plugin, picture, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
-        "import dreamkit.media.images\n"
+        "import dreamkit.media.image_writer\n"
         "def bug(*_, **__): raise ZeroDivisionError('a bug')\n"
-        "dreamkit.media.images.check_output = bug\n"
+        "dreamkit.media.image_writer.check_output = bug\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{tiny_plugin}"}
     command = [sys.executable, "-m", "dreamkit", "dream", "photo.jpg", "-m", "tiny"]

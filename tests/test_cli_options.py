@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit.media.images import read, read_recipe
+from dreamkit.media.image_metadata import read_recipe
+from dreamkit.media.images import read
 
 ONE = ["--model", "tiny", "--octaves", "1", "--steps", "2", "--tile-size", "64", "--jitter", "2", "-q"]
 ONE += ["--smooth", "none"]  # which hides little in so few pixels
@@ -351,12 +352,12 @@ WRONG = {
     "guide": ([*DREAM, "--guide", "none.png"], 1, "none.png does not exist; give the path of a picture"),
     "guide folder": ([*DREAM, "--guide", "folder"], 1, "folder is a folder, not a picture"),
     "guide pipe": ([*DREAM, "--guide", "pipe.toml"], 1, "pipe.toml does not exist"),
-    "guide text": ([*DREAM, "--guide", "text.png"], 1, "text.png is no picture that can be read"),
+    "guide text": ([*DREAM, "--guide", "text.png"], 1, "text.png cannot be read as a picture"),
     "guide too large": ([*DREAM, "--guide", "large.png", "--max-pixels", "3000"], 1, "large.png has 60 x 60 pixels, more than the 3000 allowed"),
     "guide too small": ([*DREAM, "--guide", "dot.png", "-l", "high"], 1, "the guide has 1 x 1 pixels, too few for high of tiny; give a larger one"),
     "guide style": ([*DREAM, "--guide-style", "both"], 1, "guide_style is 'both'; choose match or channels"),
     "mask": ([*DREAM, "--mask", "none.png"], 1, "none.png does not exist"),
-    "mask text": ([*DREAM, "--mask", "text.png"], 1, "text.png is no picture"),
+    "mask text": ([*DREAM, "--mask", "text.png"], 1, "text.png cannot be read as a picture"),
     "mask's shape": ([*DREAM, "--mask", "large.png"], 1, "the mask large.png has 60 x 60 pixels and the picture 56 x 40; give one of the same shape"),
     "mask's name": ([*DREAM, "--mask", "sky=grey.png"], 1, "no term is under the mask sky; only a recipe's terms are; give it without a name"),
     "mask without a file": ([*DREAM, "--mask", ""], 1, "is a folder, not a picture|does not exist"),

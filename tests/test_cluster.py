@@ -13,10 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from accidents import signal_when
+from faults import signal_when
 from test_batch import count, dreams, ended, picture, start
 
-from dreamkit.media import images
+from dreamkit.media import atomic
 
 pytestmark = pytest.mark.heavy
 if find_spec("ray") is None:
@@ -96,7 +96,7 @@ def test_workers_and_driver_are_killed_and_nothing_is_lost(cluster, folder):
     assert (code, err.count("Traceback")) == (1, 0), err
     assert "error: 1 of" in err
     found = dreams(out)
-    assert {name: data for name, data in found.items() if images.PARTIAL not in name} == dreams(
+    assert {name: data for name, data in found.items() if atomic.PARTIAL not in name} == dreams(
         folder / "local"
     )
 

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from dreamkit.jobs import compare
-from dreamkit.media import images
+from dreamkit.media import image_writer, images
 
 
 def made(path, recipe=None, size=(30, 20)):
     pixels = np.full((size[1], size[0], 3), 120, np.uint8)
-    images.write(path, pixels, recipe=None if recipe is None else {"dreamkit": "1", **recipe})
+    image_writer.write(path, pixels, recipe=None if recipe is None else {"dreamkit": "1", **recipe})
     return path
 
 
@@ -118,7 +118,7 @@ BAD_INPUT = {
     "too many": (["a.png"] * 65, 2, "65 pictures are given; compare takes 2 to 64"),
     "missing": (["a.png", "nope.png"], 1, "nope.png does not exist"),
     "folder": (["a.png", "folder"], 1, "folder is a folder"),
-    "no picture": (["a.png", "text.png"], 1, "text.png is no picture"),
+    "no picture": (["a.png", "text.png"], 1, "text.png cannot be read as a picture"),
     "height": (["a.png", "a.png", "--height", "5"], 1, "height is 5; it takes a whole number, 16 to 4096"),
     "kept": (["a.png", "a.png", "-o", "kept.png"], 1, "kept.png exists; .* --overwrite"),
     "itself": (["a.png", "b.png", "-o", "b.png", "--overwrite"], 1, "b.png is one of the pictures"),

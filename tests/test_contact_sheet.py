@@ -34,7 +34,7 @@ COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255)]
 @pytest.mark.parametrize("columns", [1, 2, 3, 5, 9])
 def test_cells_lie_whole_and_aligned(columns):
     cells = [plain(20 + 3 * k, 50 - 4 * k, colour) for k, colour in enumerate(COLOURS)]
-    drawn = contact_sheet.sheet(cells, columns)
+    drawn = contact_sheet.draw(cells, columns)
     boxes = [box(drawn, colour) for colour in COLOURS]
     assert [each[2:] for each in boxes] == [cell.pixels.shape[:2] for cell in cells]
     for k, (top, left, height, _) in enumerate(boxes):
@@ -48,7 +48,7 @@ def test_cells_lie_whole_and_aligned(columns):
 
 def test_captions_are_under_their_pictures():
     with_caption, without = (
-        contact_sheet.sheet([plain(30, 90, (9, 9, 9), text)], 1) for text in ("mixed4c", "")
+        contact_sheet.draw([plain(30, 90, (9, 9, 9), text)], 1) for text in ("mixed4c", "")
     )
     top, left, height, width = box(with_caption, (9, 9, 9))
     changed = np.nonzero((with_caption != without).any(-1))
@@ -60,7 +60,7 @@ def test_captions_are_under_their_pictures():
 
 def test_a_title_is_above_everything():
     cell = plain(30, 200, (9, 9, 9))
-    bare, titled = contact_sheet.sheet([cell], 1), contact_sheet.sheet([cell], 1, title="pocket")
+    bare, titled = contact_sheet.draw([cell], 1), contact_sheet.draw([cell], 1, title="pocket")
     moved = box(titled, (9, 9, 9))[0] - box(bare, (9, 9, 9))[0]
     assert moved > 0
     assert (titled[moved:] == bare).all()
@@ -73,7 +73,7 @@ def test_a_title_is_above_everything():
 @pytest.mark.parametrize("width", [40, 160])
 def test_a_long_caption_loses_its_middle(text, width):
     font = ImageFont.load_default(13)
-    fitted = contact_sheet._fitted(text, font, width)
+    fitted = contact_sheet._shortened(text, font, width)
     assert font.getlength(fitted) <= width
     assert fitted.isprintable()
     if fitted != text and text.isprintable() and len(text) <= 60:
@@ -84,7 +84,7 @@ def test_a_long_caption_loses_its_middle(text, width):
 
 
 def test_transparency_shows_the_paper():
-    drawn = contact_sheet.sheet([plain(10, 10, (255, 0, 0, 0))], 1)
+    drawn = contact_sheet.draw([plain(10, 10, (255, 0, 0, 0))], 1)
     assert not (drawn == (255, 0, 0)).all(-1).any()
 
 
@@ -93,11 +93,11 @@ def test_colours_are_srgb():
     xyz = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     pixels = np.full((2, 2, 3), (200, 30, 30), np.uint8)
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert np.abs(contact_sheet.srgb(images.Picture(pixels, None, srgb)).astype(int) - pixels).max() <= 1
+    assert np.abs(contact_sheet.to_srgb(images.Picture(pixels, None, srgb)).astype(int) - pixels).max() <= 1
     for useless in (b"no profile", xyz):
-        assert np.array_equal(contact_sheet.srgb(images.Picture(pixels, None, useless)), pixels)
+        assert np.array_equal(contact_sheet.to_srgb(images.Picture(pixels, None, useless)), pixels)
     alpha = np.full((2, 2), 7, np.uint8)
-    assert np.array_equal(contact_sheet.srgb(images.Picture(pixels, alpha))[..., 3], alpha)
+    assert np.array_equal(contact_sheet.to_srgb(images.Picture(pixels, alpha))[..., 3], alpha)
 
 
 class Page(HTMLParser):
@@ -123,7 +123,9 @@ class Page(HTMLParser):
 
 
 def test_a_page_needs_nothing_else():
-    text = contact_sheet.page("title", [plain(8, 12, (200, 0, 0)), plain(8, 12, (0, 200, 0, 99))], note="two")
+    text = contact_sheet.html_page(
+        "title", [plain(8, 12, (200, 0, 0)), plain(8, 12, (0, 200, 0, 99))], note="two"
+    )
     without_pictures = re.sub(r"base64,[^\"]*", "", text)
     for foreign in ("http", "//", "url(", "<script", "<link", "@import"):
         assert foreign not in without_pictures
@@ -140,7 +142,7 @@ def test_a_page_needs_nothing_else():
 
 def test_everything_in_a_page_is_escaped():
     evil = """</title></code><script>alert("1")</script> & 'x'"""
-    page = Page(contact_sheet.page(evil, [plain(2, 2, (1, 2, 3), evil, command=evil)], note=evil))
+    page = Page(contact_sheet.html_page(evil, [plain(2, 2, (1, 2, 3), evil, command=evil)], note=evil))
     assert not page.each("script")
     for tag in ("title", "h1", "p", "figcaption", "code"):
         assert page.said(tag) == [evil]
@@ -148,4 +150,4 @@ def test_everything_in_a_page_is_escaped():
 
 
 def test_a_cell_without_a_command_shows_none():
-    assert not Page(contact_sheet.page("t", [plain(2, 2, (1, 2, 3))])).each("code")
+    assert not Page(contact_sheet.html_page("t", [plain(2, 2, (1, 2, 3))])).each("code")

@@ -19,7 +19,7 @@ import dreamkit
 from dreamkit import Preprocess
 from dreamkit.convert import conversion, verify
 from dreamkit.errors import ConvertError, DreamkitWarning
-from dreamkit.media.images import read_recipe
+from dreamkit.media.image_metadata import read_recipe
 from dreamkit.models import converted
 from dreamkit.models.registry import Registry
 

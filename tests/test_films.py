@@ -24,18 +24,19 @@ from PIL import Image
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 
-import moving
+import synthetic_clip
+from faults import held_by_another_process
 
 import dreamkit
 from dreamkit import DreamConfig, inputs, recipes
-from dreamkit.engine.objective_set import LoadedModel
+from dreamkit.engine.objective_set import Part
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
 from dreamkit.jobs import film, frame_store, timeline, zoom
-from dreamkit.jobs.frame_store import WorkError
+from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.jobs.zoom import Flight
-from dreamkit.media import color_match, optical_flow, video
-from dreamkit.recipes import ModelSpec
+from dreamkit.media import color_match, optical_flow, video, video_writer
+from dreamkit.recipes import Share
 
 ROOT = Path(__file__).parents[1]
 CONFIG = DreamConfig(octaves=2, steps=4, jitter=4)
@@ -43,15 +44,15 @@ CONFIG = DreamConfig(octaves=2, steps=4, jitter=4)
 
 @pytest.fixture(scope="module")
 def parts():
-    return [LoadedModel(network.load(tiny.provider(), None))]
+    return [Part(network.load(tiny.provider(), None))]
 
 
 def gathered(picture, config=CONFIG):
-    return inputs.gather(picture, config, (ModelSpec("tiny"),))
+    return inputs.gather(picture, config, (Share("tiny"),))
 
 
 def frames_of(path):
-    return [frame.pixels for frame in video.clip(path).frames()]
+    return [frame.pixels for frame in video.read(path).frames()]
 
 
 def test_a_zoom_moves_into_the_picture(tmp_path, parts, photo):
@@ -118,13 +119,15 @@ def test_another_run_is_not_mixed_up_with_what_is_there(tmp_path, parts, photo):
     zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6), preview=2)
     other = gathered(photo, DreamConfig(octaves=2, steps=4, jitter=4, seed=1))
     (tmp_path / "zoom.mp4").unlink()
-    with pytest.raises(WorkError, match="holds the frames of another run, with another seed; repeat that"):
+    with pytest.raises(
+        FrameStoreError, match="holds the frames of another run, with another seed; repeat that"
+    ):
         zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=6))
     zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=3), overwrite=True)
     assert not (tmp_path / "zoom.mp4.work").exists()
     (tmp_path / "b.mp4.work").mkdir()
     (tmp_path / "b.mp4.work" / "novel.txt").write_text("mine")
-    with pytest.raises(WorkError, match="is no work folder"):
+    with pytest.raises(FrameStoreError, match="is not a work folder"):
         zoom.make(other, parts, tmp_path / "b.mp4", Flight(frames=3), overwrite=True)
     assert (tmp_path / "b.mp4.work" / "novel.txt").read_text() == "mine"
 
@@ -143,7 +146,7 @@ def test_a_loop_comes_round(tmp_path, parts, photo):
 
 def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
     zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=120, zoom=1.05, rotate=3))
-    tones = [color_match.of(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
+    tones = [color_match.measure(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
     for each in tones:
         assert np.abs(each.mean / tones[0].mean - 1).max() < 0.05
         assert abs(each.saturation / tones[0].saturation - 1) < 0.05
@@ -152,7 +155,7 @@ def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
 
 @given(arrays.arrays(np.uint8, (9, 11, 3)), arrays.arrays(np.uint8, (7, 5, 3)))
 def test_a_tone_is_held_within_black_and_white(picture, other):
-    held = color_match.held(picture.astype(np.float32), color_match.of(other))
+    held = color_match.match(picture.astype(np.float32), color_match.measure(other))
     assert held.min() >= 0
     assert held.max() <= 255
     assert np.isfinite(held).all()
@@ -161,8 +164,8 @@ def test_a_tone_is_held_within_black_and_white(picture, other):
 def test_a_held_tone_is_the_other_pictures(photo):
     bright = np.clip(photo * 0.5 + 100, 0, 255).astype(np.uint8)
     wanted, found = (
-        color_match.of(photo),
-        color_match.of(color_match.held(bright.astype(np.float32), color_match.of(photo))),
+        color_match.measure(photo),
+        color_match.measure(color_match.match(bright.astype(np.float32), color_match.measure(photo))),
     )
     np.testing.assert_allclose(found.mean, wanted.mean, rtol=0.02)
     assert found.contrast == pytest.approx(wanted.contrast, rel=0.03)
@@ -180,9 +183,52 @@ def test_flights_that_make_no_sense(changes):
         Flight(**changes)
 
 
+def test_a_run_in_another_process_keeps_its_folder(tmp_path, parts, photo):
+    folder = tmp_path / "zoom.mp4.work"
+    folder.mkdir()
+    flight = Flight(frames=3)
+    with held_by_another_process(folder / ".lock"):
+        for overwrite in (False, True):
+            with pytest.raises(FrameStoreError) as refused:
+                zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, overwrite=overwrite)
+            assert str(refused.value) == (
+                f"{folder} is in use by another dreamkit; wait until it ends, or choose another -o"
+            )
+        assert [path.name for path in folder.iterdir()] == [".lock"]
+    # The other process was killed, which frees the folder.
+    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight)
+    assert [path.name for path in tmp_path.iterdir()] == ["zoom.mp4"]
+
+
+def test_a_frame_store_is_free_again_after_an_error_and_after_it_is_deleted(tmp_path):
+    folder = tmp_path / "work"
+    with pytest.raises(ZeroDivisionError), FrameStore(folder, {"what": "a"}):
+        raise ZeroDivisionError
+    with pytest.raises(FrameStoreError, match="another what"), FrameStore(folder, {"what": "b"}):
+        pass
+    with FrameStore(folder, {"what": "b"}, overwrite=True) as store:
+        with pytest.raises(FrameStoreError, match="is in use"), FrameStore(folder, {"what": "b"}):
+            pass
+        store.delete()
+        with FrameStore(folder, {"what": "c"}) as another:
+            another.write(0, np.zeros((2, 3, 3), np.uint8))
+            assert len(another) == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["000000.png", "manifest.json"]
+
+
+def test_what_a_killed_run_left_at_its_start_is_a_work_folder(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / ".lock").touch()
+    (tmp_path / "work" / ".dreamkit-0123.json").touch()
+    with FrameStore(tmp_path / "work", {"what": "a"}) as store:
+        assert len(store) == 0
+
+
 def test_too_little_room_is_said_before_any_work(tmp_path, parts, photo, monkeypatch):
     monkeypatch.setattr(frame_store.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    with pytest.raises(WorkError, match="6 frames of 56 x 40 pixels take about 0.0 GB, and 0.0 GB are free"):
+    with pytest.raises(
+        FrameStoreError, match="6 frames of 56 x 40 pixels take about 0.0 GB, and 0.0 GB are free"
+    ):
         zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6))
     assert list(tmp_path.iterdir()) == []
 
@@ -241,7 +287,7 @@ def test_clouds_of_a_film_do_not_pile_up(tmp_path, parts):
     folder.mkdir()
     for number in range(6):
         Image.fromarray(still).save(folder / f"{number}.png")
-    source = video.clip(folder)
+    source = video.read(folder)
     config = DreamConfig(octaves=1, steps=1, step_size=1e-6, seed=5, clouds=12.0, color="free")
     film.make(source, parts, config, tmp_path / "out", film.Cut(flow=False))
     spreads = [frame.astype(float).std() for frame in frames_of(tmp_path / "out")]
@@ -251,9 +297,9 @@ def test_clouds_of_a_film_do_not_pile_up(tmp_path, parts):
 
 def clip_at(folder, frames):
     folder.mkdir()
-    for number, frame in enumerate(islice(moving.clip(frames, (48, 64)), frames)):
+    for number, frame in enumerate(islice(synthetic_clip.clip(frames, (48, 64)), frames)):
         Image.fromarray(frame.pixels).save(folder / f"{number}.png")
-    return video.clip(folder)
+    return video.read(folder)
 
 
 TIMELINE = (
@@ -299,13 +345,13 @@ def test_a_timeline_comes_from_a_recipe(tmp_path, parts, photo):
 
 
 def test_flow_finds_how_a_known_clip_moves():
-    known = list(islice(moving.clip(24, (144, 192)), 6))
+    known = list(islice(synthetic_clip.clip(24, (144, 192)), 6))
     for before, now in pairwise(known):
-        found = optical_flow.between(before.pixels, now.pixels)
-        apart = np.linalg.norm(found.back - now.back, axis=-1)
-        assert apart[now.known].mean() < 0.3
-        assert (found.known > 0.5)[now.known].mean() > 0.9
-        assert (found.known > 0.5)[~now.known].mean() < 0.3
+        found = optical_flow.estimate(before.pixels, now.pixels)
+        apart = np.linalg.norm(found.offsets - now.offsets, axis=-1)
+        assert apart[now.visible].mean() < 0.3
+        assert (found.visible > 0.5)[now.visible].mean() > 0.9
+        assert (found.visible > 0.5)[~now.visible].mean() < 0.3
         assert not optical_flow.is_cut(before.pixels, now.pixels)
 
 
@@ -313,7 +359,7 @@ def test_a_cut_is_another_scene(photo):
     assert optical_flow.is_cut(photo, 255 - photo)
     assert not optical_flow.is_cut(photo, np.roll(photo, 3, 1))
     assert (
-        optical_flow.between(photo[:20], photo[:20]).known.min() == 1
+        optical_flow.estimate(photo[:20], photo[:20]).visible.min() == 1
     )  # too small for any flow: it stands still
 
 
@@ -321,16 +367,16 @@ def test_a_cut_is_another_scene(photo):
 def clip(tmp_path):
     """Twelve frames, with another scene from the seventh on."""
     path = tmp_path / "in.mp4"
-    scenes = [frame.pixels for frame in moving.clip(12, (64, 80))]
-    with video.Writer(path, (64, 80), Fraction(24)) as writer:
+    scenes = [frame.pixels for frame in synthetic_clip.clip(12, (64, 80))]
+    with video_writer.Writer(path, (64, 80), Fraction(24)) as writer:
         for number, pixels in enumerate(scenes):
             writer.add(pixels if number < 6 else 255 - pixels[::-1])
-    return video.clip(path)
+    return video.read(path)
 
 
 def test_a_film_keeps_its_frames_and_a_dream_moves_along(tmp_path, parts, clip):
     film.make(clip, parts, CONFIG, tmp_path / "out.mp4")
-    made = video.clip(tmp_path / "out.mp4")
+    made = video.read(tmp_path / "out.mp4")
     assert (made.count, made.size, made.rate) == (clip.count, clip.size, clip.rate)
     change = [
         np.abs(one.pixels.astype(float) - other.pixels).mean()
@@ -365,7 +411,7 @@ def test_frames_between_are_moved_along_undreamed(tmp_path, parts, clip):
     every = len(dreamed)
     film.make(clip, counted, CONFIG, tmp_path / "some.mp4", film.Cut(blend=0.5, every=3))
     assert len(dreamed) - every < 0.7 * every
-    assert video.clip(tmp_path / "some.mp4").count == 12
+    assert video.read(tmp_path / "some.mp4").count == 12
 
 
 class _Counted:
@@ -400,12 +446,12 @@ def test_the_command_line_zooms_films_and_records(run, picture, tmp_path):
     assert (code, out.startswith("wrote zoom.webm")) == (0, True), err
     code, out, err = run("film", "zoom.webm", "-o", "film.mp4", "-m", "tiny", "--every", "2", "--steps", "4")
     assert (code, out.startswith("wrote film.mp4")) == (0, True), err
-    assert video.clip(tmp_path / "film.mp4").count == 3
+    assert video.read(tmp_path / "film.mp4").count == 3
     code, out, err = run(
         "dream", picture, "-m", "tiny", "--octaves", "2", "--steps", "3", "--record", "making.gif"
     )
     assert (code, "wrote making.gif" in out) == (0, True), err
-    assert video.clip(tmp_path / "making.gif").count == 2 * 3 + 30
+    assert video.read(tmp_path / "making.gif").count == 2 * 3 + 30
 
 
 @pytest.mark.parametrize(
@@ -435,8 +481,8 @@ def test_wrong_command_lines_are_one_line(run, picture, arguments, code, said):
 def test_a_film_that_is_killed_at_any_moment_ends_as_if_it_never_was(tmp_path):
     """While it starts, dreams and writes, as often as KILLS says."""
     path = tmp_path / "in.mp4"
-    with video.Writer(path, (96, 128), Fraction(24)) as writer:
-        for frame in moving.clip(24, (96, 128)):
+    with video_writer.Writer(path, (96, 128), Fraction(24)) as writer:
+        for frame in synthetic_clip.clip(24, (96, 128)):
             writer.add(frame.pixels)
     command = [sys.executable, "-m", "dreamkit", "film", str(path), "-o"]
     subprocess.run([*command, str(tmp_path / "whole.mp4")], check=True, capture_output=True)
@@ -467,16 +513,16 @@ def test_a_film_that_is_killed_at_any_moment_ends_as_if_it_never_was(tmp_path):
 @pytest.mark.heavy
 @pytest.mark.timeout(600)
 def test_with_flow_a_film_flickers_half_as_much(tmp_path):
-    known = list(moving.clip(24, (144, 192)))
+    known = list(synthetic_clip.clip(24, (144, 192)))
     path = tmp_path / "in.mp4"
-    with video.Writer(path, (144, 192)) as writer:
+    with video_writer.Writer(path, (144, 192)) as writer:
         for frame in known:
             writer.add(frame.pixels)
-    source = video.clip(path)
-    told = [LoadedModel(dreamkit.load("pocket"))]
+    source = video.read(path)
+    told = [Part(dreamkit.load("pocket"))]
     found = {}
     for name, cut in {"flow": film.Cut(), "off": film.Cut(flow=False)}.items():
         film.make(source, told, DreamConfig(), tmp_path / name, cut)
-        found[name] = moving.flicker(frames_of(tmp_path / name), known)
+        found[name] = synthetic_clip.flicker(frames_of(tmp_path / name), known)
     print(json.dumps(found))
     assert found["flow"] <= 0.5 * found["off"]

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from accidents import mutated
 from conftest import skip_without_converter
+from faults import mutated
 from PIL import Image
 
 from dreamkit import api, recipes
@@ -24,7 +24,7 @@ from dreamkit.checkpoint import Checkpoint, CheckpointError
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
 from dreamkit.jobs import batch
-from dreamkit.media import images, storage
+from dreamkit.media import image_metadata, images, storage
 from dreamkit.models import architecture, converted, graphdef, inception5h
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
@@ -120,10 +120,10 @@ def pictures():
 
 def test_pictures():
     def read(data):
-        picture = images.of_bytes(data, "it.png", MOST_PIXELS)
+        picture = images.from_bytes(data, "it.png", MOST_PIXELS)
         assert picture.pixels.dtype == np.uint8
         assert picture.pixels.shape[0] * picture.pixels.shape[1] <= MOST_PIXELS
-        images.recipe_in(io.BytesIO(data), "it.png")
+        image_metadata.recipe_in(io.BytesIO(data), "it.png")
 
     fuzz("pictures", pictures(), read)
 
@@ -135,7 +135,7 @@ def dreamed(tmp_path_factory):
     photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     mask = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
     api.render(photo, "pocket", layers="conv2d1", octaves=1, steps=1, guide=photo, mask=mask).save(path)
-    return json.dumps(images.read_recipe(path)).encode()
+    return json.dumps(image_metadata.read_recipe(path)).encode()
 
 
 def test_recipes_in_pictures(dreamed, tmp_path):
@@ -271,7 +271,7 @@ def test_work_files(tmp_path):
 
 
 def test_manifests(tmp_path):
-    place = storage.at(str(tmp_path))
+    place = storage.open_store(str(tmp_path))
     photo = tmp_path / "it.png"
     photo.write_bytes(pictures()[0])
     way = batch.Way("", (), DreamConfig(), digest="d")
@@ -280,7 +280,7 @@ def test_manifests(tmp_path):
     known = []
 
     def read(data):
-        place.put(f"{batch.OWN}/manifest-0.jsonl", data)
+        place.write(f"{batch.OWN}/manifest-0.jsonl", data)
         known.append(len(batch.Batch(jobs, [way], place).missing))
         if len(known) == 2:  # no manifest is refused: it costs its own lines alone
             raise DreamkitError("counted as refused")

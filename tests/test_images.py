@@ -17,10 +17,10 @@ import pytest
 from conftest import files_no_larger_than
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms
 
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
-from dreamkit.media import images
+from dreamkit.media import atomic, image_metadata, image_sizes, image_writer, images
 
 ENDINGS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
 LOSSLESS = [".png", ".tif", ".tiff"]
@@ -143,7 +143,7 @@ CMYK_PROFILE = profile(
 @pytest.mark.parametrize("ending", LOSSLESS)
 def test_lossless_formats_keep_every_pixel(tmp_path, ending):
     path = tmp_path / f"dream{ending}"
-    images.write(path, NOISE[..., :3])
+    image_writer.write(path, NOISE[..., :3])
     picture = read(path)
     assert np.array_equal(picture.pixels, NOISE[..., :3])
     assert picture.pixels.dtype == np.uint8
@@ -154,7 +154,7 @@ def test_lossless_formats_keep_every_pixel(tmp_path, ending):
 @pytest.mark.parametrize("ending", [".jpg", ".jpeg", ".webp", ".JPG"])
 def test_lossy_formats_keep_the_picture(tmp_path, ending):
     path = tmp_path / f"dream{ending}"
-    images.write(path, SMOOTH[..., :3])
+    image_writer.write(path, SMOOTH[..., :3])
     assert near(read(path).pixels, SMOOTH[..., :3], 12)
 
 
@@ -171,7 +171,7 @@ def test_lossy_formats_keep_the_picture(tmp_path, ending):
 )
 def test_the_ending_says_the_format(tmp_path, ending, format):  # noqa: A002
     path = tmp_path / f"dream{ending}"
-    images.write(path, SMOOTH[..., :3])
+    image_writer.write(path, SMOOTH[..., :3])
     with Image.open(path) as image:
         assert image.format == format
 
@@ -179,7 +179,7 @@ def test_the_ending_says_the_format(tmp_path, ending, format):  # noqa: A002
 @pytest.mark.parametrize("ending", WITH_ALPHA)
 def test_alpha_is_kept(tmp_path, ending):
     path = tmp_path / f"dream{ending}"
-    images.write(path, SMOOTH)
+    image_writer.write(path, SMOOTH)
     picture = read(path)
     assert np.array_equal(picture.alpha, SMOOTH[..., 3])
     assert near(picture.pixels, SMOOTH[..., :3], 0 if ending in LOSSLESS else 16)
@@ -189,7 +189,7 @@ def test_alpha_is_kept(tmp_path, ending):
 def test_a_jpeg_drops_alpha_with_one_warning(tmp_path, ending):
     path = tmp_path / f"dream{ending}"
     with pytest.warns(DreamkitWarning, match="transparency") as heard:
-        images.write(path, SMOOTH)
+        image_writer.write(path, SMOOTH)
     assert len(heard) == 1
     assert path.name in str(heard[0].message)
     picture = read(path)
@@ -200,7 +200,7 @@ def test_a_jpeg_drops_alpha_with_one_warning(tmp_path, ending):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_profile_is_kept_byte_for_byte(tmp_path, ending):
     path = tmp_path / f"dream{ending}"
-    images.write(path, SMOOTH[..., :3], profile=RGB_PROFILE)
+    image_writer.write(path, SMOOTH[..., :3], profile=RGB_PROFILE)
     picture = read(path)
     assert picture.profile == RGB_PROFILE
     assert near(picture.pixels, SMOOTH[..., :3], 12)
@@ -211,73 +211,6 @@ def test_a_picture_knows_its_name_and_its_hash(tmp_path):
     picture = read(str(path))
     assert picture.name == "Bär.v2.png"
     assert picture.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-# Recipes
-
-
-@pytest.mark.parametrize("channels", [3, 4])
-@pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.filterwarnings("ignore:.*transparency")
-def test_the_recipe_is_read_back(tmp_path, ending, channels):
-    path = tmp_path / f"dream{ending}"
-    images.write(path, SMOOTH[..., :channels], recipe=RECIPE, profile=RGB_PROFILE)
-    assert images.read_recipe(path) == RECIPE
-    assert read(path).pixels.shape == (24, 36, 3)
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_picture_without_a_recipe_has_none(tmp_path, ending):
-    path = tmp_path / f"dream{ending}"
-    images.write(path, SMOOTH[..., :3])
-    assert images.read_recipe(path) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "a caption",
-        "{",
-        "[1, 2]",
-        '"dreamkit"',
-        "7",
-        "null",
-        '{"another": "program"}',
-        '{"dreamkit": ' + "1" * 10_000 + "}",
-        pytest.param("[" * 200_000, id="deep"),
-    ],
-)
-def test_a_strange_recipe_is_none(tmp_path, text):
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt("dreamkit", text)
-    path = saved(tmp_path / "dream.png", Image.fromarray(NOISE), pnginfo=info)
-    assert images.read_recipe(path) is None
-
-
-@pytest.mark.parametrize("ending", [".jpg", ".webp", ".tif"])
-def test_a_recipe_too_long_for_the_format_is_left_out_with_one_warning(tmp_path, ending):
-    path = tmp_path / f"dream{ending}"
-    with pytest.warns(DreamkitWarning, match="recipe is too long") as heard:
-        images.write(path, SMOOTH[..., :3], recipe={"dreamkit": "1", "long": "x" * 70_000})
-    assert len(heard) == 1
-    assert images.read_recipe(path) is None
-    assert read(path).pixels.shape == (24, 36, 3)
-
-
-def test_a_png_holds_a_recipe_of_any_length(tmp_path):
-    recipe = {"dreamkit": "1", "long": "x" * 2_000_000}
-    images.write(tmp_path / "dream.png", SMOOTH, recipe=recipe)
-    assert images.read_recipe(tmp_path / "dream.png") == recipe
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no picture", encoded(Image.new("L", (9, 9)), "PNG")[:20]])
-def test_a_recipe_needs_a_readable_picture(tmp_path, content):
-    path = tmp_path / "dream.png"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ImageError, match=r"dream\.png"):
-        images.read_recipe(path)
 
 
 # Orientation
@@ -554,7 +487,7 @@ def read_or_refuse(path):
         assert picture.pixels.dtype == np.uint8
         assert picture.pixels.shape[2:] == (3,)
     with suppress(ImageError):
-        images.read_recipe(path)
+        image_metadata.read_recipe(path)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -617,7 +550,7 @@ def exif_with(*entries):
 def test_damaged_exif_does_not_cost_the_picture(tmp_path, exif):
     path = saved(tmp_path / "photo.jpg", Image.fromarray(SMOOTH[..., :3]), exif=exif, quality=95)
     assert near(read(path).pixels, SMOOTH[..., :3], 24)
-    assert images.read_recipe(path) is None
+    assert image_metadata.read_recipe(path) is None
 
 
 ODD_ENTRIES = [
@@ -654,7 +587,11 @@ def test_an_animation_cut_at_its_second_frame_is_read_or_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "is empty"), (b"this is no picture", "no picture"), (b"\x89PNG\r\n\x1a\n", "no picture|damaged")],
+    [
+        (b"", "is empty"),
+        (b"this is no picture", "cannot be read as a picture"),
+        (b"\x89PNG\r\n\x1a\n", "as a picture|damaged"),
+    ],
 )
 def test_what_is_no_picture_is_refused(tmp_path, content, said):
     path = tmp_path / "photo.png"
@@ -678,7 +615,7 @@ def test_a_program_is_not_run_for_a_picture(tmp_path):
     """PostScript, which Pillow hands to Ghostscript, is no picture."""
     path = tmp_path / "photo.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n")
-    with pytest.raises(ImageError, match="no picture"):
+    with pytest.raises(ImageError, match="cannot be read as a picture"):
         read(path)
 
 
@@ -727,7 +664,7 @@ def test_pillows_own_limit_does_not_count_and_is_put_back(tmp_path, monkeypatch,
     path.write_bytes(WHOLE["png"] if readable else WHOLE["png"][:400])
     if readable:
         assert read(path).pixels.size == 13 * 17 * 3
-        assert images.read_recipe(path) == {"dreamkit": "1"}
+        assert image_metadata.read_recipe(path) == {"dreamkit": "1"}
     else:
         with pytest.raises(ImageError):
             read(path)
@@ -758,7 +695,7 @@ def test_a_bad_place_is_refused_before_any_work(tmp_path, name, size, said):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "old.png").write_bytes(b"old")
     with pytest.raises(ImageError, match=said) as refused:
-        images.check_output(tmp_path / name, overwrite=False, size=size)
+        image_writer.check_output(tmp_path / name, overwrite=False, size=size)
     assert "\n" not in str(refused.value)
     assert (tmp_path / "old.png").read_bytes() == b"old"
 
@@ -775,7 +712,7 @@ def test_a_bad_place_is_refused_before_any_work(tmp_path, name, size, said):
 )
 def test_a_good_place_is_let_be(tmp_path, name, size, overwrite):
     (tmp_path / "old.png").write_bytes(b"old")
-    images.check_output(tmp_path / name, overwrite=overwrite, size=size)
+    image_writer.check_output(tmp_path / name, overwrite=overwrite, size=size)
     assert listing(tmp_path) == {"old.png": b"old"}
 
 
@@ -784,7 +721,7 @@ def test_a_read_only_folder_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(ImageError, match="may not be written to"):
-            images.check_output(tmp_path / "dream.png", overwrite=False)
+            image_writer.check_output(tmp_path / "dream.png", overwrite=False)
     finally:
         tmp_path.chmod(0o700)
 
@@ -792,7 +729,7 @@ def test_a_read_only_folder_is_refused(tmp_path):
 def test_an_existing_file_is_its_own_error(tmp_path):
     (tmp_path / "old.png").write_bytes(b"old")
     with pytest.raises(OutputExistsError):
-        images.check_output(tmp_path / "old.png", overwrite=False)
+        image_writer.check_output(tmp_path / "old.png", overwrite=False)
 
 
 # Writing, whole or not at all
@@ -801,23 +738,23 @@ def test_an_existing_file_is_its_own_error(tmp_path):
 @pytest.mark.parametrize(("ending", "longest"), [(".jpg", 65_500), (".webp", 16_383)])
 def test_a_format_holds_its_longest_side_and_no_more(tmp_path, ending, longest):
     path = tmp_path / f"dream{ending}"
-    images.write(path, np.zeros((longest, 1, 3), np.uint8))
+    image_writer.write(path, np.zeros((longest, 1, 3), np.uint8))
     assert read(path).pixels.shape == (longest, 1, 3)
     with pytest.raises(ImageError, match=f"only {longest} a side"):
-        images.write(path, np.zeros((1, longest + 1, 3), np.uint8), overwrite=True)
+        image_writer.write(path, np.zeros((1, longest + 1, 3), np.uint8), overwrite=True)
     assert read(path).pixels.shape == (longest, 1, 3)
 
 
 def test_an_existing_file_is_kept(tmp_path):
     (tmp_path / "old.png").write_bytes(b"old")
     with pytest.raises(OutputExistsError, match="--overwrite"):
-        images.write(tmp_path / "old.png", NOISE)
+        image_writer.write(tmp_path / "old.png", NOISE)
     assert listing(tmp_path) == {"old.png": b"old"}
 
 
 def test_an_existing_file_is_replaced_where_that_is_wanted(tmp_path):
     (tmp_path / "old.png").write_bytes(b"old")
-    images.write(tmp_path / "old.png", NOISE, overwrite=True)
+    image_writer.write(tmp_path / "old.png", NOISE, overwrite=True)
     assert list(listing(tmp_path)) == ["old.png"]
     assert np.array_equal(read(tmp_path / "old.png").pixels, NOISE[..., :3])
 
@@ -825,7 +762,7 @@ def test_an_existing_file_is_replaced_where_that_is_wanted(tmp_path):
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_only_the_picture_is_left(tmp_path, ending, overwrite):
-    images.write(tmp_path / f"dream{ending}", SMOOTH[..., :3], recipe=RECIPE, overwrite=overwrite)
+    image_writer.write(tmp_path / f"dream{ending}", SMOOTH[..., :3], recipe=RECIPE, overwrite=overwrite)
     assert list(listing(tmp_path)) == [f"dream{ending}"]
 
 
@@ -833,7 +770,7 @@ def test_a_file_that_came_meanwhile_is_kept(tmp_path):
     # A link to nowhere is there, and yet does not exist.
     (tmp_path / "dream.png").symlink_to(tmp_path / "nowhere")
     with pytest.raises(OutputExistsError):
-        images.write(tmp_path / "dream.png", NOISE)
+        image_writer.write(tmp_path / "dream.png", NOISE)
     assert [path.name for path in tmp_path.iterdir()] == ["dream.png"]
     assert (tmp_path / "dream.png").is_symlink()
 
@@ -841,7 +778,7 @@ def test_a_file_that_came_meanwhile_is_kept(tmp_path):
 def test_of_many_that_write_at_once_one_wins(tmp_path):
     def attempt(level):
         try:
-            images.write(tmp_path / "dream.png", np.full((64, 64, 3), level, np.uint8))
+            image_writer.write(tmp_path / "dream.png", np.full((64, 64, 3), level, np.uint8))
         except OutputExistsError:
             return None
         return level
@@ -857,7 +794,7 @@ def test_of_many_that_write_at_once_one_wins(tmp_path):
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path, ending, overwrite):
     path = tmp_path / f"dream{ending}"
-    images.write(path, NOISE[..., :3], recipe=RECIPE)
+    image_writer.write(path, NOISE[..., :3], recipe=RECIPE)
     size = path.stat().st_size
     path.unlink()
     (tmp_path / "other.png").write_bytes(b"other")
@@ -869,10 +806,10 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path, ending, overwrite):
             files_no_larger_than(room),
             pytest.raises(ImageError, match=r"cannot write .*; nothing was written"),
         ):
-            images.write(path, NOISE[..., :3], recipe=RECIPE, overwrite=overwrite)
+            image_writer.write(path, NOISE[..., :3], recipe=RECIPE, overwrite=overwrite)
         assert listing(tmp_path) == before, room
     with files_no_larger_than(size):
-        images.write(path, NOISE[..., :3], recipe=RECIPE, overwrite=overwrite)
+        image_writer.write(path, NOISE[..., :3], recipe=RECIPE, overwrite=overwrite)
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
@@ -881,7 +818,7 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path, ending, overwrite):
 def test_permissions_follow_the_umask(tmp_path, umask, mode, overwrite):
     before = os.umask(umask)
     try:
-        images.write(tmp_path / "dream.png", NOISE, overwrite=overwrite)
+        image_writer.write(tmp_path / "dream.png", NOISE, overwrite=overwrite)
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "dream.png").stat().st_mode) == mode
@@ -892,9 +829,9 @@ def test_permissions_follow_the_umask(tmp_path, umask, mode, overwrite):
     ["Bär 日本 🐕.png", "a.b.c.jpeg", "v1.2.webp", ".hidden.tif", "DREAM.PNG", "-x.png", "x" * 251 + ".png"],
 )
 def test_any_file_name_will_do(tmp_path, name):
-    images.write(str(tmp_path / name), SMOOTH[..., :3], recipe=RECIPE)
+    image_writer.write(str(tmp_path / name), SMOOTH[..., :3], recipe=RECIPE)
     assert list(listing(tmp_path)) == [name]
-    assert images.read_recipe(str(tmp_path / name)) == RECIPE
+    assert image_metadata.read_recipe(str(tmp_path / name)) == RECIPE
     assert read(tmp_path / name).name == name
 
 
@@ -910,12 +847,12 @@ def test_any_file_name_will_do(tmp_path, name):
 def test_a_free_name_is_the_first_that_is_not_taken(tmp_path, there, free):
     for name in there:
         (tmp_path / name).touch()
-    assert images.free_name(str(tmp_path / "a.v2")) == tmp_path / free
+    assert atomic.free_path(str(tmp_path / "a.v2")) == tmp_path / free
 
 
 def test_a_free_name_has_the_ending_asked_for(tmp_path):
     (tmp_path / "a.png").touch()
-    assert images.free_name(str(tmp_path / "a"), ".jpg") == tmp_path / "a.jpg"
+    assert atomic.free_path(str(tmp_path / "a"), ".jpg") == tmp_path / "a.jpg"
 
 
 # Shrinking
@@ -926,7 +863,7 @@ def test_shrinking_fits_the_longest_side_and_keeps_the_aspect(height, width, max
     pixels = np.zeros((height, width, 3), np.uint8)
     alpha = np.zeros((height, width), np.uint8) if with_alpha else None
     picture = images.Picture(pixels, alpha, RGB_PROFILE, "a.png", "hash")
-    small = images.shrink(picture, max_size)
+    small = image_sizes.shrink(picture, max_size)
     new_height, new_width, _ = small.pixels.shape
     scale = min(1, max_size / max(height, width))
     assert max(new_height, new_width) == min(max_size, max(height, width))
@@ -940,12 +877,12 @@ def test_shrinking_fits_the_longest_side_and_keeps_the_aspect(height, width, max
 @pytest.mark.parametrize("max_size", [None, 36, 1000])
 def test_a_picture_that_fits_is_let_be(max_size):
     picture = images.Picture(SMOOTH[..., :3], SMOOTH[..., 3])
-    assert images.shrink(picture, max_size) is picture
+    assert image_sizes.shrink(picture, max_size) is picture
 
 
 def test_shrinking_keeps_the_look():
     # At half the size a pixel is the mean of four, away from the edges.
-    small = images.shrink(images.Picture(SMOOTH[..., :3], SMOOTH[..., 3]), 18)
+    small = image_sizes.shrink(images.Picture(SMOOTH[..., :3], SMOOTH[..., 3]), 18)
     means = SMOOTH.reshape(12, 2, 18, 2, 4).mean((1, 3))[2:-2, 2:-2]
     assert near(small.pixels[2:-2, 2:-2], means[..., :3], 2)
     assert near(small.alpha[2:-2, 2:-2], means[..., 3], 2)

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from dreamkit.media.images import read_recipe
+from dreamkit.media.image_metadata import read_recipe
 
 TINY_DREAM = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]
 

@@ -136,9 +136,9 @@ def pixels(path):
 
 
 def shrunk(photo, longest=256):
-    from dreamkit.media import images
+    from dreamkit.media import image_sizes, images
 
-    return images.shrink(images.read(photo, 10**8), longest).pixels.astype(np.float64)
+    return image_sizes.shrink(images.read(photo, 10**8), longest).pixels.astype(np.float64)
 
 
 def cosine(a, b):

@@ -15,10 +15,10 @@ from caffemodel import part
 from conftest import DATA, ROOT
 from dreamkit_places365 import __main__ as program
 from dreamkit_places365 import networks
-from loopback import with_ranges
+from http_server import with_ranges
 from test_convert import NET
 
-from dreamkit.media.images import read_recipe
+from dreamkit.media.image_metadata import read_recipe
 from dreamkit.models import converted
 
 GOOGLENET = DATA / "caffe" / "places365" / "deploy_googlenet_places365.prototxt"

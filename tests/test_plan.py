@@ -19,7 +19,7 @@ from dreamkit.engine.memory import MemoryPlan, copies
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import compiled_step, network
 from dreamkit.errors import ConfigError, DreamkitWarning, NetworkMemoryError
-from dreamkit.media.images import read_recipe
+from dreamkit.media.image_metadata import read_recipe
 
 
 @pytest.fixture

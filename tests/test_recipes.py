@@ -23,9 +23,9 @@ import dreamkit
 from dreamkit import api, inputs, recipes
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, DreamkitWarning, ImageError, RecipeError
-from dreamkit.media import images
+from dreamkit.media import image_metadata, image_writer, images
 from dreamkit.models.registry import Registry
-from dreamkit.recipes import File, ModelSpec, Recipe, built_in, find, metadata, of_picture
+from dreamkit.recipes import File, Recipe, Share, built_in, find, metadata, of_picture
 
 HASH = "0123456789abcdef" * 4
 
@@ -95,11 +95,11 @@ def test_the_published_loops_keep_off_what_is_our_own(name):
 def test_a_dream_of_an_earlier_version_has_its_own_colours_and_no_clouds(tmp_path):
     path = tmp_path / "d.png"
     written(path, DreamConfig(seed=3))
-    carried = images.read_recipe(path)
+    carried = image_metadata.read_recipe(path)
     for name in ("clouds", "strength", "blend"):
         del carried["options"][name]
     carried["options"]["color"] = "decorrelated"
-    images.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
+    image_writer.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
     config = of_picture(path).config()
     assert (config.color, config.clouds, config.strength, config.blend) == (0.5, 0.0, 1.0, 0.0)
     assert config.seed == 3
@@ -164,8 +164,8 @@ def test_everything_that_a_file_can_say(toml, tmp_path):
     names = {"": "where.png", "sky.png": "sky.png", "sea.png": "sea.png"}
     assert recipe.masks == {name: File(file) for name, file in names.items()}
     assert recipe.shares == (
-        ModelSpec("one", 1.0, ("low:1+2=0.5",)),
-        ModelSpec("two", -0.5, ({"layer": "x", "channels": (1, 2), "mask": "sea.png"}, {"class": "cat"})),
+        Share("one", 1.0, ("low:1+2=0.5",)),
+        Share("two", -0.5, ({"layer": "x", "channels": (1, 2), "mask": "sea.png"}, {"class": "cat"})),
     )
     assert recipe.options == {
         "steps": 3,
@@ -366,7 +366,7 @@ def test_a_picture_without_a_recipe_says_so(tmp_path):
     with pytest.raises(RecipeError, match=r"plain.png carries no recipe; it was not dreamed by dreamkit"):
         find(str(tmp_path / "plain.png"))
     (tmp_path / "notes.txt").write_text("steps = 3")
-    with pytest.raises(ImageError, match=r"notes.txt is no picture that can be read"):
+    with pytest.raises(ImageError, match=r"notes.txt cannot be read as a picture"):
         find(str(tmp_path / "notes.txt"))
 
 
@@ -398,11 +398,11 @@ def test_files_beside_a_recipe_that_are_not_there_are_named_with_a_way_out(tmp_p
 def test_a_mask_that_no_term_is_under_is_refused():
     some = np.zeros((8, 8, 3), np.uint8)
     config = DreamConfig(layers=[{"layer": "a", "mask": "sky"}], schedule=[{"layers": {"b": 1}}])
-    shares = [ModelSpec("tiny", layers=[{"layer": "a", "mask": "sea"}])]
+    shares = [Share("tiny", layers=[{"layer": "a", "mask": "sea"}])]
     with pytest.raises(ConfigError, match="no term is under the mask sk; did you mean sky"):
         inputs.gather(some, config, shares, mask={"sk": some, "sky": some, "sea": some})
     with pytest.raises(ConfigError, match="no term is under the mask sky; only a recipe's terms are"):
-        inputs.gather(some, DreamConfig(), [ModelSpec("tiny")], mask={"sky": some})
+        inputs.gather(some, DreamConfig(), [Share("tiny")], mask={"sky": some})
     assert set(inputs.gather(some, config, shares, mask={"sea": some, "": some}).masks) == {"sea", ""}
 
 
@@ -486,7 +486,7 @@ def values(name):
 options = st.fixed_dictionaries({}, optional={name: values(name) for name in option_names()}).filter(
     lambda found: found.get("wrap", "none") == "none" or not found.keys() & {"rotate", "zoom", "border"}
 )
-shares = st.lists(st.builds(ModelSpec, names, weights, st.none() | layers), max_size=3)
+shares = st.lists(st.builds(Share, names, weights, st.none() | layers), max_size=3)
 
 
 def file_recipe(options, shares, **more):
@@ -551,7 +551,7 @@ def written(path, config=None, shares=(), **more):
                 "layers": share.layers,
                 "dreamed": {"low": 1.0},
             }
-            for share in shares or [ModelSpec("tiny")]
+            for share in shares or [Share("tiny")]
         ],
         **{
             "photograph": File("p.jpg", HASH),
@@ -563,7 +563,7 @@ def written(path, config=None, shares=(), **more):
             **more,
         },
     )
-    images.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
+    image_writer.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
     return of_picture(path)
 
 
@@ -599,7 +599,7 @@ def test_a_name_that_no_text_can_hold_is_written_all_the_same(tmp_path):
 
 # What pictures carry
 
-MASK = images.to_png(np.full((3, 4), 200, np.uint8))
+MASK = image_writer.to_png(np.full((3, 4), 200, np.uint8))
 GOOD = json.loads(
     json.dumps(
         metadata(
@@ -627,7 +627,7 @@ def test_what_was_written_is_read(tmp_path):
     found = of_picture(carrying(tmp_path / "good.png", GOOD))
     assert found.name == "good.png"
     assert found.config().to_dict() == GOOD["options"]
-    assert found.shares == (ModelSpec("tiny", 1.0, None, HASH), ModelSpec("other", -0.5, ("a",), HASH))
+    assert found.shares == (Share("tiny", 1.0, None, HASH), Share("other", -0.5, ("a",), HASH))
     assert found.photograph == File("photo.jpg", HASH)
     assert found.guide == File("guide.png", HASH)
     assert found.masks == {"left": File("left.png", HASH), "": File("", HASH, MASK)}
@@ -827,7 +827,7 @@ def test_a_text_that_blows_up_is_refused(tmp_path):
     bomb = zlib.compress(b"[" * 100_000_000, 9)
     chunk.add(b"zTXt", b"dreamkit\0\0" + bomb)
     Image.new("RGB", (4, 3)).save(tmp_path / "bomb.png", pnginfo=chunk)
-    with pytest.raises(ImageError, match="no picture that can be read") as caught:
+    with pytest.raises(ImageError, match="cannot be read as a picture") as caught:
         of_picture(tmp_path / "bomb.png")
     one_line(caught.value)
 
@@ -909,7 +909,7 @@ def test_a_mask_inside_is_used(tmp_path):
         (b"GIF89a" + bytes(40), "the mask in d.png is damaged"),
         (empty_png(0, 5), "damaged|holds no pixels"),
         (
-            images.to_png(np.zeros((9, 4), np.uint8)),
+            image_writer.to_png(np.zeros((9, 4), np.uint8)),
             "the mask from memory has 4 x 9 pixels and the picture 4 x 3",
         ),
         (
@@ -948,7 +948,7 @@ def test_a_mask_from_memory_is_hashed_as_it_comes_out_again():
     """Found by redoing a dream: a mask that was resized had another hash the second time."""
     for source in (np.arange(48, dtype=np.uint8).reshape(6, 8), Image.new("RGBA", (8, 6), (9, 99, 200, 77))):
         shown = inputs.gather(
-            np.zeros((3, 4, 3), np.uint8), DreamConfig(), [ModelSpec("tiny")], mask=source
+            np.zeros((3, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=source
         ).masks[""]
         kept = api._kept(shown)
         assert kept.name == ""
@@ -1013,7 +1013,7 @@ def test_what_a_picture_says_cannot_write_to_the_screen(tmp_path):
     with pytest.warns(DreamkitWarning) as heard:  # noqa: PT031
         inputs.remembered(read, found)
         api.differences(found, [])
-        api.cast(found, [ModelSpec("pocket")], {})
+        api.cast(found, [Share("pocket")], {})
     assert len(heard) == 7
     for warning in heard:
         one_line(warning.message)
@@ -1036,21 +1036,21 @@ def test_a_masks_name_from_a_picture_cannot_write_to_the_screen(tmp_path):
 @pytest.mark.parametrize("weight", ["1", None, float("nan"), float("inf"), True, 10**400, [1]])
 def test_a_share_takes_a_number(weight):
     with pytest.raises(ConfigError, match="the weight of tiny is .*; it takes a number"):
-        ModelSpec("tiny", weight)
+        Share("tiny", weight)
 
 
 def test_a_share_is_in_plain_types():
-    share = ModelSpec("tiny", np.float32(0.5), "low,high=2")
+    share = Share("tiny", np.float32(0.5), "low,high=2")
     assert (type(share.weight), share.weight, share.layers) == (float, 0.5, ("low,high=2",))
-    assert type(ModelSpec("tiny", 2).weight) is float
+    assert type(Share("tiny", 2).weight) is float
     term = {"layer": "low", "weight": np.float64(2), "channels": [np.int64(1)]}
-    share = ModelSpec("tiny", layers=[term, {"class": np.int64(3)}])
+    share = Share("tiny", layers=[term, {"class": np.int64(3)}])
     assert json.loads(json.dumps(share.layers)) == [
         {"layer": "low", "weight": 2.0, "channels": [1]},
         {"class": 3},
     ]
     with pytest.raises(ConfigError, match="layers is 3"):
-        ModelSpec("tiny", layers=3)
+        Share("tiny", layers=3)
 
 
 def test_a_recipe_of_a_wrong_kind_is_one_line(tmp_path):
@@ -1071,7 +1071,7 @@ def test_who_dreams_a_built_in_recipe():
         "keras-example was made with inception_v3, which is not at hand (--model inception_v3 asks for it); "
         "pocket dreams it with its own default layers"
     )
-    assert shares == (ModelSpec("pocket"),)
+    assert shares == (Share("pocket"),)
     assert changes == {"layers": None, "schedule": ()}
     assert example.config(**changes).layers is None
     assert example.config(**changes).steps == 20
@@ -1080,7 +1080,7 @@ def test_who_dreams_a_built_in_recipe():
         shares, changes = api.cast(example, (), {"layers": ("mixed4c",)})
     assert example.config(**changes).layers == ("mixed4c",)
     # the recipe's own network, asked for by name, is a matter of whoever loads it
-    assert api.cast(example, (ModelSpec("inception_v3", 2.0),), {})[0] == (ModelSpec("inception_v3", 2.0),)
+    assert api.cast(example, (Share("inception_v3", 2.0),), {})[0] == (Share("inception_v3", 2.0),)
 
 
 def test_a_network_with_the_layers_of_the_recipes_own_dreams_them():
@@ -1089,20 +1089,16 @@ def test_a_network_with_the_layers_of_the_recipes_own_dreams_them():
         DreamkitWarning, match="made with inception5h, which is not .*; pocket dreams its layers$"
     ):
         shares, changes = api.cast(lucid, (), {})
-    assert (shares, changes) == ((ModelSpec("pocket"),), {})
+    assert (shares, changes) == ((Share("pocket"),), {})
     assert lucid.config(**changes).layers == ("mixed4a:476",)
-    for one in (
-        ModelSpec("inception5h", 2.0),
-        ModelSpec("pocket", 2.0, ("mixed3a",)),
-        ModelSpec(pocket_provider()),
-    ):
+    for one in (Share("inception5h", 2.0), Share("pocket", 2.0, ("mixed3a",)), Share(pocket_provider())):
         assert api.cast(lucid, (one,), {}) == ((one,), {})
     with pytest.warns(DreamkitWarning, match="pocket and tiny dreams it with its own default layers"):
-        assert api.cast(lucid, (ModelSpec("pocket"), ModelSpec("tiny")), {})[1]["layers"] is None
+        assert api.cast(lucid, (Share("pocket"), Share("tiny")), {})[1]["layers"] is None
     with pytest.warns(DreamkitWarning, match="nowhere dreams it with its own default layers"):
-        api.cast(lucid, (ModelSpec("nowhere"),), {})
+        api.cast(lucid, (Share("nowhere"),), {})
     with pytest.warns(DreamkitWarning, match="pocket1 dreams it with its own default layers"):
-        api.cast(lucid, (ModelSpec("pocket1"),), {})
+        api.cast(lucid, (Share("pocket1"),), {})
 
 
 def pocket_provider():
@@ -1112,12 +1108,12 @@ def pocket_provider():
 def test_another_network_dreams_no_layers_of_the_recipes_schedule(toml):
     recipe = toml('model = "tiny"\nschedule = [{layers = "low", steps = 2}, {}]')
     with pytest.warns(DreamkitWarning, match="mine.toml was made with tiny; pocket dreams it with its own"):
-        changes = api.cast(recipe, [ModelSpec("pocket")], {})[1]
+        changes = api.cast(recipe, [Share("pocket")], {})[1]
     assert changes == {"layers": None, "schedule": ({"steps": 2}, {})}
     own = ({"steps": 7},)
     with pytest.warns(DreamkitWarning):
-        assert api.cast(recipe, [ModelSpec("pocket")], {"schedule": own})[1]["schedule"] == own
-    assert api.cast(recipe, [ModelSpec("pocket")], {"layers": ("mixed4c",)})[1] == {
+        assert api.cast(recipe, [Share("pocket")], {"schedule": own})[1]["schedule"] == own
+    assert api.cast(recipe, [Share("pocket")], {"layers": ("mixed4c",)})[1] == {
         "layers": ("mixed4c",),
         "schedule": ({"steps": 2}, {}),
     }
@@ -1125,8 +1121,8 @@ def test_another_network_dreams_no_layers_of_the_recipes_schedule(toml):
 
 def test_the_same_networks_keep_their_layers(toml):
     recipe = toml('[[models]]\nname = "a"\nlayers = "low"\n[[models]]\nname = "b"\nweight = 0.5')
-    shares, changes = api.cast(recipe, [ModelSpec("a", 3.0), ModelSpec("b", layers="x")], {})
-    assert shares == (ModelSpec("a", 3.0, ("low",)), ModelSpec("b", 1.0, ("x",)))
+    shares, changes = api.cast(recipe, [Share("a", 3.0), Share("b", layers="x")], {})
+    assert shares == (Share("a", 3.0, ("low",)), Share("b", 1.0, ("x",)))
     assert changes == {}
 
 
@@ -1150,11 +1146,11 @@ def test_what_is_given_goes_before_the_schedule_too():
 
 @pytest.mark.parametrize("mask", [np.eye(4, dtype=bool), np.eye(4), np.eye(4, dtype=np.float32)])
 def test_a_mask_may_be_truths_or_shares(mask):
-    read = inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [ModelSpec("tiny")], mask=mask)
-    assert np.array_equal(images.strengths(read.masks[""]), np.eye(4, dtype=np.uint8) * 255)
+    read = inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
+    assert np.array_equal(images.grey_levels(read.masks[""]), np.eye(4, dtype=np.uint8) * 255)
 
 
 @pytest.mark.parametrize("mask", [np.full((4, 4), 1.5), np.full((4, 4), np.nan), np.full((4, 4), -0.1)])
 def test_a_mask_of_other_floats_is_refused(mask):
     with pytest.raises(ConfigError, match="floats that are not all from 0 to 1"):
-        inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [ModelSpec("tiny")], mask=mask)
+        inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)

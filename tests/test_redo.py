@@ -17,10 +17,9 @@ from PIL import Image, PngImagePlugin
 
 import dreamkit
 from dreamkit import api
-from dreamkit.errors import DreamkitWarning
-from dreamkit.media import images
-from dreamkit.media.images import read_recipe
-from dreamkit.recipes import ModelSpec
+from dreamkit.media import image_metadata, images
+from dreamkit.media.image_metadata import read_recipe
+from dreamkit.recipes import Share
 
 QUICK = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]
 DREAM = ["--model", "tiny", *QUICK]
@@ -320,7 +319,7 @@ def test_two_networks(run, picture, tmp_path):
 @pytest.mark.usefixtures("loaded_once")
 def test_a_share_of_the_library_comes_back(run, picture, tmp_path):
     """Found here: a weight of 2 was another byte than 2.0, and a text of layers was read letter by letter."""
-    models = [ModelSpec("tiny", 2, "low,high:0+1=0.5"), ModelSpec("other", np.float32(0.5), {"edges": 1})]
+    models = [Share("tiny", 2, "low,high:0+1=0.5"), Share("other", np.float32(0.5), {"edges": 1})]
     rendered = dreamkit.render(picture, models, **OPTIONS)
     rendered.save(tmp_path / "d.png")
     assert read_recipe(tmp_path / "d.png") == rendered.recipe
@@ -408,17 +407,18 @@ def test_every_format_is_dreamed_again(run, picture, tmp_path, ending):
 
 
 @pytest.mark.usefixtures("loaded_once")
-@pytest.mark.parametrize("ending", ["jpg", "webp"])
-def test_a_recipe_that_is_too_long_for_the_format(run, picture, tmp_path, ending):
+@pytest.mark.parametrize("ending", ["jpg", "webp", "tiff"])
+def test_a_large_mask_in_the_recipe_is_dreamed_again(run, tmp_path, ending):
     noise = np.random.default_rng(0).integers(0, 256, (240, 336), np.uint8)
-    photo = np.dstack([noise] * 3)
-    with pytest.warns(DreamkitWarning, match="too long for this format and is left out; use .png"):
-        dreamkit.render(photo, "tiny", mask=noise, octaves=1, steps=1).save(tmp_path / f"d.{ending}")
-    code, out, err = run("redo", f"d.{ending}", picture)
-    assert (code, out) == (1, "")
-    assert err == (
-        f"error: d.{ending} carries no recipe; it was not dreamed by dreamkit, or was edited since\n"
-    )
+    Image.fromarray(noise).save(tmp_path / "photo.png")
+    dream = dreamkit.render(tmp_path / "photo.png", "tiny", mask=noise, octaves=1, steps=1)
+    dream.save(tmp_path / f"d.{ending}")
+    recipe = read_recipe(tmp_path / f"d.{ending}")
+    assert recipe == dream.recipe
+    assert len(json.dumps(recipe)) > 2**16
+    assert run("redo", f"d.{ending}", "photo.png", "-q") == (0, "", "")
+    with Image.open(tmp_path / "d.redo.png") as again:
+        assert np.array_equal(np.asarray(again), dream.pixels)
 
 
 @pytest.mark.usefixtures("loaded_once")
@@ -561,7 +561,7 @@ def test_wrong_input_is_one_line_and_loses_nothing(run, dreamed, picture, tmp_pa
         (["redo", "https://example.org/d.png"], 1, "is an address; download the picture first"),
         (["redo", "pipe.png", "photo.jpg"], 1, "pipe.png does not exist"),
         (["redo", "/dev/zero", "photo.jpg"], 1, "/dev/zero does not exist"),
-        (["redo", "text.png", "photo.jpg"], 1, "text.png is no picture that can be read"),
+        (["redo", "text.png", "photo.jpg"], 1, "text.png cannot be read as a picture"),
         (["redo", "photo.jpg", "d.png"], 1, "photo.jpg carries no recipe"),
         (["redo", "d.png"], 1, "d.png was dreamed from photo.jpg"),
         (["redo", "d.png", "nope.jpg"], 1, "nope.jpg does not exist"),
@@ -598,7 +598,7 @@ def test_wrong_input_is_one_line_and_loses_nothing(run, dreamed, picture, tmp_pa
 def test_a_network_of_weight_zero_is_in_the_recipe_and_redone(run, picture, second, tmp_path):
     options = ["--octaves", "1", "--steps", "1", "--tile-size", "64", "-q"]
     assert run("dream", picture, *options, "-m", "tiny", "-m", "other=0", "-o", "a.png") == (0, "", "")
-    assert [model["dreamed"] for model in images.read_recipe(tmp_path / "a.png")["models"]][1] == {}
+    assert [model["dreamed"] for model in image_metadata.read_recipe(tmp_path / "a.png")["models"]][1] == {}
     assert run("redo", "a.png", picture, "-o", "b.png", "-q") == (0, "", "")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 

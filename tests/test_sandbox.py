@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from accidents import children
+from faults import children
 
 from dreamkit.convert import sandbox
 from dreamkit.errors import ConvertError

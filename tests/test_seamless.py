@@ -19,8 +19,9 @@ from dreamkit.engine.tf import compiled_step, network
 from dreamkit.engine.updates import smoothing
 from dreamkit.engine.updates.regularisers import subtract_total_variation
 from dreamkit.errors import ConfigError, DreamkitWarning
-from dreamkit.media import images, seams
-from dreamkit.media.images import Picture, read, read_recipe
+from dreamkit.media import image_sizes, seams
+from dreamkit.media.image_metadata import read_recipe
+from dreamkit.media.images import Picture, read
 
 WRAPS = {"none": (False, False), "horizontal": (False, True), "both": (True, True)}
 wraps = st.sampled_from(list(WRAPS.values()))
@@ -181,7 +182,7 @@ def test_masks_are_soft_across_the_edge(height, width, roll, seed):
 def test_clouds_meet_themselves(kind):
     clouds = rng.noise(5, (90, 130), kind, (True, True))
     for axis in (0, 1):
-        across, within = seams.seam(clouds, axis)
+        across, within = seams.measure(clouds, axis)
         assert across < 1.3 * within
     assert np.array_equal(rng.noise(5, (9, 13), kind), rng.noise(5, (9, 13), kind, (False, False)))
     assert np.array_equal(rng.noise(5, (9, 13), "white"), rng.noise(5, (9, 13), "white", (True, True)))
@@ -257,7 +258,7 @@ def test_edges_that_do_not_meet_are_blended(wrapped, size):
     np.testing.assert_allclose(closed.alpha, expected[..., 3], atol=1)
     for axis in (0, 1):
         if wrapped[axis]:
-            across, within = seams.seam(closed.pixels, axis)
+            across, within = seams.measure(closed.pixels, axis)
             assert across <= 2 * within
 
 
@@ -323,7 +324,7 @@ def test_the_seam_is_no_larger_than_what_is_inside(net, options, wrap):
     options = {"octaves": 3, "steps": 6, "jitter": 4, "step_size": 0.03, "wrap": wrap, **options}
     pixels = dreamkit.dream(None, net, size=(61, 83), **options)
     for axis in (0, 1) if wrap == "both" else (1,):
-        across, within = seams.seam(pixels, axis)
+        across, within = seams.measure(pixels, axis)
         lines = np.abs(np.diff(pixels.astype(int), axis=axis)).mean(axis=(1 - axis, 2))
         assert across <= lines.max()
         assert across < 1.4 * within
@@ -337,15 +338,15 @@ def test_a_photograph_is_closed_first_and_a_warning_says_so(net, photo, tmp_path
     ):
         made = dreamkit.render(tmp_path / "photo.png", net, octaves=1, steps=2, wrap="horizontal")
     assert made.recipe["photograph"]["sha256"] == read(tmp_path / "photo.png", 10**6).sha256
-    across, within = seams.seam(made.pixels, 1)
+    across, within = seams.measure(made.pixels, 1)
     assert across < 1.5 * within
-    assert seams.seam(rising, 1)[0] > 4 * seams.seam(rising, 1)[1]
+    assert seams.measure(rising, 1)[0] > 4 * seams.measure(rising, 1)[1]
 
 
 def test_enlarging_keeps_the_edges_together(texture):
-    large = images.enlarge(Picture(texture), 2.0, 10**6, (True, True))
+    large = image_sizes.enlarge(Picture(texture), 2.0, 10**6, (True, True))
     for axis in (0, 1):
-        across, within = seams.seam(large.pixels, axis)
+        across, within = seams.measure(large.pixels, axis)
         assert across < 1.5 * within
 
 

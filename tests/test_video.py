@@ -15,8 +15,8 @@ pytest.importorskip("cv2")
 import av
 
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
-from dreamkit.media import images, video
-from dreamkit.media.video import VideoError
+from dreamkit.media import atomic, image_writer, video, video_formats, video_writer
+from dreamkit.media.video_formats import VideoError
 
 
 def picture(number, size=(48, 64)):
@@ -26,7 +26,7 @@ def picture(number, size=(48, 64)):
 
 
 def write(path, count=8, size=(48, 64), **options):
-    with video.Writer(path, size, **options) as film:
+    with video_writer.Writer(path, size, **options) as film:
         for number in range(count):
             film.add(picture(number, size))
     return path
@@ -55,7 +55,7 @@ def sound(path, seconds=1.0, start=0.0, codec="aac", container=None):
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif"])
 @pytest.mark.parametrize("size", [(48, 64), (37, 51)])
 def test_frames_come_out_as_they_went_in(tmp_path, suffix, size):
-    clip = video.clip(write(tmp_path / f"film{suffix}", size=size, rate=Fraction(25)))
+    clip = video.read(write(tmp_path / f"film{suffix}", size=size, rate=Fraction(25)))
     assert clip.count == 8
     assert clip.rate == 25
     assert not clip.is_variable
@@ -77,7 +77,7 @@ def test_an_animated_webp_has_its_frames(tmp_path):
         assert np.abs(np.asarray(image.convert("RGB"), float) - picture(5, (37, 51))).mean() < 8
 
 
-@pytest.mark.parametrize("suffix", sorted(video.FORMATS))
+@pytest.mark.parametrize("suffix", sorted(video_formats.FORMATS))
 def test_the_same_frames_give_the_same_bytes(tmp_path, suffix):
     one, other = (write(tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
     assert one == other
@@ -88,7 +88,7 @@ def test_a_folder_of_frames_goes_in_and_out(tmp_path):
     for number in (9, 11):  # names sort by their numbers, not their letters
         (tmp_path / "frames" / f"{number:06}.png").rename(tmp_path / "frames" / f"{number}.png")
     for source in (tmp_path / "frames", tmp_path / "frames" / "*.png"):
-        clip = video.clip(source, Fraction(12))
+        clip = video.read(source, Fraction(12))
         assert (clip.count, clip.size, clip.rate, clip.is_film) == (12, (48, 64), 12, False)
         for number, frame in enumerate(clip.frames()):
             assert np.array_equal(frame.pixels, picture(number))
@@ -98,7 +98,7 @@ def test_a_folder_of_frames_goes_in_and_out(tmp_path):
 
 def test_frames_of_different_lengths_keep_their_times(tmp_path):
     times = [Fraction(each, 10) for each in (0, 1, 2, 7, 8, 20)]
-    clip = video.clip(write(tmp_path / "film.mp4", count=6, times=times))
+    clip = video.read(write(tmp_path / "film.mp4", count=6, times=times))
     assert clip.is_variable
     assert [float(time) for time in clip.times] == pytest.approx([float(time) for time in times], abs=1e-4)
 
@@ -112,7 +112,7 @@ def test_a_film_that_lies_on_its_side_is_put_upright(tmp_path):
     header = data.index(b"tkhd")
     data[header + 44 : header + 80] = matrix
     path.write_bytes(data)
-    clip = video.clip(path)
+    clip = video.read(path)
     assert clip.size == (64, 48)
     (frame, *_) = clip.frames(1)
     assert np.abs(frame.pixels.astype(float) - np.rot90(picture(0), -1)).mean() < 6
@@ -120,9 +120,9 @@ def test_a_film_that_lies_on_its_side_is_put_upright(tmp_path):
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), (".webm", "opus")])
 def test_sound_is_kept(tmp_path, suffix, codec):
-    clip = video.clip(sound(tmp_path / "in.mp4", 1.5))
+    clip = video.read(sound(tmp_path / "in.mp4", 1.5))
     assert clip.has_sound
-    with video.Writer(tmp_path / f"out{suffix}", clip.size, clip.rate, sound=clip) as film:
+    with video_writer.Writer(tmp_path / f"out{suffix}", clip.size, clip.rate, sound=clip) as film:
         for frame in clip.frames():
             film.add(frame.pixels)
     with av.open(str(tmp_path / f"out{suffix}")) as made:
@@ -133,13 +133,13 @@ def test_sound_is_kept(tmp_path, suffix, codec):
     middle = samples[24_000:48_000]
     spectrum = np.abs(np.fft.rfft(middle))
     assert spectrum.argmax() * 2 == pytest.approx(440, abs=4)
-    again = video.clip(tmp_path / f"out{suffix}")
+    again = video.read(tmp_path / f"out{suffix}")
     assert (again.count, again.rate) == (clip.count, clip.rate)
 
 
 def test_sound_ends_where_the_pictures_do(tmp_path):
-    clip = video.clip(sound(tmp_path / "in.mp4", 2.0))
-    with video.Writer(tmp_path / "out.mp4", clip.size, clip.rate, sound=clip) as film:
+    clip = video.read(sound(tmp_path / "in.mp4", 2.0))
+    with video_writer.Writer(tmp_path / "out.mp4", clip.size, clip.rate, sound=clip) as film:
         for frame in clip.frames(12):
             film.add(frame.pixels)
     with av.open(str(tmp_path / "out.mp4")) as made:
@@ -147,16 +147,16 @@ def test_sound_ends_where_the_pictures_do(tmp_path):
 
 
 def test_a_format_without_sound_says_so(tmp_path):
-    clip = video.clip(sound(tmp_path / "in.mp4", 0.5))
+    clip = video.read(sound(tmp_path / "in.mp4", 0.5))
     with (
         pytest.warns(DreamkitWarning, match=r"\.gif holds no sound; use \.mp4"),
-        video.Writer(tmp_path / "out.gif", clip.size, clip.rate, sound=clip) as film,
+        video_writer.Writer(tmp_path / "out.gif", clip.size, clip.rate, sound=clip) as film,
     ):
         film.add(picture(0))
 
 
 def test_one_frame_is_a_film(tmp_path):
-    clip = video.clip(write(tmp_path / "film.mp4", count=1))
+    clip = video.read(write(tmp_path / "film.mp4", count=1))
     assert (clip.count, clip.is_variable) == (1, False)
 
 
@@ -179,13 +179,13 @@ def cut_off(path):
     ("name", "make", "said"),
     [
         ("none.mp4", lambda path: None, "does not exist; give a film, a folder"),
-        ("empty.mp4", lambda path: path.write_bytes(b""), "is no film that can be read"),
-        ("text.mp4", lambda path: path.write_text("no film" * 99), "is no film that can be read"),
-        ("cut.mp4", cut_off, "is no film that can be read|holds no frame"),
+        ("empty.mp4", lambda path: path.write_bytes(b""), "cannot be read as a film"),
+        ("text.mp4", lambda path: path.write_text("no film" * 99), "cannot be read as a film"),
+        ("cut.mp4", cut_off, "cannot be read as a film|holds no frame"),
         ("sound.mp4", only_sound, "holds no pictures, only sound"),
         (
             "photo.png",
-            lambda path: images.put(path, images.to_png(picture(0)), overwrite=True),
+            lambda path: atomic.write(path, image_writer.to_png(picture(0)), overwrite=True),
             "is a picture",
         ),
         ("folder", lambda path: path.mkdir(), "holds no pictures"),
@@ -195,28 +195,28 @@ def test_what_is_no_film_is_said_in_one_line(tmp_path, name, make, said):
     path = tmp_path / name
     make(path)
     with pytest.raises(VideoError, match=said) as caught:
-        video.clip(path)
+        video.read(path)
     assert "\n" not in str(caught.value)
 
 
 def test_frames_of_different_sizes_are_said(tmp_path):
     write(tmp_path / "frames", count=2)
-    images.put(tmp_path / "frames" / "9.png", images.to_png(picture(0, (20, 20))), overwrite=True)
+    atomic.write(tmp_path / "frames" / "9.png", image_writer.to_png(picture(0, (20, 20))), overwrite=True)
     with pytest.raises(VideoError, match="frame 2 of .* has 20 x 20 pixels and the first 64 x 48"):
-        list(video.clip(tmp_path / "frames").frames())
+        list(video.read(tmp_path / "frames").frames())
 
 
 def test_what_cannot_be_written_is_said_before_any_work(tmp_path, monkeypatch):
     with pytest.raises(VideoError, match=r"ends in .avi; use one of .mp4"):
-        video.check_output(Path("film.avi"), overwrite=False)
+        video_formats.check_output(Path("film.avi"), overwrite=False)
     with pytest.raises(ImageError, match="does not exist"):
-        video.check_output(tmp_path / "no" / "film.mp4", overwrite=False)
+        video_formats.check_output(tmp_path / "no" / "film.mp4", overwrite=False)
     write(tmp_path / "film.mp4")
     with pytest.raises(OutputExistsError, match="--overwrite"):
-        video.check_output(tmp_path / "film.mp4", overwrite=False)
+        video_formats.check_output(tmp_path / "film.mp4", overwrite=False)
     monkeypatch.setattr(av, "codecs_available", {"gif"})
     with pytest.raises(VideoError, match=r"no encoder for .webm here; use one of .gif"):
-        video.check_output(tmp_path / "film.webm", overwrite=False)
+        video_formats.check_output(tmp_path / "film.webm", overwrite=False)
 
 
 def test_a_film_that_breaks_off_leaves_nothing_and_loses_nothing(tmp_path):
@@ -224,7 +224,7 @@ def test_a_film_that_breaks_off_leaves_nothing_and_loses_nothing(tmp_path):
     before = path.read_bytes()
 
     def broken_off():
-        with video.Writer(path, (48, 64), overwrite=True) as film:
+        with video_writer.Writer(path, (48, 64), overwrite=True) as film:
             film.add(picture(0))
             raise ZeroDivisionError
 
@@ -237,4 +237,4 @@ def test_a_film_that_breaks_off_leaves_nothing_and_loses_nothing(tmp_path):
 def test_where_pyav_is_missing_one_line_says_so(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(VideoError, match=r"films need PyAV; install it with pip install 'dreamkit\[video\]'"):
-        video.check_output(Path("film.mp4"), overwrite=False)
+        video_formats.check_output(Path("film.mp4"), overwrite=False)

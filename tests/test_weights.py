@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import files_no_larger_than
-from loopback import BODY, good, head, with_ranges
+from faults import held_by_another_process
+from http_server import BODY, good, head, with_ranges
 
 from dreamkit.errors import WeightsError
 from dreamkit.media import downloads, paths
@@ -255,13 +256,13 @@ def test_a_part_that_was_damaged_is_thrown_away(server, home):
 
 
 def test_two_programs_do_not_fetch_into_one_file(server, home):
-    fcntl = pytest.importorskip("fcntl")
     (home / "weights").mkdir(parents=True)
-    with open(home / "weights" / "tiny.weights.h5.part", "ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(WeightsError, match="another program is fetching"):
+    with held_by_another_process(home / "weights" / "tiny.weights.h5.part.lock"):
+        with pytest.raises(WeightsError, match="another program is fetching .*; wait until it is done"):
             weights.fetch(record(server.url))
-    assert weights.fetch(record(server.url)).read_bytes() == BODY
+        assert server.asked == []
+    assert weights.fetch(record(server.url)).read_bytes() == BODY  # the other one was killed
+    assert cached(home) == ["tiny.weights.h5"]
 
 
 # Progress

@@ -161,9 +161,9 @@ def _axis(length: int, tile: int, least: int) -> dict:
 
 
 def _shrunk(picture: np.ndarray, longest: int) -> np.ndarray:
-    from dreamkit.media import images
+    from dreamkit.media import image_sizes, images
 
-    return images.shrink(images.from_memory(picture), longest).pixels
+    return image_sizes.shrink(images.from_memory(picture), longest).pixels
 
 
 def _blurred(sigma: float) -> np.ndarray:

@@ -90,21 +90,19 @@ def batch(
     work = engines.asked(engine, address, jobs, threads) or engines.usual()
     suffix = f".{ending.lower().lstrip('.')}"
     from dreamkit.jobs import batch as batches
-    from dreamkit.media import images, storage
+    from dreamkit.media import image_writer, storage
 
-    if suffix not in images.SUFFIXES:
-        known = ", ".join(sorted(each[1:] for each in images.SUFFIXES))
+    if suffix not in image_writer.SUFFIXES:
+        known = ", ".join(sorted(each[1:] for each in image_writer.SUFFIXES))
         raise ConfigError(f"--format is {quoted(ending)}; choose one of {known}")
-    if Path(output).suffix.lower() in images.SUFFIXES and not Path(output).exists():
+    if Path(output).suffix.lower() in image_writer.SUFFIXES and not Path(output).exists():
         raise UsageError(f"-o is {output}; name the folder for all of the dreams, and their --format apart")
-    if dpi is not None:
-        images.check_dpi(Path(f"dream{suffix}"))
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         meter.doing("looking at what is there")
         found = batches.expand(inputs, output)
         ways = _ways(asked, recipe or [None], each_model=each_model, meter=meter)
         todo = batches.outputs(found, ways, suffix)
-        place = storage.at(output)
+        place = storage.open_store(output)
         if not dry_run:
             place.check()
         run = batches.Batch(todo, ways, place, overwrite=overwrite, on_progress=meter.job)

@@ -35,20 +35,20 @@ def blend(
     """
     config.DreamConfig.of(blend=amount)
     from dreamkit.jobs import blend as blends
-    from dreamkit.media import images
+    from dreamkit.media import atomic, image_metadata, image_writer, images
 
     most = config.default("max_pixels") if max_pixels is None else max_pixels
     path = output or (
         Path(f"{Path(dreamed).stem}.blend.png")
         if overwrite
-        else images.free_name(f"{Path(dreamed).stem}.blend")
+        else atomic.free_path(f"{Path(dreamed).stem}.blend")
     )
-    images.check_output(path, overwrite=overwrite)
+    image_writer.check_output(path, overwrite=overwrite)
     for given in (dreamed, image):
         if path.exists() and Path(given).exists() and path.samefile(given):
             raise ConfigError(f"{path} is {given} itself; write somewhere else")
     result = blends.blend(
-        images.read(dreamed, most), images.read(image, most), amount, images.read_recipe(dreamed)
+        images.read(dreamed, most), images.read(image, most), amount, image_metadata.read_recipe(dreamed)
     )
     result.save(path, overwrite=overwrite)
     if not quiet:

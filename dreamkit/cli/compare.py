@@ -42,11 +42,11 @@ def compare(
     dreamkit compare a.png b.png
     """
     from dreamkit.jobs import compare
-    from dreamkit.media import images
+    from dreamkit.media import atomic, image_writer
 
     found = compare.compare(pictures)
-    path = output or (Path("compare.png") if overwrite else images.free_name("compare"))
-    images.check_output(path, overwrite=overwrite)
+    path = output or (Path("compare.png") if overwrite else atomic.free_path("compare"))
+    image_writer.check_output(path, overwrite=overwrite)
     if any(path.exists() and path.samefile(picture) for picture in pictures):
         raise ConfigError(f"{path} is one of the pictures; write somewhere else")
     pixels = compare.side_by_side(
@@ -54,7 +54,7 @@ def compare(
         height=compare.HEIGHT if height is None else height,
         max_pixels=config.default("max_pixels") if max_pixels is None else max_pixels,
     )
-    images.write(path, pixels, overwrite=overwrite)
+    image_writer.write(path, pixels, overwrite=overwrite)
     if as_json:
         differences = [{"key": key, "values": values} for key, values in found.differences.items()]
         carries = [recipe is not None for recipe in found.recipes]

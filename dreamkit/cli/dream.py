@@ -330,7 +330,7 @@ def dream(
         if record is not None:
             from dreamkit.media import video
 
-            video.check_output(record, overwrite=overwrite)
+            video_formats.check_output(record, overwrite=overwrite)
         hint = _BY_DEFAULT if chosen.model is None and recipe is None else ""
         _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet, hint=hint, record=record)
 
@@ -403,7 +403,7 @@ def _output(
 
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
     path = given or (unfinished(stem) if resume else None)
-    path = path or (Path(f"{stem}.png") if overwrite else images.free_name(stem))
+    path = path or (Path(f"{stem}.png") if overwrite else atomic.free_path(stem))
     if dpi is not None:
         images.check_dpi(path)
     kept = Checkpoint(path, every=every, resume=resume)
@@ -412,7 +412,7 @@ def _output(
             f"{kept.path} holds a dream that was broken off; go on with --resume, or begin anew with "
             "--overwrite"
         )
-    images.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=request.size)
+    image_writer.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=request.size)
     if resume and not os.path.isfile(kept.path):
         terminal.warning(f"there is no {kept.path} to go on from; the dream begins anew")
     read = [
@@ -447,7 +447,7 @@ def _make(
         try:
             result.save(path, dpi=dpi, overwrite=overwrite or checkpoint.is_so_far())
         except OutputExistsError:  # it appeared while we dreamed: neither is lost
-            free = images.free_name(str(path.with_suffix("")), path.suffix)
+            free = atomic.free_path(str(path.with_suffix("")), path.suffix)
             result.save(free, dpi=dpi)
             return free
         return path

@@ -94,7 +94,7 @@ def zoom(
         octaves=frame_octaves,
         loop=loop,
     )
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         request = make_request(image, **chosen.arguments(), recipe=recipe)
         request.refuse("a zoom", *zooms.UNABLE)
@@ -170,12 +170,12 @@ def film(
 
     work = engines.asked(engine, address, jobs, threads)
     frames = films.FilmOptions(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         request = without_image(**chosen.arguments(), recipe=recipe)
         request.refuse("a film", *films.UNABLE)
         meter.doing(f"reading {source}")
-        clip = video.clip(source, _rate(fps))
+        clip = video.read(source, _rate(fps))
         if clip.is_film and fps is not None:
             raise UsageError("--fps is for numbered pictures; a film has its own")
         films.make(

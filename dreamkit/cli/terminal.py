@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dreamkit.jobs.atlas import Progress as CellProgress
     from dreamkit.jobs.batch import Event as BatchEvent
     from dreamkit.jobs.batch import Progress as BatchProgress
-    from dreamkit.jobs.frame_store import Progress as FrameProgress
+    from dreamkit.jobs.frame_store import FrameProgress
 
 _verbose = False
 _terminated = False

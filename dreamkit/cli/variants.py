@@ -58,7 +58,7 @@ def variants(
         raise ConfigError(f"variants are of one network; give {model}'s weights alone")
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs import variants as sheets
-        from dreamkit.media import images
+        from dreamkit.media import atomic, image_sizes, image_writer
         from dreamkit.request import make_request
 
         side = sheets.CELL if cell is None else cell
@@ -67,13 +67,13 @@ def variants(
         path = output or (
             Path(f"{Path(image).stem}.variants.png")
             if overwrite
-            else images.free_name(f"{Path(image).stem}.variants")
+            else atomic.free_path(f"{Path(image).stem}.variants")
         )
-        images.check_output(path, overwrite=overwrite)
+        image_writer.check_output(path, overwrite=overwrite)
         request = make_request(image, model, weights=own, **options)
         picture = request.image
         assert picture is not None
-        small = images.shrink(picture, side)
+        small = image_sizes.shrink(picture, side)
         if path.exists() and picture.path and path.samefile(picture.path):
             raise ConfigError(f"{path} is the photograph itself; write the sheet somewhere else")
         try:
@@ -86,7 +86,7 @@ def variants(
                     meter.doing(f"{len(dreamed)} of {len(planned)} variants")
         except KeyboardInterrupt:
             raise Interrupted("interrupted; nothing was written") from None
-        images.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
+        image_writer.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
     for number, variant in enumerate(dreamed, 1):
         typer.echo(f"{number}  {variant.name}\n   {variant.command}")
     if not quiet:

@@ -11,7 +11,7 @@ from PIL import Image, ImageFilter
 
 from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels, resize
-from dreamkit.media.images import around
+from dreamkit.media.image_sizes import pad_wrapped
 
 Mask = NDArray[np.float32]
 
@@ -55,7 +55,7 @@ def _inside(support: NDArray[np.bool_], wrapped: Wrapped) -> Mask:
         return np.ones(support.shape, np.float32)
     radius = max(1.0, min(support.shape) / _SOFTNESS)
     top, left = (math.ceil(_BLURRED * radius) if wraps else 0 for wraps in wrapped)
-    whole = around(support.astype(np.uint8) * np.uint8(255), (top, left))
+    whole = pad_wrapped(support.astype(np.uint8) * np.uint8(255), (top, left))
     blurred = Image.fromarray(whole).filter(ImageFilter.GaussianBlur(radius))
     inside = np.asarray(blurred, np.float32) / np.float32(127.5) - np.float32(1)
     inside = inside[top : top + support.shape[0], left : left + support.shape[1]]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.config import Wrapped
-from dreamkit.media.images import around
+from dreamkit.media.image_sizes import pad_wrapped
 
 Pixels = NDArray[np.float32]
 
@@ -48,6 +48,6 @@ def _resized(plane: Pixels, size: tuple[int, int], wrapped: Wrapped) -> Pixels:
         math.ceil(max(1.0, before / after)) + 1 if wraps else 0  # as far as the filter reads
         for before, after, wraps in zip(plane.shape, size, wrapped, strict=True)
     )
-    image = Image.fromarray(around(plane, (top, left)))
+    image = Image.fromarray(pad_wrapped(plane, (top, left)))
     box = (left, top, left + width, top + height)
     return np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR, box))

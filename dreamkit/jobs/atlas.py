@@ -30,7 +30,7 @@ from dreamkit.errors import (
 from dreamkit.executors import executor
 from dreamkit.executors.scheduler import Chain, Tell
 from dreamkit.inputs import PathLike
-from dreamkit.media import contact_sheet, images
+from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images
 from dreamkit.request import DreamRequest
 from dreamkit.session import Dream, Session
 
@@ -283,7 +283,7 @@ def _strays(folder: Path) -> list[str]:
     strays = {name for name in os.listdir(folder) if name not in own}
     if own:
         strays |= {name for name in os.listdir(cells) if not name.endswith(".png")}
-    return sorted(name for name in strays if not name.startswith(images.PARTIAL))
+    return sorted(name for name in strays if not name.startswith(atomic.PARTIAL))
 
 
 def _plans(
@@ -362,7 +362,7 @@ def _is_there(plan: _Plan, session: Session) -> bool:
         _pixels(plan)
     except ImageError:  # damaged: it is dreamed again
         return False
-    recipe = images.read_recipe(plan.path)
+    recipe = image_metadata.read_recipe(plan.path)
     if recipe is None:
         raise OutputExistsError(f"{plan.path} is not a dream and would be replaced; move it elsewhere")
     wanted = session.fingerprint(replace(session.request, config=plan.config))
@@ -373,7 +373,7 @@ def _is_there(plan: _Plan, session: Session) -> bool:
 
 
 def _pixels(plan: _Plan) -> Any:
-    return contact_sheet.srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
+    return contact_sheet.to_srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
 
 
 class _Painter:
@@ -480,7 +480,7 @@ def _write_sheets(
     folder: Path, cells: Sequence[contact_sheet.Cell], columns: int | None, *, title: str
 ) -> None:
     per_row = columns or math.ceil(math.sqrt(len(cells)))
-    images.write(folder / _SHEET, contact_sheet.sheet(cells, per_row, title=title), overwrite=True)
+    image_writer.write(folder / _SHEET, contact_sheet.draw(cells, per_row, title=title), overwrite=True)
     note = "Under each dream is the command that makes it; a click selects it."
-    page = contact_sheet.page(title, cells, note=note).encode("utf-8", "backslashreplace")
-    images.put(folder / _PAGE, page, overwrite=True)
+    page = contact_sheet.html_page(title, cells, note=note).encode("utf-8", "backslashreplace")
+    atomic.write(folder / _PAGE, page, overwrite=True)

@@ -27,15 +27,15 @@ from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_
 from dreamkit.executors.scheduler import Chain, Outcome, Tell
 from dreamkit.inputs import ImageSource, beside, fit, open_picture
 from dreamkit.jobs.atlas import safe_name
-from dreamkit.media import images, paths
-from dreamkit.media.storage import Folder, Store, is_url
+from dreamkit.media import image_metadata, image_sizes, image_writer, images, paths
+from dreamkit.media.storage import FolderStore, Store, is_url
 from dreamkit.models.registry import Registry
 from dreamkit.models.weights import resolve
 from dreamkit.recipes import ModelSpec, Recipe
 
 OWN = "_dreamkit"  # the folder of the manifest and the report
 REPORT = f"{OWN}/report.json"
-_INPUTS = frozenset({*images.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
+_INPUTS = frozenset({*image_writer.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
 _LISTS = frozenset({".txt", ".lst"})
 _EVERY = 10.0  # seconds between two parts of the manifest
 _PARTS = 100  # of the manifest, that become one
@@ -261,8 +261,8 @@ class Painter:
         began = time.perf_counter()
         each = self._ways[task.way]
         read = _bytes(task.source) if task.data is None else task.data
-        picture = images.of_bytes(read, task.source, each.config.max_pixels)
-        picture = images.shrink(picture, each.config.max_size, each.config.wrapped)
+        picture = images.from_bytes(read, task.source, each.config.max_pixels)
+        picture = image_sizes.shrink(picture, each.config.max_size, each.config.wrapped)
         gathered = fit(picture, each.config, each.shares, each.guide, each.masks)
 
         def heard(step: Any) -> None:
@@ -273,14 +273,15 @@ class Painter:
             )
 
         dream = api.make(gathered, self._parts[task.way], heard)
-        with images.encoded(
+        with image_writer.encoded(
             Path(task.output),
             dream.pixels,
             recipe=dream.recipe,
             profile=dream.profile,
             dpi=self._dpi or dream.dpi,
+            authorship=dream.authorship,
         ) as data:
-            self._store.put(task.output, data)
+            self._store.write(task.output, data)
             size = len(data)
         return {
             "sha256": picture.sha256,
@@ -385,8 +386,8 @@ class Batch:
     def finish(self) -> None:
         """Writes what is known down, and clears up after runs that were killed."""
         self._manifest.write(all_of_it=True)
-        if isinstance(self._store, Folder):
-            self._store.clear(self.began)
+        if isinstance(self._store, FolderStore):
+            self._store.delete_partial(self.began)
 
     def report(self, **about: Any) -> dict[str, Any]:
         """What came of it, as plain data."""
@@ -413,7 +414,7 @@ class Batch:
 
     def write_report(self, report: Mapping[str, Any]) -> None:
         """Puts the report beside the manifest."""
-        self._store.put(REPORT, json.dumps(report, indent=1).encode())
+        self._store.write(REPORT, json.dumps(report, indent=1).encode())
 
     def _chain(self, number: int, job: Job) -> Chain:
         source = job.input.source
@@ -465,8 +466,8 @@ class Batch:
     def _is_dreamed(self, job: Job) -> bool:
         """Whether what is there says of itself that it is this dream: of a run that was killed."""
         try:
-            data = self._store.get(job.output)
-            found = images.recipe_in(io.BytesIO(data), job.output)
+            data = self._store.read(job.output)
+            found = image_metadata.recipe_in(io.BytesIO(data), job.output)
             sha256 = hashlib.sha256(_bytes(job.input.source)).hexdigest()
         except (DreamkitError, OSError):
             return False
@@ -507,7 +508,7 @@ class _Manifest:
         self._new: dict[str, list[Any]] = {}
         self._written = time.monotonic()
         for name in self._parts:
-            for line in store.get(name).decode("utf-8", "replace").splitlines():
+            for line in store.read(name).decode("utf-8", "replace").splitlines():
                 # Whoever edited it loses a line of it, however deep its brackets go.
                 with suppress(ValueError, TypeError, RecursionError):
                     output, *known = json.loads(line)
@@ -528,7 +529,7 @@ class _Manifest:
         entries = self.made if all_of_it else self._new
         text = "".join(json.dumps([output, *known]) + "\n" for output, known in entries.items())
         name = f"{OWN}/manifest-{time.time_ns():020}.jsonl"
-        self._store.put(name, text.encode())
+        self._store.write(name, text.encode())
         self._new = {}
         if all_of_it:
             for part in self._parts:
@@ -598,7 +599,7 @@ def _of_list(path: Path) -> list[Input]:
 def _of_url(url: str) -> Iterator[Input]:
     from dreamkit.media import storage
 
-    place = storage.at(url.rstrip("/"))
+    place = storage.open_store(url.rstrip("/"))
     names = [name for name in place.sizes() if PurePosixPath(name).suffix.lower() in _INPUTS]
     if PurePosixPath(url).suffix.lower() in _INPUTS:
         yield Input(url, url.rpartition("/")[2])

@@ -10,7 +10,7 @@ import numpy as np
 from dreamkit.config import DreamConfig, number, wrapped_axes
 from dreamkit.errors import ImageError
 from dreamkit.inputs import same_shape
-from dreamkit.media import images, seams
+from dreamkit.media import image_sizes, images, seams
 from dreamkit.session import Dream
 
 
@@ -34,7 +34,7 @@ def blend(
             "give the photograph that it was dreamed from"
         )
     wrapped = wrapped_axes(_options_of(recipe).get("wrap"))
-    under = seams.close(images.fitted(photo, (height, width), wrapped), wrapped)[0].pixels
+    under = seams.close(image_sizes.fit(photo, (height, width), wrapped), wrapped)[0].pixels
     pixels = dreamed.pixels + np.float32(amount) * (under.astype(np.float32) - dreamed.pixels)
     blended = np.rint(pixels).astype(np.uint8)
     if dreamed.alpha is not None:

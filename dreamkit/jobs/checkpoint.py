@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dreamkit.config import CHECKPOINT_EVERY
 from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_line
-from dreamkit.media import images, paths
+from dreamkit.media import atomic, paths
 from dreamkit.session import Dream, Session
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Checkpoint:
                         write: Any = np.lib.format.write_array
                         write(member, np.asanyarray(array), allow_pickle=False)
 
-        images.put_by(self.path, save, overwrite=True)
+        atomic.write_with(self.path, save, overwrite=True)
 
     def is_so_far(self) -> bool:
         """Whether the file at the output is the unfinished picture of this dream, which may be replaced."""
@@ -149,7 +149,7 @@ def path_of(output: Path) -> Path:
 
 def unfinished(stem: str) -> Path | None:
     """The one of `STEM.png`, `STEM-2.png`, ... that has a work file; None where none has."""
-    for path in images.names(stem):
+    for path in atomic.numbered_paths(stem):
         if path_of(path).is_file():
             return path
         if not path.exists():

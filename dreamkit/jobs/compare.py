@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.errors import ConfigError, ImageError, UsageError, shown
-from dreamkit.media import contact_sheet, images
+from dreamkit.media import contact_sheet, image_metadata, images
 
 HEIGHT = 320  # pixels
 MOST = 64  # pictures
@@ -91,18 +91,18 @@ def side_by_side(
                 "use a smaller --height"
             )
         cells.append(contact_sheet.Cell(_scaled(picture, (width, height)), name))
-    return contact_sheet.sheet(cells, len(cells))
+    return contact_sheet.draw(cells, len(cells))
 
 
 def _scaled(picture: images.Picture, size: tuple[int, int]) -> NDArray[np.uint8]:
-    image = Image.fromarray(contact_sheet.srgb(picture))
+    image = Image.fromarray(contact_sheet.to_srgb(picture))
     return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 
 def _recipe(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     if not os.path.isfile(path):
         images.read(path, 1)  # which says what it is instead
-    return images.read_recipe(path)
+    return image_metadata.read_recipe(path)
 
 
 def _names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

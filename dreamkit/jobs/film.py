@@ -18,8 +18,8 @@ from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.executors import executor
 from dreamkit.executors.scheduler import Chain, Tell
 from dreamkit.jobs import timeline as timelines
-from dreamkit.jobs.frame_store import Progress, Work, check_room
-from dreamkit.media import images, optical_flow, video
+from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
+from dreamkit.media import images, optical_flow, video_formats, video_writer
 from dreamkit.media.video import Clip
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
@@ -80,7 +80,7 @@ def make(
     *,
     preview: int | None = None,
     overwrite: bool = False,
-    on_frame: Callable[[Progress], None] | None = None,
+    on_frame: Callable[[FrameProgress], None] | None = None,
     engine: Engine | None = None,
 ) -> None:
     """Dreams `source` into `output`: a film, or a folder of numbered pictures where that has no ending.
@@ -103,45 +103,45 @@ def make(
             without `blend`, so are frames. None for this process.
 
     Raises:
-        VideoError, ImageError, WorkError: it cannot be read or written.
+        VideoError, ImageError, FrameStoreError: it cannot be read or written.
         ConfigError: a mask has another shape than the film.
         Interrupted: Ctrl-C; the same call goes on.
     """
     options = options or FilmOptions()
     request = session.request
     request.refuse("a film", *UNABLE)
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     source = source.within(request.config.max_size)
     request = request.on(np.zeros((*source.size, 3), np.uint8))  # masks at the size of a frame
     total = source.count if preview is None else min(preview, source.count)
     folder = output.with_name(f"{output.name}.work")
-    check_room(folder, total, source.size)
+    check_disk_space(folder, total, source.size)
     identity = _identity(session.fingerprint(request), source, options)
-    work = Work(folder, identity, overwrite=overwrite)
+    store = FrameStore(folder, identity, overwrite=overwrite)
     painter = _Painter(session if engine is None else None, request, options, source.count)
-    with work.filling(total, on_frame) as keep:
+    with store.filling(total, on_frame) as keep:
         if engine is None:
-            scene = _scene(work, keep, 0, _pairs(source, 0, total))
+            scene = _scene(store, keep, 0, _pairs(source, 0, total))
             executor.here(painter, [scene], lambda _: None)
         else:
             scenes = _scenes(source, total, options)
-            chains = _chains(source, total, scenes, work, keep)
+            chains = _chains(source, total, scenes, store, keep)
             engine.work(painter, chains, lambda _: None, tasks=len(scenes))
     times = source.times[:total] if source.is_variable else None
-    writer = video.Writer(
+    writer = video_writer.Writer(
         output,
         source.size,
         source.rate,
         overwrite=overwrite,
         sound=source,
         times=times,
-        scratch=work.folder,
+        scratch=store.folder,
     )
     with writer as film:
-        for pixels in _blended(source, work, total, request.config.blend):
+        for pixels in _blended(source, store, total, request.config.blend):
             film.add(pixels)
     if preview is None:
-        work.done()
+        store.done()
 
 
 @dataclass(frozen=True)
@@ -213,17 +213,17 @@ def _scenes(source: Clip, total: int, options: FilmOptions) -> list[tuple[int, i
 
 
 def _chains(
-    source: Clip, total: int, scenes: Sequence[tuple[int, int]], work: Work, keep: Keep
+    source: Clip, total: int, scenes: Sequence[tuple[int, int]], store: FrameStore, keep: Keep
 ) -> Iterator[Chain]:
     """The scenes that are not finished, as the engines take them."""
     if all(stop - start == 1 for start, stop in scenes):  # then one pass over the film does for all
         for number, shown in enumerate(source.frames(total)):
-            if not work.has(number):
-                yield _scene(work, keep, number, iter([(None, shown.pixels)]))
+            if not store.has(number):
+                yield _scene(store, keep, number, iter([(None, shown.pixels)]))
         return
     for start, stop in scenes:
-        if not all(map(work.has, range(start, stop))):
-            yield _scene(work, keep, start, _pairs(source, start, stop))
+        if not all(map(store.has, range(start, stop))):
+            yield _scene(store, keep, start, _pairs(source, start, stop))
 
 
 def _pairs(source: Clip, start: int, stop: int) -> Iterator[Pair]:
@@ -235,12 +235,12 @@ def _pairs(source: Clip, start: int, stop: int) -> Iterator[Pair]:
         before = now
 
 
-def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
+def _scene(store: FrameStore, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
     """Frames from `start` on that are missing, each dreamed from the one before."""
     for number, (before, now) in enumerate(pairs, start):
-        if work.has(number):
+        if store.has(number):
             continue
-        outcome = yield _Task(number, now, before, None if before is None else work.get(number - 1))
+        outcome = yield _Task(number, now, before, None if before is None else store.get(number - 1))
         for message in outcome.warnings:
             warnings.warn(message, DreamkitWarning, stacklevel=2)
         if outcome.error is not None:
@@ -257,9 +257,9 @@ def _frame(task: _Task, dream: DreamFrame, options: FilmOptions) -> NDArray[np.u
             more = _with(now, options.blend * _detail(dreamed, now))
             dreamed = dream(more, clouds=False, quiet=True)
         return dreamed
-    way = optical_flow.between(before, now) if options.flow else optical_flow.still(now.shape[:2])
+    way = optical_flow.estimate(before, now) if options.flow else optical_flow.no_motion(now.shape[:2])
     known = way.known[..., None]
-    detail = optical_flow.moved(_detail(last, before), way.back) * known
+    detail = optical_flow.warp(_detail(last, before), way.back) * known
     if task.number % options.every:
         return _with(now, detail)
     fresh = _detail(dream(_with(now, options.blend * detail), clouds=False, quiet=True), now)
@@ -271,12 +271,12 @@ def settling(blend: float) -> int:
     return math.ceil(math.log(_FAINT) / math.log(blend)) - 1 if blend > _FAINT else 0
 
 
-def _blended(source: Clip, work: Work, total: int, amount: float) -> Iterator[NDArray[np.uint8]]:
+def _blended(source: Clip, store: FrameStore, total: int, amount: float) -> Iterator[NDArray[np.uint8]]:
     """The finished frames with `amount` of the source's own over them."""
     if not amount:
-        yield from work.frames(total)
+        yield from store.frames(total)
         return
-    for shown, dreamed in zip(source.frames(total), work.frames(total), strict=True):
+    for shown, dreamed in zip(source.frames(total), store.frames(total), strict=True):
         yield _with(shown.pixels, (1 - amount) * _detail(dreamed, shown.pixels))
 
 

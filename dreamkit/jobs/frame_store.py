@@ -1,7 +1,7 @@
-"""A long run's folder: the frames that are finished, and what they are frames of.
+"""The folder of a long run: its finished frames, and what they depend on.
 
-A run that was broken off at any moment goes on from its last finished frame. Each frame is made of the one
-before as it lies here, so what goes on is byte for byte what would have been.
+A run that was interrupted continues after its last finished frame. Each frame is made from the one before as
+it is stored here, so the result has the same bytes as without an interruption.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,25 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.errors import DreamkitError, Interrupted, first_line
-from dreamkit.media import images
+from dreamkit.media import atomic, image_writer, locks
 
 _MANIFEST = "manifest.json"
-_BYTES = 2.2  # of a dreamed pixel as PNG, about
+_LOCK = ".lock"
+_BYTES_PER_PIXEL = 2.2  # of a dreamed frame as PNG, about
 
 
-class WorkError(DreamkitError):
-    """A work folder belongs to something else, or there is no room for it."""
+class FrameStoreError(DreamkitError):
+    """A work folder belongs to something else or is in use, or there is too little disk space."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """What `on_frame` hears after each frame.
+class FrameProgress:
+    """What `on_frame` receives after each frame.
 
     Attributes:
-        done, total: frames that are finished, and how many there will be.
-        path: of the newest.
-        resumed: whether they were finished before.
+        done, total: the frames that are finished, and those of the whole run.
+        path: the newest frame's.
+        resumed: whether they were finished by an earlier run.
     """
 
     done: int
@@ -45,38 +46,74 @@ class Progress:
     resumed: bool = False
 
 
-class Work:
-    """The finished frames of one run, numbered from 0."""
+class FrameStore:
+    """The finished frames of one run, numbered from 0; a context, in which no other process can use them."""
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], *, overwrite: bool = False) -> None:
-        """Opens `folder` or makes it; `identity`, plain data, says what its frames are frames of.
+        """Touches no file yet.
 
-        Raises:
-            WorkError: it holds another run's frames, or what is no run's at all.
+        Args:
+            folder: where the frames are.
+            identity: plain data; everything that the frames depend on.
+            overwrite: whether the frames of another run are deleted.
         """
         self.folder = folder
-        told = json.loads(json.dumps(identity))
-        if folder.is_dir():
-            found = _manifest(folder)
-            if found is None and any(folder.iterdir()):
-                raise WorkError(f"{folder} exists and is no work folder; move it away, or choose another -o")
-            if found is not None and found != told:
-                if not overwrite:
-                    raise WorkError(
-                        f"{folder} holds the frames of another run, with another "
-                        f"{' and '.join(_differences(found, told))}; repeat that one to finish it, or give "
-                        "--overwrite to begin anew"
-                    )
-                shutil.rmtree(folder)
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise WorkError(f"cannot make the folder {folder} ({first_line(error)})") from error
-        if _manifest(folder) is None:
-            images.put(folder / _MANIFEST, json.dumps(told, indent=1).encode(), overwrite=True)
+        self._identity = json.loads(json.dumps(identity))
+        self._overwrite = overwrite
+        self._lock = ExitStack()
+
+    def __enter__(self) -> FrameStore:
+        """Opens the folder or creates it.
+
+        Raises:
+            FrameStoreError: another process uses it, or it holds another run's frames or other files.
+        """
+        if self.folder.is_dir() and not self._is_ours():
+            raise FrameStoreError(
+                f"{self.folder} exists and is not a work folder; move it away, or choose another -o"
+            )
+        with ExitStack() as lock:
+            try:
+                self.folder.mkdir(exist_ok=True)
+                lock.enter_context(locks.exclusive(self.folder / _LOCK))
+            except locks.LockedError as error:
+                raise FrameStoreError(
+                    f"{self.folder} is in use by another dreamkit; wait until it ends, or choose another -o"
+                ) from error
+            except OSError as error:
+                raise FrameStoreError(
+                    f"cannot use the folder {self.folder} ({first_line(error)}); choose another -o"
+                ) from error
+            self._check_identity()
+            self._lock = lock.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def _is_ours(self) -> bool:
+        """Whether the folder holds a run, or nothing but what a killed run left at its start."""
+        return _read_manifest(self.folder) is not None or all(
+            path.name == _LOCK or path.name.startswith(atomic.PARTIAL) for path in self.folder.iterdir()
+        )
+
+    def _check_identity(self) -> None:
+        found = _read_manifest(self.folder)
+        if found is not None and found != self._identity:
+            if not self._overwrite:
+                different = " and ".join(_differences(found, self._identity))
+                raise FrameStoreError(
+                    f"{self.folder} holds the frames of another run, with another {different}; "
+                    "repeat that one to finish it, or give --overwrite to begin anew"
+                )
+            self._delete_files()
+            found = None
+        if found is None:
+            data = json.dumps(self._identity, indent=1).encode()
+            atomic.write(self.folder / _MANIFEST, data, overwrite=True)
 
     def __len__(self) -> int:
-        """How many frames are finished, from the first on."""
+        """How many frames are finished, counted from the first without a gap."""
         count = 0
         while self.has(count):
             count += 1
@@ -87,87 +124,99 @@ class Work:
         return self.path(number).is_file()
 
     def path(self, number: int) -> Path:
-        """Where a frame is, or will be."""
+        """The path of a frame, finished or not."""
         return self.folder / f"{number:06}.png"
 
-    def put(self, number: int, pixels: NDArray[np.uint8]) -> None:
-        """Keeps a finished frame."""
-        images.put(self.path(number), images.to_png(pixels, quick=True), overwrite=True)
+    def write(self, number: int, pixels: NDArray[np.uint8]) -> None:
+        """Stores a finished frame, uint8 `(height, width, 3)`."""
+        atomic.write(self.path(number), image_writer.to_png(pixels, quick=True), overwrite=True)
 
-    def get(self, number: int) -> NDArray[np.uint8]:
+    def read(self, number: int) -> NDArray[np.uint8]:
         """A finished frame, uint8 `(height, width, 3)`."""
         with Image.open(self.path(number)) as image:
             return np.asarray(image.convert("RGB"))
 
+    def frames(self, count: int) -> Iterator[NDArray[np.uint8]]:
+        """The first `count` frames, one at a time."""
+        return (self.read(number) for number in range(count))
+
     def fill(
         self,
         total: int,
-        frame: Callable[[int], NDArray[np.uint8]],
-        on_frame: Callable[[Progress], None] | None = None,
+        make_frame: Callable[[int], NDArray[np.uint8]],
+        on_frame: Callable[[FrameProgress], None] | None = None,
     ) -> None:
-        """Makes those of `total` frames that are missing, one after another, and tells of each.
+        """Makes the missing frames of `total`, one after another, and reports each.
 
         Raises:
-            Interrupted: Ctrl-C; what is finished stays.
+            Interrupted: Ctrl-C; the finished frames stay.
         """
-        with self.filling(total, on_frame) as keep:
+        with self.writing(total, on_frame) as write:
             for number in range(len(self), total):
-                keep(number, frame(number))
+                write(number, make_frame(number))
 
     @contextmanager
-    def filling(
-        self, total: int, on_frame: Callable[[Progress], None] | None = None
+    def writing(
+        self, total: int, on_frame: Callable[[FrameProgress], None] | None = None
     ) -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
-        """Gives what keeps a finished frame, in any order, and tells of it.
+        """Gives a function that stores a finished frame, in any order, and reports it.
 
         Raises:
-            Interrupted: Ctrl-C; what is finished stays.
+            Interrupted: Ctrl-C; the finished frames stay.
         """
         finished = [number for number in range(total) if self.has(number)]
         done = len(finished)
         if finished and on_frame is not None:
-            on_frame(Progress(done, total, self.path(finished[-1]), resumed=True))
+            on_frame(FrameProgress(done, total, self.path(finished[-1]), resumed=True))
 
-        def keep(number: int, pixels: NDArray[np.uint8]) -> None:
+        def write(number: int, pixels: NDArray[np.uint8]) -> None:
             nonlocal done
-            self.put(number, pixels)
+            self.write(number, pixels)
             done += 1
             if on_frame is not None:
-                on_frame(Progress(done, total, self.path(number)))
+                on_frame(FrameProgress(done, total, self.path(number)))
 
         try:
-            yield keep
+            yield write
         except (KeyboardInterrupt, Interrupted):
             raise Interrupted(
                 f"interrupted after {done} of {total} frames; the same command goes on"
             ) from None
 
-    def frames(self, count: int) -> Iterator[NDArray[np.uint8]]:
-        """The first `count` frames, one at a time."""
-        return (self.get(number) for number in range(count))
+    def delete(self) -> None:
+        """Deletes the folder and frees it for others."""
+        self._delete_files()
+        self._lock.close()
+        with suppress(OSError):  # another process may have begun a run there
+            self.folder.rmdir()
 
-    def done(self) -> None:
-        """Takes the folder away."""
-        shutil.rmtree(self.folder)
+    def _delete_files(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name == _LOCK:  # Windows cannot delete it while it is locked
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
-def check_room(folder: Path, frames: int, size: tuple[int, int]) -> None:
-    """Makes sure that `frames` frames of `size` (height, width) find room beside `folder`.
+def check_disk_space(folder: Path, frames: int, size: tuple[int, int]) -> None:
+    """Checks that the disk of `folder` has space for `frames` frames of `size` (height, width).
 
     Raises:
-        WorkError: they do not.
+        FrameStoreError: it does not.
     """
-    needed = int(frames * size[0] * size[1] * _BYTES)
+    needed = int(frames * size[0] * size[1] * _BYTES_PER_PIXEL)
     free = shutil.disk_usage(folder.absolute().parent).free
     if needed > free:
-        raise WorkError(
+        raise FrameStoreError(
             f"{frames} frames of {size[1]} x {size[0]} pixels take about {needed / 1e9:.1f} GB, and "
             f"{free / 1e9:.1f} GB are free; make room, or take fewer or smaller frames"
         )
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """What differs between two runs, by name."""
+    """The names of what differs between two runs."""
     names = [key for key in {**one, **other} if one.get(key) != other.get(key)]
     if "options" in names:
         before, now = one.get("options", {}), other.get("options", {})
@@ -176,7 +225,7 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return sorted(dict.fromkeys(names))
 
 
-def _manifest(folder: Path) -> Any:
+def _read_manifest(folder: Path) -> Any:
     try:
         return json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -84,4 +84,4 @@ def sheet(dreamed: list[Variant], title: str) -> NDArray[np.uint8]:
         for number, variant in enumerate(dreamed, 1)
         if variant.pixels is not None
     ]
-    return contact_sheet.sheet(cells, len(STRENGTHS), title=title)
+    return contact_sheet.draw(cells, len(STRENGTHS), title=title)

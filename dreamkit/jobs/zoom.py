@@ -17,9 +17,9 @@ from dreamkit.config import STEPS, DreamConfig
 from dreamkit.engine import octaves
 from dreamkit.errors import ConfigError
 from dreamkit.jobs import timeline as timelines
-from dreamkit.jobs.frame_store import Progress, Work, check_room
-from dreamkit.media import color_match, images, video
-from dreamkit.media.video import RATE
+from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
+from dreamkit.media import color_match, images, video_formats, video_writer
+from dreamkit.media.video_formats import RATE
 from dreamkit.session import Session
 
 _FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
@@ -83,7 +83,7 @@ def make(
     *,
     preview: int | None = None,
     overwrite: bool = False,
-    on_frame: Callable[[Progress], None] | None = None,
+    on_frame: Callable[[FrameProgress], None] | None = None,
 ) -> None:
     """Dreams a zoom of the session's request into `output`: MP4, WebM, GIF or WebP.
 
@@ -102,19 +102,19 @@ def make(
         on_frame: called after each frame.
 
     Raises:
-        VideoError, ImageError, WorkError: it cannot be written.
+        VideoError, ImageError, FrameStoreError: it cannot be written.
         Interrupted: Ctrl-C; the same call goes on.
     """
     options = options or ZoomOptions()
     request = session.request
     request.refuse("a zoom", *UNABLE)
-    video.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, overwrite=overwrite)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = output.with_name(f"{output.name}.work")
-    check_room(folder, total, request.size)
-    work = Work(folder, _identity(session, options), overwrite=overwrite)
+    check_disk_space(folder, total, request.size)
+    store = FrameStore(folder, _identity(session, options), overwrite=overwrite)
 
-    first = cache(lambda: color_match.of(work.get(0)))
+    first = cache(lambda: color_match.measure(store.get(0)))
 
     def frame(number: int) -> NDArray[np.uint8]:
         share = min(1.0, number / max(1, options.frames - 1))
@@ -122,19 +122,19 @@ def make(
         if number == 0:
             return session.compute(replace(request, config=config), models=models).pixels
         config = config_of_frame(config, options, number, request.size)
-        moved = np.rint(color_match.held(moved_into(work.get(number - 1), options), first()))
+        moved = np.rint(color_match.match(moved_into(store.get(number - 1), options), first()))
         image = images.from_memory(moved.astype(np.uint8))
         shown = replace(request, config=config, image=image)
         dreamed = session.compute(shown, models=models, quiet=True).pixels
-        return np.rint(color_match.held(dreamed.astype(np.float32), first())).astype(np.uint8)
+        return np.rint(color_match.match(dreamed.astype(np.float32), first())).astype(np.uint8)
 
-    work.fill(total, frame, on_frame)
+    store.fill(total, frame, on_frame)
     shown = options if preview is None else replace(options, loop=False)
-    with video.Writer(output, request.size, options.rate, overwrite=overwrite, scratch=work.folder) as film:
+    with video_writer.Writer(output, request.size, options.rate, overwrite=overwrite, scratch=store.folder) as film:
         for number in range(options.frames if preview is None else total):
-            film.add(_shown(work, number, shown))
+            film.add(_shown(store, number, shown))
     if preview is None:
-        work.done()
+        store.done()
 
 
 def config_of_frame(
@@ -187,13 +187,13 @@ def moved_into(pixels: NDArray[np.uint8], options: ZoomOptions) -> NDArray[np.fl
     return np.clip(moved, 0, 255)  # Lanczos overshoots
 
 
-def _shown(work: Work, number: int, options: ZoomOptions) -> NDArray[np.uint8]:
+def _shown(store: FrameStore, number: int, options: ZoomOptions) -> NDArray[np.uint8]:
     """A frame as the film shows it: the first of a loop come out of those that would follow its last."""
-    frame = work.get(number)
+    frame = store.get(number)
     if number >= options.blended:
         return frame
     share = np.float32(number / options.blended)
-    after = work.get(options.frames + number).astype(np.float32)
+    after = store.get(options.frames + number).astype(np.float32)
     return np.rint((1 - share) * after + share * frame).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures with captions in a grid, as one picture or as one page of HTML."""
+"""Contact sheets: pictures with captions in a grid, as one picture or one HTML page."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from PIL import Image, ImageCms, ImageDraw, ImageFont
 from dreamkit.errors import shown
 from dreamkit.media.images import Picture
 
-MOST_PIXELS = 200_000_000  # of all cells of a sheet together: 600 MB while it is drawn
-_PAPER = (27, 27, 29)  # dark and without a hue, so that it changes no picture's colours
+MOST_PIXELS = 200_000_000  # of all cells of a sheet together; drawing them takes 600 MB
+_PAPER = (27, 27, 29)  # dark and neutral, so that the pictures' colours look right
 _INK = (206, 206, 210)
-_GAP = 16  # pixels between pictures and around them
+_GAP = 16  # pixels between pictures and around the sheet
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fafafa; --ink: #1b1b1d; --quiet: #66666b; --code: #ededf0; }
 @media (prefers-color-scheme: dark) {
@@ -46,8 +46,8 @@ class Cell:
 
     Attributes:
         pixels: uint8 `(height, width, 3 or 4)`, sRGB.
-        caption: what is written under it.
-        command: the command line that makes it; empty for none. Only a page shows it.
+        caption: the text under it.
+        command: the command line that makes it, or empty. Only HTML pages show it.
     """
 
     pixels: NDArray[np.uint8]
@@ -55,7 +55,7 @@ class Cell:
     command: str = ""
 
 
-def srgb(picture: Picture) -> NDArray[np.uint8]:
+def to_srgb(picture: Picture) -> NDArray[np.uint8]:
     """The pixels of `picture` in sRGB, whatever its profile, with its alpha as a fourth channel."""
     pixels = picture.pixels
     if picture.profile:
@@ -65,16 +65,16 @@ def srgb(picture: Picture) -> NDArray[np.uint8]:
                 Image.fromarray(pixels), ImageCms.ImageCmsProfile(source), ImageCms.createProfile("sRGB")
             )
             pixels = np.asarray(converted)
-        except (OSError, ImageCms.PyCMSError):  # a profile that cannot be applied costs no one the picture
+        except (OSError, ImageCms.PyCMSError):  # a damaged profile: show the pixels as they are
             pass
     return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
 
 
-def sheet(cells: Sequence[Cell], columns: int, *, title: str = "") -> NDArray[np.uint8]:
-    """All cells, each with its caption, in rows of `columns`: uint8 `(height, width, 3)`.
+def draw(cells: Sequence[Cell], columns: int, *, title: str = "") -> NDArray[np.uint8]:
+    """A sheet of all cells with their captions, in rows of `columns`: uint8 `(height, width, 3)`.
 
-    A column is as wide as its widest picture and a row as high as its highest. A caption that is too long
-    for its column loses its middle, since names of layers differ at their ends.
+    A column is as wide as its widest picture, and a row as high as its highest. A caption too long for its
+    column loses its middle, because names of layers differ at their ends.
     """
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     widths = [max(row[at].pixels.shape[1] for row in rows if at < len(row)) for at in range(len(rows[0]))]
@@ -88,7 +88,7 @@ def sheet(cells: Sequence[Cell], columns: int, *, title: str = "") -> NDArray[np
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
     if title:
-        draw.text((_GAP, _GAP), _fitted(title, title_font, width - 2 * _GAP), _INK, title_font)
+        draw.text((_GAP, _GAP), _shortened(title, title_font, width - 2 * _GAP), _INK, title_font)
     y = top
     for row, row_height in zip(rows, heights, strict=True):
         x = _GAP
@@ -96,16 +96,16 @@ def sheet(cells: Sequence[Cell], columns: int, *, title: str = "") -> NDArray[np
             image = Image.fromarray(cell.pixels)
             canvas.paste(image, (x, y), image if image.mode == "RGBA" else None)
             below = y + image.height + line // 4
-            draw.text((x, below), _fitted(cell.caption, font, column_width), _INK, font)
+            draw.text((x, below), _shortened(cell.caption, font, column_width), _INK, font)
             x += column_width + _GAP
         y += row_height + line + _GAP
     return np.asarray(canvas)
 
 
-def page(title: str, cells: Sequence[Cell], *, note: str = "") -> str:
-    """All cells as one HTML page that needs nothing else: no file, no host and no script.
+def html_page(title: str, cells: Sequence[Cell], *, note: str = "") -> str:
+    """All cells as one HTML page that needs no other file, no server and no script.
 
-    A click on a command selects the whole of it.
+    A click on a command selects all of it.
     """
     column = max(180, *(cell.pixels.shape[1] for cell in cells))
     figures = "\n".join(map(_figure, cells))
@@ -137,7 +137,7 @@ def _figure(cell: Cell) -> str:
 
 
 def _data_uri(pixels: NDArray[np.uint8]) -> str:
-    # JPEG with all its colour resolution keeps a dream's fine colours; only WebP holds transparency as well.
+    # JPEG without chroma subsampling keeps a dream's fine colours; only WebP also holds transparency.
     options: dict[str, Any] = {"format": "JPEG", "subsampling": 0, "optimize": True}
     if pixels.shape[2] == 4:
         options = {"format": "WEBP"}
@@ -146,11 +146,11 @@ def _data_uri(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/{options['format'].lower()};base64,{base64.b64encode(encoded.getvalue()).decode()}"
 
 
-def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """`text` on one line of at most `width` pixels, with an ellipsis for its middle where it is longer."""
+def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """`text` on one line of at most `width` pixels; an ellipsis replaces the middle of a longer one."""
     text = shown(text, 200)
-    fitted, kept = text, len(text)
-    while kept > 1 and font.getlength(fitted) > width:
+    shortened, kept = text, len(text)
+    while kept > 1 and font.getlength(shortened) > width:
         kept -= 1
-        fitted = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
-    return fitted
+        shortened = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+    return shortened

@@ -1,4 +1,4 @@
-"""Files from the network: whole or not at all under their name, and taken up again where they broke off."""
+"""Files from the network, whole or not at all; a download that broke off is continued by the next call."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamkit.errors import WeightsError, first_line
-from dreamkit.media import paths
+from dreamkit.media import locks, paths
 
 if TYPE_CHECKING:
     import requests
 
 Progress = Callable[[int, int], None]
 
-# Seconds for a server to answer and between two pieces of a file; a slow download that moves is let be.
+# Seconds for a server to answer, and between two pieces of a file; a slow download is not cut off.
 CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0
 _PIECE = 1 << 16  # bytes
 
@@ -28,25 +28,33 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
 def download(url: str, path: Path, *, hash: str | None = None, progress: Progress | None = None) -> None:  # noqa: A002
     """Fetches `url` to `path`, which is replaced once the file is whole.
 
-    What a broken connection or Ctrl-C leaves is kept beside it as `.part`, and the next call asks for the
-    rest, if the server says that the file is still the same. `progress` hears bytes so far and in all
-    (0 where unknown).
+    After a broken connection or Ctrl-C, the beginning is kept beside it as `.part`. The next call asks for
+    the rest, if the server confirms that the file is the same. `progress` gets the bytes so far and in all
+    (0 if unknown).
 
     Raises:
-        WeightsError: no network, a server that fails, a file that is cut off or has not `hash`.
+        WeightsError: no network, a server that fails, a file that is cut off or does not have `hash`, or
+            another process is fetching it.
         OSError: the file cannot be written. Nothing is kept then.
     """
-    import requests
-
-    part = path.with_name(f"{path.name}.part")
-    stamp = path.with_name(f"{path.name}.part.version")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder")
     try:
-        with open(part, "ab") as file:
-            _only_ours(file.fileno(), url)
-            _fetch(url, part, stamp, file.tell(), progress)
+        with locks.exclusive(path.with_name(f"{path.name}.part.lock")):
+            _download(url, path, hash, progress)
+    except locks.LockedError as error:
+        raise WeightsError(f"another program is fetching {url} already; wait until it is done") from error
+
+
+def _download(url: str, path: Path, hash: str | None, progress: Progress | None) -> None:  # noqa: A002
+    import requests
+
+    part = path.with_name(f"{path.name}.part")
+    stamp = path.with_name(f"{path.name}.part.version")
+    try:
+        part.touch()
+        _fetch(url, part, stamp, part.stat().st_size, progress)
     except requests.RequestException as error:
         _discard(part, stamp, only_if_empty=True)
         raise WeightsError(f"cannot download {url} ({_reason(error)})") from error
@@ -61,19 +69,19 @@ def download(url: str, path: Path, *, hash: str | None = None, progress: Progres
 
 
 def _fetch(url: str, part: Path, stamp: Path, done: int, progress: Progress | None) -> None:
-    """Asks for what `part` lacks, or for all of it, and adds what comes."""
+    """Asks for what `part` lacks, or for the whole file, and writes it to `part`."""
     import requests
 
     headers = {"Accept-Encoding": "identity"}  # else the length is not the file's
     if done and stamp.exists():
         headers |= {"Range": f"bytes={done}-", "If-Range": stamp.read_text()}
     with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), headers=headers) as response:
-        if response.status_code == 416:  # there is no rest: the file is whole, or was another one
+        if response.status_code == 416:  # there is no rest: the file is whole, or has changed
             stamp.unlink()
             return _fetch(url, part, stamp, done, progress)
         response.raise_for_status()
-        goes_on = response.status_code == 206
-        done = done if goes_on else 0
+        continues = response.status_code == 206
+        done = done if continues else 0
         version = _version(response)
         if version:
             stamp.write_text(version)
@@ -81,7 +89,7 @@ def _fetch(url: str, part: Path, stamp: Path, done: int, progress: Progress | No
             stamp.unlink(missing_ok=True)
         length = int(response.headers.get("Content-Length", 0))
         total = done + length if length else 0
-        with open(part, "ab" if goes_on else "wb") as file:
+        with open(part, "ab" if continues else "wb") as file:
             for piece in response.iter_content(_PIECE):
                 done += file.write(piece)
                 if progress is not None:
@@ -90,21 +98,9 @@ def _fetch(url: str, part: Path, stamp: Path, done: int, progress: Progress | No
 
 
 def _version(response: requests.Response) -> str:
-    """What the server calls this state of the file, empty where it has no name that can be relied on."""
+    """The server's name for this state of the file; empty if it gives no reliable one."""
     tag = response.headers.get("ETag", "")
     return response.headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
-
-
-def _only_ours(descriptor: int, url: str) -> None:
-    """Keeps two downloads out of one file; the lock goes with the descriptor."""
-    try:
-        import fcntl
-    except ImportError:  # Windows opens no file twice for writing that matters here
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise WeightsError(f"another program is fetching {url} already; wait until it is done") from error
 
 
 def _discard(part: Path, stamp: Path, *, only_if_empty: bool = False) -> None:
@@ -115,7 +111,7 @@ def _discard(part: Path, stamp: Path, *, only_if_empty: bool = False) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong with a download, in words."""
+    """Why a download failed, in words."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:

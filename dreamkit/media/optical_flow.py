@@ -1,4 +1,4 @@
-"""How one frame moves into the next: dense optical flow, by OpenCV's DIS, and where it cannot be known."""
+"""Motion between two frames: dense optical flow by OpenCV's DIS, and which pixels were visible before."""
 
 from __future__ import annotations
 
@@ -10,64 +10,70 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.float32]
 
-_LEAST_SIDE = 32  # pixels; of smaller frames OpenCV finds no flow
-_CUT = 0.18  # mean difference, of 1, between a frame and the one before moved into it, from which it is a cut
-_MOVED = 24  # pixels of the longer side that scenes are compared at: what moves is still where it was
+_LEAST_SIDE = 32  # pixels; OpenCV finds no flow in smaller frames
+_CUT = 0.18  # mean difference between two reduced frames, 0 to 1, above which they are a cut
+_CUT_SIDE = 24  # longer side, in pixels, of reduced frames: so small that motion changes little
 
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """From each pixel of a frame to where it was in the one before.
+    """Where each pixel of a frame was in the frame before.
 
     Attributes:
-        back: offsets right and down, in pixels, `(height, width, 2)`.
-        known: 1 where it was to be seen in the frame before, softly 0 where it was hidden, `(height, width)`.
+        offsets: right and down, in pixels, float32 `(height, width, 2)`.
+        visible: 1 where it was visible in the frame before, 0 where it was hidden, with soft edges; float32
+            `(height, width)`.
     """
 
-    back: Pixels
-    known: Pixels
+    offsets: Pixels
+    visible: Pixels
 
 
-def between(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> Flow:
+def estimate(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> Flow:
     """The flow from `now` back to `before`, uint8 `(height, width, 3)`.
 
-    What was hidden is found by going back and forth again (Sundaram, Brox and Keutzer, 2010): a pixel is
-    known where `|w + w'|**2 < 0.01 (|w|**2 + |w'|**2) + 0.5`, with `w` its way back and `w'` the way forth
-    from there.
+    A pixel was visible if the flow back and the flow forward from there cancel each other (Sundaram, Brox
+    and Keutzer, 2010): `|w + w'|**2 < 0.01 (|w|**2 + |w'|**2) + 0.5`, with `w` the offset back and `w'` the
+    offset forward at its end.
     """
     import cv2
 
     if min(now.shape[:2]) < _LEAST_SIDE:
-        return still(now.shape[:2])
+        return no_motion(now.shape[:2])
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, now)]
     back = _dis().calc(grey[1], grey[0], None)
-    forth = moved(_dis().calc(grey[0], grey[1], None), back)
-    apart = np.square(back + forth).sum(-1)
-    reach = np.square(back).sum(-1) + np.square(forth).sum(-1)
-    known = (apart < 0.01 * reach + 0.5).astype(np.float32)
-    rows, columns = _places(now.shape[:2])
+    forward = warp(_dis().calc(grey[0], grey[1], None), back)
+    error = np.square(back + forward).sum(-1)
+    length = np.square(back).sum(-1) + np.square(forward).sum(-1)
+    visible = (error < 0.01 * length + 0.5).astype(np.float32)
+    rows, columns = _pixel_grid(now.shape[:2])
     down, right = rows + back[..., 1], columns + back[..., 0]
     height, width = now.shape[:2]
-    known *= (down > -1) & (down < height) & (right > -1) & (right < width)  # it came from beyond an edge
-    soft = cv2.GaussianBlur(cv2.erode(known, np.ones((3, 3), np.uint8)), (5, 5), 0)
+    visible *= (down > -1) & (down < height) & (right > -1) & (right < width)  # inside
+    soft = cv2.GaussianBlur(cv2.erode(visible, np.ones((3, 3), np.uint8)), (5, 5), 0)
     return Flow(back, np.asarray(soft, np.float32))
 
 
-def still(size: tuple[int, ...]) -> Flow:
-    """The flow of what does not move, `size` being height and width."""
+def no_motion(size: tuple[int, ...]) -> Flow:
+    """The flow of a still picture of `size` (height, width)."""
     return Flow(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
 
 
-def moved(values: Pixels, back: Pixels) -> Pixels:
-    """What was at each pixel before, `(height, width, channels)`, by bicubic interpolation."""
+def warp(values: Pixels, offsets: Pixels) -> Pixels:
+    """`values` of the frame before, moved to where they are now, by bicubic interpolation.
+
+    Args:
+        values: float32 `(height, width, channels)`.
+        offsets: a `Flow`'s.
+    """
     import cv2
 
-    rows, columns = _places(back.shape[:2])
+    rows, columns = _pixel_grid(offsets.shape[:2])
     return np.asarray(
         cv2.remap(
             values,
-            columns + back[..., 0],
-            rows + back[..., 1],
+            columns + offsets[..., 0],
+            rows + offsets[..., 1],
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )
@@ -75,16 +81,16 @@ def moved(values: Pixels, back: Pixels) -> Pixels:
 
 
 def is_cut(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
-    """Whether another scene begins: the frames differ, small as stamps, by more than anything moves."""
+    """Whether another scene begins: reduced to a few pixels, the frames differ more than motion explains."""
     import cv2
 
     height, width = now.shape[:2]
-    shrink = _MOVED / max(height, width)
+    shrink = _CUT_SIDE / max(height, width)
     size = max(2, round(width * shrink)), max(2, round(height * shrink))
-    stamps = [
+    reduced = [
         cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.float32) for frame in (before, now)
     ]
-    return float(np.abs(stamps[0] - stamps[1]).mean()) / 255 > _CUT
+    return float(np.abs(reduced[0] - reduced[1]).mean()) / 255 > _CUT
 
 
 def _dis() -> Any:
@@ -95,6 +101,6 @@ def _dis() -> Any:
     return found
 
 
-def _places(size: tuple[int, ...]) -> tuple[Pixels, Pixels]:
+def _pixel_grid(size: tuple[int, ...]) -> tuple[Pixels, Pixels]:
     rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float32)
     return rows, columns

@@ -1,4 +1,4 @@
-"""Where dreamkit keeps files of its own, `DREAMKIT_HOME` or the platform's folders, and a file's hash."""
+"""The folders for dreamkit's own files, in `DREAMKIT_HOME` or the platform's places, and hashes of files."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """For what can be fetched again."""
+    """The folder for files that can be fetched or computed again."""
     return _home("user_cache_dir")
 
 
 def data() -> Path:
-    """For what took work to make."""
+    """The folder for files that the user made, such as converted models."""
     return _home("user_data_dir")
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """The hash of a file, in hex digits."""
+    """The hash of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def _home(platforms: str) -> Path:
+def _home(function: str) -> Path:
     given = os.environ.get("DREAMKIT_HOME")
     if given:
         return Path(given).expanduser()
-    import platformdirs  # costs more than a command that needs no folder should pay
+    import platformdirs  # slow to import, and most commands need no folder
 
-    return Path(getattr(platformdirs, platforms)("dreamkit", appauthor=False))
+    return Path(getattr(platformdirs, function)("dreamkit", appauthor=False))

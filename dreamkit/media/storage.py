@@ -1,4 +1,4 @@
-"""Where a batch writes: a folder, or any place that fsspec knows, such as s3://bucket/dreams."""
+"""Stores that a batch writes to: a folder, or any place that fsspec knows, such as s3://bucket/dreams."""
 
 from __future__ import annotations
 
@@ -9,50 +9,50 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_line
-from dreamkit.media import images
+from dreamkit.media import atomic
 
-# Of which a written object is seen whole or not at all.
-_OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
+# Protocols of object stores, where a written object appears whole or not at all.
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
 
 
 class StoreError(DreamkitError):
-    """A place cannot be written to or read from."""
+    """A store cannot be written to or read from."""
 
 
 class Store(Protocol):
-    """Files by their names, which have `/` between folders. `str` says where they are."""
+    """Files by name, with `/` between folders. `str` gives the place."""
 
     def check(self) -> None:
-        """Makes sure that it can be written to, and raises a `DreamkitError` if not."""
+        """Checks that the store can be written to; raises a `DreamkitError` if not."""
 
-    def put(self, name: str, data: bytes | memoryview) -> None:
-        """Writes a file, whole or not at all, over what is there."""
+    def write(self, name: str, data: bytes | memoryview) -> None:
+        """Writes a file, whole or not at all, and replaces an existing one."""
 
-    def get(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
         """A file's bytes; raises FileNotFoundError."""
 
     def remove(self, name: str) -> None:
-        """Takes a file away, if it is there."""
+        """Deletes a file if it exists."""
 
     def sizes(self) -> dict[str, int]:
-        """All files, with how many bytes they have."""
+        """The sizes of all files, in bytes, by name."""
 
 
 def is_url(where: str) -> bool:
-    """Whether it is fsspec's affair."""
+    """Whether `where` is a URL, and not a folder."""
     return "://" in where
 
 
-def at(where: str) -> Store:
+def open_store(where: str) -> Store:
     """The store at a folder or URL.
 
     Raises:
         StoreError: fsspec, or what it needs for such a URL, is not installed.
     """
-    return Remote(where) if is_url(where) else Folder(Path(where))
+    return RemoteStore(where) if is_url(where) else FolderStore(Path(where))
 
 
-class Folder:
+class FolderStore:
     """A folder of this machine, or of all machines that share it."""
 
     def __init__(self, path: Path) -> None:
@@ -63,25 +63,25 @@ class Folder:
 
     def check(self) -> None:
         if os.path.lexists(self.path) and not os.path.isdir(self.path):
-            raise OutputExistsError(f"{self.path} is no folder; give one with -o")
+            raise OutputExistsError(f"{self.path} is not a folder; give one with -o")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ImageError(
-                f"cannot make the folder {self.path} ({first_line(error)}); choose another"
+                f"cannot create the folder {self.path} ({first_line(error)}); choose another"
             ) from error
         if not os.access(self.path, os.W_OK):
             raise ImageError(f"the folder {self.path} may not be written to; choose another")
 
-    def put(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         path = self.path / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ImageError(f"cannot make the folder {path.parent} ({first_line(error)})") from error
-        images.put(path, data, overwrite=True)
+            raise ImageError(f"cannot create the folder {path.parent} ({first_line(error)})") from error
+        atomic.write(path, data, overwrite=True)
 
-    def get(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
 
     def remove(self, name: str) -> None:
@@ -95,18 +95,18 @@ class Folder:
             if (size := _size(os.path.join(folder, name))) is not None
         }
 
-    def clear(self, before: float) -> None:
-        """Takes away what runs that were killed had begun to write, before a time in seconds."""
+    def delete_partial(self, before: float) -> None:
+        """Deletes files that killed runs left half-written before a time, in seconds since the epoch."""
         for folder, _, names in os.walk(self.path):
             for name in names:
                 path = Path(folder, name)
                 with suppress(OSError):
-                    if name.startswith(images.PARTIAL) and path.stat().st_mtime < before:
+                    if name.startswith(atomic.PARTIAL) and path.stat().st_mtime < before:
                         path.unlink()
 
 
-class Remote:
-    """A place that fsspec knows. It is opened anew in every process that it is sent to."""
+class RemoteStore:
+    """A place that fsspec knows. Every process that receives a copy opens it again."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -135,22 +135,22 @@ class Remote:
 
     def check(self) -> None:
         name = f"_dreamkit/check-{secrets.token_hex(8)}"
-        self.put(name, b"")
+        self.write(name, b"")
         self.remove(name)
 
-    def put(self, name: str, data: bytes | memoryview) -> None:
+    def write(self, name: str, data: bytes | memoryview) -> None:
         fs, root = self._fs()
-        path, whole = f"{root}/{name}", self.url.partition(":")[0] in _OBJECTS
-        partial = path if whole else f"{path.rpartition('/')[0]}/{images.PARTIAL}{secrets.token_hex(8)}"
+        path, whole = f"{root}/{name}", self.url.partition(":")[0] in _OBJECT_STORES
+        partial = path if whole else f"{path.rpartition('/')[0]}/{atomic.PARTIAL}{secrets.token_hex(8)}"
         try:
             fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             fs.pipe_file(partial, bytes(data))
             if not whole:
                 fs.mv(partial, path)
-        except Exception as error:  # every kind of place has its own
+        except Exception as error:  # every file system has its own errors
             raise StoreError(f"cannot write {self.url}/{name} ({first_line(error)[:160]})") from error
 
-    def get(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
         fs, root = self._fs()
         return bytes(fs.cat_file(f"{root}/{name}"))
 
@@ -166,7 +166,7 @@ class Remote:
             found = fs.find(root, detail=True)
         except FileNotFoundError:
             return {}
-        except Exception as error:  # as in `put`
+        except Exception as error:  # as in `write`
             raise StoreError(f"{self.url} cannot be read ({first_line(error)[:160]})") from error
         return {name[len(root) :].lstrip("/"): int(about["size"]) for name, about in found.items()}
 
@@ -174,5 +174,5 @@ class Remote:
 def _size(path: str) -> int | None:
     try:
         return os.stat(path).st_size
-    except OSError:  # gone meanwhile
+    except OSError:  # deleted meanwhile
         return None

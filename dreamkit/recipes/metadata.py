@@ -18,7 +18,7 @@ from typing import Any
 
 from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, first_line
-from dreamkit.media import images
+from dreamkit.media import image_metadata
 from dreamkit.models.spec import ModelSpec
 from dreamkit.recipes.recipe import File, Recipe
 from dreamkit.recipes.toml_file import model_spec, options
@@ -42,7 +42,7 @@ def from_picture(path: str | os.PathLike[str]) -> Recipe:
         RecipeError: the picture carries none, or one that is damaged.
         ImageError: the file is no readable picture.
     """
-    found = images.read_recipe(path)
+    found = image_metadata.read_recipe(path)
     if found is None:
         raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
     try:

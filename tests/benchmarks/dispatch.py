@@ -23,7 +23,7 @@ from dreamkit.executors import local, scheduler
 from dreamkit.executors.executor import Engine
 from dreamkit.executors.scheduler import Outcome
 from dreamkit.jobs import batch
-from dreamkit.media.storage import Folder
+from dreamkit.media.storage import FolderStore
 
 WAY = batch.Way("", (), DreamConfig(), digest="0" * 32)
 
@@ -56,7 +56,7 @@ class Desk:
         return future
 
 
-class Listed(Folder):
+class Listed(FolderStore):
     """A folder in which every dream is said to be."""
 
     dreams: dict[str, int]
@@ -102,7 +102,7 @@ def main() -> None:
 def rate(what: str, photo: str, count: int, work: Any) -> None:
     """Prints how many pictures a second are given out."""
     with tempfile.TemporaryDirectory() as scratch:
-        run = batch.Batch(jobs(photo, count), [WAY], Folder(Path(scratch)))
+        run = batch.Batch(jobs(photo, count), [WAY], FolderStore(Path(scratch)))
         began = time.perf_counter()
         work(run)
         seconds = time.perf_counter() - began

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.tf import filters
-from dreamkit.media.images import around
+from dreamkit.media.image_sizes import pad_wrapped
 
 _CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
 REACH = 4  # pixels from the centre of a blur's kernel to its edge
@@ -88,7 +88,7 @@ def laplacian(gradient: Pixels, levels: int, *, wrapped: Wrapped = (False, False
             min(4 << levels, _MOST_AROUND, length) if wraps else 0
             for length, wraps in zip((height, width), wrapped, strict=True)
         )
-        larger = around(gradient, (top, left))
+        larger = pad_wrapped(gradient, (top, left))
         laplacian(larger, levels)
         gradient[:] = larger[top : top + height, left : left + width]
         return

@@ -1,14 +1,16 @@
-"""What befalls files and processes: changes at random, and signals at a given moment."""
+"""Faults for tests: files damaged at random, signals at a given moment, locks held by another process."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 
 def mutated(data, draw, numbers, texts):
-    """`data` with one or two accidents: bits, cuts, repetitions, bytes, one of `numbers` in place of a byte,
-    thousands of one of `texts`."""
+    """`data` with one or two faults: a flipped bit, a cut, a repetition, random bytes, one of `numbers` in
+    place of a byte, one of `texts` three thousand times."""
     data = bytearray(data)
     for _ in range(draw.randint(1, 2)):
         at, length = draw.randrange(len(data) + 1), draw.randint(1, 40)
@@ -35,7 +37,7 @@ def mutated(data, draw, numbers, texts):
 
 
 def signal_when(process, due, number):
-    """Sends a process a signal once `due()` is so; nothing to one that has ended before."""
+    """Sends a process a signal as soon as `due()` is true, unless it ends before."""
     while not due():
         try:
             process.wait(timeout=0.002)
@@ -46,7 +48,7 @@ def signal_when(process, due, number):
 
 
 def children(pid, named=""):
-    """The processes that a process has started, with `named` in their command lines."""
+    """The child processes of `pid` whose command lines contain `named`."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -57,3 +59,17 @@ def children(pid, named=""):
         if int(parent) == pid and named in command:
             found.append(int(path.parent.name))
     return found
+
+
+@contextmanager
+def held_by_another_process(path):
+    """A lock file that another process holds, which is killed at the end."""
+    program = (
+        "import sys; from pathlib import Path; from dreamkit.media import locks\n"
+        "with locks.exclusive(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()

@@ -1,4 +1,4 @@
-"""A clip whose motion is known: a camera moves over one picture, and a piece of another over that."""
+"""A synthetic clip with known motion: a camera moves over one picture, and a disc of another crosses it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 
 
 @dataclass(frozen=True)
-class Moving:
+class Frame:
     """One frame of the clip.
 
     Attributes:
         pixels: uint8 `(height, width, 3)`.
-        back: where each pixel was in the frame before, offsets right and down, `(height, width, 2)`.
-        known: whether it was to be seen there, `(height, width)`.
+        offsets: where each pixel was in the frame before, right and down, `(height, width, 2)`.
+        visible: whether it was visible there, `(height, width)`.
     """
 
     pixels: NDArray[np.uint8]
-    back: NDArray[np.float32]
-    known: NDArray[np.bool_]
+    offsets: NDArray[np.float32]
+    visible: NDArray[np.bool_]
 
 
-def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Moving]:
-    """A cat, over which the camera glides and draws near, and a cup of coffee that crosses it."""
+def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Frame]:
+    """A camera glides over a cat and approaches it, and a cup of coffee crosses the picture."""
     back, cup = (_picture(name, size) for name in ("chelsea.jpg", "coffee.jpg"))
     height, width = size
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
@@ -47,7 +47,7 @@ def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Movin
         )
         pixels = np.clip(np.where(inside[..., None], piece, ground), 0, 255).astype(np.uint8)
         if before is None:
-            yield Moving(pixels, np.zeros((*size, 2), np.float32), np.zeros(size, bool))
+            yield Frame(pixels, np.zeros((*size, 2), np.float32), np.zeros(size, bool))
         else:
             there = before.of_ground(*now.ground(columns, rows))
             carried = columns + before.cup[0] - now.cup[0], rows + before.cup[1] - now.cup[1]
@@ -55,13 +55,13 @@ def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Movin
             covered = np.hypot(was[0] - before.cup[0], was[1] - before.cup[1]) < radius
             seen = (was[0] >= 0) & (was[0] <= width - 1) & (was[1] >= 0) & (was[1] <= height - 1)
             offsets = np.stack([was[0] - columns, was[1] - rows], -1).astype(np.float32)
-            yield Moving(pixels, offsets, seen & (inside | ~covered))
+            yield Frame(pixels, offsets, seen & (inside | ~covered))
         before = now
 
 
 @dataclass(frozen=True)
 class _Pose:
-    """Where the camera and the cup are."""
+    """The positions of the camera and the cup."""
 
     scale: float
     shift: tuple[float, float]
@@ -78,35 +78,35 @@ class _Pose:
         )
 
     def ground(self, columns, rows):
-        """Where in the cat's picture a pixel looks."""
+        """The point of the cat's picture that a pixel shows."""
         return (
             (columns * self.scale + self.shift[0]).astype(np.float32),
             (rows * self.scale + self.shift[1]).astype(np.float32),
         )
 
     def of_ground(self, across, down):
-        """Which pixel looks there."""
+        """The pixel that shows a point of the cat's picture."""
         return (across - self.shift[0]) / self.scale, (down - self.shift[1]) / self.scale
 
     def piece(self, columns, rows, size):
-        """Where in the cup's picture a pixel looks."""
+        """The point of the cup's picture that a pixel shows."""
         return (
             (columns - self.cup[0] + size[1] / 2).astype(np.float32),
             (rows - self.cup[1] + size[0] / 2).astype(np.float32),
         )
 
 
-def flicker(dreamed, moving) -> float:
-    """The mean difference between each frame and the one before, moved along by the true motion, where it was
-    to be seen; in pixel values."""
+def flicker(dreamed, frames) -> float:
+    """The mean difference between each frame and the one before, warped by the true motion, where it was
+    visible; in pixel values."""
     differences = []
-    for (before, now), truth in zip(pairwise(dreamed), moving[1:], strict=True):
+    for (before, now), truth in zip(pairwise(dreamed), frames[1:], strict=True):
         rows, columns = np.mgrid[: now.shape[0], : now.shape[1]].astype(np.float32)
-        places = columns + truth.back[..., 0], rows + truth.back[..., 1]
+        places = columns + truth.offsets[..., 0], rows + truth.offsets[..., 1]
         moved = cv2.remap(
             before.astype(np.float32), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        differences.append(np.abs(moved - now)[truth.known].mean())
+        differences.append(np.abs(moved - now)[truth.visible].mean())
     return float(np.mean(differences))
 
 

@@ -1,4 +1,4 @@
-"""A server on loopback that gives what a test wants it to give."""
+"""An HTTP server on the loopback interface that answers as a test decides."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def good(handler):
 
 
 def with_ranges(handler, body=BODY, version='"1"', upto=None):
-    """A server that gives the rest of a file, if it is still the version that was begun."""
+    """Answers with the rest of a file if the client began with the same version, else with all of it."""
     begin = 0
     asked = handler.headers.get("Range", "")
     if asked and handler.headers.get("If-Range") == version:
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Gives `answer` to every request, and keeps their paths in `asked`."""
+    """Answers every request by `answer`, and keeps the requested paths in `asked`."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)

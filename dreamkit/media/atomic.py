@@ -1,0 +1,100 @@
+"""Files written whole or not at all, and the paths they may take."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import IO
+
+from dreamkit.errors import ImageError, OutputExistsError, first_line
+
+PARTIAL = ".dreamkit-"  # prefix of a file's name while it is being written
+
+
+def write(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
+    """Writes a file, whole or not at all.
+
+    Raises:
+        ImageError: it cannot be written; without `overwrite`, it exists.
+    """
+    write_with(path, lambda file: file.write(data), overwrite=overwrite)
+
+
+def write_with(path: Path, writer: Callable[[IO[bytes]], object], *, overwrite: bool) -> None:
+    """Like `write`, for what `writer` writes to the open file."""
+    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
+    with write_errors(path):
+        try:
+            with partial.open("xb") as file:
+                writer(file)
+                file.flush()
+                os.fsync(file.fileno())
+            move_into_place(partial, path, overwrite=overwrite)
+        finally:
+            with suppress(FileNotFoundError):
+                partial.unlink()
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turns an OSError into an ImageError that gives the reason in one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = "no space left" if error.errno == errno.ENOSPC else first_line(error)
+        raise ImageError(f"cannot write {path} ({reason}); nothing was written") from error
+
+
+def move_into_place(partial: Path, path: Path, *, overwrite: bool) -> None:
+    """Renames `partial` to `path` in one step. Without `overwrite`, an existing file is kept.
+
+    Raises:
+        OutputExistsError: without `overwrite`, `path` exists by now.
+    """
+    if overwrite:
+        partial.replace(path)
+        return
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        raise OutputExistsError(f"{path} exists; choose another name or give --overwrite") from None
+    except OSError:  # a file system without links
+        partial.rename(path)
+
+
+def check_path(path: Path, *, overwrite: bool) -> None:
+    """Checks that a file can be written to `path`.
+
+    Raises:
+        ImageError: a missing or read-only folder, or an existing file without `overwrite`.
+    """
+    if os.path.isdir(path):
+        raise ImageError(f"{path} is a folder; give a file name in it")
+    if not os.path.isdir(path.parent):
+        raise ImageError(f"the folder {path.parent} does not exist; create it or choose another")
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise ImageError(
+            f"{path.name[:40]}... cannot be a file name ({error.strerror}); choose another"
+        ) from error
+    if exists and not overwrite:
+        raise OutputExistsError(f"{path} exists; choose another name or give --overwrite")
+    if not os.access(path.parent, os.W_OK):
+        raise ImageError(f"the folder {path.parent} may not be written to; choose another")
+
+
+def free_path(stem: str, suffix: str = ".png") -> Path:
+    """The first of `STEM.png`, `STEM-2.png`, ... that does not exist."""
+    return next(path for path in numbered_paths(stem, suffix) if not path.exists())
+
+
+def numbered_paths(stem: str, suffix: str = ".png") -> Iterator[Path]:
+    """`STEM.png`, `STEM-2.png`, ... without end."""
+    yield Path(f"{stem}{suffix}")
+    yield from (Path(f"{stem}-{number}{suffix}") for number in count(2))

@@ -1,0 +1,91 @@
+"""The sound of a film, copied or encoded again into another one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from dreamkit.errors import DreamkitWarning
+from dreamkit.media.video import Clip
+from dreamkit.media.video_formats import import_av
+
+# By extension: the codecs that are copied, and the encoder for all others.
+_CODECS = {
+    ".mp4": ({"aac", "mp3", "mp3float", "ac3", "eac3", "alac", "opus"}, "aac"),
+    ".webm": ({"opus", "vorbis", "libopus", "libvorbis"}, "libopus"),
+}
+
+
+class SoundTrack:
+    """The sound of a clip, written into a film: copied if the format can hold it, else encoded again."""
+
+    def __init__(self, source: Any, container: Any, suffix: str, start: Fraction) -> None:
+        self._source, self._container, self._start = source, container, start
+        self._input = source.streams.audio[0]
+        accepted, encoder = _CODECS[suffix]
+        self._copied = self._input.codec_context.name in accepted
+        if self._copied:
+            self._output = container.add_stream_from_template(self._input)
+        else:
+            self._output = container.add_stream(encoder, rate=48_000)
+            self._output.layout = "stereo" if self._input.channels > 1 else "mono"
+            self._resampler = import_av().AudioResampler(
+                format=self._output.format, layout=self._output.layout, rate=48_000
+            )
+        self._packets = self._read()
+        self._pending: Any = None
+
+    @classmethod
+    def open(cls, sound: Clip | None, container: Any, path: Path) -> SoundTrack | None:
+        """The track of `sound`'s film in `container`; None if there is no sound, or the format holds none."""
+        suffix = path.suffix.lower()
+        if sound is None or not sound.has_sound:
+            return None
+        if suffix not in _CODECS:
+            warnings.warn(f"{suffix} holds no sound; use .mp4 to keep it", DreamkitWarning, stacklevel=4)
+            return None
+        source = import_av().open(str(sound.paths[0]))
+        video = source.streams.video[0]
+        start = Fraction(video.start_time or 0) * video.time_base
+        return cls(source, container, suffix, start)
+
+    def write(self, until: Fraction) -> None:
+        """Writes the sound before `until`, in seconds."""
+        while True:
+            packet = self._pending if self._pending is not None else next(self._packets, None)
+            self._pending = None
+            if packet is None:
+                return
+            if packet.pts is not None and packet.pts * packet.time_base >= until:
+                self._pending = packet
+                return
+            packet.stream = self._output
+            self._container.mux(packet)
+
+    def close(self, until: Fraction) -> None:
+        """Writes the rest before `until`, where the pictures end, and closes the source."""
+        self.write(until)
+        self._source.close()
+
+    def _read(self) -> Iterator[Any]:
+        """The packets for the film, shifted so that its first frame is at zero."""
+        if self._copied:
+            for packet in self._source.demux(self._input):
+                if packet.dts is None:
+                    continue
+                shift = round(self._start / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                if (packet.pts + packet.duration) * packet.time_base > 0:
+                    yield packet
+            return
+        shift = round(self._start * 48_000)
+        for frame in chain(self._source.decode(self._input), [None]):
+            for resampled in self._resampler.resample(frame):
+                resampled.pts -= shift
+                if resampled.pts >= 0:
+                    yield from self._output.encode(resampled)
+        yield from self._output.encode(None)
