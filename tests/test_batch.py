@@ -22,8 +22,8 @@ from PIL import Image
 
 from dreamkit import api
 from dreamkit.config import DreamConfig
-from dreamkit.errors import ConfigError, ImageError, OutputExistsError
-from dreamkit.executors import executor, local, scheduler
+from dreamkit.errors import ImageError, OutputExistsError
+from dreamkit.executors.executor import run_here
 from dreamkit.jobs import batch
 from dreamkit.media import images, storage
 from dreamkit.recipes import Share
@@ -137,91 +137,12 @@ def test_two_pictures_of_one_name_are_refused():
         batch.outputs(inputs, [batch.Way("", (), DreamConfig())], ".tiff")
 
 
-# Who works.
-
-
-def test_the_crew_is_a_process_for_each_core_as_far_as_memory_goes(monkeypatch):
-    monkeypatch.setattr(local, "_cores", lambda: 8)
-    monkeypatch.setattr(local, "_gpus", lambda: 0)
-    monkeypatch.setattr(local, "_free_memory", lambda: 10 << 30)
-    assert local.crew(100, 1 << 30) == local.Crew(8, 1)
-    assert local.crew(3, 1 << 30) == local.Crew(3, 2)
-    assert local.crew(100, 4 << 30) == local.Crew(2, 4)
-    assert local.crew(100, 20 << 30) == local.Crew(1, 8)
-    assert local.crew(100, 1 << 30, threads=4) == local.Crew(2, 4)
-    assert local.crew(100, 20 << 30, jobs=5) == local.Crew(5, 1)
-    assert local.crew(1, 1 << 30, of=100) == local.Crew(1, 1)  # the threads of the run that it ends
-    monkeypatch.setattr(local, "_gpus", lambda: 2)
-    assert local.crew(100, 1 << 30) == local.Crew(2, 4, 2)
-    with pytest.raises(ConfigError, match="jobs is 0"):
-        local.crew(1, 1, jobs=0)
-
-
-class Counter:
-    """A worker that needs no network: `die` kills its process, `fail` and `bug` go wrong."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def begin(self):
-        self.begun = True
-
-    def do(self, task, tell):
-        assert self.begun
-        tell(("heard", task))
-        if task == "die once" and not (self.folder / "died").exists():
-            (self.folder / "died").touch()
-            os._exit(1)
-        if task == "die":
-            os._exit(1)
-        if task == "fail":
-            raise ImageError("no such picture")
-        if task == "bug":
-            raise ZeroDivisionError("a bug")
-        return task * 2
-
-
-def chain(tasks, outcomes):
-    for task in tasks:
-        outcomes[task] = yield task
-
-
-def test_chains_are_done_and_lost_workers_replaced(tmp_path):
-    outcomes, heard = {}, []
-    chains = [
-        chain(["a", "b", "c"], outcomes),
-        *(chain([task], outcomes) for task in ("die once", "fail", "bug", "die")),
-    ]
-    local.work(local.Crew(2, 1), Counter(tmp_path), [*chains, chain([], outcomes)], heard.append)
-    assert {task: outcome.value for task, outcome in outcomes.items() if outcome.value} == {
-        "a": "aa",
-        "b": "bb",
-        "c": "cc",
-        "die once": "die oncedie once",
-    }
-    assert str(outcomes["fail"].error) == "no such picture"
-    assert str(outcomes["bug"].error) == "ZeroDivisionError: a bug"
-    assert "Traceback" in outcomes["bug"].traceback
-    assert f"{scheduler.TRIES} workers died of it" in str(outcomes["die"].error)
-    assert ("heard", "c") in heard
-
-
-class Helpless(Counter):
-    def begin(self):
-        raise ConfigError("there is no such model")
-
-
-def test_a_worker_that_cannot_begin_ends_it_all(tmp_path):
-    with pytest.raises(ConfigError, match="no such model"):
-        local.work(local.Crew(2, 1), Helpless(tmp_path), [chain(["a"], {})], print)
-
-
 # What is kept. A worker in this process shows the batch itself.
 
 
 def here(run, way, place):
     """The batch itself, by one worker in this process."""
-    executor.here(batch.Painter([way], place), run.chains(), run.heard)
+    run_here(batch.DreamWorker([way], place), run.chains(), run.on_event)
     run.finish()
 
 
@@ -491,7 +412,7 @@ def cut_film(folder):
 
 
 @pytest.mark.heavy
-def test_scenes_of_a_film_go_through_an_engine(tmp_path):
+def test_scenes_of_a_film_go_through_an_executor(tmp_path):
     pytest.importorskip("cv2")
     cut_film(tmp_path / "film")
     arguments = (
@@ -513,7 +434,7 @@ def test_scenes_of_a_film_go_through_an_engine(tmp_path):
 
 
 @pytest.mark.heavy
-def test_cells_of_an_atlas_go_through_an_engine(tmp_path):
+def test_cells_of_an_atlas_go_through_an_executor(tmp_path):
     arguments = (
         "atlas",
         "-l",

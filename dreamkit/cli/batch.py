@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamkit.cli import engines, terminal
+from dreamkit.cli import executor_options, terminal
 from dreamkit.cli.dream import (
     Asked,
     Dpi,
@@ -26,7 +26,7 @@ from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from dreamkit.executors.executor import Engine
+    from dreamkit.executors.executor import Executor
     from dreamkit.jobs.batch import Batch, Way
     from dreamkit.media.storage import Store
 
@@ -59,10 +59,10 @@ def batch(
         ),
     ] = None,
     dpi: Dpi = None,
-    jobs: engines.Jobs = None,
-    threads: engines.Threads = None,
-    engine: engines.EngineName = None,
-    address: engines.Address = None,
+    jobs: executor_options.Jobs = None,
+    threads: executor_options.Threads = None,
+    engine: executor_options.EngineName = None,
+    address: executor_options.Address = None,
     each_model: Annotated[
         bool,
         typer.Option(
@@ -87,7 +87,7 @@ def batch(
     """
     asked = Asked(**options)
     asked.check(has_photograph=True)
-    work = engines.asked(engine, address, jobs, threads) or engines.usual()
+    executor = executor_options.chosen(engine, address, jobs, threads) or executor_options.default()
     suffix = f".{ending.lower().lstrip('.')}"
     from dreamkit.jobs import batch as batches
     from dreamkit.media import images, storage
@@ -115,11 +115,11 @@ def batch(
                 typer.echo(f"{run.total} to dream, {len(run.kept)} kept; nothing was dreamed or written")
             return
         try:
-            about = _work(run, ways, place, work, meter, dpi)
+            about = _work(run, ways, place, executor, meter, dpi)
         except Interrupted:
-            run.write_report(run.report(engine=work.name, output=output, interrupted=True))
+            run.write_report(run.report(engine=executor.name, output=output, interrupted=True))
             raise
-    report = run.report(engine=work.name, output=output, interrupted=False, **about)
+    report = run.report(engine=executor.name, output=output, interrupted=False, **about)
     run.write_report(report)
     _tell(report, as_json=as_json, quiet=quiet)
 
@@ -167,7 +167,7 @@ def _work(
     run: Batch,
     ways: list[Way],
     place: Store,
-    engine: Engine,
+    executor: Executor,
     meter: terminal.Meter,
     dpi: int | None,
 ) -> dict[str, Any]:
@@ -178,13 +178,13 @@ def _work(
     if not run.total:
         run.finish()
         return {"jobs": 0, "threads": 0}
-    needed = local.BASE + _NETWORK * max(map(batches.weight, ways))
+    memory = local.BASE + _NETWORK * max(map(batches.weight, ways))
     kept = f", {len(run.kept)} kept" if run.kept else ""
     meter.task(f"{run.total} to dream{kept}")
     try:
-        painter = batches.Painter(ways, place, dpi=None if dpi is None else (dpi, dpi))
-        jobs, threads = engine.work(
-            painter, run.chains(), run.heard, tasks=run.total, of=run.size, needed=needed
+        worker = batches.DreamWorker(ways, place, dpi=None if dpi is None else (dpi, dpi))
+        jobs, threads = executor.run(
+            worker, run.chains(), run.on_event, tasks=run.total, total=run.size, memory=memory
         )
     except KeyboardInterrupt:
         raise Interrupted(

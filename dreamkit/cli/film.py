@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dreamkit import config
-from dreamkit.cli import engines, terminal
+from dreamkit.cli import executor_options, terminal
 from dreamkit.cli.dream import (
     Models,
     Overwrite,
@@ -178,10 +178,10 @@ def film(
     steps: Annotated[int | None, option("steps", "--steps")] = None,
     step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
-    jobs: engines.Jobs = None,
-    threads: engines.Threads = None,
-    engine: engines.EngineName = None,
-    address: engines.Address = None,
+    jobs: executor_options.Jobs = None,
+    threads: executor_options.Threads = None,
+    engine: executor_options.EngineName = None,
+    address: executor_options.Address = None,
     preview: _Preview = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -201,7 +201,7 @@ def film(
     from dreamkit.jobs import film as films
     from dreamkit.media import video
 
-    work = engines.asked(engine, address, jobs, threads)
+    executor = executor_options.chosen(engine, address, jobs, threads)
     cut = films.Cut(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
     video.check_output(output, overwrite=overwrite)
     own = weights_by_model(weights)
@@ -223,7 +223,7 @@ def film(
             preview=preview,
             overwrite=overwrite,
             on_frame=meter.frame,
-            engine=work,
+            executor=executor,
             shares=shares,
             weights=own,
         )

@@ -26,15 +26,15 @@ from dreamkit.errors import (
     first_line,
     shown,
 )
-from dreamkit.executors import executor
-from dreamkit.executors.scheduler import Chain, Tell
+from dreamkit.executors.executor import run_here
+from dreamkit.executors.scheduler import OnEvent, TaskChain
 from dreamkit.inputs import PathLike, open_picture
 from dreamkit.media import contact_sheet, images
 from dreamkit.recipes import Recipe
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
-    from dreamkit.executors.executor import Engine
+    from dreamkit.executors.executor import Executor
 
 CELL = 160  # pixels
 _TOGETHER = 8  # cells of a layer that one worker dreams, for which it compiles once
@@ -106,7 +106,7 @@ def make(
     columns: int | None = None,
     on_cell: Callable[[Progress], None] | None = None,
     on_download: Callable[[int, int], None] | None = None,
-    engine: Engine | None = None,
+    executor: Executor | None = None,
 ) -> Atlas:
     """Dreams an atlas into `folder`: `cells/NAME.png`, then `atlas.png` and `atlas.html`.
 
@@ -125,7 +125,7 @@ def make(
         columns: cells in a row of `atlas.png`; by default about as many as there are rows.
         on_cell: hears how it goes.
         on_download: hears of a download of weights: bytes so far and in all.
-        engine: who dreams the cells; None for this process.
+        executor: what dreams the cells; None for this process.
 
     Raises:
         LayerError: a layer or a channel does not exist, or there is nothing that can be dreamed.
@@ -156,8 +156,8 @@ def make(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
     missing = [plan for plan in plans if not _is_there(plan, network, picture)]
-    painter = _Painter(network if engine is None else model, weights, picture)
-    left_out = _dream(missing, painter, on_cell, engine)
+    worker = _DreamWorker(network if executor is None else model, weights, picture)
+    left_out = _dream(missing, worker, on_cell, executor)
     without = {name for names in left_out.values() for name in names}
     if len(without) == len(plans):
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
@@ -379,7 +379,7 @@ def _pixels(plan: _Plan) -> Any:
     return contact_sheet.srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
 
 
-class _Painter:
+class _DreamWorker:
     """The worker: it holds the network, and compiles a layer as long as its cells follow each other."""
 
     def __init__(self, model: api.Model, weights: PathLike | None, picture: images.Picture | None) -> None:
@@ -389,7 +389,7 @@ class _Painter:
     def begin(self) -> None:
         self._network = api.load(self._model, self._weights)
 
-    def do(self, task: tuple[int, str, DreamConfig], tell: Tell) -> api.Dream:
+    def do(self, task: tuple[int, str, DreamConfig], on_event: OnEvent) -> api.Dream:
         number, layer, options = task
         if layer != self._layer:
             self._network.forget()  # the channels of a layer share what was compiled
@@ -398,7 +398,7 @@ class _Painter:
             self._picture,
             self._network,
             config=options,
-            on_step=lambda step: tell((number, step.done)),
+            on_step=lambda step: on_event((number, step.done)),
         )
 
 
@@ -412,30 +412,30 @@ class _Cells:
         self._said: set[str] = set()
         self._tell = on_cell or (lambda _: None)
 
-    def chains(self) -> Iterator[Chain]:
+    def chains(self) -> Iterator[TaskChain]:
         """Some cells of one layer after another each."""
         for _, cells in groupby(enumerate(self.missing), key=lambda pair: pair[1].layer):
             yield from map(self._chain, _batched(cells))
 
-    def heard(self, event: tuple[int, float]) -> None:
-        """Hears of a step: which cell, and the share of it that is done."""
+    def on_event(self, event: tuple[int, float]) -> None:
+        """Reports a step: the number of the cell, and the share of it that is done."""
         number, share = event
         self._report(number, share, finished=False)
 
-    def _chain(self, cells: Sequence[tuple[int, _Plan]]) -> Chain:
+    def _chain(self, cells: Sequence[tuple[int, _Plan]]) -> TaskChain:
         for number, plan in cells:
-            outcome = yield number, plan.layer, plan.config
-            for message in outcome.warnings:  # every cell has the same to say of its octaves
+            result = yield number, plan.layer, plan.config
+            for message in result.warnings:  # every cell has the same to say of its octaves
                 if message not in self._said:
                     self._said.add(message)
                     warnings.warn(message, DreamkitWarning, stacklevel=2)
-            if outcome.error is None:
+            if result.error is None:
                 _make_folder(plan.path.parent)
-                outcome.value.save(plan.path, overwrite=True)
-            elif isinstance(outcome.error, LayerError | ConfigError | NumericError):
-                self.left_out.setdefault(str(outcome.error), []).append(plan.name)
+                result.value.save(plan.path, overwrite=True)
+            elif isinstance(result.error, LayerError | ConfigError | NumericError):
+                self.left_out.setdefault(str(result.error), []).append(plan.name)
             else:
-                raise outcome.error
+                result.raise_error(plan.name)
             self.ended += 1
             self._report(number, 1.0, finished=True)
 
@@ -446,17 +446,17 @@ class _Cells:
 
 def _dream(
     missing: Sequence[_Plan],
-    painter: _Painter,
+    worker: _DreamWorker,
     on_cell: Callable[[Progress], None] | None,
-    engine: Engine | None,
+    executor: Executor | None,
 ) -> dict[str, list[str]]:
     """Dreams and writes each cell of `missing`; gives those that cannot be dreamed, by the reason."""
     cells = _Cells(missing, on_cell)
     try:
-        if engine is None:
-            executor.here(painter, cells.chains(), cells.heard)
+        if executor is None:
+            run_here(worker, cells.chains(), cells.on_event)
         elif missing:
-            engine.work(painter, cells.chains(), cells.heard, tasks=len(missing))
+            executor.run(worker, cells.chains(), cells.on_event, tasks=len(missing))
     except (KeyboardInterrupt, Interrupted):
         written = cells.ended - sum(map(len, cells.left_out.values()))
         raise Interrupted(

@@ -24,7 +24,7 @@ from typing import Any
 from dreamkit import api
 from dreamkit.config import DreamConfig, plain
 from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_line, shown
-from dreamkit.executors.scheduler import Chain, Outcome, Tell
+from dreamkit.executors.scheduler import OnEvent, TaskChain, TaskResult
 from dreamkit.inputs import Source, beside, fit, open_picture
 from dreamkit.jobs.atlas import safe_name
 from dreamkit.media import images, paths
@@ -227,7 +227,7 @@ def folder_name(recipe: str | None, model: str | None) -> str:
     return "-".join(safe_name(part) for part in parts if part)
 
 
-class Painter:
+class DreamWorker:
     """The worker: it holds the networks of all ways, and writes what it dreams to the store."""
 
     def __init__(self, ways: Sequence[Way], store: Store, *, dpi: tuple[float, float] | None = None) -> None:
@@ -256,7 +256,7 @@ class Painter:
             check_layers(told, each.config)
             self._parts.append(told)
 
-    def do(self, task: Task, tell: Tell) -> dict[str, Any]:
+    def do(self, task: Task, on_event: OnEvent) -> dict[str, Any]:
         """Dreams a picture, and says what came of it as plain data."""
         began = time.perf_counter()
         each = self._ways[task.way]
@@ -266,7 +266,7 @@ class Painter:
         gathered = fit(picture, each.config, each.shares, each.guide, each.masks)
 
         def heard(step: Any) -> None:
-            tell(
+            on_event(
                 Event(
                     task.number, step.octave, step.octaves, step.step, step.steps, step.objective, step.done
                 )
@@ -372,12 +372,12 @@ class Batch:
         """How many jobs there are, with those that are finished already."""
         return len(self.missing) + len(self.kept)
 
-    def chains(self) -> Iterator[Chain]:
-        """Each missing dream, as the engines take them."""
+    def chains(self) -> Iterator[TaskChain]:
+        """Each missing dream, as the executors take them."""
         return (self._chain(number, job) for number, job in enumerate(self.missing))
 
-    def heard(self, event: Event) -> None:
-        """Hears of a worker's step; any thread may call it."""
+    def on_event(self, event: Event) -> None:
+        """Takes note of a worker's step; any thread may call it."""
         if event.number in self._shares:  # else it is late
             self._shares[event.number] = event.done
         self._tell(self.missing[event.number].output, event)
@@ -415,28 +415,28 @@ class Batch:
         """Puts the report beside the manifest."""
         self._store.put(REPORT, json.dumps(report, indent=1).encode())
 
-    def _chain(self, number: int, job: Job) -> Chain:
+    def _chain(self, number: int, job: Job) -> TaskChain:
         source = job.input.source
         self._shares[number] = 0.0
         try:
             data = None if is_url(source) else _bytes(source)
         except ImageError as error:
-            self._ended(number, job, Outcome(error=error))
+            self._ended(number, job, TaskResult(error=error))
             return
-        outcome = yield Task(number, job.way, source, job.output, data)
-        self._ended(number, job, outcome)
+        result = yield Task(number, job.way, source, job.output, data)
+        self._ended(number, job, result)
 
-    def _ended(self, number: int, job: Job, outcome: Outcome) -> None:
-        self.warnings.update(outcome.warnings)
-        why = "" if outcome.error is None else str(outcome.error)
+    def _ended(self, number: int, job: Job, result: TaskResult) -> None:
+        self.warnings.update(result.warnings)
+        why = "" if result.error is None else str(result.error)
         if why:
             about = {"input": job.input.source, "output": job.output, "why": why}
-            self.failed.append(about | ({"traceback": outcome.traceback} if outcome.traceback else {}))
+            self.failed.append(about | ({"traceback": result.traceback} if result.traceback else {}))
         else:
             self.dreamed += 1
-            self._seconds += outcome.value["seconds"]
-            self._memory = max(self._memory, outcome.value["memory"])
-            self._manifest.add(job.output, self._entry(job, outcome.value["sha256"], outcome.value["bytes"]))
+            self._seconds += result.value["seconds"]
+            self._memory = max(self._memory, result.value["memory"])
+            self._manifest.add(job.output, self._entry(job, result.value["sha256"], result.value["bytes"]))
         self._shares.pop(number, None)
         self._tell(job.output, why=why)
 

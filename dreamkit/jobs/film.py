@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dreamkit import api
 from dreamkit.config import STEPS, DreamConfig, plain, refuse
 from dreamkit.errors import ConfigError, DreamkitWarning
-from dreamkit.executors import executor
-from dreamkit.executors.scheduler import Chain, Tell
+from dreamkit.executors.executor import run_here
+from dreamkit.executors.scheduler import OnEvent, TaskChain
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import Progress, Work, check_room
 from dreamkit.jobs.timeline import Timeline
@@ -27,7 +27,7 @@ from dreamkit.recipes import Share
 
 if TYPE_CHECKING:
     from dreamkit.engine.objective_set import Part
-    from dreamkit.executors.executor import Engine
+    from dreamkit.executors.executor import Executor
 
 Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
 Pair: TypeAlias = tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]
@@ -76,7 +76,7 @@ def make(
     preview: int | None = None,
     overwrite: bool = False,
     on_frame: Callable[[Progress], None] | None = None,
-    engine: Engine | None = None,
+    executor: Executor | None = None,
     shares: Sequence[Share] = (),
     weights: api.Weights = None,
 ) -> None:
@@ -88,7 +88,7 @@ def make(
     frame is given at once. Sound and times are the source's own. A photograph's `blend` is put over each
     frame as the film is written, and clouds compose a scene's first frame alone: what follows has it.
 
-    By an `engine`, scenes are dreamed beside each other, each by one worker, which loads the networks of
+    With an `executor`, scenes are dreamed beside each other, each by one worker, which loads the networks of
     `shares` with `weights`; without `blend`, so are frames.
 
     Raises:
@@ -102,17 +102,17 @@ def make(
     folder = output.with_name(f"{output.name}.work")
     check_room(folder, total, source.size)
     work = Work(folder, _identity(source, parts, config, cut, timeline), overwrite=overwrite)
-    painter = _Painter(
-        parts if engine is None else None, shares, weights, config, cut, timeline, source.count
+    worker = _DreamWorker(
+        parts if executor is None else None, shares, weights, config, cut, timeline, source.count
     )
     with work.filling(total, on_frame) as keep:
-        if engine is None:
+        if executor is None:
             scene = _scene(work, keep, 0, _pairs(source, 0, total))
-            executor.here(painter, [scene], lambda _: None)
+            run_here(worker, [scene], lambda _: None)
         else:
             scenes = _scenes(source, total, cut)
             chains = _chains(source, total, scenes, work, keep)
-            engine.work(painter, chains, lambda _: None, tasks=len(scenes))
+            executor.run(worker, chains, lambda _: None, tasks=len(scenes))
     times = source.times[:total] if source.is_variable else None
     writer = video.Writer(
         output,
@@ -140,7 +140,7 @@ class _Task:
     last: NDArray[np.uint8] | None = None
 
 
-class _Painter:
+class _DreamWorker:
     """The worker: it holds the networks, and dreams one frame after another."""
 
     def __init__(
@@ -160,9 +160,9 @@ class _Painter:
         """Loads the networks, unless they are."""
         self._parts = self._parts or api.parts(self._shares, self._weights)
 
-    def do(self, task: _Task, tell: Tell) -> NDArray[np.uint8]:
+    def do(self, task: _Task, on_event: OnEvent) -> NDArray[np.uint8]:
         """Dreams a frame."""
-        del tell
+        del on_event
         share = task.number / max(1, self._count - 1)
         cast, options = timelines.at(self._timeline, share, self._parts or (), self._config)
         steps = self._cut.steps or math.ceil((options.steps or STEPS) / _FEWER)
@@ -184,8 +184,8 @@ def _scenes(source: Clip, total: int, cut: Cut) -> list[tuple[int, int]]:
 
 def _chains(
     source: Clip, total: int, scenes: Sequence[tuple[int, int]], work: Work, keep: Keep
-) -> Iterator[Chain]:
-    """The scenes that are not finished, as the engines take them."""
+) -> Iterator[TaskChain]:
+    """The scenes that are not finished, as the executors take them."""
     if all(stop - start == 1 for start, stop in scenes):  # then one pass over the film does for all
         for number, shown in enumerate(source.frames(total)):
             if not work.has(number):
@@ -205,17 +205,16 @@ def _pairs(source: Clip, start: int, stop: int) -> Iterator[Pair]:
         before = now
 
 
-def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
+def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> TaskChain:
     """Frames from `start` on that are missing, each dreamed from the one before."""
     for number, (before, now) in enumerate(pairs, start):
         if work.has(number):
             continue
-        outcome = yield _Task(number, now, before, None if before is None else work.get(number - 1))
-        for message in outcome.warnings:
+        result = yield _Task(number, now, before, None if before is None else work.get(number - 1))
+        for message in result.warnings:
             warnings.warn(message, DreamkitWarning, stacklevel=2)
-        if outcome.error is not None:
-            raise outcome.error
-        keep(number, outcome.value)
+        result.raise_error(f"frame {number}")
+        keep(number, result.value)
 
 
 def _frame(task: _Task, parts: Sequence[Part], config: DreamConfig, cut: Cut) -> NDArray[np.uint8]:
