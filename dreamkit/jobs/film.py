@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
 Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
-Pair: TypeAlias = tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]
 
 _FEWER = 4  # times fewer steps than a picture, where nothing else is asked for: a frame goes on with the last
 _STEADY = 0.6  # of what is known, that stays as it was: by so much a dream is calmer, and no weaker
@@ -106,12 +105,12 @@ def make(
         parts if executor is None else None, shares, weights, config, cut, timeline, source.count
     )
     with work.filling(total, on_frame) as keep:
+        readers = _Readers(source, total)
         if executor is None:
-            scene = _scene(work, keep, 0, _pairs(source, 0, total))
-            run_here(worker, [scene], lambda _: None)
+            run_here(worker, [_scene(readers, range(total), work, keep)], lambda _: None)
         else:
             scenes = _scenes(source, total, cut)
-            chains = _chains(source, total, scenes, work, keep)
+            chains = (_scene(readers, scene, work, keep) for scene in scenes)
             executor.run(worker, chains, lambda _: None, tasks=len(scenes))
     times = source.times[:total] if source.is_variable else None
     writer = video.Writer(
@@ -169,48 +168,71 @@ class _DreamWorker:
         return _frame(task, cast, replace(options, steps=steps, schedule=()), self._cut)
 
 
-def _scenes(source: Clip, total: int, cut: Cut) -> list[tuple[int, int]]:
-    """The first frame and the one after the last of each scene, which depends on no other; without blend,
-    each frame is one."""
+def _scenes(source: Clip, total: int, cut: Cut) -> list[range]:
+    """The numbers of each scene's frames. Scenes do not depend on each other; without blend, each frame is a
+    scene."""
     if not cut.blend:
-        return [(number, number + 1) for number in range(total)]
-    starts = [
-        number
-        for number, (before, now) in enumerate(_pairs(source, 0, total))
-        if before is None or optical_flow.is_cut(before, now)
-    ]
-    return list(pairwise([*starts, total]))
+        return [range(number, number + 1) for number in range(total)]
+    starts = [0]
+    frames = (frame.pixels for frame in source.frames(total))
+    for number, (before, now) in enumerate(pairwise(frames), 1):
+        if optical_flow.is_cut(before, now):
+            starts.append(number)
+    return [range(start, stop) for start, stop in pairwise([*starts, total])]
 
 
-def _chains(
-    source: Clip, total: int, scenes: Sequence[tuple[int, int]], work: Work, keep: Keep
-) -> Iterator[TaskChain]:
-    """The scenes that are not finished, as the executors take them."""
-    if all(stop - start == 1 for start, stop in scenes):  # then one pass over the film does for all
-        for number, shown in enumerate(source.frames(total)):
-            if not work.has(number):
-                yield _scene(work, keep, number, iter([(None, shown.pixels)]))
+class _Reader:
+    """Reads a clip once, forwards, and holds the frame that it has come to."""
+
+    def __init__(self, source: Clip, total: int) -> None:
+        self.number = -1  # of the frame
+        self._wanted = 0
+        self._frames = source.frames(total, lambda number: number >= self._wanted)
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """A frame, which must not lie before the one that the reader has come to."""
+        if number != self.number:
+            self._wanted = number
+            self._pixels = next(self._frames).pixels
+            self.number = number
+        return self._pixels
+
+
+class _Readers:
+    """The readers of one clip. There are as many as scenes are dreamed beside each other, and each goes on to
+    the next scene: none reads a frame twice, and each holds one frame."""
+
+    def __init__(self, source: Clip, total: int) -> None:
+        self._source, self._total = source, total
+        self._idle: list[_Reader] = []
+
+    def take(self, first: int) -> _Reader:
+        """A reader for the frames from `first` on: the idle one that has come nearest, or a new one."""
+        possible = [reader for reader in self._idle if reader.number <= first]
+        if not possible:
+            return _Reader(self._source, self._total)
+        reader = max(possible, key=lambda each: each.number)
+        self._idle.remove(reader)
+        return reader
+
+    def give_back(self, reader: _Reader) -> None:
+        self._idle.append(reader)
+
+
+def _scene(readers: _Readers, numbers: range, work: Work, keep: Keep) -> TaskChain:
+    """The frames of a scene that are missing, each dreamed from the one before."""
+    missing = [number for number in numbers if not work.has(number)]
+    if not missing:
         return
-    for start, stop in scenes:
-        if not all(map(work.has, range(start, stop))):
-            yield _scene(work, keep, start, _pairs(source, start, stop))
-
-
-def _pairs(source: Clip, start: int, stop: int) -> Iterator[Pair]:
-    """Each of these frames with the one before; the first has none."""
-    pictures = (shown.pixels for shown in islice(source.frames(stop), start, None))
-    before = None
-    for now in pictures:
-        yield before, now
-        before = now
-
-
-def _scene(work: Work, keep: Keep, start: int, pairs: Iterator[Pair]) -> TaskChain:
-    """Frames from `start` on that are missing, each dreamed from the one before."""
-    for number, (before, now) in enumerate(pairs, start):
-        if work.has(number):
-            continue
-        result = yield _Task(number, now, before, None if before is None else work.get(number - 1))
+    reader = readers.take(max(numbers.start, missing[0] - 1))
+    for number in missing:
+        before = last = None
+        if number > numbers.start:
+            before, last = reader.read(number - 1), work.get(number - 1)
+        now = reader.read(number)
+        if number == missing[-1]:
+            readers.give_back(reader)
+        result = yield _Task(number, now, before, last)
         for message in result.warnings:
             warnings.warn(message, DreamkitWarning, stacklevel=2)
         result.raise_error(f"frame {number}")

@@ -11,10 +11,11 @@ import re
 import secrets
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -144,14 +145,19 @@ class Clip:
             for number, time in enumerate(self.times)
         )
 
-    def frames(self, most: int | None = None) -> Iterator[Frame]:
+    def frames(self, most: int | None = None, wanted: Callable[[int], bool] | None = None) -> Iterator[Frame]:
         """The frames, or the first `most`, one at a time.
+
+        `wanted` is asked once for each number, from 0 on, when its turn comes; other frames are skipped.
 
         Raises:
             VideoError, ImageError: one cannot be read.
         """
         count = self.count if most is None else min(most, self.count)
-        for number, pixels in enumerate(islice(self._pixels(), count)):
+        for number, read in enumerate(islice(self._pixels(), count)):
+            if wanted is not None and not wanted(number):
+                continue
+            pixels = read()
             if pixels.shape[:2] != self.size:
                 raise VideoError(
                     f"frame {number} of {_named(self.paths)} has {pixels.shape[1]} x {pixels.shape[0]} "
@@ -159,14 +165,15 @@ class Clip:
                 )
             yield Frame(pixels, self.times[number])
 
-    def _pixels(self) -> Iterator[NDArray[np.uint8]]:
+    def _pixels(self) -> Iterator[Callable[[], NDArray[np.uint8]]]:
+        """For each frame, what reads its pixels."""
         if not self.is_film:
-            yield from (images.read(path, _MOST_PIXELS).pixels for path in self.paths)
+            for path in self.paths:
+                yield partial(_read, path)
             return
         with _opened(self.paths[0]) as container:
             for frame in container.decode(video=0):
-                pixels = frame.to_ndarray(format="rgb24")
-                yield np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
+                yield partial(_upright, frame)
 
 
 def clip(source: str | os.PathLike[str], rate: Fraction = RATE) -> Clip:
@@ -234,6 +241,16 @@ def _row(path: Path, rate: Fraction) -> Clip:
     digest = hashlib.sha256("".join(map(paths.digest, pictures)).encode()).hexdigest()
     times = tuple(number / rate for number in range(len(pictures)))
     return Clip(tuple(pictures), (height, width), rate, times, sha256=digest)
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    return images.read(path, _MOST_PIXELS).pixels
+
+
+def _upright(frame: Any) -> NDArray[np.uint8]:
+    """The pixels of a decoded frame."""
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
 
 
 def _named(paths: Sequence[Path]) -> str:
