@@ -60,7 +60,7 @@ def dreams(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and batch.OWN not in path.parts
+        if path.is_file() and batch.FOLDER not in path.parts
     }
 
 
@@ -94,7 +94,7 @@ def test_what_names_no_picture_is_one_line(tmp_path, monkeypatch):
         "gone.png": "gone.png does not exist",
         "*.jpg": "matches no file",
         "none.txt": "names no pictures",
-        "wrong.txt": "names gone.png, and nothing of it exists",
+        "wrong.txt": "names gone.png, none of which exists",
     }.items():
         with pytest.raises(ImageError, match=message):
             batch.expand([name])
@@ -109,18 +109,20 @@ def test_dreams_are_no_pictures_to_dream(tmp_path, monkeypatch):
         batch.expand(["photos"], "photos")
 
 
-def jobs_of(*found, ways=("",)):
+def jobs_of(*found, requests=("",)):
     inputs = [batch.Input(name, name) for name in found]
     return [
         job.output
-        for job in batch.outputs(inputs, [batch.Way(way, (), DreamConfig()) for way in ways], ".png")
+        for job in batch.list_jobs(
+            inputs, [batch.BatchRequest(each, (), DreamConfig()) for each in requests], ".png"
+        )
     ]
 
 
 def test_outputs_keep_path_and_stem():
     assert jobs_of("a/b.jpg", "c.tar.png") == ["a/b.png", "c.tar.png"]
     assert jobs_of("b.jpg", "b.png", "c.jpg") == ["b.jpg.png", "b.png.png", "c.png"]
-    assert jobs_of("b.jpg", ways=("one", "two")) == ["one/b.png", "two/b.png"]
+    assert jobs_of("b.jpg", requests=("one", "two")) == ["one/b.png", "two/b.png"]
 
 
 @given(
@@ -134,15 +136,15 @@ def test_no_two_outputs_are_one(found):
 def test_two_pictures_of_one_name_are_refused():
     inputs = [batch.Input("x/a.png", "a.png"), batch.Input("y/a.png", "a.png")]
     with pytest.raises(ImageError, match=r"x/a.png and y/a.png would both become a.tiff; "):
-        batch.outputs(inputs, [batch.Way("", (), DreamConfig())], ".tiff")
+        batch.list_jobs(inputs, [batch.BatchRequest("", (), DreamConfig())], ".tiff")
 
 
 # What is kept. A worker in this process shows the batch itself.
 
 
-def here(run, way, place):
+def here(run, request, place):
     """The batch itself, by one worker in this process."""
-    run_here(batch.DreamWorker([way], place), run.chains(), run.on_event)
+    run_here(batch.DreamWorker([request], place), run.chains(), run.on_event)
     run.finish()
 
 
@@ -154,14 +156,14 @@ def photos(tmp_path):
 
 
 def make(photos, out, *, overwrite=False, only=None, **options):
-    way = batch.way("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
+    request = batch.resolve("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
     place = storage.at(str(out))
     place.check()
-    jobs = batch.outputs(batch.expand([str(photos)]), [way], ".png")
-    run = batch.Batch(jobs, [way], place, overwrite=overwrite)
+    jobs = batch.list_jobs(batch.expand([str(photos)]), [request], ".png")
+    run = batch.Batch(jobs, [request], place, overwrite=overwrite)
     if run.total:
         run.missing = run.missing[:only]
-        here(run, way, place)
+        here(run, request, place)
     return run
 
 
@@ -182,13 +184,13 @@ def test_what_is_finished_is_kept_and_what_changed_is_redone(photos, tmp_path):
     assert (changed["0.png"], changed["2.png"]) == (before["0.png"], before["2.png"])
     assert changed["1.png"] != before["1.png"]
     assert len(make(photos, out, steps=1).missing) == 3  # another recipe
-    assert len(list((out / batch.OWN).iterdir())) == 1  # one manifest in the end
+    assert len(list((out / batch.FOLDER).iterdir())) == 1  # one manifest in the end
 
 
 def test_a_dream_that_the_manifest_does_not_know_is_known_by_its_recipe(photos, tmp_path):
     out = tmp_path / "out"
     make(photos, out)
-    shutil.rmtree(out / batch.OWN)  # as when the run was killed before it wrote one
+    shutil.rmtree(out / batch.FOLDER)  # as when the run was killed before it wrote one
     run = make(photos, out)
     assert (len(run.kept), run.total) == (3, 0)
 
@@ -200,7 +202,7 @@ def test_files_of_no_batch_are_not_written_over(photos, tmp_path):
         make(photos, out)
     make(photos, out, overwrite=True)
     make(photos, tmp_path / "other", steps=1)
-    shutil.rmtree(tmp_path / "other" / batch.OWN)
+    shutil.rmtree(tmp_path / "other" / batch.FOLDER)
     with pytest.raises(OutputExistsError, match=r"other/0.png and 2 more"):
         make(photos, tmp_path / "other")
 
@@ -221,21 +223,21 @@ def test_the_dream_of_another_picture_is_not_replaced(photos, tmp_path):
 def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp_path):
     out = tmp_path / "out"
     (photos / "0.png").write_bytes(b"no picture")
-    way = batch.way("", (Share("pocket"),), DreamConfig(**CONFIG))
+    request = batch.resolve("", (Share("pocket"),), DreamConfig(**CONFIG))
     place = storage.at(str(out))
     place.check()
-    run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
+    run = batch.Batch(batch.list_jobs(batch.expand([str(photos)]), [request], ".png"), [request], place)
     (photos / "1.png").unlink()
-    here(run, way, place)
+    here(run, request, place)
     assert [each["why"].partition("photos/")[2] for each in run.failed] == [
         "0.png is no picture that can be read; give a PNG, JPEG, WebP or TIFF",
         "1.png does not exist",
     ]
     assert list(dreams(out)) == ["2.png"]
     (out / "2.png").unlink()
-    run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
+    run = batch.Batch(batch.list_jobs(batch.expand([str(photos)]), [request], ".png"), [request], place)
     with files_no_larger_than(1500):
-        here(run, way, place)
+        here(run, request, place)
     assert "cannot write" in run.failed[-1]["why"]
     assert dreams(out) == {}
 
@@ -243,7 +245,7 @@ def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp
 def test_a_damaged_manifest_costs_its_lines_alone(photos, tmp_path):
     out = tmp_path / "out"
     make(photos, out)
-    (part,) = (out / batch.OWN).glob("manifest-*")
+    (part,) = (out / batch.FOLDER).glob("manifest-*")
     lines = part.read_text().splitlines()
     part.write_text("\n".join(["[1", "{}", "[]", '["x"]', lines[0], lines[1][:20]]))
     run = make(photos, out)
@@ -280,7 +282,7 @@ def test_a_batch_on_the_command_line(tmp_path, photos):
     assert err.count("(and 1 more)") == 1  # by either recipe
     assert "Traceback" not in err
     assert sorted(dreams(tmp_path / "out")) == sorted(
-        f"{way}/{n}.png" for way in ("default", "rough") for n in range(3)
+        f"{name}/{n}.png" for name in ("default", "rough") for n in range(3)
     )
 
 
@@ -290,7 +292,7 @@ WRONG = {
     "size": (["photos", "-o", "o", "--size", "9"], 2, "--size is for a dream of noise"),
     "each": (["photos", "-o", "o", "--each-model"], 2, "name the models"),
     "twice": (["photos", "-o", "o", "-r", "default", "-r", "default"], 2, "2 recipes or models are called"),
-    "picture": (["photos", "-o", "o.png"], 2, "name the folder"),
+    "picture": (["photos", "-o", "o.png"], 2, "name a folder for the dreams"),
     "address": (["photos", "-o", "o", "--address", "auto"], 2, "give --engine ray"),
     "jobs": (["photos", "-o", "o", "--jobs", "0"], 2, "--jobs"),
     "nothing": (["none", "-o", "o"], 1, "none does not exist"),

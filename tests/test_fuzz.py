@@ -274,14 +274,14 @@ def test_manifests(tmp_path):
     place = storage.at(str(tmp_path))
     photo = tmp_path / "it.png"
     photo.write_bytes(pictures()[0])
-    way = batch.Way("", (), DreamConfig(), digest="d")
-    jobs = batch.outputs([batch.Input(str(photo), "it.png")], [way], ".tiff")
+    request = batch.BatchRequest("", (), DreamConfig(), digest="d")
+    jobs = batch.list_jobs([batch.Input(str(photo), "it.png")], [request], ".tiff")
     right = (json.dumps(["it.tiff", "0" * 64, "d", 7, 1, 2, "it.png"]) + "\n").encode() * 3
     known = []
 
     def read(data):
-        place.put(f"{batch.OWN}/manifest-0.jsonl", data)
-        known.append(len(batch.Batch(jobs, [way], place).missing))
+        place.put(f"{batch.FOLDER}/manifest-0.jsonl", data)
+        known.append(len(batch.Batch(jobs, [request], place).missing))
         if len(known) == 2:  # no manifest is refused: it costs its own lines alone
             raise DreamkitError("counted as refused")
 

@@ -26,7 +26,7 @@ from dreamkit.executors.scheduler import TaskResult
 from dreamkit.jobs import batch
 from dreamkit.media.storage import Folder
 
-WAY = batch.Way("", (), DreamConfig(), digest="0" * 32)
+REQUEST = batch.BatchRequest("", (), DreamConfig(), digest="0" * 32)
 
 
 class Idle:
@@ -68,8 +68,8 @@ class Listed(Folder):
 
 
 def jobs(photo: str, count: int) -> list[batch.Job]:
-    return batch.outputs(
-        [batch.Input(photo, f"{n // 1000:04}/{n:07}.jpg") for n in range(count)], [WAY], ".png"
+    return batch.list_jobs(
+        [batch.Input(photo, f"{n // 1000:04}/{n:07}.jpg") for n in range(count)], [REQUEST], ".png"
     )
 
 
@@ -101,7 +101,7 @@ def main() -> None:
 def rate(what: str, photo: str, count: int, work: Any) -> None:
     """Prints how many pictures a second are given out."""
     with tempfile.TemporaryDirectory() as scratch:
-        run = batch.Batch(jobs(photo, count), [WAY], Folder(Path(scratch)))
+        run = batch.Batch(jobs(photo, count), [REQUEST], Folder(Path(scratch)))
         began = time.perf_counter()
         work(run)
         seconds = time.perf_counter() - began
@@ -132,7 +132,7 @@ def manifest(photo: str, count: int) -> None:
         place.dreams = {}
         before = memory.resident()[0]
         began = time.perf_counter()
-        run = batch.Batch(jobs(photo, count), [WAY], place)
+        run = batch.Batch(jobs(photo, count), [REQUEST], place)
         told("looked at before the first", count, began)
         began = time.perf_counter()
         run_idle(run, 1000)
@@ -148,7 +148,7 @@ def manifest(photo: str, count: int) -> None:
         place.dreams = {job.output: 1 for job in run.missing}
         del run
         began = time.perf_counter()
-        again = batch.Batch(jobs(photo, count), [WAY], place)
+        again = batch.Batch(jobs(photo, count), [REQUEST], place)
         told("known to be finished", count, began)
         assert not again.total
 
