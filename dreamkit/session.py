@@ -16,6 +16,7 @@ from dreamkit.engine.loading import load_models
 from dreamkit.errors import DreamkitWarning, Interrupted, shown
 from dreamkit.inputs import PathLike
 from dreamkit.media import image_writer, images
+from dreamkit.media.image_metadata import Authorship
 from dreamkit.recipes import File, Recipe, metadata
 from dreamkit.request import DreamRequest
 
@@ -34,17 +35,19 @@ class Dream:
         recipe: plain data, as it is written into a picture's metadata; None for one that was interrupted.
         profile: the photograph's RGB colour profile, or None for sRGB.
         dpi: the photograph's dots per inch across and down, or None; no pixel depends on them.
+        authorship: the photograph's artist, copyright and caption, or None.
     """
 
     pixels: NDArray[np.uint8]
     recipe: dict[str, Any] | None
     profile: bytes | None = None
     dpi: tuple[float, float] | None = None
+    authorship: Authorship | None = None
 
     def save(self, path: PathLike, *, dpi: float | None = None, overwrite: bool = False) -> None:
         """Writes the dream with its recipe as PNG, JPEG, WebP or TIFF; the extension selects the format.
 
-        `dpi` marks the file with so many dots per inch; None for the photograph's. A WebP file has none.
+        `dpi` marks the file with so many dots per inch; None for the photograph's.
 
         Raises:
             ImageError: the file exists, or cannot be written.
@@ -55,6 +58,7 @@ class Dream:
             recipe=self.recipe,
             profile=self.profile,
             dpi=self.dpi if dpi is None else (dpi, dpi),
+            authorship=self.authorship,
             overwrite=overwrite,
         )
 
@@ -104,9 +108,7 @@ class Session:
                 interrupted.pixels = with_alpha(interrupted.pixels)
             raise
         recipe = self._recipe(request, result)
-        if request.image is None:
-            return Dream(with_alpha(result.pixels), recipe)
-        return Dream(with_alpha(result.pixels), recipe, request.image.profile, request.image.dpi)
+        return Dream(with_alpha(result.pixels), recipe, *file_metadata(request))
 
     def compute(
         self,
@@ -197,6 +199,14 @@ class Session:
             octaves=result.sizes,
             tile_size=result.tile_size,
         )
+
+
+def file_metadata(
+    request: DreamRequest,
+) -> tuple[bytes | None, tuple[float, float] | None, Authorship | None]:
+    """Colour profile, dots per inch and authorship of the photograph, as `Dream` takes them."""
+    image = request.image
+    return (None, None, None) if image is None else (image.profile, image.dpi, image.authorship)
 
 
 def _warn(message: str) -> None:

@@ -14,18 +14,18 @@ import sys
 
 import numpy as np
 import pytest
+from accidents import children, signal_when
 from conftest import ROOT, files_no_larger_than
-from faults import children, signal_when
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from dreamkit import api
 from dreamkit.config import DreamConfig
-from dreamkit.errors import ConfigError, ImageError, OutputExistsError
-from dreamkit.executors import executor, local, scheduler
+from dreamkit.errors import ImageError, OutputExistsError
+from dreamkit.executors.executor import run_here
 from dreamkit.jobs import batch
-from dreamkit.media import atomic, image_metadata, storage
+from dreamkit.media import images, storage
 from dreamkit.recipes import Share
 
 KILLS = int(os.environ.get("KILLS", "2"))
@@ -60,7 +60,7 @@ def dreams(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and batch.OWN not in path.parts
+        if path.is_file() and batch.FOLDER not in path.parts
     }
 
 
@@ -94,7 +94,7 @@ def test_what_names_no_picture_is_one_line(tmp_path, monkeypatch):
         "gone.png": "gone.png does not exist",
         "*.jpg": "matches no file",
         "none.txt": "names no pictures",
-        "wrong.txt": "names gone.png, and nothing of it exists",
+        "wrong.txt": "names gone.png, none of which exists",
     }.items():
         with pytest.raises(ImageError, match=message):
             batch.expand([name])
@@ -109,18 +109,20 @@ def test_dreams_are_no_pictures_to_dream(tmp_path, monkeypatch):
         batch.expand(["photos"], "photos")
 
 
-def jobs_of(*found, ways=("",)):
+def jobs_of(*found, requests=("",)):
     inputs = [batch.Input(name, name) for name in found]
     return [
         job.output
-        for job in batch.outputs(inputs, [batch.Way(way, (), DreamConfig()) for way in ways], ".png")
+        for job in batch.list_jobs(
+            inputs, [batch.BatchRequest(each, (), DreamConfig()) for each in requests], ".png"
+        )
     ]
 
 
 def test_outputs_keep_path_and_stem():
     assert jobs_of("a/b.jpg", "c.tar.png") == ["a/b.png", "c.tar.png"]
     assert jobs_of("b.jpg", "b.png", "c.jpg") == ["b.jpg.png", "b.png.png", "c.png"]
-    assert jobs_of("b.jpg", ways=("one", "two")) == ["one/b.png", "two/b.png"]
+    assert jobs_of("b.jpg", requests=("one", "two")) == ["one/b.png", "two/b.png"]
 
 
 @given(
@@ -134,94 +136,15 @@ def test_no_two_outputs_are_one(found):
 def test_two_pictures_of_one_name_are_refused():
     inputs = [batch.Input("x/a.png", "a.png"), batch.Input("y/a.png", "a.png")]
     with pytest.raises(ImageError, match=r"x/a.png and y/a.png would both become a.tiff; "):
-        batch.outputs(inputs, [batch.Way("", (), DreamConfig())], ".tiff")
-
-
-# Who works.
-
-
-def test_the_crew_is_a_process_for_each_core_as_far_as_memory_goes(monkeypatch):
-    monkeypatch.setattr(local, "_cores", lambda: 8)
-    monkeypatch.setattr(local, "_gpus", lambda: 0)
-    monkeypatch.setattr(local, "_free_memory", lambda: 10 << 30)
-    assert local.crew(100, 1 << 30) == local.Crew(8, 1)
-    assert local.crew(3, 1 << 30) == local.Crew(3, 2)
-    assert local.crew(100, 4 << 30) == local.Crew(2, 4)
-    assert local.crew(100, 20 << 30) == local.Crew(1, 8)
-    assert local.crew(100, 1 << 30, threads=4) == local.Crew(2, 4)
-    assert local.crew(100, 20 << 30, jobs=5) == local.Crew(5, 1)
-    assert local.crew(1, 1 << 30, of=100) == local.Crew(1, 1)  # the threads of the run that it ends
-    monkeypatch.setattr(local, "_gpus", lambda: 2)
-    assert local.crew(100, 1 << 30) == local.Crew(2, 4, 2)
-    with pytest.raises(ConfigError, match="jobs is 0"):
-        local.crew(1, 1, jobs=0)
-
-
-class Counter:
-    """A worker that needs no network: `die` kills its process, `fail` and `bug` go wrong."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def begin(self):
-        self.begun = True
-
-    def do(self, task, tell):
-        assert self.begun
-        tell(("heard", task))
-        if task == "die once" and not (self.folder / "died").exists():
-            (self.folder / "died").touch()
-            os._exit(1)
-        if task == "die":
-            os._exit(1)
-        if task == "fail":
-            raise ImageError("no such picture")
-        if task == "bug":
-            raise ZeroDivisionError("a bug")
-        return task * 2
-
-
-def chain(tasks, outcomes):
-    for task in tasks:
-        outcomes[task] = yield task
-
-
-def test_chains_are_done_and_lost_workers_replaced(tmp_path):
-    outcomes, heard = {}, []
-    chains = [
-        chain(["a", "b", "c"], outcomes),
-        *(chain([task], outcomes) for task in ("die once", "fail", "bug", "die")),
-    ]
-    local.work(local.Crew(2, 1), Counter(tmp_path), [*chains, chain([], outcomes)], heard.append)
-    assert {task: outcome.value for task, outcome in outcomes.items() if outcome.value} == {
-        "a": "aa",
-        "b": "bb",
-        "c": "cc",
-        "die once": "die oncedie once",
-    }
-    assert str(outcomes["fail"].error) == "no such picture"
-    assert str(outcomes["bug"].error) == "ZeroDivisionError: a bug"
-    assert "Traceback" in outcomes["bug"].traceback
-    assert f"{scheduler.TRIES} workers died of it" in str(outcomes["die"].error)
-    assert ("heard", "c") in heard
-
-
-class Helpless(Counter):
-    def begin(self):
-        raise ConfigError("there is no such model")
-
-
-def test_a_worker_that_cannot_begin_ends_it_all(tmp_path):
-    with pytest.raises(ConfigError, match="no such model"):
-        local.work(local.Crew(2, 1), Helpless(tmp_path), [chain(["a"], {})], print)
+        batch.list_jobs(inputs, [batch.BatchRequest("", (), DreamConfig())], ".tiff")
 
 
 # What is kept. A worker in this process shows the batch itself.
 
 
-def here(run, way, place):
+def here(run, request, place):
     """The batch itself, by one worker in this process."""
-    executor.here(batch.Painter([way], place), run.chains(), run.heard)
+    run_here(batch.DreamWorker([request], place), run.chains(), run.on_event)
     run.finish()
 
 
@@ -233,14 +156,14 @@ def photos(tmp_path):
 
 
 def make(photos, out, *, overwrite=False, only=None, **options):
-    way = batch.way("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
-    place = storage.open_store(str(out))
+    request = batch.resolve("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
+    place = storage.at(str(out))
     place.check()
-    jobs = batch.outputs(batch.expand([str(photos)]), [way], ".png")
-    run = batch.Batch(jobs, [way], place, overwrite=overwrite)
+    jobs = batch.list_jobs(batch.expand([str(photos)]), [request], ".png")
+    run = batch.Batch(jobs, [request], place, overwrite=overwrite)
     if run.total:
         run.missing = run.missing[:only]
-        here(run, way, place)
+        here(run, request, place)
     return run
 
 
@@ -261,13 +184,13 @@ def test_what_is_finished_is_kept_and_what_changed_is_redone(photos, tmp_path):
     assert (changed["0.png"], changed["2.png"]) == (before["0.png"], before["2.png"])
     assert changed["1.png"] != before["1.png"]
     assert len(make(photos, out, steps=1).missing) == 3  # another recipe
-    assert len(list((out / batch.OWN).iterdir())) == 1  # one manifest in the end
+    assert len(list((out / batch.FOLDER).iterdir())) == 1  # one manifest in the end
 
 
 def test_a_dream_that_the_manifest_does_not_know_is_known_by_its_recipe(photos, tmp_path):
     out = tmp_path / "out"
     make(photos, out)
-    shutil.rmtree(out / batch.OWN)  # as when the run was killed before it wrote one
+    shutil.rmtree(out / batch.FOLDER)  # as when the run was killed before it wrote one
     run = make(photos, out)
     assert (len(run.kept), run.total) == (3, 0)
 
@@ -279,7 +202,7 @@ def test_files_of_no_batch_are_not_written_over(photos, tmp_path):
         make(photos, out)
     make(photos, out, overwrite=True)
     make(photos, tmp_path / "other", steps=1)
-    shutil.rmtree(tmp_path / "other" / batch.OWN)
+    shutil.rmtree(tmp_path / "other" / batch.FOLDER)
     with pytest.raises(OutputExistsError, match=r"other/0.png and 2 more"):
         make(photos, tmp_path / "other")
 
@@ -300,21 +223,21 @@ def test_the_dream_of_another_picture_is_not_replaced(photos, tmp_path):
 def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp_path):
     out = tmp_path / "out"
     (photos / "0.png").write_bytes(b"no picture")
-    way = batch.way("", (Share("pocket"),), DreamConfig(**CONFIG))
-    place = storage.open_store(str(out))
+    request = batch.resolve("", (Share("pocket"),), DreamConfig(**CONFIG))
+    place = storage.at(str(out))
     place.check()
-    run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
+    run = batch.Batch(batch.list_jobs(batch.expand([str(photos)]), [request], ".png"), [request], place)
     (photos / "1.png").unlink()
-    here(run, way, place)
+    here(run, request, place)
     assert [each["why"].partition("photos/")[2] for each in run.failed] == [
-        "0.png cannot be read as a picture; give a PNG, JPEG, WebP or TIFF",
+        "0.png is no picture that can be read; give a PNG, JPEG, WebP or TIFF",
         "1.png does not exist",
     ]
     assert list(dreams(out)) == ["2.png"]
     (out / "2.png").unlink()
-    run = batch.Batch(batch.outputs(batch.expand([str(photos)]), [way], ".png"), [way], place)
+    run = batch.Batch(batch.list_jobs(batch.expand([str(photos)]), [request], ".png"), [request], place)
     with files_no_larger_than(1500):
-        here(run, way, place)
+        here(run, request, place)
     assert "cannot write" in run.failed[-1]["why"]
     assert dreams(out) == {}
 
@@ -322,7 +245,7 @@ def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp
 def test_a_damaged_manifest_costs_its_lines_alone(photos, tmp_path):
     out = tmp_path / "out"
     make(photos, out)
-    (part,) = (out / batch.OWN).glob("manifest-*")
+    (part,) = (out / batch.FOLDER).glob("manifest-*")
     lines = part.read_text().splitlines()
     part.write_text("\n".join(["[1", "{}", "[]", '["x"]', lines[0], lines[1][:20]]))
     run = make(photos, out)
@@ -332,8 +255,8 @@ def test_a_damaged_manifest_costs_its_lines_alone(photos, tmp_path):
 def test_what_killed_runs_left_is_cleared_away(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    (out / f"{atomic.PARTIAL}0011.png").write_bytes(b"half")
-    os.utime(out / f"{atomic.PARTIAL}0011.png", (1, 1))
+    (out / f"{images.PARTIAL}0011.png").write_bytes(b"half")
+    os.utime(out / f"{images.PARTIAL}0011.png", (1, 1))
     make(photos, out)
     assert list(dreams(out)) == ["0.png", "1.png", "2.png"]
 
@@ -355,11 +278,11 @@ def test_a_batch_on_the_command_line(tmp_path, photos):
     assert (report["dreamed"], report["kept"], len(report["failed"])) == (6, 0, 2)
     assert report == json.loads((tmp_path / "out" / batch.REPORT).read_text())
     assert "error: 2 of 8 could not be dreamed; out/_dreamkit/report.json says why" in err
-    assert "failed: photos/sub/bad.jpg cannot be read as a picture" in err
+    assert "failed: photos/sub/bad.jpg is no picture that can be read" in err
     assert err.count("(and 1 more)") == 1  # by either recipe
     assert "Traceback" not in err
     assert sorted(dreams(tmp_path / "out")) == sorted(
-        f"{way}/{n}.png" for way in ("default", "rough") for n in range(3)
+        f"{name}/{n}.png" for name in ("default", "rough") for n in range(3)
     )
 
 
@@ -369,11 +292,11 @@ WRONG = {
     "size": (["photos", "-o", "o", "--size", "9"], 2, "--size is for a dream of noise"),
     "each": (["photos", "-o", "o", "--each-model"], 2, "name the models"),
     "twice": (["photos", "-o", "o", "-r", "default", "-r", "default"], 2, "2 recipes or models are called"),
-    "picture": (["photos", "-o", "o.png"], 2, "name the folder"),
+    "picture": (["photos", "-o", "o.png"], 2, "name a folder for the dreams"),
     "address": (["photos", "-o", "o", "--address", "auto"], 2, "give --engine ray"),
     "jobs": (["photos", "-o", "o", "--jobs", "0"], 2, "--jobs"),
     "nothing": (["none", "-o", "o"], 1, "none does not exist"),
-    "file": (["photos", "-o", "photos/0.png"], 1, "is not a folder"),
+    "file": (["photos", "-o", "photos/0.png"], 1, "is no folder"),
     "place": (["photos", "-o", "nowhere://x"], 1, "nowhere://x"),
     "model": (["photos", "-o", "o", "-m", "nobody"], 1, "nobody"),
 }
@@ -439,7 +362,7 @@ def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
     assert re.fullmatch(
         r"error: interrupted after [0-3] of 3; the same command goes on", err.splitlines()[-1]
     )
-    assert not any(atomic.PARTIAL in name for name in dreams(tmp_path / "out"))
+    assert not any(images.PARTIAL in name for name in dreams(tmp_path / "out"))
     assert json.loads((tmp_path / "out" / batch.REPORT).read_text())["interrupted"]
 
 
@@ -491,7 +414,7 @@ def cut_film(folder):
 
 
 @pytest.mark.heavy
-def test_scenes_of_a_film_go_through_an_engine(tmp_path):
+def test_scenes_of_a_film_go_through_an_executor(tmp_path):
     pytest.importorskip("cv2")
     cut_film(tmp_path / "film")
     arguments = (
@@ -513,7 +436,7 @@ def test_scenes_of_a_film_go_through_an_engine(tmp_path):
 
 
 @pytest.mark.heavy
-def test_cells_of_an_atlas_go_through_an_engine(tmp_path):
+def test_cells_of_an_atlas_go_through_an_executor(tmp_path):
     arguments = (
         "atlas",
         "-l",
@@ -540,17 +463,17 @@ def test_cells_of_an_atlas_go_through_an_engine(tmp_path):
 
 def test_a_store_of_fsspec_writes_whole(tmp_path):
     pytest.importorskip("fsspec")
-    place = storage.open_store(f"file://{tmp_path}/store")
+    place = storage.at(f"file://{tmp_path}/store")
     place.check()
-    place.write("a/b.png", b"one")
-    place.write("a/b.png", memoryview(b"another"))
+    place.put("a/b.png", b"one")
+    place.put("a/b.png", memoryview(b"another"))
     assert place.sizes() == {"a/b.png": 7}
-    assert place.read("a/b.png") == b"another"
+    assert place.get("a/b.png") == b"another"
     place.remove("a/b.png")
     place.remove("a/b.png")
     assert place.sizes() == {}
     with pytest.raises(storage.StoreError, match="nowhere://x cannot be reached"):
-        storage.open_store("nowhere://x")
+        storage.at("nowhere://x")
 
 
 @pytest.mark.heavy
@@ -568,4 +491,4 @@ def test_pictures_of_a_url_go_to_a_url(tmp_path, photos):
 def test_the_recipe_in_bytes_is_the_recipe_in_the_file(photos, tmp_path):
     make(photos, tmp_path / "out")
     path = tmp_path / "out" / "0.png"
-    assert image_metadata.recipe_in(io.BytesIO(path.read_bytes()), "x") == image_metadata.read_recipe(path)
+    assert images.recipe_in(io.BytesIO(path.read_bytes()), "x") == images.read_recipe(path)

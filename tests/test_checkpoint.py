@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import tiny
 from conftest import ROOT, files_no_larger_than
+from dreamkit.checkpoint import Checkpoint, CheckpointError, path_of
 from faults import signal_when
 from PIL import Image
 
 from dreamkit import api
-from dreamkit.checkpoint import Checkpoint, CheckpointError, path_of
 from dreamkit.config import DreamConfig
 from dreamkit.engine.loop import dream
 from dreamkit.engine.tf import network

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import Future
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -32,6 +34,7 @@ from dreamkit import DreamConfig, inputs, recipes
 from dreamkit.engine.objective_set import Part
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
+from dreamkit.executors import scheduler
 from dreamkit.jobs import film, frame_store, timeline, zoom
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.jobs.zoom import Flight
@@ -401,6 +404,96 @@ def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, cl
     assert len(names) == 12
     for name in names:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
+
+
+class TwoSlots:
+    """An executor of this process, which dreams two scenes in turn."""
+
+    def run(self, worker, chains, *_, **__):
+        scheduler.run([_SlotHere(worker), _SlotHere(worker)], chains, ())
+
+
+class _SlotHere:
+    def __init__(self, worker):
+        self.worker = worker
+
+    def begin(self):
+        return self._ended(self.worker.begin())
+
+    def do(self, task):
+        return self._ended(scheduler.perform(self.worker, task, print))
+
+    def _ended(self, value):
+        future = Future()
+        future.set_result(value)
+        return future
+
+
+class CountedClip(video.Clip):
+    """A clip that notes the number of each frame that is decoded, and of each whose pixels are read."""
+
+    def frames(self, most=None, wanted=lambda number: True):
+        def noted(number):
+            self.decoded.append(number)
+            if not wanted(number):
+                return False
+            self.read.append(number)
+            return True
+
+        return super().frames(most, noted)
+
+
+def counted(clip):
+    found = CountedClip(**vars(clip))
+    object.__setattr__(found, "decoded", [])
+    object.__setattr__(found, "read", [])
+    return found
+
+
+@pytest.fixture(params=["film", "folder"])
+def scenes(request, tmp_path):
+    """Six scenes of four frames, as a film or a folder of pictures."""
+    path = tmp_path / ("scenes.mp4" if request.param == "film" else "scenes")
+    shown = [frame.pixels for frame in synthetic_clip.clip(24, (48, 64))]
+    with video.Writer(path, (48, 64), Fraction(24)) as writer:
+        for number, pixels in enumerate(shown):
+            writer.add(255 - pixels[::-1] if number // 4 % 2 else pixels)
+    return counted(video.clip(path))
+
+
+def test_scenes_beside_each_other_read_a_clip_no_more_often_than_there_are_slots(
+    tmp_path, parts, scenes, monkeypatch
+):
+    monkeypatch.setattr(film.api, "parts", lambda *_: parts)
+    config = DreamConfig(octaves=1, steps=1, jitter=4)
+    film.make(scenes, (), config, tmp_path / "beside", executor=TwoSlots(), preview=24)
+    assert len(scenes.decoded) <= 3 * 24  # once for the cuts, and once for each slot
+    assert sorted(scenes.read) == sorted([*range(24)] * 2)  # once for the cuts, once for the dreams
+    film.make(scenes, parts, config, tmp_path / "alone", preview=24)
+    assert [path.name for path in sorted((tmp_path / "beside").iterdir())] == [
+        f"{number:06}.png" for number in range(24)
+    ]
+    for one, other in zip(frames_of(tmp_path / "beside"), frames_of(tmp_path / "alone"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_finished_scenes_are_skipped(tmp_path, parts, scenes, monkeypatch):
+    monkeypatch.setattr(film.api, "parts", lambda *_: parts)
+    config = DreamConfig(octaves=1, steps=1, jitter=4)
+    film.make(scenes, (), config, tmp_path / "out", executor=TwoSlots(), preview=24)
+    shutil.rmtree(tmp_path / "out")
+    for number in (9, 10, 11, 20):  # the rest of the third scene, and the start of the last
+        (tmp_path / "out.work" / f"{number:06}.png").unlink()
+    scenes.read.clear()
+    film.make(scenes, (), config, tmp_path / "out", executor=TwoSlots(), preview=24)
+    assert sorted(scenes.read) == sorted([*range(24), 8, 9, 10, 11, 20])
+
+
+def test_frames_without_blend_are_read_once(tmp_path, parts, scenes, monkeypatch):
+    monkeypatch.setattr(film.api, "parts", lambda *_: parts)
+    config = DreamConfig(octaves=1, steps=1, jitter=4)
+    film.make(scenes, (), config, tmp_path / "out", film.Cut(blend=0.0), executor=TwoSlots())
+    assert scenes.decoded == scenes.read == [*range(24)]
 
 
 def test_frames_between_are_moved_along_undreamed(tmp_path, parts, clip):

@@ -20,12 +20,13 @@ from faults import mutated
 from PIL import Image
 
 from dreamkit import api, recipes
-from dreamkit.checkpoint import Checkpoint, CheckpointError
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
 from dreamkit.jobs import batch
+from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError
 from dreamkit.media import image_metadata, images, storage
 from dreamkit.models import architecture, converted, graphdef, inception5h
+from dreamkit.request import DreamRequest
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
 
@@ -274,14 +275,14 @@ def test_manifests(tmp_path):
     place = storage.open_store(str(tmp_path))
     photo = tmp_path / "it.png"
     photo.write_bytes(pictures()[0])
-    way = batch.Way("", (), DreamConfig(), digest="d")
-    jobs = batch.outputs([batch.Input(str(photo), "it.png")], [way], ".tiff")
+    request = batch.BatchRequest("", DreamRequest((), DreamConfig()), digest="d")
+    jobs = batch.list_jobs([batch.Input(str(photo), "it.png")], [request], ".tiff")
     right = (json.dumps(["it.tiff", "0" * 64, "d", 7, 1, 2, "it.png"]) + "\n").encode() * 3
     known = []
 
     def read(data):
-        place.write(f"{batch.OWN}/manifest-0.jsonl", data)
-        known.append(len(batch.Batch(jobs, [way], place).missing))
+        place.write(f"{batch.FOLDER}/manifest-0.jsonl", data)
+        known.append(len(batch.Batch(jobs, [request], place).missing))
         if len(known) == 2:  # no manifest is refused: it costs its own lines alone
             raise DreamkitError("counted as refused")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dreamkit import config
-from dreamkit.cli import engines, terminal
+from dreamkit.cli import executor_options, terminal
 from dreamkit.cli.dream import option
 from dreamkit.errors import ConfigError, Interrupted, shown
 
@@ -74,10 +74,10 @@ def atlas(
     jitter: Annotated[int | None, option("jitter", "--jitter")] = None,
     seed: Annotated[int | None, option("seed", "--seed")] = None,
     max_pixels: Annotated[int | None, option("max_pixels", "--max-pixels")] = None,
-    jobs: engines.Jobs = None,
-    threads: engines.Threads = None,
-    engine: engines.EngineName = None,
-    address: engines.Address = None,
+    jobs: executor_options.Jobs = None,
+    threads: executor_options.Threads = None,
+    engine: executor_options.EngineName = None,
+    address: executor_options.Address = None,
     quiet: Annotated[
         bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
     ] = False,
@@ -103,7 +103,7 @@ def atlas(
     }
     options = {name: value for name, value in given.items() if value is not None}
     config.DreamConfig.of(**options)
-    work = engines.asked(engine, address, jobs, threads)
+    executor = executor_options.chosen(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs import atlas as atlases
         from dreamkit.models.spec import ModelSpec
@@ -132,7 +132,7 @@ def atlas(
                     columns=columns,
                     on_cell=meter.cell,
                     on_download=meter.download,
-                    engine=work,
+                    executor=executor,
                 )
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the same command goes on from here") from None

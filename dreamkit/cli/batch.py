@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dreamkit.cli import engines, terminal
+from dreamkit.cli import executor_options, terminal
 from dreamkit.cli.dream import (
-    Asked,
     Dpi,
+    DreamOptions,
     Overwrite,
     Quiet,
     Verbose,
-    by_name,
-    cast,
-    shares_of,
-    weights_by_model,
+    specs_of,
     with_options,
 )
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from dreamkit.executors.executor import Engine
-    from dreamkit.jobs.batch import Batch, Way
+    from dreamkit.executors.executor import Executor
+    from dreamkit.jobs.batch import Batch, BatchRequest
     from dreamkit.media.storage import Store
+    from dreamkit.models.spec import ModelSpec
 
-_SHOWN = 8  # reasons of failures that are told of; the report has all
-_NETWORK = 3  # times its weights file, that a network takes while it is loaded
+_SHOWN = 8  # reasons of failures; the report has all
+_NETWORK_MEMORY = 3  # times its weights file, while a network is loaded
 
 
-@with_options
+@with_options()
 def batch(
     inputs: Annotated[
         list[str],
@@ -55,134 +54,149 @@ def batch(
             "-r",
             "--recipe",
             metavar="NAME|FILE",
-            help="A recipe, as `dreamkit dream` takes it. Of several, each has a folder of its own.",
+            help="A recipe, as `dreamkit dream` takes it. If there are several, each has its own folder.",
         ),
     ] = None,
     dpi: Dpi = None,
-    jobs: engines.Jobs = None,
-    threads: engines.Threads = None,
-    engine: engines.EngineName = None,
-    address: engines.Address = None,
+    jobs: executor_options.Jobs = None,
+    threads: executor_options.Threads = None,
+    engine: executor_options.EngineName = None,
+    address: executor_options.Address = None,
     each_model: Annotated[
         bool,
         typer.Option(
-            "--each-model", help="Let each --model dream by itself, in a folder of its own, and not together."
+            "--each-model",
+            help="Each --model dreams by itself, in a folder of its own, instead of all together.",
         ),
     ] = False,
     ending: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="png, jpg, webp or tiff.")
     ] = "png",
-    as_json: Annotated[bool, typer.Option("--json", help="The report on stdout, for programs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report on stdout, for programs.")
+    ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say how many would be dreamed, and dream nothing.")
+        bool, typer.Option("--dry-run", help="Say how many pictures would be dreamed, and dream none.")
     ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     **options: Any,
 ) -> None:
-    """Dream many pictures. Run it again to go on, or after a change: what is finished is kept.
+    """Dream many pictures. Run it again to go on, or after a change: finished dreams are kept.
 
     dreamkit batch photos -o dreams --layers mixed3
     """
-    asked = Asked(**options)
-    asked.check(has_photograph=True)
-    work = engines.asked(engine, address, jobs, threads) or engines.usual()
-    suffix = f".{ending.lower().lstrip('.')}"
+    dream_options = DreamOptions(**options)
+    dream_options.check(has_photograph=True)
+    executor = executor_options.chosen(engine, address, jobs, threads) or executor_options.default()
+    suffix = _checked_suffix(ending, output)
     from dreamkit.jobs import batch as batches
-    from dreamkit.media import image_writer, storage
+    from dreamkit.media import storage
 
+    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        meter.doing("looking for pictures and finished dreams")
+        inputs_found = batches.expand(inputs, output)
+        requests = _requests(dream_options, recipe or [None], each_model=each_model, meter=meter)
+        job_list = batches.list_jobs(inputs_found, requests, suffix)
+        store = storage.open_store(output)
+        if not dry_run:
+            store.check()
+        run = batches.Batch(job_list, requests, store, overwrite=overwrite, on_progress=meter.job)
+        if dry_run:
+            _show_plan(run, as_json=as_json)
+            return
+        try:
+            about = _work(run, requests, store, executor, meter, dpi)
+        except Interrupted:
+            run.write_report(run.report(engine=executor.name, output=output, interrupted=True))
+            raise
+    report = run.report(engine=executor.name, output=output, interrupted=False, **about)
+    run.write_report(report)
+    _show_report(report, as_json=as_json, quiet=quiet)
+
+
+def _checked_suffix(ending: str, output: str) -> str:
+    """The suffix of all dreams, from `--format`."""
+    from dreamkit.media import image_writer
+
+    suffix = f".{ending.lower().lstrip('.')}"
     if suffix not in image_writer.SUFFIXES:
         known = ", ".join(sorted(each[1:] for each in image_writer.SUFFIXES))
         raise ConfigError(f"--format is {quoted(ending)}; choose one of {known}")
     if Path(output).suffix.lower() in image_writer.SUFFIXES and not Path(output).exists():
-        raise UsageError(f"-o is {output}; name the folder for all of the dreams, and their --format apart")
-    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-        meter.doing("looking at what is there")
-        found = batches.expand(inputs, output)
-        ways = _ways(asked, recipe or [None], each_model=each_model, meter=meter)
-        todo = batches.outputs(found, ways, suffix)
-        place = storage.open_store(output)
-        if not dry_run:
-            place.check()
-        run = batches.Batch(todo, ways, place, overwrite=overwrite, on_progress=meter.job)
-        if dry_run:
-            if as_json:
-                typer.echo(json.dumps({"to_dream": run.total, "kept": len(run.kept)}))
-            else:
-                typer.echo(f"{run.total} to dream, {len(run.kept)} kept; nothing was dreamed or written")
-            return
-        try:
-            about = _work(run, ways, place, work, meter, dpi)
-        except Interrupted:
-            run.write_report(run.report(engine=work.name, output=output, interrupted=True))
-            raise
-    report = run.report(engine=work.name, output=output, interrupted=False, **about)
-    run.write_report(report)
-    _tell(report, as_json=as_json, quiet=quiet)
+        raise UsageError(f"-o is {output}; name a folder for the dreams, and choose their --format")
+    return suffix
 
 
-def _ways(asked: Asked, recipes: list[Any], *, each_model: bool, meter: terminal.Meter) -> list[Way]:
-    """Every recipe by every model, or by all of them together."""
+def _show_plan(run: Batch, *, as_json: bool) -> None:
+    """Shows what a run would do."""
+    if as_json:
+        typer.echo(json.dumps({"to_dream": run.total, "kept": len(run.kept)}))
+    else:
+        typer.echo(f"{run.total} to dream, {len(run.kept)} kept; nothing was dreamed or written")
+
+
+def _requests(
+    dream_options: DreamOptions, recipes: list[Any], *, each_model: bool, meter: terminal.Meter
+) -> list[BatchRequest]:
+    """A request for each recipe; with `each_model`, for each recipe and model."""
     from dreamkit.jobs import batch as batches
+    from dreamkit.request import without_image
 
-    own = weights_by_model(asked.weights)
-    models: list[list[str] | None] = [asked.model]
+    models: list[list[str] | None] = [dream_options.model]
     if each_model:
-        if not asked.model:
+        if not dream_options.model:
             raise UsageError("--each-model is given without a --model; name the models")
-        models = [[name] for name in asked.model]
-    ways = []
+        models = [[name] for name in dream_options.model]
+    arguments = dream_options.arguments()
+    requests = []
     for recipe in recipes:
         for model in models:
-            shares, options, found = cast(recipe, shares_of(model), dict(asked.given), own)
-            # A folder for each of several recipes; of models as soon as each is to have one.
+            specs = specs_of(model)
+            own = {"model": specs, "weights": _weights_for(specs, arguments["weights"])}
+            request = without_image(**(arguments | own), recipe=recipe)
+            # One recipe alone has no folder; models have folders even if there is only one.
             name = batches.folder_name(
                 recipe if len(recipes) > 1 else None, model[0] if each_model and model else None
             )
-            mine = own
-            if isinstance(own, dict):
-                mine = {each: path for each, path in own.items() if each in {share.model for share in shares}}
-            ways.append(
-                batches.way(
-                    name,
-                    shares,
-                    options,
-                    found,
-                    weights=mine,
-                    guide=asked.guide,
-                    mask=by_name(asked.mask) or None,
-                    progress=meter.download,
-                )
-            )
-    for name, count in Counter(way.name for way in ways).items():
+            requests.append(batches.resolve(name, request, on_download=meter.download))
+    for name, count in Counter(request.name for request in requests).items():
         if count > 1:
             raise UsageError(f"{count} recipes or models are called {name}; give each once")
-    return ways
+    return requests
+
+
+def _weights_for(specs: Sequence[ModelSpec], weights: Any) -> Any:
+    """Those weights that belong to the models of `specs`; all of them for no specs."""
+    if not isinstance(weights, dict) or not specs:
+        return weights
+    names = {spec.name for spec in specs}
+    return {name: path for name, path in weights.items() if name in names}
 
 
 def _work(
     run: Batch,
-    ways: list[Way],
-    place: Store,
-    engine: Engine,
+    requests: list[BatchRequest],
+    store: Store,
+    executor: Executor,
     meter: terminal.Meter,
     dpi: int | None,
 ) -> dict[str, Any]:
-    """Does what is missing, and says by how many."""
+    """Dreams what is missing; returns how many jobs and threads there were."""
     from dreamkit.executors import local
     from dreamkit.jobs import batch as batches
 
     if not run.total:
         run.finish()
         return {"jobs": 0, "threads": 0}
-    needed = local.BASE + _NETWORK * max(map(batches.weight, ways))
+    memory = local.BASE + _NETWORK_MEMORY * max(request.weights_size for request in requests)
     kept = f", {len(run.kept)} kept" if run.kept else ""
     meter.task(f"{run.total} to dream{kept}")
     try:
-        painter = batches.Painter(ways, place, dpi=None if dpi is None else (dpi, dpi))
-        jobs, threads = engine.work(
-            painter, run.chains(), run.heard, tasks=run.total, of=run.size, needed=needed
+        worker = batches.DreamWorker(requests, store, dpi=None if dpi is None else (dpi, dpi))
+        jobs, threads = executor.run(
+            worker, run.chains(), run.on_event, tasks=run.total, total=run.size, memory=memory
         )
     except KeyboardInterrupt:
         raise Interrupted(
@@ -193,7 +207,12 @@ def _work(
     return {"jobs": jobs, "threads": threads}
 
 
-def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+def _show_report(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """Shows what became of a run.
+
+    Raises:
+        BatchError: a picture could not be dreamed.
+    """
     from dreamkit.jobs.batch import REPORT, BatchError
 
     for message, count in report["warnings"].items():
@@ -208,8 +227,8 @@ def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     elif not quiet:
         typer.echo(f"all {report['kept']} are in {report['output']} already")
     failed = report["failed"]
-    if not terminal.is_json():  # else it was told of as it happened
-        _tell_failures(failed)
+    if not terminal.is_json():  # else there was an event for each
+        _show_failures(failed)
     if failed:
         raise BatchError(
             f"{len(failed)} of {len(failed) + report['dreamed'] + report['kept']} could not be dreamed; "
@@ -217,12 +236,12 @@ def _tell(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
         )
 
 
-def _tell_failures(failed: list[dict[str, str]]) -> None:
-    """A line for each reason, with the picture that it befell first."""
-    whys: dict[str, list[dict[str, str]]] = {}
+def _show_failures(failed: list[dict[str, str]]) -> None:
+    """A line for each reason, with the first picture that failed for it."""
+    by_reason: dict[str, list[dict[str, str]]] = {}
     for each in failed:
-        whys.setdefault(each["why"], []).append(each)
-    for why, alike in list(whys.items())[:_SHOWN]:
+        by_reason.setdefault(each["why"], []).append(each)
+    for why, alike in list(by_reason.items())[:_SHOWN]:
         first = alike[0]
         named = "" if first["input"] in why else f"{first['input']}: "
         more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""

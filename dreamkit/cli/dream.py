@@ -21,7 +21,7 @@ from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageEr
 if TYPE_CHECKING:
     from dreamkit.engine.progress import StepEvent
     from dreamkit.jobs.checkpoint import Checkpoint
-    from dreamkit.media.video import Writer
+    from dreamkit.media.video_writer import Writer
     from dreamkit.models.spec import ModelSpec
     from dreamkit.request import DreamRequest
     from dreamkit.session import Dream, Session
@@ -325,10 +325,10 @@ def dream(
             _show_plan(request, quiet=quiet)
             return
         path, work_file = _output(
-            image, output, request, "dream", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
+            image, output, request, "dream", overwrite=overwrite, resume=resume, every=checkpoint
         )
         if record is not None:
-            from dreamkit.media import video
+            from dreamkit.media import video_formats
 
             video_formats.check_output(record, overwrite=overwrite)
         hint = _BY_DEFAULT if chosen.model is None and recipe is None else ""
@@ -373,7 +373,7 @@ def redo(
             mask=by_name(mask) or None,
         )
         path, work_file = _output(
-            dreamed, output, request, "redo", dpi=dpi, overwrite=overwrite, resume=resume, every=checkpoint
+            dreamed, output, request, "redo", overwrite=overwrite, resume=resume, every=checkpoint
         )
         _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet)
 
@@ -392,20 +392,17 @@ def _output(
     request: DreamRequest,
     what: str,
     *,
-    dpi: int | None,
     overwrite: bool,
     resume: bool,
     every: float,
 ) -> tuple[Path, Checkpoint]:
     """Where the dream goes, once it is sure that it can, and its work file."""
     from dreamkit.jobs.checkpoint import Checkpoint, unfinished
-    from dreamkit.media import images
+    from dreamkit.media import atomic, image_writer
 
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
     path = given or (unfinished(stem) if resume else None)
     path = path or (Path(f"{stem}.png") if overwrite else atomic.free_path(stem))
-    if dpi is not None:
-        images.check_dpi(path)
     kept = Checkpoint(path, every=every, resume=resume)
     if os.path.isfile(kept.path) and not resume and not overwrite:
         raise OutputExistsError(
@@ -440,8 +437,8 @@ def _make(
     """Dreams, writes the dream and says so."""
     started = time.monotonic()
     from dreamkit.jobs.checkpoint import run_resumable
-    from dreamkit.media import images
-    from dreamkit.session import Dream
+    from dreamkit.media import atomic
+    from dreamkit.session import Dream, file_metadata
 
     def save(result: Dream) -> Path:
         try:
@@ -467,9 +464,7 @@ def _make(
     except Interrupted as interrupted:
         if interrupted.pixels is None:
             raise
-        image = request.image
-        profile, own_dpi = (image.profile, image.dpi) if image else (None, None)
-        written = save(Dream(interrupted.pixels, None, profile, own_dpi))
+        written = save(Dream(interrupted.pixels, None, *file_metadata(request)))
         how = ""
         if written == path:  # else another program's picture lies where the dream would be resumed
             how = _resumption(checkpoint, interrupted, path)
@@ -530,7 +525,7 @@ def _recorded(
     if path is None:
         yield _Recording(on_step, None, request.size)
         return
-    from dreamkit.media.video import Writer
+    from dreamkit.media.video_writer import Writer
 
     with Writer(path, request.size, overwrite=overwrite) as film:
         yield _Recording(on_step, film, request.size)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dreamkit.cli import engines, terminal
+from dreamkit.cli import executor_options, terminal
 from dreamkit.cli.dream import DreamOptions, Overwrite, Quiet, Verbose, open_session, with_options
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, UsageError
@@ -81,7 +81,7 @@ def zoom(
     chosen = DreamOptions(**options)
     chosen.check(image is not None)
     from dreamkit.jobs import zoom as zooms
-    from dreamkit.media import video
+    from dreamkit.media import video_formats
     from dreamkit.request import make_request
 
     moves = zooms.ZoomOptions(
@@ -144,10 +144,10 @@ def film(
     ] = 1,
     frame_steps: _Steps = None,
     fps: _Fps = None,
-    jobs: engines.Jobs = None,
-    threads: engines.Threads = None,
-    engine: engines.EngineName = None,
-    address: engines.Address = None,
+    jobs: executor_options.Jobs = None,
+    threads: executor_options.Threads = None,
+    engine: executor_options.EngineName = None,
+    address: executor_options.Address = None,
     preview: _Preview = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -165,10 +165,10 @@ def film(
     if flow not in ("on", "off"):
         raise ConfigError(f"--flow is {quoted(flow)}; choose on or off")
     from dreamkit.jobs import film as films
-    from dreamkit.media import video
+    from dreamkit.media import video, video_formats
     from dreamkit.request import without_image
 
-    work = engines.asked(engine, address, jobs, threads)
+    executor = executor_options.chosen(engine, address, jobs, threads)
     frames = films.FilmOptions(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
     video_formats.check_output(output, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
@@ -186,7 +186,7 @@ def film(
             preview=preview,
             overwrite=overwrite,
             on_frame=meter.frame,
-            engine=work,
+            executor=executor,
         )
     if not quiet:
         typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
@@ -194,7 +194,7 @@ def film(
 
 def _rate(text: str | None) -> Fraction:
     """Frames a second."""
-    from dreamkit.media.video import RATE
+    from dreamkit.media.video_formats import RATE
 
     if text is None:
         return RATE

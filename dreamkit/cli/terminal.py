@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from dreamkit.engine.progress import StepEvent
     from dreamkit.jobs.atlas import Progress as CellProgress
-    from dreamkit.jobs.batch import Event as BatchEvent
-    from dreamkit.jobs.batch import Progress as BatchProgress
+    from dreamkit.jobs.batch import BatchProgress, JobStep
     from dreamkit.jobs.frame_store import FrameProgress
 
 _verbose = False
@@ -168,7 +167,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def _of_step(step: StepEvent | BatchEvent) -> dict[str, Any]:
+def _of_step(step: StepEvent | JobStep) -> dict[str, Any]:
     return {
         "octave": step.octave,
         "octaves": step.octaves,
@@ -256,7 +255,7 @@ class Meter:
     def job(self, progress: BatchProgress) -> None:
         """Hears of a batch; elsewhere than on a screen, of every tenth of it."""
         done, total = progress.done, progress.total
-        step = progress.event
+        step = progress.step
         if self._json and step is not None:
             event("step", output=progress.output, **_of_step(step))
         elif self._json:
@@ -264,7 +263,7 @@ class Meter:
             event("failed" if said else "dreamed", output=progress.output, done=done, total=total, **said)
         failed = f", {progress.failed} failed" if progress.failed else ""
         self._show(f"{done}/{total}{failed}", total=1.0, completed=progress.share, note=progress.output)
-        if not self._lines or progress.event is not None:
+        if not self._lines or progress.step is not None:
             return
         if done in (1, total) or done % max(10, total // 10) == 0:
             typer.echo(f"{done}/{total}{failed}", err=True)

@@ -1,1 +1,1 @@
-"""Who does the work of a job: processes of this machine, or a cluster."""
+"""What does the tasks of a command: processes of this machine, or a Ray cluster."""

@@ -1,4 +1,4 @@
-"""The engines: who does the work that a command has."""
+"""Which executor does the tasks of a command, and with how many workers."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dreamkit.errors import ConfigError
-from dreamkit.executors import local
-from dreamkit.executors.scheduler import Chain, Tell, Worker, perform
+from dreamkit.executors import local, pool_size
+from dreamkit.executors.scheduler import OnEvent, TaskChain, Worker, perform
 
 NAMES = ("local", "ray")
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
-class Engine:
-    """Who works, and how many.
+class Executor:
+    """Which executor, and how many workers.
 
     Attributes:
         name: `local`, processes of this machine, or `ray`, a cluster.
         address: of the cluster.
-        jobs, threads: of them, and of each; None for the fastest that fits.
+        jobs: workers; None for the fastest number that fits.
+        threads: of each worker; None for the fastest number.
 
     Raises:
-        ConfigError: there is no such engine.
+        ConfigError: the name is unknown.
     """
 
     name: str = "local"
@@ -35,22 +36,28 @@ class Engine:
         if self.name not in NAMES:
             raise ConfigError(f"engine is {self.name!r}; choose {' or '.join(NAMES)}")
 
-    def work(
+    def run(
         self,
         worker: Worker,
-        chains: Iterable[Chain],
-        tell: Tell,
+        chains: Iterable[TaskChain],
+        on_event: OnEvent,
         *,
         tasks: int,
-        of: int | None = None,
-        needed: int = local.BASE,
+        total: int | None = None,
+        memory: int = local.BASE,
     ) -> tuple[int, int]:
-        """Does `chains`, of so many tasks, by workers that take `needed` bytes each.
+        """Does `chains`.
 
-        `of` is how many there were before some were finished: threads go by it, so that those of a run that
-        goes on are those of its beginning, and so are the bytes.
+        Args:
+            worker: is copied to each process.
+            chains: of all tasks.
+            on_event: is called with the events of all workers, in any thread.
+            tasks: how many there are to do.
+            total: how many there were before some were finished; the number of threads follows from it.
+            memory: of a worker, in bytes.
 
-        Returns how many jobs there were, and threads of each.
+        Returns:
+            How many jobs there were, and threads of each.
 
         Raises:
             DreamkitError: no worker can begin.
@@ -61,24 +68,24 @@ class Engine:
             threads = self.threads or 1
             cluster = Cluster(self.address)
             try:
-                jobs = cluster.work(
-                    worker, chains, tell, tasks=tasks, each=needed, jobs=self.jobs, threads=threads
+                jobs = cluster.run(
+                    worker, chains, on_event, tasks=tasks, memory=memory, jobs=self.jobs, threads=threads
                 )
             finally:
                 cluster.leave()
             return jobs, threads
-        crew = local.crew(tasks, needed, self.jobs, self.threads, of=of)
-        local.work(crew, worker, chains, tell)
-        return crew.jobs, crew.threads
+        size = pool_size.fastest(tasks, memory, self.jobs, self.threads, total=total)
+        local.run(size, worker, chains, on_event)
+        return size.jobs, size.threads
 
 
-def here(worker: Worker, chains: Iterable[Chain], tell: Tell) -> None:
-    """Does `chains` one after another in this process. A bug goes up as it is."""
+def run_here(worker: Worker, chains: Iterable[TaskChain], on_event: OnEvent) -> None:
+    """Does `chains` one after another in this process. Bugs are raised as they are."""
     worker.begin()
     for chain in chains:
         task = next(chain, None)
         while task is not None:
             try:
-                task = chain.send(perform(worker, task, tell, keep_bugs=False))
+                task = chain.send(perform(worker, task, on_event, keep_bugs=False))
             except StopIteration:
                 task = None

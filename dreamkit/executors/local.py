@@ -1,4 +1,4 @@
-"""Workers on this machine: a process each, sized to cores, memory and GPUs."""
+"""Workers in processes of this machine."""
 
 from __future__ import annotations
 
@@ -6,156 +6,129 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from dreamkit.errors import ConfigError
-from dreamkit.executors.scheduler import Chain, Outcome, Tell, Worker, perform, run
+from dreamkit.executors import scheduler
+from dreamkit.executors.pool_size import PoolSize
+from dreamkit.executors.scheduler import OnEvent, TaskChain, TaskResult, Worker
 
-BASE = 900 << 20  # bytes of a process with TensorFlow and a small network in it, measured
-_SPAWN = multiprocessing.get_context("spawn")  # TensorFlow survives no fork
-
-
-@dataclass(frozen=True)
-class Crew:
-    """How many processes, and how many threads each.
-
-    Attributes:
-        jobs: processes.
-        threads: of TensorFlow in each.
-        gpus: that there are; each process sees one.
-    """
-
-    jobs: int
-    threads: int
-    gpus: int = 0
+BASE = 900 << 20  # bytes of a process with TensorFlow and a small network, measured
+_SPAWN = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+_TERMINATED = 143  # exit code of a process that SIGTERM ended
 
 
-def crew(
-    tasks: int, each: int, jobs: int | None = None, threads: int | None = None, *, of: int | None = None
-) -> Crew:
-    """The fastest crew for so many tasks: a process for each core and GPU, as far as memory goes.
-
-    Processes of one thread beat one of many threads, since not all of a step runs on several. `each` is what
-    a process takes, in bytes; `of`, how many tasks there were, by which threads go.
-
-    Raises:
-        ConfigError: jobs or threads are below 1.
-    """
-    for name, given in (("jobs", jobs), ("threads", threads)):
-        if given is not None and given < 1:
-            raise ConfigError(f"{name} is {given}; it takes a whole number, at least 1")
-    cores, gpus = _cores(), _gpus()
-    if jobs is None:
-        jobs = gpus or max(1, cores // (threads or 1))
-        jobs = max(1, min(jobs, of or tasks, _free_memory() // each))
-    threads = threads or max(1, cores // jobs)
-    return Crew(min(jobs, max(1, tasks)), threads, gpus)
-
-
-def work(crew: Crew, worker: Worker, chains: Iterable[Chain], tell: Tell) -> None:
-    """Does `chains`; `tell` hears of their progress, in threads of its own.
+def run(size: PoolSize, worker: Worker, chains: Iterable[TaskChain], on_event: OnEvent) -> None:
+    """Does `chains`. Threads of this process call `on_event`.
 
     Raises:
         DreamkitError: the worker cannot begin.
-        KeyboardInterrupt: after all processes have ended.
+        KeyboardInterrupt: on Ctrl-C, after all processes have ended.
     """
-    seats = [_Seat(worker, crew, number, tell) for number in range(crew.jobs)]
+    slots = [LocalSlot(worker, size, number, on_event) for number in range(size.jobs)]
     try:
-        run(seats, chains, (BrokenProcessPool,))
+        scheduler.run(slots, chains, (BrokenProcessPool,))
     finally:
-        _end(seats)
+        _end(slots)
 
 
-def _end(seats: Sequence[_Seat]) -> None:
-    for seat in seats:
-        seat.stop()
-    for seat in seats:
-        seat.join()
+def _end(slots: Sequence[LocalSlot]) -> None:
+    for slot in slots:
+        slot.stop()
+    for slot in slots:
+        slot.join()
 
 
-class _Seat:
-    def __init__(self, worker: Worker, crew: Crew, number: int, tell: Tell) -> None:
-        self._worker, self._crew, self._number, self._tell = worker, crew, number, tell
+class LocalSlot:
+    """A slot with a process of its own: a pool of one, which is replaced if its process dies."""
+
+    def __init__(self, worker: Worker, size: PoolSize, number: int, on_event: OnEvent) -> None:
+        self._worker, self._size, self._number, self._on_event = worker, size, number, on_event
         self._start()
 
     def _start(self) -> None:
-        ear, mouth = _SPAWN.Pipe(duplex=False)
-        self._mouth = mouth
-        gpu = self._number % self._crew.gpus if self._crew.gpus else None
-        self._pool = ProcessPoolExecutor(1, _SPAWN, _sit, (self._worker, self._crew.threads, gpu, mouth))
-        self._pid: int | None = None
-        Thread(target=_listen, args=(ear, self._tell), daemon=True).start()
+        events, self._sender = _SPAWN.Pipe(duplex=False)
+        gpu = self._number % self._size.gpus if self._size.gpus else None
+        arguments = self._worker, self._size.threads, gpu, self._sender
+        self._pool = ProcessPoolExecutor(1, _SPAWN, _initialize, arguments)
+        self.pid: int | None = None  # of a worker that has begun
+        Thread(target=_forward, args=(events, self._on_event), daemon=True).start()
 
     def begin(self) -> Future[Any]:
-        future: Future[Any] = self._pool.submit(_begin)
-        future.add_done_callback(self._began)
+        future = self._submit(_begin)
+        future.add_done_callback(self._on_begun)
         return future
 
-    def _began(self, future: Future[Any]) -> None:
+    def _on_begun(self, future: Future[int]) -> None:
         if future.cancelled() or future.exception() is not None:
             return
-        self._pid = future.result()
-        self._mouth.close()  # the process has its own; without ours, its end is heard of
+        self.pid = future.result()
+        self._sender.close()  # the process has its own; when that closes, `_forward` ends
 
-    def do(self, task: Any) -> Future[Outcome]:
-        return self._pool.submit(_do, task)
+    def do(self, task: Any) -> Future[TaskResult]:
+        return self._submit(_do, task)
 
-    def again(self) -> None:
-        self._mouth.close()
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        try:
+            return self._pool.submit(function, *arguments)
+        except BrokenProcessPool as error:  # the process died while it had nothing to do
+            future: Future[Any] = Future()
+            future.set_exception(error)
+            return future
+
+    def restart(self) -> None:
+        self._sender.close()
         self._pool.shutdown(wait=False)
         self._start()
-        self.begin()  # before anything else that is asked of it
 
     def stop(self) -> None:
-        """Ends what is being done, in such a way that it clears up after itself."""
-        if self._pid is not None:
+        """Ends the task that is being done, in such a way that it removes what it has half written."""
+        if self.pid is not None:
             with contextlib.suppress(OSError):
-                os.kill(self._pid, signal.SIGTERM)
+                os.kill(self.pid, signal.SIGTERM)
 
     def join(self) -> None:
+        """Waits until the process has ended."""
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._mouth.close()
+        self._sender.close()
 
 
-def _listen(ear: Connection, tell: Tell) -> None:
+def _forward(events: Connection, on_event: OnEvent) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
-            tell(ear.recv())
+            on_event(events.recv())
 
+
+# What follows runs in the process of a worker.
 
 _worker: Worker
-_tell: Tell
-_begun = False
-_idle = True
+_on_event: OnEvent
+_is_busy = False
 
 
-def _sit(worker: Worker, threads: int, gpu: int | None, mouth: Connection) -> None:
-    """The first thing in a process: whose it is, and what it may take."""
-    global _worker, _tell
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first of them decides
-    signal.signal(signal.SIGTERM, _stopped)
+def _initialize(worker: Worker, threads: int, gpu: int | None, sender: Connection) -> None:
+    """Runs before anything else: signals, GPU and threads."""
+    global _worker, _on_event
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends the others
+    signal.signal(signal.SIGTERM, _on_sigterm)
     Thread(target=_die_with_parent, daemon=True).start()
     if gpu is not None:
-        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-        os.environ["CUDA_VISIBLE_DEVICES"] = seen[gpu] if gpu < len(seen) and seen[gpu] else str(gpu)
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[gpu] if gpu < len(visible) and visible[gpu] else str(gpu)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     from dreamkit.engine.tf import threads as engine_threads
 
     engine_threads.limit(threads)
-    _worker, _tell = worker, mouth.send
+    _worker, _on_event = worker, sender.send
 
 
-def _stopped(*_: object) -> None:
-    if not _idle:
-        raise SystemExit(143)
+def _on_sigterm(*_: object) -> None:
+    if _is_busy:  # an idle process ends with its pool
+        raise SystemExit(_TERMINATED)
 
 
 def _die_with_parent() -> None:
@@ -166,43 +139,17 @@ def _die_with_parent() -> None:
 
 
 def _begin() -> int:
-    global _begun
-    if not _begun:
-        _worker.begin()
-        _begun = True
+    _worker.begin()
     return os.getpid()
 
 
-def _do(task: Any) -> Outcome:
-    global _idle
-    _idle = False
+def _do(task: Any) -> TaskResult:
+    global _is_busy
     try:
-        return perform(_worker, task, _tell)
-    finally:
-        _idle = True
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _gpus() -> int:
-    """NVIDIA's, on Linux, which alone TensorFlow has a build for."""
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if seen is not None:
-        return len([each for each in seen.split(",") if each.strip() not in ("", "-1")])
-    with contextlib.suppress(OSError):
-        return len(list(Path("/proc/driver/nvidia/gpus").iterdir()))
-    return 0
-
-
-def _free_memory() -> int:
-    """In bytes; without limit where the system does not tell."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    return sys.maxsize
+        _is_busy = True
+        try:
+            return scheduler.perform(_worker, task, _on_event)
+        finally:
+            _is_busy = False
+    except SystemExit:  # by SIGTERM. The pool would raise it in the parent; a process that ends is restarted
+        os._exit(_TERMINATED)

@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster: actors, which Ray places, counts the CPUs and GPUs of, and starts again."""
+"""Workers on a Ray cluster: actors, which Ray places by CPUs, GPUs and memory, and restarts if they crash."""
 
 from __future__ import annotations
 
@@ -16,20 +16,29 @@ from typing import Any
 
 from dreamkit import recipes
 from dreamkit.errors import ConfigError, first_line
-from dreamkit.executors.scheduler import TRIES, Chain, Outcome, Tell, Worker, WorkersError, perform, run
+from dreamkit.executors import scheduler
+from dreamkit.executors.scheduler import (
+    TRIES,
+    OnEvent,
+    TaskChain,
+    TaskResult,
+    Worker,
+    WorkersError,
+    perform,
+)
 
 _PATIENCE = 10  # seconds for a cluster to answer
-_EVERY = 1.0  # seconds between what a worker tells of
+_EVERY = 1.0  # seconds between two messages of a worker with its events
 
 
 class Cluster:
-    """A Ray cluster that is joined until `leave`."""
+    """A Ray cluster, which this process has joined until `leave`."""
 
     def __init__(self, address: str) -> None:
         """Joins the cluster at `address`, which is `auto` or HOST:PORT.
 
         Raises:
-            WorkersError: Ray is not installed, or no cluster is there.
+            WorkersError: Ray is not installed, or there is no cluster.
         """
         try:
             import ray
@@ -38,34 +47,43 @@ class Cluster:
                 "--engine ray needs Ray, which is not installed; pip install 'dreamkit[scale]'"
             ) from error
         try:
-            found_at = _address() if address == "auto" else address
-            host, _, port = found_at.rpartition(":")
+            resolved = _address() if address == "auto" else address
+            host, _, port = resolved.rpartition(":")
             socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
-            ray.init(address=found_at, logging_level=logging.ERROR, log_to_driver=False)
+            ray.init(address=resolved, logging_level=logging.ERROR, log_to_driver=False)
         except (OSError, RuntimeError, ValueError) as error:
             raise WorkersError(
                 f"there is no Ray cluster at {address} ({first_line(error)[:120]}); start one with "
                 "`ray start --head`, or say where it is with --address HOST:PORT"
             ) from error
-        typed: Any = ray  # which this function of it is not
-        found = typed.cluster_resources()
-        self.cpus, self.gpus = int(found.get("CPU", 0)), int(found.get("GPU", 0))
+        untyped: Any = ray  # `cluster_resources` has no types
+        resources = untyped.cluster_resources()
+        self.cpus, self.gpus = int(resources.get("CPU", 0)), int(resources.get("GPU", 0))
 
-    def work(
+    def run(
         self,
         worker: Worker,
-        chains: Iterable[Chain],
-        tell: Tell,
+        chains: Iterable[TaskChain],
+        on_event: OnEvent,
         *,
         tasks: int,
-        each: int,
+        memory: int,
         jobs: int | None = None,
         threads: int = 1,
     ) -> int:
-        """Does `chains` by as many workers as the cluster has CPUs or GPUs for; returns how many.
+        """Does `chains` with as many workers as the cluster has CPUs or GPUs for; returns how many.
+
+        Args:
+            worker: is copied to each actor.
+            chains: of all tasks.
+            on_event: is called with the events of all workers, in a thread of its own.
+            tasks: how many there are to do.
+            memory: of a worker, in bytes.
+            jobs: workers; None for as many as there is room for.
+            threads: of each worker, a CPU for each thread.
 
         Raises:
-            DreamkitError: the workers cannot begin.
+            DreamkitError: a worker cannot begin.
         """
         import ray
         from ray.util.queue import Queue
@@ -73,27 +91,27 @@ class Cluster:
         if jobs is not None and jobs < 1:
             raise ConfigError(f"jobs is {jobs}; it takes a whole number, at least 1")
         jobs = jobs or max(1, min(tasks, self.gpus or self.cpus // threads))
-        heard = Queue(actor_options={"num_cpus": 0})
-        listener = Thread(target=_listen, args=(heard, tell), daemon=True)
-        listener.start()
+        events = Queue(actor_options={"num_cpus": 0})
+        forwarder = Thread(target=_forward, args=(events, on_event), daemon=True)
+        forwarder.start()
         actor = ray.remote(
             num_cpus=threads,
             num_gpus=1 if self.gpus else 0,
-            memory=each,
+            memory=memory,
             max_restarts=-1,
             max_task_retries=TRIES,
         )(_Actor)
-        held = ray.put(worker)  # once for all of them, and for those that Ray starts again
-        seats = [_Seat(actor.remote(held, threads, heard, recipes.versions())) for _ in range(jobs)]
+        stored = ray.put(worker)  # once for all actors, restarted ones too
+        slots = [_RaySlot(actor.remote(stored, threads, events, recipes.versions())) for _ in range(jobs)]
         try:
-            run(seats, chains, (ray.exceptions.RayActorError,))
+            scheduler.run(slots, chains, (ray.exceptions.RayActorError,))
         finally:
-            for seat in seats:
-                seat.leave()
-            with suppress(Exception):  # as in `leave`
-                heard.put(None)
-                listener.join(timeout=_PATIENCE)
-                heard.shutdown(force=True)
+            for slot in slots:
+                slot.kill()
+            with suppress(Exception):  # as in `kill`
+                events.put(None)
+                forwarder.join(timeout=_PATIENCE)
+                events.shutdown(force=True)
         return jobs
 
     def leave(self) -> None:
@@ -104,39 +122,41 @@ class Cluster:
 
 
 def _address() -> str:
-    """Where Ray says that a cluster is. Ray itself would wait for minutes for one that is gone."""
-    said = os.environ.get("RAY_ADDRESS")
-    noted = Path(os.environ.get("RAY_TMPDIR", "/tmp/ray")) / "ray_current_cluster"
-    if not said and not noted.is_file():
-        raise ConnectionError("Ray knows of none here")
-    return said or noted.read_text(encoding="utf-8").strip()
+    """Where Ray says that a cluster is. Ray itself would wait minutes for one that is gone."""
+    given = os.environ.get("RAY_ADDRESS")
+    file = Path(os.environ.get("RAY_TMPDIR", "/tmp/ray")) / "ray_current_cluster"
+    if not given and not file.is_file():
+        raise ConnectionError("none was started on this machine")
+    return given or file.read_text(encoding="utf-8").strip()
 
 
-class _Seat:
+class _RaySlot:
+    """A slot with an actor of its own."""
+
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    def begin(self) -> Future[Outcome]:
+    def begin(self) -> Future[Any]:
         return _future(self._actor.begin.remote())
 
-    def do(self, task: Any) -> Future[Outcome]:
+    def do(self, task: Any) -> Future[Any]:
         return _future(self._actor.do.remote(task))
 
-    def again(self) -> None:
-        """Ray has done so."""
+    def restart(self) -> None:
+        """Ray has restarted the actor."""
 
-    def leave(self) -> None:
+    def kill(self) -> None:
         import ray
 
-        with suppress(Exception):  # it may be gone, and so may the cluster
+        with suppress(Exception):  # the actor may be gone, and so may the cluster
             ray.kill(self._actor)
 
 
-def _future(reference: Any) -> Future[Outcome]:
-    """A reference as a future; what a worker raised is raised as it was."""
+def _future(reference: Any) -> Future[Any]:
+    """A reference as a future, which raises what the worker raised."""
     import ray
 
-    known: Future[Outcome] = Future()
+    known: Future[Any] = Future()
     known.set_running_or_notify_cancel()
 
     def ended(future: Future[Any]) -> None:
@@ -153,55 +173,60 @@ def _future(reference: Any) -> Future[Outcome]:
 
 
 class _Actor:
-    """What sits in a process of the cluster. Begun again where Ray had to start it again."""
+    """Runs a worker in a process of the cluster."""
 
-    def __init__(self, worker: Worker, threads: int, heard: Any, versions: dict[str, str]) -> None:
-        self._worker, self._threads, self._heard = worker, threads, heard
+    def __init__(self, worker: Worker, threads: int, events: Any, versions: dict[str, str]) -> None:
+        self._worker, self._threads, self._events = worker, threads, events
         self._versions = versions
-        self._begun = False
-        self._untold: list[Any] = []
-        self._told = time.monotonic()
+        self._has_begun = False
+        self._unsent: list[Any] = []
+        self._sent_at = time.monotonic()
 
-    def begin(self) -> Outcome:
-        if not self._begun:
-            here = recipes.versions()
-            others = [
-                f"{name} {here.get(name)}, not {each}"
-                for name, each in self._versions.items()
-                if here.get(name) != each
-            ]
-            if others:
-                raise WorkersError(
-                    f"the node {platform.node()} has {' and '.join(others)}; install the same versions there"
-                )
-            from dreamkit.engine.tf import threads
+    def begin(self) -> None:
+        if self._has_begun:
+            return
+        _check_versions(self._versions)
+        from dreamkit.engine.tf import threads
 
-            threads.limit(self._threads)
-            self._worker.begin()
-            self._begun = True
-        return Outcome()
+        threads.limit(self._threads)
+        self._worker.begin()
+        self._has_begun = True
 
-    def do(self, task: Any) -> Outcome:
-        self.begin()
+    def do(self, task: Any) -> TaskResult:
+        self.begin()  # Ray may have restarted the actor for this task
         try:
-            return perform(self._worker, task, self._tell)
+            return perform(self._worker, task, self._on_event)
         finally:
             self._send()
 
-    def _tell(self, event: Any) -> None:
-        """Events go together, now and then: all workers' go through one ear."""
-        self._untold.append(event)
-        if time.monotonic() - self._told > _EVERY:
+    def _on_event(self, event: Any) -> None:
+        """Sends events together, now and then, because one thread receives those of all workers."""
+        self._unsent.append(event)
+        if time.monotonic() - self._sent_at > _EVERY:
             self._send()
 
     def _send(self) -> None:
-        if self._untold:
-            self._heard.actor.put_nowait.remote(self._untold)
-        self._untold, self._told = [], time.monotonic()
+        if self._unsent:
+            self._events.actor.put_nowait.remote(self._unsent)
+        self._unsent, self._sent_at = [], time.monotonic()
 
 
-def _listen(heard: Any, tell: Tell) -> None:
+def _check_versions(expected: dict[str, str]) -> None:
+    """Makes sure that this node computes with the versions of the command's machine."""
+    here = recipes.versions()
+    different = [
+        f"{name} {here.get(name)}, not {version}"
+        for name, version in expected.items()
+        if here.get(name) != version
+    ]
+    if different:
+        raise WorkersError(
+            f"the node {platform.node()} has {' and '.join(different)}; install the same versions there"
+        )
+
+
+def _forward(events: Any, on_event: OnEvent) -> None:
     with suppress(Exception):  # the cluster may be gone
-        while (events := heard.get()) is not None:
-            for event in events:
-                tell(event)
+        while (some := events.get()) is not None:
+            for event in some:
+                on_event(event)

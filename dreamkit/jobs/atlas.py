@@ -27,8 +27,8 @@ from dreamkit.errors import (
     first_line,
     shown,
 )
-from dreamkit.executors import executor
-from dreamkit.executors.scheduler import Chain, Tell
+from dreamkit.executors.executor import run_here
+from dreamkit.executors.scheduler import OnEvent, TaskChain
 from dreamkit.inputs import PathLike
 from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images
 from dreamkit.request import DreamRequest
@@ -36,7 +36,7 @@ from dreamkit.session import Dream, Session
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
-    from dreamkit.executors.executor import Engine
+    from dreamkit.executors.executor import Executor
 
 CELL = 160  # pixels
 _TOGETHER = 8  # cells of a layer that one worker dreams, for which it compiles once
@@ -105,7 +105,7 @@ def make(
     columns: int | None = None,
     on_cell: Callable[[Progress], None] | None = None,
     on_download: Callable[[int, int], None] | None = None,
-    engine: Engine | None = None,
+    executor: Executor | None = None,
 ) -> Atlas:
     """Dreams an atlas into `folder`: `cells/NAME.png`, then `atlas.png` and `atlas.html`.
 
@@ -121,7 +121,7 @@ def make(
         columns: cells in a row of `atlas.png`; by default about as many as there are rows.
         on_cell: called after each step of a cell, and once it is written.
         on_download: called during a download of weights, with the bytes so far and in all.
-        engine: who dreams the cells; None for this process.
+        executor: what dreams the cells; None for this process.
 
     Raises:
         LayerError: a layer or a channel does not exist, or there is nothing that can be dreamed.
@@ -155,7 +155,9 @@ def make(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
     missing = [plan for plan in plans if not _is_there(plan, session)]
-    left_out = _dream(missing, _Painter(session if engine is None else None, request), on_cell, engine)
+    left_out = _dream(
+        missing, _DreamWorker(session if executor is None else None, request), on_cell, executor
+    )
     without = {name for names in left_out.values() for name in names}
     if len(without) == len(plans):
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
@@ -376,7 +378,7 @@ def _pixels(plan: _Plan) -> Any:
     return contact_sheet.to_srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
 
 
-class _Painter:
+class _DreamWorker:
     """The worker: it holds the network, and compiles a layer as long as its cells follow each other."""
 
     def __init__(self, session: Session | None, request: DreamRequest) -> None:
@@ -388,7 +390,7 @@ class _Painter:
         """Loads the network, unless it is."""
         self._session = self._session or Session(self._request)
 
-    def do(self, task: tuple[int, str, DreamConfig], tell: Tell) -> Dream:
+    def do(self, task: tuple[int, str, DreamConfig], on_event: OnEvent) -> Dream:
         """Dreams a cell."""
         assert self._session is not None
         number, layer, options = task
@@ -396,7 +398,7 @@ class _Painter:
             self._session.models[0].network.forget()  # the channels of a layer share what was compiled
             self._layer = layer
         request = replace(self._request, config=options)
-        return self._session.run(request, on_step=lambda step: tell((number, step.done)))
+        return self._session.run(request, on_step=lambda step: on_event((number, step.done)))
 
 
 class _Cells:
@@ -409,30 +411,30 @@ class _Cells:
         self._said: set[str] = set()
         self._tell = on_cell or (lambda _: None)
 
-    def chains(self) -> Iterator[Chain]:
+    def chains(self) -> Iterator[TaskChain]:
         """Some cells of one layer after another each."""
         for _, cells in groupby(enumerate(self.missing), key=lambda pair: pair[1].layer):
             yield from map(self._chain, _batched(cells))
 
-    def heard(self, event: tuple[int, float]) -> None:
-        """Hears of a step: which cell, and the share of it that is done."""
+    def on_event(self, event: tuple[int, float]) -> None:
+        """Reports a step: the number of the cell, and the share of it that is done."""
         number, share = event
         self._report(number, share, finished=False)
 
-    def _chain(self, cells: Sequence[tuple[int, _Plan]]) -> Chain:
+    def _chain(self, cells: Sequence[tuple[int, _Plan]]) -> TaskChain:
         for number, plan in cells:
-            outcome = yield number, plan.layer, plan.config
-            for message in outcome.warnings:  # every cell has the same to say of its octaves
+            result = yield number, plan.layer, plan.config
+            for message in result.warnings:  # every cell has the same to say of its octaves
                 if message not in self._said:
                     self._said.add(message)
                     warnings.warn(message, DreamkitWarning, stacklevel=2)
-            if outcome.error is None:
+            if result.error is None:
                 _make_folder(plan.path.parent)
-                outcome.value.save(plan.path, overwrite=True)
-            elif isinstance(outcome.error, LayerError | ConfigError | NumericError):
-                self.left_out.setdefault(str(outcome.error), []).append(plan.name)
+                result.value.save(plan.path, overwrite=True)
+            elif isinstance(result.error, LayerError | ConfigError | NumericError):
+                self.left_out.setdefault(str(result.error), []).append(plan.name)
             else:
-                raise outcome.error
+                result.raise_error(plan.name)
             self.ended += 1
             self._report(number, 1.0, finished=True)
 
@@ -443,17 +445,17 @@ class _Cells:
 
 def _dream(
     missing: Sequence[_Plan],
-    painter: _Painter,
+    worker: _DreamWorker,
     on_cell: Callable[[Progress], None] | None,
-    engine: Engine | None,
+    executor: Executor | None,
 ) -> dict[str, list[str]]:
     """Dreams and writes each cell of `missing`; gives those that cannot be dreamed, by the reason."""
     cells = _Cells(missing, on_cell)
     try:
-        if engine is None:
-            executor.here(painter, cells.chains(), cells.heard)
+        if executor is None:
+            run_here(worker, cells.chains(), cells.on_event)
         elif missing:
-            engine.work(painter, cells.chains(), cells.heard, tasks=len(missing))
+            executor.run(worker, cells.chains(), cells.on_event, tasks=len(missing))
     except (KeyboardInterrupt, Interrupted):
         written = cells.ended - sum(map(len, cells.left_out.values()))
         raise Interrupted(

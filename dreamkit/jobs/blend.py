@@ -39,7 +39,8 @@ def blend(
     blended = np.rint(pixels).astype(np.uint8)
     if dreamed.alpha is not None:
         blended = np.dstack([blended, dreamed.alpha])
-    return Dream(blended, _blended(recipe, amount), dreamed.profile, dreamed.dpi)
+    authorship = dreamed.authorship or photo.authorship
+    return Dream(blended, _blended(recipe, amount), dreamed.profile, dreamed.dpi, authorship)
 
 
 def _options_of(recipe: Mapping[str, Any] | None) -> Mapping[str, Any]:

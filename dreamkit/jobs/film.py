@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from dreamkit.config import STEPS, DreamConfig
 from dreamkit.errors import ConfigError, DreamkitWarning
-from dreamkit.executors import executor
-from dreamkit.executors.scheduler import Chain, Tell
+from dreamkit.executors.executor import run_here
+from dreamkit.executors.scheduler import OnEvent, TaskChain
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import images, optical_flow, video_formats, video_writer
@@ -25,10 +25,9 @@ from dreamkit.request import DreamRequest
 from dreamkit.session import Session
 
 if TYPE_CHECKING:
-    from dreamkit.executors.executor import Engine
+    from dreamkit.executors.executor import Executor
 
 Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
-Pair: TypeAlias = tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]
 
 UNABLE = ("upscale", "wrap")  # options of a picture that a film cannot follow
 
@@ -81,7 +80,7 @@ def make(
     preview: int | None = None,
     overwrite: bool = False,
     on_frame: Callable[[FrameProgress], None] | None = None,
-    engine: Engine | None = None,
+    executor: Executor | None = None,
 ) -> None:
     """Dreams `source` into `output`: a film, or a folder of numbered pictures where that has no ending.
 
@@ -99,7 +98,7 @@ def make(
         preview: make a film of only so many frames; the next run goes on from them.
         overwrite: whether an existing film, and frames of another one, may be replaced.
         on_frame: called after each frame.
-        engine: who dreams scenes beside each other, each by one worker, which loads the networks anew;
+        executor: what dreams scenes beside each other, each by one worker, which loads the networks anew;
             without `blend`, so are frames. None for this process.
 
     Raises:
@@ -117,31 +116,30 @@ def make(
     folder = output.with_name(f"{output.name}.work")
     check_disk_space(folder, total, source.size)
     identity = _identity(session.fingerprint(request), source, options)
-    store = FrameStore(folder, identity, overwrite=overwrite)
-    painter = _Painter(session if engine is None else None, request, options, source.count)
-    with store.filling(total, on_frame) as keep:
-        if engine is None:
-            scene = _scene(store, keep, 0, _pairs(source, 0, total))
-            executor.here(painter, [scene], lambda _: None)
-        else:
-            scenes = _scenes(source, total, options)
-            chains = _chains(source, total, scenes, store, keep)
-            engine.work(painter, chains, lambda _: None, tasks=len(scenes))
-    times = source.times[:total] if source.is_variable else None
-    writer = video_writer.Writer(
-        output,
-        source.size,
-        source.rate,
-        overwrite=overwrite,
-        sound=source,
-        times=times,
-        scratch=store.folder,
-    )
-    with writer as film:
-        for pixels in _blended(source, store, total, request.config.blend):
-            film.add(pixels)
-    if preview is None:
-        store.done()
+    with FrameStore(folder, identity, overwrite=overwrite) as store:
+        worker = _DreamWorker(session if executor is None else None, request, options, source.count)
+        with store.writing(total, on_frame) as keep:
+            readers = _Readers(source, total)
+            if executor is None:
+                run_here(worker, [_scene(readers, range(total), store, keep)], lambda _: None)
+            else:
+                scenes = _scenes(source, total, options)
+                chains = (_scene(readers, scene, store, keep) for scene in scenes)
+                executor.run(worker, chains, lambda _: None, tasks=len(scenes))
+        writer = video_writer.Writer(
+            output,
+            source.size,
+            source.rate,
+            overwrite=overwrite,
+            sound=source,
+            times=source.times[:total] if source.is_variable else None,
+            scratch=store.folder,
+        )
+        with writer as film:
+            for pixels in _blended(source, store, total, request.config.blend):
+                film.add(pixels)
+        if preview is None:
+            store.delete()
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ class _Task:
     last: NDArray[np.uint8] | None = None
 
 
-class _Painter:
+class _DreamWorker:
     """The worker: it holds the networks, and dreams one frame after another."""
 
     def __init__(
@@ -168,9 +166,9 @@ class _Painter:
         """Loads the networks, unless they are."""
         self._session = self._session or Session(self._request)
 
-    def do(self, task: _Task, tell: Tell) -> NDArray[np.uint8]:
+    def do(self, task: _Task, on_event: OnEvent) -> NDArray[np.uint8]:
         """Dreams a frame."""
-        del tell
+        del on_event
         assert self._session is not None
         request = self._request
         share = task.number / max(1, self._count - 1)
@@ -199,53 +197,76 @@ def _config_of_frame(config: DreamConfig, steps: int | None) -> DreamConfig:
     return replace(config, steps=own, schedule=schedule, blend=0.0)
 
 
-def _scenes(source: Clip, total: int, options: FilmOptions) -> list[tuple[int, int]]:
-    """The first frame and the one after the last of each scene, which depends on no other; without blend,
-    each frame is one."""
+def _scenes(source: Clip, total: int, options: FilmOptions) -> list[range]:
+    """The numbers of each scene's frames. Scenes do not depend on each other; without blend, each frame is a
+    scene."""
     if not options.blend:
-        return [(number, number + 1) for number in range(total)]
-    starts = [
-        number
-        for number, (before, now) in enumerate(_pairs(source, 0, total))
-        if before is None or optical_flow.is_cut(before, now)
-    ]
-    return list(pairwise([*starts, total]))
+        return [range(number, number + 1) for number in range(total)]
+    starts = [0]
+    frames = (frame.pixels for frame in source.frames(total))
+    for number, (before, now) in enumerate(pairwise(frames), 1):
+        if optical_flow.is_cut(before, now):
+            starts.append(number)
+    return [range(start, stop) for start, stop in pairwise([*starts, total])]
 
 
-def _chains(
-    source: Clip, total: int, scenes: Sequence[tuple[int, int]], store: FrameStore, keep: Keep
-) -> Iterator[Chain]:
-    """The scenes that are not finished, as the engines take them."""
-    if all(stop - start == 1 for start, stop in scenes):  # then one pass over the film does for all
-        for number, shown in enumerate(source.frames(total)):
-            if not store.has(number):
-                yield _scene(store, keep, number, iter([(None, shown.pixels)]))
+class _Reader:
+    """Reads a clip once, forwards, and holds the frame that it has come to."""
+
+    def __init__(self, source: Clip, total: int) -> None:
+        self.number = -1  # of the frame
+        self._wanted = 0
+        self._frames = source.frames(total, lambda number: number >= self._wanted)
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """A frame, which must not lie before the one that the reader has come to."""
+        if number != self.number:
+            self._wanted = number
+            self._pixels = next(self._frames).pixels
+            self.number = number
+        return self._pixels
+
+
+class _Readers:
+    """The readers of one clip. There are as many as scenes are dreamed beside each other, and each goes on to
+    the next scene: none reads a frame twice, and each holds one frame."""
+
+    def __init__(self, source: Clip, total: int) -> None:
+        self._source, self._total = source, total
+        self._idle: list[_Reader] = []
+
+    def take(self, first: int) -> _Reader:
+        """A reader for the frames from `first` on: the idle one that has come nearest, or a new one."""
+        possible = [reader for reader in self._idle if reader.number <= first]
+        if not possible:
+            return _Reader(self._source, self._total)
+        reader = max(possible, key=lambda each: each.number)
+        self._idle.remove(reader)
+        return reader
+
+    def give_back(self, reader: _Reader) -> None:
+        """Takes back a reader that a scene needs no more."""
+        self._idle.append(reader)
+
+
+def _scene(readers: _Readers, numbers: range, store: FrameStore, keep: Keep) -> TaskChain:
+    """The frames of a scene that are missing, each dreamed from the one before."""
+    missing = [number for number in numbers if not store.has(number)]
+    if not missing:
         return
-    for start, stop in scenes:
-        if not all(map(store.has, range(start, stop))):
-            yield _scene(store, keep, start, _pairs(source, start, stop))
-
-
-def _pairs(source: Clip, start: int, stop: int) -> Iterator[Pair]:
-    """Each of these frames with the one before; the first has none."""
-    pictures = (shown.pixels for shown in islice(source.frames(stop), start, None))
-    before = None
-    for now in pictures:
-        yield before, now
-        before = now
-
-
-def _scene(store: FrameStore, keep: Keep, start: int, pairs: Iterator[Pair]) -> Chain:
-    """Frames from `start` on that are missing, each dreamed from the one before."""
-    for number, (before, now) in enumerate(pairs, start):
-        if store.has(number):
-            continue
-        outcome = yield _Task(number, now, before, None if before is None else store.get(number - 1))
-        for message in outcome.warnings:
+    reader = readers.take(max(numbers.start, missing[0] - 1))
+    for number in missing:
+        before = last = None
+        if number > numbers.start:
+            before, last = reader.read(number - 1), store.read(number - 1)
+        now = reader.read(number)
+        if number == missing[-1]:
+            readers.give_back(reader)
+        result = yield _Task(number, now, before, last)
+        for message in result.warnings:
             warnings.warn(message, DreamkitWarning, stacklevel=2)
-        if outcome.error is not None:
-            raise outcome.error
-        keep(number, outcome.value)
+        result.raise_error(f"frame {number}")
+        keep(number, result.value)
 
 
 def _frame(task: _Task, dream: DreamFrame, options: FilmOptions) -> NDArray[np.uint8]:
@@ -257,9 +278,9 @@ def _frame(task: _Task, dream: DreamFrame, options: FilmOptions) -> NDArray[np.u
             more = _with(now, options.blend * _detail(dreamed, now))
             dreamed = dream(more, clouds=False, quiet=True)
         return dreamed
-    way = optical_flow.estimate(before, now) if options.flow else optical_flow.no_motion(now.shape[:2])
-    known = way.known[..., None]
-    detail = optical_flow.warp(_detail(last, before), way.back) * known
+    flow = optical_flow.estimate(before, now) if options.flow else optical_flow.no_motion(now.shape[:2])
+    known = flow.visible[..., None]
+    detail = optical_flow.warp(_detail(last, before), flow.offsets) * known
     if task.number % options.every:
         return _with(now, detail)
     fresh = _detail(dream(_with(now, options.blend * detail), clouds=False, quiet=True), now)

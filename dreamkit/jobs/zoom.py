@@ -112,29 +112,30 @@ def make(
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = output.with_name(f"{output.name}.work")
     check_disk_space(folder, total, request.size)
-    store = FrameStore(folder, _identity(session, options), overwrite=overwrite)
+    with FrameStore(folder, _identity(session, options), overwrite=overwrite) as store:
+        first = cache(lambda: color_match.measure(store.read(0)))
 
-    first = cache(lambda: color_match.measure(store.get(0)))
+        def frame(number: int) -> NDArray[np.uint8]:
+            share = min(1.0, number / max(1, options.frames - 1))
+            models, config = timelines.at(request.timeline, share, session.models, request.config)
+            if number == 0:
+                return session.compute(replace(request, config=config), models=models).pixels
+            config = config_of_frame(config, options, number, request.size)
+            moved = np.rint(color_match.match(moved_into(store.read(number - 1), options), first()))
+            image = images.from_memory(moved.astype(np.uint8))
+            shown = replace(request, config=config, image=image)
+            dreamed = session.compute(shown, models=models, quiet=True).pixels
+            return np.rint(color_match.match(dreamed.astype(np.float32), first())).astype(np.uint8)
 
-    def frame(number: int) -> NDArray[np.uint8]:
-        share = min(1.0, number / max(1, options.frames - 1))
-        models, config = timelines.at(request.timeline, share, session.models, request.config)
-        if number == 0:
-            return session.compute(replace(request, config=config), models=models).pixels
-        config = config_of_frame(config, options, number, request.size)
-        moved = np.rint(color_match.match(moved_into(store.get(number - 1), options), first()))
-        image = images.from_memory(moved.astype(np.uint8))
-        shown = replace(request, config=config, image=image)
-        dreamed = session.compute(shown, models=models, quiet=True).pixels
-        return np.rint(color_match.match(dreamed.astype(np.float32), first())).astype(np.uint8)
-
-    store.fill(total, frame, on_frame)
-    shown = options if preview is None else replace(options, loop=False)
-    with video_writer.Writer(output, request.size, options.rate, overwrite=overwrite, scratch=store.folder) as film:
-        for number in range(options.frames if preview is None else total):
-            film.add(_shown(store, number, shown))
-    if preview is None:
-        store.done()
+        store.fill(total, frame, on_frame)
+        shown = options if preview is None else replace(options, loop=False)
+        with video_writer.Writer(
+            output, request.size, options.rate, overwrite=overwrite, scratch=store.folder
+        ) as film:
+            for number in range(options.frames if preview is None else total):
+                film.add(_shown(store, number, shown))
+        if preview is None:
+            store.delete()
 
 
 def config_of_frame(
@@ -189,11 +190,11 @@ def moved_into(pixels: NDArray[np.uint8], options: ZoomOptions) -> NDArray[np.fl
 
 def _shown(store: FrameStore, number: int, options: ZoomOptions) -> NDArray[np.uint8]:
     """A frame as the film shows it: the first of a loop come out of those that would follow its last."""
-    frame = store.get(number)
+    frame = store.read(number)
     if number >= options.blended:
         return frame
     share = np.float32(number / options.blended)
-    after = store.get(options.frames + number).astype(np.float32)
+    after = store.read(options.frames + number).astype(np.float32)
     return np.rint((1 - share) * after + share * frame).astype(np.uint8)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import first_line
-from dreamkit.media import image_writer, images, paths
+from dreamkit.media import image_sizes, image_writer, images, paths
 from dreamkit.media.video_formats import RATE, VideoError, import_av
 
 _MOST_PIXELS = 200_000_000  # of one picture
@@ -42,6 +43,7 @@ class Clip:
         times: when each frame is shown, in seconds from the first.
         has_sound: whether the film has sound.
         sha256: the file's, or of the hashes of all files.
+        shrunk_from: size of the file's own frames, where `size` is smaller; else None.
     """
 
     paths: tuple[Path, ...]
@@ -50,6 +52,7 @@ class Clip:
     times: tuple[Fraction, ...]
     has_sound: bool = False
     sha256: str = ""
+    shrunk_from: tuple[int, int] | None = None
 
     @property
     def count(self) -> int:
@@ -61,6 +64,14 @@ class Clip:
         """Whether it is one file."""
         return len(self.paths) == 1 and self.paths[0].suffix.lower() not in image_writer.SUFFIXES
 
+    def within(self, max_size: int | None) -> Clip:
+        """The same clip with frames whose longer side is at most `max_size` pixels; None for no limit."""
+        longest = max(self.size)
+        if max_size is None or longest <= max_size:
+            return self
+        height, width = (max(1, round(side * max_size / longest)) for side in self.size)
+        return replace(self, size=(height, width), shrunk_from=self.shrunk_from or self.size)
+
     @property
     def is_variable(self) -> bool:
         """Whether frames are shown for different times."""
@@ -69,29 +80,38 @@ class Clip:
             for number, time in enumerate(self.times)
         )
 
-    def frames(self, most: int | None = None) -> Iterator[Frame]:
+    def frames(self, most: int | None = None, wanted: Callable[[int], bool] | None = None) -> Iterator[Frame]:
         """The frames, or the first `most`, one at a time.
+
+        `wanted` is asked once for each number, from 0 on, when its turn comes; other frames are skipped.
 
         Raises:
             VideoError, ImageError: one cannot be read.
         """
         count = self.count if most is None else min(most, self.count)
-        for number, pixels in enumerate(islice(self._pixels(), count)):
-            if pixels.shape[:2] != self.size:
+        for number, read in enumerate(islice(self._pixels(), count)):
+            if wanted is not None and not wanted(number):
+                continue
+            pixels = read()
+            height, width = self.shrunk_from or self.size
+            if pixels.shape[:2] != (height, width):
                 raise VideoError(
                     f"frame {number} of {_describe(self.paths)} has {pixels.shape[1]} x {pixels.shape[0]} "
-                    f"pixels and the first {self.size[1]} x {self.size[0]}; bring them to one size first"
+                    f"pixels and the first {width} x {height}; bring them to one size first"
                 )
+            if self.shrunk_from:
+                pixels = image_sizes.shrink(images.from_memory(pixels), max(self.size)).pixels
             yield Frame(pixels, self.times[number])
 
-    def _pixels(self) -> Iterator[NDArray[np.uint8]]:
+    def _pixels(self) -> Iterator[Callable[[], NDArray[np.uint8]]]:
+        """For each frame, what reads its pixels."""
         if not self.is_film:
-            yield from (images.read(path, _MOST_PIXELS).pixels for path in self.paths)
+            for path in self.paths:
+                yield partial(_read, path)
             return
         with _open(self.paths[0]) as container:
             for frame in container.decode(video=0):
-                pixels = frame.to_ndarray(format="rgb24")
-                yield np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
+                yield partial(_upright, frame)
 
 
 def read(source: str | os.PathLike[str], rate: Fraction = RATE) -> Clip:
@@ -160,6 +180,16 @@ def _read_pictures(path: Path, rate: Fraction) -> Clip:
     digest = hashlib.sha256("".join(map(paths.digest, pictures)).encode()).hexdigest()
     times = tuple(number / rate for number in range(len(pictures)))
     return Clip(tuple(pictures), (height, width), rate, times, sha256=digest)
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    return images.read(path, _MOST_PIXELS).pixels
+
+
+def _upright(frame: Any) -> NDArray[np.uint8]:
+    """The pixels of a decoded frame."""
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
 
 
 def _describe(paths: Sequence[Path]) -> str:

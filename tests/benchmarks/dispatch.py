@@ -20,27 +20,28 @@ from typing import Any
 from dreamkit.config import DreamConfig
 from dreamkit.engine import memory
 from dreamkit.executors import local, scheduler
-from dreamkit.executors.executor import Engine
-from dreamkit.executors.scheduler import Outcome
+from dreamkit.executors.executor import Executor
+from dreamkit.executors.pool_size import PoolSize
+from dreamkit.executors.scheduler import TaskResult
 from dreamkit.jobs import batch
-from dreamkit.media.storage import FolderStore
+from dreamkit.media.storage import Folder
 
-WAY = batch.Way("", (), DreamConfig(), digest="0" * 32)
+REQUEST = batch.BatchRequest("", (), DreamConfig(), digest="0" * 32)
 
 
 class Idle:
-    """A worker that has done it already."""
+    """A worker that returns at once."""
 
     def begin(self) -> None:
         """Nothing is loaded."""
 
-    def do(self, _task: Any, _tell: Any) -> dict[str, Any]:
+    def do(self, _task: Any, _on_event: Any) -> dict[str, Any]:
         """What a dream's worker would return."""
         return {"sha256": "0" * 64, "bytes": 1, "seconds": 0.0, "memory": 0}
 
 
-class Desk:
-    """A seat whose work another thread ends."""
+class IdleSlot:
+    """A slot whose tasks another thread ends."""
 
     def __init__(self, todo: SimpleQueue[Future[Any]]) -> None:
         self._todo = todo
@@ -50,13 +51,13 @@ class Desk:
         future.set_result(None)
         return future
 
-    def do(self, _task: Any) -> Future[Outcome]:
-        future: Future[Outcome] = Future()
+    def do(self, _task: Any) -> Future[TaskResult]:
+        future: Future[TaskResult] = Future()
         self._todo.put(future)
         return future
 
 
-class Listed(FolderStore):
+class Listed(Folder):
     """A folder in which every dream is said to be."""
 
     dreams: dict[str, int]
@@ -67,8 +68,8 @@ class Listed(FolderStore):
 
 
 def jobs(photo: str, count: int) -> list[batch.Job]:
-    return batch.outputs(
-        [batch.Input(photo, f"{n // 1000:04}/{n:07}.jpg") for n in range(count)], [WAY], ".png"
+    return batch.list_jobs(
+        [batch.Input(photo, f"{n // 1000:04}/{n:07}.jpg") for n in range(count)], [REQUEST], ".png"
     )
 
 
@@ -83,18 +84,16 @@ def main() -> None:
     given = parser.parse_args()
     photo = str(given.photo.resolve())
     print(f"{given.photo.name}: {given.photo.stat().st_size / 1e3:.0f} kB")
-    for seats in (2, 100, 1000):
-        rate(f"{seats} workers, in this process", photo, given.few, lambda run, n=seats: at_desks(run, n))
-    rate(
-        "2 processes", photo, given.few, lambda run: local.work(local.Crew(2, 1), Idle(), run.chains(), print)
-    )
+    for slots in (2, 100, 1000):
+        rate(f"{slots} workers, in this process", photo, given.few, lambda run, n=slots: run_idle(run, n))
+    rate("2 processes", photo, given.few, lambda run: local.run(PoolSize(2, 1), Idle(), run.chains(), print))
     if given.ray:
-        engine = Engine("ray", given.ray, 2, 1)
+        executor = Executor("ray", given.ray, 2, 1)
         rate(
             "2 actors of Ray",
             photo,
             given.few,
-            lambda run: engine.work(Idle(), run.chains(), print, tasks=9, needed=1),
+            lambda run: executor.run(Idle(), run.chains(), print, tasks=9, memory=1),
         )
     manifest(photo, given.count)
 
@@ -102,7 +101,7 @@ def main() -> None:
 def rate(what: str, photo: str, count: int, work: Any) -> None:
     """Prints how many pictures a second are given out."""
     with tempfile.TemporaryDirectory() as scratch:
-        run = batch.Batch(jobs(photo, count), [WAY], FolderStore(Path(scratch)))
+        run = batch.Batch(jobs(photo, count), [REQUEST], Folder(Path(scratch)))
         began = time.perf_counter()
         work(run)
         seconds = time.perf_counter() - began
@@ -110,10 +109,10 @@ def rate(what: str, photo: str, count: int, work: Any) -> None:
     print(f"{what:32} {count / seconds:8.0f} pictures a second", flush=True)
 
 
-def at_desks(run: batch.Batch, seats: int) -> None:
-    """Work that takes no time, by so many seats."""
+def run_idle(run: batch.Batch, slots: int) -> None:
+    """Tasks that take no time, on so many slots."""
     todo: SimpleQueue[Future[Any] | None] = SimpleQueue()
-    done = Outcome(Idle().do(None, None))
+    done = TaskResult(Idle().do(None, None))
 
     def end() -> None:
         while (future := todo.get()) is not None:
@@ -121,7 +120,7 @@ def at_desks(run: batch.Batch, seats: int) -> None:
 
     thread = Thread(target=end)
     thread.start()
-    scheduler.run([Desk(todo) for _ in range(seats)], run.chains(), ())
+    scheduler.run([IdleSlot(todo) for _ in range(slots)], run.chains(), ())
     todo.put(None)
     thread.join()
 
@@ -133,10 +132,10 @@ def manifest(photo: str, count: int) -> None:
         place.dreams = {}
         before = memory.resident()[0]
         began = time.perf_counter()
-        run = batch.Batch(jobs(photo, count), [WAY], place)
+        run = batch.Batch(jobs(photo, count), [REQUEST], place)
         told("looked at before the first", count, began)
         began = time.perf_counter()
-        at_desks(run, 1000)
+        run_idle(run, 1000)
         told("given out, to nobody", count, began)
         began = time.perf_counter()
         run.finish()
@@ -149,7 +148,7 @@ def manifest(photo: str, count: int) -> None:
         place.dreams = {job.output: 1 for job in run.missing}
         del run
         began = time.perf_counter()
-        again = batch.Batch(jobs(photo, count), [WAY], place)
+        again = batch.Batch(jobs(photo, count), [REQUEST], place)
         told("known to be finished", count, began)
         assert not again.total
 

@@ -1,0 +1,141 @@
+"""The pictures that files, folders, patterns, lists and URLs stand for."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from dreamkit.errors import ImageError, first_line, shown
+from dreamkit.jobs.batch.manifest import FOLDER
+from dreamkit.jobs.batch.source import location
+from dreamkit.media import image_writer, storage
+from dreamkit.media.storage import is_url
+
+_SUFFIXES = frozenset({*image_writer.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
+_LISTS = frozenset({".txt", ".lst"})
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A picture to dream.
+
+    Attributes:
+        source: its path, or a URL for fsspec.
+        name: of its dream, with `/` between folders and the picture's own suffix.
+    """
+
+    source: str
+    name: str
+
+
+def expand(given: Sequence[str], output: str = "") -> list[Input]:
+    """The pictures that files, folders, patterns, lists and URLs stand for, each once, in the order given.
+    Those in the folder `output` are left out, because they are dreams.
+
+    Pictures in a folder, at any depth, keep their paths in it; those of a pattern, their paths from its first
+    part with a wildcard on; those of a list (a text file with a path in each line), if their paths are
+    relative, the paths themselves.
+
+    Raises:
+        ImageError: one of `given` stands for no picture.
+    """
+    found: dict[str, Input] = {}
+    for text in given:
+        for each in _expand(text):
+            found.setdefault(location(each.source), each)
+    if output and not is_url(output):
+        below = os.path.join(os.path.abspath(output), "")
+        within = [path for path in found if path.startswith(below)]
+        if len(within) == len(found):
+            raise ImageError(f"the pictures are in {output}, where the dreams would go; choose another -o")
+        for path in within:
+            del found[path]
+    return list(found.values())
+
+
+def and_more(names: Sequence[Any]) -> str:
+    """The end of a message that names only the first of `names`."""
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
+
+
+def _expand(text: str) -> Iterable[Input]:
+    if is_url(text):
+        return list(_expand_url(text))
+    if os.path.isdir(text):
+        return _expand_folder(Path(text))
+    if os.path.isfile(text):
+        path = Path(text)
+        return _expand_list(path) if path.suffix.lower() in _LISTS else [Input(text, path.name)]
+    if glob.has_magic(text):
+        return _expand_pattern(text)
+    raise ImageError(f"{text} does not exist; give pictures, folders, patterns or a list")
+
+
+def _expand_folder(folder: Path) -> list[Input]:
+    found = sorted(_pictures_below(folder))
+    if not found:
+        raise ImageError(f"{folder} holds no pictures; give a folder that does")
+    return [Input(str(path), path.relative_to(folder).as_posix()) for path in found]
+
+
+def _pictures_below(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if not each.startswith(".") and each != FOLDER]
+        for name in names:
+            if Path(name).suffix.lower() in _SUFFIXES and not name.startswith("."):
+                yield Path(where, name)
+
+
+def _expand_pattern(pattern: str) -> list[Input]:
+    root = Path(*_before_wildcards(pattern))
+    found = sorted(Path(path) for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    if not found:
+        raise ImageError(f"{pattern} matches no file; give a pattern that does")
+    return [Input(str(path), path.relative_to(root).as_posix()) for path in found]
+
+
+def _before_wildcards(pattern: str) -> Iterator[str]:
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            return
+        yield part
+
+
+def _expand_list(path: Path) -> list[Input]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImageError(f"cannot read the list {path} ({first_line(error)})") from error
+    found = []
+    for line in filter(None, map(str.strip, lines)):
+        if is_url(line):
+            found.append(Input(line, line.rpartition("/")[2]))
+        elif not line.startswith("#"):
+            source = path.parent / line
+            inside = not os.path.isabs(line) and ".." not in Path(line).parts
+            found.append(Input(str(source), Path(line).as_posix() if inside else source.name))
+    if not found:
+        raise ImageError(f"the list {path} names no pictures; write a path or URL into each line")
+    # A picture that does not exist fails like a damaged one. If none exists, the file is not a list.
+    if not any(is_url(each.source) or os.path.isfile(each.source) for each in found):
+        raise ImageError(
+            f"the list {path} names {shown(found[0].source)}{and_more(found)}, none of which exists; write "
+            "paths from the list's own folder"
+        )
+    return found
+
+
+def _expand_url(url: str) -> Iterator[Input]:
+
+    url = url.rstrip("/")
+    found = storage.open_store(url).sizes()
+    names = [name for name in found if PurePosixPath(name).suffix.lower() in _SUFFIXES]
+    if PurePosixPath(url).suffix.lower() in _SUFFIXES:
+        yield Input(url, url.rpartition("/")[2])
+    elif not names:
+        raise ImageError(f"{url} holds no pictures; give a URL that does")
+    yield from (Input(f"{url}/{name}", name) for name in sorted(names) if name)

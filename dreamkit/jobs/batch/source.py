@@ -1,0 +1,52 @@
+"""A picture to dream, as a path or a URL: its bytes, and by what it is known again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from dreamkit.errors import ImageError, first_line
+from dreamkit.media.storage import is_url
+
+
+def read(source: str) -> bytes:
+    """The bytes of a picture file.
+
+    Raises:
+        ImageError: it does not exist or cannot be read.
+    """
+    try:
+        if is_url(source):
+            import fsspec
+
+            with fsspec.open(source, "rb") as file:
+                return bytes(file.read())
+        return Path(source).read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{source} does not exist") from error
+    except Exception as error:  # every file system has errors of its own
+        raise ImageError(f"{source} cannot be read ({first_line(error)[:120]})") from error
+
+
+def sha256(source: str) -> str:
+    """The hash of a picture file.
+
+    Raises:
+        ImageError: it does not exist or cannot be read.
+    """
+    return hashlib.sha256(read(source)).hexdigest()
+
+
+def location(source: str) -> str:
+    """Where a picture is: the same for all ways to write its path."""
+    return source if is_url(source) else os.path.abspath(source)
+
+
+def stamp(source: str) -> tuple[int | None, int | None]:
+    """Bytes of a file, and when it was changed, in nanoseconds. None for a URL, or where there is no file."""
+    try:
+        about = os.stat(source)
+    except OSError:
+        return None, None
+    return about.st_size, about.st_mtime_ns
