@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 import pytest
-import seeded
+import random_caffemodels
 from conftest import ROOT, files_no_larger_than, skip_without_converter
 from PIL import Image
 
@@ -70,7 +70,7 @@ def files(tmp_path_factory):
     """The small network as prototxt and caffemodel."""
     folder = tmp_path_factory.mktemp("caffe")
     (folder / "small.prototxt").write_text(NET)
-    seeded.write(folder / "small.prototxt", folder / "small.caffemodel")
+    random_caffemodels.write(folder / "small.prototxt", folder / "small.caffemodel")
     return folder / "small.prototxt", folder / "small.caffemodel"
 
 
@@ -246,7 +246,7 @@ def test_a_keras_model(at_home, tmp_path):
 def test_a_network_that_computes_something_else_is_not_kept(files, tmp_path, monkeypatch):
     """The caffemodel that OpenCV and ONNX Runtime are shown is another one than was converted."""
     other = tmp_path / "other.caffemodel"
-    seeded.write(files[0], other, seed=1)
+    random_caffemodels.write(files[0], other, seed=1)
     check = verify.check
 
     def check_with_another(*arguments, **options):
@@ -286,7 +286,7 @@ def test_what_lies_behind_an_unknown_layer_is_left_out_where_layers_are_named(tm
     (tmp_path / "odd.prototxt").write_text(text)
     model = tmp_path / "odd.caffemodel"
     (tmp_path / "whole.prototxt").write_text(NET)
-    seeded.write(tmp_path / "whole.prototxt", model)
+    random_caffemodels.write(tmp_path / "whole.prototxt", model)
     with pytest.raises(
         ConvertError, match="layer odd, line 6, a Interp: its type is unknown.*--layers before it"
     ):
@@ -310,7 +310,7 @@ WRONG = {
     "no prototxt": (["caffe", "none.prototxt", "MODEL"], "cannot read prototxt none.prototxt"),
     "no caffemodel": (["caffe", "NET", "none.caffemodel"], "cannot read caffemodel none.caffemodel"),
     "turned round": (["caffe", "MODEL", "NET"], "give the prototxt first and the caffemodel second"),
-    "cut short": (["caffe", "NET", "cut.caffemodel"], "is damaged or no file of Caffe's"),
+    "cut short": (["caffe", "NET", "cut.caffemodel"], "is damaged or not a Caffe file"),
     "weights of another": (["caffe", "NET", "other.caffemodel"], "conv1, line 3, a Convolution"),
     "a grey one": (["caffe", "grey.prototxt", "MODEL"], "takes 1 x 1 x 41 x 41; dreamkit feeds batch x 3"),
     "two inputs": (["caffe", "two.prototxt", "MODEL"], "has 2 inputs; dreamkit feeds one picture"),
@@ -319,7 +319,7 @@ WRONG = {
     "mean of two": (["caffe", "NET", "MODEL", "--mean", "1,2"], "the mean has 2 channels; it takes 3"),
     "mean in words": (["caffe", "NET", "MODEL", "--mean", "a,b,c"], "--mean is 'a,b,c'; it takes finite"),
     "two means": (["caffe", "NET", "MODEL", "--mean", "1,2,3", "--mean-file", "NET"], "both given; give one"),
-    "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "damaged or no file of Caffe's"),
+    "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "damaged or not a Caffe file"),
     "scale of none": (["caffe", "NET", "MODEL", "--scale", "0"], "--scale is '0'; it takes one number"),
     "order": (["caffe", "NET", "MODEL", "--order", "GRB"], "--order is 'GRB'; choose RGB or BGR"),
     "labels": (["caffe", "NET", "MODEL", "--labels", "NET"], "labels and 5 channels in prob, the last blob"),
@@ -345,7 +345,7 @@ def test_a_wrong_input_is_one_line(name, files, tmp_path, capsys):
     )
     wide = NET.replace("num_output: 8 kernel_size: 5", "num_output: 8 kernel_size: 3")
     (tmp_path / "wide.prototxt").write_text(wide)
-    seeded.write(tmp_path / "wide.prototxt", tmp_path / "other.caffemodel")
+    random_caffemodels.write(tmp_path / "wide.prototxt", tmp_path / "other.caffemodel")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "a")
     arguments, said = WRONG[name]
@@ -384,7 +384,7 @@ def test_a_pipe_is_not_waited_for_and_a_device_not_read_to_its_end(arguments, fi
     for path in ("pipe", "/dev/zero"):
         given = (known.get(each, path if each == "X" else each) for each in arguments)
         line = run_here(tmp_path, capsys, *given, "--name", "x")
-        assert f"cannot read {path}" in line or f"{path}: it is no regular file" in line
+        assert f"cannot read {path}" in line or f"{path}: it is not a regular file" in line
 
 
 def test_a_network_made_for_huge_pictures_is_one_line(files, capsys, tmp_path):

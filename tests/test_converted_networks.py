@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import seeded
+import random_caffemodels
 from conftest import DATA, skip_without_converter
 from PIL import Image
 
 import browser
 import dreamkit
 from dreamkit import Preprocess
-from dreamkit.convert import caffe, conversion, oracles
+from dreamkit.convert import conversion
+from dreamkit.convert.caffe import opencv
+from dreamkit.convert.caffe.reader import read_net
 from dreamkit.models import converted
 
 skip_without_converter()
@@ -102,7 +104,7 @@ def test_a_real_network_is_the_same_in_the_browser(real, tmp_path):
 def test_the_top_class_of_photographs_is_the_same(real, photographs):
     name, made = real
     prototxt, caffemodel = original(name)
-    net = caffe.read(prototxt, caffemodel)
+    net = read_net(prototxt, caffemodel)
     last = net.blobs[-1]
     network = dreamkit.load(converted.provider(made.folder))
     classify, eaten = network.activations([last]), network.provider.preprocess
@@ -113,8 +115,8 @@ def test_the_top_class_of_photographs_is_the_same(real, photographs):
         (ours,) = classify(picture)
         batch = np.ascontiguousarray(np.moveaxis(eaten(picture), -1, 1), np.float32)
         text = made.folder / "without_k.prototxt"
-        text.write_text(caffe.without_k(prototxt))
-        theirs = oracles.opencv(text, caffemodel, net, {next(iter(net.inputs)): batch})[last]
+        text.write_text(opencv.prototxt_without_k(prototxt))
+        theirs = opencv.compute(text, caffemodel, net, {next(iter(net.inputs)): batch})[last]
         ours, theirs = (
             scores.reshape(ours.shape[-1], -1).mean(-1) for scores in (np.moveaxis(ours, -1, 0), theirs[0])
         )
@@ -129,7 +131,7 @@ def test_an_official_prototxt_with_seeded_weights_is_its_original(name, tmp_path
     if not prototxt.is_file():
         pytest.skip(f"no test data: {prototxt} is absent (set DREAMKIT_TEST_DATA)")
     caffemodel = tmp_path / f"{name}.caffemodel"
-    seeded.write(prototxt, caffemodel)
+    random_caffemodels.write(prototxt, caffemodel)
     made = conversion.from_caffe(
         prototxt, caffemodel, tmp_path / name, conversion.Wanted(preprocess=conversion.CAFFE), print
     )

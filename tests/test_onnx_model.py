@@ -10,7 +10,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.convert import onnx_model, oracles
+from dreamkit.convert import onnx_model, onnx_runtime
 from dreamkit.convert.maps import Map, head, middle
 from dreamkit.errors import ConvertError
 
@@ -51,9 +51,9 @@ def test_a_model_of_one_size_is_freed_of_it():
     (picture,) = made.graph.input
     dims = picture.type.tensor_type.shape.dim
     assert [dim.dim_param or dim.dim_value for dim in dims] == ["batch", 3, "height", "width"]
-    session = oracles.runtime(made.SerializeToString())
+    session = onnx_runtime.session(made.SerializeToString())
     for shape in ((1, 3, 96, 96), (2, 3, 50, 71)):
-        answers = oracles.compute(session, {picture.name: np.ones(shape, np.float32)})
+        answers = onnx_runtime.compute(session, {picture.name: np.ones(shape, np.float32)})
         assert list(answers) == list(maps)
         for name, array in answers.items():
             assert array.shape[:2] == (shape[0], maps[name].channels)
@@ -68,7 +68,9 @@ def test_what_it_computes_does_not_change():
     whole.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in maps)
     x = np.random.default_rng(0).normal(size=(1, 3, 96, 96)).astype(np.float32)
     (name,) = (each.name for each in made.graph.input)
-    a, b = (oracles.compute(oracles.runtime(m.SerializeToString()), {name: x}) for m in (whole, made))
+    a, b = (
+        onnx_runtime.compute(onnx_runtime.session(m.SerializeToString()), {name: x}) for m in (whole, made)
+    )
     assert all(np.array_equal(a[each], b[each]) for each in maps)
 
 
@@ -79,8 +81,12 @@ def test_plain_names_change_nothing_else():
     every = [each.name for each in (*plain.graph.input, *plain.graph.initializer, *plain.graph.node)]
     assert all(name.isalnum() for name in every)
     x = np.ones((1, 3, 40, 40), np.float32)
-    ours = oracles.compute(oracles.runtime(plain.SerializeToString()), {plain.graph.input[0].name: x})
-    theirs = oracles.compute(oracles.runtime(made.SerializeToString()), {made.graph.input[0].name: x})
+    ours = onnx_runtime.compute(
+        onnx_runtime.session(plain.SerializeToString()), {plain.graph.input[0].name: x}
+    )
+    theirs = onnx_runtime.compute(
+        onnx_runtime.session(made.SerializeToString()), {made.graph.input[0].name: x}
+    )
     assert all(np.array_equal(ours[names[each]], theirs[each]) for each in maps)
 
 
@@ -92,8 +98,8 @@ def test_a_cut_holds_what_it_needs_and_nothing_else():
     assert len(part.graph.initializer) < 6
     x = np.ones((1, 3, 40, 40), np.float32)
     (name,) = (each.name for each in part.graph.input)
-    whole = oracles.compute(oracles.runtime(made.SerializeToString()), {name: x})
-    cut = oracles.compute(oracles.runtime(part.SerializeToString()), {name: x})
+    whole = onnx_runtime.compute(onnx_runtime.session(made.SerializeToString()), {name: x})
+    cut = onnx_runtime.compute(onnx_runtime.session(part.SerializeToString()), {name: x})
     assert list(cut) == [first]
     assert np.array_equal(cut[first], whole[first])
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import seeded
+import random_caffemodels
 from caffemodel import part
 from conftest import DATA, ROOT
 from dreamkit_places365 import __main__ as program
@@ -79,7 +79,7 @@ def small(server, tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     prototxt, caffemodel = tmp_path / "deploy_small.prototxt", tmp_path / "small.caffemodel"
     prototxt.write_text(NET)
-    seeded.write(prototxt, caffemodel)
+    random_caffemodels.write(prototxt, caffemodel)
     # A field that nobody knows makes it as long as a few of the pieces that a download comes in.
     caffemodel.write_bytes(caffemodel.read_bytes() + part(99, bytes(300_000)))
     files = {f"/{path.name}": path.read_bytes() for path in (prototxt, caffemodel)}
@@ -152,7 +152,7 @@ def test_a_server_that_has_it_not_is_one_line(small, server, capsys):
 def test_the_official_googlenet_converts_with_seeded_weights_and_dreams(command, tmp_path):
     if not GOOGLENET.is_file():
         pytest.skip(f"no test data: {GOOGLENET} is absent (set DREAMKIT_TEST_DATA)")
-    seeded.write(GOOGLENET, tmp_path / "googlenet.caffemodel")
+    random_caffemodels.write(GOOGLENET, tmp_path / "googlenet.caffemodel")
     files = ["--prototxt", GOOGLENET.absolute(), "--caffemodel", "googlenet.caffemodel"]
     run = command("-m", "dreamkit_places365", "googlenet", *files)
     assert run.returncode == 0, run.stderr

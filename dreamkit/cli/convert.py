@@ -79,7 +79,7 @@ def caffe(
     """
     folder = _free(name, overwrite=overwrite)
     from dreamkit.convert import conversion
-    from dreamkit.convert.caffe import read_mean
+    from dreamkit.convert.caffe.caffemodel import read_mean
 
     if mean is not None and mean_file is not None:
         raise ConfigError("--mean and --mean-file are both given; give one")

@@ -14,10 +14,12 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from dreamkit.convert import caffe, keras_model, onnx_model, sandbox, to_tensorflow, verify
+from dreamkit.convert import keras_model, onnx_model, sandbox, to_tensorflow, verify
+from dreamkit.convert.caffe.reader import read_net
+from dreamkit.convert.caffe.to_onnx import supported_blobs, to_onnx
+from dreamkit.convert.files import read_file
 from dreamkit.convert.maps import Map, head, middle
 from dreamkit.convert.onnx_model import Plain
-from dreamkit.convert.to_onnx import convertible, to_onnx
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, first_line, shown
 from dreamkit.media import paths
 from dreamkit.models import converted
@@ -107,7 +109,7 @@ def from_caffe(
 
 def _plain_caffe(prototxt: Path, caffemodel: Path, wanted: Wanted, scratch: Path) -> Plain:
     """A Caffe model as an ONNX file: all that stays of it in memory are names."""
-    net = caffe.read(prototxt, caffemodel)
+    net = read_net(prototxt, caffemodel)
     if len(net.inputs) != 1:
         raise ConvertError(f"{prototxt} has {len(net.inputs)} inputs; dreamkit feeds one picture")
     (shape,) = net.inputs.values()
@@ -117,7 +119,7 @@ def _plain_caffe(prototxt: Path, caffemodel: Path, wanted: Wanted, scratch: Path
         )
     blobs = list(net.blobs)
     if wanted.layers:
-        known = {*convertible(net), *wanted.layers}
+        known = {*supported_blobs(net), *wanted.layers}
         blobs = [blob for blob in blobs if blob in known]
     model = to_onnx(net, blobs)
     if len(blobs) < len(net.blobs):
@@ -214,7 +216,7 @@ def read_labels(path: Path) -> list[str]:
         ConvertError: the file cannot be read or holds no names.
     """
     try:
-        lines = caffe.read_small(path, "file of labels", _MOST_LABELS).decode("utf-8-sig").splitlines()
+        lines = read_file(path, "file of labels", _MOST_LABELS).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ConvertError(f"{path} is no text; give one line for each class") from error
     labels = []

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dreamkit.convert import sandbox, to_tensorflow, verify
+from dreamkit.convert.activations import Activations
 from dreamkit.convert.maps import MOST_SIDE, USUAL_SIDE, Kind, Map, middle
-from dreamkit.convert.oracles import Maps
 from dreamkit.errors import ConvertError, first_line
 from dreamkit.models.providers import ModelProvider, Preprocess
 
@@ -33,7 +33,7 @@ def check(file: Path) -> None:
     ConvertError: `file` is no `.keras` file, or unpacks to more than any network.
     """
     if os.path.exists(file) and not os.path.isfile(file):
-        raise ConvertError(f"cannot read {file}: it is no regular file; give a .keras file")
+        raise ConvertError(f"cannot read {file}: it is not a regular file; give a .keras file")
     try:
         with zipfile.ZipFile(file) as archive:
             held = {each.filename: each.file_size for each in archive.infolist()}
@@ -124,7 +124,7 @@ def against_keras(
     for size in (_size(model), *verify.sizes(_size(model))):
         among = comparison.among(size)
 
-        def compute(batch: Any, among: list[str] = among) -> Maps:
+        def compute(batch: Any, among: list[str] = among) -> Activations:
             eaten = np.moveaxis(batch, 1, -1)
             activations = original.forward(among)(keras.ops.convert_to_tensor(eaten))
             return {

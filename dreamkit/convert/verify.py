@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamkit.convert import caffe, oracles, sandbox
+from dreamkit.convert import onnx_runtime, sandbox
+from dreamkit.convert.activations import Activations
+from dreamkit.convert.caffe import opencv
+from dreamkit.convert.caffe.reader import read_net
 from dreamkit.convert.onnx_model import Plain
-from dreamkit.convert.oracles import Maps
 from dreamkit.errors import ConvertError
 from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel
 
@@ -28,7 +30,7 @@ LIMIT = 1e-4
 # Chelsea by Stefan van der Walt (CC0) and a Falcon 9 by SpaceX (public domain), as scikit-image has them.
 PICTURES = tuple(sorted((Path(__file__).parent / "pictures").glob("*.jpg")))
 
-Compute = Callable[[NDArray[np.float32]], Maps]
+Compute = Callable[[NDArray[np.float32]], Activations]
 
 
 @dataclass(frozen=True)
@@ -210,17 +212,17 @@ def against_originals(
 
 def _ask_opencv(comparison: Comparison, size: tuple[int, int], prototxt: Path, caffemodel: Path) -> bool:
     """Compares with OpenCV; whether it read the network at all."""
-    version = oracles.opencv_version()
-    net = caffe.read(prototxt, caffemodel)
+    version = opencv.version()
+    net = read_net(prototxt, caffemodel)
     (given,) = net.inputs
-    beyond = oracles.beyond_opencv(net)
+    beyond = opencv.unsupported_blobs(net)
     among = [name for name in comparison.among(size) if name not in beyond]
     with tempfile.TemporaryDirectory() as scratch:
         text = Path(scratch, "without_k.prototxt")
-        text.write_text(caffe.without_k(prototxt), encoding="utf-8")
+        text.write_text(opencv.prototxt_without_k(prototxt), encoding="utf-8")
 
-        def compute(batch: NDArray[np.float32]) -> Maps:
-            return oracles.opencv(text, caffemodel, net, {given: batch})
+        def compute(batch: NDArray[np.float32]) -> Activations:
+            return opencv.compute(text, caffemodel, net, {given: batch})
 
         try:
             if among:
@@ -240,7 +242,6 @@ def _ask_runtime(
 ) -> None:
     """Compares with ONNX Runtime at each of the sizes `at`."""
     import onnx
-    import onnxruntime
 
     from dreamkit.convert import onnx_model
 
@@ -255,13 +256,15 @@ def _ask_runtime(
             continue
         if among != ready:
             part = onnx_model.cut(model, [plain[name] for name in among])
-            session, ready = oracles.runtime(part.SerializeToString()), among
+            session, ready = onnx_runtime.session(part.SerializeToString()), among
 
-        def compute(batch: NDArray[np.float32], session: Any = session, among: Sequence[str] = among) -> Maps:
-            answers = oracles.compute(session, {given: batch})
+        def compute(
+            batch: NDArray[np.float32], session: Any = session, among: Sequence[str] = among
+        ) -> Activations:
+            answers = onnx_runtime.compute(session, {given: batch})
             return {name: answers[plain[name]] for name in among}
 
-        comparison.run(f"ONNX Runtime {onnxruntime.__version__}", compute, size, among)
+        comparison.run(onnx_runtime.version(), compute, size, among)
 
 
 def error(got: NDArray[np.float32], want: NDArray[np.float32]) -> float:
