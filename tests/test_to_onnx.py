@@ -255,8 +255,8 @@ def inputs_of(case, size=None, batch=None):
 def against_opencv(inputs, prototxt, model, net, ready):
     """The error of every blob at the original size."""
     opencv.version()
-    got, wanted = onnx_runtime.compute(ready, inputs), opencv.compute(prototxt, model, net, inputs)
-    return {name: error(got[name], wanted[name]) for name in got}
+    got, expected = onnx_runtime.compute(ready, inputs), opencv.compute(prototxt, model, net, inputs)
+    return {name: error(got[name], expected[name]) for name in got}
 
 
 def against_numpy(case, net, ready):
@@ -264,13 +264,13 @@ def against_numpy(case, net, ready):
     kernels, worst = {}, 0.0
     for size, batch in ((None, None), *((size, batch) for batch, size in enumerate(case.sizes, start=1))):
         inputs = inputs_of(case, size, batch)
-        wanted, got = forward(net, inputs, kernels), onnx_runtime.compute(ready, inputs)
+        expected, got = forward(net, inputs, kernels), onnx_runtime.compute(ready, inputs)
         for name, array in got.items():
-            same_shape = array.shape == wanted[name].shape
+            same_shape = array.shape == expected[name].shape
             assert same_shape or array.shape[2:] == (1, 1), (
-                f"{name} is {array.shape}, not {wanted[name].shape}"
+                f"{name} is {array.shape}, not {expected[name].shape}"
             )
-            worst = max(worst, error(array, wanted[name]))
+            worst = max(worst, error(array, expected[name]))
     return worst
 
 
