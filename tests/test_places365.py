@@ -34,7 +34,7 @@ def command(site, tmp_path):
     """Runs Python with the plugin installed."""
 
     def run(*arguments):
-        environment = {**os.environ, "PYTHONPATH": str(site)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
         command = [sys.executable, *map(str, arguments)]
         return subprocess.run(
             command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False
