@@ -1,4 +1,4 @@
-"""The program of the plugin dreamkit-places365, for people in the repository who have not installed it.
+"""Runs the program of the plugin dreamkit-places365 without installing the plugin.
 
 python scripts/convert_places365.py googlenet [--prototxt FILE --caffemodel FILE]
 """

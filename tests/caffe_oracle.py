@@ -1,4 +1,4 @@
-"""Caffe's layers in NumPy, each from its definition and loop by loop: slow, plain, and for any size."""
+"""Caffe's layers in NumPy, written as loops from their definitions: slow, simple, and right at any size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def pooled_size(size, kernel, stride, pad, padded):
-    """How many windows Caffe pools along a side: rounded up, less a last one that begins past the padding."""
+    """The number of windows along a side: rounded up, without a last one that begins beyond the padding."""
     count = ceil((size + 2 * pad - kernel) / stride) + 1
     return count - 1 if padded and (count - 1) * stride >= size + pad else count
 
@@ -18,28 +18,28 @@ def convolution(x, weights, bias, stride, pad, dilation, group):
     outputs, each, *kernel = weights.shape
     span = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     high, wide = ((size - s) // t + 1 for size, s, t in zip(x.shape[2:], span, stride, strict=True))
-    made = np.zeros((len(x), outputs, high, wide))
+    result = np.zeros((len(x), outputs, high, wide))
     for output in range(outputs):
         first = output // (outputs // group) * each
         for i in range(high):
             for j in range(wide):
                 top, left = i * stride[0], j * stride[1]
-                seen = x[
+                window = x[
                     :,
                     first : first + each,
                     top : top + span[0] : dilation[0],
                     left : left + span[1] : dilation[1],
                 ]
-                made[:, output, i, j] = (seen * weights[output]).sum((1, 2, 3))
-    return made + bias.reshape(1, -1, 1, 1)
+                result[:, output, i, j] = (window * weights[output]).sum((1, 2, 3))
+    return result + bias.reshape(1, -1, 1, 1)
 
 
 def deconvolution(x, weights, bias, stride, pad, dilation, group):
-    """Each number of `x` adds the kernel, times itself, to what it covers."""
+    """Each number of `x` adds the kernel times itself to the numbers below the kernel."""
     channels, each, *kernel = weights.shape
     span = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     sizes = [s * (size - 1) + c for s, size, c in zip(stride, x.shape[2:], span, strict=True)]
-    made = np.zeros((len(x), each * group, *sizes))
+    result = np.zeros((len(x), each * group, *sizes))
     for channel in range(channels):
         first = channel // (channels // group) * each
         for i in range(x.shape[2]):
@@ -47,14 +47,14 @@ def deconvolution(x, weights, bias, stride, pad, dilation, group):
                 rows = slice(i * stride[0], i * stride[0] + span[0], dilation[0])
                 columns = slice(j * stride[1], j * stride[1] + span[1], dilation[1])
                 add = x[:, channel, i, j].reshape(-1, 1, 1, 1) * weights[channel]
-                made[:, first : first + each, rows, columns] += add
-    made = made[:, :, pad[0] : sizes[0] - pad[0], pad[1] : sizes[1] - pad[1]]
-    return made + bias.reshape(1, -1, 1, 1)
+                result[:, first : first + each, rows, columns] += add
+    result = result[:, :, pad[0] : sizes[0] - pad[0], pad[1] : sizes[1] - pad[1]]
+    return result + bias.reshape(1, -1, 1, 1)
 
 
 def pooling(x, kernel, stride, pad, average):
     sides = [pooled_size(*each, any(pad)) for each in zip(x.shape[2:], kernel, stride, pad, strict=True)]
-    made = np.full((*x.shape[:2], *sides), np.finfo(np.float32).min, np.float64)
+    result = np.full((*x.shape[:2], *sides), np.finfo(np.float32).min, np.float64)
     for i in range(sides[0]):
         for j in range(sides[1]):
             begin = [at * s - p for at, s, p in zip((i, j), stride, pad, strict=True)]
@@ -62,16 +62,16 @@ def pooling(x, kernel, stride, pad, average):
                 min(b + k, size + p) for b, k, size, p in zip(begin, kernel, x.shape[2:], pad, strict=True)
             ]
             divisor = (end[0] - begin[0]) * (end[1] - begin[1])
-            seen = x[:, :, max(begin[0], 0) : end[0], max(begin[1], 0) : end[1]]
+            window = x[:, :, max(begin[0], 0) : end[0], max(begin[1], 0) : end[1]]
             if average:
-                made[:, :, i, j] = seen.sum((2, 3)) / divisor if seen.size else 0
-            elif seen.size:
-                made[:, :, i, j] = seen.max((2, 3))
-    return made
+                result[:, :, i, j] = window.sum((2, 3)) / divisor if window.size else 0
+            elif window.size:
+                result[:, :, i, j] = window.max((2, 3))
+    return result
 
 
 def lrn(x, p):
-    size, half, squares, made = (
+    size, half, squares, result = (
         p["local_size"],
         p["local_size"] // 2,
         np.square(x, dtype=np.float64),
@@ -80,16 +80,16 @@ def lrn(x, p):
     if p["norm_region"] == "ACROSS_CHANNELS":
         for channel in range(x.shape[1]):
             near = squares[:, max(channel - half, 0) : channel + half + 1].sum(1)
-            made[:, channel] = x[:, channel] / (p["k"] + p["alpha"] / size * near) ** p["beta"]
-        return made
+            result[:, channel] = x[:, channel] / (p["k"] + p["alpha"] / size * near) ** p["beta"]
+        return result
     for i in range(x.shape[2]):
         for j in range(x.shape[3]):
             near = squares[:, :, max(i - half, 0) : i + half + 1, max(j - half, 0) : j + half + 1].sum((2, 3))
-            made[:, :, i, j] = x[:, :, i, j] / (1 + p["alpha"] / size**2 * near) ** p["beta"]
-    return made
+            result[:, :, i, j] = x[:, :, i, j] / (1 + p["alpha"] / size**2 * near) ** p["beta"]
+    return result
 
 
-def both(p, name, default):
+def height_and_width(p, name, default):
     sizes = p["kernel_size" if name == "kernel" else name] or [default]
     high, wide = p.get(f"{name}_h"), p.get(f"{name}_w")
     if high is None and wide is None:
@@ -97,19 +97,21 @@ def both(p, name, default):
     return (default if high is None else high), (default if wide is None else wide)
 
 
-def behind(values, axis, x):
+def broadcastable(values, axis, x):
     return values.reshape(*values.shape, *[1] * (x.ndim - axis % x.ndim - values.ndim))
 
 
 def compute(layer, xs, kernels):
-    """What one layer makes of its bottoms. `kernels` remembers the map an inner product first saw."""
+    """The tops of one layer. `kernels` keeps the size of the first map of each inner product."""
     p, w, x = layer.params, layer.weights, xs[0]
     match layer.type:
         case "Convolution" | "Deconvolution":
             bias = w[1] if p["bias_term"] else np.zeros(p["num_output"])
-            given = [both(p, name, d) for name, d in (("stride", 1), ("pad", 0), ("dilation", 1))]
+            options = [
+                height_and_width(p, name, d) for name, d in (("stride", 1), ("pad", 0), ("dilation", 1))
+            ]
             return [
-                (convolution if layer.type[0] == "C" else deconvolution)(x, w[0], bias, *given, p["group"])
+                (convolution if layer.type[0] == "C" else deconvolution)(x, w[0], bias, *options, p["group"])
             ]
         case "InnerProduct":
             weights = w[0].T if p["transpose"] else w[0]
@@ -122,14 +124,14 @@ def compute(layer, xs, kernels):
         case "Pooling" if p["global_pooling"]:
             return [x.mean((2, 3), keepdims=True) if p["pool"] == "AVE" else x.max((2, 3), keepdims=True)]
         case "Pooling":
-            given = [both(p, name, d) for name, d in (("kernel", 0), ("stride", 1), ("pad", 0))]
-            return [pooling(x, *given, p["pool"] == "AVE")]
+            options = [height_and_width(p, name, d) for name, d in (("kernel", 0), ("stride", 1), ("pad", 0))]
+            return [pooling(x, *options, p["pool"] == "AVE")]
         case "LRN":
             return [lrn(x, p)]
         case "ReLU":
             return [np.where(x > 0, x, x * p["negative_slope"])]
         case "PReLU":
-            return [np.where(x > 0, x, x * behind(w[0].reshape(-1), 1, x))]
+            return [np.where(x > 0, x, x * broadcastable(w[0].reshape(-1), 1, x))]
         case "ELU":
             return [np.where(x > 0, x, p["alpha"] * np.expm1(np.minimum(x, 0)))]
         case "Sigmoid":
@@ -145,14 +147,14 @@ def compute(layer, xs, kernels):
         case "Log":
             return [np.log(p["shift"] + p["scale"] * x) / (1 if p["base"] == -1 else log(p["base"]))]
         case "BatchNorm":
-            mean, variance = (behind(each / w[2], 1, x) for each in w[:2])
+            mean, variance = (broadcastable(each / w[2], 1, x) for each in w[:2])
             return [(x - mean) / np.sqrt(variance + p["eps"])]
         case "Scale":
             factor, *bias = ([xs[1]] if len(xs) > 1 else []) + list(w)
-            made = x * behind(factor, p["axis"], x)
-            return [made + behind(bias[0], p["axis"], x) if bias else made]
+            result = x * broadcastable(factor, p["axis"], x)
+            return [result + broadcastable(bias[0], p["axis"], x) if bias else result]
         case "Bias":
-            return [x + behind(xs[1] if len(xs) > 1 else w[0], p["axis"], x)]
+            return [x + broadcastable(xs[1] if len(xs) > 1 else w[0], p["axis"], x)]
         case "Eltwise" if p["operation"] == "SUM":
             return [sum(c * each for c, each in zip(p["coeff"] or [1] * len(xs), xs, strict=True))]
         case "Eltwise":
@@ -189,9 +191,9 @@ def compute(layer, xs, kernels):
 
 
 def forward(net, inputs, kernels):
-    """Every blob of `net`. Call it at the net's own size first, with the `kernels` of later calls."""
+    """Every blob of `net`. Call it at the original size first, and pass the same `kernels` to later calls."""
     blobs = dict(inputs)
     for layer in net.layers:
-        made = compute(layer, [blobs[name] for name in layer.bottoms], kernels)
-        blobs.update(zip(layer.tops, made, strict=True))
+        result = compute(layer, [blobs[name] for name in layer.bottoms], kernels)
+        blobs.update(zip(layer.tops, result, strict=True))
     return blobs

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2
 
-from dreamkit.convert import caffe
+from dreamkit.convert.caffe.reader import read_net
 
 CLASSES = 1008
 
@@ -32,7 +32,7 @@ def add_node(graph_def, name, op, *inputs, **attributes):
 
 def graph(folder):
     """The serialised graph of the network in `folder`, named as Google named it."""
-    net = caffe.read(folder / "inception5h.prototxt", folder / "inception5h.caffemodel")
+    net = read_net(folder / "inception5h.prototxt", folder / "inception5h.caffemodel")
     graph_def = graph_pb2.GraphDef()
 
     node = partial(add_node, graph_def)

@@ -1,4 +1,4 @@
-"""Reading Caffe models: both formats of both files, what is left out, and what is wrong."""
+"""Reading Caffe models: both formats of both files, layers that are left out, and damaged files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import pytest
 from caffemodel import blob, caffemodel, part, varint, whole
 from faults import mutated
 
-from dreamkit.convert import caffe, protobuf
-from dreamkit.convert.caffe import read
-from dreamkit.convert.protobuf import Enum, Field, parse_text, parse_wire
+from dreamkit.convert.caffe import protobuf, schema
+from dreamkit.convert.caffe.caffemodel import read_mean
+from dreamkit.convert.caffe.protobuf import Enum, Field
+from dreamkit.convert.caffe.reader import read_net
+from dreamkit.convert.caffe.text_format import parse_text
+from dreamkit.convert.caffe.wire_format import parse_wire
 from dreamkit.errors import ConvertError
 
 INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
@@ -37,23 +40,23 @@ WEIGHTS = {
 
 @pytest.fixture
 def net(tmp_path):
-    """Reads a text, and weights where they are given, as bytes or by layer."""
+    """Reads a prototxt, and weights if they are given, as bytes or by layer."""
 
     def net(text, weights=None, **form):
         prototxt, model = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
         prototxt.write_bytes(text if isinstance(text, bytes) else text.encode())
         if weights is None:
-            return read(prototxt, None)
+            return read_net(prototxt, None)
         model.write_bytes(weights if isinstance(weights, bytes) else caffemodel(weights, **form))
-        return read(prototxt, model)
+        return read_net(prototxt, model)
 
     return net
 
 
-def refused(net, *given, **form):
-    """What reading is refused with: one line."""
+def error_of(read, *arguments, **options):
+    """The message of the error that reading ends with: one line."""
     with pytest.raises(ConvertError) as caught:
-        net(*given, **form)
+        read(*arguments, **options)
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 600
@@ -74,12 +77,12 @@ MESSAGE = {
 }
 
 
-def text(given):
-    return parse_text(given, MESSAGE, "it")
+def text(source):
+    return parse_text(source, MESSAGE, "it")
 
 
 @pytest.mark.parametrize(
-    ("given", "values"),
+    ("source", "values"),
     [
         ("floats: 1e-3f floats: .5 floats: 5. floats: -2 floats: 0x10", [0.001, 0.5, 5, -2, 16]),
         ("floats: inf, floats: -Infinity; floats: 1E+3F", [float("inf"), float("-inf"), 1000]),
@@ -88,21 +91,21 @@ def text(given):
         ('floats:1#a comment: { " \nfloats : 2 # another', [1, 2]),
     ],
 )
-def test_floats(given, values):
-    assert text(given)["floats"] == values
+def test_floats(source, values):
+    assert text(source)["floats"] == values
 
 
 def test_not_a_number():
     assert np.isnan(text("floats: nan")["floats"][0])
 
 
-def test_whole_numbers_also_in_other_bases():
+def test_whole_numbers_in_all_bases():
     assert text("whole: 0x1F whole: 017 whole: -3 whole: 0")["whole"] == [31, 15, -3, 0]
 
 
-def test_strings_of_either_quotes_with_escapes_side_by_side():
-    given = r"""words: "a'b" 'c"d'  "\n\t\\\"" words: "\303\251\x41\u" words: 'é'"""
-    assert text(given)["words"] == ['a\'bc"d\n\t\\"', "éAu", "é"]
+def test_adjacent_strings_in_either_quotes_with_escapes():
+    source = r"""words: "a'b" 'c"d'  "\n\t\\\"" words: "\303\251\x41\u" words: 'é'"""
+    assert text(source)["words"] == ['a\'bc"d\n\t\\"', "éAu", "é"]
 
 
 def test_enumerations_by_name_and_by_number():
@@ -114,18 +117,18 @@ def test_flags_in_all_their_spellings():
 
 
 @pytest.mark.parametrize(
-    "given", ["one { deep: 3 }", "one: { deep: 3; }", "one < deep: 3 >", "one:<deep:3,>;"]
+    "source", ["one { deep: 3 }", "one: { deep: 3; }", "one < deep: 3 >", "one:<deep:3,>;"]
 )
-def test_messages_in_either_brackets(given):
-    assert text(given)["one"] == {"deep": 3}
+def test_messages_in_either_brackets(source):
+    assert text(source)["one"] == {"deep": 3}
 
 
-def test_what_is_passed_over_is_still_read():
-    given = 'any_param { a: "}" b < c: -1 d: [x, 2] > [a.b/c]: 3 e { } f: "a" "b" } words: "on"'
-    assert text(given) == {"words": ["on"]}
+def test_skipped_fields_are_parsed():
+    source = 'any_param { a: "}" b < c: -1 d: [x, 2] > [a.b/c]: 3 e { } f: "a" "b" } words: "on"'
+    assert text(source) == {"words": ["on"]}
 
 
-def test_defaults_fill_what_is_not_given():
+def test_defaults_fill_missing_fields():
     filled = protobuf.with_defaults(text("one { } words: 'a'"), MESSAGE)
     assert filled["one"] == {"deep": 5}
     assert filled["words"] == ["a"]
@@ -134,9 +137,9 @@ def test_defaults_fill_what_is_not_given():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("source", "message"),
     [
-        ("wrods: 'a'", "line 1: no field wrods is known here; did you mean words?"),
+        ("wrods: 'a'", "line 1: unknown field wrods; did you mean words?"),
         ("\n\nkinds: MIN", "line 3: kinds: MIN is not one of MAX, AVE"),
         ("kinds: 7", "kinds: 7 is not one of MAX, AVE"),
         ("small: -1", "small: -1 is not a whole number from 0 to 4294967295"),
@@ -146,24 +149,24 @@ def test_defaults_fill_what_is_not_given():
         ("whole: 3x", "cannot read '3x'"),
         ("floats: fast", "floats: fast is not a number"),
         ("flags: 2", "flags: 2 is not true or false"),
-        ("words: a", "words is a text in quotes; found a"),
+        ("words: a", "words takes a string in quotes; found a"),
         ("words: 'a", "cannot read"),
         ("words 'a'", "expected : after words instead of 'a'"),
-        ("one: 3", "one holds fields, in { }; found 3"),
+        ("one: 3", "one takes fields in { }; found 3"),
         ("one { deep: 3 } one { }", "one is given twice"),
-        ("one {\n deep: 3", "line 2: the '}' is missing that ends what line 1 began"),
+        ("one {\n deep: 3", "line 2: '}' is missing at the end of what began in line 1"),
         ("one { deep: 3 >", "expected the name of a field instead of >"),
-        ("one { deep: [1, 2] }", "deep has one value, not 2"),
+        ("one { deep: [1, 2] }", "deep takes one value, not 2"),
         ("}", "expected the name of a field instead of }"),
         ("whole: [1 2]", "expected , or ] instead of 2"),
         ("whole: ", "whole has no value; found the end of the file"),
         ("[a", "expected ] instead of the end of the file"),
         ("@", "cannot read '@'"),
-        ("x_param {" * 100, "more than 64 messages inside each other"),
+        ("x_param {" * 100, "messages are nested more than 64 deep"),
     ],
 )
-def test_text_that_is_wrong_is_told_with_its_line(given, said):
-    assert said in refused(text, given)
+def test_a_wrong_text_is_an_error_with_its_line(source, message):
+    assert message in error_of(text, source)
 
 
 # ------------------------------------------------------------------------------------------- the wire format
@@ -187,36 +190,36 @@ def test_the_wire_format():
     }
 
 
-def test_floats_packed_and_not_come_in_their_order():
+def test_packed_and_single_floats_keep_their_order():
     loose = [varint(2 << 3 | 5) + np.float32(value).tobytes() for value in range(50)]
     data = loose[0] + whole(98, 3) + b"".join(loose[1:40]) + part(2, np.float32([40, 41]).tobytes())
     assert list(wire(data)["floats"]) == list(range(42))
 
 
-def test_groups_are_passed_over():
+def test_groups_are_skipped():
     group = varint(9 << 3 | 3) + whole(3, 5) + varint(8 << 3 | 3) + varint(8 << 3 | 4) + varint(9 << 3 | 4)
     assert wire(group + whole(3, 6)) == {"whole": [6]}
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"\x80", "at byte 0, a number has no end"),
         (b"\xff" * 12, "at byte 0, a number has no end"),
-        (part(1, "abc")[:-1], "at byte 0, 3 bytes are announced where 2 are left"),
-        (varint(1 << 3 | 2) + varint(1 << 62), "bytes are announced where 0 are left"),
-        (varint(2 << 3 | 5) + b"abc", "4 bytes are announced where 3 are left"),
-        (part(2, b"abc"), "3 bytes are no whole number of floats"),
-        (b"\x0f", "no field begins here"),
+        (part(1, "abc")[:-1], "at byte 0, a field of 3 bytes has 2 bytes left"),
+        (varint(1 << 3 | 2) + varint(1 << 62), "bytes has 0 bytes left"),
+        (varint(2 << 3 | 5) + b"abc", "a field of 4 bytes has 3 bytes left"),
+        (part(2, b"abc"), "3 bytes are not a whole number of floats"),
+        (b"\x0f", "there is no field"),
         (varint(9 << 3 | 3), "a group has no end"),
-        (varint(9 << 3 | 4), "no field begins here"),
-        (varint(9 << 3 | 3) * 100, "no field begins here"),
+        (varint(9 << 3 | 4), "there is no field"),
+        (varint(9 << 3 | 3) * 100, "there is no field"),
     ],
 )
-def test_damage_is_told_with_its_byte(data, said):
-    message = refused(wire, data)
-    assert said in message
-    assert message.endswith("; fetch it again")
+def test_damage_is_an_error_with_its_byte(data, message):
+    line = error_of(wire, data)
+    assert message in line
+    assert line.endswith("; download it again")
 
 
 # ------------------------------------------------------------------------------------------------- networks
@@ -240,14 +243,14 @@ def test_a_small_network(net):
     assert pool.params["pool"] == "MAX"
 
 
-def test_in_place_layers_are_told_apart_and_the_last_keeps_the_name(net):
+def test_values_of_in_place_layers_get_names_and_the_last_keeps_the_blobs(net):
     conv, relu, pool = net(CONV).layers
     assert conv.tops == ("conv1@conv1",)
     assert relu.bottoms == ("conv1@conv1",)
     assert relu.tops == pool.bottoms == ("conv1",)
 
 
-def test_names_told_apart_do_not_collide(net):
+def test_names_of_in_place_values_do_not_collide(net):
     read = net(
         INPUT
         + """layer { name: "a" type: "ReLU" bottom: "data" top: "x@a" }
@@ -258,7 +261,7 @@ def test_names_told_apart_do_not_collide(net):
     assert read.blobs == ("x@a", "x@a@2", "x@a@3", "x")
 
 
-def test_an_input_changed_in_place_gives_its_name_away(net):
+def test_an_input_changed_in_place_is_renamed(net):
     read = net(INPUT + 'layer { name: "mean" type: "Power" bottom: "data" top: "data" }')
     assert list(read.inputs) == ["data@input"]
     assert read.blobs == ("data",)
@@ -288,7 +291,7 @@ def test_inputs_in_all_their_forms(net, text):
     assert net(text + "\n" + kind).inputs == {"data": (2, 3, 4, 5)}
 
 
-def test_data_of_both_phases_is_that_of_testing(net):
+def test_of_two_data_layers_the_one_for_testing_is_read(net):
     data = (
         'layer {{ name: "d" type: "Data" top: "data" top: "label" include {{ phase: {0} }} transform_param '
     )
@@ -332,7 +335,7 @@ def test_layers_of_the_training_phase_are_left_out(net, rule, kept):
     assert read.blobs == (("a", "b") if kept else ("b",))
 
 
-def test_a_stage_the_net_asks_for_is_kept(net):
+def test_a_layer_of_the_nets_own_stage_is_kept(net):
     text = 'state { stage: "deploy" } ' + INPUT
     text += 'layer { type: "ReLU" bottom: "data" top: "a" include { stage: "deploy" } }'
     assert net(text).blobs == ("a",)
@@ -359,36 +362,36 @@ def test_weights_in_all_their_forms(net, text, form, v1):
     assert bias.dtype == np.float32
 
 
-def test_every_old_type_has_its_number_and_its_name():
-    numbers = [number for number, _ in caffe._V1_TYPES.values()]
+def test_every_v1_type_has_its_number_and_name():
+    numbers = [number for number, _ in schema.V1_TYPES.values()]
     assert sorted(numbers) == list(range(40))  # no number twice, none missing
-    squeezed = {name.lower() for name in caffe._TYPES}
-    known = {name.replace("_", "").lower() for name in caffe._V1_TYPES} & squeezed
-    assert {name.lower() for _, name in caffe._V1_TYPES.values()} >= known
+    squeezed = {name.lower() for name in schema.PARAM_FIELDS}
+    known = {name.replace("_", "").lower() for name in schema.V1_TYPES} & squeezed
+    assert {name.lower() for _, name in schema.V1_TYPES.values()} >= known
 
 
-def test_an_unknown_type_is_read_with_what_weights_there_are(net):
+def test_a_layer_of_unknown_type_is_read_with_its_weights(net):
     text = INPUT + 'layer { name: "odd" type: "Interp" bottom: "data" top: "out" interp_param { zoom: 2 } }'
     (layer,) = net(text, {"odd": [np.ones(3)]}).layers
     assert (layer.type, layer.params, layer.weights[0].shape) == ("Interp", {}, (3,))
 
 
-def test_a_layer_may_be_spread_over_signs_nobody_needs(net):
+def test_a_byte_order_mark_semicolons_and_old_encodings_are_accepted(net):
     text = b"\xef\xbb\xbf" + CONV.replace("}", "};\r\n").encode() + b"# caf\xe9\n"
     assert len(net(text).layers) == 3
 
 
 WRONG_TEXTS = {
-    "nothing": ("", "describes no layers that can be computed"),
+    "nothing": ("", "has no layers that can be computed"),
     "no input": ('layer { name: "a" type: "ReLU" top: "x" }', "has no input that a layer reads"),
     "no such blob": (
         INPUT + 'layer { name: "a" type: "ReLU" bottom: "date" top: "x" }',
-        "line 2: layer a reads blob date, not written before; did you mean data?",
+        "line 2: layer a reads blob date, which is not written before; did you mean data?",
     ),
     "a loss's blob": (
         INPUT + 'layer { name: "l" type: "EuclideanLoss" bottom: "data" top: "l" }\n'
         'layer { name: "a" type: "ReLU" bottom: "l" top: "x" }',
-        "no layers that can be computed; layer l, line 2, a EuclideanLoss, is for training alone",
+        "no layers that can be computed; layer l, line 2, a EuclideanLoss, is only for training",
     ),
     "data of no size": (
         'layer { name: "d" type: "HDF5Data" top: "data" }\nlayer { type: "ReLU" bottom: "data" top: "x" }',
@@ -397,96 +400,96 @@ WRONG_TEXTS = {
     "a blob twice": (
         INPUT + 'layer { name: "a" type: "ReLU" bottom: "data" top: "x" }\n'
         'layer { name: "b" type: "TanH" bottom: "data" top: "x" }',
-        "line 3: layer b writes blob x, which is written before",
+        "line 3: layer b writes blob x, which is already written",
     ),
     "a top without a name": (
         INPUT + 'layer { name: "a" type: "ReLU" bottom: "data" top: "" }',
         "without a name",
     ),
     "no type": (INPUT + 'layer { name: "a" bottom: "data" top: "x" }', "line 2: layer a has no type"),
-    "both formats": (INPUT + "layer { }\nlayers { }", "line 3: both layer and layers"),
+    "both formats": (INPUT + "layer { }\nlayers { }", "line 3: the file has both layer and layers"),
     "the oldest format": (
         INPUT + 'layers { layer { name: "conv1" type: "conv" num_output: 4 } bottom: "data" top: "x" }',
-        "line 2: this layer is in the format of 2013 (V0)",
+        "line 2: this layer is in the V0 format of 2013",
     ),
     "an old type in quotes": (INPUT + 'layers { type: "RELU" }', 'type has no value; found "RELU"'),
-    "a new type without": (INPUT + "layer { type: RELU }", "type is a text in quotes; found RELU"),
+    "a new type without": (INPUT + "layer { type: RELU }", "type takes a string in quotes; found RELU"),
     "a misspelt field": (
         INPUT + 'layer { type: "Pooling" pooling_param {\nkernel_sise: 3 } }',
-        "line 3: no field kernel_sise is known here; did you mean kernel_size",
+        "line 3: unknown field kernel_sise; did you mean kernel_size",
     ),
     "a shape too few": ('input: "a" input: "b" input_shape { dim: 1 }', "2 inputs have 1 shapes"),
     "sizes too few": ('input: "a" input_dim: 1 input_dim: 3', "1 inputs have 1 shapes"),
     "no shape": ('input: "a"', "input a has no shape"),
     "a size of nothing": ('input: "a" input_shape { dim: 1 dim: 0 }', "input a has the shape 1 x 0"),
     "an input twice": (INPUT + INPUT, "blob data is written twice"),
-    "a caffemodel": (b"\x0a\x00\x00", "is not a text; give the prototxt first"),
+    "a caffemodel": (b"\x0a\x00\x00", "is not a text file; give the prototxt first"),
     "too much": (b"#" * (9 << 20), "is too large for a prototxt"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG_TEXTS)
 def test_a_wrong_prototxt(net, name):
-    given, said = WRONG_TEXTS[name]
-    assert said in refused(net, given)
+    source, message = WRONG_TEXTS[name]
+    assert message in error_of(net, source)
 
 
 HUGE = varint(4) + varint(1 << 40)
 WRONG_MODELS = {
-    "empty": (b"", "is empty; fetch it again"),
+    "empty": (b"", "is empty; download it again"),
     "another layer's": ({"conv_1": WEIGHTS["conv1"]}, "needs 2 arrays of weights; caffemodel"),
-    "its likes": ({"conv_1": WEIGHTS["conv1"]}, "has none under that name; did you mean conv_1?"),
+    "a similar name": ({"conv_1": WEIGHTS["conv1"]}, "has none under that name; did you mean conv_1?"),
     "no bias": (
         {"conv1": WEIGHTS["conv1"][:1]},
         "layer conv1, line 4, a Convolution, needs 2 arrays of weights;",
     ),
-    "no bias, as found": ({"conv1": WEIGHTS["conv1"][:1]}, "holds 1"),
-    "no weights": ({"conv1": []}, "it holds no weights at all"),
-    "no layers": (part(1, "a network"), "holds no layers; give a caffemodel"),
+    "no bias, as found": ({"conv1": WEIGHTS["conv1"][:1]}, "has 1"),
+    "no weights": ({"conv1": []}, "has no weights at all"),
+    "no layers": (part(1, "a network"), "has no layers; give a caffemodel"),
     "a prototxt": (CONV.encode(), "is a prototxt; give a caffemodel"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
     "a zip file": (b"PK\3\4", "is a zip file"),
-    "text": (b"<html>404</html>", "is damaged or no file of Caffe"),
-    "the oldest format": (part(2, part(1, part(1, "conv1"))), "is in the format of 2013 (V0)"),
-    "cut off": (caffemodel(WEIGHTS)[:-1], "bytes are announced where"),
-    "fewer numbers than said": (
+    "text": (b"<html>404</html>", "is damaged or not a Caffe file"),
+    "the oldest format": (part(2, part(1, part(1, "conv1"))), "is in the V0 format of 2013"),
+    "cut off": (caffemodel(WEIGHTS)[:-1], "bytes left"),
+    "fewer numbers than its shape": (
         part(
             100,
             part(1, "conv1") + part(7, part(7, part(1, HUGE)) + part(5, bytes(16))) + part(7, blob([1.0])),
         ),
-        "array 0 of layer conv1 is said to be 4 x 1099511627776 and holds 4 numbers",
+        "array 0 of layer conv1 should be 4 x 1099511627776 and has 4 numbers",
     ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG_MODELS)
 def test_a_wrong_caffemodel(net, name):
-    given, said = WRONG_MODELS[name]
-    assert said in refused(net, CONV, given)
+    weights, message = WRONG_MODELS[name]
+    assert message in error_of(net, CONV, weights)
 
 
-def test_files_that_are_not_there(tmp_path, net):
+def test_missing_files(tmp_path, net):
     with pytest.raises(ConvertError, match="cannot read prototxt .*No such file"):
-        read(tmp_path / "none", None)
+        read_net(tmp_path / "none", None)
     with pytest.raises(ConvertError, match="cannot read prototxt"):
-        read(tmp_path, None)
+        read_net(tmp_path, None)
     net(CONV)
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(ConvertError, match="cannot read caffemodel"):
-            read(tmp_path / "net.prototxt", path)
+            read_net(tmp_path / "net.prototxt", path)
 
 
-def test_names_out_of_a_file_cannot_spoil_a_message(net):
+def test_control_characters_in_a_file_do_not_reach_an_error_message(net):
     name = "a\\n\\033[31m" + "x" * 500
-    message = refused(net, INPUT + f'layer {{ name: "{name}" type: "ReLU" bottom: "{name}" top: "x" }}')
+    message = error_of(net, INPUT + f'layer {{ name: "{name}" type: "ReLU" bottom: "{name}" top: "x" }}')
     assert "\x1b" not in message
 
 
-# ------------------------------------------------------------------------- files that somebody made up
+# --------------------------------------------------------------------------------------- mutated files
 
 EVERYTHING = CONV + "".join(
     f'layer {{ name: "{kind}" type: "{kind}" bottom: "pool1" top: "{kind}" {param} {{ }} }}\n'
-    for kind, param in caffe._TYPES.items()
+    for kind, param in schema.PARAM_FIELDS.items()
     if param
     and kind not in ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "PReLU", "Bias", "Scale")
     and "Data" not in kind
@@ -494,61 +497,61 @@ EVERYTHING = CONV + "".join(
 )
 
 
-def most_memory():
-    """The most that this process has held, in bytes."""
+def peak_memory():
+    """The most memory that this process has used, in bytes."""
     resource = pytest.importorskip("resource")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def accident(data, draw):
-    """What may befall a prototxt or a caffemodel."""
+def damaged(data, draw):
+    """A prototxt or a caffemodel with random changes."""
     numbers = [varint(1 << draw.randrange(64)), b"9" * 5000, b"\xff" * 11]
     return mutated(data, draw, numbers, [b"{", b"x_param{", b"[", b"}", b'"', b"\x0b", b"\x0c", b"\x0d\x0d"])
 
 
-def test_files_made_up_are_refused_or_read_with_little_memory(net, tmp_path):
+def test_mutated_files_are_errors_or_read_in_little_memory(net, tmp_path):
     draw = random.Random(0)
     models = [
         caffemodel(WEIGHTS, form=form, v1=v1) for form in ("packed", "unpacked", "legacy") for v1 in (0, 1)
     ]
     texts = [CONV.encode(), V1.encode(), EVERYTHING.encode()]
-    read_well, told = 0, []
+    successes, messages = 0, []
     net(EVERYTHING, models[0])
-    before = most_memory()
+    before = peak_memory()
     for turn in range(2000):
         text, model = draw.choice(texts), draw.choice(models)
-        text, model = (accident(text, draw), None) if turn % 2 else (text, accident(model, draw))
+        text, model = (damaged(text, draw), None) if turn % 2 else (text, damaged(model, draw))
         try:
             net(text, model)
-            read_well += 1
+            successes += 1
         except ConvertError as error:
-            told.append(str(error))
-    assert most_memory() - before < 32 << 20
-    assert not any("\n" in message for message in told)
-    assert 100 < read_well < 1900  # the accidents are neither all harmless nor all fatal
+            messages.append(str(error))
+    assert peak_memory() - before < 32 << 20
+    assert not any("\n" in message for message in messages)
+    assert 100 < successes < 1900  # some mutations are harmless and some are fatal
 
 
 def test_a_mean_image_is_averaged_by_channel(tmp_path):
     image = np.arange(2 * 3 * 4, dtype=np.float32).reshape(1, 2, 3, 4)
     for form in ("packed", "unpacked", "double", "legacy"):
         (tmp_path / "mean.binaryproto").write_bytes(blob(image, form=form))
-        assert caffe.read_mean(tmp_path / "mean.binaryproto") == (5.5, 17.5)
+        assert read_mean(tmp_path / "mean.binaryproto") == (5.5, 17.5)
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
-        (b"", "holds an array of 0; one image is expected"),
-        (b"name: 'net'", "is damaged or no file of Caffe's"),
-        (blob(np.zeros((2, 3, 4, 4))), "holds an array of 2 x 3 x 4 x 4; one image is expected"),
-        (blob(np.zeros((3, 4, 4)))[:-4], "damaged|no whole number|announced"),
-        (part(7, part(1, b"\xff\xff\xff\xff\x0f\x03")) + part(5, b"abcd"), "holds 1 numbers"),
+        (b"", "holds an array of 0; give one image"),
+        (b"name: 'net'", "is damaged or not a Caffe file"),
+        (blob(np.zeros((2, 3, 4, 4))), "holds an array of 2 x 3 x 4 x 4; give one image"),
+        (blob(np.zeros((3, 4, 4)))[:-4], "is damaged or not a Caffe file"),
+        (part(7, part(1, b"\xff\xff\xff\xff\x0f\x03")) + part(5, b"abcd"), "has 1 numbers"),
     ],
 )
-def test_what_is_no_mean_image_is_one_line(data, said, tmp_path):
+def test_a_wrong_mean_image_is_an_error_in_one_line(data, message, tmp_path):
     (tmp_path / "mean.binaryproto").write_bytes(data)
-    with pytest.raises(ConvertError, match=said) as wrong:
-        caffe.read_mean(tmp_path / "mean.binaryproto")
+    with pytest.raises(ConvertError, match=message) as wrong:
+        read_mean(tmp_path / "mean.binaryproto")
     assert "\n" not in str(wrong.value)
 
 
@@ -562,7 +565,7 @@ LONG = {
     "an open string": b'name: "' + b"\\'" * LARGE,
     "strings": b"name: " + b'"a"' * LARGE,
     "names": b"a" * LARGE,
-    "fields passed over": b"layer { x_param { " + b"".join(b"a%d: 1 " % n for n in range(LARGE // 8)),
+    "skipped fields": b"layer { x_param { " + b"".join(b"a%d: 1 " % n for n in range(LARGE // 8)),
     "messages": b"layer { x_param {" + b"a{}" * LARGE,
     "nesting": b"layer { x_param {" + b"a{" * LARGE,
     "brackets": b"input: " + b"[" * LARGE,
@@ -576,41 +579,41 @@ WIRES = {
     ),
     "groups": varint(9 << 3 | 3) * LARGE,
     "axes": part(100, part(1, "conv1") + part(7, part(7, part(1, b"\1" * LARGE)) + part(5, b"abcd"))),
-    "passed over": whole(50, 1) * LARGE,
+    "skipped fields": whole(50, 1) * LARGE,
 }
 
 
-def test_more_parts_than_any_network_has_are_refused(net, monkeypatch):
-    monkeypatch.setattr(protobuf, "MOST_PARTS", 20)
-    assert "more than 20 values; this is no network" in refused(net, CONV)
-    assert "more than 20 values besides its weights" in refused(wire, whole(3, 1) * 21)
+def test_the_number_of_values_is_limited(net, monkeypatch):
+    monkeypatch.setattr(protobuf, "MAX_VALUES", 20)
+    assert "more than 20 values; this does not describe a network" in error_of(net, CONV)
+    assert "more than 20 values besides the weights" in error_of(wire, whole(3, 1) * 21)
 
 
 @contextmanager
-def memory_below(most):
-    """No more than `most` bytes are held at a time."""
+def memory_below(limit):
+    """Fails if the block allocates `limit` bytes or more at a time."""
     tracemalloc.start()
     try:
         yield
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < most
+    assert peak < limit
 
 
-# What takes a second would take minutes if the time were not in proportion to the length.
+# A reader whose time is not proportional to the length would take minutes.
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", LONG)
-def test_a_long_text_takes_no_more_than_its_length(net, name):
+def test_the_time_for_a_long_text_is_proportional_to_its_length(net, name):
     with memory_below(128 << 20):
-        refused(net, LONG[name] + b" @")
+        error_of(net, LONG[name] + b" @")
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", WIRES)
-def test_a_long_file_takes_no_more_than_its_length(net, name):
+def test_the_time_for_a_long_file_is_proportional_to_its_length(net, name):
     with memory_below(128 << 20):
-        refused(net, CONV, WIRES[name])
+        error_of(net, CONV, WIRES[name])
 
 
 def test_large_weights_are_copied_once(tmp_path, net):
@@ -620,5 +623,5 @@ def test_large_weights_are_copied_once(tmp_path, net):
     )
     net(text, {"conv1": [kernel, np.zeros(512)]})
     with memory_below(1.1 * kernel.nbytes):
-        kept, _ = read(tmp_path / "net.prototxt", tmp_path / "net.caffemodel").layers[0].weights
+        kept, _ = read_net(tmp_path / "net.prototxt", tmp_path / "net.caffemodel").layers[0].weights
     assert kept.shape == kernel.shape

@@ -1,4 +1,4 @@
-"""Conversions from end to end, by the real command line in a process of its own: small networks."""
+"""Conversions of small networks from end to end, mostly by the command line in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import warnings
 
 import numpy as np
 import pytest
-import seeded
+import random_caffemodels
 from conftest import ROOT, files_no_larger_than, skip_without_converter
 from PIL import Image
 
 import dreamkit
 from dreamkit import Preprocess
 from dreamkit.convert import conversion, verify
+from dreamkit.convert.model_folder import new_folder
+from dreamkit.convert.parity import relative_error
 from dreamkit.errors import ConvertError, DreamkitWarning
 from dreamkit.media.image_metadata import read_recipe
 from dreamkit.models import converted
@@ -25,8 +27,8 @@ from dreamkit.models.registry import Registry
 
 skip_without_converter()
 
-# A GoogLeNet in small, with all that is odd about Caffe: in-place layers, an LRN with k, groups, rounding
-# up, statistics with a scale behind them, branches, an inner product.
+# A small GoogLeNet with the special features of Caffe: in-place layers, an LRN with k, groups, rounding up,
+# statistics followed by a scale, branches, an inner product.
 NET = """name: "small"
 input: "data" input_shape { dim: 1 dim: 3 dim: 41 dim: 41 }
 layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
@@ -61,8 +63,8 @@ def dreamkit_command(folder, *arguments):
     return subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
 
 
-def wanted(**changes):
-    return conversion.Wanted(**{"preprocess": conversion.CAFFE, **changes})
+def options(**changes):
+    return conversion.ConversionOptions(**{"preprocess": conversion.CAFFE, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def files(tmp_path_factory):
     """The small network as prototxt and caffemodel."""
     folder = tmp_path_factory.mktemp("caffe")
     (folder / "small.prototxt").write_text(NET)
-    seeded.write(folder / "small.prototxt", folder / "small.caffemodel")
+    random_caffemodels.write(folder / "small.prototxt", folder / "small.caffemodel")
     return folder / "small.prototxt", folder / "small.caffemodel"
 
 
@@ -81,7 +83,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small(files, home):
-    """The command that converts it, as it ended."""
+    """The finished command that converts it."""
     (home / "labels.txt").write_text("n00000001 a cat 0\nn00000002 dog 1\n/a/hen house 2\nfour\nfive\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DREAMKIT_HOME", str(home))
@@ -104,18 +106,18 @@ def test_the_table_is_printed(small, at_home):
     assert "OpenCV" in header
     assert header.count("ONNX Runtime") == 3
     assert [row.split()[0] for row in rows[:-2]] == BLOBS
-    assert rows[-2].startswith("worst of 12 blobs: ")
+    assert rows[-2].startswith("largest error of 12 blobs: ")
     assert "MB of memory" in rows[-1]
     assert "dreams both/output by default" in rows[-1]
 
 
-def test_progress_is_told_and_nothing_of_anyone_elses(small, at_home):
+def test_stages_are_printed_and_no_output_of_libraries(small, at_home):
     lines = small.stderr.splitlines()
     assert lines[0] == "reading small.caffemodel"
     assert all(line.startswith(("reading", "building", "writing", "comparing with")) for line in lines), lines
 
 
-def test_the_record_says_all_there_is_to_know(at_home, files):
+def test_the_record_is_complete_and_has_no_paths(at_home, files):
     record = converted.record(at_home / "models" / "small")
     assert record["preprocess"] == {"order": "BGR", "mean": [100.0, 110.0, 120.0], "scale": [0.5, 0.5, 0.5]}
     assert record["layers"] == {"both/output": 1.0}
@@ -135,7 +137,7 @@ def test_the_record_says_all_there_is_to_know(at_home, files):
     assert not any(str(part) in json.dumps(record) for part in (at_home, files[0].parent))
 
 
-def test_nothing_but_the_network_is_left(at_home):
+def test_only_the_network_is_left(at_home):
     assert sorted(path.name for path in (at_home / "models").iterdir()) == ["small"]
     assert sorted(path.name for path in (at_home / "models" / "small").iterdir()) == [
         "model.json",
@@ -143,7 +145,7 @@ def test_nothing_but_the_network_is_left(at_home):
     ]
 
 
-def test_the_blobs_are_the_saved_models_outputs_by_their_own_names(at_home):
+def test_the_saved_models_outputs_have_the_names_of_the_blobs(at_home):
     import tensorflow as tf
 
     model = tf.saved_model.load(str(at_home / "models" / "small" / "saved_model"))
@@ -174,40 +176,40 @@ def test_it_dreams(at_home, tmp_path):
 
 def test_a_class_can_be_dreamed_and_small_octaves_are_left_out(at_home):
     network = dreamkit.load("small")
-    heard = []
+    events = []
     with pytest.warns(DreamkitWarning, match="smaller than the 39 pixels"):
         pixels = dreamkit.dream(
-            None, network, size=60, layers="fc", octaves=3, steps=3, on_step=heard.append, tile_size=64
+            None, network, size=60, layers="fc", octaves=3, steps=3, on_step=events.append, tile_size=64
         )
     assert pixels.shape == (60, 60, 3)
-    assert {step.size for step in heard} == {(43, 43), (60, 60)}
+    assert {step.size for step in events} == {(43, 43), (60, 60)}
     with pytest.raises(dreamkit.DreamkitError, match="needs windows of at least 39"):
         dreamkit.dream(None, network, size=60, layers="fc", tile_size=32)
 
 
-def test_weights_beside_its_own_are_refused(at_home, files):
+def test_other_weights_are_an_error(at_home, files):
     with pytest.raises(dreamkit.DreamkitError, match="holds no weights of small .a converted model has its"):
         dreamkit.load("small", files[1])
 
 
 def test_the_objective_rises(at_home):
-    heard = []
-    dreamkit.dream(None, dreamkit.load("small"), size=64, octaves=1, steps=8, on_step=heard.append)
-    assert heard[-1].objective > 1.2 * heard[0].objective
+    events = []
+    dreamkit.dream(None, dreamkit.load("small"), size=64, octaves=1, steps=8, on_step=events.append)
+    assert events[-1].objective > 1.2 * events[0].objective
 
 
 # ---------------------------------------------------------------------------------- the other commands
 
 
 @pytest.mark.heavy
-def test_a_model_that_pytorch_exported(at_home, tmp_path):
+def test_a_model_exported_by_pytorch(at_home, tmp_path):
     run = dreamkit_command(tmp_path, "convert", "onnx", TORCH, "--name", "convnet", "--overwrite")
     assert run.returncode == 0, run.stderr
-    assert "warning: no --mean and --scale given, so PyTorch's usual is taken" in run.stderr
+    assert "warning: no --mean and --scale given, so the default for PyTorch is used" in run.stderr
     record = converted.record(at_home / "models" / "convnet")
     assert record["parity"]["runs"][0]["size"] == [96, 96]
     assert {"relu_4", "silu", "mean"} <= record["blobs"].keys()
-    assert "linear" not in record["blobs"]  # classes of one picture are no map
+    assert "linear" not in record["blobs"]  # class scores of the whole picture are not a feature map
     run = dreamkit_command(
         tmp_path, "dream", "-m", "convnet", "--size", "64", "--steps", "2", "--octaves", "1"
     )
@@ -240,95 +242,97 @@ def test_a_keras_model(at_home, tmp_path):
     assert run.returncode == 0, run.stderr
 
 
-# ------------------------------------------------------------------------------------- what goes wrong
+# -------------------------------------------------------------------------------------------- errors
 
 
-def test_a_network_that_computes_something_else_is_not_kept(files, tmp_path, monkeypatch):
-    """The caffemodel that OpenCV and ONNX Runtime are shown is another one than was converted."""
+def test_a_network_that_differs_from_its_original_is_not_kept(files, tmp_path, monkeypatch):
+    """OpenCV computes another caffemodel than the one that was converted."""
     other = tmp_path / "other.caffemodel"
-    seeded.write(files[0], other, seed=1)
-    check = verify.check
+    random_caffemodels.write(files[0], other, seed=1)
+    compare = verify.compare
 
-    def check_with_another(*arguments, **options):
-        return check(*arguments[:-1], (files[0], other), **options)
+    def compare_with_other(*arguments, **options):
+        return compare(*arguments[:-1], (files[0], other), **options)
 
-    monkeypatch.setattr(verify, "check", check_with_another)
+    monkeypatch.setattr(verify, "compare", compare_with_other)
     with pytest.raises(
-        ConvertError, match=r"(conv|pool|norm|fc|both)\S* differs by .* more than 1e-04; nothing"
+        ConvertError,
+        match=r"differs from the original: (conv|pool|norm|fc|both)\S* by .* more than 1e-04; nothing",
     ):
-        conversion.from_caffe(*files, tmp_path / "models" / "x", wanted(), lambda _: None)
+        conversion.from_caffe(*files, tmp_path / "models" / "x", options(), lambda _: None)
     assert list((tmp_path / "models").iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("room", "said"), [(2000, "cannot write"), (40_000, "writing the SavedModel failed")]
+    ("room", "message"), [(2000, "cannot write"), (40_000, "writing the SavedModel failed")]
 )
-def test_a_full_disk_leaves_nothing(files, tmp_path, room, said):
-    with files_no_larger_than(room), pytest.raises(ConvertError, match=said) as full:
-        conversion.from_caffe(*files, tmp_path / "models" / "x", wanted(), lambda _: None)
+def test_a_full_disk_leaves_nothing(files, tmp_path, room, message):
+    with files_no_larger_than(room), pytest.raises(ConvertError, match=message) as full:
+        conversion.from_caffe(*files, tmp_path / "models" / "x", options(), lambda _: None)
     assert "\n" not in str(full.value)
     assert list(tmp_path.glob("models/*")) == []
 
 
 def test_ctrl_c_leaves_nothing(files, tmp_path):
-    def interrupt(doing):
-        if doing.startswith("comparing"):
+    def interrupt(stage):
+        if stage.startswith("comparing"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        conversion.from_caffe(*files, tmp_path / "models" / "x", wanted(), interrupt)
+        conversion.from_caffe(*files, tmp_path / "models" / "x", options(), interrupt)
     assert list((tmp_path / "models").iterdir()) == []
 
 
 @pytest.mark.heavy
-def test_what_lies_behind_an_unknown_layer_is_left_out_where_layers_are_named(tmp_path):
+def test_what_depends_on_an_unknown_layer_is_left_out_if_layers_are_given(tmp_path):
     text = NET.replace('type: "LRN"', 'type: "Interp"').replace('name: "norm1"', 'name: "odd"')
     (tmp_path / "odd.prototxt").write_text(text)
     model = tmp_path / "odd.caffemodel"
     (tmp_path / "whole.prototxt").write_text(NET)
-    seeded.write(tmp_path / "whole.prototxt", model)
+    random_caffemodels.write(tmp_path / "whole.prototxt", model)
     with pytest.raises(
-        ConvertError, match="layer odd, line 6, a Interp: its type is unknown.*--layers before it"
+        ConvertError,
+        match="layer odd, line 6, a Interp: its type is unknown.*give --layers that come before it",
     ):
-        conversion.from_caffe(tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(), print)
+        conversion.from_caffe(tmp_path / "odd.prototxt", model, tmp_path / "x", options(), print)
     with pytest.raises(ConvertError, match="layer odd, line 6, a Interp: its type is unknown"):
         conversion.from_caffe(
-            tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(layers=["prob"]), print
+            tmp_path / "odd.prototxt", model, tmp_path / "x", options(layers=["prob"]), print
         )
     with (
-        pytest.warns(DreamkitWarning, match="10 blobs are left out: they depend on unknown layers"),
+        pytest.warns(DreamkitWarning, match="10 blobs are left out because they depend on unknown layers"),
         pytest.warns(DreamkitWarning, match="not compared with OpenCV"),
     ):
-        made = conversion.from_caffe(
-            tmp_path / "odd.prototxt", model, tmp_path / "x", wanted(layers=["conv1"]), print
+        model = conversion.from_caffe(
+            tmp_path / "odd.prototxt", model, tmp_path / "x", options(layers=["conv1"]), print
         )
-    assert list(converted.record(made.folder)["blobs"]) == ["conv1@conv1", "conv1"]
-    assert [run.oracle.split()[0] for run in made.report.runs] == ["ONNX"] * 4
+    assert list(converted.record(model.folder)["blobs"]) == ["conv1@conv1", "conv1"]
+    assert [run.oracle.split()[0] for run in model.report.runs] == ["ONNX"] * 4
 
 
 WRONG = {
     "no prototxt": (["caffe", "none.prototxt", "MODEL"], "cannot read prototxt none.prototxt"),
     "no caffemodel": (["caffe", "NET", "none.caffemodel"], "cannot read caffemodel none.caffemodel"),
-    "turned round": (["caffe", "MODEL", "NET"], "give the prototxt first and the caffemodel second"),
-    "cut short": (["caffe", "NET", "cut.caffemodel"], "is damaged or no file of Caffe's"),
+    "in the wrong order": (["caffe", "MODEL", "NET"], "give the prototxt first and the caffemodel second"),
+    "cut short": (["caffe", "NET", "cut.caffemodel"], "is damaged or not a Caffe file"),
     "weights of another": (["caffe", "NET", "other.caffemodel"], "conv1, line 3, a Convolution"),
-    "a grey one": (["caffe", "grey.prototxt", "MODEL"], "takes 1 x 1 x 41 x 41; dreamkit feeds batch x 3"),
+    "one channel": (["caffe", "grey.prototxt", "MODEL"], "takes 1 x 1 x 41 x 41; dreamkit feeds batch x 3"),
     "two inputs": (["caffe", "two.prototxt", "MODEL"], "has 2 inputs; dreamkit feeds one picture"),
     "no such blob": (["caffe", "NET", "MODEL", "-l", "both/outptu"], "no blob both/outptu to dream"),
-    "empty layers": (["caffe", "NET", "MODEL", "-l", "conv1,"], "--layers is 'conv1,'; name layers"),
+    "empty layers": (["caffe", "NET", "MODEL", "-l", "conv1,"], "--layers is 'conv1,'; give layers"),
     "mean of two": (["caffe", "NET", "MODEL", "--mean", "1,2"], "the mean has 2 channels; it takes 3"),
     "mean in words": (["caffe", "NET", "MODEL", "--mean", "a,b,c"], "--mean is 'a,b,c'; it takes finite"),
     "two means": (["caffe", "NET", "MODEL", "--mean", "1,2,3", "--mean-file", "NET"], "both given; give one"),
-    "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "damaged or no file of Caffe's"),
+    "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "damaged or not a Caffe file"),
     "scale of none": (["caffe", "NET", "MODEL", "--scale", "0"], "--scale is '0'; it takes one number"),
     "order": (["caffe", "NET", "MODEL", "--order", "GRB"], "--order is 'GRB'; choose RGB or BGR"),
     "labels": (["caffe", "NET", "MODEL", "--labels", "NET"], "labels and 5 channels in prob, the last blob"),
     "no labels": (["caffe", "NET", "MODEL", "--labels", "none"], "cannot read file of labels none"),
-    "onnx that is none": (["onnx", "MODEL"], "is damaged or no ONNX model"),
+    "not an onnx file": (["onnx", "MODEL"], "is damaged or not an ONNX model"),
     "no onnx": (["onnx", "none.onnx"], "cannot read none.onnx; give the path of an ONNX file"),
     "no keras": (["keras", "none.keras"], "cannot read none.keras as a .keras file"),
-    "keras that is none": (["keras", "MODEL"], "as a .keras file"),
-    "a zip": (["keras", "other.zip"], "is no .keras file; save the model with"),
+    "not a keras file": (["keras", "MODEL"], "as a .keras file"),
+    "a zip": (["keras", "other.zip"], "is not a .keras file; save the model with"),
 }  # fmt: skip
 
 
@@ -345,21 +349,21 @@ def test_a_wrong_input_is_one_line(name, files, tmp_path, capsys):
     )
     wide = NET.replace("num_output: 8 kernel_size: 5", "num_output: 8 kernel_size: 3")
     (tmp_path / "wide.prototxt").write_text(wide)
-    seeded.write(tmp_path / "wide.prototxt", tmp_path / "other.caffemodel")
+    random_caffemodels.write(tmp_path / "wide.prototxt", tmp_path / "other.caffemodel")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "a")
-    arguments, said = WRONG[name]
+    arguments, message = WRONG[name]
     known = {"NET": str(prototxt), "MODEL": str(model)}
     before = sorted(tmp_path.iterdir())
     line = run_here(tmp_path, capsys, *(known.get(each, each) for each in arguments), "--name", "wrong")
-    assert said in line
+    assert message in line
     assert sorted(tmp_path.iterdir()) == before
     assert not (converted.folder() / "wrong").exists()
     assert list(converted.folder().glob("*")) == []
 
 
 def run_here(folder, capsys, *arguments):
-    """The last line that `dreamkit convert` says, run in this process."""
+    """The error line of `dreamkit convert`, run in this process."""
     from dreamkit.cli import main
 
     with pytest.MonkeyPatch.context() as patch:
@@ -374,20 +378,20 @@ def run_here(folder, capsys, *arguments):
     return line
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this platform has no named pipes")
 @pytest.mark.parametrize(
     "arguments", [["caffe", "X", "MODEL"], ["caffe", "NET", "X"], ["onnx", "X"], ["keras", "X"]]
 )
-def test_a_pipe_is_not_waited_for_and_a_device_not_read_to_its_end(arguments, files, capsys, tmp_path):
+def test_pipes_and_devices_are_errors(arguments, files, capsys, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     known = {"NET": str(files[0]), "MODEL": str(files[1])}
     for path in ("pipe", "/dev/zero"):
-        given = (known.get(each, path if each == "X" else each) for each in arguments)
-        line = run_here(tmp_path, capsys, *given, "--name", "x")
-        assert f"cannot read {path}" in line or f"{path}: it is no regular file" in line
+        values = (known.get(each, path if each == "X" else each) for each in arguments)
+        line = run_here(tmp_path, capsys, *values, "--name", "x")
+        assert f"cannot read {path}" in line or f"{path}: it is not a regular file" in line
 
 
-def test_a_network_made_for_huge_pictures_is_one_line(files, capsys, tmp_path):
+def test_a_network_for_huge_pictures_is_an_error_in_one_line(files, capsys, tmp_path):
     (tmp_path / "huge.prototxt").write_text(
         NET.replace("dim: 41 dim: 41", "dim: 41 dim: 100000").split('layer { name: "fc')[0]
     )
@@ -396,30 +400,30 @@ def test_a_network_made_for_huge_pictures_is_one_line(files, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"),
+    ("shape", "message"),
     [
-        ((32, 32, 1), "takes any x 32 x 32 x 1; dreamkit feeds batch x height x width x 3"),
+        ((32, 32, 1), "takes any x 32 x 32 x 1; dreamkit feeds RGB, batch x height x width x 3"),
         ((10,), "takes any x 10;"),
     ],
 )
-def test_a_keras_model_of_something_else_is_one_line(shape, said, capsys, tmp_path):
+def test_a_keras_model_with_another_input_is_an_error_in_one_line(shape, message, capsys, tmp_path):
     import keras
 
-    given = keras.Input(shape)
-    made = keras.layers.Conv2D(2, 3)(given) if len(shape) == 3 else keras.layers.Dense(2)(given)
-    keras.Model(given, made).save(tmp_path / "other.keras")
-    assert said in run_here(tmp_path, capsys, "keras", "other.keras", "--name", "x")
+    picture = keras.Input(shape)
+    layer = keras.layers.Conv2D(2, 3) if len(shape) == 3 else keras.layers.Dense(2)
+    keras.Model(picture, layer(picture)).save(tmp_path / "other.keras")
+    assert message in run_here(tmp_path, capsys, "keras", "other.keras", "--name", "x")
 
 
 @pytest.mark.heavy
-def test_numbers_that_are_none_are_not_blamed_on_the_conversion(files, tmp_path):
-    far = wanted(preprocess=Preprocess(mean=(1e38, 0, 0), scale=(1e10, 1, 1)))
-    with pytest.raises(ConvertError, match=r"is not a number somewhere, .* are the mean and the scale right"):
+def test_infinite_values_are_explained_by_the_preprocessing(files, tmp_path):
+    far = options(preprocess=Preprocess(mean=(1e38, 0, 0), scale=(1e10, 1, 1)))
+    with pytest.raises(ConvertError, match=r"has values that are not finite, .* are mean and scale right"):
         conversion.from_caffe(*files, tmp_path / "x", far, lambda _: None)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("a b", "--name is 'a b'; it takes"),
         ("../x", "--name is '../x'; it takes"),
@@ -427,28 +431,27 @@ def test_numbers_that_are_none_are_not_blamed_on_the_conversion(files, tmp_path)
         ("a..b", "--name is 'a..b'; it takes"),
         ("", "--name is ''; it takes"),
         ("x" * 101, "it takes at most 100"),
-        ("pocket", "and dreamkit has a model of that name; choose another"),
+        ("pocket", "but dreamkit has a model of that name; choose another"),
     ],
 )
-def test_a_name_that_cannot_be_is_one_line(name, said, files, capsys, tmp_path):
-    assert said in run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", name)
+def test_a_wrong_name_is_an_error_in_one_line(name, message, files, capsys, tmp_path):
+    assert message in run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", name)
 
 
-def test_a_name_that_is_taken_stays(at_home, files, capsys, tmp_path):
+def test_a_model_is_not_overwritten(at_home, files, capsys, tmp_path):
     before = (at_home / "models" / "small" / "model.json").read_bytes()
     line = run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", "small")
     assert line == "error: there is a converted model 'small'; choose another name, or add --overwrite"
     assert (at_home / "models" / "small" / "model.json").read_bytes() == before
 
 
-def test_nothing_foreign_is_imported_where_the_user_is(files, tmp_path):
-    """onnx2tf, OpenCV, ONNX Runtime and TensorFlow stay in the child processes, whatever they do there."""
+def test_foreign_libraries_are_imported_only_in_child_processes(files, tmp_path):
     code = f"""
 import sys
 from pathlib import Path
 from dreamkit.convert import conversion
-wanted = conversion.Wanted(preprocess=conversion.CAFFE)
-conversion.from_caffe(*map(Path, {[*map(str, files)]}), Path("models/x"), wanted, lambda _: None)
+options = conversion.ConversionOptions(preprocess=conversion.CAFFE)
+conversion.from_caffe(*map(Path, {[*map(str, files)]}), Path("models/x"), options, lambda _: None)
 print(sorted({{'cv2', 'keras', 'onnx2tf', 'onnxruntime', 'tensorflow'}} & set(sys.modules)))
 """
     run = subprocess.run(
@@ -458,12 +461,10 @@ print(sorted({{'cv2', 'keras', 'onnx2tf', 'onnxruntime', 'tensorflow'}} & set(sy
     assert run.stderr == ""
 
 
-def test_what_is_missing_in_the_environment_is_named(files, capsys, tmp_path, monkeypatch):
+def test_missing_packages_are_named(files, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(conversion, "find_spec", lambda module: None if module == "onnx2tf" else module)
     line = run_here(tmp_path, capsys, "caffe", *map(str, files), "--name", "x")
-    assert line.startswith(
-        "error: converting needs onnx2tf, which this environment has not; run: pip install"
-    )
+    assert line.startswith("error: converting needs onnx2tf, which is not installed; run: pip install")
 
 
 def test_code_in_a_keras_file_is_not_run(capsys, tmp_path):
@@ -476,10 +477,10 @@ def test_code_in_a_keras_file_is_not_run(capsys, tmp_path):
     assert "Lambda layers are code, which is not run: write a plugin" in line
 
 
-# ------------------------------------------------------------------------------------ what lies there
+# --------------------------------------------------------------------------------- converted models
 
 
-def test_a_damaged_record_costs_one_warning(tmp_path, monkeypatch):
+def test_a_damaged_record_is_one_warning(tmp_path, monkeypatch):
     monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path))
     for name, text in {
         "empty": "", "list": "[]", "old": '{"format": 0}', "half": '{"format": 1, "blobs": {}}',
@@ -489,16 +490,16 @@ def test_a_damaged_record_costs_one_warning(tmp_path, monkeypatch):
         (tmp_path / "models" / name / "model.json").write_text(text)
     (tmp_path / "models" / "none").mkdir()
     (tmp_path / "models" / ".converting-x").mkdir()
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         names = [provider.name for provider, _ in Registry().providers()]
     assert {"pocket", "inception_v3"} <= set(names)
-    said = [str(each.message) for each in heard]
-    assert len(said) == 6
-    assert all("is passed over" in each and "convert the model again" in each for each in said)
+    messages = [str(each.message) for each in caught]
+    assert len(messages) == 6
+    assert all("is passed over" in each and "convert the model again" in each for each in messages)
 
 
-def test_a_model_that_was_changed_is_not_dreamed(at_home, tmp_path, monkeypatch):
+def test_a_changed_model_is_not_dreamed(at_home, tmp_path, monkeypatch):
     shutil.copytree(at_home / "models" / "small", tmp_path / "models" / "small")
     monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path))
     assert dreamkit.load("small").layers == tuple(BLOBS)
@@ -513,7 +514,7 @@ def test_a_model_that_was_changed_is_not_dreamed(at_home, tmp_path, monkeypatch)
             dreamkit.load("small")
 
 
-def test_what_a_killed_conversion_left_is_cleared_by_the_next(tmp_path):
+def test_the_files_of_a_killed_conversion_are_removed_by_the_next(tmp_path):
     gone = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], stdout=subprocess.PIPE, check=True
     )
@@ -521,15 +522,15 @@ def test_what_a_killed_conversion_left_is_cleared_by_the_next(tmp_path):
         tmp_path / f".converting-{int(gone.stdout)}-abc",
         tmp_path / f".converting-{os.getpid()}-abc",
     )
-    replaced = stale.with_suffix(".old")  # a user's model, about to be replaced when that one was killed
+    replaced = stale.with_suffix(".old")  # a model that was about to be replaced
     for folder in (stale, other, replaced):
         (folder / "saved_model").mkdir(parents=True)
-    with conversion.kept_whole(tmp_path / "new", overwrite=False) as home:
+    with new_folder(tmp_path / "new", overwrite=False) as home:
         (home / "model.json").write_text("{}")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, replaced.name, "new"])
 
 
-def test_being_told_to_end_leaves_nothing(files, tmp_path):
+def test_sigterm_leaves_nothing(files, tmp_path):
     environment = {**os.environ, "DREAMKIT_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as run:
@@ -542,37 +543,38 @@ def test_being_told_to_end_leaves_nothing(files, tmp_path):
     assert list(tmp_path.rglob("*")) == [tmp_path / "home", tmp_path / "home" / "models"]
 
 
-def test_the_mean_and_scale_turn_with_the_order():
+def test_default_mean_and_scale_follow_the_order():
     from dreamkit.cli.convert import _preprocess
 
-    usual = Preprocess(order="BGR", mean=(1, 2, 3), scale=(4, 5, 6))
-    assert _preprocess(usual, None, None, None) == usual
-    assert _preprocess(usual, "rgb", None, None) == Preprocess(order="RGB", mean=(3, 2, 1), scale=(6, 5, 4))
-    given = _preprocess(usual, "rgb", "7,8,9", "2")
-    assert given == Preprocess(order="RGB", mean=(7, 8, 9), scale=(2, 2, 2))
+    default = Preprocess(order="BGR", mean=(1, 2, 3), scale=(4, 5, 6))
+    assert _preprocess(default, None, None, None) == default
+    assert _preprocess(default, "rgb", None, None) == Preprocess(order="RGB", mean=(3, 2, 1), scale=(6, 5, 4))
+    assert _preprocess(default, "rgb", "7,8,9", "2") == Preprocess(
+        order="RGB", mean=(7, 8, 9), scale=(2, 2, 2)
+    )
 
 
-def test_an_error_is_a_share_of_the_largest_number():
-    want = np.zeros((1, 2, 3, 4), np.float32)
-    want[0, 1, 2, 3] = -8
-    got = np.moveaxis(want, 1, -1).copy()
+def test_an_error_is_relative_to_the_largest_number():
+    expected = np.zeros((1, 2, 3, 4), np.float32)
+    expected[0, 1, 2, 3] = -8
+    got = np.moveaxis(expected, 1, -1).copy()
     got[0, 0, 0, 0] = 2
-    assert verify.error(got, want) == 0.25
-    assert verify.error(np.zeros((1, 3, 4, 2), np.float32), np.zeros_like(want)) == 0
-    assert verify.error(np.ones((1, 3, 4, 2), np.float32), np.zeros_like(want)) == float("inf")
-    assert verify.error(np.full((1, 3, 4, 2), np.nan, np.float32), want) == float("inf")
-    assert verify.error(np.moveaxis(want, 1, -1), want * np.nan) == float("inf")
-    assert verify.error(got[:, :2], want) == float("inf")
+    assert relative_error(got, expected) == 0.25
+    assert relative_error(np.zeros((1, 3, 4, 2), np.float32), np.zeros_like(expected)) == 0
+    assert relative_error(np.ones((1, 3, 4, 2), np.float32), np.zeros_like(expected)) == float("inf")
+    assert relative_error(np.full((1, 3, 4, 2), np.nan, np.float32), expected) == float("inf")
+    assert relative_error(np.moveaxis(expected, 1, -1), expected * np.nan) == float("inf")
+    assert relative_error(got[:, :2], expected) == float("inf")
 
 
 def test_the_pictures_ship_with_the_package():
     assert len(verify.PICTURES) >= 2
-    made = verify.pixels((50, 60))
-    assert made.shape == (len(verify.PICTURES), 50, 60, 3)
-    assert made.std() > 20
+    pixels = verify.photographs((50, 60))
+    assert pixels.shape == (len(verify.PICTURES), 50, 60, 3)
+    assert pixels.std() > 20
 
 
-def test_nothing_is_left_in_the_folder_for_temporary_files(files, tmp_path):
+def test_no_temporary_files_are_left(files, tmp_path):
     environment = {**os.environ, "DREAMKIT_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x", "-q"]
     subprocess.run(command, env=environment, check=True)

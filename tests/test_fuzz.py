@@ -208,7 +208,7 @@ def test_prototxt_and_caffemodel(tmp_path):
     from caffemodel import caffemodel
     from test_caffe import CONV, EVERYTHING, WEIGHTS
 
-    from dreamkit.convert import caffe
+    from dreamkit.convert.caffe.reader import read_net
 
     text_file, model_file = tmp_path / "net.prototxt", tmp_path / "net.caffemodel"
     right = caffemodel(WEIGHTS, form="packed", v1=0)
@@ -216,7 +216,7 @@ def test_prototxt_and_caffemodel(tmp_path):
     def read(text, model):
         text_file.write_bytes(text)
         model_file.write_bytes(model)
-        caffe.read(text_file, model_file)
+        read_net(text_file, model_file)
 
     fuzz("prototxt", [CONV.encode(), EVERYTHING.encode()], lambda data: read(data, right))
     models = [

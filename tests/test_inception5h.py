@@ -132,7 +132,8 @@ def test_it_agrees_with_the_caffe_model_blob_by_blob(google, tmp_path):
 
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
         pytest.skip("this OpenCV reads no Caffe models")
-    from dreamkit.convert import caffe, oracles
+    from dreamkit.convert.caffe import opencv
+    from dreamkit.convert.caffe.reader import read_net
 
     path = tmp_path / "inception5h.zip"
     path.write_bytes(archive(google))
@@ -144,10 +145,12 @@ def test_it_agrees_with_the_caffe_model_blob_by_blob(google, tmp_path):
         zip(layers, keras.Model(model.inputs[0], [*layers.values()])(eaten.astype(np.float32)), strict=True)
     )
     text = tmp_path / "net.prototxt"
-    text.write_text(caffe.without_k(FOLDER / "inception5h.prototxt").replace("dim: 224", f"dim: {SIDE}"))
-    net = caffe.read(FOLDER / "inception5h.prototxt", FOLDER / "inception5h.caffemodel")
+    text.write_text(
+        opencv.prototxt_without_k(FOLDER / "inception5h.prototxt").replace("dim: 224", f"dim: {SIDE}")
+    )
+    net = read_net(FOLDER / "inception5h.prototxt", FOLDER / "inception5h.caffemodel")
     batch = np.ascontiguousarray(np.moveaxis(eaten[..., ::-1], -1, 1), np.float32)
-    theirs = oracles.opencv(text, FOLDER / "inception5h.caffemodel", net, {"data": batch})
+    theirs = opencv.compute(text, FOLDER / "inception5h.caffemodel", net, {"data": batch})
     scores = ours.pop(inception5h.HEAD).numpy().mean((1, 2))
     np.testing.assert_allclose(scores, theirs["softmax2"].reshape(1, -1), atol=1e-3)
     compared = [name for name in ours if name in theirs]

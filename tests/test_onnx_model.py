@@ -1,4 +1,4 @@
-"""ONNX models: what is read, what is refused, and what is found out about their maps."""
+"""ONNX models: reading, errors, and the feature maps that are found."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.convert import onnx_model, oracles
-from dreamkit.convert.maps import Map, head, middle
+from dreamkit.convert import onnx_model, onnx_runtime
+from dreamkit.convert.feature_maps import FeatureMap, default_layer, find_head
+from dreamkit.convert.onnx_rewrites import with_outputs, with_plain_names
 from dreamkit.errors import ConvertError
 
 onnx = pytest.importorskip("onnx")
@@ -32,28 +33,32 @@ def model(nodes, weights=(), dims=(1, 3, 32, 32), kind=TensorProto.FLOAT, opset=
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
 
 
-def conv(name="y", source="x", channels=(4, 3), size=3, **given):
+def conv(name="y", source="x", channels=(4, 3), size=3, **attributes):
     """A convolution and its weights."""
-    node = helper.make_node("Conv", [source, f"{name}:w"], [name], **given)
+    node = helper.make_node("Conv", [source, f"{name}:w"], [name], **attributes)
     return node, (f"{name}:w", np.ones((*channels, size, size), np.float32))
 
 
 NODE, WEIGHTS = conv()
 
 
-def traced(made, **given):
-    return onnx_model.trace(made, "it", **given)
+def freed(model, **options):
+    return onnx_model.free_size(model, "it", **options)
 
 
-def test_a_model_of_one_size_is_freed_of_it():
-    made, size, maps = traced(onnx_model.read(TORCH, "it"))
+def compute(model, inputs):
+    return onnx_runtime.compute(onnx_runtime.session(model.SerializeToString()), inputs)
+
+
+def test_a_model_of_one_size_works_at_others():
+    network, size, maps = freed(onnx_model.read(TORCH, "it"))
     assert size == (96, 96)
-    (picture,) = made.graph.input
+    (picture,) = network.graph.input
     dims = picture.type.tensor_type.shape.dim
     assert [dim.dim_param or dim.dim_value for dim in dims] == ["batch", 3, "height", "width"]
-    session = oracles.runtime(made.SerializeToString())
+    session = onnx_runtime.session(network.SerializeToString())
     for shape in ((1, 3, 96, 96), (2, 3, 50, 71)):
-        answers = oracles.compute(session, {picture.name: np.ones(shape, np.float32)})
+        answers = onnx_runtime.compute(session, {picture.name: np.ones(shape, np.float32)})
         assert list(answers) == list(maps)
         for name, array in answers.items():
             assert array.shape[:2] == (shape[0], maps[name].channels)
@@ -61,39 +66,39 @@ def test_a_model_of_one_size_is_freed_of_it():
                 assert array.shape[2] == -(-shape[2] // maps[name].stride)
 
 
-def test_what_it_computes_does_not_change():
+def test_a_freed_model_computes_the_same():
     whole = onnx_model.read(TORCH, "it")
-    made, _, maps = traced(whole)
+    network, _, maps = freed(whole)
     del whole.graph.output[:]
     whole.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in maps)
     x = np.random.default_rng(0).normal(size=(1, 3, 96, 96)).astype(np.float32)
-    (name,) = (each.name for each in made.graph.input)
-    a, b = (oracles.compute(oracles.runtime(m.SerializeToString()), {name: x}) for m in (whole, made))
+    (name,) = (each.name for each in network.graph.input)
+    a, b = (compute(m, {name: x}) for m in (whole, network))
     assert all(np.array_equal(a[each], b[each]) for each in maps)
 
 
-def test_plain_names_change_nothing_else():
-    made, _, maps = traced(onnx_model.read(TORCH, "it"))
-    plain, names = onnx_model.renamed(made)
+def test_plain_names_change_no_numbers():
+    network, _, maps = freed(onnx_model.read(TORCH, "it"))
+    plain, names = with_plain_names(network)
     assert list(names) == list(maps)
     every = [each.name for each in (*plain.graph.input, *plain.graph.initializer, *plain.graph.node)]
     assert all(name.isalnum() for name in every)
     x = np.ones((1, 3, 40, 40), np.float32)
-    ours = oracles.compute(oracles.runtime(plain.SerializeToString()), {plain.graph.input[0].name: x})
-    theirs = oracles.compute(oracles.runtime(made.SerializeToString()), {made.graph.input[0].name: x})
+    ours = compute(plain, {plain.graph.input[0].name: x})
+    theirs = compute(network, {network.graph.input[0].name: x})
     assert all(np.array_equal(ours[names[each]], theirs[each]) for each in maps)
 
 
-def test_a_cut_holds_what_it_needs_and_nothing_else():
-    made, _, maps = traced(onnx_model.read(TORCH, "it"))
+def test_a_model_with_fewer_outputs_has_only_what_they_need():
+    network, _, maps = freed(onnx_model.read(TORCH, "it"))
     first = next(iter(maps))
-    part = onnx_model.cut(made, [first])
+    part = with_outputs(network, [first])
     assert len(part.graph.node) < 4
     assert len(part.graph.initializer) < 6
     x = np.ones((1, 3, 40, 40), np.float32)
     (name,) = (each.name for each in part.graph.input)
-    whole = oracles.compute(oracles.runtime(made.SerializeToString()), {name: x})
-    cut = oracles.compute(oracles.runtime(part.SerializeToString()), {name: x})
+    whole = compute(network, {name: x})
+    cut = compute(part, {name: x})
     assert list(cut) == [first]
     assert np.array_equal(cut[first], whole[first])
 
@@ -116,7 +121,7 @@ def windows(draw):
 
 
 @given(windows())
-def test_the_least_side_is_the_least_that_every_window_fits_in(row):
+def test_the_least_side_is_the_smallest_in_which_every_window_fits(row):
     nodes, weights, sizes = [], {}, {}
     for place, (kernel, stride, pad, dilation, kind) in enumerate(row):
         pad = min(pad, kernel - 1)
@@ -132,7 +137,7 @@ def test_the_least_side_is_the_least_that_every_window_fits_in(row):
         sizes[name] = (more.get("dilations", [1])[0] * (kernel - 1) + 1, stride, pad)
 
     def fits(side):
-        """The maps that there are of a square picture, by the formula of a sliding window."""
+        """The maps of a square picture, by the formula of a sliding window."""
         found = set()
         for name, (reach, stride, pad) in sizes.items():
             if side + 2 * pad < reach:
@@ -142,7 +147,7 @@ def test_the_least_side_is_the_least_that_every_window_fits_in(row):
         return found
 
     side = 120
-    _, _, maps = traced(model(nodes, weights, (1, 3, side, side)))
+    _, _, maps = freed(model(nodes, weights, (1, 3, side, side)))
     assert set(maps) == fits(side)
     for name, each in maps.items():
         assert name in fits(each.min_size)
@@ -153,7 +158,7 @@ WRONG = {
     "channels last": (model([NODE], [WEIGHTS], (1, 32, 32, 3)), "takes float 1 x 32 x 32 x 3; dreamkit"),
     "grey": (model([NODE], [WEIGHTS], (1, 1, 32, 32)), "takes float 1 x 1 x 32 x 32"),
     "bytes": (model([NODE], [WEIGHTS], kind=TensorProto.UINT8), "takes uint8 1 x 3 x 32 x 32"),
-    "no map": (model([helper.make_node("Flatten", ["x"], ["y"])]), "computes no feature maps"),
+    "no map": (model([helper.make_node("Flatten", ["x"], ["y"])]), "has no feature maps"),
     "two pictures": (
         model([helper.make_node("Add", ["x", "z"], ["y"])], inputs=("x", "z")), "it has 2 inputs"
     ),
@@ -162,64 +167,66 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_cannot_be_dreamed_is_one_line(name):
-    made, said = WRONG[name]
+def test_a_model_that_cannot_be_dreamed_is_an_error_in_one_line(name):
+    network, message = WRONG[name]
     with pytest.raises(ConvertError) as wrong:
-        traced(made)
-    assert said in str(wrong.value)
+        freed(network)
+    assert message in str(wrong.value)
     assert "\n" not in str(wrong.value)
 
 
-def test_a_constant_and_a_condition_are_no_maps_of_the_picture():
+def test_a_constant_is_not_a_feature_map_and_a_condition_is_an_error():
     constant = helper.make_node(
         "Constant", [], ["c"], value=numpy_helper.from_array(np.ones((1, 4, 1, 1), "f4"))
     )
     add = helper.make_node("Add", ["y", "c"], ["z"])
-    _, _, maps = traced(model([NODE, constant, add], [WEIGHTS]))
+    _, _, maps = freed(model([NODE, constant, add], [WEIGHTS]))
     assert list(maps) == ["y", "z"]
-    assert maps["z"].kind == "join"  # two tensors are added; that one is always the same is not looked at
+    assert maps["z"].kind == "join"  # two tensors are added, and the constant one is not recognised
     branch = helper.make_graph([], "b", [], [helper.make_empty_tensor_value_info("y")])
     chosen = helper.make_node("If", ["yes"], ["z"], then_branch=branch, else_branch=branch)
-    made = model([NODE, chosen], [WEIGHTS, ("yes", np.array(True))])
-    with pytest.raises(ConvertError, match="is a If with a graph inside; a network with loops or conditions"):
-        onnx_model.renamed(made)
+    network = model([NODE, chosen], [WEIGHTS, ("yes", np.array(True))])
+    with pytest.raises(ConvertError, match="a If, has a graph inside it; a network with loops or conditions"):
+        with_plain_names(network)
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("network", "message"),
     [
-        (model([helper.make_node("Relu", ["x"], ["y"])], opset=9), "of ONNX operator set 9; export it again"),
+        (
+            model([helper.make_node("Relu", ["x"], ["y"])], opset=9),
+            "has ONNX operator set 9; export it again",
+        ),
         (
             model([helper.make_node("Relu", ["x"], ["y"], domain="com.example")]),
-            "it is damaged or no ONNX model|holds a com.example.Relu, which is not ONNX's own",
+            "it is damaged or not an ONNX model|has a com.example.Relu, which is not one of ONNX's own",
         ),
     ],
 )
-def test_a_model_of_another_kind_is_one_line(made, said, tmp_path):
-    if "com.example" in said:
-        made.opset_import.append(helper.make_opsetid("com.example", 1))
-    (tmp_path / "it.onnx").write_bytes(made.SerializeToString())
-    with pytest.raises(ConvertError, match=said) as wrong:
+def test_an_unsupported_model_is_an_error_in_one_line(network, message, tmp_path):
+    if "com.example" in message:
+        network.opset_import.append(helper.make_opsetid("com.example", 1))
+    (tmp_path / "it.onnx").write_bytes(network.SerializeToString())
+    with pytest.raises(ConvertError, match=message) as wrong:
         onnx_model.read(tmp_path / "it.onnx", "it")
     assert "\n" not in str(wrong.value)
 
 
-def test_weights_beside_the_file_are_found_and_nowhere_else(tmp_path):
-    made = model([NODE], [WEIGHTS])
-    onnx.save(made, tmp_path / "it.onnx", save_as_external_data=True, location="it.data", size_threshold=0)
+def test_weights_in_a_file_beside_the_model_are_read_and_elsewhere_are_not(tmp_path):
+    network = model([NODE], [WEIGHTS])
+    onnx.save(network, tmp_path / "it.onnx", save_as_external_data=True, location="it.data", size_threshold=0)
     read = onnx_model.read(tmp_path / "it.onnx", "it")
     assert np.array_equal(numpy_helper.to_array(read.graph.initializer[0]), WEIGHTS[1])
     (tmp_path / "below").mkdir()
     (tmp_path / "it.onnx").rename(tmp_path / "below" / "it.onnx")
     text = (tmp_path / "below" / "it.onnx").read_bytes()
     (tmp_path / "below" / "it.onnx").write_bytes(text.replace(b"\x07it.data", b"\x0a../it.data"))
-    with pytest.raises(ConvertError, match="damaged or no ONNX model"):
+    with pytest.raises(ConvertError, match="damaged or not an ONNX model"):
         onnx_model.read(tmp_path / "below" / "it.onnx", "it")
 
 
-def test_damaged_files_are_refused_or_prepared(tmp_path):
-    """As the child does that reads them; none of these ends it."""
-    draw, whole, refused = random.Random(0), TORCH.read_bytes(), []
+def test_damaged_files_are_errors_or_prepared(tmp_path):
+    draw, whole, messages = random.Random(0), TORCH.read_bytes(), []
     for _ in range(150):
         damaged = bytearray(whole)
         for _ in range(draw.randint(1, 20)):
@@ -229,24 +236,24 @@ def test_damaged_files_are_refused_or_prepared(tmp_path):
         try:
             onnx_model.prepare(onnx_model.read(tmp_path / "it.onnx", "it"), "it", tmp_path)
         except ConvertError as wrong:
-            refused.append(str(wrong))
-    assert 30 < len(refused) < 150
-    assert not any("\n" in each for each in refused)
+            messages.append(str(wrong))
+    assert 30 < len(messages) < 150
+    assert not any("\n" in each for each in messages)
 
 
-def test_the_middle_is_where_a_network_has_come_down_to_a_sixteenth():
+def test_the_default_layer_has_a_sixteenth_of_the_resolution():
     maps = {
-        "conv1": Map(8, 2, 1),
-        "relu1": Map(8, 2, 1, "activation"),
-        "a": Map(8, 16, 1, "join"),
-        "relu2": Map(8, 16, 1, "activation"),
-        "b": Map(8, 16, 1, "join"),
-        "c": Map(8, 16, 1, "join"),
-        "d": Map(8, 32, 1, "join"),
+        "conv1": FeatureMap(8, 2, 1),
+        "relu1": FeatureMap(8, 2, 1, "activation"),
+        "a": FeatureMap(8, 16, 1, "join"),
+        "relu2": FeatureMap(8, 16, 1, "activation"),
+        "b": FeatureMap(8, 16, 1, "join"),
+        "c": FeatureMap(8, 16, 1, "join"),
+        "d": FeatureMap(8, 32, 1, "join"),
     }
-    assert middle(maps) == "b"
-    assert middle({name: each for name, each in maps.items() if each.kind != "join"}) == "relu2"
-    assert middle({"conv1": maps["conv1"], "relu1": maps["relu1"]}) == "relu1"
+    assert default_layer(maps) == "b"
+    assert default_layer({name: each for name, each in maps.items() if each.kind != "join"}) == "relu2"
+    assert default_layer({"conv1": maps["conv1"], "relu1": maps["relu1"]}) == "relu1"
 
 
 @pytest.mark.parametrize(
@@ -257,9 +264,13 @@ def test_the_middle_is_where_a_network_has_come_down_to_a_sixteenth():
         ([("conv", "other", 4, 8), ("fc", "other", 10, 0)], False, "fc"),
         ([("conv", "other", 4, 8), ("fc", "other", 10, 32)], False, ""),  # any layer may end a network
         ([("conv", "other", 4, 8), ("fc", "other", 10, 32)], True, "fc"),
-        ([("conv", "other", 4, 8), ("prob", "softmax", 10, 0)], False, ""),  # the scores are not to be had
+        (
+            [("conv", "other", 4, 8), ("prob", "softmax", 10, 0)],
+            False,
+            "",
+        ),  # the scores are not a feature map
     ],
 )
 def test_the_head_is_the_layer_of_scores_before_a_softmax(kinds, labelled, found):
-    maps = {name: Map(channels, stride, 1, kind) for name, kind, channels, stride in kinds}
-    assert head(maps, labelled=labelled) == found
+    maps = {name: FeatureMap(channels, stride, 1, kind) for name, kind, channels, stride in kinds}
+    assert find_head(maps, labelled=labelled) == found

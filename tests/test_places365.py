@@ -1,4 +1,4 @@
-"""The plugin for Places365's networks: installed, fetching from loopback, with an official prototxt."""
+"""The plugin for networks of Places365: installed, with downloads from loopback, and an official prototxt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import seeded
+import random_caffemodels
 from caffemodel import part
 from conftest import DATA, ROOT
 from dreamkit_places365 import __main__ as program
@@ -34,7 +34,7 @@ def command(site, tmp_path):
     """Runs Python with the plugin installed."""
 
     def run(*arguments):
-        environment = {**os.environ, "PYTHONPATH": str(site)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
         command = [sys.executable, *map(str, arguments)]
         return subprocess.run(
             command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False
@@ -43,9 +43,9 @@ def command(site, tmp_path):
     return run
 
 
-def test_before_conversion_it_says_what_to_run(command):
-    for asked in (["dream", "--model", "places365_googlenet"], ["layers", "places365_googlenet"]):
-        run = command("-m", "dreamkit", *asked)
+def test_before_conversion_the_error_names_the_setup_command(command):
+    for arguments in (["dream", "--model", "places365_googlenet"], ["layers", "places365_googlenet"]):
+        run = command("-m", "dreamkit", *arguments)
         assert run.returncode == 1
         assert run.stdout == ""
         assert run.stderr == (
@@ -66,21 +66,19 @@ def test_its_networks_are_listed(command):
 def test_a_wrong_name_is_one_line(command):
     run = command("-m", "dreamkit_places365", "googlenett")
     assert run.returncode == 1
-    assert run.stderr.startswith(
-        "error: there is no network 'googlenett' of Places365; choose from googlenet,"
-    )
+    assert run.stderr.startswith("error: Places365 has no network 'googlenett'; choose from googlenet,")
     assert len(run.stderr.splitlines()) == 1
 
 
 @pytest.fixture
 def small(server, tmp_path, monkeypatch):
-    """The release on loopback, with a network of ours in it. `files` is what the server has."""
+    """A release on loopback with one small network. `server.files` are the files that it has."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     prototxt, caffemodel = tmp_path / "deploy_small.prototxt", tmp_path / "small.caffemodel"
     prototxt.write_text(NET)
-    seeded.write(prototxt, caffemodel)
-    # A field that nobody knows makes it as long as a few of the pieces that a download comes in.
+    random_caffemodels.write(prototxt, caffemodel)
+    # An unknown field makes the file longer than several pieces of a download.
     caffemodel.write_bytes(caffemodel.read_bytes() + part(99, bytes(300_000)))
     files = {f"/{path.name}": path.read_bytes() for path in (prototxt, caffemodel)}
     address = server.url.rpartition("/")[0] + "/"
@@ -90,8 +88,7 @@ def small(server, tmp_path, monkeypatch):
         name="small",
         files="small",
         layers=("both/output",),
-        megabytes=0,
-        has_objects=True,
+        has_imagenet_classes=True,
         description="small",
     )
     monkeypatch.setattr(program, "NETWORKS", (network,))
@@ -106,7 +103,7 @@ def run_program(*arguments):
     return left.value.code
 
 
-def test_it_fetches_takes_up_again_and_converts(small, server, capsys):
+def test_it_downloads_resumes_and_converts(small, server, capsys):
     whole = server.files["/small.caffemodel"]
     half = len(whole) // 2
     server.answer = lambda handler: with_ranges(
@@ -114,7 +111,7 @@ def test_it_fetches_takes_up_again_and_converts(small, server, capsys):
     )
     assert run_program("small") == 1
     assert (
-        "the connection broke off); fetch it by hand and give it with --caffemodel FILE"
+        "the connection broke off); download it yourself and give it with --caffemodel FILE"
         in capsys.readouterr().err
     )
     server.answer = lambda handler: with_ranges(handler, body=server.files[handler.path])
@@ -124,35 +121,37 @@ def test_it_fetches_takes_up_again_and_converts(small, server, capsys):
     home = converted.folder().parent / "places365"
     record = converted.record(home / "small")
     assert record["sources"]["small.caffemodel"] == hashlib.sha256(whole).hexdigest()
-    seen = json.loads((home / "sha256.json").read_text())
-    assert seen["small.caffemodel"] == f"sha256:{hashlib.sha256(whole).hexdigest()}"
+    hashes = json.loads((home / "sha256.json").read_text())
+    assert hashes["small.caffemodel"] == f"sha256:{hashlib.sha256(whole).hexdigest()}"
     assert "--model places365_small" in capsys.readouterr().out
     assert run_program("small") == 1
     assert "converted already; add --overwrite" in capsys.readouterr().err
 
 
-def test_a_file_that_is_another_than_before_is_told_of(small, tmp_path, capsys, recwarn):
+def test_a_download_that_differs_from_an_earlier_one_is_a_warning(small, tmp_path, capsys, recwarn):
     path = tmp_path / "x.caffemodel"
     for body in (b"one", b"one", b"two"):
         path.write_bytes(body)
-        program._note(path)
+        program._check_hash(path)
     (warning,) = recwarn.list
-    assert "x.caffemodel is another file than was fetched before (sha256:" in str(warning.message)
+    assert "x.caffemodel is not the file that was downloaded before: its hash is sha256:" in str(
+        warning.message
+    )
 
 
-def test_a_server_that_has_it_not_is_one_line(small, server, capsys):
+def test_a_missing_file_on_the_server_is_one_line(small, server, capsys):
     server.answer = lambda handler: handler.send_error(404)
     assert run_program("small") == 1
     (*_, line) = capsys.readouterr().err.splitlines()
-    assert "the server answered 404); fetch it by hand and give it with --prototxt FILE" in line
+    assert "the server answered 404); download it yourself and give it with --prototxt FILE" in line
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(300)
-def test_the_official_googlenet_converts_with_seeded_weights_and_dreams(command, tmp_path):
+def test_the_official_googlenet_converts_with_random_weights_and_dreams(command, tmp_path):
     if not GOOGLENET.is_file():
         pytest.skip(f"no test data: {GOOGLENET} is absent (set DREAMKIT_TEST_DATA)")
-    seeded.write(GOOGLENET, tmp_path / "googlenet.caffemodel")
+    random_caffemodels.write(GOOGLENET, tmp_path / "googlenet.caffemodel")
     files = ["--prototxt", GOOGLENET.absolute(), "--caffemodel", "googlenet.caffemodel"]
     run = command("-m", "dreamkit_places365", "googlenet", *files)
     assert run.returncode == 0, run.stderr

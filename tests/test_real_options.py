@@ -24,9 +24,9 @@ def inception5h(tmp_path_factory):
     if not folder.is_dir():
         pytest.skip(f"no test data: {folder} is absent (set DREAMKIT_TEST_DATA)")
     made = tmp_path_factory.mktemp("models") / "inception5h"
-    wanted = conversion.Wanted(preprocess=Preprocess(order="BGR", mean=(117, 117, 117)))
+    options = conversion.ConversionOptions(preprocess=Preprocess(order="BGR", mean=(117, 117, 117)))
     files = folder / "inception5h.prototxt", folder / "inception5h.caffemodel"
-    conversion.from_caffe(*files, made, wanted, lambda _: None)
+    conversion.from_caffe(*files, made, options, lambda _: None)
     return dreamkit.load(converted.provider(made))
 
 

@@ -1,4 +1,4 @@
-"""Child processes: what comes back from them, and what is left of them."""
+"""Child processes: their results, errors and limits, and that nothing is left of them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ import signal
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from faults import children
 
 from dreamkit.convert import sandbox
 from dreamkit.errors import ConvertError
 
-# The functions that children run here are below, in this module.
+# The children run functions of this module.
 HERE = Path(__file__)
 
 
 @pytest.fixture(autouse=True)
 def _children_find_this_module(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(HERE.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parent), str(ROOT)]))
     monkeypatch.setattr(sandbox.tempfile, "tempdir", str(tmp_path))
 
 
-def call(function, *heard, **arguments):
-    return sandbox.call(f"{HERE.stem}:{function}", heard[0] if heard else lambda _: None, **arguments)
+def call(function, on_stage=lambda _: None, **arguments):
+    return sandbox.call(f"{HERE.stem}:{function}", on_stage, **arguments)
 
 
 def kept_log(message):
-    """The log that a message names."""
+    """The path of the log that an error message names."""
     return Path(re.search(r"; its log is (\S+)$", message)[1])
 
 
@@ -36,44 +37,44 @@ def logs(tmp_path):
     return sorted(path.name for path in tmp_path.glob("*.log"))
 
 
-def echo(tell, text, path):
+def echo(on_stage, text, path):
     print("noise on stdout")
     os.write(1, b"native noise on stdout\n")
-    tell("first")
-    tell("second")
+    on_stage("first")
+    on_stage("second")
     return {"text": text, "path": path, "parent": os.getppid()}
 
 
-def complain(tell):
+def raise_convert_error(on_stage):
     raise ConvertError("a wrong input, in one line")
 
 
-def fail(tell):
-    print("what the library said")
-    tell("building something")
+def raise_runtime_error(on_stage):
+    print("output of the library")
+    on_stage("building something")
     raise RuntimeError("a library's own\nlong complaint")
 
 
-def die(tell):
-    tell("reading a hostile file")
+def crash(on_stage):
+    on_stage("reading a hostile file")
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
-def leave(tell):
+def exit_early(on_stage):
     os._exit(3)
 
 
-def fill(tell):
+def use_memory(on_stage):
     return len(bytearray(8 << 30))
 
 
-def spin(tell):
-    tell("spinning")
+def run_forever(on_stage):
+    on_stage("running")
     while True:
         pass
 
 
-def reach_out(tell):
+def download(on_stage):
     import requests
 
     try:
@@ -82,67 +83,67 @@ def reach_out(tell):
         return type(error).__name__
 
 
-def test_arguments_go_in_and_the_result_comes_out(tmp_path, capfd):
-    heard = []
-    result = call("echo", heard.append, text="é\n", path=tmp_path / "x")
+def test_arguments_and_the_result_are_passed(tmp_path, capfd):
+    stages = []
+    result = call("echo", stages.append, text="é\n", path=tmp_path / "x")
     assert result == {"text": "é\n", "path": str(tmp_path / "x"), "parent": os.getpid()}
-    assert heard == ["first", "second"]
+    assert stages == ["first", "second"]
     assert capfd.readouterr() == ("", "")
     assert logs(tmp_path) == []
 
 
-def test_a_wrong_input_is_its_own_line(tmp_path):
+def test_the_error_of_a_wrong_input_is_passed_on(tmp_path):
     with pytest.raises(ConvertError, match=r"^a wrong input, in one line$"):
-        call("complain")
+        call("raise_convert_error")
     assert logs(tmp_path) == []
 
 
-def test_a_library_that_fails_is_one_line_with_its_log():
+def test_a_failing_library_is_an_error_that_names_the_log():
     with pytest.raises(
         ConvertError, match=r"^building something failed: RuntimeError: a library's own; its log is"
     ) as failed:
-        call("fail")
+        call("raise_runtime_error")
     text = kept_log(str(failed.value)).read_text()
-    assert "what the library said" in text
+    assert "output of the library" in text
     assert "long complaint" in text
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "message"),
     [
-        ("die", r"^reading a hostile file failed: its process was ended by signal 11 \(SIGSEGV\)"),
-        ("leave", r"^the child process failed: its process was ended with exit code 3"),
+        ("crash", r"^reading a hostile file failed: its process was ended by signal 11 \(SIGSEGV\)"),
+        ("exit_early", r"^the child process failed: its process ended with exit code 3"),
     ],
 )
-def test_a_child_that_dies_is_one_line(function, said):
-    with pytest.raises(ConvertError, match=said) as failed:
+def test_a_crashing_child_is_an_error_that_names_the_log(function, message):
+    with pytest.raises(ConvertError, match=message) as failed:
         call(function)
     assert kept_log(str(failed.value)).exists()
 
 
 def test_memory_is_limited(monkeypatch):
     pytest.importorskip("resource")
-    monkeypatch.setattr(sandbox, "MEMORY", 1 << 30)
+    monkeypatch.setattr(sandbox, "BASE_MEMORY", 1 << 30)
     with pytest.raises(ConvertError, match="MemoryError"):
-        call("fill")
+        call("use_memory")
 
 
 def test_time_is_limited(monkeypatch):
-    monkeypatch.setattr(sandbox, "SECONDS", 1)
-    with pytest.raises(ConvertError, match="spinning failed: its process was ended after 1 seconds"):
-        call("spin")
+    monkeypatch.setattr(sandbox, "MAX_SECONDS", 1)
+    with pytest.raises(ConvertError, match="failed: its process was ended after 1 seconds"):
+        call("run_forever")
 
 
 def test_ctrl_c_ends_the_child(tmp_path):
-    def interrupt(doing):
+    def interrupt(stage):
         raise KeyboardInterrupt
 
     before = children(os.getpid())
     with pytest.raises(KeyboardInterrupt):
-        call("spin", interrupt)
+        call("run_forever", interrupt)
     assert logs(tmp_path) == []
     assert children(os.getpid()) == before
 
 
-def test_nothing_is_fetched():
-    assert call("reach_out") == "ProxyError"
+def test_a_child_has_no_network():
+    assert call("download") == "ProxyError"

@@ -1,7 +1,7 @@
-"""Work with foreign files and noisy libraries in a child process: limited, quiet, and unable to end ours.
+"""Runs a function in a child process with limits, because foreign files and native libraries can crash.
 
-A child runs one function. What the libraries print goes to a log, which is kept where the
-child failed. It tells its parent, one JSON line at a time, what it is doing and what came out.
+The child's output goes to a log, which is kept only if the child fails. The child reports to its parent
+in lines of JSON: `stage` (what it is doing), then `result`, `error` (a wrong input) or `crash`.
 """
 
 from __future__ import annotations
@@ -14,118 +14,121 @@ import sys
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
-from threading import Timer
+from threading import Event, Timer
 from typing import IO, Any
 
 from dreamkit.errors import ConvertError, DreamkitError, first_line
 
-Tell = Callable[[str], None]
+OnStage = Callable[[str], None]  # called with what is being done, as in "writing the SavedModel"
 
-# What a child may take before it is ended: nothing real comes near, and a hostile file goes no further.
-MEMORY = 12 << 30  # bytes of its own, and twenty times its model
-SECONDS = 3600
+# Far above what any real model needs.
+BASE_MEMORY, MEMORY_FACTOR = (
+    12 << 30,
+    20,
+)  # a child may take BASE_MEMORY bytes and MEMORY_FACTOR times its model
+MAX_SECONDS = 3600
 
 
-def call(function: str, tell: Tell, *, model_bytes: int = 0, **arguments: Any) -> Any:
-    """What `function`, written `module:name`, returns when it runs in a child process.
+def call(function: str, on_stage: OnStage, *, model_bytes: int = 0, **arguments: Any) -> Any:
+    """Calls `function`, written `module:name`, in a child process and returns its result.
 
-    Its arguments and what it returns are JSON, but for paths, which arrive absolute; it is given a `tell` of
-    its own beside them. `model_bytes` is the size of what it reads, to which its limit of memory is set.
+    Arguments and result travel as JSON; paths become absolute strings. The function also gets an `on_stage`.
+    `model_bytes` is the size of the model that it reads, and raises the limit of memory.
 
     Raises:
-        ConvertError: the function raised, or its process was ended. The line names the log.
+        ConvertError: the function raised it; or it raised something else, its process crashed or reached a
+            limit, and the message names the log.
     """
     descriptor, log = tempfile.mkstemp(prefix="dreamkit-convert-", suffix=".log")
-    keep = False
+    keep_log = False
     try:
-        # What libraries leave in the folder for temporary files goes with it.
+        # Libraries leave files in the folder for temporary files: they are removed with this one.
         with (
             os.fdopen(descriptor, "wb") as file,
-            tempfile.TemporaryDirectory(prefix="dreamkit-convert-") as own,
+            tempfile.TemporaryDirectory(prefix="dreamkit-convert-") as scratch,
         ):
-            answer, doing = _run(function, file, own, tell, MEMORY + 20 * model_bytes, arguments)
-        if "result" in answer:
-            return answer["result"]
-        if "wrong" in answer:
-            raise ConvertError(answer["wrong"])
-        keep = True
-        raise ConvertError(f"{doing} failed: {answer['failed']}; its log is {log}")
+            job = {"arguments": arguments, "memory": BASE_MEMORY + MEMORY_FACTOR * model_bytes}
+            outcome, stage = _run(_start(function, file, scratch), job, on_stage)
+        if "result" in outcome:
+            return outcome["result"]
+        if "error" in outcome:
+            raise ConvertError(outcome["error"])
+        keep_log = True
+        raise ConvertError(f"{stage} failed: {outcome['crash']}; its log is {log}")
     finally:
-        if not keep:
+        if not keep_log:
             os.unlink(log)
 
 
-def _run(
-    function: str, log: IO[bytes], folder: str, tell: Tell, memory: int, arguments: dict[str, Any]
-) -> tuple[dict[str, Any], str]:
-    """The last thing the child said, and what it was doing then."""
-    child = subprocess.Popen(
+def _start(function: str, log: IO[bytes], scratch: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, function],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env={**os.environ, **_environment(), "TMPDIR": folder, "TEMP": folder, "TMP": folder},
+        env={**os.environ, **_environment(), "TMPDIR": scratch, "TEMP": scratch, "TMP": scratch},
         text=True,
         encoding="utf-8",
         start_new_session=True,
     )
-    overtime = Timer(SECONDS, child.kill)
-    overtime.start()
-    assert child.stdin is not None
-    assert child.stdout is not None
-    said: dict[str, Any] = {}
-    doing = "the child process"
-    try:
-        json.dump({"arguments": arguments, "memory": memory}, child.stdin, default=os.path.abspath)
-        child.stdin.close()
-        for line in child.stdout:
-            said = json.loads(line)
-            if "doing" in said:
-                doing = said["doing"]
-                tell(doing)
-        child.wait()
-    except BrokenPipeError:
-        child.wait()
-    finally:
-        late = not overtime.is_alive()
-        overtime.cancel()
-        if child.poll() is None:
-            child.kill()
-            child.wait()
-        child.stdout.close()
-    if said.keys() & {"result", "wrong", "failed"}:
-        return said, doing
-    if late:
-        how = f"after {SECONDS} seconds"
-    elif child.returncode < 0:
-        how = f"by signal {-child.returncode} ({signal.Signals(-child.returncode).name})"
-    else:
-        how = f"with exit code {child.returncode}"
-    return {"failed": f"its process was ended {how}"}, doing
 
 
 def _environment() -> dict[str, str]:
-    """No proxy answers on port 9, so a library that wants to fetch something hears so at once."""
-    nowhere = "http://127.0.0.1:9"
+    """Variables that keep libraries quiet, and offline: no proxy listens on port 9."""
+    no_proxy = "http://127.0.0.1:9"
     return {
-        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), nowhere),
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), no_proxy),
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         "PYTHONWARNINGS": "default",
     }
 
 
-def _limit(memory: int) -> None:
+def _run(child: subprocess.Popen[str], job: dict[str, Any], on_stage: OnStage) -> tuple[dict[str, Any], str]:
+    """Gives a child its job and waits for its end. Returns the outcome and the last stage."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    timed_out = Event()
+
+    def end() -> None:
+        timed_out.set()
+        child.kill()
+
+    timer = Timer(MAX_SECONDS, end)
+    timer.start()
+    outcome: dict[str, Any] = {}
+    stage = "the child process"
     try:
-        import resource
-    except ImportError:  # Windows has no such limits
-        return
-    for what, most in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_CORE, 0)):
-        hard = resource.getrlimit(what)[1]
-        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+        json.dump(job, child.stdin, default=os.path.abspath)
+        child.stdin.close()
+        for line in child.stdout:
+            message = json.loads(line)
+            if "stage" in message:
+                stage = message["stage"]
+                on_stage(stage)
+            else:
+                outcome = message
+        child.wait()
+    except BrokenPipeError:
+        child.wait()
+    finally:
+        timer.cancel()
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+        child.stdout.close()
+    return outcome or {"crash": _describe_end(child.returncode, timed_out=timed_out.is_set())}, stage
+
+
+def _describe_end(exit_code: int, *, timed_out: bool) -> str:
+    if timed_out:
+        return f"its process was ended after {MAX_SECONDS} seconds"
+    if exit_code < 0:
+        return f"its process was ended by signal {-exit_code} ({signal.Signals(-exit_code).name})"
+    return f"its process ended with exit code {exit_code}"
 
 
 def peak_memory() -> int:
-    """The most memory that this process and its children took so far, in bytes; 0 where it cannot be told."""
+    """The most memory that this process or one of its children has used, in bytes; 0 on Windows."""
     try:
         import resource
     except ImportError:
@@ -136,32 +139,44 @@ def peak_memory() -> int:
     )
 
 
+def _limit_memory(limit: int) -> None:
+    """Limits this process's memory to `limit` bytes and forbids core dumps."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    for kind, soft in ((resource.RLIMIT_DATA, limit), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
 def _main() -> None:
+    """The child: runs the function that the command line names with the job on standard input."""
     module, name = sys.argv[1].split(":")
     job = json.load(sys.stdin)
-    _limit(job["memory"])
-    # Descriptor 1 becomes the log's; we alone keep the way to the parent.
+    _limit_memory(job["memory"])
+    # Descriptor 1 becomes the log; only `parent` writes to the parent.
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as parent:
         os.dup2(2, 1)
 
-        def say(**what: Any) -> None:
-            print(json.dumps(what), file=parent)
+        def send(**message: Any) -> None:
+            print(json.dumps(message), file=parent)
 
         try:
             function = getattr(import_module(module), name)
-            result = function(tell=lambda doing: say(doing=doing), **job["arguments"])
+            result = function(on_stage=lambda stage: send(stage=stage), **job["arguments"])
         except DreamkitError as error:
-            say(wrong=str(error))
+            send(error=str(error))
         except Exception as error:
             import traceback
 
             traceback.print_exc()
-            say(failed=f"{type(error).__name__}: {first_line(error)[:200]}")
+            send(crash=f"{type(error).__name__}: {first_line(error)[:200]}")
         else:
-            say(result=result)
+            send(result=result)
         sys.stdout.flush()
         sys.stderr.flush()
-    # Native libraries' threads may not survive a tidy end, and there is nothing left to tidy.
+    # Threads of native libraries can crash at a regular exit, and there is nothing left to clean up.
     os._exit(0)
 
 

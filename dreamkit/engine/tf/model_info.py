@@ -97,8 +97,7 @@ def describe(provider: ModelProvider, loaded: Any, digest: str) -> LoadedNetwork
 def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> LoadedNetwork:
     if not getattr(model, "inputs", None):
         raise ModelError(f"{provider.name} is no functional Keras model, so it has no layers to cut at")
-    if len(model.inputs) != 1:
-        raise ModelError(f"{provider.name} has {len(model.inputs)} inputs; dreamkit feeds one picture")
+    check_input(model, provider.name)
     outputs = {
         layer.name: layer.output
         for layer in model.layers
@@ -130,6 +129,23 @@ def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> Loade
 
     channels = {name: int(output.shape[-1]) for name, output in outputs.items()}
     return LoadedNetwork(ModelInfo(channels, digest or _model_digest(model)), forward)
+
+
+def check_input(model: keras.Model, name: str) -> None:
+    """Refuses a model that does not take RGB pictures. `name` is the model's in the error message.
+
+    Raises:
+        ModelError: it has several inputs, or one that is not batch x height x width x 3.
+    """
+    if len(model.inputs) != 1:
+        raise ModelError(f"{name} has {len(model.inputs)} inputs; dreamkit feeds one picture")
+    shape = model.inputs[0].shape
+    if len(shape) != 4 or shape[-1] not in (3, None):
+        takes = " x ".join("any" if size is None else str(size) for size in shape)
+        raise ModelError(
+            f"{name} takes {takes}; dreamkit feeds RGB, batch x height x width x 3: give the model an RGB "
+            "input, with a layer after it that makes what the model takes"
+        )
 
 
 def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> LoadedNetwork:

@@ -1,6 +1,6 @@
 """The Caffe networks that MIT trained on Places365, as models for dreamkit.
 
-Their weights come as Caffe's files, so each is converted once: `python -m dreamkit_places365 googlenet`.
+Their weights are Caffe models, so each is converted once: `python -m dreamkit_places365 googlenet`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dreamkit_places365.networks import LICENCE, NETWORKS, PREPROCESS, Network
 
 
 def folder(network: Network) -> Path:
-    """Where `network` lies once it is converted."""
+    """The folder of `network` after its conversion."""
     return paths.data() / "places365" / network.name
 
 
@@ -32,7 +32,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
                 setup += " --overwrite"
         yield ModelProvider(
             name=name,
-            load=_nothing,
+            load=_not_set_up,
             preprocess=PREPROCESS,
             layers=dict.fromkeys(network.layers, 1.0),
             description=network.description,
@@ -41,5 +41,5 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         )
 
 
-def _nothing(_weights: Path | None) -> SavedModel:
-    raise RuntimeError("a model that is to be set up first is never loaded")
+def _not_set_up(_weights: Path | None) -> SavedModel:
+    raise RuntimeError("dreamkit does not load a model that has a setup command")

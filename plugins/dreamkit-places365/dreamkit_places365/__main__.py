@@ -1,4 +1,4 @@
-"""`python -m dreamkit_places365 googlenet`: fetches a network's files, or takes yours, and converts them."""
+"""`python -m dreamkit_places365 googlenet`: downloads a network's files, or takes yours, and converts it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dreamkit_places365 import folder
 from dreamkit_places365.networks import LICENCE, NETWORKS, PREPROCESS, Network
 
 PROGRAM = "python -m dreamkit_places365"
-SEEN = "sha256.json"  # the hashes of what was fetched, by name
+HASHES = "sha256.json"  # of the downloaded files, by name
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -28,27 +28,25 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def convert(
     name: Annotated[str, typer.Argument(help=f"Which network: {', '.join(each.name for each in NETWORKS)}.")],
     prototxt: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its deploy prototxt, instead of fetching it.")
+        Path | None, typer.Option(metavar="FILE", help="Its deploy prototxt, instead of a download.")
     ] = None,
     caffemodel: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its weights, instead of fetching them.")
+        Path | None, typer.Option(metavar="FILE", help="Its weights, instead of a download.")
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Convert it again where it is converted.")
+        bool, typer.Option("--overwrite", help="Convert it again if it is converted already.")
     ] = False,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors and warnings.")] = False,
 ) -> None:
-    """Make a network of Places365 ready for dreamkit: fetch, convert, compare with the original, keep."""
+    """Set up a network of Places365: download it, convert it and compare it with the original."""
     network = _network(name)
-    home = folder(network)
-    if home.exists() and not overwrite:
+    model_folder = folder(network)
+    if model_folder.exists() and not overwrite:
         raise DreamkitError(f"places365_{name} is converted already; add --overwrite to do it again")
     with terminal.Meter(quiet=quiet) as meter:
-        prototxt = prototxt or _fetched(network.prototxt, meter)
-        caffemodel = caffemodel or _fetched(network.caffemodel, meter)
-    wanted = conversion.Wanted(
+        prototxt = prototxt or _downloaded(network.prototxt, meter)
+        caffemodel = caffemodel or _downloaded(network.caffemodel, meter)
+    options = conversion.ConversionOptions(
         preprocess=PREPROCESS,
         layers=network.layers,
         labels=network.labels,
@@ -56,8 +54,10 @@ def convert(
         licence=LICENCE,
     )
 
-    def run(tell: Callable[[str], None]) -> conversion.Converted:
-        return conversion.from_caffe(prototxt, caffemodel, home, wanted, tell, overwrite=overwrite)
+    def run(on_stage: Callable[[str], None]) -> conversion.ConvertedModel:
+        return conversion.from_caffe(
+            prototxt, caffemodel, model_folder, options, on_stage, overwrite=overwrite
+        )
 
     show(f"places365_{name}", run, quiet=quiet)
 
@@ -67,51 +67,52 @@ def _network(name: str) -> Network:
         if name in (network.name, f"places365_{network.name}"):
             return network
     known = ", ".join(network.name for network in NETWORKS)
-    raise DreamkitError(f"there is no network {name!r} of Places365; choose from {known}")
+    raise DreamkitError(f"Places365 has no network {name!r}; choose from {known}")
 
 
-def _fetched(url: str, meter: terminal.Meter) -> Path:
-    """The file at `url`, fetched into the cache where it is not there."""
+def _downloaded(url: str, meter: terminal.Meter) -> Path:
+    """The file at `url`, downloaded into the cache if it is not there."""
     name = url.rpartition("/")[2]
     path = paths.cache() / "places365" / name
     if path.is_file():
         return path
-    meter.task(f"fetching {url}")
+    meter.task(f"downloading {url}")
     try:
         downloads.download(url, path, progress=meter.download)
     except DreamkitError as error:
         kind = "prototxt" if name.endswith("prototxt") else "caffemodel"
-        raise DreamkitError(f"{error}; fetch it by hand and give it with --{kind} FILE") from error
+        raise DreamkitError(f"{error}; download it yourself and give it with --{kind} FILE") from error
     except OSError as error:
         raise DreamkitError(
             f"cannot write {path} ({error.strerror}); make room, or set DREAMKIT_HOME"
         ) from error
-    _note(path)
+    _check_hash(path)
     return path
 
 
-def _note(path: Path) -> None:
-    """Keeps a fetched file's hash, and warns where the same name had another one before.
+def _check_hash(path: Path) -> None:
+    """Records the hash of a downloaded file, and warns if an earlier file of that name had another one.
 
-    Nobody publishes the hashes, so what came first is all there is to compare with.
+    No hashes are published, so the first download is the only reference.
     """
-    record = paths.data() / "places365" / SEEN
-    seen = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    record = paths.data() / "places365" / HASHES
+    hashes = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     digest = downloads.digest(path)
-    if seen.setdefault(path.name, digest) != digest:
+    if hashes.setdefault(path.name, digest) != digest:
         warnings.warn(
-            f"{path.name} is another file than was fetched before ({digest}, not {seen[path.name]})",
+            f"{path.name} is not the file that was downloaded before: its hash is {digest}, not "
+            f"{hashes[path.name]}",
             DreamkitWarning,
             stacklevel=2,
         )
     record.parent.mkdir(parents=True, exist_ok=True)
     new = record.with_suffix(".new")
-    new.write_text(json.dumps(seen, indent=1) + "\n", encoding="utf-8")
+    new.write_text(json.dumps(hashes, indent=1) + "\n", encoding="utf-8")
     new.replace(record)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command and leaves the process."""
+    """Runs the command and exits."""
     cli.run(app, PROGRAM, arguments)
 
 

@@ -1,4 +1,4 @@
-"""What the plugin knows of the networks, and what dreamkit is told before and after a conversion."""
+"""The plugin's table of networks, and its providers before and after a conversion."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_there_are_365_kinds_of_places():
     assert all(name == name.strip() and name for name in names)
 
 
-def test_addresses_are_those_of_the_release():
+def test_addresses_point_to_the_release():
     googlenet = NETWORKS[0]
     assert googlenet.prototxt.endswith("/CSAILVision/places365/master/deploy_googlenet_places365.prototxt")
     assert googlenet.caffemodel == (
@@ -34,7 +34,7 @@ def test_addresses_are_those_of_the_release():
     )
 
 
-def test_each_network_is_to_be_set_up_by_its_own_command():
+def test_each_network_has_its_own_setup_command():
     found = providers()
     assert set(found) == {f"places365_{network.name}" for network in NETWORKS}
     for network in NETWORKS:
@@ -44,7 +44,7 @@ def test_each_network_is_to_be_set_up_by_its_own_command():
         assert "CC BY" in provider.licence
 
 
-def test_a_converted_network_needs_no_set_up(tmp_path):
+def test_a_converted_network_needs_no_setup(tmp_path):
     home = dreamkit_places365.folder(NETWORKS[0])
     home.mkdir(parents=True)
     (home / converted.RECORD).write_text(
@@ -61,7 +61,7 @@ def test_a_converted_network_needs_no_set_up(tmp_path):
     assert saved.min_sizes == {"a/b": 7}
 
 
-def test_a_damaged_record_leaves_the_other_networks(tmp_path):
+def test_a_damaged_record_does_not_affect_the_other_networks(tmp_path):
     home = dreamkit_places365.folder(NETWORKS[1])
     home.mkdir(parents=True)
     (home / converted.RECORD).write_text("{")

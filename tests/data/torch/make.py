@@ -1,4 +1,4 @@
-"""Makes convnet.onnx, as PyTorch's users do. Needs torch, onnx and onnxscript; the tests need only the file.
+"""Writes convnet.onnx, a small network exported by PyTorch. Needs torch, onnx and onnxscript.
 
 python tests/data/torch/make.py
 """
@@ -13,7 +13,7 @@ from torch import nn
 
 
 class Block(nn.Module):
-    """A residual block: two convolutions with batch norm, and what went in added."""
+    """A residual block: two convolutions with batch norm, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -45,16 +45,22 @@ class ConvNet(nn.Module):
         return self.head(self.block2(nn.functional.silu(self.down(x))))
 
 
+def strip_metadata(model: onnx.ModelProto) -> None:
+    """Removes the exporter's notes, such as stack traces, which name folders of the machine."""
+    graph = model.graph
+    values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+    for part in (model, graph, *graph.node, *values):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
 if __name__ == "__main__":
     torch.manual_seed(0)
     net = ConvNet()
-    net(torch.randn(8, 3, 64, 64))  # batch norm sees something
+    net(torch.randn(8, 3, 64, 64))  # gives batch norm its statistics
     net.eval()
     path = Path(__file__).with_name("convnet.onnx")
     torch.onnx.export(net, (torch.randn(1, 3, 96, 96),), path, dynamo=True, external_data=False)
     model = onnx.load(path)
-    for node in model.graph.node:  # stack traces, which hold folders of the machine
-        kept = [each for each in node.metadata_props if "stack_trace" not in each.key]
-        del node.metadata_props[:]
-        node.metadata_props.extend(kept)
+    strip_metadata(model)
     onnx.save(model, path)

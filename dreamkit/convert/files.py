@@ -1,0 +1,36 @@
+"""Small input files, read with a limit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dreamkit.errors import ConvertError, first_line
+
+
+def read_file(path: Path, kind: str, max_bytes: int) -> bytes:
+    """The contents of a small file. `kind` says in error messages what the file should be.
+
+    Raises:
+        ConvertError: the file cannot be read, is not a regular file or has more than `max_bytes`.
+    """
+    try:
+        check_regular(path, kind)
+        with open(path, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise ConvertError(f"cannot read {kind} {path} ({first_line(error)})") from error
+    if len(data) > max_bytes:
+        raise ConvertError(f"{path} is too large for a {kind}; is it the caffemodel?")
+    return data
+
+
+def check_regular(path: Path, kind: str) -> None:
+    """Refuses pipes and devices, which may never end.
+
+    Raises:
+        ConvertError: something other than a regular file is at `path`.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        found = "a folder" if os.path.isdir(path) else "not a regular file"
+        raise ConvertError(f"cannot read {kind} {path}: it is {found}; give the path of a file")

@@ -1,0 +1,126 @@
+"""The folder of a converted model: written whole or not at all, and described by `model.json`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from dreamkit.convert.feature_maps import FeatureMap, find_head
+from dreamkit.convert.parity import Report
+from dreamkit.errors import ConvertError, first_line
+from dreamkit.media import paths
+from dreamkit.models import converted
+from dreamkit.models.providers import Preprocess
+from dreamkit.version import __version__
+
+_NEW_PREFIX = ".converting-"  # followed by the number of the process
+_OLD_SUFFIX = ".old"
+_RECORDED_PACKAGES = (
+    "tensorflow",
+    "onnx2tf",
+    "onnx",
+    "onnxruntime",
+    "opencv-python",
+    "opencv-python-headless",
+    "numpy",
+)
+
+
+@contextmanager
+def new_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A temporary folder that becomes `folder` at the end of the block, or is removed if the block fails.
+
+    Raises:
+        ConvertError: `folder` exists and `overwrite` is not set, or it cannot be written.
+    """
+    if folder.exists() and not overwrite:
+        raise ConvertError(f"there is a converted model in {folder}; choose another name, or add --overwrite")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder.parent)
+        new = Path(tempfile.mkdtemp(prefix=f"{_NEW_PREFIX}{os.getpid()}-", dir=folder.parent))
+    except OSError as error:
+        raise ConvertError(
+            f"cannot write to {folder.parent} ({first_line(error)}); set DREAMKIT_HOME to a folder that you "
+            "can write to"
+        ) from error
+    old = new.with_suffix(_OLD_SUFFIX)
+    try:
+        yield new
+        os.chmod(new, 0o755)  # mkdtemp lets only the owner in
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except OSError as error:
+        if old.exists():
+            old.rename(folder)
+        raise ConvertError(f"cannot write {folder} ({first_line(error)}); nothing was kept") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _remove_stale(parent: Path) -> None:
+    """Removes the temporary folders of conversions that were killed."""
+    if os.name != "posix":  # elsewhere os.kill ends the process instead of looking for it
+        return
+    for path in parent.glob(f"{_NEW_PREFIX}*"):
+        if path.suffix == _OLD_SUFFIX:  # the model that was about to be replaced is undamaged
+            continue
+        process = path.name.removeprefix(_NEW_PREFIX).partition("-")[0]
+        try:
+            os.kill(int(process), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:  # it runs, as another user
+            continue
+
+
+def write_record(
+    folder: Path,
+    *,
+    preprocess: Preprocess,
+    layers: Sequence[str],
+    labels: Sequence[str],
+    description: str,
+    licence: str,
+    size: tuple[int, int],
+    maps: Mapping[str, FeatureMap],
+    sources: Sequence[Path],
+    report: Report,
+) -> None:
+    """Writes `model.json` for the SavedModel in `folder`. It holds the names of `sources` and no paths."""
+    record = {
+        "format": converted.FORMAT,
+        "description": description,
+        "licence": licence,
+        "preprocess": asdict(preprocess),
+        "layers": dict.fromkeys(layers, 1.0),
+        "min_size": max(maps[name].min_size for name in layers),
+        "size": list(size),
+        "head": find_head(maps, labelled=bool(labels)),
+        "labels": list(labels),
+        "blobs": {name: asdict(each) for name, each in maps.items()},
+        "sources": {Path(path).name: paths.digest(path) for path in sources},
+        "files": converted.hashes(folder / converted.SAVED_MODEL),
+        "versions": {"dreamkit": __version__, **dict(_package_versions())},
+        "parity": report.to_dict(),
+    }
+    (folder / converted.RECORD).write_text(
+        json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def _package_versions() -> Iterator[tuple[str, str]]:
+    for name in _RECORDED_PACKAGES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue

@@ -1,0 +1,88 @@
+"""An ONNX model as a TensorFlow SavedModel, built by onnx2tf in a child process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dreamkit.convert import sandbox
+from dreamkit.convert.onnx_model import PreparedModel
+from dreamkit.errors import ConvertError
+
+PIXELS = "pixels"  # the argument of the signature
+
+
+def save(model: PreparedModel, folder: Path, scratch: Path, on_stage: sandbox.OnStage) -> None:
+    """Writes an ONNX model to `folder` as a SavedModel whose outputs have their original names.
+
+    It takes float32 `(n, height, width, 3)` of any size and returns NHWC. `scratch` is a folder for
+    temporary files.
+
+    Raises:
+        ConvertError: onnx2tf cannot convert the model.
+    """
+    sandbox.call(
+        f"{__name__}:convert_and_write",
+        on_stage,
+        model_bytes=model.file.stat().st_size,
+        file=model.file,
+        folder=folder,
+        scratch=scratch,
+        names=list(model.names),
+        size=model.size,
+    )
+
+
+def convert_and_write(
+    on_stage: sandbox.OnStage, file: str, folder: str, scratch: str, names: Sequence[str], size: Sequence[int]
+) -> None:
+    """In the child process: see `save`. `names` are the names of the outputs, in order."""
+    on_stage("building a TensorFlow graph (onnx2tf)")
+    os.chdir(scratch)  # onnx2tf writes to the current folder
+    model = _run_onnx2tf(file, scratch, size)
+    if len(model.outputs) != len(names):
+        raise ConvertError(
+            f"onnx2tf returned {len(model.outputs)} outputs of {len(names)}; the model cannot be converted"
+        )
+    on_stage("writing the SavedModel")
+    write(lambda pixels: model(pixels, training=False), names, folder, model.variables)
+
+
+def _run_onnx2tf(file: str, scratch: str, size: Sequence[int]) -> Any:
+    """The model as a Keras model."""
+    import onnx
+    import onnx2tf
+
+    (picture,) = (each.name for each in onnx.load(file).graph.input)
+    options = {} if version("onnx2tf").startswith("1.") else {"tflite_backend": "tf_converter"}
+    return onnx2tf.convert(
+        input_onnx_file_path=file,
+        output_folder_path=os.path.join(scratch, "onnx2tf"),
+        shape_hints=[f"{picture}:1,3,{size[0]},{size[1]}"],
+        not_use_onnxsim=True,
+        # Only the model is needed; TFLite files would take ten times as long.
+        disable_model_save=True,
+        # Keras' grouped convolutions are functions that are neither saved nor folded.
+        disable_group_convolution=True,
+        non_verbose=True,
+        **options,
+    )
+
+
+def write(forward: Callable[[Any], Any], names: Sequence[str], folder: str, variables: Sequence[Any]) -> None:
+    """Writes `forward`, from a batch of pixels to outputs in the order of `names`, to `folder`."""
+    import tensorflow as tf
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name=PIXELS)], autograph=False
+    )
+    def serve(pixels: Any) -> dict[str, Any]:
+        return dict(zip(names, tf.nest.flatten(forward(pixels)), strict=True))
+
+    module = tf.Module()
+    module.held = list(variables)
+    module.serve = serve
+    tf.saved_model.save(module, folder, signatures=serve)

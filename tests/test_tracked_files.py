@@ -1,0 +1,86 @@
+"""The files of the repository: none names a folder of the machine that made it, binary files included."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import zipfile
+
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+# Folders of users, of Python packages and for temporary files. Each must be the start of an absolute path,
+# with a name after it, so that `~/Users/x` and a folder named `home` in a URL do not count.
+FOLDERS = re.compile(
+    rb"(?<![\w.~$}])/(?:home|Users)/[A-Za-z_][\w.-]*/"
+    rb"|(?<![\w.~$}])/(?:root|tmp)/[\w.-]+"
+    rb"|\b(?:site|dist)-packages[/\\]"
+    rb"|\b[A-Z]:\\{1,2}Users\\"
+)
+# Files that name such a folder on purpose, each with what it may name.
+ALLOWED = {
+    "dreamkit/executors/ray.py": {"/tmp/ray"},  # Ray's own default
+    "scripts/two_nodes.sh": {"/tmp/dk.XXXX"},  # mktemp's pattern
+}
+ALLOWED["tests/test_tracked_files.py"] = set().union(*ALLOWED.values())
+
+
+def folders(data):
+    """The folders of a build machine that `data` names."""
+    return {match.decode("latin-1") for match in FOLDERS.findall(data)}
+
+
+def contents(path):
+    """The bytes of a file, and those that are compressed inside an archive or the texts of a picture."""
+    yield path.read_bytes()
+    if path.suffix in (".npz", ".zip"):
+        with zipfile.ZipFile(path) as archive:
+            yield from map(archive.read, archive.namelist())
+    if path.suffix == ".png":
+        with Image.open(path) as image:
+            image.load()
+            yield from (text.encode() for text in image.text.values())
+
+
+def tracked_files():
+    """The names of all files that git tracks."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout")
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [name for name in listing.stdout.decode().split("\0") if (ROOT / name).is_file()]
+
+
+def test_no_tracked_file_names_a_folder_of_a_build_machine():
+    names = tracked_files()
+    assert "tests/data/torch/convnet.onnx" in names
+    found = {
+        name: set().union(*map(folders, contents(ROOT / name))) - ALLOWED.get(name, set()) for name in names
+    }
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("", "home", "someone", "model.py"),
+        ("", "Users", "Someone", "model.py"),
+        ("", "root", "model.py"),
+        ("", "tmp", "build", "model.py"),
+        ("venv", "lib", "site-packages", "torch"),
+    ],
+)
+def test_a_folder_of_a_build_machine_is_found_in_binary_data(parts):
+    assert folders(b"\x00\x1a" + "/".join(parts).encode() + b"\xff")
+
+
+def test_a_folder_of_windows_is_found():
+    assert folders(b"C:" + rb"\Users" + rb"\Someone")
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.org/home/page", "~/Users/x/", "/home/", "/tmp", "/rooted/x"]
+)
+def test_other_paths_are_not_folders_of_a_build_machine(text):
+    assert folders(text.encode()) == set()
