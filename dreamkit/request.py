@@ -123,15 +123,14 @@ def make_request(
     Raises:
         DreamkitError: something is wrong, in one line.
     """
-    request = without_image(
-        model, weights=weights, config=config, recipe=recipe, guide=guide, mask=mask, **options
-    )
-    found = request.recipe
+    found = _recipe(recipe)
     if found is not None and found.photograph is not None and found.versions and image is None:
         raise RecipeError(
             f"{found.name} was dreamed from {described(found.photograph)}; give that photograph, or another"
         )
-    return request.on(image)
+    return without_image(
+        model, weights=weights, config=config, recipe=found, guide=guide, mask=mask, **options
+    ).on(image)
 
 
 def without_image(

@@ -18,6 +18,7 @@ from hypothesis import settings
 from PIL import Image
 
 from dreamkit.engine import process
+from dreamkit.models import registry
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -47,6 +48,14 @@ def files_no_larger_than(size):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(autouse=True)
+def fresh_registry():
+    """Every test finds the models that are there while it runs."""
+    registry.installed.cache_clear()
+    yield
+    registry.installed.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,15 @@ import shlex
 import pytest
 from PIL import Image
 
-from dreamkit import api
+import dreamkit
+from dreamkit import Session
 from dreamkit.errors import ConfigError, ImageError, Interrupted, LayerError, NumericError, OutputExistsError
 from dreamkit.jobs import atlas
 from dreamkit.media import atomic, contact_sheet, image_metadata
+from dreamkit.request import without_image
 
 QUICK = ["-m", "tiny", "--octaves", "1", "--steps", "2", "--cell", "40"]
-OPTIONS = api.DreamConfig(octaves=1, steps=1)
+OPTIONS = {"octaves": 1, "steps": 1}
 ODD = ["plain", "a/b:c", "a_b_c", "A_b_C", "../..", "<b>&'", "low,high", "x" * 300, "-l", "ü\nü", "=1"]
 
 
@@ -32,20 +34,20 @@ def commands(folder):
 @pytest.fixture
 def tiny(run):
     """The tiny network, loaded."""
-    return api.load("tiny")
+    return dreamkit.load("tiny")
 
 
 @pytest.fixture
 def odd(tiny):
     """The tiny network's first layer under odd names."""
-    from dreamkit.engine.tf.model_info import ModelInfo, Source
+    from dreamkit.engine.tf.model_info import LoadedNetwork, ModelInfo
     from dreamkit.engine.tf.network import Network
 
     def forward(names, *, constant=False):
         return tiny.forward(["low"] * len(names), constant=constant)
 
-    facts = ModelInfo(dict.fromkeys(ODD, 4), tiny.digest)
-    return Network(tiny.provider, facts, lambda: Source(facts, forward))
+    info = ModelInfo(dict.fromkeys(ODD, 4), tiny.digest)
+    return Network(tiny.provider, info, lambda: LoadedNetwork(info, forward))
 
 
 def test_an_atlas_has_a_dream_for_each_layer(run, picture, tmp_path):
@@ -84,8 +86,9 @@ def test_the_commands_give_the_same_pictures(run, picture, tmp_path, source):
 
 
 def test_commands_are_quoted_for_a_shell(tiny):
-    options = api.DreamConfig(layers=("it's; rm",), balance=False, step_size=0.5, octaves=3)
-    words = shlex.split(atlas.command("-my photo.jpg", tiny, "w $x.h5", options))
+    options = {"layers": ("it's; rm",), "balance": False, "step_size": 0.5, "octaves": 3}
+    request = without_image(tiny, weights="w $x.h5", **options)
+    words = shlex.split(atlas.command("-my photo.jpg", request))
     assert words == [
         *["dreamkit", "dream", "./-my photo.jpg", "--model", "tiny", "--weights", "w $x.h5"],
         *["--layers", "it's; rm", "--no-balance", "--octaves", "3", "--step-size", "0.5"],
@@ -153,7 +156,7 @@ def test_ctrl_c_keeps_what_is_done(odd, tmp_path):
             raise KeyboardInterrupt
 
     def make(on_cell=None):
-        return atlas.make(None, odd, folder, options=OPTIONS, cell=16, on_cell=on_cell)
+        return atlas.make(without_image(odd, **OPTIONS), folder, cell=16, on_cell=on_cell)
 
     with pytest.raises(Interrupted, match=rf"2 of {len(ODD)} missing cells .* goes on from there"):
         make(interrupt)
@@ -171,7 +174,7 @@ def test_ctrl_c_on_the_command_line(run):
 
 
 def test_odd_names_get_files_of_their_own(odd, picture, tmp_path):
-    made = atlas.make(picture, odd, tmp_path / "it", options=OPTIONS, cell=16)
+    made = atlas.make(without_image(odd, **OPTIONS), tmp_path / "it", image=picture, cell=16)
     assert (made.dreamed, made.left_out) == (len(ODD), {})
     names = [path.name for path in (tmp_path / "it" / "cells").iterdir()]
     assert len({name.casefold() for name in names}) == len(ODD)
@@ -179,7 +182,7 @@ def test_odd_names_get_files_of_their_own(odd, picture, tmp_path):
     page = made.page.read_text(encoding="utf-8")
     assert "<b>" not in page
     assert [shlex.split(command)[6] for command in commands(tmp_path / "it")] == ODD
-    assert atlas.make(picture, odd, tmp_path / "it", options=OPTIONS, cell=16).kept == len(ODD)
+    assert atlas.make(without_image(odd, **OPTIONS), tmp_path / "it", image=picture, cell=16).kept == len(ODD)
 
 
 def test_an_exact_name_wins_over_its_commas(odd):
@@ -188,14 +191,14 @@ def test_an_exact_name_wins_over_its_commas(odd):
 
 @pytest.mark.parametrize("error", [LayerError, ConfigError, NumericError])
 def test_a_layer_that_cannot_be_dreamed_stops_nothing(run, picture, tmp_path, monkeypatch, error):
-    render = api.render
+    run_session = Session.run
 
-    def failing(image, network, *, config, on_step):
-        if config.layers == ("low",):
+    def failing(self, request, **more):
+        if request.config.layers == ("low",):
             raise error("it is silent")
-        return render(image, network, config=config, on_step=on_step)
+        return run_session(self, request, **more)
 
-    monkeypatch.setattr(api, "render", failing)
+    monkeypatch.setattr(Session, "run", failing)
     code, out, err = run("atlas", picture, *QUICK)
     assert code == 0
     assert "(1 dreamed, 0 kept)" in out
@@ -239,7 +242,7 @@ BAD_INPUT = {
     "cells of others": (["-m", "tiny", "-o", "other"], 1, "other holds mine.txt, which is of no atlas"),
     "a sheet of others": (["-m", "tiny", "-o", "maps"], 1, "maps holds atlas.png, which is of no atlas"),
     "a folder beside": (["-m", "tiny", "-o", "near"], 1, "near holds mycells, which is of no atlas"),
-    "a picture of others": (["-m", "tiny", "-o", "mine"], 1, "low.png is no dream and would be replaced"),
+    "a picture of others": (["-m", "tiny", "-o", "mine"], 1, "low.png is not a dream and would be replaced"),
     "no parent": (["-m", "tiny", "-o", "none/x"], 1, "the folder none does not exist"),
 }  # fmt: skip
 
@@ -266,14 +269,18 @@ def test_more_than_a_sheet_holds_is_refused(odd, tmp_path, monkeypatch):
     monkeypatch.setattr(contact_sheet, "MOST_PIXELS", 2000)
     with pytest.raises(ConfigError, match=r"8 cells of 16 pixels are more than a sheet can hold"):
         atlas.make(
-            None, odd, tmp_path / "it", layers=["plain", "a_b_c"], channels=[0, 1, 2, 3, 0, 1], cell=16
+            without_image(odd),
+            tmp_path / "it",
+            layers=["plain", "a_b_c"],
+            channels=[0, 1, 2, 3, 0, 1],
+            cell=16,
         )
 
 
 @pytest.mark.parametrize("options", [{"channels": []}, {"columns": 0}, {"cell": 0}])
 def test_nothing_is_no_number_of_anything(tiny, tmp_path, options):
     with pytest.raises(ConfigError, match="channels is empty|it takes a whole number"):
-        atlas.make(None, tiny, tmp_path / "it", layers=["low"], **options)
+        atlas.make(without_image(tiny), tmp_path / "it", layers=["low"], **options)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tiny, tmp_path):
@@ -281,7 +288,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tiny, tmp_path):
         atlas._make_folder(tmp_path / ("x" * 300))
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="is no folder"):
-        atlas.make(None, tiny, tmp_path / "file")
+        atlas.make(without_image(tiny), tmp_path / "file")
 
 
 def test_the_page_is_written_whole_or_not_at_all(tmp_path):

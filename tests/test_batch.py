@@ -26,7 +26,7 @@ from dreamkit.errors import ImageError, OutputExistsError
 from dreamkit.executors.executor import run_here
 from dreamkit.jobs import batch
 from dreamkit.media import images, storage
-from dreamkit.recipes import Share
+from dreamkit.models.spec import ModelSpec
 
 KILLS = int(os.environ.get("KILLS", "2"))
 OPTIONS = ("--octaves", "1", "--steps", "2")
@@ -156,7 +156,7 @@ def photos(tmp_path):
 
 
 def make(photos, out, *, overwrite=False, only=None, **options):
-    request = batch.resolve("", (Share("pocket"),), DreamConfig(**{**CONFIG, **options}))
+    request = batch.resolve("", (ModelSpec("pocket"),), DreamConfig(**{**CONFIG, **options}))
     place = storage.at(str(out))
     place.check()
     jobs = batch.list_jobs(batch.expand([str(photos)]), [request], ".png")
@@ -223,7 +223,7 @@ def test_the_dream_of_another_picture_is_not_replaced(photos, tmp_path):
 def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp_path):
     out = tmp_path / "out"
     (photos / "0.png").write_bytes(b"no picture")
-    request = batch.resolve("", (Share("pocket"),), DreamConfig(**CONFIG))
+    request = batch.resolve("", (ModelSpec("pocket"),), DreamConfig(**CONFIG))
     place = storage.at(str(out))
     place.check()
     run = batch.Batch(batch.list_jobs(batch.expand([str(photos)]), [request], ".png"), [request], place)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 import dreamkit
-from dreamkit import api
 from dreamkit.errors import ConfigError, ImageError
+from dreamkit.jobs import blend
 from dreamkit.media import images
 from dreamkit.media.image_metadata import read_recipe
 
@@ -36,7 +36,7 @@ def dream_of(run, picture):
 def test_nothing_and_everything(photo):
     dream = photo[::-1].copy()
     for amount, expected in ((0.0, dream), (1.0, photo)):
-        found = api.blend(images.from_memory(dream), images.from_memory(photo), amount)
+        found = blend.blend(images.from_memory(dream), images.from_memory(photo), amount)
         np.testing.assert_array_equal(found.pixels, expected)
         assert found.recipe is None
 
@@ -44,7 +44,7 @@ def test_nothing_and_everything(photo):
 @pytest.mark.parametrize("amount", [0.1, 0.3, 0.77])
 def test_in_between_it_is_exact_to_rounding(photo, amount):
     dream = np.random.default_rng(1).integers(0, 256, photo.shape).astype(np.uint8)
-    found = api.blend(images.from_memory(dream), images.from_memory(photo), amount).pixels
+    found = blend.blend(images.from_memory(dream), images.from_memory(photo), amount).pixels
     expected = dream + amount * (photo.astype(float) - dream)
     assert np.abs(found - expected).max() <= 0.5 + 1e-4
 
@@ -108,7 +108,7 @@ def test_a_photograph_of_another_shape_is_refused(run, dream_of, photo, tmp_path
     assert "the dream has 56 x 40 pixels and the photograph 30 x 40, of another shape" in err
     assert not (tmp_path / "whole.blend.png").exists()
     with pytest.raises(ImageError, match="of another shape"):
-        api.blend(images.from_memory(photo), images.from_memory(photo[:20].copy()), 0.5)
+        blend.blend(images.from_memory(photo), images.from_memory(photo[:20].copy()), 0.5)
 
 
 @pytest.mark.parametrize("amount", ["-0.1", "1.1", "nan"])
@@ -118,7 +118,7 @@ def test_an_amount_that_makes_no_sense(run, dream_of, picture, tmp_path, amount)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "it takes a number, 0 to 1" in err
     with pytest.raises(ConfigError):
-        api.blend(images.from_memory(pixels(picture).astype(np.uint8)), images.read(picture, 10**6), 2.0)
+        blend.blend(images.from_memory(pixels(picture).astype(np.uint8)), images.read(picture, 10**6), 2.0)
 
 
 @pytest.mark.parametrize("which", ["whole.png", "photo.jpg"])
@@ -147,13 +147,13 @@ def test_a_finished_blend_is_kept(run, dream_of, picture, tmp_path):
 )
 def test_a_strange_recipe_is_left_out(photo, recipe):
     one = images.from_memory(photo)
-    assert api.blend(one, one, 0.5, recipe).recipe is None
+    assert blend.blend(one, one, 0.5, recipe).recipe is None
 
 
 def test_the_recipe_that_is_given_stays_as_it_was(photo):
     one = images.from_memory(photo)
     recipe = {"options": {"steps": 3}, "models": []}
-    found = api.blend(one, one, 0.3, recipe).recipe
+    found = blend.blend(one, one, 0.3, recipe).recipe
     assert found == {"options": {"steps": 3, "blend": 0.3}, "models": []}
     assert recipe == {"options": {"steps": 3}, "models": []}
 
@@ -161,5 +161,5 @@ def test_the_recipe_that_is_given_stays_as_it_was(photo):
 def test_the_library_blends_as_it_dreams(run, picture):
     options = {"octaves": 2, "steps": 2}
     whole, some = (dreamkit.dream(picture, "tiny", blend=each, **options) for each in (0.0, 0.25))
-    found = api.blend(images.from_memory(whole), images.read(picture, 10**6), 0.25).pixels
+    found = blend.blend(images.from_memory(whole), images.read(picture, 10**6), 0.25).pixels
     assert np.abs(found.astype(int) - some).max() <= 1

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 import tiny
 from conftest import ROOT, files_no_larger_than
-from dreamkit.checkpoint import Checkpoint, CheckpointError, path_of
 from faults import signal_when
 from PIL import Image
 
-from dreamkit import api
+from dreamkit import Session, api, make_request
 from dreamkit.config import DreamConfig
 from dreamkit.engine.loop import dream
+from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.errors import DreamkitWarning, Interrupted
+from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError, path_of, run_resumable
 from dreamkit.media import image_metadata, image_writer
 
 KILLS = int(os.environ.get("KILLS", "4"))
@@ -45,6 +46,10 @@ def net():
     return network.load(tiny.provider(), None)
 
 
+def render(image, checkpoint, on_step=None, **request):
+    return run_resumable(Session(make_request(image, **request)), checkpoint, on_step)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_dream_goes_on_from_any_step(net, photo, tmp_path, variant):
     output = tmp_path / "dream.png"
@@ -57,15 +62,15 @@ def test_a_dream_goes_on_from_any_step(net, photo, tmp_path, variant):
             super().keep(state)
             states.append(self.path.read_bytes())
 
-    assert np.array_equal(api.render(photo, checkpoint=Every(output, every=0), **options).pixels, whole)
+    assert np.array_equal(render(photo, Every(output, every=0), **options).pixels, whole)
     assert len(states) == (3 if variant == "ends early" else 9)
     for state in states:
         path_of(output).write_bytes(state)
         shares = []
-        again = api.render(
+        again = render(
             photo,
-            checkpoint=Checkpoint(output, resume=True),
-            on_step=lambda step, shares=shares: shares.append(step.done),
+            Checkpoint(output, resume=True),
+            lambda step, shares=shares: shares.append(step.done),
             **options,
         )
         assert np.array_equal(again.pixels, whole)
@@ -75,7 +80,7 @@ def test_a_dream_goes_on_from_any_step(net, photo, tmp_path, variant):
 
 def test_an_interrupt_keeps_the_last_whole_step(net, photo):
     config = DreamConfig(**OPTIONS)
-    told = api.parts(api.shares_of(net))
+    told = [LoadedModel(net)]
 
     def interrupt(step):
         if (step.octave, step.step) == (2, 1):
@@ -90,12 +95,12 @@ def test_an_interrupt_keeps_the_last_whole_step(net, photo):
 
 def test_a_work_file_of_another_dream_is_refused(net, photo, tmp_path):
     kept = Checkpoint(tmp_path / "dream.png", every=0)
-    api.render(photo, net, checkpoint=kept, **OPTIONS)
+    render(photo, kept, model=net, **OPTIONS)
     again = Checkpoint(tmp_path / "dream.png", resume=True)
     with pytest.raises(CheckpointError, match=r"of another dream, by its seed: 0, not 1; .* --overwrite"):
-        api.render(photo, net, checkpoint=again, **{**OPTIONS, "seed": 1})
+        render(photo, again, model=net, **{**OPTIONS, "seed": 1})
     with pytest.raises(CheckpointError, match="another dream, by its photograph; "):
-        api.render(photo[::-1].copy(), net, checkpoint=again, **OPTIONS)
+        render(photo[::-1].copy(), again, model=net, **OPTIONS)
     kept.done()
     kept.done()  # twice is no harm
     assert list(tmp_path.iterdir()) == []
@@ -103,7 +108,7 @@ def test_a_work_file_of_another_dream_is_refused(net, photo, tmp_path):
 
 def test_a_damaged_work_file_is_one_line(net, photo, tmp_path):
     kept = Checkpoint(tmp_path / "dream.png", every=0)
-    api.render(photo, net, checkpoint=kept, **OPTIONS)
+    render(photo, kept, model=net, **OPTIONS)
     data = kept.path.read_bytes()
     draw = random.Random(0)
     pickled = io.BytesIO()
@@ -111,14 +116,14 @@ def test_a_damaged_work_file_is_one_line(net, photo, tmp_path):
     broken = [b"", b"no archive", pickled.getvalue(), *(data[: draw.randrange(len(data))] for _ in range(20))]
     for each in broken:
         kept.path.write_bytes(each)
-        with pytest.raises(CheckpointError, match=r"no work file that can be read; begin anew"):
+        with pytest.raises(CheckpointError, match=r"cannot be read as a work file; begin anew"):
             Checkpoint(tmp_path / "dream.png", resume=True).begin({})
 
 
 def test_a_full_disk_stops_no_dream(net, photo, tmp_path):
     kept = Checkpoint(tmp_path / "dream.png", every=0)
     with files_no_larger_than(1000), pytest.warns(DreamkitWarning, match="no checkpoint: cannot write"):
-        found = api.render(photo, net, checkpoint=kept, **OPTIONS).pixels
+        found = render(photo, kept, model=net, **OPTIONS).pixels
     assert np.array_equal(found, api.render(photo, net, **OPTIONS).pixels)
     assert list(tmp_path.iterdir()) == []
 

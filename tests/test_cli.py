@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dreamkit import Session
 from dreamkit.media.image_metadata import read_recipe
 from dreamkit.media.images import read
 
@@ -284,16 +285,14 @@ def test_the_seeds_option_names_work(run, picture, tmp_path):
 
 def test_a_file_that_comes_meanwhile_is_kept(run, picture, tmp_path, monkeypatch):
     """As when two dreams of one name run side by side."""
-    from dreamkit import api
-
-    make = api.make
+    run_session = Session.run
 
     def slow(*arguments, **options):
-        dreamed = make(*arguments, **options)
+        dreamed = run_session(*arguments, **options)
         (tmp_path / "out.png").write_bytes(b"from elsewhere")
         return dreamed
 
-    monkeypatch.setattr(api, "make", slow)
+    monkeypatch.setattr(Session, "run", slow)
     assert "wrote out-2.png" in run("dream", picture, *QUICK, "-o", "out.png")[1]
     assert (tmp_path / "out.png").read_bytes() == b"from elsewhere"
     assert size(tmp_path / "out-2.png") == (56, 40)

@@ -30,38 +30,43 @@ import synthetic_clip
 from faults import held_by_another_process
 
 import dreamkit
-from dreamkit import DreamConfig, inputs, recipes
-from dreamkit.engine.objective_set import Part
+from dreamkit import DreamConfig, Session, make_request, recipes
+from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
 from dreamkit.executors import scheduler
 from dreamkit.jobs import film, frame_store, timeline, zoom
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
-from dreamkit.jobs.zoom import Flight
+from dreamkit.jobs.zoom import ZoomOptions
 from dreamkit.media import color_match, optical_flow, video, video_writer
-from dreamkit.recipes import Share
+from dreamkit.recipes import toml_file
+from dreamkit.request import without_image
 
 ROOT = Path(__file__).parents[1]
 CONFIG = DreamConfig(octaves=2, steps=4, jitter=4)
 
 
 @pytest.fixture(scope="module")
-def parts():
-    return [Part(network.load(tiny.provider(), None))]
+def net():
+    return network.load(tiny.provider(), None)
 
 
-def gathered(picture, config=CONFIG):
-    return inputs.gather(picture, config, (Share("tiny"),))
+def zoom_session(net, picture, config=CONFIG, **request):
+    return Session(make_request(picture, net, config=config, **request))
+
+
+def film_session(net, config=CONFIG, **request):
+    return Session(without_image(net, config=config, **request))
 
 
 def frames_of(path):
     return [frame.pixels for frame in video.read(path).frames()]
 
 
-def test_a_zoom_moves_into_the_picture(tmp_path, parts, photo):
+def test_a_zoom_moves_into_the_picture(tmp_path, net, photo):
     seen = []
-    flight = Flight(frames=5, zoom=1.1)
-    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, on_frame=seen.append)
+    moves = ZoomOptions(frames=5, zoom=1.1)
+    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", moves, on_frame=seen.append)
     assert [each.done for each in seen] == [1, 2, 3, 4, 5]
     assert len(frames_of(tmp_path / "zoom.mp4")) == 5
     assert [path.name for path in tmp_path.iterdir()] == ["zoom.mp4"]  # nothing is left of the work
@@ -77,7 +82,7 @@ def test_the_middle_of_a_zoom_stays_where_it_is(factor, turn, center):
     x, y = center[0] * 52, center[1] * 40
     distance = np.hypot(columns - x, rows - y)
     picture = np.repeat(np.uint8(np.clip(200 - 3 * distance, 0, 255))[..., None], 3, -1)
-    moved = zoom.moved_into(picture, Flight(zoom=factor, rotate=turn, center=center))
+    moved = zoom.moved_into(picture, ZoomOptions(zoom=factor, rotate=turn, center=center))
     # A round hill about the middle stays one, as much wider as it is drawn nearer.
     inside = (distance < 8) & (distance > 1)
     expected = np.clip(200 - 3 * distance / factor, 0, 255)
@@ -87,58 +92,60 @@ def test_the_middle_of_a_zoom_stays_where_it_is(factor, turn, center):
 def test_a_zoom_turns_clockwise():
     picture = np.zeros((41, 41, 3), np.uint8)
     picture[5:10, 18:23] = 255  # above the middle
-    turned = zoom.moved_into(picture, Flight(zoom=1, rotate=90))
+    turned = zoom.moved_into(picture, ZoomOptions(zoom=1, rotate=90))
     assert turned[18:23, 31:36].mean() > 200  # right of it
 
 
-def test_a_zoom_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, photo):
-    flight = Flight(frames=6, rotate=2.0)
-    zoom.make(gathered(photo), parts, tmp_path / "whole.mp4", flight)
+def test_a_zoom_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, photo):
+    moves = ZoomOptions(frames=6, rotate=2.0)
+    zoom.make(zoom_session(net, photo), tmp_path / "whole.mp4", moves)
 
     def interrupt(progress):
         if progress.done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="after 3 of 6 frames; the same command goes on"):
-        zoom.make(gathered(photo), parts, tmp_path / "parts.mp4", flight, on_frame=interrupt)
+        zoom.make(zoom_session(net, photo), tmp_path / "parts.mp4", moves, on_frame=interrupt)
     assert not (tmp_path / "parts.mp4").exists()
     seen = []
-    zoom.make(gathered(photo), parts, tmp_path / "parts.mp4", flight, on_frame=seen.append)
+    zoom.make(zoom_session(net, photo), tmp_path / "parts.mp4", moves, on_frame=seen.append)
     assert [(each.done, each.resumed) for each in seen] == [(3, True), (4, False), (5, False), (6, False)]
     assert (tmp_path / "parts.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
-def test_a_preview_is_a_film_that_the_next_run_goes_on_from(tmp_path, parts, photo):
-    flight = Flight(frames=6)
-    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, preview=2)
+def test_a_preview_is_a_film_that_the_next_run_goes_on_from(tmp_path, net, photo):
+    moves = ZoomOptions(frames=6)
+    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", moves, preview=2)
     assert len(frames_of(tmp_path / "zoom.mp4")) == 2
     seen = []
-    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, overwrite=True, on_frame=seen.append)
+    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", moves, overwrite=True, on_frame=seen.append)
     assert [each.done for each in seen] == [2, 3, 4, 5, 6]
     assert len(frames_of(tmp_path / "zoom.mp4")) == 6
 
 
-def test_another_run_is_not_mixed_up_with_what_is_there(tmp_path, parts, photo):
-    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6), preview=2)
-    other = gathered(photo, DreamConfig(octaves=2, steps=4, jitter=4, seed=1))
+def test_another_run_is_not_mixed_up_with_what_is_there(tmp_path, net, photo):
+    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", ZoomOptions(frames=6), preview=2)
+    other = zoom_session(net, photo, DreamConfig(octaves=2, steps=4, jitter=4, seed=1))
     (tmp_path / "zoom.mp4").unlink()
     with pytest.raises(
         FrameStoreError, match="holds the frames of another run, with another seed; repeat that"
     ):
-        zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=6))
-    zoom.make(other, parts, tmp_path / "zoom.mp4", Flight(frames=3), overwrite=True)
+        zoom.make(other, tmp_path / "zoom.mp4", ZoomOptions(frames=6))
+    zoom.make(other, tmp_path / "zoom.mp4", ZoomOptions(frames=3), overwrite=True)
     assert not (tmp_path / "zoom.mp4.work").exists()
     (tmp_path / "b.mp4.work").mkdir()
     (tmp_path / "b.mp4.work" / "novel.txt").write_text("mine")
     with pytest.raises(FrameStoreError, match="is not a work folder"):
-        zoom.make(other, parts, tmp_path / "b.mp4", Flight(frames=3), overwrite=True)
+        zoom.make(other, tmp_path / "b.mp4", ZoomOptions(frames=3), overwrite=True)
     assert (tmp_path / "b.mp4.work" / "novel.txt").read_text() == "mine"
 
 
-def test_a_loop_comes_round(tmp_path, parts, photo):
+def test_a_loop_comes_round(tmp_path, net, photo):
     steps = {}
     for loop in (False, True):
-        zoom.make(gathered(photo), parts, tmp_path / f"{loop}.mp4", Flight(frames=20, zoom=1.06, loop=loop))
+        zoom.make(
+            zoom_session(net, photo), tmp_path / f"{loop}.mp4", ZoomOptions(frames=20, zoom=1.06, loop=loop)
+        )
         shown = [frame.astype(float) for frame in frames_of(tmp_path / f"{loop}.mp4")]
         assert len(shown) == 20
         along = np.mean([np.abs(one - other).mean() for one, other in pairwise(shown)])
@@ -147,8 +154,8 @@ def test_a_loop_comes_round(tmp_path, parts, photo):
     assert steps[False] > 2
 
 
-def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
-    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=120, zoom=1.05, rotate=3))
+def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, net, photo):
+    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", ZoomOptions(frames=120, zoom=1.05, rotate=3))
     tones = [color_match.measure(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
     for each in tones:
         assert np.abs(each.mean / tones[0].mean - 1).max() < 0.05
@@ -179,27 +186,27 @@ def test_a_held_tone_is_the_other_pictures(photo):
     "changes",
     [{"frames": 0}, {"zoom": 3.0}, {"rotate": 999.0}, {"center": (2.0, 0.5)}, {"frames": 5, "loop": True}],
 )
-def test_flights_that_make_no_sense(changes):
+def test_movess_that_make_no_sense(changes):
     with pytest.raises(
         ConfigError, match=next(iter(changes)) if "loop" not in changes else "loop of 5 frames"
     ):
-        Flight(**changes)
+        ZoomOptions(**changes)
 
 
-def test_a_run_in_another_process_keeps_its_folder(tmp_path, parts, photo):
+def test_a_run_in_another_process_keeps_its_folder(tmp_path, net, photo):
     folder = tmp_path / "zoom.mp4.work"
     folder.mkdir()
-    flight = Flight(frames=3)
+    moves = ZoomOptions(frames=3)
     with held_by_another_process(folder / ".lock"):
         for overwrite in (False, True):
             with pytest.raises(FrameStoreError) as refused:
-                zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight, overwrite=overwrite)
+                zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", moves, overwrite=overwrite)
             assert str(refused.value) == (
                 f"{folder} is in use by another dreamkit; wait until it ends, or choose another -o"
             )
         assert [path.name for path in folder.iterdir()] == [".lock"]
     # The other process was killed, which frees the folder.
-    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", flight)
+    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", moves)
     assert [path.name for path in tmp_path.iterdir()] == ["zoom.mp4"]
 
 
@@ -227,20 +234,22 @@ def test_what_a_killed_run_left_at_its_start_is_a_work_folder(tmp_path):
         assert len(store) == 0
 
 
-def test_too_little_room_is_said_before_any_work(tmp_path, parts, photo, monkeypatch):
+def test_too_little_room_is_said_before_any_work(tmp_path, net, photo, monkeypatch):
     monkeypatch.setattr(frame_store.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(
         FrameStoreError, match="6 frames of 56 x 40 pixels take about 0.0 GB, and 0.0 GB are free"
     ):
-        zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=6))
+        zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", ZoomOptions(frames=6))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_seed_composes_a_zooms_first_frame_alone(tmp_path, parts, photo):
+def test_a_seed_composes_a_zooms_first_frame_alone(tmp_path, net, photo):
     config = DreamConfig(octaves=2, steps=4, jitter=4, seed=5, clouds=64.0)
-    later = [zoom.of_a_frame(config, Flight(), number) for number in (1, 2)]
+    later = [zoom.config_of_frame(config, ZoomOptions(), number, (40, 56)) for number in (1, 2)]
     assert [(each.clouds, each.seed) for each in later] == [(0.0, 6), (0.0, 7)]
-    zoom.make(gathered(photo, config), parts, tmp_path / "zoom.mp4", Flight(frames=2, zoom=1.0), preview=2)
+    zoom.make(
+        zoom_session(net, photo, config), tmp_path / "zoom.mp4", ZoomOptions(frames=2, zoom=1.0), preview=2
+    )
     first, second = (work_frame(tmp_path / "zoom.mp4.work", number) for number in (0, 1))
     clouded = np.abs(first - photo.astype(float)).mean()
     assert np.abs(second - first).mean() < clouded / 2
@@ -250,14 +259,13 @@ def work_frame(folder, number):
     return np.asarray(Image.open(folder / f"{number:06}.png")).astype(float)
 
 
-def test_a_zoom_blends_each_frame_with_what_it_was_dreamed_from(tmp_path, parts, photo):
+def test_a_zoom_blends_each_frame_with_what_it_was_dreamed_from(tmp_path, net, photo):
     for blend in (0.0, 1.0):
         config = DreamConfig(octaves=2, steps=4, jitter=4, blend=blend)
         zoom.make(
-            gathered(photo, config),
-            parts,
+            zoom_session(net, photo, config),
             tmp_path / "zoom.mp4",
-            Flight(frames=2, zoom=1.0),
+            ZoomOptions(frames=2, zoom=1.0),
             preview=2,
             overwrite=True,
         )
@@ -266,12 +274,12 @@ def test_a_zoom_blends_each_frame_with_what_it_was_dreamed_from(tmp_path, parts,
         assert (np.abs(frames[1] - photo).mean() < 1) == (blend == 1.0)
 
 
-def test_a_films_photograph_is_put_back_over_every_frame(tmp_path, parts):
+def test_a_films_photograph_is_put_back_over_every_frame(tmp_path, net):
     source = clip_at(tmp_path / "in", frames=4)
     made = {}
     for blend in (0.0, 0.4, 1.0):
         config = DreamConfig(octaves=2, steps=4, jitter=4, blend=blend)
-        film.make(source, parts, config, tmp_path / f"out{blend:.0%}")
+        film.make(source, film_session(net, config), tmp_path / f"out{blend:.0%}")
         made[blend] = [frame.astype(float) for frame in frames_of(tmp_path / f"out{blend:.0%}")]
     shown = [frame.pixels for frame in source.frames()]
     assert len(shown) == 4
@@ -283,7 +291,7 @@ def test_a_films_photograph_is_put_back_over_every_frame(tmp_path, parts):
     assert strengths[-1] > 0.5 * strengths[0]
 
 
-def test_clouds_of_a_film_do_not_pile_up(tmp_path, parts):
+def test_clouds_of_a_film_do_not_pile_up(tmp_path, net):
     """A picture that stands still is clouded once, however long it stands."""
     still = np.full((40, 56, 3), 128, np.uint8)
     folder = tmp_path / "in"
@@ -292,7 +300,7 @@ def test_clouds_of_a_film_do_not_pile_up(tmp_path, parts):
         Image.fromarray(still).save(folder / f"{number}.png")
     source = video.read(folder)
     config = DreamConfig(octaves=1, steps=1, step_size=1e-6, seed=5, clouds=12.0, color="free")
-    film.make(source, parts, config, tmp_path / "out", film.Cut(flow=False))
+    film.make(source, film_session(net, config), tmp_path / "out", film.FilmOptions(flow=False))
     spreads = [frame.astype(float).std() for frame in frames_of(tmp_path / "out")]
     assert max(spreads) <= 1.1 * spreads[0] + 0.5
     assert spreads[0] < 16
@@ -312,7 +320,7 @@ TIMELINE = (
 
 
 @pytest.mark.parametrize(
-    ("share", "cast", "steps"),
+    ("share", "layers", "steps"),
     [
         (0.0, {("first",): 1.0}, 2),
         (0.2, {("first",): 1.0}, 2),
@@ -321,20 +329,24 @@ TIMELINE = (
         (1.0, {("second:1",): 1.0}, 5),
     ],
 )
-def test_layers_fade_along_a_timeline(parts, share, cast, steps):
-    mixed, config = timeline.at(TIMELINE, share, parts, CONFIG)
-    assert {part.layers: pytest.approx(part.weight) for part in mixed} == cast
+def test_layers_fade_along_a_timeline(net, share, layers, steps):
+    mixed, config = timeline.at(TIMELINE, share, [LoadedModel(net)], CONFIG)
+    assert {model.layers: pytest.approx(model.weight) for model in mixed} == layers
     assert config.steps == steps
 
 
-def test_a_timeline_comes_from_a_recipe(tmp_path, parts, photo):
+def test_a_timeline_comes_from_a_recipe(tmp_path, net, photo):
     path = tmp_path / "journey.toml"
     path.write_text('[[timeline]]\nat = 1\nlayers = "second:2"\n[[timeline]]\nat = 0\nlayers = "first"\n')
     found = recipes.find(str(path))
     assert [entry["at"] for entry in found.timeline] == [0, 1]
-    assert recipes._of_toml(found.to_toml(), "again").timeline == found.timeline
-    for name, along in (("still", ()), ("journey", found.timeline)):
-        zoom.make(gathered(photo), parts, tmp_path / f"{name}.mp4", Flight(frames=4), timeline=along)
+    assert toml_file.parse(found.to_toml(), "again").timeline == found.timeline
+    still_path = tmp_path / "still.toml"
+    still_path.write_text("octaves = 2\nsteps = 4\njitter = 4\n")
+    path.write_text(f"octaves = 2\nsteps = 4\njitter = 4\n{path.read_text()}")
+    for name in ("still", "journey"):
+        session = Session(make_request(photo, net, recipe=tmp_path / f"{name}.toml"))
+        zoom.make(session, tmp_path / f"{name}.mp4", ZoomOptions(frames=4))
     still, journey = (frames_of(tmp_path / f"{name}.mp4") for name in ("still", "journey"))
     assert np.abs(still[-1].astype(int) - journey[-1]).mean() > 1
     for wrong, said in (
@@ -377,8 +389,8 @@ def clip(tmp_path):
     return video.read(path)
 
 
-def test_a_film_keeps_its_frames_and_a_dream_moves_along(tmp_path, parts, clip):
-    film.make(clip, parts, CONFIG, tmp_path / "out.mp4")
+def test_a_film_keeps_its_frames_and_a_dream_moves_along(tmp_path, net, clip):
+    film.make(clip, film_session(net, CONFIG), tmp_path / "out.mp4")
     made = video.read(tmp_path / "out.mp4")
     assert (made.count, made.size, made.rate) == (clip.count, clip.size, clip.rate)
     change = [
@@ -389,8 +401,8 @@ def test_a_film_keeps_its_frames_and_a_dream_moves_along(tmp_path, parts, clip):
     assert max(change) < 4 * min(change)  # neither the first frame nor a cut's is less dreamed
 
 
-def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, clip):
-    film.make(clip, parts, CONFIG, tmp_path / "whole")
+def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, clip):
+    film.make(clip, film_session(net, CONFIG), tmp_path / "whole")
 
     def interrupt(progress):
         if progress.done in (2, 7) and not progress.resumed:
@@ -398,8 +410,8 @@ def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, parts, cl
 
     for _ in range(2):
         with pytest.raises(Interrupted):
-            film.make(clip, parts, CONFIG, tmp_path / "parts", on_frame=interrupt)
-    film.make(clip, parts, CONFIG, tmp_path / "parts")
+            film.make(clip, film_session(net, CONFIG), tmp_path / "parts", on_frame=interrupt)
+    film.make(clip, film_session(net, CONFIG), tmp_path / "parts")
     names = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert len(names) == 12
     for name in names:
@@ -455,21 +467,18 @@ def scenes(request, tmp_path):
     """Six scenes of four frames, as a film or a folder of pictures."""
     path = tmp_path / ("scenes.mp4" if request.param == "film" else "scenes")
     shown = [frame.pixels for frame in synthetic_clip.clip(24, (48, 64))]
-    with video.Writer(path, (48, 64), Fraction(24)) as writer:
+    with video_writer.Writer(path, (48, 64), Fraction(24)) as writer:
         for number, pixels in enumerate(shown):
             writer.add(255 - pixels[::-1] if number // 4 % 2 else pixels)
-    return counted(video.clip(path))
+    return counted(video.read(path))
 
 
-def test_scenes_beside_each_other_read_a_clip_no_more_often_than_there_are_slots(
-    tmp_path, parts, scenes, monkeypatch
-):
-    monkeypatch.setattr(film.api, "parts", lambda *_: parts)
+def test_scenes_beside_each_other_read_a_clip_no_more_often_than_there_are_slots(tmp_path, net, scenes):
     config = DreamConfig(octaves=1, steps=1, jitter=4)
-    film.make(scenes, (), config, tmp_path / "beside", executor=TwoSlots(), preview=24)
+    film.make(scenes, film_session(net, config), tmp_path / "beside", executor=TwoSlots(), preview=24)
     assert len(scenes.decoded) <= 3 * 24  # once for the cuts, and once for each slot
     assert sorted(scenes.read) == sorted([*range(24)] * 2)  # once for the cuts, once for the dreams
-    film.make(scenes, parts, config, tmp_path / "alone", preview=24)
+    film.make(scenes, film_session(net, config), tmp_path / "alone", preview=24)
     assert [path.name for path in sorted((tmp_path / "beside").iterdir())] == [
         f"{number:06}.png" for number in range(24)
     ]
@@ -477,32 +486,33 @@ def test_scenes_beside_each_other_read_a_clip_no_more_often_than_there_are_slots
         np.testing.assert_array_equal(one, other)
 
 
-def test_finished_scenes_are_skipped(tmp_path, parts, scenes, monkeypatch):
-    monkeypatch.setattr(film.api, "parts", lambda *_: parts)
+def test_finished_scenes_are_skipped(tmp_path, net, scenes):
     config = DreamConfig(octaves=1, steps=1, jitter=4)
-    film.make(scenes, (), config, tmp_path / "out", executor=TwoSlots(), preview=24)
+    film.make(scenes, film_session(net, config), tmp_path / "out", executor=TwoSlots(), preview=24)
     shutil.rmtree(tmp_path / "out")
     for number in (9, 10, 11, 20):  # the rest of the third scene, and the start of the last
         (tmp_path / "out.work" / f"{number:06}.png").unlink()
     scenes.read.clear()
-    film.make(scenes, (), config, tmp_path / "out", executor=TwoSlots(), preview=24)
+    film.make(scenes, film_session(net, config), tmp_path / "out", executor=TwoSlots(), preview=24)
     assert sorted(scenes.read) == sorted([*range(24), 8, 9, 10, 11, 20])
 
 
-def test_frames_without_blend_are_read_once(tmp_path, parts, scenes, monkeypatch):
-    monkeypatch.setattr(film.api, "parts", lambda *_: parts)
+def test_frames_without_blend_are_read_once(tmp_path, net, scenes):
     config = DreamConfig(octaves=1, steps=1, jitter=4)
-    film.make(scenes, (), config, tmp_path / "out", film.Cut(blend=0.0), executor=TwoSlots())
+    film.make(
+        scenes, film_session(net, config), tmp_path / "out", film.FilmOptions(blend=0.0), executor=TwoSlots()
+    )
     assert scenes.decoded == scenes.read == [*range(24)]
 
 
-def test_frames_between_are_moved_along_undreamed(tmp_path, parts, clip):
+def test_frames_between_are_moved_along_undreamed(tmp_path, net, clip):
     dreamed = []
-    network = parts[0].network
-    counted = [part._replace(network=_Counted(network, dreamed)) for part in parts]
-    film.make(clip, counted, CONFIG, tmp_path / "all.mp4", film.Cut(blend=0.5))
+    session = film_session(net)
+    counted = [model._replace(network=_Counted(net, dreamed)) for model in session.models]
+    session.models = counted
+    film.make(clip, session, tmp_path / "all.mp4", film.FilmOptions(blend=0.5))
     every = len(dreamed)
-    film.make(clip, counted, CONFIG, tmp_path / "some.mp4", film.Cut(blend=0.5, every=3))
+    film.make(clip, session, tmp_path / "some.mp4", film.FilmOptions(blend=0.5, every=3))
     assert len(dreamed) - every < 0.7 * every
     assert video.read(tmp_path / "some.mp4").count == 12
 
@@ -514,7 +524,7 @@ class _Counted:
         self._network, self._heard = network, heard
 
     def __getattr__(self, name):
-        if name == "ascent":
+        if name == "step":
             self._heard.append(name)
         return getattr(self._network, name)
 
@@ -529,7 +539,7 @@ class _Counted:
 )
 def test_cuts_that_make_no_sense(changes, said):
     with pytest.raises(ConfigError, match=said):
-        film.Cut(**changes)
+        film.FilmOptions(**changes)
 
 
 def test_the_command_line_zooms_films_and_records(run, picture, tmp_path):
@@ -612,10 +622,10 @@ def test_with_flow_a_film_flickers_half_as_much(tmp_path):
         for frame in known:
             writer.add(frame.pixels)
     source = video.read(path)
-    told = [Part(dreamkit.load("pocket"))]
+    session = film_session(dreamkit.load("pocket"), DreamConfig())
     found = {}
-    for name, cut in {"flow": film.Cut(), "off": film.Cut(flow=False)}.items():
-        film.make(source, told, DreamConfig(), tmp_path / name, cut)
+    for name, options in {"flow": film.FilmOptions(), "off": film.FilmOptions(flow=False)}.items():
+        film.make(source, session, tmp_path / name, options)
         found[name] = synthetic_clip.flicker(frames_of(tmp_path / name), known)
     print(json.dumps(found))
     assert found["flow"] <= 0.5 * found["off"]

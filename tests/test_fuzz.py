@@ -23,10 +23,11 @@ from dreamkit import api, recipes
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
 from dreamkit.jobs import batch
-from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError
+from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError, run_resumable
 from dreamkit.media import image_metadata, images, storage
 from dreamkit.models import architecture, converted, graphdef, inception5h
-from dreamkit.request import DreamRequest
+from dreamkit.request import DreamRequest, make_request
+from dreamkit.session import Session
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3000)]
 
@@ -149,7 +150,7 @@ def test_recipes_in_pictures(dreamed, tmp_path):
         text = PngImagePlugin.PngInfo()
         text.add_itxt("dreamkit", data.decode("utf-8", "replace"))
         pixel.save(path, pnginfo=text)
-        found = recipes.of_picture(path)
+        found = recipes.from_picture(path)
         found.config()
         found.to_toml()
 
@@ -259,7 +260,7 @@ def test_networks_as_data(tmp_path):
 def test_work_files(tmp_path):
     kept = Checkpoint(tmp_path / "dream.png", every=0)
     photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
-    api.render(photo, "pocket", octaves=1, steps=1, checkpoint=kept)
+    run_resumable(Session(make_request(photo, "pocket", octaves=1, steps=1)), kept)
     right = kept.path.read_bytes()
     identity = json.loads(np.load(io.BytesIO(right))["about"].tobytes())["identity"]
 

@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from dreamkit import api
 from dreamkit.errors import DreamkitWarning, ImageError
+from dreamkit.jobs.blend import blend
 from dreamkit.media import image_metadata, image_writer, images, xmp
 from dreamkit.media.image_metadata import Authorship
 
@@ -380,5 +381,5 @@ def test_a_dream_keeps_its_photographs_authorship(tmp_path):
     dream.save(tmp_path / "dream.jpg")
     assert read(tmp_path / "dream.jpg").authorship == Authorship("A bear", "Anna")
     assert image_metadata.read_recipe(tmp_path / "dream.jpg") == dream.recipe
-    blended = api.blend(read(tmp_path / "dream.jpg"), read(path), 0.5, dream.recipe)
+    blended = blend(read(tmp_path / "dream.jpg"), read(path), 0.5, dream.recipe)
     assert blended.authorship == Authorship("A bear", "Anna")

@@ -167,7 +167,7 @@ def test_a_dropped_photograph_dreams_as_in_python(page, tmp_path):
     ready(page, 1)
     path = saved(page, tmp_path)
     assert path.name == "chelsea.dream.png"
-    recipe = recipes.of_picture(path)
+    recipe = recipes.from_picture(path)
     assert recipe.photograph.name == "chelsea.jpg"
     with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js"):
         again = dreamkit.redo(path, PHOTO)
@@ -374,7 +374,7 @@ def test_channels_are_chosen_by_their_pictures(page, tmp_path):
     choose(page, longest=192)
     page.click("#dream")
     ready(page, 1)
-    recipe = recipes.of_picture(saved(page, tmp_path))
+    recipe = recipes.from_picture(saved(page, tmp_path))
     assert recipe.options["layers"] == ("mixed3b:5", "mixed3b:7")
 
 

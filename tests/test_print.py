@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import dreamkit
-from dreamkit import DreamConfig, api
+from dreamkit import Session, make_request
 from dreamkit.errors import ConfigError, ImageError
 from dreamkit.jobs import film, zoom
 from dreamkit.media import image_sizes, image_writer, images
@@ -168,20 +168,17 @@ def test_films_and_zooms_refuse_it_before_they_begin(run, picture, tmp_path, nam
     for command in (["zoom", picture], ["film", "frames"]):
         code, _, err = run(*command, "-r", "r.toml", "-m", "tiny", "-o", "out.gif")
         assert code == 1
-        assert (
-            f"{name} is {'2.0' if name == 'upscale' else 'both'}, which dreamkit {command[0]} cannot do"
-            in err
-        )
+        assert f"{name} is {'2.0' if name == 'upscale' else 'both'}, which a {command[0]} cannot do" in err
     assert not (tmp_path / "out.gif.work").exists()
 
 
 def test_so_does_the_library(tmp_path):
     for options in ({"upscale": 2.0}, {"wrap": "both"}):
-        gathered = api.gather(np.zeros((8, 8, 3), np.uint8), DreamConfig(**options), [])
+        session = Session(make_request(np.zeros((8, 8, 3), np.uint8), _tiny(), **options))
         with pytest.raises(ConfigError, match="which a zoom cannot do"):
-            zoom.make(gathered, [], tmp_path / "z.gif")
+            zoom.make(session, tmp_path / "z.gif")
         with pytest.raises(ConfigError, match="which a film cannot do"):
-            film.make(None, [], gathered.config, tmp_path / "f.gif")  # type: ignore[arg-type]
+            film.make(None, session, tmp_path / "f.gif")  # type: ignore[arg-type]
 
 
 @loaded

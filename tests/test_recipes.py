@@ -20,12 +20,16 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import dreamkit
-from dreamkit import api, inputs, recipes
+from dreamkit import Session, make_request, recipes, session
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, DreamkitWarning, ImageError, RecipeError
 from dreamkit.media import image_metadata, image_writer, images
 from dreamkit.models.registry import Registry
-from dreamkit.recipes import File, Recipe, Share, built_in, find, metadata, of_picture
+from dreamkit.models.spec import ModelSpec
+from dreamkit.recipes import File, Recipe, built_in, find, from_picture, masks_named, toml_file, versions
+from dreamkit.recipes.metadata import describe
+from dreamkit.recipes.resolve import resolve_models
+from dreamkit.request import request_again
 
 HASH = "0123456789abcdef" * 4
 
@@ -73,7 +77,7 @@ def test_the_built_in_recipes_are_these_with_our_own_first():
 
 
 def test_without_moods_there_are_the_other_recipes(monkeypatch):
-    monkeypatch.setattr(recipes, "_FOLDERS", (".", "nowhere", "published"))
+    monkeypatch.setattr("dreamkit.recipes.library._FOLDERS", (".", "nowhere", "published"))
     assert built_in()[:2] == ["default", "google-2015"]
     assert find("lucid").built_in
 
@@ -100,7 +104,7 @@ def test_a_dream_of_an_earlier_version_has_its_own_colours_and_no_clouds(tmp_pat
         del carried["options"][name]
     carried["options"]["color"] = "decorrelated"
     image_writer.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
-    config = of_picture(path).config()
+    config = from_picture(path).config()
     assert (config.color, config.clouds, config.strength, config.blend) == (0.5, 0.0, 1.0, 0.0)
     assert config.seed == 3
 
@@ -115,7 +119,7 @@ def test_a_built_in_recipe_says_only_what_options_are(name):
     assert recipe.config().to_dict() == DreamConfig(**recipe.options).to_dict()
     assert recipe.description
     assert "\n" not in recipe.description
-    assert len(recipe.shares) == (0 if name == "default" else 1)
+    assert len(recipe.models) == (0 if name == "default" else 1)
     assert (recipe.guide, recipe.masks, recipe.photograph, recipe.versions) == (None, {}, None, {})
 
 
@@ -163,9 +167,9 @@ def test_everything_that_a_file_can_say(toml, tmp_path):
     assert recipe.guide == File("guide.jpg")
     names = {"": "where.png", "sky.png": "sky.png", "sea.png": "sea.png"}
     assert recipe.masks == {name: File(file) for name, file in names.items()}
-    assert recipe.shares == (
-        Share("one", 1.0, ("low:1+2=0.5",)),
-        Share("two", -0.5, ({"layer": "x", "channels": (1, 2), "mask": "sea.png"}, {"class": "cat"})),
+    assert recipe.models == (
+        ModelSpec("one", 1.0, ("low:1+2=0.5",)),
+        ModelSpec("two", -0.5, ({"layer": "x", "channels": (1, 2), "mask": "sea.png"}, {"class": "cat"})),
     )
     assert recipe.options == {
         "steps": 3,
@@ -179,7 +183,7 @@ def test_everything_that_a_file_can_say(toml, tmp_path):
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", 'description = ""'])
 def test_a_file_may_say_nothing(toml, text):
     recipe = toml(text)
-    assert (recipe.options, recipe.shares) == ({}, ())
+    assert (recipe.options, recipe.models) == ({}, ())
 
 
 def test_a_byte_order_mark_is_no_part_of_it(toml):
@@ -340,9 +344,9 @@ def test_a_pipe_is_not_waited_on(tmp_path, name):
     with pytest.raises(RecipeError, match="neither a recipe nor a file"):
         find(str(tmp_path / name))
     with pytest.raises(ImageError, match="does not exist"):
-        of_picture(tmp_path / name)
+        from_picture(tmp_path / name)
     with pytest.raises(ImageError, match="does not exist"):
-        api.redo(tmp_path / name)
+        dreamkit.redo(tmp_path / name)
 
 
 def test_a_device_is_no_recipe(tmp_path):
@@ -352,7 +356,7 @@ def test_a_device_is_no_recipe(tmp_path):
             find(str(tmp_path / name))
     for path in ("/dev/zero", tmp_path / "zero.png"):
         with pytest.raises(ImageError, match="does not exist"):
-            of_picture(path)
+            from_picture(path)
 
 
 def test_a_name_of_ours_goes_before_a_file_of_that_name(tmp_path, monkeypatch):
@@ -379,7 +383,7 @@ def test_files_beside_a_recipe_that_are_not_there_are_named_with_a_way_out(tmp_p
     some = np.zeros((8, 8, 3), np.uint8)
 
     def gather(**pictures):
-        return inputs.gather(some, recipe.config(), recipe.shares, recipe, **pictures)
+        return make_request(some, recipe=recipe, **pictures)
 
     with pytest.raises(RecipeError, match="mine.toml names the guide g.png, .*; give it with --guide FILE"):
         gather(mask={"": grey, "sky": grey})
@@ -398,12 +402,12 @@ def test_files_beside_a_recipe_that_are_not_there_are_named_with_a_way_out(tmp_p
 def test_a_mask_that_no_term_is_under_is_refused():
     some = np.zeros((8, 8, 3), np.uint8)
     config = DreamConfig(layers=[{"layer": "a", "mask": "sky"}], schedule=[{"layers": {"b": 1}}])
-    shares = [Share("tiny", layers=[{"layer": "a", "mask": "sea"}])]
+    specs = [ModelSpec("tiny", layers=[{"layer": "a", "mask": "sea"}])]
     with pytest.raises(ConfigError, match="no term is under the mask sk; did you mean sky"):
-        inputs.gather(some, config, shares, mask={"sk": some, "sky": some, "sea": some})
+        make_request(some, specs, config=config, mask={"sk": some, "sky": some, "sea": some})
     with pytest.raises(ConfigError, match="no term is under the mask sky; only a recipe's terms are"):
-        inputs.gather(some, DreamConfig(), [Share("tiny")], mask={"sky": some})
-    assert set(inputs.gather(some, config, shares, mask={"sea": some, "": some}).masks) == {"sea", ""}
+        make_request(some, "tiny", mask={"sky": some})
+    assert set(make_request(some, specs, config=config, mask={"sea": some, "": some}).masks) == {"sea", ""}
 
 
 # To TOML and back
@@ -486,7 +490,7 @@ def values(name):
 options = st.fixed_dictionaries({}, optional={name: values(name) for name in option_names()}).filter(
     lambda found: found.get("wrap", "none") == "none" or not found.keys() & {"rotate", "zoom", "border"}
 )
-shares = st.lists(st.builds(Share, names, weights, st.none() | layers), max_size=3)
+shares = st.lists(st.builds(ModelSpec, names, weights, st.none() | layers), max_size=3)
 
 
 def file_recipe(options, shares, **more):
@@ -496,7 +500,7 @@ def file_recipe(options, shares, **more):
 
 def again(recipe, folder="r"):
     """What is read from the recipe's own TOML."""
-    return recipes._of_toml(recipe.to_toml(), folder)
+    return toml_file.parse(recipe.to_toml(), folder)
 
 
 @given(
@@ -513,9 +517,9 @@ def test_a_file_says_again_what_it_said(options, shares, description, guide, mas
     )
     read = again(recipe)
     assert read.options == recipe.options
-    assert read.shares == recipe.shares
+    assert read.models == recipe.models
     assert (read.description, read.guide) == (recipe.description, recipe.guide)
-    named = recipes.masks_named(recipe.options, recipe.shares)
+    named = masks_named(recipe.options, recipe.models)
     assert read.masks == {**masks, **{name: File(name) for name in named}}
     assert again(read).to_toml() == read.to_toml()
 
@@ -526,32 +530,32 @@ def test_a_dream_says_as_a_file_what_it_carried(tmp_path_factory, options, share
     found = written(tmp_path_factory.mktemp("dream") / "d.png", config, shares)
     config = DreamConfig.of(config, max_memory=None)  # which is a matter of the machine
     assert found.config() == config
-    assert [(share.model, share.weight) for share in found.shares] == [
-        (share.model, share.weight) for share in shares
+    assert [(spec.model, spec.weight) for spec in found.models] == [
+        (spec.model, spec.weight) for spec in shares
     ]
-    assert [share.layers for share in found.shares] == [share.layers for share in shares]
+    assert [spec.layers for spec in found.models] == [spec.layers for spec in shares]
     read = again(found)
     assert read.config() == config
-    assert [as_asked(share) for share in read.shares] == [as_asked(share) for share in found.shares]
+    assert [as_asked(spec) for spec in read.models] == [as_asked(spec) for spec in found.models]
 
 
-def as_asked(share):
-    return (share.model, share.weight, share.layers)
+def as_asked(spec):
+    return (spec.model, spec.weight, spec.layers)
 
 
 def written(path, config=None, shares=(), **more):
     """What a picture at `path` carries that was made so, through the real metadata."""
-    carried = recipes.metadata(
+    carried = describe(
         config or DreamConfig(),
         models=[
             {
-                "name": share.model,
+                "name": spec.model,
                 "sha256": HASH,
-                "weight": share.weight,
-                "layers": share.layers,
+                "weight": spec.weight,
+                "layers": spec.layers,
                 "dreamed": {"low": 1.0},
             }
-            for share in shares or [Share("tiny")]
+            for spec in shares or [ModelSpec("tiny")]
         ],
         **{
             "photograph": File("p.jpg", HASH),
@@ -564,7 +568,7 @@ def written(path, config=None, shares=(), **more):
         },
     )
     image_writer.write(path, np.zeros((3, 4, 3), np.uint8), recipe=carried, overwrite=True)
-    return of_picture(path)
+    return from_picture(path)
 
 
 def test_a_layer_named_twice_counts_twice_in_the_file_too():
@@ -602,7 +606,7 @@ def test_a_name_that_no_text_can_hold_is_written_all_the_same(tmp_path):
 MASK = image_writer.to_png(np.full((3, 4), 200, np.uint8))
 GOOD = json.loads(
     json.dumps(
-        metadata(
+        describe(
             DreamConfig(
                 layers=[{"layer": "low", "mask": "left", "weight": 2}, "high:1=0.5"],
                 schedule=[{"steps": 2}, {"layers": {"low": 1}}],
@@ -624,15 +628,15 @@ GOOD = json.loads(
 
 
 def test_what_was_written_is_read(tmp_path):
-    found = of_picture(carrying(tmp_path / "good.png", GOOD))
+    found = from_picture(carrying(tmp_path / "good.png", GOOD))
     assert found.name == "good.png"
     assert found.config().to_dict() == GOOD["options"]
-    assert found.shares == (Share("tiny", 1.0, None, HASH), Share("other", -0.5, ("a",), HASH))
+    assert found.models == (ModelSpec("tiny", 1.0, None, HASH), ModelSpec("other", -0.5, ("a",), HASH))
     assert found.photograph == File("photo.jpg", HASH)
     assert found.guide == File("guide.png", HASH)
     assert found.masks == {"left": File("left.png", HASH), "": File("", HASH, MASK)}
     assert found.folder is None
-    assert found.versions == recipes.versions()
+    assert found.versions == versions()
 
 
 def places(value, path=()):
@@ -677,7 +681,7 @@ def test_what_is_missing_makes_it_unusable(tmp_path, path):
     with pytest.raises(
         RecipeError, match=r"the recipe in .*bad.png cannot be used|bad.png carries no recipe"
     ) as caught:
-        of_picture(carrying(tmp_path / "bad.png", changed(GOOD, path, without)))
+        from_picture(carrying(tmp_path / "bad.png", changed(GOOD, path, without)))
     one_line(caught.value)
 
 
@@ -686,7 +690,7 @@ def test_what_is_missing_makes_it_unusable(tmp_path, path):
 )
 def test_what_else_is_missing_is_as_if_it_were_not_said_or_unusable(tmp_path, path):
     try:
-        found = of_picture(carrying(tmp_path / "bad.png", changed(GOOD, path, without)))
+        found = from_picture(carrying(tmp_path / "bad.png", changed(GOOD, path, without)))
     except RecipeError as error:
         assert path[0] in ("options", "models")
         one_line(error)
@@ -723,8 +727,8 @@ def check(found):
     assert isinstance(found, Recipe)
     assert isinstance(found.config(), DreamConfig)
     assert found.folder is None
-    assert found.shares
-    assert all(isinstance(share.model, str) and np.isfinite(share.weight) for share in found.shares)
+    assert found.models
+    assert all(isinstance(spec.model, str) and np.isfinite(spec.weight) for spec in found.models)
     files = [each for each in (found.photograph, found.guide, *found.masks.values()) if each is not None]
     assert all(isinstance(each, File) and isinstance(each.data, bytes) for each in files)
     assert all(isinstance(each.name, str) and isinstance(each.sha256, str) for each in files)
@@ -747,7 +751,7 @@ def test_what_is_of_another_type_makes_it_unusable(tmp_path, path):
             continue
         bad = carrying(tmp_path / "bad.png", changed(GOOD, path, replaced_by(value)))
         with pytest.raises(RecipeError, match=r"the recipe in .*bad.png cannot be used") as caught:
-            of_picture(bad)
+            from_picture(bad)
         one_line(caught.value)
 
 
@@ -760,7 +764,7 @@ def changed_value(data, path):
 @pytest.mark.parametrize("models", [[], {}, ""])
 def test_a_dream_by_nobody_is_unusable(tmp_path, models):
     with pytest.raises(RecipeError, match="cannot be used .*it names no network"):
-        of_picture(carrying(tmp_path / "bad.png", {**GOOD, "models": models}))
+        from_picture(carrying(tmp_path / "bad.png", {**GOOD, "models": models}))
 
 
 def test_any_change_gives_a_recipe_or_one_line(tmp_path):
@@ -797,7 +801,7 @@ def test_any_change_gives_a_recipe_or_one_line(tmp_path):
                 + text[at + 1 :]
             )
         try:
-            found = of_picture(carrying(path, text))
+            found = from_picture(carrying(path, text))
         except DreamkitError as error:
             one_line(error)
             refused += 1
@@ -818,7 +822,7 @@ def test_depth_alone_breaks_nothing(tmp_path, depth):
         '{"dreamkit":' * depth + "1" + "}" * depth,
     ):
         with pytest.raises(RecipeError):
-            of_picture(carrying(tmp_path / "deep.png", text))
+            from_picture(carrying(tmp_path / "deep.png", text))
 
 
 def test_a_text_that_blows_up_is_refused(tmp_path):
@@ -828,7 +832,7 @@ def test_a_text_that_blows_up_is_refused(tmp_path):
     chunk.add(b"zTXt", b"dreamkit\0\0" + bomb)
     Image.new("RGB", (4, 3)).save(tmp_path / "bomb.png", pnginfo=chunk)
     with pytest.raises(ImageError, match="cannot be read as a picture") as caught:
-        of_picture(tmp_path / "bomb.png")
+        from_picture(tmp_path / "bomb.png")
     one_line(caught.value)
 
 
@@ -848,7 +852,7 @@ def test_any_bytes_as_exif_are_no_recipe_or_one(tmp_path, ending):
         exif[0x010E] = text
         Image.new("RGB", (4, 3)).save(tmp_path / f"x.{ending}", exif=exif)
         try:
-            check(of_picture(tmp_path / f"x.{ending}"))
+            check(from_picture(tmp_path / f"x.{ending}"))
             assert text == json.dumps(GOOD)
         except RecipeError as error:
             assert text != json.dumps(GOOD)
@@ -860,7 +864,7 @@ def test_any_bytes_as_exif_are_no_recipe_or_one(tmp_path, ending):
             damaged[draw.randrange(len(damaged))] = draw.randrange(256)
         (tmp_path / f"y.{ending}").write_bytes(damaged)
         with pytest.raises(DreamkitError) as caught:
-            of_picture(tmp_path / f"y.{ending}")
+            from_picture(tmp_path / f"y.{ending}")
         one_line(caught.value)
 
 
@@ -872,11 +876,11 @@ def with_mask(path, data, **changes):
     recipe["masks"] = {"": {"name": "", "sha256": HASH, "data": base64.b64encode(data).decode()}}
     recipe["options"] = {**recipe["options"], "layers": ["low"], **changes}
     del recipe["guide"]
-    return of_picture(carrying(path, recipe))
+    return from_picture(carrying(path, recipe))
 
 
 def gathered(recipe, **more):
-    return inputs.gather(np.zeros((3, 4, 3), np.uint8), recipe.config(), recipe.shares, recipe, **more)
+    return make_request(np.zeros((3, 4, 3), np.uint8), recipe=recipe, **more)
 
 
 def empty_png(width, height):
@@ -940,17 +944,15 @@ def test_a_mask_inside_that_is_no_text_is_unusable(tmp_path):
     for data in ("no base 64!", "é", "QQ", 3):
         recipe = changed(GOOD, ("masks", "", "data"), replaced_by(data))
         with pytest.raises(RecipeError, match="cannot be used") as caught:
-            of_picture(carrying(tmp_path / "bad.png", recipe))
+            from_picture(carrying(tmp_path / "bad.png", recipe))
         one_line(caught.value)
 
 
 def test_a_mask_from_memory_is_hashed_as_it_comes_out_again():
     """Found by redoing a dream: a mask that was resized had another hash the second time."""
     for source in (np.arange(48, dtype=np.uint8).reshape(6, 8), Image.new("RGBA", (8, 6), (9, 99, 200, 77))):
-        shown = inputs.gather(
-            np.zeros((3, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=source
-        ).masks[""]
-        kept = api._kept(shown)
+        shown = make_request(np.zeros((3, 4, 3), np.uint8), "tiny", mask=source).masks[""]
+        kept = session._mask_file(shown)
         assert kept.name == ""
         assert kept.sha256 == images.from_memory(Image.open(io.BytesIO(kept.data))).sha256
 
@@ -969,7 +971,7 @@ def test_no_path_in_a_picture_is_followed(tmp_path, monkeypatch):
             recipe = copy.deepcopy(GOOD)
             holder = recipe if what == "guide" else recipe["masks"]
             holder["" if what == "mask" else what] = {"name": name, "sha256": HASH}
-            found = of_picture(carrying(tmp_path / "d.png", recipe))
+            found = from_picture(carrying(tmp_path / "d.png", recipe))
             given = {"mask": {"": MASKED, "left": MASKED}, "guide": PICTURE}
             if what == "guide":
                 del given["guide"]
@@ -980,9 +982,9 @@ def test_no_path_in_a_picture_is_followed(tmp_path, monkeypatch):
             ):
                 gathered(found, **given)
         recipe = {**GOOD, "photograph": {"name": name, "sha256": HASH}}
-        found = of_picture(carrying(tmp_path / "d.png", recipe))
+        found = from_picture(carrying(tmp_path / "d.png", recipe))
         with pytest.raises(RecipeError, match="give that photograph, or another"):
-            inputs.gather(None, found.config(), found.shares, found)
+            make_request(None, recipe=found)
     assert opened == []
 
 
@@ -998,22 +1000,22 @@ def test_what_a_picture_says_cannot_write_to_the_screen(tmp_path):
     recipe["masks"] = {"": {"name": evil, "sha256": evil}, "left": {"name": evil, "sha256": evil}}
     recipe["models"][0] |= {"name": evil, "sha256": evil}
     recipe["versions"] = {evil: evil}
-    found = of_picture(carrying(tmp_path / "d.png", recipe))
+    found = from_picture(carrying(tmp_path / "d.png", recipe))
 
     def said(error, **pictures):
         with pytest.raises(error) as caught:
-            inputs.gather(pictures.pop("image", PICTURE), found.config(), found.shares, found, **pictures)
+            make_request(pictures.pop("image", PICTURE), recipe=found, **pictures)
         return one_line(caught.value)
 
     assert "was dreamed from" in said(RecipeError, image=None)
     assert "with the guide" in said(RecipeError, mask={"": MASKED, "left": MASKED})
     assert "with the mask" in said(RecipeError, guide=PICTURE, mask={"left": MASKED})
     assert "with the mask left" in said(RecipeError, guide=PICTURE, mask=MASKED)
-    read = gathered(found, guide=PICTURE, mask={"": MASKED, "left": MASKED})
+    given = {"guide": PICTURE, "mask": {"": MASKED, "left": MASKED}}
     with pytest.warns(DreamkitWarning) as heard:  # noqa: PT031
-        inputs.remembered(read, found)
-        api.differences(found, [])
-        api.cast(found, [Share("pocket")], {})
+        request_again(found, PICTURE, **given)
+        Session(make_request(PICTURE, [])).warn_of_differences(found)
+        resolve_models(found, [ModelSpec("pocket")], {})
     assert len(heard) == 7
     for warning in heard:
         one_line(warning.message)
@@ -1024,7 +1026,7 @@ def test_a_masks_name_from_a_picture_cannot_write_to_the_screen(tmp_path):
     recipe = copy.deepcopy(GOOD)
     recipe["options"]["layers"] = [{"layer": "low", "mask": evil}]
     recipe["masks"] = {evil: {"name": "m.png", "sha256": HASH}}
-    found = of_picture(carrying(tmp_path / "d.png", recipe))
+    found = from_picture(carrying(tmp_path / "d.png", recipe))
     with pytest.raises(RecipeError, match="--mask") as caught:
         gathered(found, guide=PICTURE)
     one_line(caught.value)
@@ -1036,21 +1038,21 @@ def test_a_masks_name_from_a_picture_cannot_write_to_the_screen(tmp_path):
 @pytest.mark.parametrize("weight", ["1", None, float("nan"), float("inf"), True, 10**400, [1]])
 def test_a_share_takes_a_number(weight):
     with pytest.raises(ConfigError, match="the weight of tiny is .*; it takes a number"):
-        Share("tiny", weight)
+        ModelSpec("tiny", weight)
 
 
 def test_a_share_is_in_plain_types():
-    share = Share("tiny", np.float32(0.5), "low,high=2")
-    assert (type(share.weight), share.weight, share.layers) == (float, 0.5, ("low,high=2",))
-    assert type(Share("tiny", 2).weight) is float
+    spec = ModelSpec("tiny", np.float32(0.5), "low,high=2")
+    assert (type(spec.weight), spec.weight, spec.layers) == (float, 0.5, ("low,high=2",))
+    assert type(ModelSpec("tiny", 2).weight) is float
     term = {"layer": "low", "weight": np.float64(2), "channels": [np.int64(1)]}
-    share = Share("tiny", layers=[term, {"class": np.int64(3)}])
-    assert json.loads(json.dumps(share.layers)) == [
+    spec = ModelSpec("tiny", layers=[term, {"class": np.int64(3)}])
+    assert json.loads(json.dumps(spec.layers)) == [
         {"layer": "low", "weight": 2.0, "channels": [1]},
         {"class": 3},
     ]
     with pytest.raises(ConfigError, match="layers is 3"):
-        Share("tiny", layers=3)
+        ModelSpec("tiny", layers=3)
 
 
 def test_a_recipe_of_a_wrong_kind_is_one_line(tmp_path):
@@ -1066,21 +1068,23 @@ def test_a_recipe_of_a_wrong_kind_is_one_line(tmp_path):
 def test_who_dreams_a_built_in_recipe():
     example = find("keras-example")
     with pytest.warns(DreamkitWarning) as heard:
-        shares, changes = api.cast(example, (), {})
+        specs, changes = resolve_models(example, (), {})
     assert str(heard[0].message) == (
         "keras-example was made with inception_v3, which is not at hand (--model inception_v3 asks for it); "
         "pocket dreams it with its own default layers"
     )
-    assert shares == (Share("pocket"),)
+    assert specs == (ModelSpec("pocket"),)
     assert changes == {"layers": None, "schedule": ()}
     assert example.config(**changes).layers is None
     assert example.config(**changes).steps == 20
     # layers of one's own are dreamed, and who dreams them is said
     with pytest.warns(DreamkitWarning, match="pocket dreams it$"):
-        shares, changes = api.cast(example, (), {"layers": ("mixed4c",)})
+        specs, changes = resolve_models(example, (), {"layers": ("mixed4c",)})
     assert example.config(**changes).layers == ("mixed4c",)
     # the recipe's own network, asked for by name, is a matter of whoever loads it
-    assert api.cast(example, (Share("inception_v3", 2.0),), {})[0] == (Share("inception_v3", 2.0),)
+    assert resolve_models(example, (ModelSpec("inception_v3", 2.0),), {})[0] == (
+        ModelSpec("inception_v3", 2.0),
+    )
 
 
 def test_a_network_with_the_layers_of_the_recipes_own_dreams_them():
@@ -1088,17 +1092,21 @@ def test_a_network_with_the_layers_of_the_recipes_own_dreams_them():
     with pytest.warns(
         DreamkitWarning, match="made with inception5h, which is not .*; pocket dreams its layers$"
     ):
-        shares, changes = api.cast(lucid, (), {})
-    assert (shares, changes) == ((Share("pocket"),), {})
+        specs, changes = resolve_models(lucid, (), {})
+    assert (specs, changes) == ((ModelSpec("pocket"),), {})
     assert lucid.config(**changes).layers == ("mixed4a:476",)
-    for one in (Share("inception5h", 2.0), Share("pocket", 2.0, ("mixed3a",)), Share(pocket_provider())):
-        assert api.cast(lucid, (one,), {}) == ((one,), {})
+    for one in (
+        ModelSpec("inception5h", 2.0),
+        ModelSpec("pocket", 2.0, ("mixed3a",)),
+        ModelSpec(pocket_provider()),
+    ):
+        assert resolve_models(lucid, (one,), {}) == ((one,), {})
     with pytest.warns(DreamkitWarning, match="pocket and tiny dreams it with its own default layers"):
-        assert api.cast(lucid, (Share("pocket"), Share("tiny")), {})[1]["layers"] is None
+        assert resolve_models(lucid, (ModelSpec("pocket"), ModelSpec("tiny")), {})[1]["layers"] is None
     with pytest.warns(DreamkitWarning, match="nowhere dreams it with its own default layers"):
-        api.cast(lucid, (Share("nowhere"),), {})
+        resolve_models(lucid, (ModelSpec("nowhere"),), {})
     with pytest.warns(DreamkitWarning, match="pocket1 dreams it with its own default layers"):
-        api.cast(lucid, (Share("pocket1"),), {})
+        resolve_models(lucid, (ModelSpec("pocket1"),), {})
 
 
 def pocket_provider():
@@ -1108,12 +1116,12 @@ def pocket_provider():
 def test_another_network_dreams_no_layers_of_the_recipes_schedule(toml):
     recipe = toml('model = "tiny"\nschedule = [{layers = "low", steps = 2}, {}]')
     with pytest.warns(DreamkitWarning, match="mine.toml was made with tiny; pocket dreams it with its own"):
-        changes = api.cast(recipe, [Share("pocket")], {})[1]
+        changes = resolve_models(recipe, [ModelSpec("pocket")], {})[1]
     assert changes == {"layers": None, "schedule": ({"steps": 2}, {})}
     own = ({"steps": 7},)
     with pytest.warns(DreamkitWarning):
-        assert api.cast(recipe, [Share("pocket")], {"schedule": own})[1]["schedule"] == own
-    assert api.cast(recipe, [Share("pocket")], {"layers": ("mixed4c",)})[1] == {
+        assert resolve_models(recipe, [ModelSpec("pocket")], {"schedule": own})[1]["schedule"] == own
+    assert resolve_models(recipe, [ModelSpec("pocket")], {"layers": ("mixed4c",)})[1] == {
         "layers": ("mixed4c",),
         "schedule": ({"steps": 2}, {}),
     }
@@ -1121,8 +1129,8 @@ def test_another_network_dreams_no_layers_of_the_recipes_schedule(toml):
 
 def test_the_same_networks_keep_their_layers(toml):
     recipe = toml('[[models]]\nname = "a"\nlayers = "low"\n[[models]]\nname = "b"\nweight = 0.5')
-    shares, changes = api.cast(recipe, [Share("a", 3.0), Share("b", layers="x")], {})
-    assert shares == (Share("a", 3.0, ("low",)), Share("b", 1.0, ("x",)))
+    specs, changes = resolve_models(recipe, [ModelSpec("a", 3.0), ModelSpec("b", layers="x")], {})
+    assert specs == (ModelSpec("a", 3.0, ("low",)), ModelSpec("b", 1.0, ("x",)))
     assert changes == {}
 
 
@@ -1133,7 +1141,7 @@ def test_a_key_of_very_many_parts_is_refused_at_once(tmp_path, key):
     """tomllib would need hours, and all the memory there is."""
     (tmp_path / "deep.toml").write_text(key)
     with pytest.raises(RecipeError, match="a key of many parts between dots"):
-        recipes.find(str(tmp_path / "deep.toml"))
+        find(str(tmp_path / "deep.toml"))
 
 
 def test_what_is_given_goes_before_the_schedule_too():
@@ -1146,11 +1154,11 @@ def test_what_is_given_goes_before_the_schedule_too():
 
 @pytest.mark.parametrize("mask", [np.eye(4, dtype=bool), np.eye(4), np.eye(4, dtype=np.float32)])
 def test_a_mask_may_be_truths_or_shares(mask):
-    read = inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
+    read = make_request(np.zeros((4, 4, 3), np.uint8), "tiny", mask=mask)
     assert np.array_equal(images.grey_levels(read.masks[""]), np.eye(4, dtype=np.uint8) * 255)
 
 
 @pytest.mark.parametrize("mask", [np.full((4, 4), 1.5), np.full((4, 4), np.nan), np.full((4, 4), -0.1)])
 def test_a_mask_of_other_floats_is_refused(mask):
     with pytest.raises(ConfigError, match="floats that are not all from 0 to 1"):
-        inputs.gather(np.zeros((4, 4, 3), np.uint8), DreamConfig(), [Share("tiny")], mask=mask)
+        make_request(np.zeros((4, 4, 3), np.uint8), "tiny", mask=mask)

@@ -19,7 +19,7 @@ import dreamkit
 from dreamkit import api
 from dreamkit.media import image_metadata, images
 from dreamkit.media.image_metadata import read_recipe
-from dreamkit.recipes import Share
+from dreamkit.models.spec import ModelSpec
 
 QUICK = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]
 DREAM = ["--model", "tiny", *QUICK]
@@ -319,7 +319,7 @@ def test_two_networks(run, picture, tmp_path):
 @pytest.mark.usefixtures("loaded_once")
 def test_a_share_of_the_library_comes_back(run, picture, tmp_path):
     """Found here: a weight of 2 was another byte than 2.0, and a text of layers was read letter by letter."""
-    models = [Share("tiny", 2, "low,high:0+1=0.5"), Share("other", np.float32(0.5), {"edges": 1})]
+    models = [ModelSpec("tiny", 2, "low,high:0+1=0.5"), ModelSpec("other", np.float32(0.5), {"edges": 1})]
     rendered = dreamkit.render(picture, models, **OPTIONS)
     rendered.save(tmp_path / "d.png")
     assert read_recipe(tmp_path / "d.png") == rendered.recipe
@@ -609,10 +609,10 @@ FIRST_EDITION = ROOT / "tests" / "data" / "first_edition"
 
 
 def test_the_first_edition_of_pocket_is_known_by_its_weights():
-    from dreamkit import recipes
     from dreamkit.models import pocket
+    from dreamkit.recipes import metadata
 
-    ((_, now),) = recipes._RENAMED.items()
+    ((_, now),) = metadata._RENAMED.items()
     assert now == ("pocket1", sha256(pocket.FIRST_EDITION))
 
 
@@ -639,4 +639,4 @@ def test_a_dream_of_todays_pocket_is_pockets(run, tmp_path):
 
     Image.new("RGB", (64, 48), (90, 120, 10)).save(tmp_path / "p.png")
     assert run("dream", "p.png", *QUICK, "-m", "pocket", "-o", "d.png", "-q") == (0, "", "")
-    assert recipes.of_picture(tmp_path / "d.png").shares[0].model == "pocket"
+    assert recipes.from_picture(tmp_path / "d.png").models[0].model == "pocket"

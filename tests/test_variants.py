@@ -11,7 +11,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from dreamkit import DreamConfig
+from dreamkit import Session, make_request
 from dreamkit.engine.tf import network
 from dreamkit.jobs import variants
 from dreamkit.media import images
@@ -24,6 +24,10 @@ def net():
     return network.load(tiny.provider(), None)
 
 
+def session_of(net, **options):
+    return Session(make_request(None, net, **options))
+
+
 def commands(out):
     """Names and command lines, as they are printed."""
     lines = out.splitlines()
@@ -31,7 +35,7 @@ def commands(out):
 
 
 def test_three_layers_down_and_three_strengths_across(net):
-    planned = variants.plan("a photo.jpg", net, None, DreamConfig(steps=2, seed=3, strength=1.5), 100)
+    planned = variants.plan("a photo.jpg", session_of(net, steps=2, seed=3, strength=1.5), 100)
     assert len(planned) == 9
     assert [each.config.layers for each in planned[::3]] == [("low",), None, ("high",)]
     assert [each.config.strength for each in planned[:3]] == [0.75, 1.5, 3.0]
@@ -45,15 +49,15 @@ def test_three_layers_down_and_three_strengths_across(net):
 
 
 def test_the_most_of_everything_is_still_planned(net):
-    planned = variants.plan("a.jpg", net, None, DreamConfig(seed=2**64 - 1, strength=10.0), 64)
+    planned = variants.plan("a.jpg", session_of(net, seed=2**64 - 1, strength=10.0), 64)
     assert [each.config.strength for each in planned[:3]] == [5.0, 10.0, 10.0]
     assert [each.config.seed for each in planned[:2]] == [2**64 - 1, 0]
 
 
 def test_each_variant_is_a_dream_of_its_own(net, photo):
     heard = []
-    planned = variants.plan("a.jpg", net, None, DreamConfig(steps=1, octaves=1, clouds=1.0), 64)
-    dreamed = list(variants.dreams(images.from_memory(photo), net, planned, heard.append))
+    planned = variants.plan("a.jpg", session_of(net, steps=1, octaves=1, clouds=1.0), 64)
+    dreamed = list(variants.dreams(images.from_memory(photo), session_of(net), planned, heard.append))
     assert [each.name for each in dreamed] == [each.name for each in planned]
     assert {each.pixels.shape for each in dreamed} == {photo.shape}
     assert len({each.pixels.tobytes() for each in dreamed}) == 9

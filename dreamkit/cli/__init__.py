@@ -49,6 +49,14 @@ class _Command(_Light, TyperCommand):
     pass
 
 
+class _Stopped(Exception):  # noqa: N818 - not an error
+    """Carries `Interrupted` through Typer, which keeps every KeyboardInterrupt to itself."""
+
+    def __init__(self, interrupted: Interrupted) -> None:
+        super().__init__(str(interrupted))
+        self.interrupted = interrupted
+
+
 _LogFormat = Annotated[
     str | None,
     typer.Option(
@@ -69,7 +77,10 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     def command(*, log_format: str | None, **given: Any) -> None:
         if log_format not in (None, "text", "json"):
             raise UsageError(f"--log-format is {log_format!r}; choose text or json")
-        function(**given)
+        try:
+            function(**given)
+        except Interrupted as interrupted:
+            raise _Stopped(interrupted) from None
 
     command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # type: ignore[attr-defined]
     return command
@@ -161,6 +172,9 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
             code = command(given, program, standalone_mode=False)
             if code == Interrupted.exit_code:  # Typer's, of Ctrl-C where there was nothing to tell of yet
                 terminal.error("interrupted", code=code)
+        except _Stopped as stopped:
+            code = 128 + signal.SIGTERM if terminal.terminated() else Interrupted.exit_code
+            terminal.error(str(stopped), stopped.interrupted, code=code)
         except DreamkitError as error:
             terminal.error(
                 str(error), error, code=128 + signal.SIGTERM if terminal.terminated() else error.exit_code

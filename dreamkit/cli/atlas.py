@@ -134,6 +134,8 @@ def atlas(
                     on_download=meter.download,
                     executor=executor,
                 )
+        except Interrupted:
+            raise
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the same command goes on from here") from None
     for why, names in made.left_out.items():

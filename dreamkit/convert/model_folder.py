@@ -16,7 +16,7 @@ from dreamkit.convert.feature_maps import FeatureMap, find_head
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, first_line
 from dreamkit.media import paths
-from dreamkit.models import converted
+from dreamkit.models import converted, registry
 from dreamkit.models.providers import Preprocess
 from dreamkit.version import __version__
 
@@ -58,6 +58,7 @@ def new_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
+        registry.installed.cache_clear()  # this process finds the new model, too
     except OSError as error:
         if old.exists():
             old.rename(folder)

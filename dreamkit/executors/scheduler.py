@@ -16,7 +16,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeAlias
 
-from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted, first_line
+from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
 
 TRIES = 3  # workers that a task may crash, and times that a worker may crash while it begins
 
@@ -86,8 +86,6 @@ def perform(worker: Worker, task: Any, on_event: OnEvent, *, keep_bugs: bool = T
         value, failure, where = None, None, ""
         try:
             value = worker.do(task, on_event)
-        except Interrupted:
-            raise
         except DreamkitError as error:
             failure = error
         except Exception as error:

@@ -251,7 +251,10 @@ def _for_cells(options: DreamConfig, image: PathLike | None, cell: int) -> Dream
     size: dict[str, Any] = {"size": (cell, cell), "max_size": None}
     if image is not None:
         size = {"max_size": cell}
-    return DreamConfig.of(options, layers=None, **size)
+    schedule = tuple(
+        {name: value for name, value in entry.items() if name != "layers"} for entry in options.schedule
+    )
+    return DreamConfig.of(options, layers=None, schedule=schedule, **size)
 
 
 def _check_folder(folder: Path) -> None:
@@ -456,7 +459,7 @@ def _dream(
             run_here(worker, cells.chains(), cells.on_event)
         elif missing:
             executor.run(worker, cells.chains(), cells.on_event, tasks=len(missing))
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         written = cells.ended - sum(map(len, cells.left_out.values()))
         raise Interrupted(
             f"interrupted; {written} of {len(missing)} missing cells were dreamed and kept; "

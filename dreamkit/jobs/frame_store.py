@@ -178,7 +178,7 @@ class FrameStore:
 
         try:
             yield write
-        except (KeyboardInterrupt, Interrupted):
+        except KeyboardInterrupt:
             raise Interrupted(
                 f"interrupted after {done} of {total} frames; the same command goes on"
             ) from None

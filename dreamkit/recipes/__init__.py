@@ -1,6 +1,6 @@
 """Recipes: what a dream is made of, as plain data. In a file as TOML, in a picture as JSON."""
 
-from dreamkit.recipes.find import built_in, find
+from dreamkit.recipes.library import built_in, find
 from dreamkit.recipes.metadata import from_picture, versions
 from dreamkit.recipes.recipe import File, Recipe, masks_named
 

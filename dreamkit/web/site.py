@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib import resources
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MARK = "site.json"  # by which a folder is known as one of ours
 _MOST_SEED = 2**53 - 1  # a browser's whole numbers end there
 # What a browser does not do yet, and the one value that leaves it out.
+_TERMS_LEFT_OUT = {"class": "a class", "place": "a neuron", "guide": "a guide", "mask": "a mask"}
 _LEFT_OUT = {
     "space": "pixels",
     "tv": 0.0,
@@ -93,8 +94,20 @@ def check_options(config: DreamConfig) -> None:
             raise ConfigError(f"{name} is {given}, which a browser does not do yet; leave it at {value}")
     if config.smooth == "laplacian":
         raise ConfigError("smooth is laplacian, which a browser does not do yet; use gaussian or none")
+    for each in (config, *map(config.at, range(len(config.schedule)))):
+        _check_terms(each.layers)
     if config.seed > _MOST_SEED:
         raise ConfigError(f"seed is {config.seed}; a browser's seeds are 0 to {_MOST_SEED}")
+
+
+def _check_terms(layers: Any) -> None:
+    """Refuses terms that a browser does not dream yet."""
+    for term in layers if isinstance(layers, tuple) else ():
+        for key in term if isinstance(term, Mapping) else ():
+            if key in _TERMS_LEFT_OUT:
+                raise ConfigError(
+                    f"layers has {_TERMS_LEFT_OUT[key]}, which a browser does not do yet; name layers and channels"
+                )
 
 
 def resolved(config: DreamConfig) -> DreamConfig:

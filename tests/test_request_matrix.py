@@ -1,0 +1,163 @@
+"""Every command against everything that a recipe can ask for: it is obeyed, or refused by name.
+
+A recipe is obeyed where what comes out differs from what comes out without that one line of it, and, where a
+picture bounds the dream, nothing changes outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("av")
+pytest.importorskip("cv2")
+
+from dreamkit.media import video
+
+pytestmark = pytest.mark.usefixtures("second", "loaded_once")
+
+PLAIN = 'model = "sorter"\noctaves = 2\nsteps = 2\njitter = 2\nblend = 0.0\n'
+MODELS = '[[models]]\nname = "sorter"\n[[models]]\nname = "other"\nweight = -0.5\n'
+# What each line of a recipe asks for, and the lines that it stands in place of.
+ASKS = {
+    "guide": ('guide = "guide.png"\n', ""),
+    "mask": ('mask = "mask.png"\n', ""),
+    "named mask": ('layers = [{layer = "edges", mask = "left"}]\n', ""),
+    "models": (MODELS, 'model = "sorter"\n'),
+    "schedule": ("schedule = [{steps = 1}, {steps = 3, jitter = 0}]\n", ""),
+    "timeline": (
+        '[[timeline]]\nat = 0.0\nlayers = "edges:1"\n[[timeline]]\nat = 1.0\nlayers = "edges:2"\n',
+        "",
+    ),
+    "fourier": ('space = "fourier"\nstep_size = 0.05\n', ""),
+    "class": ('layers = [{class = "sea lion"}]\n', ""),
+    "max_size": ("max_size = 32\n", ""),
+}
+REFUSED = {
+    ("dream", "timeline"): "a timeline, which a picture cannot follow",
+    ("batch", "timeline"): "a timeline, which a batch cannot follow",
+    ("atlas", "timeline"): "a timeline, which an atlas cannot follow",
+    ("atlas", "models"): "has 2 networks and an atlas shows one",
+    ("export", "guide"): "a guide, which a page cannot follow",
+    ("export", "mask"): "a mask, which a page cannot follow",
+    ("export", "named mask"): "a mask, which a page cannot follow",
+    ("export", "models"): "has 2 networks that dream together, which a page cannot do",
+    ("export", "timeline"): "a timeline, which a page cannot follow",
+    ("export", "fourier"): "space is fourier, which a browser does not do yet",
+    ("export", "class"): "a class, which a browser does not do yet",
+}
+# An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
+OWN = {("atlas", "named mask"), ("atlas", "class"), ("atlas", "max_size"), ("redo", "timeline")}
+COMMANDS = ("dream", "redo", "batch", "film", "zoom", "atlas", "export")
+
+
+@pytest.fixture
+def folder(tmp_path, picture, photo):
+    rng = np.random.default_rng(5)
+    Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(tmp_path / "guide.png")
+    left = np.zeros(photo.shape[:2], np.uint8)
+    left[:, :24] = 255
+    for name in ("mask.png", "left"):
+        Image.fromarray(left).save(tmp_path / name, format="PNG")
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        Image.fromarray(np.roll(photo, number, 1)).save(tmp_path / "frames" / f"{number}.png")
+    return tmp_path
+
+
+def recipe(folder, name, lines="", instead=""):
+    """A recipe file; tables must come after all other lines."""
+    plain = PLAIN.replace(instead, "") if instead else PLAIN
+    path = folder / f"{name}.toml"
+    path.write_text(f"{plain}{lines}")
+    return path.name
+
+
+def made(run, folder, command, name, recipe):
+    """What a command makes of a recipe: exit code, stderr, and pictures or plain data to compare."""
+    out = folder / name
+    if command in ("dream", "redo"):
+        code, _, err = run("dream", "photo.jpg", "-r", recipe, "-q", "-o", f"{name}.png")
+        if command == "redo" and code == 0:
+            given = ["--guide", "guide.png"] if "guide" in (folder / recipe).read_text() else []
+            for line, option in (('mask = "mask.png"', "mask.png"), ('mask = "left"', "left=left")):
+                given += ["--mask", option] if line in (folder / recipe).read_text() else []
+            code, _, err = run("redo", f"{name}.png", "photo.jpg", *given, "-q", "-o", f"{name}.redo.png")
+            return code, err, [np.asarray(Image.open(f"{name}.redo.png"))]
+        return code, err, [np.asarray(Image.open(f"{name}.png"))] if code == 0 else []
+    if command == "batch":
+        code, _, err = run(
+            "batch", "photo.jpg", "-r", recipe, "-q", "-o", name, "--jobs", "1", "--threads", "1"
+        )
+        return code, err, [np.asarray(Image.open(out / "photo.png"))] if code == 0 else []
+    if command == "film":
+        code, _, err = run("film", "frames", "-r", recipe, "-q", "-o", name)
+        return code, err, [frame.pixels for frame in video.read(out).frames()] if code == 0 else []
+    if command == "zoom":
+        arguments = ("--frames", "3", "--preview", "3", "--zoom", "1.0")
+        code, _, err = run("zoom", "photo.jpg", "-r", recipe, "-q", *arguments, "-o", f"{name}.gif")
+        frames = sorted((folder / f"{name}.gif.work").glob("*.png"))
+        return code, err, [np.asarray(Image.open(frame)) for frame in frames]
+    if command == "atlas":
+        code, _, err = run("atlas", "photo.jpg", "-r", recipe, "-q", "--cell", "56", "-o", name)
+        cell = out / "cells" / "edges.png"
+        return code, err, [np.asarray(Image.open(cell))] if code == 0 else []
+    code, _, err = run("export", "web", "-r", recipe, "-q", "-o", name)
+    return code, err, [json.loads((out / "site.json").read_text())["options"]] if code == 0 else []
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path_factory):
+    """A page that is built, so that a site can be written."""
+    from dreamkit.web import site
+
+    built = tmp_path_factory.mktemp("bundle")
+    (built / "index.html").write_text("<!doctype html>")
+    monkeypatch.setattr(site, "bundle", lambda: built)
+
+
+def digest(result):
+    data = result if isinstance(result, dict) else result.tobytes() + repr(result.shape).encode()
+    text = json.dumps(data, sort_keys=True).encode() if isinstance(data, dict) else data
+    return hashlib.sha256(text).hexdigest()
+
+
+@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each != "batch"])
+def test_what_a_recipe_asks_for_is_obeyed_or_refused_by_name(run, folder, photo, page, command, ask):
+    check(run, folder, photo, command, ask)
+
+
+@pytest.mark.heavy  # each starts processes of its own
+@pytest.mark.parametrize("ask", ASKS)
+def test_a_batch_obeys_or_refuses_it_by_name(run, folder, photo, ask):
+    check(run, folder, photo, "batch", ask)
+
+
+def check(run, folder, photo, command, ask):
+    if (command, ask) in OWN:
+        pytest.skip("the command has its own")
+    lines, instead = ASKS[ask]
+    code, err, found = made(run, folder, command, "asked", recipe(folder, "asked", lines, instead))
+    if (command, ask) in REFUSED:
+        assert code == 1, err
+        assert REFUSED[command, ask] in err
+        assert len([line for line in err.splitlines() if line.startswith("error: ")]) == 1
+        assert not (folder / "asked").exists()
+        return
+    assert code == 0, err
+    plain_code, plain_err, plain = made(run, folder, command, "plain", recipe(folder, "plain"))
+    assert plain_code == 0, plain_err
+    assert len(found) == len(plain) > 0
+    for number, (one, other) in enumerate(zip(found, plain, strict=True)):
+        assert digest(one) != digest(other), f"picture {number} does not obey"
+    if ask == "max_size" and command != "export":
+        assert {max(each.shape[:2]) for each in found} == {32}
+    if "mask" in ask:
+        shown = [np.roll(photo, number, 1) for number in range(3)] if command == "film" else [found[0]]
+        for one, frame in zip(found, shown, strict=False):
+            assert np.array_equal(one[:, 26:], frame[:, 26:]), "it dreams outside its mask"
