@@ -38,8 +38,9 @@ def with_ranges(handler, body=BODY, version='"1"', upto=None):
     handler.send_header("Content-Length", str(len(body) - begin))
     handler.send_header("ETag", version)
     handler.end_headers()
-    handler.wfile.write(body[begin:upto])
+    # Noted before the last byte is there, since the client may look at once.
     handler.server.sent.append((begin, upto or len(body)))
+    handler.wfile.write(body[begin:upto])
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Contact sheets: a grid that is aligned, captions that fit, pages that need nothing else."""
+"""Contact sheets: an aligned grid, captions that fit, pages that need no other file."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_transparency_shows_the_paper():
 
 
 def test_colours_are_srgb():
-    """A profile whose red is another red."""
+    """Pixels are converted by their profile."""
     xyz = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     pixels = np.full((2, 2, 3), (200, 30, 30), np.uint8)
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -101,7 +101,7 @@ def test_colours_are_srgb():
 
 
 class Page(HTMLParser):
-    """What a browser would make of it."""
+    """The elements and texts of a page, as a browser reads them."""
 
     def __init__(self, text):
         super().__init__()
@@ -118,11 +118,11 @@ class Page(HTMLParser):
     def each(self, tag):
         return [attributes for name, attributes in self.tags if name == tag]
 
-    def said(self, tag):
+    def texts_of(self, tag):
         return [text for name, text in self.texts if name == tag]
 
 
-def test_a_page_needs_nothing_else():
+def test_a_page_needs_no_other_file():
     text = contact_sheet.html_page(
         "title", [plain(8, 12, (200, 0, 0)), plain(8, 12, (0, 200, 0, 99))], note="two"
     )
@@ -145,7 +145,7 @@ def test_everything_in_a_page_is_escaped():
     page = Page(contact_sheet.html_page(evil, [plain(2, 2, (1, 2, 3), evil, command=evil)], note=evil))
     assert not page.each("script")
     for tag in ("title", "h1", "p", "figcaption", "code"):
-        assert page.said(tag) == [evil]
+        assert page.texts_of(tag) == [evil]
     assert page.each("img")[0]["alt"] == evil
 
 

@@ -1,4 +1,4 @@
-"""Zooms and films: frames that hold together, runs that go on, and tones that do not drift."""
+"""Zooms and films: coherent frames, runs that continue, and colours that do not drift."""
 
 from __future__ import annotations
 
@@ -154,24 +154,24 @@ def test_a_loop_comes_round(tmp_path, net, photo):
     assert steps[False] > 2
 
 
-def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, net, photo):
-    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", ZoomOptions(frames=120, zoom=1.05, rotate=3))
-    tones = [color_match.measure(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
-    for each in tones:
-        assert np.abs(each.mean / tones[0].mean - 1).max() < 0.05
-        assert abs(each.saturation / tones[0].saturation - 1) < 0.05
-        assert abs(each.contrast / tones[0].contrast - 1) < 0.1
+def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
+    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=120, zoom=1.05, rotate=3))
+    moments = [color_match.measure(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
+    for each in moments:
+        assert np.abs(each.mean / moments[0].mean - 1).max() < 0.05
+        assert abs(each.saturation / moments[0].saturation - 1) < 0.05
+        assert abs(each.contrast / moments[0].contrast - 1) < 0.1
 
 
 @given(arrays.arrays(np.uint8, (9, 11, 3)), arrays.arrays(np.uint8, (7, 5, 3)))
-def test_a_tone_is_held_within_black_and_white(picture, other):
-    held = color_match.match(picture.astype(np.float32), color_match.measure(other))
-    assert held.min() >= 0
-    assert held.max() <= 255
-    assert np.isfinite(held).all()
+def test_matched_colours_stay_within_black_and_white(picture, other):
+    matched = color_match.match(picture.astype(np.float32), color_match.measure(other))
+    assert matched.min() >= 0
+    assert matched.max() <= 255
+    assert np.isfinite(matched).all()
 
 
-def test_a_held_tone_is_the_other_pictures(photo):
+def test_matched_moments_are_the_other_pictures(photo):
     bright = np.clip(photo * 0.5 + 100, 0, 255).astype(np.uint8)
     wanted, found = (
         color_match.measure(photo),
@@ -234,7 +234,7 @@ def test_what_a_killed_run_left_at_its_start_is_a_work_folder(tmp_path):
         assert len(store) == 0
 
 
-def test_too_little_room_is_said_before_any_work(tmp_path, net, photo, monkeypatch):
+def test_too_little_disk_space_is_refused_before_any_work(tmp_path, net, photo, monkeypatch):
     monkeypatch.setattr(frame_store.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(
         FrameStoreError, match="6 frames of 56 x 40 pixels take about 0.0 GB, and 0.0 GB are free"
@@ -349,17 +349,17 @@ def test_a_timeline_comes_from_a_recipe(tmp_path, net, photo):
         zoom.make(session, tmp_path / f"{name}.mp4", ZoomOptions(frames=4))
     still, journey = (frames_of(tmp_path / f"{name}.mp4") for name in ("still", "journey"))
     assert np.abs(still[-1].astype(int) - journey[-1]).mean() > 1
-    for wrong, said in (
+    for wrong, message in (
         ("at = 2", "takes a share of the film"),
         ("steps = 3", "takes a share of the film"),
         ("at = 0\nstep = 3", "did you mean"),
     ):
         path.write_text(f"[[timeline]]\n{wrong}\n")
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=message):
             recipes.find(str(path))
 
 
-def test_flow_finds_how_a_known_clip_moves():
+def test_optical_flow_finds_a_known_motion():
     known = list(islice(synthetic_clip.clip(24, (144, 192)), 6))
     for before, now in pairwise(known):
         found = optical_flow.estimate(before.pixels, now.pixels)
@@ -370,12 +370,12 @@ def test_flow_finds_how_a_known_clip_moves():
         assert not optical_flow.is_cut(before.pixels, now.pixels)
 
 
-def test_a_cut_is_another_scene(photo):
+def test_a_cut_is_found(photo):
     assert optical_flow.is_cut(photo, 255 - photo)
     assert not optical_flow.is_cut(photo, np.roll(photo, 3, 1))
     assert (
         optical_flow.estimate(photo[:20], photo[:20]).visible.min() == 1
-    )  # too small for any flow: it stands still
+    )  # too small for optical flow: no motion
 
 
 @pytest.fixture
@@ -530,15 +530,15 @@ class _Counted:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"blend": 1.0}, "blend is 1.0"),
         ({"every": 0}, "every is 0"),
         ({"every": 2, "blend": 0.0}, "nothing is moved"),
     ],
 )
-def test_cuts_that_make_no_sense(changes, said):
-    with pytest.raises(ConfigError, match=said):
+def test_cuts_that_make_no_sense(changes, message):
+    with pytest.raises(ConfigError, match=message):
         film.FilmOptions(**changes)
 
 
@@ -558,7 +558,7 @@ def test_the_command_line_zooms_films_and_records(run, picture, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["zoom", "-o", "zoom.avi"], 1, "ends in .avi; use one of"),
         (["zoom", "-o", "zoom.mp4", "--zoom", "9"], 1, "zoom is 9"),
@@ -573,10 +573,10 @@ def test_the_command_line_zooms_films_and_records(run, picture, tmp_path):
         (["dream", "photo.jpg", "--record", "making.txt"], 1, "ends in .txt"),
     ],
 )
-def test_wrong_command_lines_are_one_line(run, picture, arguments, code, said):
+def test_wrong_command_lines_are_one_line(run, picture, arguments, code, message):
     found, _, err = run(*arguments)
     last = err.strip().splitlines()[-1]
-    assert (found, last.startswith("error: "), said in last) == (code, True, True), err
+    assert (found, last.startswith("error: "), message in last) == (code, True, True), err
 
 
 @pytest.mark.heavy

@@ -24,7 +24,7 @@ from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
 from dreamkit.jobs import batch
 from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError, run_resumable
-from dreamkit.media import image_metadata, images, storage
+from dreamkit.media import image_metadata, images, storage, xmp
 from dreamkit.models import architecture, converted, graphdef, inception5h
 from dreamkit.request import DreamRequest, make_request
 from dreamkit.session import Session
@@ -92,15 +92,19 @@ def pictures():
     pixels = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
     exif = Image.Exif()
     exif[0x0112] = 6
-    exif[0x010E] = json.dumps({"dreamkit": "1"})
+    recipe = json.dumps({"dreamkit": "1"})
+    exif[0x010E] = recipe
     made = []
     for kind, mode, options in (
         ("PNG", "RGB", {}),
         ("PNG", "P", {"transparency": 3}),
         ("PNG", "LA", {}),
         ("JPEG", "RGB", {"exif": exif}),
+        ("JPEG", "RGB", {"extra": xmp.jpeg_segments({"artist": "Anna", "recipe": recipe})}),
+        ("JPEG", "RGB", {"extra": xmp.jpeg_segments({"recipe": recipe + " " * 70_000})}),
         ("JPEG", "CMYK", {}),
         ("WEBP", "RGBA", {"exif": exif}),
+        ("WEBP", "RGB", {"xmp": xmp.packet({"description": "A bear", "recipe": recipe})}),
         ("TIFF", "RGB", {"compression": "tiff_lzw"}),
         ("TIFF", "I;16", {}),
         ("GIF", "P", {}),

@@ -383,3 +383,16 @@ def test_a_dream_keeps_its_photographs_authorship(tmp_path):
     assert image_metadata.read_recipe(tmp_path / "dream.jpg") == dream.recipe
     blended = blend(read(tmp_path / "dream.jpg"), read(path), 0.5, dream.recipe)
     assert blended.authorship == Authorship("A bear", "Anna")
+
+
+@pytest.mark.usefixtures("loaded_once")
+def test_every_command_keeps_the_photographs_authorship(run, tmp_path):
+    options = ["-m", "tiny", "--octaves", "1", "--steps", "1", "-q"]
+    photo(tmp_path / "photo.jpg", exif=exif(DESCRIPTION="A bear", ARTIST="Anna"))
+    assert run("dream", "photo.jpg", *options, "-o", "dream.jpg") == (0, "", "")
+    assert run("redo", "dream.jpg", "photo.jpg", "-q", "-o", "redo.webp") == (0, "", "")
+    assert run("blend", "dream.jpg", "photo.jpg", "--amount", "0.5", "-o", "blend.tif")[0] == 0
+    assert run("batch", "photo.jpg", *options, "-o", "out", "--format", "jpg")[0] == 0
+    for name in ("dream.jpg", "redo.webp", "blend.tif", "out/photo.jpg"):
+        assert read(tmp_path / name).authorship == Authorship("A bear", "Anna"), name
+        assert image_metadata.read_recipe(tmp_path / name)["options"]["steps"] == 1, name

@@ -1,209 +1,36 @@
-"""Pictures in and out: every kind of file, every kind of damage, and files written whole or not at all."""
+"""Pictures read from files and memory: every kind of pixels, every kind of damage."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-import stat
 import struct
 import warnings
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
 import pytest
-from conftest import files_no_larger_than
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
-
-from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
-from dreamkit.media import atomic, image_metadata, image_sizes, image_writer, images
-
-ENDINGS = [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"]
-LOSSLESS = [".png", ".tif", ".tiff"]
-WITH_ALPHA = [".png", ".webp", ".tif", ".tiff"]
-MANY = 10**9
-RECIPE = {
-    "dreamkit": "1.2.3",
-    "options": {"layers": {"mixed4": 1.0}, "seed": 7},
-    "photograph": "Bär 日本.jpg",
-}
-
-draw = np.random.default_rng(0)
-NOISE = draw.integers(0, 256, (13, 17, 4), dtype=np.uint8)
-rows, columns = np.mgrid[0:24, 0:36]
-SMOOTH = np.stack([rows * 8, columns * 6, 255 - rows * 4, 80 + columns * 4], -1).astype(np.uint8)
-
-
-def saved(path, image, format=None, **options):  # noqa: A002
-    image.save(path, format, **options)
-    return path
-
-
-def encoded(image, format, **options):  # noqa: A002
-    return saved(io.BytesIO(), image, format, **options).getvalue()
-
-
-def read(path, max_pixels=MANY):
-    return images.read(path, max_pixels)
-
-
-def near(one, other, tolerance):
-    return np.abs(one.astype(int) - other.astype(int)).max() <= tolerance
-
-
-def listing(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-# Files that Pillow does not write are made by hand.
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width, height, bits, colour, lines=b"", *extra):
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    pixels = [chunk(b"IDAT", zlib.compress(lines))] if lines else []
-    return b"\x89PNG\r\n\x1a\n" + b"".join([chunk(b"IHDR", header), *extra, *pixels, chunk(b"IEND", b"")])
-
-
-def tiff_of_16_bit_rgb(values, *more):
-    """uint16 (height, width, 3) as an uncompressed little-endian TIFF, with `more` entries in its table."""
-    height, width, _ = values.shape
-    data = values.astype("<u2").tobytes()
-    fields = [(256, width), (257, height), (259, 1), (262, 2), (277, 3), (278, height)]
-    table = [struct.pack("<HHII", tag, 3, 1, value) for tag, value in fields]
-    table += [struct.pack("<HHII", *entry) for entry in more]
-    behind = 8 + 2 + 12 * (len(table) + 3) + 4
-    table.append(struct.pack("<HHII", 258, 3, 3, behind))  # bits of each of three samples
-    table.append(struct.pack("<HHII", 273, 4, 1, behind + 6))
-    table.append(struct.pack("<HHII", 279, 4, 1, len(data)))
-    table.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
-    count = struct.pack("<H", len(table))
-    return b"II*\0\x08\0\0\0" + count + b"".join(table) + b"\0\0\0\0" + b"\x10\0" * 3 + data
-
-
-def profile(space, **tags):
-    """A small ICC profile, version 2. `tags` are raw, with their type."""
-    white = struct.pack(">3i", 63190, 65536, 54061)
-    tags = {"wtpt": b"XYZ \0\0\0\0" + white, **tags}
-    header = bytearray(128)
-    header[8:12] = b"\x02\x10\0\0"
-    header[12:24] = (
-        (b"prtr" if space == b"CMYK" else b"mntr") + space + (b"Lab " if "A2B0" in tags else b"XYZ ")
-    )
-    header[36:40] = b"acsp"
-    header[68:80] = white
-    offset, table, body = 128 + 4 + 12 * len(tags), b"", b""
-    for name, data in tags.items():
-        table += name.encode() + struct.pack(">II", offset + len(body), len(data))
-        body += data + b"\0" * (-len(data) % 4)
-    whole = bytes(header) + struct.pack(">I", len(tags)) + table + body
-    return struct.pack(">I", len(whole)) + whole[4:]
-
-
-LINEAR = b"curv\0\0\0\0\0\0\0\0"
-GREY_PROFILE = profile(b"GRAY", kTRC=LINEAR)
-RGB_PROFILE = profile(
-    b"RGB ",
-    **{
-        name: b"XYZ \0\0\0\0" + struct.pack(">3i", *xyz)
-        for name, xyz in [
-            ("rXYZ", (39954, 20398, 1275)),
-            ("gXYZ", (13453, 41001, 3992)),
-            ("bXYZ", (9783, 4137, 48794)),
-        ]
-    },
-    rTRC=LINEAR,
-    gTRC=LINEAR,
-    bTRC=LINEAR,
-)
-# Bare paper is white, full cyan is Lab (50, 0, 0), and full ink of any other kind is black.
-CMYK_PROFILE = profile(
-    b"CMYK",
-    A2B0=b"mft1\0\0\0\0\x04\x03\x02\0"
-    + struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
-    + bytes(range(256)) * 4
-    + bytes([255, 128, 128])
-    + bytes([0, 128, 128]) * 7
-    + bytes([128, 128, 128])
-    + bytes([0, 128, 128]) * 7
-    + bytes(range(256)) * 3,
+from sample_pictures import (
+    CMYK_PROFILE,
+    GREY_PROFILE,
+    NOISE,
+    RGB_PROFILE,
+    SMOOTH,
+    encoded,
+    near,
+    png,
+    profile,
+    read,
+    saved,
+    tiff_of_16_bit_rgb,
 )
 
-
-# Round trips
-
-
-@pytest.mark.parametrize("ending", LOSSLESS)
-def test_lossless_formats_keep_every_pixel(tmp_path, ending):
-    path = tmp_path / f"dream{ending}"
-    image_writer.write(path, NOISE[..., :3])
-    picture = read(path)
-    assert np.array_equal(picture.pixels, NOISE[..., :3])
-    assert picture.pixels.dtype == np.uint8
-    assert picture.alpha is None
-    assert picture.profile is None
-
-
-@pytest.mark.parametrize("ending", [".jpg", ".jpeg", ".webp", ".JPG"])
-def test_lossy_formats_keep_the_picture(tmp_path, ending):
-    path = tmp_path / f"dream{ending}"
-    image_writer.write(path, SMOOTH[..., :3])
-    assert near(read(path).pixels, SMOOTH[..., :3], 12)
-
-
-@pytest.mark.parametrize(
-    ("ending", "format"),
-    [
-        (".png", "PNG"),
-        (".jpg", "JPEG"),
-        (".jpeg", "JPEG"),
-        (".webp", "WEBP"),
-        (".tif", "TIFF"),
-        (".tiff", "TIFF"),
-    ],
-)
-def test_the_ending_says_the_format(tmp_path, ending, format):  # noqa: A002
-    path = tmp_path / f"dream{ending}"
-    image_writer.write(path, SMOOTH[..., :3])
-    with Image.open(path) as image:
-        assert image.format == format
-
-
-@pytest.mark.parametrize("ending", WITH_ALPHA)
-def test_alpha_is_kept(tmp_path, ending):
-    path = tmp_path / f"dream{ending}"
-    image_writer.write(path, SMOOTH)
-    picture = read(path)
-    assert np.array_equal(picture.alpha, SMOOTH[..., 3])
-    assert near(picture.pixels, SMOOTH[..., :3], 0 if ending in LOSSLESS else 16)
-
-
-@pytest.mark.parametrize("ending", [".jpg", ".jpeg"])
-def test_a_jpeg_drops_alpha_with_one_warning(tmp_path, ending):
-    path = tmp_path / f"dream{ending}"
-    with pytest.warns(DreamkitWarning, match="transparency") as heard:
-        image_writer.write(path, SMOOTH)
-    assert len(heard) == 1
-    assert path.name in str(heard[0].message)
-    picture = read(path)
-    assert picture.alpha is None
-    assert near(picture.pixels, SMOOTH[..., :3], 12)
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_profile_is_kept_byte_for_byte(tmp_path, ending):
-    path = tmp_path / f"dream{ending}"
-    image_writer.write(path, SMOOTH[..., :3], profile=RGB_PROFILE)
-    picture = read(path)
-    assert picture.profile == RGB_PROFILE
-    assert near(picture.pixels, SMOOTH[..., :3], 12)
+from dreamkit.errors import DreamkitWarning, ImageError
+from dreamkit.media import image_metadata, images
 
 
 def test_a_picture_knows_its_name_and_its_hash(tmp_path):
@@ -393,22 +220,22 @@ def test_a_profile_of_another_colour_space_is_not_kept(tmp_path, mode, another):
 
 
 @pytest.mark.parametrize("damaged", [b"garbage", RGB_PROFILE[:100], RGB_PROFILE[:140]])
-def test_a_damaged_profile_costs_one_warning(tmp_path, damaged):
+def test_a_damaged_profile_gives_one_warning(tmp_path, damaged):
     path = saved(tmp_path / "photo.png", Image.fromarray(NOISE), icc_profile=damaged)
-    with pytest.warns(DreamkitWarning, match=r"photo\.png has a damaged colour profile") as heard:
+    with pytest.warns(DreamkitWarning, match=r"photo\.png has a damaged colour profile") as warned:
         picture = read(path)
-    assert len(heard) == 1
+    assert len(warned) == 1
     assert picture.profile is None
     assert np.array_equal(picture.pixels, NOISE[..., :3])
 
 
-def test_a_profile_that_cannot_be_applied_costs_one_warning(tmp_path):
+def test_a_profile_that_cannot_be_applied_gives_one_warning(tmp_path):
     path = saved(tmp_path / "photo.png", Image.new("L", (8, 8), 55), icc_profile=profile(b"GRAY"))
     with pytest.warns(
         DreamkitWarning, match=r"photo\.png has a colour profile that cannot be applied"
-    ) as heard:
+    ) as warned:
         picture = read(path)
-    assert len(heard) == 1
+    assert len(warned) == 1
     assert (picture.pixels == 55).all()
 
 
@@ -422,11 +249,11 @@ def test_a_profile_that_cannot_be_applied_costs_one_warning(tmp_path):
 def test_the_first_frame_is_read_with_one_warning(tmp_path, format, options):  # noqa: A002
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("#ff0000", "#00ff00")]
     path = saved(tmp_path / "photo", frames[0], format, save_all=True, append_images=frames[1:], **options)
-    with pytest.warns(DreamkitWarning) as heard:
+    with pytest.warns(DreamkitWarning) as warned:
         picture = read(path)
-    assert len(heard) == 1
-    assert str(path) in str(heard[0].message)
-    assert "2 frames" in str(heard[0].message)
+    assert len(warned) == 1
+    assert str(path) in str(warned[0].message)
+    assert "2 frames" in str(warned[0].message)
     assert (picture.pixels == [255, 0, 0]).all()
 
 
@@ -436,13 +263,13 @@ def test_a_warning_made_an_error_stays_a_warning(tmp_path):
         read(tmp_path / "photo.gif")
 
 
-def test_a_second_view_in_a_photograph_is_no_animation(tmp_path):
+def test_a_second_view_in_a_photograph_is_not_an_animation(tmp_path):
     views = [Image.fromarray(SMOOTH[..., :3]), Image.new("RGB", (8, 6))]
     path = saved(tmp_path / "photo.jpg", views[0], "MPO", save_all=True, append_images=views[1:], quality=95)
     assert near(read(path).pixels, SMOOTH[..., :3], 24)
 
 
-# What is no picture
+# Damaged files
 
 
 def whole_files():
@@ -492,7 +319,7 @@ def read_or_refuse(path):
 
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.filterwarnings("ignore::dreamkit.errors.DreamkitWarning")
-def test_the_whole_files_are_sound(tmp_path, name):
+def test_the_undamaged_files_are_read(tmp_path, name):
     (tmp_path / name).write_bytes(WHOLE[name])
     assert sorted(read(tmp_path / name).pixels.shape) == [3, 13, 17]
 
@@ -547,7 +374,7 @@ def exif_with(*entries):
         pytest.param(b"Exif\0\0", id="empty"),
     ],
 )
-def test_damaged_exif_does_not_cost_the_picture(tmp_path, exif):
+def test_a_picture_with_damaged_exif_is_read(tmp_path, exif):
     path = saved(tmp_path / "photo.jpg", Image.fromarray(SMOOTH[..., :3]), exif=exif, quality=95)
     assert near(read(path).pixels, SMOOTH[..., :3], 24)
     assert image_metadata.read_recipe(path) is None
@@ -586,33 +413,33 @@ def test_an_animation_cut_at_its_second_frame_is_read_or_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "is empty"),
         (b"this is no picture", "cannot be read as a picture"),
         (b"\x89PNG\r\n\x1a\n", "as a picture|damaged"),
     ],
 )
-def test_what_is_no_picture_is_refused(tmp_path, content, said):
+def test_a_file_that_is_not_a_picture_is_refused(tmp_path, content, message):
     path = tmp_path / "photo.png"
     path.write_bytes(content)
-    with pytest.raises(ImageError, match=said) as refused:
+    with pytest.raises(ImageError, match=message) as refused:
         read(path)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("absent.png", "does not exist"), ("", "is a folder"), ("x" * 5000, "does not exist|may not be read")],
 )
-def test_what_is_no_file_is_refused(tmp_path, name, said):
-    with pytest.raises(ImageError, match=said):
+def test_a_missing_file_is_refused(tmp_path, name, message):
+    with pytest.raises(ImageError, match=message):
         read(tmp_path / name)
 
 
 def test_a_program_is_not_run_for_a_picture(tmp_path):
-    """PostScript, which Pillow hands to Ghostscript, is no picture."""
+    """PostScript, which Pillow hands to Ghostscript, is not a picture."""
     path = tmp_path / "photo.png"
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n")
     with pytest.raises(ImageError, match="cannot be read as a picture"):
@@ -658,7 +485,7 @@ def test_the_limit_is_exact(tmp_path, limit):
 
 
 @pytest.mark.parametrize("readable", [True, False])
-def test_pillows_own_limit_does_not_count_and_is_put_back(tmp_path, monkeypatch, readable):
+def test_pillows_own_limit_is_not_used_and_is_restored(tmp_path, monkeypatch, readable):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     path = tmp_path / "photo.png"
     path.write_bytes(WHOLE["png"] if readable else WHOLE["png"][:400])
@@ -669,223 +496,6 @@ def test_pillows_own_limit_does_not_count_and_is_put_back(tmp_path, monkeypatch,
         with pytest.raises(ImageError):
             read(path)
     assert Image.MAX_IMAGE_PIXELS == 10
-
-
-# Where a picture may go
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "said"),
-    [
-        ("dream", None, "ends in nothing"),
-        ("dream.gif", None, r"ends in \.gif; use one of \.png"),
-        ("dream.png.txt", None, r"ends in \.txt"),
-        (".png", None, "ends in nothing"),
-        ("absent/dream.png", None, "the folder .*absent does not exist"),
-        ("old.png/dream.png", None, "the folder .* does not exist"),
-        ("folder.png", None, "is a folder"),
-        ("old.png", None, "exists; choose another name or give --overwrite"),
-        ("dream.jpg", (10, 65_501), "cannot hold 65501 x 10 pixels, only 65500 a side"),
-        ("dream.jpeg", (65_501, 10), "cannot hold 10 x 65501 pixels, only 65500 a side"),
-        ("dream.webp", (16_384, 10), "cannot hold 10 x 16384 pixels, only 16383 a side"),
-        ("x" * 5000 + ".png", None, "."),
-    ],
-)
-def test_a_bad_place_is_refused_before_any_work(tmp_path, name, size, said):
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "old.png").write_bytes(b"old")
-    with pytest.raises(ImageError, match=said) as refused:
-        image_writer.check_output(tmp_path / name, overwrite=False, size=size)
-    assert "\n" not in str(refused.value)
-    assert (tmp_path / "old.png").read_bytes() == b"old"
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "overwrite"),
-    [
-        ("dream.png", (10**6, 10**6), False),
-        ("dream.JPEG", (65_500, 65_500), False),
-        ("dream.webp", (16_383, 16_383), False),
-        ("dream.tiff", None, False),
-        ("old.png", None, True),
-    ],
-)
-def test_a_good_place_is_let_be(tmp_path, name, size, overwrite):
-    (tmp_path / "old.png").write_bytes(b"old")
-    image_writer.check_output(tmp_path / name, overwrite=overwrite, size=size)
-    assert listing(tmp_path) == {"old.png": b"old"}
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_refused(tmp_path):
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(ImageError, match="may not be written to"):
-            image_writer.check_output(tmp_path / "dream.png", overwrite=False)
-    finally:
-        tmp_path.chmod(0o700)
-
-
-def test_an_existing_file_is_its_own_error(tmp_path):
-    (tmp_path / "old.png").write_bytes(b"old")
-    with pytest.raises(OutputExistsError):
-        image_writer.check_output(tmp_path / "old.png", overwrite=False)
-
-
-# Writing, whole or not at all
-
-
-@pytest.mark.parametrize(("ending", "longest"), [(".jpg", 65_500), (".webp", 16_383)])
-def test_a_format_holds_its_longest_side_and_no_more(tmp_path, ending, longest):
-    path = tmp_path / f"dream{ending}"
-    image_writer.write(path, np.zeros((longest, 1, 3), np.uint8))
-    assert read(path).pixels.shape == (longest, 1, 3)
-    with pytest.raises(ImageError, match=f"only {longest} a side"):
-        image_writer.write(path, np.zeros((1, longest + 1, 3), np.uint8), overwrite=True)
-    assert read(path).pixels.shape == (longest, 1, 3)
-
-
-def test_an_existing_file_is_kept(tmp_path):
-    (tmp_path / "old.png").write_bytes(b"old")
-    with pytest.raises(OutputExistsError, match="--overwrite"):
-        image_writer.write(tmp_path / "old.png", NOISE)
-    assert listing(tmp_path) == {"old.png": b"old"}
-
-
-def test_an_existing_file_is_replaced_where_that_is_wanted(tmp_path):
-    (tmp_path / "old.png").write_bytes(b"old")
-    image_writer.write(tmp_path / "old.png", NOISE, overwrite=True)
-    assert list(listing(tmp_path)) == ["old.png"]
-    assert np.array_equal(read(tmp_path / "old.png").pixels, NOISE[..., :3])
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_only_the_picture_is_left(tmp_path, ending, overwrite):
-    image_writer.write(tmp_path / f"dream{ending}", SMOOTH[..., :3], recipe=RECIPE, overwrite=overwrite)
-    assert list(listing(tmp_path)) == [f"dream{ending}"]
-
-
-def test_a_file_that_came_meanwhile_is_kept(tmp_path):
-    # A link to nowhere is there, and yet does not exist.
-    (tmp_path / "dream.png").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(OutputExistsError):
-        image_writer.write(tmp_path / "dream.png", NOISE)
-    assert [path.name for path in tmp_path.iterdir()] == ["dream.png"]
-    assert (tmp_path / "dream.png").is_symlink()
-
-
-def test_of_many_that_write_at_once_one_wins(tmp_path):
-    def attempt(level):
-        try:
-            image_writer.write(tmp_path / "dream.png", np.full((64, 64, 3), level, np.uint8))
-        except OutputExistsError:
-            return None
-        return level
-
-    with ThreadPoolExecutor(8) as pool:
-        winners = [level for level in pool.map(attempt, range(8)) if level is not None]
-    assert len(winners) == 1
-    assert list(listing(tmp_path)) == ["dream.png"]
-    assert (read(tmp_path / "dream.png").pixels == winners[0]).all()
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path, ending, overwrite):
-    path = tmp_path / f"dream{ending}"
-    image_writer.write(path, NOISE[..., :3], recipe=RECIPE)
-    size = path.stat().st_size
-    path.unlink()
-    (tmp_path / "other.png").write_bytes(b"other")
-    if overwrite:
-        path.write_bytes(b"old")
-    before = listing(tmp_path)
-    for room in (0, 1, size // 3, size // 2, size - 100, size - 1):
-        with (
-            files_no_larger_than(room),
-            pytest.raises(ImageError, match=r"cannot write .*; nothing was written"),
-        ):
-            image_writer.write(path, NOISE[..., :3], recipe=RECIPE, overwrite=overwrite)
-        assert listing(tmp_path) == before, room
-    with files_no_larger_than(size):
-        image_writer.write(path, NOISE[..., :3], recipe=RECIPE, overwrite=overwrite)
-
-
-@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-@pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.skipif(os.name != "posix", reason="no umask")
-def test_permissions_follow_the_umask(tmp_path, umask, mode, overwrite):
-    before = os.umask(umask)
-    try:
-        image_writer.write(tmp_path / "dream.png", NOISE, overwrite=overwrite)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "dream.png").stat().st_mode) == mode
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["Bär 日本 🐕.png", "a.b.c.jpeg", "v1.2.webp", ".hidden.tif", "DREAM.PNG", "-x.png", "x" * 251 + ".png"],
-)
-def test_any_file_name_will_do(tmp_path, name):
-    image_writer.write(str(tmp_path / name), SMOOTH[..., :3], recipe=RECIPE)
-    assert list(listing(tmp_path)) == [name]
-    assert image_metadata.read_recipe(str(tmp_path / name)) == RECIPE
-    assert read(tmp_path / name).name == name
-
-
-@pytest.mark.parametrize(
-    ("there", "free"),
-    [
-        ([], "a.v2.png"),
-        (["a.v2.png"], "a.v2-2.png"),
-        (["a.v2.png", "a.v2-2.png", "a.v2-4.png"], "a.v2-3.png"),
-        (["a.v2-2.png"], "a.v2.png"),
-    ],
-)
-def test_a_free_name_is_the_first_that_is_not_taken(tmp_path, there, free):
-    for name in there:
-        (tmp_path / name).touch()
-    assert atomic.free_path(str(tmp_path / "a.v2")) == tmp_path / free
-
-
-def test_a_free_name_has_the_ending_asked_for(tmp_path):
-    (tmp_path / "a.png").touch()
-    assert atomic.free_path(str(tmp_path / "a"), ".jpg") == tmp_path / "a.jpg"
-
-
-# Shrinking
-
-
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70), st.booleans())
-def test_shrinking_fits_the_longest_side_and_keeps_the_aspect(height, width, max_size, with_alpha):
-    pixels = np.zeros((height, width, 3), np.uint8)
-    alpha = np.zeros((height, width), np.uint8) if with_alpha else None
-    picture = images.Picture(pixels, alpha, RGB_PROFILE, "a.png", "hash")
-    small = image_sizes.shrink(picture, max_size)
-    new_height, new_width, _ = small.pixels.shape
-    scale = min(1, max_size / max(height, width))
-    assert max(new_height, new_width) == min(max_size, max(height, width))
-    assert abs(new_height - max(1, height * scale)) <= 0.5
-    assert abs(new_width - max(1, width * scale)) <= 0.5
-    assert (small.alpha is None) == (alpha is None)
-    assert small.alpha is None or small.alpha.shape == (new_height, new_width)
-    assert (small.profile, small.name, small.sha256) == (RGB_PROFILE, "a.png", "hash")
-
-
-@pytest.mark.parametrize("max_size", [None, 36, 1000])
-def test_a_picture_that_fits_is_let_be(max_size):
-    picture = images.Picture(SMOOTH[..., :3], SMOOTH[..., 3])
-    assert image_sizes.shrink(picture, max_size) is picture
-
-
-def test_shrinking_keeps_the_look():
-    # At half the size a pixel is the mean of four, away from the edges.
-    small = image_sizes.shrink(images.Picture(SMOOTH[..., :3], SMOOTH[..., 3]), 18)
-    means = SMOOTH.reshape(12, 2, 18, 2, 4).mean((1, 3))[2:-2, 2:-2]
-    assert near(small.pixels[2:-2, 2:-2], means[..., :3], 2)
-    assert near(small.alpha[2:-2, 2:-2], means[..., 3], 2)
 
 
 # Pictures from memory
@@ -931,7 +541,7 @@ def test_the_hash_is_of_the_pixels_and_the_alpha():
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (np.zeros((4, 4, 3), np.float32), "float32"),
         (np.zeros((4, 4, 3), np.int64), "int64"),
@@ -947,8 +557,8 @@ def test_the_hash_is_of_the_pixels_and_the_alpha():
         (np.zeros((4, 0), np.uint8), "no pixels"),
     ],
 )
-def test_an_array_of_another_kind_is_refused(array, said):
-    with pytest.raises(ImageError, match=said) as refused:
+def test_an_array_of_another_kind_is_refused(array, message):
+    with pytest.raises(ImageError, match=message) as refused:
         images.from_memory(array)
     assert "\n" not in str(refused.value)
 
@@ -960,7 +570,7 @@ def closed():
 
 
 @pytest.mark.parametrize(
-    ("image", "said"),
+    ("image", "message"),
     [
         (Image.new("F", (4, 4)), "floating-point"),
         (Image.new("I", (4, 4), 70_000), "32-bit"),
@@ -971,8 +581,8 @@ def closed():
     ],
     ids=["float", "32 bit", "no width", "no height", "closed", "cut off"],
 )
-def test_a_pillow_image_that_cannot_be_used_is_refused(image, said):
-    with pytest.raises(ImageError, match=said):
+def test_a_pillow_image_that_cannot_be_used_is_refused(image, message):
+    with pytest.raises(ImageError, match=message):
         images.from_memory(image)
 
 

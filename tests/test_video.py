@@ -1,4 +1,4 @@
-"""Films: what is written is read again, and what cannot be read is said."""
+"""Films: what is written is read again, and what cannot be read is refused in one line."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sound(path, seconds=1.0, start=0.0, codec="aac", container=None):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif"])
 @pytest.mark.parametrize("size", [(48, 64), (37, 51)])
-def test_frames_come_out_as_they_went_in(tmp_path, suffix, size):
+def test_written_frames_are_read_again(tmp_path, suffix, size):
     clip = video.read(write(tmp_path / f"film{suffix}", size=size, rate=Fraction(25)))
     assert clip.count == 8
     assert clip.rate == 25
@@ -103,7 +103,7 @@ def test_frames_of_different_lengths_keep_their_times(tmp_path):
     assert [float(time) for time in clip.times] == pytest.approx([float(time) for time in times], abs=1e-4)
 
 
-def test_a_film_that_lies_on_its_side_is_put_upright(tmp_path):
+def test_a_rotated_film_is_read_upright(tmp_path):
     path = write(tmp_path / "film.mp4")
     data = bytearray(path.read_bytes())
     matrix = struct.pack(
@@ -146,7 +146,7 @@ def test_sound_ends_where_the_pictures_do(tmp_path):
         assert made.duration / 1e6 == pytest.approx(0.5, abs=1 / 20)
 
 
-def test_a_format_without_sound_says_so(tmp_path):
+def test_a_format_without_sound_gives_a_warning(tmp_path):
     clip = video.read(sound(tmp_path / "in.mp4", 0.5))
     with (
         pytest.warns(DreamkitWarning, match=r"\.gif holds no sound; use \.mp4"),
@@ -176,7 +176,7 @@ def cut_off(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "said"),
+    ("name", "make", "message"),
     [
         ("none.mp4", lambda path: None, "does not exist; give a film, a folder"),
         ("empty.mp4", lambda path: path.write_bytes(b""), "cannot be read as a film"),
@@ -191,22 +191,22 @@ def cut_off(path):
         ("folder", lambda path: path.mkdir(), "holds no pictures"),
     ],
 )
-def test_what_is_no_film_is_said_in_one_line(tmp_path, name, make, said):
+def test_a_file_that_is_not_a_film_is_refused_in_one_line(tmp_path, name, make, message):
     path = tmp_path / name
     make(path)
-    with pytest.raises(VideoError, match=said) as caught:
+    with pytest.raises(VideoError, match=message) as caught:
         video.read(path)
     assert "\n" not in str(caught.value)
 
 
-def test_frames_of_different_sizes_are_said(tmp_path):
+def test_frames_of_different_sizes_are_refused(tmp_path):
     write(tmp_path / "frames", count=2)
     atomic.write(tmp_path / "frames" / "9.png", image_writer.to_png(picture(0, (20, 20))), overwrite=True)
     with pytest.raises(VideoError, match="frame 2 of .* has 20 x 20 pixels and the first 64 x 48"):
         list(video.read(tmp_path / "frames").frames())
 
 
-def test_what_cannot_be_written_is_said_before_any_work(tmp_path, monkeypatch):
+def test_an_impossible_output_is_refused_before_any_work(tmp_path, monkeypatch):
     with pytest.raises(VideoError, match=r"ends in .avi; use one of .mp4"):
         video_formats.check_output(Path("film.avi"), overwrite=False)
     with pytest.raises(ImageError, match="does not exist"):
@@ -219,22 +219,22 @@ def test_what_cannot_be_written_is_said_before_any_work(tmp_path, monkeypatch):
         video_formats.check_output(tmp_path / "film.webm", overwrite=False)
 
 
-def test_a_film_that_breaks_off_leaves_nothing_and_loses_nothing(tmp_path):
+def test_an_interrupted_film_leaves_nothing_and_replaces_nothing(tmp_path):
     path = write(tmp_path / "film.mp4")
     before = path.read_bytes()
 
-    def broken_off():
+    def interrupted():
         with video_writer.Writer(path, (48, 64), overwrite=True) as film:
             film.add(picture(0))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        broken_off()
+        interrupted()
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["film.mp4"]
 
 
-def test_where_pyav_is_missing_one_line_says_so(monkeypatch):
+def test_one_line_says_that_pyav_is_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(VideoError, match=r"films need PyAV; install it with pip install 'dreamkit\[video\]'"):
         video_formats.check_output(Path("film.mp4"), overwrite=False)

@@ -140,15 +140,15 @@ def assert_says_how_to_go_on(message, wanted):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"), BAD_ANSWERS.items(), ids=lambda value: getattr(value, "__name__", "")
+    ("answer", "message"), BAD_ANSWERS.items(), ids=lambda value: getattr(value, "__name__", "")
 )
-def test_a_bad_download_is_one_error_and_leaves_nothing(server, home, monkeypatch, answer, said):
+def test_a_bad_download_is_one_error_and_leaves_nothing(server, home, monkeypatch, answer, message):
     wanted = record(server.url)
     server.answer = answer
     with monkeypatch.context() as patience:
         if answer in (stalled, silent):
             patience.setattr(downloads, "READ_TIMEOUT", 0.5)
-        with pytest.raises(WeightsError, match=said) as failed:
+        with pytest.raises(WeightsError, match=message) as failed:
             weights.fetch(wanted)
     assert_says_how_to_go_on(str(failed.value), wanted)
     assert cached(home) == []
@@ -212,11 +212,11 @@ def test_a_download_goes_on_where_it_broke_off(server, home):
     broken_off(server, wanted)
     assert cached(home) == ["tiny.weights.h5.part", "tiny.weights.h5.part.version"]
     server.answer = with_ranges
-    heard = []
-    assert weights.fetch(wanted, lambda *numbers: heard.append(numbers)).read_bytes() == BODY
+    received = []
+    assert weights.fetch(wanted, lambda *numbers: received.append(numbers)).read_bytes() == BODY
     assert server.sent == [(0, HALF), (downloads._PIECE, len(BODY))]
-    assert heard[0][0] > HALF
-    assert heard[-1] == (len(BODY), len(BODY))
+    assert received[0][0] > HALF
+    assert received[-1] == (len(BODY), len(BODY))
     assert cached(home) == ["tiny.weights.h5"]
 
 
@@ -271,11 +271,11 @@ def test_two_programs_do_not_fetch_into_one_file(server, home):
 @pytest.mark.parametrize(("answer", "total"), [(good, len(BODY)), (of_unknown_length, 0)])
 def test_progress_rises_to_the_total(server, answer, total):
     server.answer = answer
-    heard = []
-    weights.fetch(record(server.url), lambda *numbers: heard.append(numbers))
-    done = [so_far for so_far, _ in heard]
-    assert {whole for _, whole in heard} == {total}
-    assert len(heard) >= 3
+    received = []
+    weights.fetch(record(server.url), lambda *numbers: received.append(numbers))
+    done = [so_far for so_far, _ in received]
+    assert {whole for _, whole in received} == {total}
+    assert len(received) >= 3
     assert 0 < done[0] < len(BODY)
     assert done == sorted(done)
     assert done[-1] == total or (not total and done[-1] >= len(BODY))
@@ -283,9 +283,9 @@ def test_progress_rises_to_the_total(server, answer, total):
 
 def test_no_progress_is_heard_of_a_cached_file(server):
     weights.fetch(record(server.url))
-    heard = []
-    weights.fetch(record(server.url), lambda *numbers: heard.append(numbers))
-    assert heard == []
+    received = []
+    weights.fetch(record(server.url), lambda *numbers: received.append(numbers))
+    assert received == []
 
 
 def test_ctrl_c_leaves_nothing_that_cannot_be_taken_up(server, home):
@@ -393,11 +393,11 @@ def test_a_model_without_weights_needs_none():
 
 
 def test_a_models_weights_are_fetched(server, home):
-    heard = []
-    path = weights.resolve(provider(record(server.url)), None, lambda *numbers: heard.append(numbers))
+    received = []
+    path = weights.resolve(provider(record(server.url)), None, lambda *numbers: received.append(numbers))
     assert path == home / "weights" / "tiny.weights.h5"
     assert path.read_bytes() == BODY
-    assert heard[-1] == (len(BODY), len(BODY))
+    assert received[-1] == (len(BODY), len(BODY))
 
 
 @pytest.mark.parametrize("with_record", [True, False])
@@ -419,7 +419,7 @@ def test_given_weights_may_begin_with_a_tilde(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("absent.h5", "does not exist"),
         ("", "is a folder"),
@@ -427,9 +427,9 @@ def test_given_weights_may_begin_with_a_tilde(monkeypatch, tmp_path):
         ("x" * 5000, "weights file"),
     ],
 )
-def test_given_weights_that_are_no_file_are_refused(tmp_path, name, said):
+def test_given_weights_that_are_no_file_are_refused(tmp_path, name, message):
     (tmp_path / "mine.h5").write_bytes(b"mine")
-    with pytest.raises(WeightsError, match=said) as refused:
+    with pytest.raises(WeightsError, match=message) as refused:
         weights.resolve(provider(None), tmp_path / name)
     assert str(tmp_path / name) in str(refused.value)
     assert "tiny" in str(refused.value)

@@ -10,8 +10,11 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree
 
 NAMESPACE = "urn:dreamkit:1.0/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -79,12 +82,12 @@ def _meta(properties: Mapping[str, str]) -> str:
     if description := properties.get("description"):
         elements.append(f"<dc:description>{_alternative(description)}</dc:description>")
     if artist := properties.get("artist"):
-        names = "".join(f"<rdf:li>{escape(name)}</rdf:li>" for name in artist.split("; "))
+        names = "".join(f"<rdf:li>{escape(name, quote=False)}</rdf:li>" for name in artist.split("; "))
         elements.append(f"<dc:creator><rdf:Seq>{names}</rdf:Seq></dc:creator>")
     if rights := properties.get("copyright"):
         elements.append(f"<dc:rights>{_alternative(rights)}</dc:rights>")
     if recipe := properties.get("recipe"):
-        elements.append(f"<dreamkit:recipe>{escape(recipe)}</dreamkit:recipe>")
+        elements.append(f"<dreamkit:recipe>{escape(recipe, quote=False)}</dreamkit:recipe>")
     if guid := properties.get("extension"):
         elements.append(f"<xmpNote:HasExtendedXMP>{guid}</xmpNote:HasExtendedXMP>")
     return (
@@ -95,7 +98,7 @@ def _meta(properties: Mapping[str, str]) -> str:
 
 
 def _alternative(text: str) -> str:
-    return f'<rdf:Alt><rdf:li xml:lang="x-default">{escape(text)}</rdf:li></rdf:Alt>'
+    return f'<rdf:Alt><rdf:li xml:lang="x-default">{escape(text, quote=False)}</rdf:li></rdf:Alt>'
 
 
 def _segment(content: bytes) -> bytes:
@@ -116,6 +119,10 @@ def _extension(guid: str, segments: Iterable[bytes]) -> bytes:
 
 
 def _parse(data: bytes) -> dict[str, str]:
+    if not data:
+        return {}
+    from xml.etree import ElementTree  # most pictures have no XMP
+
     try:
         text = data.decode().strip("\0")
         if "<!DOCTYPE" in text:  # XMP has none, and only there can entities be defined that grow for ever
