@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from caffemodel import blob, caffemodel, part, varint, whole
+from caffemodel import blob, caffemodel, length_field, varint, varint_field
 from faults import mutated
 
 from dreamkit.convert.caffe import protobuf, schema
@@ -177,8 +177,19 @@ def wire(data, message=MESSAGE):
 
 
 def test_the_wire_format():
-    data = part(1, "é") + part(3, varint(300) + varint(-2)) + whole(3, 7) + whole(5, 1) + whole(6, 1)
-    data += part(7, whole(1, -1)) + part(2, np.float32([1, 2]).tobytes()) + part(99, "unknown") + whole(98, 3)
+    data = (
+        length_field(1, "é")
+        + length_field(3, varint(300) + varint(-2))
+        + varint_field(3, 7)
+        + varint_field(5, 1)
+        + varint_field(6, 1)
+    )
+    data += (
+        length_field(7, varint_field(1, -1))
+        + length_field(2, np.float32([1, 2]).tobytes())
+        + length_field(99, "unknown")
+        + varint_field(98, 3)
+    )
     read = wire(data)
     assert list(read.pop("floats")) == [1, 2]
     assert read == {
@@ -192,13 +203,20 @@ def test_the_wire_format():
 
 def test_packed_and_single_floats_keep_their_order():
     loose = [varint(2 << 3 | 5) + np.float32(value).tobytes() for value in range(50)]
-    data = loose[0] + whole(98, 3) + b"".join(loose[1:40]) + part(2, np.float32([40, 41]).tobytes())
+    data = (
+        loose[0]
+        + varint_field(98, 3)
+        + b"".join(loose[1:40])
+        + length_field(2, np.float32([40, 41]).tobytes())
+    )
     assert list(wire(data)["floats"]) == list(range(42))
 
 
 def test_groups_are_skipped():
-    group = varint(9 << 3 | 3) + whole(3, 5) + varint(8 << 3 | 3) + varint(8 << 3 | 4) + varint(9 << 3 | 4)
-    assert wire(group + whole(3, 6)) == {"whole": [6]}
+    group = (
+        varint(9 << 3 | 3) + varint_field(3, 5) + varint(8 << 3 | 3) + varint(8 << 3 | 4) + varint(9 << 3 | 4)
+    )
+    assert wire(group + varint_field(3, 6)) == {"whole": [6]}
 
 
 @pytest.mark.parametrize(
@@ -206,10 +224,10 @@ def test_groups_are_skipped():
     [
         (b"\x80", "at byte 0, a number has no end"),
         (b"\xff" * 12, "at byte 0, a number has no end"),
-        (part(1, "abc")[:-1], "at byte 0, a field of 3 bytes has 2 bytes left"),
+        (length_field(1, "abc")[:-1], "at byte 0, a field of 3 bytes has 2 bytes left"),
         (varint(1 << 3 | 2) + varint(1 << 62), "bytes has 0 bytes left"),
         (varint(2 << 3 | 5) + b"abc", "a field of 4 bytes has 3 bytes left"),
-        (part(2, b"abc"), "3 bytes are not a whole number of floats"),
+        (length_field(2, b"abc"), "3 bytes are not a whole number of floats"),
         (b"\x0f", "there is no field"),
         (varint(9 << 3 | 3), "a group has no end"),
         (varint(9 << 3 | 4), "there is no field"),
@@ -445,17 +463,22 @@ WRONG_MODELS = {
     ),
     "no bias, as found": ({"conv1": WEIGHTS["conv1"][:1]}, "has 1"),
     "no weights": ({"conv1": []}, "has no weights at all"),
-    "no layers": (part(1, "a network"), "has no layers; give a caffemodel"),
+    "no layers": (length_field(1, "a network"), "has no layers; give a caffemodel"),
     "a prototxt": (CONV.encode(), "is a prototxt; give a caffemodel"),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
     "a zip file": (b"PK\3\4", "is a zip file"),
     "text": (b"<html>404</html>", "is damaged or not a Caffe file"),
-    "the oldest format": (part(2, part(1, part(1, "conv1"))), "is in the V0 format of 2013"),
+    "the oldest format": (
+        length_field(2, length_field(1, length_field(1, "conv1"))),
+        "is in the V0 format of 2013",
+    ),
     "cut off": (caffemodel(WEIGHTS)[:-1], "bytes left"),
     "fewer numbers than its shape": (
-        part(
+        length_field(
             100,
-            part(1, "conv1") + part(7, part(7, part(1, HUGE)) + part(5, bytes(16))) + part(7, blob([1.0])),
+            length_field(1, "conv1")
+            + length_field(7, length_field(7, length_field(1, HUGE)) + length_field(5, bytes(16)))
+            + length_field(7, blob([1.0])),
         ),
         "array 0 of layer conv1 should be 4 x 1099511627776 and has 4 numbers",
     ),
@@ -545,7 +568,10 @@ def test_a_mean_image_is_averaged_by_channel(tmp_path):
         (b"name: 'net'", "is damaged or not a Caffe file"),
         (blob(np.zeros((2, 3, 4, 4))), "holds an array of 2 x 3 x 4 x 4; give one image"),
         (blob(np.zeros((3, 4, 4)))[:-4], "is damaged or not a Caffe file"),
-        (part(7, part(1, b"\xff\xff\xff\xff\x0f\x03")) + part(5, b"abcd"), "has 1 numbers"),
+        (
+            length_field(7, length_field(1, b"\xff\xff\xff\xff\x0f\x03")) + length_field(5, b"abcd"),
+            "has 1 numbers",
+        ),
     ],
 )
 def test_a_wrong_mean_image_is_an_error_in_one_line(data, message, tmp_path):
@@ -572,21 +598,27 @@ LONG = {
     "layers": INPUT.encode() + b'layer{type:"ReLU" bottom:"data" top:"data"}' * (LARGE // 40),
 }
 WIRES = {
-    "messages": part(100, b"") * LARGE,
-    "arrays": part(100, part(1, "conv1") + part(7, b"") * LARGE),
-    "alternating": part(
-        100, part(1, "conv1") + part(7, (varint(45) + b"abcd" + varint(53) + b"abcd") * (LARGE // 8))
+    "messages": length_field(100, b"") * LARGE,
+    "arrays": length_field(100, length_field(1, "conv1") + length_field(7, b"") * LARGE),
+    "alternating": length_field(
+        100,
+        length_field(1, "conv1")
+        + length_field(7, (varint(45) + b"abcd" + varint(53) + b"abcd") * (LARGE // 8)),
     ),
     "groups": varint(9 << 3 | 3) * LARGE,
-    "axes": part(100, part(1, "conv1") + part(7, part(7, part(1, b"\1" * LARGE)) + part(5, b"abcd"))),
-    "skipped fields": whole(50, 1) * LARGE,
+    "axes": length_field(
+        100,
+        length_field(1, "conv1")
+        + length_field(7, length_field(7, length_field(1, b"\1" * LARGE)) + length_field(5, b"abcd")),
+    ),
+    "skipped fields": varint_field(50, 1) * LARGE,
 }
 
 
 def test_the_number_of_values_is_limited(net, monkeypatch):
     monkeypatch.setattr(protobuf, "MAX_VALUES", 20)
     assert "more than 20 values; this does not describe a network" in error_of(net, CONV)
-    assert "more than 20 values besides the weights" in error_of(wire, whole(3, 1) * 21)
+    assert "more than 20 values besides the weights" in error_of(wire, varint_field(3, 1) * 21)
 
 
 @contextmanager

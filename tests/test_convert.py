@@ -19,6 +19,7 @@ import dreamkit
 from dreamkit import Preprocess
 from dreamkit.convert import conversion, verify
 from dreamkit.convert.model_folder import new_folder
+from dreamkit.convert.options import CAFFE, ConversionOptions
 from dreamkit.convert.parity import relative_error
 from dreamkit.errors import ConvertError, DreamkitWarning
 from dreamkit.media.image_metadata import read_recipe
@@ -64,7 +65,7 @@ def dreamkit_command(folder, *arguments):
 
 
 def options(**changes):
-    return conversion.ConversionOptions(**{"preprocess": conversion.CAFFE, **changes})
+    return ConversionOptions(**{"preprocess": CAFFE, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -450,7 +451,8 @@ def test_foreign_libraries_are_imported_only_in_child_processes(files, tmp_path)
 import sys
 from pathlib import Path
 from dreamkit.convert import conversion
-options = conversion.ConversionOptions(preprocess=conversion.CAFFE)
+from dreamkit.convert.options import CAFFE, ConversionOptions
+options = ConversionOptions(preprocess=CAFFE)
 conversion.from_caffe(*map(Path, {[*map(str, files)]}), Path("models/x"), options, lambda _: None)
 print(sorted({{'cv2', 'keras', 'onnx2tf', 'onnxruntime', 'tensorflow'}} & set(sys.modules)))
 """

@@ -16,6 +16,7 @@ from dreamkit import Preprocess
 from dreamkit.convert import conversion
 from dreamkit.convert.caffe import opencv
 from dreamkit.convert.caffe.reader import read_net
+from dreamkit.convert.options import CAFFE, ConversionOptions
 from dreamkit.models import converted
 
 skip_without_converter()
@@ -71,7 +72,7 @@ def assert_full_parity(report, blobs):
 
 @pytest.fixture(scope="module", params=REAL)
 def real(request, tmp_path_factory):
-    options = conversion.ConversionOptions(preprocess=REAL[request.param].preprocess)
+    options = ConversionOptions(preprocess=REAL[request.param].preprocess)
     folder = tmp_path_factory.mktemp("models") / request.param
     return request.param, conversion.from_caffe(*original_files(request.param), folder, options, print)
 
@@ -136,7 +137,7 @@ def test_an_official_prototxt_with_random_weights_equals_its_original(name, tmp_
         prototxt,
         caffemodel,
         tmp_path / name,
-        conversion.ConversionOptions(preprocess=conversion.CAFFE),
+        ConversionOptions(preprocess=CAFFE),
         print,
     )
     assert_full_parity(model.report, OFFICIAL[name])

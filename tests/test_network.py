@@ -264,6 +264,21 @@ def test_what_cannot_be_dreamed_is_said(source, message):
         network.load(provider, None)
 
 
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_model_that_does_not_take_rgb_is_one_line(channels, free):
+    side = None if free else 32
+    picture = keras.Input((side, side, channels))
+    model = keras.Model(picture, keras.layers.Conv2D(2, 3)(picture))
+    with pytest.raises(ModelError) as caught:
+        network.load(provider_of(model), None)
+    takes = f"any x {'any x any' if free else '32 x 32'} x {channels}"
+    assert str(caught.value) == (
+        f"tiny takes {takes}; dreamkit feeds RGB, batch x height x width x 3: build the model with an RGB "
+        "input, and a layer that turns RGB into what it takes"
+    )
+
+
 def test_a_folder_that_is_no_saved_model_is_named(tmp_path):
     provider = tiny.provider(load=lambda weights: SavedModel(path=tmp_path, outputs={"a": "a"}))
     with pytest.raises(ModelError, match="is no readable SavedModel"):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import random_caffemodels
-from caffemodel import part
+from caffemodel import length_field
 from conftest import DATA, ROOT
 from dreamkit_places365 import __main__ as program
 from dreamkit_places365 import networks
@@ -79,7 +79,7 @@ def small(server, tmp_path, monkeypatch):
     prototxt.write_text(NET)
     random_caffemodels.write(prototxt, caffemodel)
     # An unknown field makes the file longer than several pieces of a download.
-    caffemodel.write_bytes(caffemodel.read_bytes() + part(99, bytes(300_000)))
+    caffemodel.write_bytes(caffemodel.read_bytes() + length_field(99, bytes(300_000)))
     files = {f"/{path.name}": path.read_bytes() for path in (prototxt, caffemodel)}
     address = server.url.rpartition("/")[0] + "/"
     monkeypatch.setattr(networks, "PROTOTXTS", address)

@@ -10,6 +10,7 @@ from PIL import Image
 import dreamkit
 from dreamkit import Preprocess, recipes
 from dreamkit.convert import conversion
+from dreamkit.convert.options import ConversionOptions
 from dreamkit.models import converted
 
 skip_without_converter()
@@ -24,7 +25,7 @@ def inception5h(tmp_path_factory):
     if not folder.is_dir():
         pytest.skip(f"no test data: {folder} is absent (set DREAMKIT_TEST_DATA)")
     made = tmp_path_factory.mktemp("models") / "inception5h"
-    options = conversion.ConversionOptions(preprocess=Preprocess(order="BGR", mean=(117, 117, 117)))
+    options = ConversionOptions(preprocess=Preprocess(order="BGR", mean=(117, 117, 117)))
     files = folder / "inception5h.prototxt", folder / "inception5h.caffemodel"
     conversion.from_caffe(*files, made, options, lambda _: None)
     return dreamkit.load(converted.provider(made))

@@ -18,7 +18,8 @@ from dreamkit.errors import ConfigError, ConvertError, Interrupted, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dreamkit.convert.conversion import ConversionOptions, ConvertedModel
+    from dreamkit.convert.conversion import ConvertedModel
+    from dreamkit.convert.options import ConversionOptions
     from dreamkit.models.providers import Preprocess
 
 _Name = Annotated[str, typer.Option("--name", help="Its name for --model: letters, digits, '.', '_', '-'.")]
@@ -59,7 +60,7 @@ def caffe(
     mean_file: Annotated[
         Path | None,
         typer.Option(
-            "--mean-file", metavar="BINARYPROTO", help="A mean image; each channel's average is taken."
+            "--mean-file", metavar="BINARYPROTO", help="A mean image; the mean of each channel is used."
         ),
     ] = None,
     scale: _Scale = None,
@@ -76,11 +77,12 @@ def caffe(
     folder = _new_model_folder(name, overwrite=overwrite)
     from dreamkit.convert import conversion
     from dreamkit.convert.caffe.caffemodel import read_mean
+    from dreamkit.convert.options import CAFFE
 
     if mean is not None and mean_file is not None:
         raise ConfigError("--mean and --mean-file are both given; give one")
     file_mean = None if mean_file is None else read_mean(mean_file)
-    preprocess = _preprocess(conversion.CAFFE, order, mean, scale, file_mean)
+    preprocess = _preprocess(CAFFE, order, mean, scale, file_mean)
     options = _options(preprocess, layers, labels, description, licence)
     show(
         name,
@@ -111,8 +113,9 @@ def onnx(
     """
     folder = _new_model_folder(name, overwrite=overwrite)
     from dreamkit.convert import conversion
+    from dreamkit.convert.options import TORCH
 
-    preprocess = _preprocess(conversion.TORCH, order, mean, scale)
+    preprocess = _preprocess(TORCH, order, mean, scale)
     options = _options(preprocess, layers, labels, description, licence)
     show(
         name,
@@ -141,8 +144,9 @@ def keras(
     """
     folder = _new_model_folder(name, overwrite=overwrite)
     from dreamkit.convert import conversion
+    from dreamkit.convert.options import KERAS
 
-    preprocess = _preprocess(conversion.KERAS, order, mean, scale)
+    preprocess = _preprocess(KERAS, order, mean, scale)
     options = _options(preprocess, layers, labels, description, licence)
     show(
         name,
@@ -220,8 +224,8 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
 def _options(
     preprocess: Preprocess, layers: list[str] | None, labels: Path | None, description: str, licence: str
 ) -> ConversionOptions:
-    from dreamkit.convert.conversion import ConversionOptions
     from dreamkit.convert.labels import read_labels
+    from dreamkit.convert.options import ConversionOptions
 
     names = [name.strip() for each in layers or [] for name in each.split(",")]
     if not all(names):

@@ -17,35 +17,10 @@ from dreamkit.convert.caffe.to_onnx import supported_blobs, to_onnx
 from dreamkit.convert.feature_maps import FeatureMap, default_layer
 from dreamkit.convert.model_folder import new_folder, write_record
 from dreamkit.convert.onnx_model import PreparedModel
+from dreamkit.convert.options import ConversionOptions
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, shown
 from dreamkit.models import converted
-from dreamkit.models.providers import Preprocess
-
-# The usual preprocessing of networks trained on ImageNet, by framework.
-CAFFE = Preprocess(order="BGR", mean=(104.0, 117.0, 123.0))
-TORCH = Preprocess(
-    mean=(123.675, 116.28, 103.53), scale=(1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225))
-)
-KERAS = Preprocess()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConversionOptions:
-    """What a network's files do not say.
-
-    Attributes:
-        preprocess: from pixels to what the network takes.
-        layers: the layers to dream by default, or None to let dreamkit choose.
-        labels: the names of its classes, in order.
-        description, licence: one line each.
-    """
-
-    preprocess: Preprocess
-    layers: Sequence[str] | None = None
-    labels: Sequence[str] = ()
-    description: str = ""
-    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,7 +128,7 @@ def from_keras(
         size, maps = keras_model.save(file, saved, layers, on_stage)
         layers = _check_layers(maps, options)
         report = keras_model.compare(file, saved, maps, options.preprocess, on_stage)
-        _write_record(new, options, layers, size, maps, (file,), report)
+        write_record(new, options, layers, size, maps, (file,), report)
     return _finish(folder, layers, report)
 
 
@@ -173,7 +148,7 @@ def _convert(
         saved = new / converted.SAVED_MODEL
         saved_model.save(model, saved, scratch, on_stage)
         report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
-        _write_record(new, options, layers, model.size, model.maps, sources, report)
+        write_record(new, options, layers, model.size, model.maps, sources, report)
     return _finish(folder, layers, report)
 
 
@@ -200,29 +175,6 @@ def _check_layers(maps: Mapping[str, FeatureMap], options: ConversionOptions) ->
             "blob; give a file with one line for each class"
         )
     return list(options.layers or [default_layer(maps)])
-
-
-def _write_record(
-    folder: Path,
-    options: ConversionOptions,
-    layers: Sequence[str],
-    size: tuple[int, int],
-    maps: Mapping[str, FeatureMap],
-    sources: Sequence[Path],
-    report: Report,
-) -> None:
-    write_record(
-        folder,
-        preprocess=options.preprocess,
-        layers=layers,
-        labels=options.labels,
-        description=options.description or f"converted from {Path(sources[-1]).name}",
-        licence=options.licence,
-        size=size,
-        maps=maps,
-        sources=sources,
-        report=report,
-    )
 
 
 def _finish(folder: Path, layers: Sequence[str], report: Report) -> ConvertedModel:

@@ -13,11 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from dreamkit.convert.feature_maps import FeatureMap, find_head
+from dreamkit.convert.options import ConversionOptions
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, first_line
 from dreamkit.media import paths
 from dreamkit.models import converted, registry
-from dreamkit.models.providers import Preprocess
 from dreamkit.version import __version__
 
 _NEW_PREFIX = ".converting-"  # followed by the number of the process
@@ -86,28 +86,24 @@ def _remove_stale(parent: Path) -> None:
 
 def write_record(
     folder: Path,
-    *,
-    preprocess: Preprocess,
+    options: ConversionOptions,
     layers: Sequence[str],
-    labels: Sequence[str],
-    description: str,
-    licence: str,
     size: tuple[int, int],
     maps: Mapping[str, FeatureMap],
     sources: Sequence[Path],
     report: Report,
 ) -> None:
-    """Writes `model.json` for the SavedModel in `folder`. It holds the names of `sources` and no paths."""
+    """Writes `model.json` for the SavedModel in `folder`. It holds the names of `sources` but no paths."""
     record = {
         "format": converted.FORMAT,
-        "description": description,
-        "licence": licence,
-        "preprocess": asdict(preprocess),
+        "description": options.description or f"converted from {Path(sources[-1]).name}",
+        "licence": options.licence,
+        "preprocess": asdict(options.preprocess),
         "layers": dict.fromkeys(layers, 1.0),
         "min_size": max(maps[name].min_size for name in layers),
         "size": list(size),
-        "head": find_head(maps, labelled=bool(labels)),
-        "labels": list(labels),
+        "head": find_head(maps, labelled=bool(options.labels)),
+        "labels": list(options.labels),
         "blobs": {name: asdict(each) for name, each in maps.items()},
         "sources": {Path(path).name: paths.digest(path) for path in sources},
         "files": converted.hashes(folder / converted.SAVED_MODEL),

@@ -19,7 +19,7 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Softmax", "LogSoftmax"), "softmax"),
 }
 _WINDOW_OPS = ("Conv", "MaxPool", "AveragePool", "LpPool")
-_BATCH = 2  # a size that is no feature map's other sizes by accident
+_BATCH = 2  # not one, which is also the first size of constants
 
 
 def find_feature_maps(

@@ -143,8 +143,8 @@ def check_input(model: keras.Model, name: str) -> None:
     if len(shape) != 4 or shape[-1] not in (3, None):
         takes = " x ".join("any" if size is None else str(size) for size in shape)
         raise ModelError(
-            f"{name} takes {takes}; dreamkit feeds RGB, batch x height x width x 3: give the model an RGB "
-            "input, with a layer after it that makes what the model takes"
+            f"{name} takes {takes}; dreamkit feeds RGB, batch x height x width x 3: build the model with "
+            "an RGB input, and a layer that turns RGB into what it takes"
         )
 
 

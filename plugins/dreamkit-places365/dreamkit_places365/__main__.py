@@ -14,6 +14,7 @@ from dreamkit import DreamkitError, DreamkitWarning, cli
 from dreamkit.cli import terminal
 from dreamkit.cli.convert import show
 from dreamkit.convert import conversion
+from dreamkit.convert.options import ConversionOptions
 from dreamkit.media import downloads, paths
 from dreamkit_places365 import folder
 from dreamkit_places365.networks import LICENCE, NETWORKS, PREPROCESS, Network
@@ -46,7 +47,7 @@ def convert(
     with terminal.Meter(quiet=quiet) as meter:
         prototxt = prototxt or _downloaded(network.prototxt, meter)
         caffemodel = caffemodel or _downloaded(network.caffemodel, meter)
-    options = conversion.ConversionOptions(
+    options = ConversionOptions(
         preprocess=PREPROCESS,
         layers=network.layers,
         labels=network.labels,

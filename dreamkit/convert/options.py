@@ -1,0 +1,33 @@
+"""Options of a conversion: what the files of a network do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dreamkit.models.providers import Preprocess
+
+# The usual preprocessing of networks trained on ImageNet, by framework.
+CAFFE = Preprocess(order="BGR", mean=(104.0, 117.0, 123.0))
+TORCH = Preprocess(
+    mean=(123.675, 116.28, 103.53), scale=(1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225))
+)
+KERAS = Preprocess()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConversionOptions:
+    """What a network's files do not say.
+
+    Attributes:
+        preprocess: from pixels to what the network takes.
+        layers: the layers to dream by default, or None to let dreamkit choose.
+        labels: the names of its classes, in order.
+        description, licence: one line each.
+    """
+
+    preprocess: Preprocess
+    layers: Sequence[str] | None = None
+    labels: Sequence[str] = ()
+    description: str = ""
+    licence: str = ""
