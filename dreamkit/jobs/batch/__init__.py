@@ -1,7 +1,7 @@
 """Many pictures, each dreamed as one request says, or as each of several.
 
-`inputs` finds the pictures, `request` describes how they are dreamed, and `job` names the dreams. `survey` finds
-out which dreams are finished, by the `manifest`. `worker` dreams a picture; `run` counts what is done.
+`inputs` finds the pictures, `request` describes how they are dreamed, and `job` names the dreams. `survey`
+finds out which dreams are finished, by the `manifest`. `worker` dreams a picture; `run` counts what is done.
 """
 
 from dreamkit.jobs.batch.inputs import Input, expand
