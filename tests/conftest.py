@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,6 +21,11 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
 WEIGHTS = DATA / "inception_v3" / "inception_v3_2015_notop.weights.h5"
+
+# A shell without job control lets its background jobs ignore SIGINT, and their children inherit that. Tests
+# send SIGINT to themselves and to children, so all of them get what Python does by default.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dreamkit", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("dreamkit")
