@@ -2,8 +2,8 @@
 
 python scripts/plan_batch.py dreams/_dreamkit/report.json --pictures 1000000 --hours 24 --price 0.04
 
-The small batch must have the options, the kind of machine and the `--threads` of the large one, as many `--jobs`
-as that machine has cores for, and a few dozen pictures like the others.
+The small batch must have the options, the kind of machine and the `--threads` of the large one, as many
+`--jobs` as that machine has cores for, and a few dozen pictures like the others.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def main() -> None:
         f"  {found.hours:.1f} hours\n"
         f"  {found.cost:.0f} at {given.price:g} for a core-hour\n"
         f"  {found.rate:.0f} pictures a second handed out by one command, which can do {given.driver:.0f}\n"
-        f"  {found.rate * given.megabytes:.0f} MB/s of photographs through the command, if they are files and not URLs"
+        f"  {found.rate * given.megabytes:.0f} MB/s of photographs through the command, unless they are URLs"
     )
 
 

@@ -2,8 +2,8 @@
 
 python tests/benchmarks/dispatch.py PHOTO [--count 1000000] [--ray HOST:PORT]
 
-Its workers return at once and write nothing. Everything else is real: pictures are read, sent and noted in the
-manifest, and a second run finds out that all are finished.
+Its workers return at once and write nothing. Everything else is real: pictures are read, sent and noted in
+the manifest, and a second run finds out that all are finished.
 """
 
 from __future__ import annotations
