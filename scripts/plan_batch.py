@@ -1,9 +1,9 @@
-"""What a large batch takes on a cluster, from the report of a small one:
+"""Plans a large batch on a cluster from the report of a small batch:
 
 python scripts/plan_batch.py dreams/_dreamkit/report.json --pictures 1000000 --hours 24 --price 0.04
 
-The small one is to have the options, the machine and the `--threads` of the large one, as many `--jobs` as
-that machine has cores for, and a few dozen pictures that are like the others.
+The small batch must have the options, the kind of machine and the `--threads` of the large one, as many
+`--jobs` as that machine has cores for, and a few dozen pictures like the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Machine:
-    """One of the cluster's machines: its cores, and its memory in bytes."""
+    """A machine of the cluster: its cores, and its memory in bytes."""
 
     cores: int
     memory: int
@@ -27,15 +27,15 @@ class Machine:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch takes.
+    """What a batch needs.
 
     Attributes:
-        workers: of each machine.
-        machines: that are needed.
-        hours: that they take, the start of the workers included.
+        workers: on each machine.
+        machines: how many are needed.
+        hours: how long they take, the start of the workers included.
         cost: of all cores for that long, in the unit of the price.
-        rate: dreams in a second, by all of them: what the command that gives them out has to keep up with.
-        limit: what keeps a machine from more workers, `cores` or `memory`.
+        rate: dreams a second of all machines; the command must hand out as many pictures.
+        limit: of the number of workers on a machine, `cores` or `memory`.
     """
 
     workers: int
@@ -52,15 +52,15 @@ def plan(
     """The fewest machines that dream so many pictures in so many hours.
 
     Args:
-        report: of a batch that was made, as `dreamkit batch --json` has it.
-        machine: each of the cluster's.
+        report: of a finished batch, as `dreamkit batch --json` prints it.
+        machine: each machine of the cluster.
         pictures: how many there are.
         hours: how long it may take.
         price: of a core for an hour.
-        start: seconds until a worker has its network.
+        start: seconds until a worker has loaded its network.
 
     Raises:
-        ValueError: a machine has no room for a worker, or the hours are over when the workers have begun.
+        ValueError: a machine has no room for a worker, or the workers take all the hours to start.
     """
     by_cores = machine.cores // report["threads"]
     by_memory = machine.memory // report["memory_of_a_worker"]
@@ -72,7 +72,9 @@ def plan(
         )
     left = 3600 * hours - start
     if left <= 0:
-        raise ValueError(f"the workers take {start:.0f} s to begin, and there are {3600 * hours:.0f}")
+        raise ValueError(
+            f"the workers take {start:.0f} s to start, and the batch may take {3600 * hours:.0f} s"
+        )
     seconds = report["seconds_per_picture"]
     machines = max(1, math.ceil(pictures * seconds / (left * workers)))
     # The last pictures of all workers do not end together.
@@ -97,13 +99,19 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=16, help="of a machine")
     parser.add_argument("--memory", type=float, default=32.0, help="GB of a machine")
     parser.add_argument("--price", type=float, default=0.04, help="of a core for an hour")
-    parser.add_argument("--start", type=float, default=60.0, help="seconds until a worker has its network")
-    parser.add_argument("--megabytes", type=float, default=0.1, help="of a picture that is read")
-    parser.add_argument("--driver", type=float, default=500.0, help="pictures a second that it can give out")
+    parser.add_argument(
+        "--start", type=float, default=60.0, help="seconds until a worker has loaded its network"
+    )
+    parser.add_argument("--megabytes", type=float, default=0.1, help="of a picture")
+    parser.add_argument(
+        "--driver", type=float, default=500.0, help="pictures a second that the command can hand out"
+    )
     given = parser.parse_args()
     report = json.loads(given.report.read_text(encoding="utf-8"))
     if not report["dreamed"]:
-        parser.error(f"{given.report} is of a batch that dreamed nothing; dream a few dozen pictures")
+        parser.error(
+            f"{given.report} is the report of a batch that dreamed nothing; dream a few dozen pictures"
+        )
     try:
         found = plan(
             report,
@@ -121,8 +129,8 @@ def main() -> None:
         f"(limited by {found.limit})\n"
         f"  {found.hours:.1f} hours\n"
         f"  {found.cost:.0f} at {given.price:g} for a core-hour\n"
-        f"  {found.rate:.0f} pictures a second given out by one command, which manages {given.driver:.0f}\n"
-        f"  {found.rate * given.megabytes:.0f} MB/s of photographs through it, if they are files and no URLs"
+        f"  {found.rate:.0f} pictures a second handed out by one command, which can do {given.driver:.0f}\n"
+        f"  {found.rate * given.megabytes:.0f} MB/s of photographs through the command, unless they are URLs"
     )
 
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Two Ray nodes, each in a network namespace of its own, dream a folder of pictures into a store that both reach:
+# Two Ray nodes, each in its own network namespace, dream a folder of pictures into a store that both reach:
 #
 #   sudo env PATH="$PATH" scripts/two_nodes.sh PHOTOS s3://bucket/dreams [options of `dreamkit batch`]
 #
-# What reaches the store (AWS_ACCESS_KEY_ID, FSSPEC_S3_ENDPOINT_URL and so on) is passed on. The namespaces, a bridge
-# between them and the nodes are there while this runs: 10.77.0.1 and 10.77.0.2; this machine is 10.77.0.254.
+# The nodes inherit the environment, with what the store needs (AWS_ACCESS_KEY_ID, FSSPEC_S3_ENDPOINT_URL and so on). While this
+# runs, there are two namespaces and a bridge between them. The nodes are 10.77.0.1 and 10.77.0.2, this machine 10.77.0.254.
 set -euo pipefail
 photos=$1 store=$2
 shift 2
-scratch=$(mktemp -d /tmp/dk.XXXX) # short: Ray's sockets have long names
+scratch=$(mktemp -d /tmp/dk.XXXX) # a short path, because those of Ray's sockets are long
 
 leave() {
     for node in 1 2; do

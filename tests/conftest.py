@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -25,6 +26,11 @@ DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data"
 WEIGHTS = DATA / "inception_v3" / "inception_v3_2015_notop.weights.h5"
 
 process.own()  # as a process of the command line is, so that both compute the same bytes
+
+# A shell without job control lets its background jobs ignore SIGINT, and their children inherit that. Tests
+# send SIGINT to themselves and to children, so all of them get what Python does by default.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dreamkit", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("dreamkit")
@@ -164,9 +170,10 @@ def loaded_once(monkeypatch):
     def kept(provider, weights):
         if weights is not None:
             return load(provider, weights)
-        if provider.name not in _loaded:
-            _loaded[provider.name] = load(provider, None)
-        return _loaded[provider.name]
+        key = provider.name, provider.load.__module__  # tests have models of one name
+        if key not in _loaded:
+            _loaded[key] = load(provider, None)
+        return _loaded[key]
 
     monkeypatch.setattr(network, "load", kept)
 

@@ -14,8 +14,8 @@ import sys
 
 import numpy as np
 import pytest
-from accidents import children, signal_when
 from conftest import ROOT, files_no_larger_than
+from faults import children, signal_when
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -25,8 +25,8 @@ from dreamkit.config import DreamConfig
 from dreamkit.errors import ImageError, OutputExistsError
 from dreamkit.executors.executor import run_here
 from dreamkit.jobs import batch
-from dreamkit.media import images, storage
-from dreamkit.models.spec import ModelSpec
+from dreamkit.media import atomic, image_metadata, storage
+from dreamkit.request import DreamRequest, without_image
 
 KILLS = int(os.environ.get("KILLS", "2"))
 OPTIONS = ("--octaves", "1", "--steps", "2")
@@ -114,7 +114,7 @@ def jobs_of(*found, requests=("",)):
     return [
         job.output
         for job in batch.list_jobs(
-            inputs, [batch.BatchRequest(each, (), DreamConfig()) for each in requests], ".png"
+            inputs, [batch.BatchRequest(each, DreamRequest((), DreamConfig())) for each in requests], ".png"
         )
     ]
 
@@ -136,7 +136,7 @@ def test_no_two_outputs_are_one(found):
 def test_two_pictures_of_one_name_are_refused():
     inputs = [batch.Input("x/a.png", "a.png"), batch.Input("y/a.png", "a.png")]
     with pytest.raises(ImageError, match=r"x/a.png and y/a.png would both become a.tiff; "):
-        batch.list_jobs(inputs, [batch.BatchRequest("", (), DreamConfig())], ".tiff")
+        batch.list_jobs(inputs, [batch.BatchRequest("", DreamRequest((), DreamConfig()))], ".tiff")
 
 
 # What is kept. A worker in this process shows the batch itself.
@@ -156,8 +156,8 @@ def photos(tmp_path):
 
 
 def make(photos, out, *, overwrite=False, only=None, **options):
-    request = batch.resolve("", (ModelSpec("pocket"),), DreamConfig(**{**CONFIG, **options}))
-    place = storage.at(str(out))
+    request = batch.resolve("", without_image("pocket", **{**CONFIG, **options}))
+    place = storage.open_store(str(out))
     place.check()
     jobs = batch.list_jobs(batch.expand([str(photos)]), [request], ".png")
     run = batch.Batch(jobs, [request], place, overwrite=overwrite)
@@ -223,14 +223,14 @@ def test_the_dream_of_another_picture_is_not_replaced(photos, tmp_path):
 def test_a_damaged_a_vanished_and_an_unwritable_picture_stop_nothing(photos, tmp_path):
     out = tmp_path / "out"
     (photos / "0.png").write_bytes(b"no picture")
-    request = batch.resolve("", (ModelSpec("pocket"),), DreamConfig(**CONFIG))
-    place = storage.at(str(out))
+    request = batch.resolve("", without_image("pocket", **CONFIG))
+    place = storage.open_store(str(out))
     place.check()
     run = batch.Batch(batch.list_jobs(batch.expand([str(photos)]), [request], ".png"), [request], place)
     (photos / "1.png").unlink()
     here(run, request, place)
     assert [each["why"].partition("photos/")[2] for each in run.failed] == [
-        "0.png is no picture that can be read; give a PNG, JPEG, WebP or TIFF",
+        "0.png cannot be read as a picture; give a PNG, JPEG, WebP or TIFF",
         "1.png does not exist",
     ]
     assert list(dreams(out)) == ["2.png"]
@@ -255,8 +255,8 @@ def test_a_damaged_manifest_costs_its_lines_alone(photos, tmp_path):
 def test_what_killed_runs_left_is_cleared_away(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    (out / f"{images.PARTIAL}0011.png").write_bytes(b"half")
-    os.utime(out / f"{images.PARTIAL}0011.png", (1, 1))
+    (out / f"{atomic.PARTIAL}0011.png").write_bytes(b"half")
+    os.utime(out / f"{atomic.PARTIAL}0011.png", (1, 1))
     make(photos, out)
     assert list(dreams(out)) == ["0.png", "1.png", "2.png"]
 
@@ -278,7 +278,7 @@ def test_a_batch_on_the_command_line(tmp_path, photos):
     assert (report["dreamed"], report["kept"], len(report["failed"])) == (6, 0, 2)
     assert report == json.loads((tmp_path / "out" / batch.REPORT).read_text())
     assert "error: 2 of 8 could not be dreamed; out/_dreamkit/report.json says why" in err
-    assert "failed: photos/sub/bad.jpg is no picture that can be read" in err
+    assert "failed: photos/sub/bad.jpg cannot be read as a picture" in err
     assert err.count("(and 1 more)") == 1  # by either recipe
     assert "Traceback" not in err
     assert sorted(dreams(tmp_path / "out")) == sorted(
@@ -296,7 +296,7 @@ WRONG = {
     "address": (["photos", "-o", "o", "--address", "auto"], 2, "give --engine ray"),
     "jobs": (["photos", "-o", "o", "--jobs", "0"], 2, "--jobs"),
     "nothing": (["none", "-o", "o"], 1, "none does not exist"),
-    "file": (["photos", "-o", "photos/0.png"], 1, "is no folder"),
+    "file": (["photos", "-o", "photos/0.png"], 1, "is not a folder"),
     "place": (["photos", "-o", "nowhere://x"], 1, "nowhere://x"),
     "model": (["photos", "-o", "o", "-m", "nobody"], 1, "nobody"),
 }
@@ -362,7 +362,7 @@ def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
     assert re.fullmatch(
         r"error: interrupted after [0-3] of 3; the same command goes on", err.splitlines()[-1]
     )
-    assert not any(images.PARTIAL in name for name in dreams(tmp_path / "out"))
+    assert not any(atomic.PARTIAL in name for name in dreams(tmp_path / "out"))
     assert json.loads((tmp_path / "out" / batch.REPORT).read_text())["interrupted"]
 
 
@@ -463,17 +463,17 @@ def test_cells_of_an_atlas_go_through_an_executor(tmp_path):
 
 def test_a_store_of_fsspec_writes_whole(tmp_path):
     pytest.importorskip("fsspec")
-    place = storage.at(f"file://{tmp_path}/store")
+    place = storage.open_store(f"file://{tmp_path}/store")
     place.check()
-    place.put("a/b.png", b"one")
-    place.put("a/b.png", memoryview(b"another"))
+    place.write("a/b.png", b"one")
+    place.write("a/b.png", memoryview(b"another"))
     assert place.sizes() == {"a/b.png": 7}
-    assert place.get("a/b.png") == b"another"
+    assert place.read("a/b.png") == b"another"
     place.remove("a/b.png")
     place.remove("a/b.png")
     assert place.sizes() == {}
     with pytest.raises(storage.StoreError, match="nowhere://x cannot be reached"):
-        storage.at("nowhere://x")
+        storage.open_store("nowhere://x")
 
 
 @pytest.mark.heavy
@@ -491,4 +491,4 @@ def test_pictures_of_a_url_go_to_a_url(tmp_path, photos):
 def test_the_recipe_in_bytes_is_the_recipe_in_the_file(photos, tmp_path):
     make(photos, tmp_path / "out")
     path = tmp_path / "out" / "0.png"
-    assert images.recipe_in(io.BytesIO(path.read_bytes()), "x") == images.read_recipe(path)
+    assert image_metadata.recipe_in(io.BytesIO(path.read_bytes()), "x") == image_metadata.read_recipe(path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 from functools import partial
+from pathlib import Path
 
 import pytest
 import tiny
 
+import dreamkit
 from dreamkit import Preprocess
 from dreamkit.engine.tf import cache_key
 from dreamkit.models import inception_v3, pocket
@@ -61,6 +63,27 @@ def test_whatever_changes_the_network_changes_it(package, monkeypatch):
     seen.append(of(plan.load, plan.see, "abc"))
     assert None not in seen
     assert len(set(seen)) == len(seen)
+
+
+def test_what_is_no_source_changes_nothing(package):
+    plan, folder = package
+    before = of(plan.load, plan.see, "abc")
+    for name in ("web/node_modules/gyp/build.py", "node_modules/a.js", "__pycache__/plan.pyc", ".git/index"):
+        path = folder / name
+        path.parent.mkdir(parents=True)
+        path.write_text("another")
+    assert of(plan.load, plan.see, "abc") == before
+    (folder / "data").mkdir()
+    (folder / "data" / "mean.npz").write_bytes(b"numbers")  # which a network may be computed with
+    assert of(plan.load, plan.see, "abc") != before
+
+
+def test_of_dreamkit_code_and_weights_count_alone():
+    files = set(cache_key._files(dreamkit))
+    root = Path(dreamkit.__file__).parent
+    assert {root / "api.py", root / "models" / "pocket.npz"} <= files
+    assert {path.suffix for path in files} == {".py", ".npz"}
+    assert not any("node_modules" in path.parts for path in files)
 
 
 def test_what_a_file_does_not_tell_is_told_of_as_nothing(package):

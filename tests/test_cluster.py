@@ -58,7 +58,7 @@ def folder(tmp_path):
 
 
 def actors():
-    """Processes of Ray's that hold our workers."""
+    """The processes of Ray in which our workers run."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -70,7 +70,7 @@ def actors():
 
 
 def hurt(draw):
-    """Whether there was a worker, which is killed."""
+    """Kills a worker; returns whether there was one."""
     found = actors()
     if found:
         with suppress(ProcessLookupError):
@@ -79,9 +79,9 @@ def hurt(draw):
 
 
 def test_workers_and_driver_are_killed_and_nothing_is_lost(cluster, folder):
-    """KILLS=20 for as many of each."""
+    """KILLS=20 kills twenty workers and the driver once."""
     draw = random.Random(1)
-    assert ended(folder, *ARGUMENTS, "-o", "local", "--jobs", "2")[0] == 1  # for the one that is no picture
+    assert ended(folder, *ARGUMENTS, "-o", "local", "--jobs", "2")[0] == 1  # because of bad.jpg
     out = folder / "out"
     arguments = (*ARGUMENTS, "-o", f"file://{out}", "--engine", "ray", "--address", cluster)
     process = start(folder, *arguments)

@@ -154,8 +154,8 @@ def test_a_loop_comes_round(tmp_path, net, photo):
     assert steps[False] > 2
 
 
-def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, parts, photo):
-    zoom.make(gathered(photo), parts, tmp_path / "zoom.mp4", Flight(frames=120, zoom=1.05, rotate=3))
+def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, net, photo):
+    zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", ZoomOptions(frames=120, zoom=1.05, rotate=3))
     moments = [color_match.measure(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
     for each in moments:
         assert np.abs(each.mean / moments[0].mean - 1).max() < 0.05

@@ -179,8 +179,8 @@ def test_tiles_where_nothing_is_dreamed_are_not_computed(net, photo, roll, margi
         def __getattr__(self, name):
             return getattr(net, name)
 
-        def ascent(self, *asked):
-            step = net.step(*asked)
+        def step(self, *specs):
+            step = net.step(*specs)
 
             def counting(windows, *rest):
                 seen.append(len(windows))
@@ -194,14 +194,14 @@ def test_tiles_where_nothing_is_dreamed_are_not_computed(net, photo, roll, margi
     where = np.zeros((80, 112, 1), np.float32)
     where[50:60, 3:9] = 0.5
     whole, part = np.empty_like(pixels), np.full_like(pixels, np.nan)
-    assert pull.gradient(pixels, roll, whole, 32).share == 1.0
+    assert pull.gradient(pixels, roll, whole, 32).coverage == 1.0
     windows = sum(seen)
     seen.clear()
     found = pull.gradient(pixels, roll, part, 32, where=where, margin=margin)
     assert windows == 12
     assert 1 <= sum(seen) <= 4
     computed = (part != 0).any(-1)
-    assert found.share == pytest.approx(computed.mean(), abs=0.02)
+    assert found.coverage == pytest.approx(computed.mean(), abs=0.02)
     assert computed[50 - margin : 60 + margin, 3 - margin : 9 + margin].mean() > 0.95
     np.testing.assert_array_equal(part[computed], whole[computed])
     assert pull.gradient(pixels, roll, part, 32, where=np.zeros_like(where)) == (0.0, 0.0, 0.0)

@@ -47,13 +47,13 @@ def test_what_cannot_be_planned_is_one_line(tmp_path, monkeypatch, capsys):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(REPORT))
 
-    def said(*arguments):
+    def message(*arguments):
         monkeypatch.setattr(sys, "argv", ["plan_batch.py", str(path), *arguments])
         with pytest.raises(SystemExit):
             plan_batch.main()
         return capsys.readouterr().err.splitlines()[-1]
 
-    assert "no room for a worker" in said("--memory", "0.5")
-    assert "60 s to begin" in said("--hours", "0.01")
+    assert "no room for a worker" in message("--memory", "0.5")
+    assert "60 s to start" in message("--hours", "0.01")
     path.write_text(json.dumps({**REPORT, "dreamed": 0}))
-    assert "dreamed nothing" in said()
+    assert "dreamed nothing" in message()

@@ -88,11 +88,13 @@ def test_every_option_of_the_page_is_on_its_page():
 
 
 def test_every_option_of_films_is_on_its_page():
-    from dreamkit.cli import film
+    from dreamkit.cli import dream, film
 
     page = (ROOT / "docs" / "films.md").read_text()
     options = {name for command in (film.zoom, film.film) for name in inspect.signature(command).parameters}
-    for option in options - {"image", "source", "quiet", "verbose"}:
+    # Those of a dream are on the page of options.
+    shared = set(inspect.signature(dream.options).parameters) - {"zoom", "rotate", "blend"}
+    for option in options - shared - {"image", "source", "quiet", "verbose"}:
         assert f"--{option.replace('_', '-')}`" in page, option
 
 

@@ -134,9 +134,9 @@ def test_a_term_is_read_as_it_is_written(layer, channels, place):
 
 
 def test_channels_count_the_same_and_together_one():
-    assert part("a", channels=(1, 3)).counts(4).tolist() == [0, 0.5, 0, 0.5]
-    assert part("a", direction=(1, -2)).counts(2).tolist() == [1, -2]
-    assert plain("a").counts(4) is None
+    assert part("a", channels=(1, 3)).channel_weights(4).tolist() == [0, 0.5, 0, 0.5]
+    assert part("a", direction=(1, -2)).channel_weights(2).tolist() == [1, -2]
+    assert plain("a").channel_weights(4) is None
 
 
 weights = st.floats(-8, 8).filter(lambda weight: abs(weight) > 1e-3)

@@ -120,6 +120,9 @@ def _initialize(worker: Worker, threads: int, gpu: int | None, sender: Connectio
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[gpu] if gpu < len(visible) and visible[gpu] else str(gpu)
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    from dreamkit.engine import process
+
+    process.own()
     from dreamkit.engine.tf import threads as engine_threads
 
     engine_threads.limit(threads)

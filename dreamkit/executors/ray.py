@@ -186,6 +186,9 @@ class _Actor:
         if self._has_begun:
             return
         _check_versions(self._versions)
+        from dreamkit.engine import process
+
+        process.own()
         from dreamkit.engine.tf import threads
 
         threads.limit(self._threads)

@@ -105,9 +105,8 @@ def _check_terms(layers: Any) -> None:
     for term in layers if isinstance(layers, tuple) else ():
         for key in term if isinstance(term, Mapping) else ():
             if key in _TERMS_LEFT_OUT:
-                raise ConfigError(
-                    f"layers has {_TERMS_LEFT_OUT[key]}, which a browser does not do yet; name layers and channels"
-                )
+                what = f"layers has {_TERMS_LEFT_OUT[key]}, which a browser does not do yet"
+                raise ConfigError(f"{what}; name layers and channels")
 
 
 def resolved(config: DreamConfig) -> DreamConfig:

@@ -1,9 +1,9 @@
-"""What a large batch costs the machine that gives it out, beside any dream:
+"""What a large batch costs the machine that hands out the pictures, without any dream:
 
 python tests/benchmarks/dispatch.py PHOTO [--count 1000000] [--ray HOST:PORT]
 
-Its workers return at once and write nothing; everything else is as ever: pictures are read, sent and taken
-down in the manifest, and a second run finds out that all are finished.
+Its workers return at once and write nothing. Everything else is real: pictures are read, sent and noted in
+the manifest, and a second run finds out that all are finished.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from dreamkit.executors.executor import Executor
 from dreamkit.executors.pool_size import PoolSize
 from dreamkit.executors.scheduler import TaskResult
 from dreamkit.jobs import batch
-from dreamkit.media.storage import Folder
+from dreamkit.media.storage import FolderStore
+from dreamkit.request import DreamRequest
 
-REQUEST = batch.BatchRequest("", (), DreamConfig(), digest="0" * 32)
+REQUEST = batch.BatchRequest("", DreamRequest((), DreamConfig()), digest="0" * 32)
 
 
 class Idle:
@@ -58,12 +59,12 @@ class IdleSlot:
 
 
 class Listed(Folder):
-    """A folder in which every dream is said to be."""
+    """A folder that pretends to hold every dream."""
 
     dreams: dict[str, int]
 
     def sizes(self) -> dict[str, int]:
-        """As if each had a byte."""
+        """As if each dream had one byte."""
         return {**super().sizes(), **self.dreams}
 
 
@@ -99,9 +100,9 @@ def main() -> None:
 
 
 def rate(what: str, photo: str, count: int, work: Any) -> None:
-    """Prints how many pictures a second are given out."""
+    """Prints how many pictures a second are handed out."""
     with tempfile.TemporaryDirectory() as scratch:
-        run = batch.Batch(jobs(photo, count), [REQUEST], Folder(Path(scratch)))
+        run = batch.Batch(jobs(photo, count), [REQUEST], FolderStore(Path(scratch)))
         began = time.perf_counter()
         work(run)
         seconds = time.perf_counter() - began
@@ -126,20 +127,20 @@ def run_idle(run: batch.Batch, slots: int) -> None:
 
 
 def manifest(photo: str, count: int) -> None:
-    """Prints what so many pictures take in memory, on disk, and to be known again."""
+    """Prints what so many pictures take in memory, on disk, and until a second run knows them."""
     with tempfile.TemporaryDirectory() as scratch:
         place = Listed(Path(scratch))
         place.dreams = {}
         before = memory.resident()[0]
         began = time.perf_counter()
         run = batch.Batch(jobs(photo, count), [REQUEST], place)
-        told("looked at before the first", count, began)
+        show("before the first picture", count, began)
         began = time.perf_counter()
         run_idle(run, 1000)
-        told("given out, to nobody", count, began)
+        show("handing out", count, began)
         began = time.perf_counter()
         run.finish()
-        told("the manifest written as one", count, began)
+        show("writing the manifest", count, began)
         size = sum(place.sizes().values())
         print(
             f"{'':32} {size / count:8.0f} bytes of manifest, and "
@@ -149,11 +150,11 @@ def manifest(photo: str, count: int) -> None:
         del run
         began = time.perf_counter()
         again = batch.Batch(jobs(photo, count), [REQUEST], place)
-        told("known to be finished", count, began)
+        show("finding out what is finished", count, began)
         assert not again.total
 
 
-def told(what: str, count: int, began: float) -> None:
+def show(what: str, count: int, began: float) -> None:
     print(f"{what:32} {time.perf_counter() - began:8.1f} s for {count}", flush=True)
 
 

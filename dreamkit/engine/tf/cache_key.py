@@ -15,12 +15,16 @@ from dreamkit.models.providers import ModelProvider, Preprocess
 
 _PACKAGES = "tensorflow", "keras", "numpy"
 _SETTINGS = "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"
+_OWN = frozenset(
+    {".py", ".npz"}
+)  # of dreamkit's files: its code and pocket's weights. The rest changes no step
+_NO_SOURCE = frozenset({"__pycache__", "node_modules"})  # folders
 
 
 def cache_key(provider: ModelProvider, digest: str) -> str | None:
     """What tells a network from any other, or None where files cannot tell.
 
-    It holds `digest`, the weights' hash, the state of every file of the packages that load and preprocess
+    It holds `digest`, the weights' hash, the state of the files of the packages that load and preprocess
     come from and of dreamkit's own, and the versions of what computes.
     """
     code = [_code(function) for function in (provider.load, provider.preprocess)]
@@ -55,7 +59,10 @@ def _code(function: Any) -> str | None:
 
 
 def _state(module: ModuleType) -> str:
-    """Size and time of every file of a module or package; empty where it has none."""
+    """Size and time of the files of a module or package on which its numbers may depend; empty without any.
+
+    Of a package, these are the code and the data beside it; of dreamkit, its code and its weights.
+    """
     return " ".join(
         f"{path}:{state.st_size}:{state.st_mtime_ns}"
         for path in sorted(_files(module))
@@ -64,10 +71,14 @@ def _state(module: ModuleType) -> str:
 
 
 def _files(module: ModuleType) -> Iterator[Path]:
-    if hasattr(module, "__path__"):
-        for folder in module.__path__:
-            for path in Path(folder).rglob("*"):
-                if path.is_file() and "__pycache__" not in path.parts:
+    if not hasattr(module, "__path__"):
+        if getattr(module, "__file__", None):
+            yield Path(str(module.__file__))
+        return
+    for root in module.__path__:
+        for folder, below, names in os.walk(root):
+            below[:] = [name for name in below if name not in _NO_SOURCE and not name.startswith(".")]
+            for name in names:
+                path = Path(folder, name)
+                if (module.__name__ != "dreamkit" or path.suffix in _OWN) and path.is_file():
                     yield path
-    elif getattr(module, "__file__", None):
-        yield Path(str(module.__file__))
