@@ -58,7 +58,7 @@ class IdleSlot:
         return future
 
 
-class Listed(Folder):
+class Listed(FolderStore):
     """A folder that pretends to hold every dream."""
 
     dreams: dict[str, int]
