@@ -1,29 +1,29 @@
-"""Every option of a dream, its default, its range and its one-line help. The only home of defaults."""
+"""Every option of a dream, its default, its range and its one-line help. The only home of defaults.
+
+The command line, the table in the docs and the keys of recipes are made from it.
+"""
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from dreamkit import option_values
 from dreamkit.errors import ConfigError, did_you_mean
+from dreamkit.option import LOOK, SIZE, WHAT, check, number, option, plain, quoted
+from dreamkit.option import describe as _describe
+
+__all__ = ["DreamConfig", "default", "describe", "number", "option_names", "plain", "quoted", "refuse"]
 
 DEFAULT_MODEL = "pocket"
 CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints of a long dream
 STEPS = 15  # of an octave, where no layer is deep
+DEEP_STEPS = 25  # of an octave with layers whose activations lie 32 pixels apart
 SMOOTH_WIDTH = 0.5  # pixels
 UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
 
-_EARLIER_NAMES = {"decorrelated": "natural"}  # in pictures and recipes of earlier versions
-
-Layers = tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None
 Wrapped = tuple[bool, bool]  # whether a picture goes on at its other side: from bottom to top, right to left
-
-
-def _option(default: Any, help: str, **limits: Any) -> Any:  # noqa: A002
-    return field(default=default, metadata={"help": help, **limits})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,194 +35,261 @@ class DreamConfig:
     `layers` takes terms of the command line's grammar (`mixed4:128+200=2`), a mapping of such terms to
     weights, or a list of tables with `layer` (or `class`), `channels`, `place`, `direction`, `weight`,
     `objective`, `mask` and `guide`. `schedule` is a list of tables, one for each octave from the smallest,
-    with `layers`, `steps`, `step_size` and `jitter`; the last one goes on for the octaves after it.
+    with `layers`, `steps`, `step_size` and `jitter`; the last one applies to all octaves after it.
 
     Raises:
         ConfigError: a value is of the wrong kind or outside its range; the message names the option.
     """
 
-    strength: float = _option(
+    strength: float = option(
         1.0,
-        "How strong the dream is: subtle (0.5), normal (1), wild (2) or a number, which multiplies the "
-        "step size.",
+        "How strong the dream is: subtle (0.5), normal (1), wild (2) or a number.",
+        panel=LOOK,
+        default_text="normal",
+        read=option_values.read_number_or_name,
         names={"subtle": 0.5, "normal": 1.0, "wild": 2.0},
         above=0.0,
         most=10.0,
     )
-    blend: float = _option(
-        0.0, "How much of the photograph is put back over the finished dream.", least=0.0, most=1.0
+    blend: float = option(
+        0.0,
+        "How much of the photograph shows through the finished dream: 0 none, 1 nothing else.",
+        panel=LOOK,
+        least=0.0,
+        most=1.0,
     )
-    layers: tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None = _option(
+    layers: tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None = option(
         None,
-        "Layers to dream, `mixed3,mixed5=0.5`; the number after `=` is a layer's weight. `mixed4:128+200` "
-        "are channels, `mixed4@12x7` is a neuron; `low`, `mid`, `high` and `60%` are depths of any network.",
+        "Layers to dream, such as `mixed3,mixed5=0.5`, where the number is a weight. Shallow layers draw "
+        "strokes and patterns, deep ones eyes, animals and buildings. `mixed4:128+200` are two channels, "
+        "`mixed4@12x7` is one neuron; `low`, `mid`, `high` and `60%` are depths of any network.",
+        panel=WHAT,
+        flags=("-l", "--output-layers"),
+        metavar="LAYERS",
+        default_text="the model's own",
     )
-    objective: str = _option(
+    objective: str = option(
         "mean-square",
-        "What to raise in a layer: its mean activation or the mean of its squares.",
+        "What grows in a layer: mean-square lets the strongest features grow most, mean all features alike.",
         choices=("mean", "mean-square"),
     )
-    balance: bool = _option(True, "Divide each layer's pull by how large its activations are.")
-    border: int = _option(
-        0, "Activations at the edges of a layer's map that are not raised.", least=0, most=64
+    balance: bool = option(
+        True, "Let all layers change the picture alike, however large their activations are."
     )
-    guide_style: str = _option(
+    border: int = option(0, "Ignore so many activations at the edges of a layer's map.", least=0, most=64)
+    guide_style: str = option(
         "match",
-        "How a guide guides: match pulls each place to the guide's most similar feature, channels raises the "
-        "channels that the guide wakes.",
+        "How a guide works: match draws at each place the guide's most similar feature, channels draws what "
+        "the guide shows most of.",
+        panel=WHAT,
         choices=("match", "channels"),
     )
-    normalise: str = _option(
+    normalise: str = option(
         "mean-abs",
-        "What the gradient of the whole picture is divided by: its mean absolute value, or its standard "
-        "deviation, for score after its mean is taken off.",
+        "What the gradient is divided by, so that all steps are of one size: its mean absolute value, or "
+        "its standard deviation (score subtracts its mean first).",
+        flags=("--normalize",),
         choices=("std", "mean-abs", "score", "none"),
     )
-    smooth: str = _option(
+    smooth: str = option(
         "gaussian",
-        "How the gradient is smoothed: gaussian by three blurs that widen from step to step, laplacian by "
-        "giving each level of its pyramid the same strength.",
+        "How fine noise is kept out: gaussian blurs the gradient, laplacian brings fine and large shapes to "
+        "the same strength.",
         choices=("none", "gaussian", "laplacian"),
     )
-    smooth_width: float | None = _option(
+    smooth_width: float | None = option(
         None,
-        f"Width in pixels that Gaussian smoothing begins with; it ends 2 wider. By default {SMOOTH_WIDTH}, "
-        "and twice in a row for layers whose activations lie 32 pixels apart.",
+        "Width of the Gaussian blur in pixels: larger gives softer shapes. It grows by 2 over an octave. By "
+        f"default {SMOOTH_WIDTH}, and twice in a row for layers whose activations lie 32 pixels apart.",
+        default_text="by layer",
         least=0.0,
         most=64.0,
     )
-    smooth_levels: int = _option(4, "Levels of the Laplacian pyramid.", least=1, most=12)
-    color: float = _option(
+    smooth_levels: int = option(4, "Levels of the Laplacian pyramid.", least=1, most=12)
+    color: float = option(
         0.4,
-        "How much of the photograph's colours is kept: free (0) changes everything, natural (0.5) follows "
-        "the colours of natural pictures and holds their mean and spread, keep (1) changes lightness alone; "
-        "or a number.",
+        "How much the dream keeps of the photograph's colours: free (0) lets any colour grow, natural (0.5) "
+        "keeps to the colours of photographs, keep (1) changes lightness alone; or a number.",
+        panel=LOOK,
+        flags=("--colour",),
+        read=option_values.read_number_or_name,
         names={"free": 0.0, "natural": 0.5, "keep": 1.0},
         least=0.0,
         most=1.0,
     )
-    tv: float | None = _option(
+    tv: float | None = option(
         None,
-        "Weight of total variation, which the dream then avoids: less grain. By default 0, or 0.3 where all "
-        "weights are negative.",
+        "Weight of total variation: more gives smoother areas and less grain. By default 0, or 0.3 where "
+        "all weights are negative.",
+        default_text="by weights",
         least=0.0,
         most=10.0,
     )
-    l2: float = _option(
-        0.0, "Weight of the distance from the photograph, which the dream then avoids.", least=0.0, most=100.0
+    l2: float = option(
+        0.0, "How strongly the dream is held to the photograph while it grows.", least=0.0, most=100.0
     )
-    octaves: int | None = _option(
+    octaves: int | None = option(
         None,
-        "Number of sizes the dream passes through; by default as many as lead down to about 100 pixels.",
+        "Number of sizes that the dream passes through, smallest first: more give larger shapes. By default "
+        "as many as lead down to about 100 pixels.",
+        panel=LOOK,
+        default_text="by size",
         least=1,
         most=32,
     )
-    octave_scale: float = _option(1.4, "Ratio between one octave's size and the next.", above=1.0, most=4.0)
-    octave_scheme: str = _option(
+    octave_scale: float = option(
+        1.4, "How much larger each octave is than the one before.", above=1.0, most=4.0
+    )
+    octave_scheme: str = option(
         "residual",
-        "residual keeps the photograph's own detail and carries only the dream from octave to octave; "
-        "whole resizes the picture itself; lost-detail does, and puts the photograph's detail back after "
-        "each octave.",
+        "How a dream passes to the next octave: residual keeps the photograph's detail and enlarges only "
+        "what was dreamed; whole enlarges the picture itself; lost-detail does so and adds the "
+        "photograph's detail again.",
         choices=("residual", "whole", "lost-detail"),
     )
-    first_octave: int | None = _option(
+    first_octave: int | None = option(
         None,
-        "Size of the smallest octave, as a power of the octave scale; by default such that the last octave, "
-        "or with whole the middle one, has the picture's size.",
+        "Size of the smallest octave, as a power of the octave scale. By default the last octave has the "
+        "picture's size, or with whole the middle one.",
+        default_text="by scheme",
         least=-31,
         most=8,
     )
-    steps: int | None = _option(
+    steps: int | None = option(
         None,
-        f"Steps of gradient ascent in each octave. By default {STEPS}, or 25 for layers whose activations "
-        "lie 32 pixels apart.",
+        f"Steps in each octave: more let shapes grow further. By default {STEPS}, or {DEEP_STEPS} for layers "
+        "whose activations lie 32 pixels apart.",
+        panel=LOOK,
+        default_text="by layer",
         least=1,
         most=100_000,
     )
-    step_size: float = _option(
+    step_size: float = option(
         0.015,
-        "How far a typical pixel moves in one step, in units; the usual one has black at -1 and white at +1.",
+        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. A typical pixel moves so far, where "
+        "black is -1 and white +1.",
         above=0.0,
         most=255.0,
     )
-    unit: tuple[float, float, float] = _option(
-        (UNIT, UNIT, UNIT), "Pixel values in one unit of step size: one number, or one for each of R,G,B."
+    unit: tuple[float, float, float] = option(
+        (UNIT, UNIT, UNIT),
+        "Pixel values in one unit of step size: one number, or one for each of R,G,B.",
+        default_text=f"{UNIT:g}",
+        metavar="N|R,G,B",
+        read=option_values.read_unit,
     )
-    clip: bool = _option(True, "Clip to black and white after each step, not only at the end.")
-    max_objective: float | None = _option(
-        None, "End an octave once what is raised is more than this.", above=0.0
+    clip: bool = option(True, "Keep pixels between black and white after each step, not only at the end.")
+    max_objective: float | None = option(
+        None,
+        "End an octave as soon as the objective is above this.",
+        default_text="no limit",
+        above=0.0,
     )
-    space: str = _option(
+    space: str = option(
         "pixels",
-        "What is changed: pixels, or with fourier the strengths of waves in natural colours, by Adam.",
+        "What a step changes: pixels, or with fourier the waves that a picture is made of, in natural "
+        "colours, by Adam.",
         choices=("pixels", "fourier"),
     )
-    jitter: int = _option(32, "Furthest random roll of the picture before each step.", least=0, most=4096)
-    rotate: float = _option(
+    jitter: int = option(
+        32, "Furthest random shift of the picture before each step, in pixels.", least=0, most=4096
+    )
+    rotate: float = option(
         0.0, "Furthest random turn of the picture before each step, in degrees.", least=0.0, most=180.0
     )
-    zoom: float = _option(
-        0.0, "Furthest random change of the picture's scale before each step.", least=0.0, most=0.9
+    zoom: float = option(
+        0.0,
+        "Furthest random change of the picture's scale before each step: 0.1 is 10%.",
+        least=0.0,
+        most=0.9,
     )
-    schedule: tuple[Mapping[str, Any], ...] = _option(
-        (), "Layers, steps, step size and jitter for each octave, in a recipe."
+    schedule: tuple[Mapping[str, Any], ...] = option(
+        (), "Layers, steps, step size and jitter for each octave, in a recipe.", in_recipes_only=True
     )
-    tile_size: int = _option(
+    tile_size: int = option(
         512,
-        "Longest side of the tiles that a gradient is computed over; it bounds memory.",
+        "Longest side of the tiles that a gradient is computed over: smaller takes less memory.",
+        panel=SIZE,
         least=32,
         most=8192,
     )
-    max_memory: int | None = _option(
+    max_memory: int | None = option(
         None,
-        "Most memory that the dream may take, in MB of 1,000,000 bytes or as 4GB; tiles become smaller until "
-        "its plan fits. It also bounds what TensorFlow itself takes, some 700 MB.",
+        "Most memory that the dream may take, in MB of 1,000,000 bytes or as 4GB: tiles become smaller until "
+        "it fits. TensorFlow alone takes some 700 MB.",
+        panel=SIZE,
+        default_text="no limit",
+        metavar="MB",
+        read=option_values.read_megabytes,
         least=1,
     )
-    precision: str = _option(
+    precision: str = option(
         "float32",
-        "What the network computes in: float32, or mixed, with 16-bit convolutions where the machine has "
-        "them, which is faster and looks much the same.",
+        "What the network computes in: float32, or mixed, which uses 16 bits where the machine can: faster, "
+        "and it looks much the same.",
+        panel=SIZE,
         choices=("float32", "mixed"),
     )
-    max_size: int | None = _option(None, "Shrink the picture first so that its longest side fits.", least=1)
-    upscale: float = _option(
+    max_size: int | None = option(
+        None,
+        "Shrink the picture first, so that its longest side has at most so many pixels.",
+        panel=SIZE,
+        default_text="no limit",
+        least=1,
+    )
+    upscale: float = option(
         1.0,
-        "Enlarge the photograph first, after max_size, so many times in width and height; the dream grows in "
-        "the new octaves.",
+        "Enlarge the photograph first, after max_size, so many times in width and height.",
+        panel=SIZE,
         least=1.0,
         most=8.0,
     )
-    wrap: str = _option(
+    wrap: str = option(
         "none",
         "Which edges of the dream meet without a seam: both, for a texture to tile; horizontal, left and "
         "right, for a panorama of 360 degrees.",
+        panel=LOOK,
         choices=("none", "horizontal", "both"),
     )
-    size: tuple[int, int] = _option((512, 512), "Size in pixels of a dream that starts from noise.")
-    noise: str = _option(
+    size: tuple[int, int] = option(
+        (512, 512),
+        "Size in pixels of a dream that starts from noise.",
+        panel=SIZE,
+        default_text="512x512",
+        metavar="N|WxH",
+        read=option_values.read_size,
+    )
+    noise: str = option(
         "clouds",
         "What a dream without a photograph starts from: coloured clouds, faint ones, or white noise.",
+        panel=WHAT,
         choices=("clouds", "faint", "white"),
     )
-    seed: int = _option(
-        0, "Another seed composes another dream: of the jitter, of noise, of clouds.", least=0, most=2**64 - 1
+    seed: int = option(
+        0,
+        "Another number gives another dream of the same photograph: other shapes in other places.",
+        panel=LOOK,
+        least=0,
+        most=2**64 - 1,
     )
-    clouds: float = _option(
+    clouds: float = option(
         12.0,
-        "How strongly a seed other than 0 clouds the photograph at the smallest octave, so that other things "
-        "grow there: standard deviation in pixel values.",
+        "How different the dreams of different seeds are: strength, in pixel values, of the clouds that a "
+        "seed other than 0 lays over the smallest octave.",
         least=0.0,
         most=64.0,
     )
-    max_pixels: int = _option(
-        200_000_000, "Refuse pictures with more pixels than this, before they are decoded.", least=1
+    max_pixels: int = option(
+        200_000_000,
+        "Refuse pictures with more pixels than this, before they are decoded.",
+        panel=SIZE,
+        least=1,
     )
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            value = _checked(option.name, getattr(self, option.name), option.type, option.metadata)
-            object.__setattr__(self, option.name, value)
+        for each in fields(self):
+            value = _checked(each.name, getattr(self, each.name))
+            object.__setattr__(self, each.name, value)
         if self.wrap != "none":
             refuse(self, f"a dream that wraps ({self.wrap})", "rotate", "zoom", "border")
 
@@ -233,7 +300,7 @@ class DreamConfig:
 
     @classmethod
     def of(cls, config: DreamConfig | None = None, **options: Any) -> DreamConfig:
-        """`config` (else the defaults) with `options` put over it.
+        """`config` (else the defaults) with `options` in place of its own.
 
         Raises:
             ConfigError: an option does not exist (near misses are suggested) or has a bad value.
@@ -246,7 +313,7 @@ class DreamConfig:
         return cls(**{**base, **options})
 
     def at(self, octave: int) -> DreamConfig:
-        """The options of octave `octave`, counted from 0 at the smallest: those of its schedule put over."""
+        """The options of octave `octave`, from 0 at the smallest, with those of its schedule in place."""
         if not self.schedule:
             return self
         return replace(self, **self.schedule[min(octave, len(self.schedule) - 1)], schedule=())
@@ -257,10 +324,10 @@ class DreamConfig:
 
 
 def refuse(config: DreamConfig, what: str, *names: str) -> None:
-    """Makes sure that options which `what` cannot follow have their defaults.
+    """Refuses options that `what` cannot follow.
 
     Raises:
-        ConfigError: one has not.
+        ConfigError: one is not at its default.
     """
     for name in names:
         given = getattr(config, name)
@@ -275,7 +342,7 @@ def wrapped_axes(wrap: Any) -> Wrapped:
 
 def option_names() -> list[str]:
     """The names of all options, in order."""
-    return [option.name for option in fields(DreamConfig)]
+    return [each.name for each in fields(DreamConfig)]
 
 
 def default(name: str) -> Any:
@@ -283,195 +350,21 @@ def default(name: str) -> Any:
     return DreamConfig.__dataclass_fields__[name].default
 
 
+def default_text(name: str) -> str:
+    """The default of option `name` in words, for command lines and docs."""
+    about = DreamConfig.__dataclass_fields__[name].metadata["cli"]
+    return about["default_text"] or str(default(name))
+
+
+def limits(name: str) -> dict[str, Any]:
+    """Help and range of option `name`, as plain data."""
+    metadata = DreamConfig.__dataclass_fields__[name].metadata
+    return {key: value for key, value in metadata.items() if key != "cli"}
+
+
 def describe(name: str) -> str:
     """The help of option `name` with its range, for command lines and docs."""
-    limits = DreamConfig.__dataclass_fields__[name].metadata
-    return f"{limits['help']} ({_range(limits)})" if _range(limits) else limits["help"]
-
-
-def _range(limits: Mapping[str, Any]) -> str:
-    if "choices" in limits:
-        return " or ".join(limits["choices"])
-    if "above" in limits:
-        return f"above {limits['above']:g}" + (f", at most {limits['most']:g}" if "most" in limits else "")
-    if "most" in limits:
-        return f"{_written(limits['least'])} to {_written(limits['most'])}"
-    if "least" in limits:
-        return f"at least {limits['least']}"
-    return ""
-
-
-def _written(number: float) -> str:
-    return f"{number:g}" if isinstance(number, float) else str(number)
-
-
-def plain(value: Any) -> Any:
-    """`value` with lists for tuples and dicts for mappings, as JSON has them."""
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _checked(name: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
-    """`value` in its canonical type, or a ConfigError that names the option and its range."""
-    if name in _SHAPED:
-        return _SHAPED[name](value)
-    if value is None and "None" in kind:
-        return None
-    if "choices" in limits:
-        if not isinstance(value, str) or value not in limits["choices"]:
-            raise ConfigError(f"{name} is {quoted(value)}; choose {_range(limits)}")
-        return value
-    if kind == "bool":
-        if not isinstance(value, bool):
-            raise ConfigError(f"{name} is {quoted(value)}; it is True or False")
-        return value
-    whole = kind.startswith("int")
-    names = limits.get("names", {})
-    found = number(_named(value, names), whole=whole)
-    if (
-        found is None
-        or found < limits.get("least", -math.inf)
-        or found <= limits.get("above", -math.inf)
-        or found > limits.get("most", math.inf)
-    ):
-        kind = (
-            " or ".join([", ".join(names), "a number"])
-            if names
-            else "a whole number"
-            if whole
-            else "a number"
-        )
-        raise ConfigError(f"{name} is {quoted(value)}; it takes {kind}, {_range(limits)}")
-    return found
-
-
-def _named(value: Any, names: Mapping[str, float]) -> Any:
-    """The number that a name stands for; anything else as it is."""
-    return names.get(_EARLIER_NAMES.get(value, value), value) if isinstance(value, str) else value
-
-
-def quoted(value: Any) -> str:
-    """A wrong value on one short line."""
-    try:
-        text = " ".join(repr(value).split())
-    except (ValueError, RecursionError):  # numbers of thousands of digits, or lists in lists in lists
-        return f"an endless {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def number(value: Any, *, whole: bool) -> int | float | None:
-    """`value` as an int or a finite float, None where it is neither. A bool is no number."""
-    if isinstance(value, bool):
-        return None
-    if whole:
-        return int(value) if isinstance(value, numbers.Integral) else None
-    try:
-        number = float(value) if isinstance(value, numbers.Real) else math.nan
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _layers(value: Any) -> Layers:
-    if value is None:
-        return None
-    if isinstance(value, Mapping) and value and "layer" not in value and "class" not in value:
-        weights = {layer: number(weight, whole=False) for layer, weight in value.items()}
-        for layer, weight in weights.items():
-            if not isinstance(layer, str) or not layer.strip() or weight is None:
-                pair = f"{quoted(layer)}: {quoted(value[layer])}"
-                raise ConfigError(f"layers has {pair}; it maps layers to numbers")
-        return weights  # type: ignore[return-value]
-    terms = (value,) if isinstance(value, str | Mapping) else value
-    if not isinstance(terms, list | tuple) or not terms:
-        raise ConfigError(f"layers is {quoted(value)}; name at least one layer, such as mixed3,mixed5=0.5")
-    return tuple(_term(each, value) for each in terms)
-
-
-def _term(value: Any, layers: Any) -> str | dict[str, Any]:
-    """One entry of `layers`: a text, or a table in canonical types."""
-    if isinstance(value, str) and value.strip():
-        return value
-    if not isinstance(value, Mapping) or not value:
-        raise ConfigError(f"layers is {quoted(layers)}; name at least one layer, such as mixed3,mixed5=0.5")
-    term: dict[str, Any] = {}
-    for key, given in value.items():
-        if key not in _TERM:
-            raise ConfigError(f"layers has a table with {quoted(key)}; {did_you_mean(str(key), _TERM)}")
-        takes, check = _TERM[key]
-        term[key] = check(given)
-        if term[key] is None:
-            raise ConfigError(f"layers has {key} = {quoted(given)}; it takes {takes}")
-    if ("layer" in term) == ("class" in term):
-        raise ConfigError(f"layers has {quoted(value)}; a table names either a layer or a class")
-    for one, other in (
-        ("class", "channels"),
-        ("class", "place"),
-        ("class", "direction"),
-        ("channels", "direction"),
-    ):
-        if one in term and other in term:
-            raise ConfigError(f"layers has {quoted(value)}; {one} and {other} exclude each other")
-    return term
-
-
-def _name(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def _class(value: Any) -> str | int | None:
-    whole = number(value, whole=True)
-    return _name(value) if whole is None else int(whole) if 0 <= whole < _MOST_WHOLE else None
-
-
-def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int | float, ...] | None]:
-    """A check for a list of numbers, not negative where they are whole."""
-
-    def check(value: Any) -> tuple[int | float, ...] | None:
-        found = tuple(number(each, whole=whole) for each in value) if isinstance(value, list | tuple) else ()
-        if not least <= len(found) <= most or not all(
-            each is not None and (not whole or 0 <= each < _MOST_WHOLE) for each in found
-        ):
-            return None
-        return found  # type: ignore[return-value]
-
-    return check
-
-
-_MOST_WHOLE = 1 << 31  # no network has as many channels, places or classes
-_MOST_CHANNELS = 65_536  # in one list; no network that we know has a tenth of it in a layer
-_TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "layer": ("a layer's name", _name),
-    "class": ("a label or a number from 0", _class),
-    "weight": ("a number", lambda value: number(value, whole=False)),
-    "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
-    "place": ("column and row, such as [12, 7]", _list_of(2, 2, whole=True)),
-    "direction": ("a list of numbers, one for each channel", _list_of(1, _MOST_CHANNELS, whole=False)),
-    "objective": ("mean or mean-square", lambda value: value if value in ("mean", "mean-square") else None),
-    "mask": ("a mask's name", _name),
-    "guide": ("true or false", lambda value: value if isinstance(value, bool) else None),
-}
-
-
-def _size(value: Any) -> tuple[int, int]:
-    sides = value if isinstance(value, list | tuple) else (value, value)
-    lengths = [number(side, whole=True) for side in sides]
-    if len(lengths) != 2 or not all(length is not None and 1 <= length <= 65_536 for length in lengths):
-        raise ConfigError(
-            f"size is {quoted(value)}; it takes one side or height and width, each 1 to 65536 pixels"
-        )
-    return lengths[0], lengths[1]  # type: ignore[return-value]
-
-
-def _unit(value: Any) -> tuple[float, float, float]:
-    units = value if isinstance(value, list | tuple) else (value,) * 3
-    found = [number(each, whole=False) for each in units]
-    if len(found) != 3 or not all(each is not None and 0 < each <= 255 for each in found):
-        raise ConfigError(
-            f"unit is {quoted(value)}; it takes one number or three, each above 0, at most 255 pixel values"
-        )
-    return tuple(found)  # type: ignore[return-value]
+    return _describe(limits(name))
 
 
 _SCHEDULED = ("layers", "steps", "step_size", "jitter")
@@ -482,25 +375,24 @@ def _schedule(value: Any) -> tuple[dict[str, Any], ...]:
         raise ConfigError(f"schedule is {quoted(value)}; it takes a list of tables, one for each octave")
     if len(value) > 32:
         raise ConfigError(f"schedule has {len(value)} octaves; it takes at most 32")
-    checked = []
-    for octave in value:
-        for name in octave:
-            if name not in _SCHEDULED:
-                raise ConfigError(f"schedule has {quoted(name)}; {did_you_mean(str(name), _SCHEDULED)}")
-        known = DreamConfig.__dataclass_fields__
-        checked.append(
-            {
-                name: _checked(name, each, known[name].type, known[name].metadata)
-                for name, each in octave.items()
-            }
-        )
-    return tuple(checked)
+    for name in (name for octave in value for name in octave):
+        if name not in _SCHEDULED:
+            raise ConfigError(f"schedule has {quoted(name)}; {did_you_mean(str(name), _SCHEDULED)}")
+    return tuple({name: _checked(name, each) for name, each in octave.items()} for octave in value)
 
 
 # Options that are more than a number or a choice.
 _SHAPED: dict[str, Callable[[Any], Any]] = {
-    "layers": _layers,
-    "size": _size,
-    "unit": _unit,
+    "layers": option_values.layers,
+    "size": option_values.size,
+    "unit": option_values.unit,
     "schedule": _schedule,
 }
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value of option `name` in its canonical type."""
+    if name in _SHAPED:
+        return _SHAPED[name](value)
+    known = DreamConfig.__dataclass_fields__[name]
+    return check(name, value, known.type, known.metadata)

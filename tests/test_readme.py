@@ -16,29 +16,15 @@ OPTIONS = ROOT / "docs" / "options.md"
 
 def options_table() -> str:
     """The docs' table of options, made from `DreamConfig`. `python tests/test_readme.py` puts it there."""
-    shown = {
-        "layers": "the model's own",
-        "max_size": "no limit",
-        "max_memory": "no limit",
-        "octaves": "by size",
-        "smooth_width": "by layer",
-        "steps": "by layer",
-        "tv": "by weights",
-        "first_octave": "by scheme",
-        "size": "512",
-        "balance": "on",
-        "clip": "on",
-        "unit": "127.5",
-        "max_objective": "no limit",
-    }
     rows = []
     for name in config.option_names():
         flag = f"--{name.replace('_', '-')}"
-        if name in ("balance", "clip"):
-            flag = f"{flag}/--no-{name}"
+        shown = config.default_text(name)
+        if isinstance(config.default(name), bool):
+            flag, shown = f"{flag}/--no-{name}", "on" if config.default(name) else "off"
         if name == "schedule":  # a recipe's alone
             continue
-        rows.append(f"| `{flag}` | {shown.get(name, config.default(name))} | {config.describe(name)} |")
+        rows.append(f"| `{flag}` | {shown} | {config.describe(name)} |")
     return "\n".join(rows)
 
 
@@ -88,21 +74,21 @@ def test_every_option_of_the_page_is_on_its_page():
 
 
 def test_every_option_of_films_is_on_its_page():
-    from dreamkit.cli import dream, film
+    from dreamkit.cli import dream_options, film
 
     page = (ROOT / "docs" / "films.md").read_text()
     options = {name for command in (film.zoom, film.film) for name in inspect.signature(command).parameters}
     # Those of a dream are on the page of options.
-    shared = set(inspect.signature(dream.options).parameters) - {"zoom", "rotate", "blend"}
+    shared = {each.name for each in dream_options.parameters()} - {"zoom", "rotate", "blend"}
     for option in options - shared - {"image", "source", "quiet", "verbose"}:
         assert f"--{option.replace('_', '-')}`" in page, option
 
 
 def test_every_option_of_a_batch_is_on_its_page():
-    from dreamkit.cli import batch, dream
+    from dreamkit.cli import batch, dream_options
 
     page = (ROOT / "docs" / "batch.md").read_text()
-    shared = set(inspect.signature(dream.options).parameters)
+    shared = {each.name for each in dream_options.parameters()}
     own = set(inspect.signature(batch.batch).parameters) - shared
     for option in own - {"inputs", "output", "ending", "as_json", "quiet", "verbose"} | {"format", "json"}:
         assert f"--{option.replace('_', '-')}`" in page, option

@@ -10,21 +10,20 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import executor_options, terminal
-from dreamkit.cli.dream import option
+from dreamkit.cli.dream_options import DreamOptions, with_options
+from dreamkit.cli.output_options import Quiet, Recipe, Verbose
 from dreamkit.errors import ConfigError, Interrupted, shown
 
 _SHOWN = 8  # names of cells that were left out for one reason
 
 
+@with_options("classes", "max_size", "size", "upscale", "tileable", "panorama")
 def atlas(
     image: Annotated[
         str | None,
         typer.Argument(metavar="IMAGE", help="The photograph to dream. Without one, noise is dreamed."),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option("-r", "--recipe", metavar="NAME|FILE", help="A recipe, as `dreamkit dream` takes it."),
-    ] = None,
+    recipe: Recipe = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -65,23 +64,13 @@ def atlas(
             help="Default: IMAGE.MODEL.atlas, and of channels with the layer.",
         ),
     ] = None,
-    octaves: Annotated[int | None, option("octaves", "--octaves")] = None,
-    octave_scale: Annotated[float | None, option("octave_scale", "--octave-scale")] = None,
-    steps: Annotated[int | None, option("steps", "--steps")] = None,
-    step_size: Annotated[float | None, option("step_size", "--step-size")] = None,
-    objective: Annotated[str | None, option("objective", "--objective")] = None,
-    normalise: Annotated[str | None, option("normalise", "--normalise", "--normalize")] = None,
-    jitter: Annotated[int | None, option("jitter", "--jitter")] = None,
-    seed: Annotated[int | None, option("seed", "--seed")] = None,
-    max_pixels: Annotated[int | None, option("max_pixels", "--max-pixels")] = None,
     jobs: executor_options.Jobs = None,
     threads: executor_options.Threads = None,
     engine: executor_options.EngineName = None,
     address: executor_options.Address = None,
-    quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    **options: Any,
 ) -> None:
     """Dream one small picture for each layer of a network, as a picture and a page.
 
@@ -90,19 +79,7 @@ def atlas(
     dreamkit atlas photo.jpg --model inception_v3
     """
     started = time.monotonic()
-    given: dict[str, Any] = {
-        "octaves": octaves,
-        "octave_scale": octave_scale,
-        "steps": steps,
-        "step_size": step_size,
-        "objective": objective,
-        "normalise": normalise,
-        "jitter": jitter,
-        "seed": seed,
-        "max_pixels": max_pixels,
-    }
-    options = {name: value for name, value in given.items() if value is not None}
-    config.DreamConfig.of(**options)
+    chosen = DreamOptions(**options)
     executor = executor_options.chosen(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs import atlas as atlases
@@ -111,7 +88,7 @@ def atlas(
 
         # An atlas has layers of its own, so those of the recipe are not looked for in another network.
         named = [ModelSpec(model, layers=("its own",))] if model is not None else None
-        request = without_image(named, weights=weights, recipe=recipe, **options)
+        request = without_image(**(chosen.arguments() | {"model": named, "weights": weights}), recipe=recipe)
         if len(request.models) > 1:
             raise ConfigError(
                 f"{recipe} has {len(request.models)} networks and an atlas shows one; name it with --model"

@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamkit.cli import executor_options, terminal
-from dreamkit.cli.dream import (
-    Dpi,
-    DreamOptions,
-    Overwrite,
-    Quiet,
-    Verbose,
-    specs_of,
-    with_options,
-)
+from dreamkit.cli.dream_options import DreamOptions, specs_of, with_options
+from dreamkit.cli.output_options import Dpi, Overwrite, Quiet, Verbose
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, Interrupted, UsageError
 

@@ -11,17 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from dreamkit.cli import executor_options, terminal
-from dreamkit.cli.dream import DreamOptions, Overwrite, Quiet, Verbose, open_session, with_options
+from dreamkit.cli.dream import open_session
+from dreamkit.cli.dream_options import DreamOptions, with_options
+from dreamkit.cli.output_options import Overwrite, Quiet, Recipe, Verbose
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError, UsageError
 
 _Output = Annotated[
     Path,
     typer.Option("-o", "--output", metavar="PATH", help="The film: .mp4, .webm, .gif or .webp."),
-]
-_Recipe = Annotated[
-    str | None,
-    typer.Option("-r", "--recipe", metavar="NAME|FILE", help="A recipe, as `dreamkit dream` takes it."),
 ]
 _Preview = Annotated[
     int | None,
@@ -44,7 +42,7 @@ def zoom(
     image: Annotated[
         str | None, typer.Argument(metavar="IMAGE", help="Where it begins. Without one, in noise.")
     ] = None,
-    recipe: _Recipe = None,
+    recipe: Recipe = None,
     frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = 300,
     fps: _Fps = None,
     zoom: Annotated[
@@ -127,7 +125,7 @@ def film(
             help="The film: .mp4, .webm, .gif, .webp, or a folder for its frames.",
         ),
     ],
-    recipe: _Recipe = None,
+    recipe: Recipe = None,
     blend: Annotated[
         float,
         typer.Option("--blend", help="How much of the last frame's dream each frame begins with, 0 to 0.95."),

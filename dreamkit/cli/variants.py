@@ -10,21 +10,18 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.dream import Weights, number_or_name, open_session, option, weights_by_model
+from dreamkit.cli.dream import open_session
+from dreamkit.cli.dream_options import DreamOptions, weights_by_model, with_options
+from dreamkit.cli.output_options import Overwrite, Verbose
 from dreamkit.errors import ConfigError, Interrupted
 
 
+@with_options("classes", "size", "noise", "upscale", "wrap", "tileable", "panorama")
 def variants(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The photograph to dream.")],
     model: Annotated[
         str, typer.Option("-m", "--model", help="The network; `dreamkit models` lists them.")
     ] = config.DEFAULT_MODEL,
-    weights: Weights = None,
-    layers: Annotated[list[str] | None, option("layers", "-l", "--layers")] = None,
-    strength: Annotated[str | None, option("strength", "--strength")] = None,
-    color: Annotated[str | None, option("color", "--color", "--colour")] = None,
-    steps: Annotated[int | None, option("steps", "--steps")] = None,
-    seed: Annotated[int | None, option("seed", "--seed")] = None,
     cell: Annotated[
         int | None,
         typer.Option("--cell", help="Longest side of a small dream in pixels, 64 to 1024. Default: 240."),
@@ -35,26 +32,18 @@ def variants(
             "-o", "--output", metavar="PATH", help="Where to write. Default: IMAGE.variants.png here."
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")] = False,
+    overwrite: Overwrite = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Say nothing but the commands.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
+    verbose: Verbose = False,
+    **options: Any,
 ) -> None:
     """Dream nine small variants of a photograph, with the command that makes each one large.
 
     dreamkit variants photo.jpg
     """
     started = time.monotonic()
-    given: dict[str, Any] = {
-        "layers": tuple(layers) if layers else None,
-        "strength": None if strength is None else number_or_name(strength),
-        "color": None if color is None else number_or_name(color),
-        "steps": steps,
-        "seed": seed,
-    }
-    options = {name: value for name, value in given.items() if value is not None}
-    config.DreamConfig.of(**options)
-    own = weights_by_model(weights)
-    if isinstance(own, dict):
+    chosen = DreamOptions(model=[model], **options)
+    if isinstance(weights_by_model(chosen.weights), dict):
         raise ConfigError(f"variants are of one network; give {model}'s weights alone")
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs import variants as sheets
@@ -70,7 +59,7 @@ def variants(
             else atomic.free_path(f"{Path(image).stem}.variants")
         )
         image_writer.check_output(path, overwrite=overwrite)
-        request = make_request(image, model, weights=own, **options)
+        request = make_request(image, **chosen.arguments())
         picture = request.image
         assert picture is not None
         small = image_sizes.shrink(picture, side)

@@ -13,7 +13,9 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.dream import Overwrite, Quiet, Verbose, Weights, open_session, weights_by_model
+from dreamkit.cli.dream import open_session
+from dreamkit.cli.dream_options import Weights, weights_by_model
+from dreamkit.cli.output_options import Overwrite, Quiet, Verbose
 from dreamkit.errors import ConfigError, UsageError, shown
 
 if TYPE_CHECKING:

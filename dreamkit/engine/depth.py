@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dreamkit.config import STEPS
+from dreamkit.config import DEEP_STEPS, STEPS
 
 _SHALLOW = 16  # the largest stride of layers that need no more than others
-_MORE_STEPS = 25
 
 
 def steps(stride: int) -> int:
     """How many steps an octave takes: what a deep layer sees is large and grows slowly."""
-    return STEPS if stride <= _SHALLOW else _MORE_STEPS
+    return STEPS if stride <= _SHALLOW else DEEP_STEPS
 
 
 def blurs(stride: int) -> int:

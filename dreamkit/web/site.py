@@ -8,13 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dreamkit import recipes
-from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig
+from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, limits, option_names
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line
 from dreamkit.web import model
 
@@ -200,7 +199,7 @@ def _exhibit(exhibit: Exhibit, site: Path, dtype: str) -> dict[str, Any]:
 
 def _limits() -> dict[str, dict[str, Any]]:
     """Help and ranges of all options, for the page's controls."""
-    return {option.name: dict(option.metadata) for option in fields(DreamConfig)}
+    return {name: limits(name) for name in option_names()}
 
 
 @contextmanager

@@ -1,0 +1,169 @@
+"""Values of options that are more than a number or a choice: layers, sizes, units; read from data or text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dreamkit.errors import ConfigError, did_you_mean, shown
+from dreamkit.option import number, quoted
+
+Layers = tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None
+
+
+def layers(value: Any) -> Layers:
+    """Layer terms in canonical types: a tuple of texts and tables, or a mapping to weights.
+
+    Raises:
+        ConfigError: they are of another kind.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Mapping) and value and "layer" not in value and "class" not in value:
+        weights = {layer: number(weight, whole=False) for layer, weight in value.items()}
+        for layer, weight in weights.items():
+            if not isinstance(layer, str) or not layer.strip() or weight is None:
+                pair = f"{quoted(layer)}: {quoted(value[layer])}"
+                raise ConfigError(f"layers has {pair}; it maps layers to numbers")
+        return weights  # type: ignore[return-value]
+    terms = (value,) if isinstance(value, str | Mapping) else value
+    if not isinstance(terms, list | tuple) or not terms:
+        raise ConfigError(f"layers is {quoted(value)}; name at least one layer, such as mixed3,mixed5=0.5")
+    return tuple(_term(each, value) for each in terms)
+
+
+def _term(value: Any, layers: Any) -> str | dict[str, Any]:
+    """One entry of `layers`: a text, or a table in canonical types."""
+    if isinstance(value, str) and value.strip():
+        return value
+    if not isinstance(value, Mapping) or not value:
+        raise ConfigError(f"layers is {quoted(layers)}; name at least one layer, such as mixed3,mixed5=0.5")
+    term: dict[str, Any] = {}
+    for key, given in value.items():
+        if key not in _TERM:
+            raise ConfigError(f"layers has a table with {quoted(key)}; {did_you_mean(str(key), _TERM)}")
+        takes, check = _TERM[key]
+        term[key] = check(given)
+        if term[key] is None:
+            raise ConfigError(f"layers has {key} = {quoted(given)}; it takes {takes}")
+    if ("layer" in term) == ("class" in term):
+        raise ConfigError(f"layers has {quoted(value)}; a table names either a layer or a class")
+    for one, other in (
+        ("class", "channels"),
+        ("class", "place"),
+        ("class", "direction"),
+        ("channels", "direction"),
+    ):
+        if one in term and other in term:
+            raise ConfigError(f"layers has {quoted(value)}; {one} and {other} exclude each other")
+    return term
+
+
+def _name(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _class(value: Any) -> str | int | None:
+    whole = number(value, whole=True)
+    return _name(value) if whole is None else int(whole) if 0 <= whole < _MOST_WHOLE else None
+
+
+def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int | float, ...] | None]:
+    """A check for a list of numbers, not negative where they are whole."""
+
+    def check(value: Any) -> tuple[int | float, ...] | None:
+        found = tuple(number(each, whole=whole) for each in value) if isinstance(value, list | tuple) else ()
+        if not least <= len(found) <= most or not all(
+            each is not None and (not whole or 0 <= each < _MOST_WHOLE) for each in found
+        ):
+            return None
+        return found  # type: ignore[return-value]
+
+    return check
+
+
+_MOST_WHOLE = 1 << 31  # no network has as many channels, places or classes
+_MOST_CHANNELS = 65_536  # in one list; no network that we know has a tenth of it in a layer
+_TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "layer": ("a layer's name", _name),
+    "class": ("a label or a number from 0", _class),
+    "weight": ("a number", lambda value: number(value, whole=False)),
+    "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
+    "place": ("column and row, such as [12, 7]", _list_of(2, 2, whole=True)),
+    "direction": ("a list of numbers, one for each channel", _list_of(1, _MOST_CHANNELS, whole=False)),
+    "objective": ("mean or mean-square", lambda value: value if value in ("mean", "mean-square") else None),
+    "mask": ("a mask's name", _name),
+    "guide": ("true or false", lambda value: value if isinstance(value, bool) else None),
+}
+
+
+def size(value: Any) -> tuple[int, int]:
+    """Height and width in pixels, from one side or two.
+
+    Raises:
+        ConfigError: they are not whole numbers from 1 to 65536.
+    """
+    sides = value if isinstance(value, list | tuple) else (value, value)
+    lengths = [number(side, whole=True) for side in sides]
+    if len(lengths) != 2 or not all(length is not None and 1 <= length <= 65_536 for length in lengths):
+        raise ConfigError(
+            f"size is {quoted(value)}; it takes one side or height and width, each 1 to 65536 pixels"
+        )
+    return lengths[0], lengths[1]  # type: ignore[return-value]
+
+
+def unit(value: Any) -> tuple[float, float, float]:
+    """Pixel values of R, G and B, from one number or three.
+
+    Raises:
+        ConfigError: they are not above 0 and at most 255.
+    """
+    units = value if isinstance(value, list | tuple) else (value,) * 3
+    found = [number(each, whole=False) for each in units]
+    if len(found) != 3 or not all(each is not None and 0 < each <= 255 for each in found):
+        raise ConfigError(
+            f"unit is {quoted(value)}; it takes one number or three, each above 0, at most 255 pixel values"
+        )
+    return tuple(found)  # type: ignore[return-value]
+
+
+# From the command line's text.
+
+
+def read_megabytes(text: str) -> int | None:
+    """`4000`, `800MB` or `4GB` as megabytes."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*(|M|G|MB|GB)", text.strip().upper())
+    if found is None:
+        raise ConfigError(f"max_memory is {quoted(text)}; it takes megabytes, such as 4000, 800MB or 4GB")
+    number, unit = found.groups()
+    return round(float(number) * (1000 if unit.startswith("G") else 1))
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """`N` or `WxH` as height and width."""
+    sides = text.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() and len(side) < 20 for side in sides):
+        raise ConfigError(
+            f"--size is {shown(text)!r}; write one side or width x height, such as 512 or 640x480"
+        )
+    return int(sides[-1]), int(sides[0])
+
+
+def read_number_or_name(text: str) -> float | str:
+    """A number, or else the text, which may be a name for one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def read_unit(text: str) -> Any:
+    """One number, or three between commas."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--unit is {text!r}; write pixel values, such as 127.5 or 58.4,57.1,57.4"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers
