@@ -97,7 +97,7 @@ class DreamRequest:
             if name not in _PARTS:
                 refuse(self.config, command, name)
             elif getattr(self, name):
-                whose = f"the recipe {shown(self.recipe.name)} has" if self.recipe else "there is"
+                whose = f"the recipe {shown(self.recipe.name, 200)} has" if self.recipe else "there is"
                 raise ConfigError(f"{whose} {_PARTS[name]}, which {command} cannot follow; leave it out")
 
 
