@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.python.framework import tensor_util
 
 from dreamkit.engine.tf import graph
 from dreamkit.engine.tf.graph import shapes, source
@@ -153,7 +153,7 @@ class _Reader:
         if node.op != "Const":
             return None
         if key not in self._constants:
-            self._constants[key] = tensor_util.MakeNdarray(node.attr["value"].tensor)
+            self._constants[key] = tf.make_ndarray(node.attr["value"].tensor)
         return self._constants[key]
 
     def _known(self, node: Any, index: int) -> NDArray[Any]:

@@ -10,9 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
-from tensorflow.python.eager import context
-from tensorflow.python.framework.function_def_to_graph import function_def_to_graph_def
+
+from dreamkit.engine.tf import private
 
 PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
 _MOST_SIMILARITIES = 1 << 22  # numbers held at once while places are compared with a guide's
@@ -68,8 +67,8 @@ class CompiledStep:
         """`definition` is a FunctionDef; it gets a name of its own."""
         # Functions are known by name to the whole process, in which the same step may be there twice.
         definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
-        context.context().add_function_def(definition)
-        weakref.finalize(self, _remove, name)
+        private.add_function(definition)
+        weakref.finalize(self, private.remove_function, name)
         self._name = name
         self._config = _config(precision)
         self._outputs = [argument.type for argument in definition.signature.output_arg]
@@ -77,9 +76,10 @@ class CompiledStep:
     @property
     def graph(self) -> tuple[Any, list[str]]:
         """The step as a GraphDef, and the names of its inputs."""
-        definition = context.context().get_function_def(self._name)
-        graph_def, _ = function_def_to_graph_def(definition)
-        return graph_def, [argument.name for argument in definition.signature.input_arg]
+        definition = private.get_function(self._name)
+        return private.function_graph(definition), [
+            argument.name for argument in definition.signature.input_arg
+        ]
 
     def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
         return tf.raw_ops.PartitionedCall(  # type: ignore[no-any-return]
@@ -105,20 +105,15 @@ class NestedStep:
         return list(self._function(pixels, weights, tuple(feeds)))
 
 
-def _remove(name: str) -> None:
-    if context.context().has_function(name):
-        context.context().remove_function(name)
-
-
 def _config(precision: str) -> bytes:
     """How TensorFlow rewrites a step before it runs: not at all, or with 16-bit casts where they are safe."""
-    config = config_pb2.ConfigProto()
+    config = tf.compat.v1.ConfigProto()
     options = config.graph_options.rewrite_options
     if precision == "mixed":
         options.optimizers.extend(["auto_mixed_precision", "auto_mixed_precision_onednn_bfloat16"])
-        options.auto_mixed_precision = rewriter_config_pb2.RewriterConfig.ON  # float16 on a GPU
-        options.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
-        options.meta_optimizer_iterations = rewriter_config_pb2.RewriterConfig.ONE
+        options.auto_mixed_precision = private.RewriterConfig.ON  # float16 on a GPU
+        options.auto_mixed_precision_onednn_bfloat16 = private.RewriterConfig.ON
+        options.meta_optimizer_iterations = private.RewriterConfig.ONE
         options.min_graph_nodes = -1
     else:
         options.disable_meta_optimizer = True

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-from tensorflow.python.grappler import tf_optimizer
+
+from dreamkit.engine.tf import private
 
 _SMALL = 64  # numbers; fewer are no weights
 _WEIGHTED_OPS = frozenset(
@@ -32,9 +31,7 @@ def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
 
     So the weights behind the deepest layer are never copied. What TensorFlow will not inline stays as it was.
     """
-    flat = _grappled(
-        function.graph.as_graph_def(), function, ["function"], rewriter_config_pb2.RewriterConfig.ONE
-    )
+    flat = _grappled(function.graph.as_graph_def(), function, ["function"], private.RewriterConfig.ONE)
     if flat.library.function:
         return function
     for node in flat.node:  # a network has no effects, so nothing has to wait for any
@@ -74,7 +71,7 @@ def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
 
 def frozen(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
     """The same function with its weights as constants."""
-    return convert_variables_to_constants_v2(function) if function.captured_inputs else function
+    return private.freeze(function) if function.captured_inputs else function
 
 
 def fold(
@@ -106,7 +103,7 @@ def fold(
 
 def folded_graph(forward: tf.types.experimental.ConcreteFunction) -> Any:
     """The GraphDef of a frozen function with all that is constant computed."""
-    times = rewriter_config_pb2.RewriterConfig.TWO
+    times = private.RewriterConfig.TWO
     return _grappled(forward.graph.as_graph_def(), forward, ["constfold", "dependency"], times)
 
 
@@ -139,14 +136,14 @@ def _grappled(
     graph_def: Any, function: tf.types.experimental.ConcreteFunction, passes: Sequence[str], times: Any
 ) -> Any:
     """The GraphDef of `function` after `passes` of TensorFlow's optimiser, inputs and outputs kept."""
-    meta_graph = meta_graph_pb2.MetaGraphDef(graph_def=graph_def)
-    kept = meta_graph_pb2.CollectionDef()
+    meta_graph = tf.compat.v1.MetaGraphDef(graph_def=graph_def)
+    kept = private.CollectionDef()
     kept.node_list.value.extend(tensor.name for tensor in [*function.inputs, *function.outputs])
     meta_graph.collection_def["train_op"].CopyFrom(kept)
-    config = config_pb2.ConfigProto()
+    config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.optimizers.extend(passes)
     config.graph_options.rewrite_options.meta_optimizer_iterations = times
-    return tf_optimizer.OptimizeGraph(config, meta_graph)
+    return private.optimize(config, meta_graph)
 
 
 def _between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:

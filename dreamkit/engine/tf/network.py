@@ -19,10 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.framework import function_pb2
 
 from dreamkit.engine.process import collector_paused
-from dreamkit.engine.tf import cache_key, compiled_step, graph, model_info, rewrites
+from dreamkit.engine.tf import cache_key, compiled_step, graph, model_info, private, rewrites
 from dreamkit.engine.tf.compiled_cache import CompiledCache
 from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, StepResult
 from dreamkit.engine.tf.layer_probe import LayerProbe
@@ -146,7 +145,7 @@ class Network:
         key = f"step {border} {precision} {specs!r}"
         kept = self._cache.get(key) if self._cache else None
         if kept:
-            return CompiledStep(function_pb2.FunctionDef.FromString(kept), precision)
+            return CompiledStep(private.FunctionDef.FromString(kept), precision)
         layers = list(dict.fromkeys(spec.layer for spec in specs))
         rewrite = partial(rewrites.rewritten, keep_range=precision == "mixed")
         with collector_paused():

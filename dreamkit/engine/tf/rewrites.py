@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.python.framework import tensor_util
 
 from dreamkit.engine.tf import graph
 
@@ -38,7 +37,7 @@ def rewritten(graph_def: Any, *, keep_range: bool = False) -> Any:
         if node.op == "LRN" and not keep_range:
             rewrite = _normalisation(node, shapes.get(node.name, ()))
         elif node.op == "Conv2D" and node.input[1] in constants:
-            kernel = tensor_util.MakeNdarray(constants[node.input[1]].attr["value"].tensor)
+            kernel = tf.make_ndarray(constants[node.input[1]].attr["value"].tensor)
             rewrite = _first_convolution(node, kernel)
         if rewrite is None:
             result.node.append(node)
