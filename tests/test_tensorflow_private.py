@@ -29,7 +29,7 @@ def doubled():
         return tf.identity(2.0 * x + variable, "y")
 
     yield function.get_concrete_function()
-    del variable  # a function does not keep its variables alive
+    assert variable is not None  # it lives as long as the test: a function does not keep its variables
 
 
 def test_a_variable_becomes_a_constant(doubled):
