@@ -95,14 +95,17 @@ class Session:
             LayerError, ConfigError, NumericError, NetworkMemoryError: as `engine.loop.dream`.
             Interrupted: Ctrl-C; it carries the picture so far, with the photograph's alpha.
         """
+        from dreamkit.engine import loop
+
         request = request or self.request
+        photo, pictures = _arrays(request)
         alpha = None if request.image is None else request.image.alpha
 
         def with_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
             return pixels if alpha is None else np.dstack([pixels, alpha])
 
         try:
-            result = self.compute(request, on_step=on_step, start=start)
+            result = loop.dream(photo, self.models, request.config, on_step, start=start, **pictures)
         except Interrupted as interrupted:
             if interrupted.pixels is not None:
                 interrupted.pixels = with_alpha(interrupted.pixels)
@@ -116,7 +119,6 @@ class Session:
         *,
         models: Sequence[LoadedModel] | None = None,
         on_step: Callable[[StepEvent], None] | None = None,
-        start: DreamState | None = None,
         quiet: bool = False,
     ) -> DreamResult:
         """The pixels of a dream, without recipe or alpha: a frame of something larger.
@@ -124,7 +126,7 @@ class Session:
         Args:
             request: what is dreamed.
             models: the session's networks with other weights and layers; None for its own.
-            on_step, start: as `run`.
+            on_step: called after each step.
             quiet: without warnings that have been given before.
 
         Raises:
@@ -136,7 +138,7 @@ class Session:
         with warnings.catch_warnings():
             if quiet:
                 warnings.simplefilter("ignore", DreamkitWarning)
-            return loop.dream(photo, models or self.models, request.config, on_step, start=start, **pictures)
+            return loop.dream(photo, models or self.models, request.config, on_step, **pictures)
 
     def plan(self) -> Plan:
         """What `run` would do and take. One batch of tiles is computed; nothing is dreamed.

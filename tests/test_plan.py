@@ -215,9 +215,9 @@ def test_a_dry_run_tells_and_writes_nothing(run, picture, tmp_path):
     [("4000", 4000), ("4GB", 4000), ("1.5 gb", 1500), ("800MB", 800), ("0.8G", 800), ("5m", 5)],
 )
 def test_memory_is_given_in_megabytes_or_with_a_unit(text, megabytes):
-    from dreamkit.cli.dream import _megabytes
+    from dreamkit.option_values import read_megabytes
 
-    assert _megabytes(text) == megabytes
+    assert read_megabytes(text) == megabytes
 
 
 @pytest.mark.parametrize("text", ["much", "", "-5", "4TB", "1e3", "0", "0.0001MB", "9" * 30])

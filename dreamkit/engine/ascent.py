@@ -76,7 +76,14 @@ class Ascent:
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(objectives) > 1 else update
         for step in range(taken, steps):
-            balanced, weighted = self._retried(pixels, octave, (step, steps), objectives, (update, spare))
+            balanced = weighted = None
+            while balanced is None or weighted is None:  # where memory runs out, again with smaller tiles
+                try:
+                    balanced, weighted = self._update(
+                        pixels, octave, (step, steps), objectives, (update, spare)
+                    )
+                except (NetworkMemoryError, MemoryError) as error:
+                    self._halve_tiles(error)
             for regularise in self._regularisers:
                 regularise(update, pixels, photo)
             ends = config.max_objective is not None and weighted > config.max_objective
@@ -106,21 +113,6 @@ class Ascent:
         taken = steps if start.over else start.step
         self._done = self._work_before(octave) + math.prod(octave.size) * taken
         return taken
-
-    def _retried(
-        self,
-        pixels: Pixels,
-        octave: octaves.Octave,
-        step: tuple[int, int],
-        objectives: Sequence[_Objective],
-        out: tuple[Pixels, Pixels],
-    ) -> tuple[float, float]:
-        """As `_update`; where memory runs out, the step begins again with smaller tiles."""
-        while True:
-            try:
-                return self._update(pixels, octave, step, objectives, out)
-            except (NetworkMemoryError, MemoryError) as error:
-                self._halve_tiles(error)
 
     def _update(
         self,
@@ -187,7 +179,7 @@ class Ascent:
         warnings.warn(
             f"too little memory for tiles of {self.tile_size} pixels; the dream goes on with {smaller}",
             DreamkitWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
         self.tile_size = smaller
 

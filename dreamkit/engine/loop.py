@@ -49,13 +49,33 @@ def dream(
         Interrupted: Ctrl-C; it carries the picture so far.
     """
     objectives, run, held = _prepare(photo, models, config, guide, regions)
+    tile_size = start.tile_size if start else plan.tile_size(objectives, config, run, held)
+    ascent = Ascent(objectives, config, photo, run, on_step, tile_size)
+    grow = octave_schemes.grow(config)
+    first = start.octave if start else 0
+    if start and (first >= len(run) or start.pixels.shape[:2] != run[first].size):
+        raise ConfigError("the dream to resume had other octaves; start it anew")
     try:
-        return _dream(photo, objectives, config, run, held, on_step, start)
+        pixels = start.pixels if start else octave_schemes.compose(photo, run[0].size, config)
+        smaller = run[max(0, first - 1)].size
+        for number, octave in enumerate(run[first:], first):
+            if pixels.shape[:2] != octave.size:
+                pixels = grow(photo, pixels, octave.size)
+            ascent.climb(pixels, octave, start if number == first else None)
+            if config.octave_scheme == "lost-detail":
+                ascent.state = None
+                octave_schemes.add_lost_detail(config.wrapped, photo, pixels, smaller)
+            smaller = octave.size
+        picture = octave_schemes.finish(photo, pixels, objectives.masks, config)
+    except KeyboardInterrupt:
+        picture = octave_schemes.finish(photo, pixels, objectives.masks, config)
+        raise Interrupted("interrupted", picture, ascent.state) from None
     except MemoryError as error:
         height, width = photo.shape[:2]
         raise NetworkMemoryError(
             f"too little memory for a picture of {width} x {height} pixels; shrink it with --max-size"
         ) from error
+    return DreamResult(picture, objectives.layers, [octave.size for octave in run], ascent.tile_size)
 
 
 def planned(
@@ -88,36 +108,3 @@ def _prepare(
     objectives = ObjectiveSet(models, config, guide, soft, size)
     run = plan.octaves_of(size, objectives.min_size, models, config)
     return objectives, run, photo.nbytes + sum(mask.nbytes for mask in soft.values())
-
-
-def _dream(
-    photo: NDArray[np.uint8],
-    objectives: ObjectiveSet,
-    config: DreamConfig,
-    run: list[octaves.Octave],
-    held: int,
-    on_step: Callable[[StepEvent], None] | None,
-    start: DreamState | None,
-) -> DreamResult:
-    tile_size = start.tile_size if start else plan.tile_size(objectives, config, run, held)
-    ascent = Ascent(objectives, config, photo, run, on_step, tile_size)
-    grow = octave_schemes.grow(config)
-    first = start.octave if start else 0
-    if start and (first >= len(run) or start.pixels.shape[:2] != run[first].size):
-        raise ConfigError("the dream to resume had other octaves; start it anew")
-    pixels = start.pixels if start else octave_schemes.compose(photo, run[0].size, config)
-    try:
-        smaller = run[max(0, first - 1)].size
-        for number, octave in enumerate(run[first:], first):
-            if pixels.shape[:2] != octave.size:
-                pixels = grow(photo, pixels, octave.size)
-            ascent.climb(pixels, octave, start if number == first else None)
-            if config.octave_scheme == "lost-detail":
-                ascent.state = None
-                octave_schemes.add_lost_detail(config.wrapped, photo, pixels, smaller)
-            smaller = octave.size
-    except KeyboardInterrupt:
-        picture = octave_schemes.finish(photo, pixels, objectives.masks, config)
-        raise Interrupted("interrupted", picture, ascent.state) from None
-    picture = octave_schemes.finish(photo, pixels, objectives.masks, config)
-    return DreamResult(picture, objectives.layers, [octave.size for octave in run], ascent.tile_size)

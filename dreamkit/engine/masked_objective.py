@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -115,15 +116,43 @@ class MaskedObjective:
         `where` and `margin` are those of `tiled_gradient.gradient`.
         """
 
-        def measure(roll: tuple[int, int]) -> tiled_gradient.TileStats:
-            return self._measure(pixels, roll, out, tile_size, where, margin)
+        height, width, _ = pixels.shape
+        cover = self.cover((height, width), tile_size)
 
-        if not self._is_balanced:
-            stats = measure((0, 0))
-            self.restore_balance(balanced(self._weights, stats.mean_squares, self._powers))
-        stats = measure(roll)
+        for each in [roll] if self._is_balanced else [(0, 0), roll]:
+            stats = tiled_gradient.gradient(
+                pixels,
+                partial(self._step_on_tiles, cover=cover, roll=each, size=(height, width)),
+                len(self._weights),
+                cover,
+                tile_size,
+                each,
+                out,
+                where=where,
+                margin=margin,
+                devices=self._devices,
+            )
+            if not self._is_balanced:
+                self.restore_balance(balanced(self._weights, stats.mean_squares, self._powers))
         weighted = float(stats.objectives @ np.asarray(self._weights))
         return GradientStats(float(stats.objectives @ self._balanced_weights), weighted, stats.coverage)
+
+    def _step_on_tiles(
+        self,
+        windows: Pixels,
+        batch: tiles.Batch,
+        device: str,
+        *,
+        cover: tiles.Cover,
+        roll: tuple[int, int],
+        size: tuple[int, int],
+    ) -> StepResult:
+        """The step over a batch of windows, with neurons fed where they lie in each window."""
+        feeds = list(self._feeds)
+        for index, (down, right) in self._positions.items():
+            spot = int(down * size[0]) + roll[0], int(right * size[1]) + roll[1]
+            feeds[index] = _within(batch, cover, spot, size)
+        return self._step(windows, self._balanced_weights, feeds, device)
 
     @property
     def balance(self) -> list[float] | None:
@@ -153,38 +182,6 @@ class MaskedObjective:
         for index in self._positions:
             feeds[index] = np.full((count, 2), -1.0, np.float32)
         return feeds
-
-    def _measure(
-        self,
-        pixels: Pixels,
-        roll: tuple[int, int],
-        out: Pixels,
-        tile_size: int,
-        where: Mask | None,
-        margin: int,
-    ) -> tiled_gradient.TileStats:
-        height, width, _ = pixels.shape
-        cover = self.cover((height, width), tile_size)
-
-        def step(windows: Pixels, batch: tiles.Batch, device: str) -> StepResult:
-            feeds = list(self._feeds)
-            for index, (down, right) in self._positions.items():
-                spot = int(down * height) + roll[0], int(right * width) + roll[1]
-                feeds[index] = _within(batch, cover, spot, (height, width))
-            return self._step(windows, self._balanced_weights, feeds, device)
-
-        return tiled_gradient.gradient(
-            pixels,
-            step,
-            len(self._weights),
-            cover,
-            tile_size,
-            roll,
-            out,
-            where=where,
-            margin=margin,
-            devices=self._devices,
-        )
 
 
 def _kind(kind: str) -> Literal["mean", "mean-square", "match"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, product
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from dreamkit.engine.tf.compiled_step import StepResult
 from dreamkit.engine.tiles import Batch, Cover, Span
 
 Pixels = NDArray[np.float32]
-_Taken = TypeVar("_Taken")
 
 
 class TileStats(NamedTuple):
@@ -91,23 +90,14 @@ def gradient(
         out[:] = 0
     objectives = np.zeros(terms)
     mean_squares = np.zeros(terms)
-    for seen, squares in _spread(take, cover.batches(tile_size, tiles), devices):
-        objectives += seen
-        mean_squares += squares
+    with ThreadPoolExecutor(len(devices)) as pool:  # which starts no thread before it is used
+        apply: Any = pool.map if len(devices) > 1 else map
+        for seen, squares in apply(take, cover.batches(tile_size, tiles), cycle(devices)):
+            objectives += seen
+            mean_squares += squares
     count = max(1, len(tiles))
     computed = sum(rows.core * columns.core for rows, columns in tiles)
     return TileStats(objectives / count, mean_squares / count, computed / (pixels.shape[0] * pixels.shape[1]))
-
-
-def _spread(
-    take: Callable[[Batch, str], _Taken], batches: Iterator[Batch], devices: Sequence[str]
-) -> Iterator[_Taken]:
-    """What `take` makes of each batch, in order, on as many devices at once as there are."""
-    if len(devices) == 1:
-        yield from (take(batch, devices[0]) for batch in batches)
-        return
-    with ThreadPoolExecutor(len(devices)) as pool:
-        yield from pool.map(take, batches, cycle(devices))
 
 
 def _pieces(
