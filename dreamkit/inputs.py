@@ -26,7 +26,7 @@ def open_photograph(image: ImageSource, config: DreamConfig) -> images.Picture |
 
     Raises:
         ImageError: it cannot be read, or is too large once it is enlarged.
-        ConfigError: noise is to be enlarged, or is larger than `max_pixels`.
+        ConfigError: there is only noise to enlarge, or it is larger than `max_pixels`.
     """
     picture = open_picture(image, config)
     if picture is not None:

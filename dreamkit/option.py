@@ -126,7 +126,7 @@ def quoted(value: Any) -> str:
 
 
 def number(value: Any, *, whole: bool) -> int | float | None:
-    """`value` as an int or a finite float, None where it is neither. A bool is no number."""
+    """`value` as an int or a finite float, None where it is neither. A bool is not a number."""
     if isinstance(value, bool):
         return None
     if whole:

@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_what_is_done(odd, tmp_path):
     def make(on_cell=None):
         return atlas.make(without_image(odd, **OPTIONS), folder, cell=16, on_cell=on_cell)
 
-    with pytest.raises(Interrupted, match=rf"2 of {len(ODD)} missing cells .* goes on from there"):
+    with pytest.raises(Interrupted, match=rf"2 of {len(ODD)} missing cells .* continues from there"):
         make(interrupt)
     assert [each.name for each in heard if each.finished] == ODD[:2]
     done = files(folder)
@@ -170,7 +170,7 @@ def test_ctrl_c_keeps_what_is_done(odd, tmp_path):
 
 def test_ctrl_c_on_the_command_line(run):
     code, out, err = run("atlas", "-m", "tiny_interrupted")
-    assert (code, out, err) == (130, "", "error: interrupted; the same command goes on from here\n")
+    assert (code, out, err) == (130, "", "error: interrupted; the same command continues from here\n")
 
 
 def test_odd_names_get_files_of_their_own(odd, picture, tmp_path):
@@ -237,11 +237,11 @@ BAD_INPUT = {
     "cell": (["-m", "tiny", "--cell", "8"], 1, "cell is 8; it takes a whole number, 16 to 1024"),
     "columns": (["-m", "tiny", "--columns", "-1"], 1, "columns is -1; it takes a whole number, 1 to 1000"),
     "steps": (["-m", "tiny", "--steps", "0"], 1, "steps is 0"),
-    "a file": (["-m", "tiny", "-o", "kept.png"], 1, "kept.png is no folder; give a new folder"),
-    "a folder of others": (["-m", "tiny", "-o", "folder"], 1, "folder holds mine.txt, which is of no atlas"),
-    "cells of others": (["-m", "tiny", "-o", "other"], 1, "other holds mine.txt, which is of no atlas"),
-    "a sheet of others": (["-m", "tiny", "-o", "maps"], 1, "maps holds atlas.png, which is of no atlas"),
-    "a folder beside": (["-m", "tiny", "-o", "near"], 1, "near holds mycells, which is of no atlas"),
+    "a file": (["-m", "tiny", "-o", "kept.png"], 1, "kept.png is not a folder; give a new folder"),
+    "a folder of others": (["-m", "tiny", "-o", "folder"], 1, "folder holds mine.txt, not part of an atlas"),
+    "cells of others": (["-m", "tiny", "-o", "other"], 1, "other holds mine.txt, not part of an atlas"),
+    "a sheet of others": (["-m", "tiny", "-o", "maps"], 1, "maps holds atlas.png, not part of an atlas"),
+    "a folder beside": (["-m", "tiny", "-o", "near"], 1, "near holds mycells, not part of an atlas"),
     "a picture of others": (["-m", "tiny", "-o", "mine"], 1, "low.png is not a dream and would be replaced"),
     "no parent": (["-m", "tiny", "-o", "none/x"], 1, "the folder none does not exist"),
 }  # fmt: skip
@@ -287,7 +287,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tiny, tmp_path):
     with pytest.raises(ImageError, match="cannot make the folder"):
         atlas._make_folder(tmp_path / ("x" * 300))
     (tmp_path / "file").touch()
-    with pytest.raises(OutputExistsError, match="is no folder"):
+    with pytest.raises(OutputExistsError, match="is not a folder"):
         atlas.make(without_image(tiny), tmp_path / "file")
 
 

@@ -360,7 +360,7 @@ def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert re.fullmatch(
-        r"error: interrupted after [0-3] of 3; the same command goes on", err.splitlines()[-1]
+        r"error: interrupted after [0-3] of 3; the same command continues", err.splitlines()[-1]
     )
     assert not any(atomic.PARTIAL in name for name in dreams(tmp_path / "out"))
     assert json.loads((tmp_path / "out" / batch.REPORT).read_text())["interrupted"]

@@ -1,4 +1,4 @@
-"""A dream that was broken off goes on to the same bytes."""
+"""An interrupted dream continues to the same bytes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_damaged_work_file_is_one_line(net, photo, tmp_path):
     broken = [b"", b"no archive", pickled.getvalue(), *(data[: draw.randrange(len(data))] for _ in range(20))]
     for each in broken:
         kept.path.write_bytes(each)
-        with pytest.raises(CheckpointError, match=r"cannot be read as a work file; begin anew"):
+        with pytest.raises(CheckpointError, match=r"cannot be read as a work file; start anew"):
             Checkpoint(tmp_path / "dream.png", resume=True).begin({})
 
 
@@ -161,12 +161,12 @@ def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (
         143,
-        "error: interrupted; the picture so far is in out.png; --resume goes on from there\n",
+        "error: interrupted; the picture so far is in out.png; --resume continues from there\n",
     )
     so_far = (folder / "out.png").read_bytes()
     code, err = ended(folder)
     assert code == 1
-    assert "out.png.work holds a dream that was broken off; go on with --resume" in err
+    assert "out.png.work holds an interrupted dream; continue it with --resume" in err
     assert ended(folder, "--resume") == (0, "")
     assert not (folder / "out.png.work").exists()
     dreamed = (folder / "out.png").read_bytes()
@@ -190,7 +190,7 @@ def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(octave_schemes, "add_lost_detail", broken_off)
         code, _, err = run(*arguments, "out.png", "--checkpoint", "0")
-    assert (code, "--resume goes on" in err) == (130, True)
+    assert (code, "--resume continues" in err) == (130, True)
     assert run(*arguments, "out.png", "--resume") == (0, "", "")
     assert picture.with_name("out.png").read_bytes() == picture.with_name("whole.png").read_bytes()
 
@@ -198,7 +198,7 @@ def test_a_dream_broken_off_between_two_octaves_goes_on(picture, run, monkeypatc
 def test_what_resume_cannot_do_is_said(picture, run):
     arguments = ("dream", "photo.jpg", "-m", "tiny", "--octaves", "1", "--steps", "1", "-q", "-o", "out.png")
     code, _, err = run(*arguments, "--resume")
-    assert (code, err) == (0, "warning: there is no out.png.work to go on from; the dream begins anew\n")
+    assert (code, err) == (0, "warning: there is no out.png.work to continue from; the dream starts anew\n")
     assert run(*arguments, "--resume", "--dry-run")[0] == 2
 
 
@@ -211,7 +211,7 @@ def test_what_is_not_the_picture_so_far_is_kept(photo_file):
     image_writer.write(folder / "out.png", np.zeros((8, 8, 3), np.uint8), overwrite=True)
     assert "out.png exists; choose another name or give --overwrite" in ended(folder, "--resume")[1]
     (folder / "out.png").unlink()
-    assert "out.png.work holds a dream that was broken off" in ended(folder)[1]
+    assert "out.png.work holds an interrupted dream" in ended(folder)[1]
 
 
 @pytest.mark.heavy

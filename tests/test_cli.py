@@ -331,7 +331,7 @@ def test_ctrl_c_writes_the_picture_so_far(tiny_plugin, picture, tmp_path):
     program.send_signal(signal.SIGINT)
     out, err = program.communicate()
     assert program.returncode == 130
-    said = "error: interrupted; the picture so far is in photo.dream.png; --resume goes on from there\n"
+    said = "error: interrupted; the picture so far is in photo.dream.png; --resume continues from there\n"
     assert (out, err) == ("", said)
     dreamed = read(tmp_path / "photo.dream.png", 10**6).pixels
     assert dreamed.shape == (40, 56, 3)

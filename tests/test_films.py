@@ -104,7 +104,7 @@ def test_a_zoom_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, phot
         if progress.done == 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="after 3 of 6 frames; the same command goes on"):
+    with pytest.raises(Interrupted, match="after 3 of 6 frames; the same command continues"):
         zoom.make(zoom_session(net, photo), tmp_path / "parts.mp4", moves, on_frame=interrupt)
     assert not (tmp_path / "parts.mp4").exists()
     seen = []

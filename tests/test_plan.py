@@ -147,7 +147,7 @@ def test_the_dream_goes_on_with_smaller_tiles(net, photo, monkeypatch, error):
     options = config(tile_size=64, layers="first,second")
     expected = dream(photo, [LoadedModel(net)], config(tile_size=32, layers="first,second"))
     out_of_memory(monkeypatch, 32 * 32, error)
-    with pytest.warns(DreamkitWarning, match="for tiles of 64 pixels; the dream goes on with 32"):
+    with pytest.warns(DreamkitWarning, match="for tiles of 64 pixels; the dream continues with 32"):
         outcome = dream(photo, [LoadedModel(net)], options)
     assert outcome.tile_size == 32
     np.testing.assert_array_equal(outcome.pixels, expected.pixels)
@@ -242,7 +242,7 @@ def test_redo_takes_the_tiles_that_memory_left(run, picture, tmp_path, monkeypat
             "dream", picture, *TINY, "--tile-size", "64", "--max-memory", "50GB", "-o", "a.png", "-q"
         )
     assert code == 0
-    assert err == "warning: too little memory for tiles of 64 pixels; the dream goes on with 32\n"
+    assert err == "warning: too little memory for tiles of 64 pixels; the dream continues with 32\n"
     recipe = read_recipe(tmp_path / "a.png")
     assert (recipe["options"]["tile_size"], recipe["effective"]["tile_size"]) == (64, 32)
     assert run("redo", "a.png", picture, "-o", "b.png", "-q") == (0, "", "")

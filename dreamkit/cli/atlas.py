@@ -74,7 +74,7 @@ def atlas(
 ) -> None:
     """Dream one small picture for each layer of a network, as a picture and a page.
 
-    Run it again to go on where it was broken off, or after a change: finished cells are kept.
+    Run it again after an interruption or a change: finished cells are kept.
 
     dreamkit atlas photo.jpg --model inception_v3
     """
@@ -114,7 +114,7 @@ def atlas(
         except Interrupted:
             raise
         except KeyboardInterrupt:
-            raise Interrupted("interrupted; the same command goes on from here") from None
+            raise Interrupted("interrupted; the same command continues from here") from None
     for why, names in made.left_out.items():
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         typer.echo(f"left out {shown(', '.join(names[:_SHOWN]), 300)}{more}: {why}", err=True)

@@ -193,7 +193,7 @@ def _work(
         )
     except KeyboardInterrupt:
         raise Interrupted(
-            f"interrupted after {run.dreamed} of {run.total}; the same command goes on"
+            f"interrupted after {run.dreamed} of {run.total}; the same command continues"
         ) from None
     finally:
         run.finish()

@@ -184,12 +184,12 @@ def _output(
     kept = Checkpoint(path, every=every, resume=resume)
     if os.path.isfile(kept.path) and not resume and not overwrite:
         raise OutputExistsError(
-            f"{kept.path} holds a dream that was broken off; go on with --resume, or begin anew with "
+            f"{kept.path} holds an interrupted dream; continue it with --resume, or start anew with "
             "--overwrite"
         )
     image_writer.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=request.size)
     if resume and not os.path.isfile(kept.path):
-        terminal.warning(f"there is no {kept.path} to go on from; the dream begins anew")
+        terminal.warning(f"there is no {kept.path} to continue from; the dream starts anew")
     read = [
         ("photograph", request.image),
         ("guide", request.guide),
@@ -268,7 +268,7 @@ def _resumption(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) ->
         checkpoint.note(paths.digest(path))
     else:
         return ""
-    return "; --resume goes on from there"
+    return "; --resume continues from there"
 
 
 def _show_plan(request: DreamRequest, *, quiet: bool) -> None:
@@ -300,7 +300,7 @@ def _image(pictures: list[str], image_filepath: str | None, layers: list[str] | 
     strays = [name for name in pictures if layers and not Path(name).exists() and not Path(name).suffix]
     if strays:
         together = ",".join([*(layers or []), *strays])
-        raise UsageError(f"{strays[0]!r} is no picture; separate layers with commas: --layers {together}")
+        raise UsageError(f"{strays[0]!r} is not a picture; separate layers with commas: --layers {together}")
     if image_filepath is not None and pictures:
         raise UsageError(f"the picture is given twice, {pictures[0]} and -i {image_filepath}; give it once")
     if len(pictures) > 1:

@@ -24,7 +24,7 @@ _Output = Annotated[
 _Preview = Annotated[
     int | None,
     typer.Option(
-        "--preview", metavar="N", help="Make a film of the first N frames; the next run goes on.", min=1
+        "--preview", metavar="N", help="Make a film of the first N frames; the next run continues.", min=1
     ),
 ]
 _Fps = Annotated[
@@ -71,7 +71,7 @@ def zoom(
 ) -> None:
     """Dream an endless zoom: each frame is dreamed from a closer look at the last.
 
-    Broken off at any moment, the same command goes on from the last finished frame.
+    Interrupted at any moment, the same command continues from the last finished frame.
 
     dreamkit zoom photo.jpg -o zoom.mp4 --frames 300 --rotate 1
     """
@@ -154,7 +154,7 @@ def film(
 ) -> None:
     """Dream a film, so that what is dreamed sticks to what moves. Sound and times are kept.
 
-    Broken off at any moment, the same command goes on from the last finished frame.
+    Interrupted at any moment, the same command continues from the last finished frame.
 
     dreamkit film in.mp4 -o out.mp4 --layers mixed3
     """

@@ -38,7 +38,7 @@ def log_as_json(wanted: bool) -> None:
 
 
 def is_json() -> bool:
-    """Whether events are told of as JSON."""
+    """Whether events are shown as JSON."""
     return _as_json
 
 
@@ -221,11 +221,11 @@ class Meter:
             typer.echo(what, err=True)
 
     def download(self, done: int, total: int) -> None:
-        """Hears of a download, in bytes."""
+        """Shows a download, in bytes."""
         self._show("fetching weights", total=total or None, completed=done, note=f"{done / 1e6:.0f} MB")
 
     def step(self, step: StepEvent) -> None:
-        """Hears of a step of the dream."""
+        """Shows a step of the dream."""
         height, width = step.size
         if self._json:
             event("step", **_of_step(step), width=width, height=height)
@@ -242,18 +242,18 @@ class Meter:
             )
 
     def frame(self, progress: FrameProgress) -> None:
-        """Hears of a frame of a film; elsewhere than on a screen, of ten and a hundred and so on."""
+        """Shows a frame of a film; without a live bar, the first, the last and every tenth."""
         done, total = progress.done, progress.total
         if self._json:
             event("frame", done=done, total=total, path=str(progress.path), resumed=progress.resumed)
         self._show(f"frame {done}/{total}", total=total, completed=done, note=str(progress.path))
         if self._lines and progress.resumed:
-            typer.echo(f"going on from frame {done}/{total}, in {progress.path.parent}", err=True)
+            typer.echo(f"continuing from frame {done}/{total}, in {progress.path.parent}", err=True)
         elif self._lines and (done in (1, total) or done % max(10, total // 10) == 0):
             typer.echo(f"frame {done}/{total}", err=True)
 
     def job(self, progress: BatchProgress) -> None:
-        """Hears of a batch; elsewhere than on a screen, of every tenth of it."""
+        """Shows a batch; without a live bar, every tenth of it."""
         done, total = progress.done, progress.total
         step = progress.step
         if self._json and step is not None:
@@ -269,7 +269,7 @@ class Meter:
             typer.echo(f"{done}/{total}{failed}", err=True)
 
     def cell(self, progress: CellProgress) -> None:
-        """Hears of an atlas: one bar for all of it, or a line for each cell that is finished."""
+        """Shows an atlas: one bar for all of it, or a line for each finished cell."""
         if self._json and progress.finished:
             event("cell", name=progress.name, number=progress.number, total=progress.total)
         what = f"cell {progress.number}/{progress.total}: {shown(progress.name)}"

@@ -177,7 +177,7 @@ class Ascent:
                 "shrink the picture with --max-size"
             ) from error
         warnings.warn(
-            f"too little memory for tiles of {self.tile_size} pixels; the dream goes on with {smaller}",
+            f"too little memory for tiles of {self.tile_size} pixels; the dream continues with {smaller}",
             DreamkitWarning,
             stacklevel=5,
         )

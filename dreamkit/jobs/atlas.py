@@ -46,7 +46,7 @@ _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What `on_cell` hears after each step of a cell, and once more when the cell is written.
+    """Passed to `on_cell` after each step of a cell, and once more when the cell is written.
 
     Attributes:
         name: of the layer, or `layer:channel`.
@@ -261,7 +261,7 @@ def _check_folder(folder: Path) -> None:
     """Makes sure, before any work, that `folder` can hold an atlas and holds nothing else.
 
     Raises:
-        OutputExistsError: it is a file, or holds what is none of ours.
+        OutputExistsError: it is a file, or holds other files.
         ImageError: it cannot be made or written to.
     """
     instead = "give a new folder with --output"
@@ -271,9 +271,9 @@ def _check_folder(folder: Path) -> None:
         except OSError as error:
             raise ImageError(f"{folder} cannot be read ({error.strerror}); {instead}") from error
         if strays:
-            raise OutputExistsError(f"{folder} holds {shown(strays[0])}, which is of no atlas; {instead}")
+            raise OutputExistsError(f"{folder} holds {shown(strays[0])}, not part of an atlas; {instead}")
     elif os.path.lexists(folder):
-        raise OutputExistsError(f"{folder} is no folder; {instead}")
+        raise OutputExistsError(f"{folder} is not a folder; {instead}")
     elif not os.path.isdir(folder.parent):
         raise ImageError(f"the folder {folder.parent} does not exist; create it or choose another")
     writable = folder if os.path.isdir(folder) else folder.parent
@@ -282,7 +282,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _strays(folder: Path) -> list[str]:
-    """The names in `folder` that are of no atlas. A sheet without cells may be anyone's."""
+    """The names in `folder` that do not belong to an atlas. A sheet without cells may be anyone's."""
     cells = folder / _CELLS
     own = {_CELLS, _SHEET, _PAGE} if os.path.isdir(cells) else set()
     strays = {name for name in os.listdir(folder) if name not in own}
@@ -463,7 +463,7 @@ def _dream(
         written = cells.ended - sum(map(len, cells.left_out.values()))
         raise Interrupted(
             f"interrupted; {written} of {len(missing)} missing cells were dreamed and kept; "
-            "the same command goes on from there"
+            "the same command continues from there"
         ) from None
     return cells.left_out
 

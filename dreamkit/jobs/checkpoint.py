@@ -35,10 +35,10 @@ class CheckpointError(DreamkitError):
 
 
 class Checkpoint:
-    """The work file of the dream that is to be written to `output`."""
+    """The work file of the dream that will be written to `output`."""
 
     def __init__(self, output: Path, *, every: float = CHECKPOINT_EVERY, resume: bool = False) -> None:
-        """With `resume`, a dream goes on from the work file, if there is one; `every` is in seconds."""
+        """With `resume`, a dream continues from the work file, if there is one; `every` is in seconds."""
         self.path = path_of(output)
         self._output = output
         self._every = every
@@ -62,7 +62,7 @@ class Checkpoint:
         if found != self._fingerprint:
             differs = _difference(found, self._fingerprint)
             raise CheckpointError(
-                f"{self.path} is of another dream, by its {differs}; repeat that one with --resume, or begin "
+                f"{self.path} is of another dream, by its {differs}; repeat that one with --resume, or start "
                 "anew with --overwrite"
             )
         self._so_far = about["so_far"]
@@ -75,7 +75,7 @@ class Checkpoint:
         try:
             self.write(state)
         except ImageError as error:
-            warnings.warn(f"no checkpoint: {error}; the dream goes on", DreamkitWarning, stacklevel=2)
+            warnings.warn(f"no checkpoint: {error}; the dream continues", DreamkitWarning, stacklevel=2)
         self._written = time.monotonic()
 
     def write(self, state: DreamState, so_far: str = "") -> None:
@@ -143,7 +143,7 @@ def run_resumable(
 
 
 def path_of(output: Path) -> Path:
-    """The work file of a dream that is to be written to `output`."""
+    """The work file of a dream that will be written to `output`."""
     return output.with_name(f"{output.name}{_ENDING}")
 
 
@@ -184,7 +184,7 @@ def _one_line(path: Path) -> Iterator[None]:
     except Exception as error:
         why = f" ({first_line(error)})" if isinstance(error, OSError) else ""
         raise CheckpointError(
-            f"{path} cannot be read as a work file{why}; begin anew with --overwrite"
+            f"{path} cannot be read as a work file{why}; start anew with --overwrite"
         ) from error
 
 

@@ -31,7 +31,7 @@ Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
 
 UNABLE = ("upscale", "wrap")  # options of a picture that a film cannot follow
 
-_FEWER = 4  # times fewer steps than a picture, where nothing else is asked for: a frame goes on with the last
+_FEWER = 4  # a frame takes so many times fewer steps than a picture, unless an option says otherwise
 _STEADY = 0.6  # of what is known, that stays as it was: by so much a dream is calmer, and no weaker
 _FAINT = 0.1  # of what a scene's dream comes to, that its first frame may lack
 
@@ -95,7 +95,7 @@ def make(
         session: a request without an image, and its networks; guide and masks apply to every frame.
         output: the film, or a folder for its frames.
         options: how frames hold together.
-        preview: make a film of only so many frames; the next run goes on from them.
+        preview: make a film of only so many frames; the next run continues from them.
         overwrite: whether an existing film, and frames of another one, may be replaced.
         on_frame: called after each frame.
         executor: what dreams scenes beside each other, each by one worker, which loads the networks anew;
@@ -104,7 +104,7 @@ def make(
     Raises:
         VideoError, ImageError, FrameStoreError: it cannot be read or written.
         ConfigError: a mask has another shape than the film.
-        Interrupted: Ctrl-C; the same call goes on.
+        Interrupted: Ctrl-C; the same call continues.
     """
     options = options or FilmOptions()
     request = session.request
@@ -228,7 +228,7 @@ class _Reader:
 
 
 class _Readers:
-    """The readers of one clip. There are as many as scenes are dreamed beside each other, and each goes on to
+    """The readers of one clip. There are as many as scenes are dreamed beside each other, and each continues with
     the next scene: none reads a frame twice, and each holds one frame."""
 
     def __init__(self, source: Clip, total: int) -> None:

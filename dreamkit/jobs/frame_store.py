@@ -104,7 +104,7 @@ class FrameStore:
                 different = " and ".join(_differences(found, self._identity))
                 raise FrameStoreError(
                     f"{self.folder} holds the frames of another run, with another {different}; "
-                    "repeat that one to finish it, or give --overwrite to begin anew"
+                    "repeat that one to finish it, or give --overwrite to start anew"
                 )
             self._delete_files()
             found = None
@@ -180,7 +180,7 @@ class FrameStore:
             yield write
         except KeyboardInterrupt:
             raise Interrupted(
-                f"interrupted after {done} of {total} frames; the same command goes on"
+                f"interrupted after {done} of {total} frames; the same command continues"
             ) from None
 
     def delete(self) -> None:

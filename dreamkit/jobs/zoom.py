@@ -22,7 +22,7 @@ from dreamkit.media import color_match, images, video_formats, video_writer
 from dreamkit.media.video_formats import RATE
 from dreamkit.session import Session
 
-_FEWER = 4  # times fewer steps than the first frame, where nothing else is asked for
+_FEWER = 4  # a frame takes so many times fewer steps than the first, unless an option says otherwise
 _OCTAVES = 3  # that a frame passes through: larger shapes come from the frame before
 _MOST_FRAMES = 1_000_000
 UNABLE = ("upscale", "wrap")  # options of a picture that a zoom cannot follow
@@ -97,13 +97,13 @@ def make(
         session: the request with its networks.
         output: the film.
         options: how it moves.
-        preview: make a film of only so many frames; the next run goes on from them.
+        preview: make a film of only so many frames; the next run continues from them.
         overwrite: whether an existing film, and frames of another one, may be replaced.
         on_frame: called after each frame.
 
     Raises:
         VideoError, ImageError, FrameStoreError: it cannot be written.
-        Interrupted: Ctrl-C; the same call goes on.
+        Interrupted: Ctrl-C; the same call continues.
     """
     options = options or ZoomOptions()
     request = session.request

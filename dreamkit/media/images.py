@@ -160,7 +160,7 @@ def _check_pixels(image: Image.Image, most: int, name: str, otherwise: str) -> N
 def _decode(image: Image.Image, name: str) -> Picture:
     """Upright 8-bit RGB: sRGB, or in the picture's own RGB profile, which is kept."""
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a second view is no animation
+    if frames > 1 and image.format != "MPO":  # a phone's JPEG with a second view is not an animation
         _warn(f"{name} has {frames} frames; the first is dreamed")
     if not all(image.size):
         raise ImageError(f"{name} holds no pixels")

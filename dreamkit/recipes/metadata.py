@@ -40,7 +40,7 @@ def from_picture(path: str | os.PathLike[str]) -> Recipe:
 
     Raises:
         RecipeError: the picture carries none, or one that is damaged.
-        ImageError: the file is no readable picture.
+        ImageError: the file cannot be read as a picture.
     """
     found = image_metadata.read_recipe(path)
     if found is None:
@@ -106,7 +106,7 @@ def describe(
 ) -> dict[str, Any]:
     """What a picture carries: the options, what they came to, and hashes of what went in. No time, no path.
 
-    `models` have `name`, `sha256`, `weight`, `layers` as they were asked for and `dreamed`, the terms with
+    `models` have `name`, `sha256`, `weight`, `layers` as they were given and `dreamed`, the terms with
     their weights. `size` and `octaves` are heights and widths in pixels, `tile_size` what the tiles were in
     the end. A mask that came from no file is in it itself.
     """
@@ -140,7 +140,7 @@ def versions() -> dict[str, str]:
 
 def _string(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} is no text")
+        raise TypeError(f"{value!r:.40} is not a text")
     return value
 
 

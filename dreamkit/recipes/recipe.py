@@ -26,7 +26,7 @@ class Recipe:
     """A recipe that was read.
 
     Attributes:
-        name: what it was asked for as.
+        name: as the user named it.
         options: the fields of `DreamConfig` that it sets, in their own types.
         models: its networks; empty for whichever one is chosen.
         description: one line.

@@ -54,8 +54,11 @@ def parse(text: str, name: str) -> Recipe:
         raise RecipeError(f"{name} has a key of many parts between dots; a recipe has none such")
     try:
         table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number of too many digits is no TOMLDecodeError
-        raise RecipeError(f"{name} is no TOML file ({first_line(error)[:120]})") from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # of a number of too many digits
+        raise RecipeError(f"{name} is not a TOML file ({first_line(error)[:120]})") from error
     known = [*_KEYS, *option_names()]
     for key in table:
         if key not in known:
@@ -82,7 +85,7 @@ def parse(text: str, name: str) -> Recipe:
 def _timeline(given: Any) -> tuple[dict[str, Any], ...]:
     """Entries of a timeline, checked, in the order of their places."""
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
-        raise ConfigError("timeline is no list of tables; write [[timeline]] and at = 0.5 below it")
+        raise ConfigError("timeline is not a list of tables; write [[timeline]] and at = 0.5 below it")
     entries = []
     for entry in given:
         share = number(entry.get("at"), whole=False)
@@ -112,7 +115,7 @@ def _models(table: Mapping[str, Any]) -> tuple[ModelSpec, ...]:
         return (ModelSpec(table["model"]),)
     models = table.get("models", [])
     if not isinstance(models, list) or not all(isinstance(model, Mapping) for model in models):
-        raise ConfigError('models is no list of tables; write [[models]] and name = "..." below it')
+        raise ConfigError('models is not a list of tables; write [[models]] and name = "..." below it')
     for key in (key for model in models for key in model):
         if key not in _MODEL_KEYS:
             raise ConfigError(f"models has {shown(key)!r}; {did_you_mean(key, _MODEL_KEYS)}")
