@@ -195,6 +195,7 @@ BAD_INPUT = {
     "truncated": (["dream", "cut.png"], 1, "cut.png is damaged or cut off"),
     "no picture": (["dream", "text.jpg"], 1, "text.jpg cannot be read as a picture"),
     "1x1": (["dream", "dot.png", *QUICK], 1, r"1 x 1 pixels and the network needs at least 8"),
+    "a small octave": (["dream", "-m", "tiny", "--size", "20", "--octaves", "1", "--first-octave", "-3"], 1, "largest octave of this picture of 20 x 20 pixels has 7 x 7 pixels and the network needs at least 8"),
     "over the limit": ([*DREAM, "--max-pixels", "100"], 1, r"photo.jpg has 56 x 40 pixels, more than the 100"),
     "missing folder": ([*DREAM, "-o", "none/x.png"], 1, "the folder none does not exist"),
     "unknown ending": ([*DREAM, "-o", "x.bmp"], 1, r"x.bmp ends in .bmp; use one of .png"),
