@@ -1,7 +1,7 @@
 """What native code writes to file descriptor 2: kept off the screen, and shown if the process crashes.
 
-It goes to a temporary file without a name. A small shell waits for the end of this process and, if that is a crash, shows
-the file's last lines: a process that aborts or is killed cannot reliably do so itself.
+It goes to a temporary file without a name. A small shell waits for the end of this process and, if that is
+a crash, shows the file's last lines: a process that aborts or is killed cannot reliably do so itself.
 """
 
 from __future__ import annotations
