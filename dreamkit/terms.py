@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.errors import LayerError, did_you_mean, shown
+from dreamkit.errors import LayerError
 
 DEPTHS = {"low": 0.25, "mid": 0.5, "high": 0.75}  # of a network's depth
 
@@ -80,6 +80,9 @@ class LayerNames(Protocol):
 
     def class_term(self, label: str | int) -> tuple[str, int]:
         """The layer and channel of a class."""
+
+    def unknown_layer(self, name: str) -> LayerError:
+        """The error for a layer that the network does not have, with layers to choose from."""
 
 
 def parse_terms(given: Iterable[str | Mapping[str, Any]] | Mapping[str, float], names: LayerNames) -> Terms:
@@ -179,9 +182,7 @@ def layer_named(name: str, names: LayerNames) -> str:
         if _is_number(rest):
             what += f"; for a weight write {layer}={rest}"
         raise LayerError(f"{rest!r} in {name!r} is no channel of {layer}; {what}")
-    raise LayerError(
-        f"there is no layer {shown(name)!r}; {did_you_mean(name, dict.fromkeys([*names.layers, *DEPTHS]))}"
-    )
+    raise names.unknown_layer(name)
 
 
 def _check(term: Term, names: LayerNames) -> None:

@@ -13,6 +13,8 @@ import sys
 
 import numpy as np
 import pytest
+from command_lines import changed
+from conftest import ROOT
 from PIL import Image
 
 from dreamkit import Session
@@ -29,7 +31,7 @@ def size(path):
 
 def started(tiny_plugin, cwd, *arguments, **options):
     """The real program in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(tiny_plugin)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tiny_plugin), str(ROOT)])}
     command = [sys.executable, "-m", "dreamkit", *map(str, arguments)]
     return subprocess.Popen(
         command,
@@ -120,7 +122,7 @@ def test_weights_of_another_network_say_to_name_it(run, tmp_path):
     code, out, err = run("dream", "--size", "64", "-w", "other.h5")
     assert (code, out) == (1, "")
     assert re.fullmatch(
-        r"error: other.h5 holds no weights of pocket \(.*\);.*name its network with --model\n", err
+        r"error: other.h5 does not hold weights of pocket \(.*\);.*name its network with --model\n", err
     )
 
 
@@ -195,6 +197,7 @@ BAD_INPUT = {
     "truncated": (["dream", "cut.png"], 1, "cut.png is damaged or cut off"),
     "no picture": (["dream", "text.jpg"], 1, "text.jpg cannot be read as a picture"),
     "1x1": (["dream", "dot.png", *QUICK], 1, r"1 x 1 pixels and the network needs at least 8"),
+    "a small octave": (["dream", "-m", "tiny", "--size", "20", "--octaves", "1", "--first-octave", "-3"], 1, "largest octave of this picture of 20 x 20 pixels has 7 x 7 pixels and the network needs at least 8"),
     "over the limit": ([*DREAM, "--max-pixels", "100"], 1, r"photo.jpg has 56 x 40 pixels, more than the 100"),
     "missing folder": ([*DREAM, "-o", "none/x.png"], 1, "the folder none does not exist"),
     "unknown ending": ([*DREAM, "-o", "x.bmp"], 1, r"x.bmp ends in .bmp; use one of .png"),
@@ -210,19 +213,19 @@ BAD_INPUT = {
     "zero weights": ([*DREAM, "-l", "high=0"], 1, "every weight of high is zero"),
     "empty layer": ([*DREAM, "-l", ""], 1, "name at least one layer"),
     "missing weights": ([*DREAM, "-w", "none.h5"], 1, "weights file none.h5 does not exist"),
-    "damaged weights": ([*DREAM, "-w", "bad.weights.h5"], 1, "bad.weights.h5 holds no weights of tiny"),
-    "weights of another network": ([*DREAM, "-w", "other.weights.h5"], 1, "other.weights.h5 holds no weights of tiny"),
-    "octaves": ([*DREAM, "--octaves", "0"], 1, "octaves is 0; it takes a whole number, 1 to 32"),
-    "octaves no number": ([*DREAM, "--octaves", "many"], 2, "--octaves.*see dreamkit dream --help"),
+    "damaged weights": ([*DREAM, "-w", "bad.weights.h5"], 1, "bad.weights.h5 does not hold weights of tiny"),
+    "weights of another network": ([*DREAM, "-w", "other.weights.h5"], 1, "other.weights.h5 does not hold weights of tiny"),
+    "octaves": (changed(DREAM, "--octaves", "0"), 1, "octaves is 0; it takes a whole number, 1 to 32"),
+    "octaves no number": (changed(DREAM, "--octaves", "many"), 2, "--octaves.*see dreamkit dream --help"),
     "octave scale": ([*DREAM, "--octave-scale", "1"], 1, "octave_scale is 1.0; it takes a number, above 1"),
     "octave scale nan": ([*DREAM, "--octave-scale", "nan"], 1, "octave_scale is nan"),
     "octave scheme": ([*DREAM, "--octave-scheme", "none"], 1, "octave_scheme is 'none'; choose residual or whole"),
-    "steps": ([*DREAM, "--steps", "-1"], 1, "steps is -1"),
+    "steps": (changed(DREAM, "--steps", "-1"), 1, "steps is -1"),
     "step size": ([*DREAM, "--step-size", "0"], 1, "step_size is 0.0"),
     "step size inf": ([*DREAM, "--step-size", "inf"], 1, "step_size is inf"),
     "objective": ([*DREAM, "--objective", "max"], 1, "objective is 'max'; choose mean or mean-square"),
     "jitter": ([*DREAM, "--jitter", "-5"], 1, "jitter is -5"),
-    "tile size": ([*DREAM, "--tile-size", "8"], 1, "tile_size is 8; it takes a whole number, 32 to 8192"),
+    "tile size": (changed(DREAM, "--tile-size", "8"), 1, "tile_size is 8; it takes a whole number, 32 to 8192"),
     "seed": ([*DREAM, "--seed", "-1"], 1, "seed is -1"),
     "max size": ([*DREAM, "--max-size", "0"], 1, "max_size is 0"),
     "size": (["dream", *QUICK, "--size", "wide"], 1, "--size is 'wide'; write one side or width x height"),
@@ -312,7 +315,7 @@ def test_a_bug_keeps_its_traceback(tiny_plugin, picture, tmp_path):
         "def bug(*_, **__): raise ZeroDivisionError('a bug')\n"
         "dreamkit.media.image_writer.check_output = bug\n"
     )
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{tiny_plugin}"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [tmp_path, tiny_plugin, ROOT]))}
     command = [sys.executable, "-m", "dreamkit", "dream", "photo.jpg", "-m", "tiny"]
     program = subprocess.run(
         command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False

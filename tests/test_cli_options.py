@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from command_lines import changed
 from PIL import Image
 
 from dreamkit.media.image_metadata import read_recipe
@@ -78,10 +79,13 @@ def test_every_option_has_an_effect_and_is_in_the_recipe(run, picture, photo, tm
     plain = {}
     for number, (option, (more, told)) in enumerate(OPTIONS.items()):
         if tuple(more) not in plain:
-            assert run("dream", picture, *ONE, *more, "-o", f"plain-{number}.png") == (0, "", ""), more
+            assert run("dream", picture, *changed(ONE, *more), "-o", f"plain-{number}.png") == (0, "", ""), (
+                more
+            )
             plain[tuple(more)] = tmp_path / f"plain-{number}.png"
         path = tmp_path / f"{number}.png"
-        assert run("dream", picture, *ONE, *more, *option.split(), "-o", path) == (0, "", ""), option
+        line = changed(changed(ONE, *more), *option.split())
+        assert run("dream", picture, *line, "-o", path) == (0, "", ""), option
         before, now = (read_recipe(each)["options"] for each in (plain[tuple(more)], path))
         assert now == {**before, **told}, option
         assert not np.array_equal(pixels(path), pixels(plain[tuple(more)])), option

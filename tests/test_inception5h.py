@@ -417,5 +417,8 @@ def test_a_whole_dream_by_a_graph_of_ones_own(run, picture, tmp_path):
     arguments = ["dream", picture, "--model", "inception5h", "--weights", "own.pb", *quick]
     code, _, err = run(*arguments)
     assert (code, err.count("\n")) == (1, 1)
-    assert "inception5h has no layer 'mixed4c'" in err or "no layer" in err
+    assert err.startswith("error: there is no layer 'mixed4c'; ")
+    assert err.endswith(
+        "pocket has a layer of this name (--model pocket); dreamkit layers inception5h lists all\n"
+    )
     assert run(*arguments, "--layers", "join") == (0, "", "")

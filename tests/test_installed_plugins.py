@@ -19,7 +19,7 @@ TINY_DREAM = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]
 
 def dreamkit(site, cwd, *arguments):
     """Runs the real program with the packages in `site` installed."""
-    environment = {**os.environ, "PYTHONPATH": str(site)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
     command = [sys.executable, "-m", "dreamkit", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, check=False)
 

@@ -61,9 +61,33 @@ def test_a_number_does_not_depend_on_what_is_skipped():
     assert plan((100, 100), 4, 1.4, "residual", 75)[-1].number == 3
 
 
-def test_a_picture_below_the_least_size_is_named():
-    with pytest.raises(ConfigError, match=r"74 x 200 pixels .* at least 75"):
+def test_a_picture_that_is_too_small_is_reported():
+    with pytest.raises(ConfigError) as caught:
         plan((200, 74), 4, 1.4, "residual", 75)
+    assert str(caught.value) == (
+        "the picture has 74 x 200 pixels and the network needs at least 75 on each side; "
+        "enlarge the picture or choose another model"
+    )
+
+
+def test_an_octave_that_is_too_small_is_reported_beside_the_picture():
+    with pytest.raises(ConfigError) as caught:
+        plan((200, 256), 1, 1.4, "residual", 75, first=-3)
+    assert str(caught.value) == (
+        "the largest octave of this picture of 256 x 200 pixels has 93 x 73 pixels and the network needs at "
+        "least 75 on each side; use a larger --first-octave or more --octaves, enlarge the picture, or "
+        "choose another model"
+    )
+
+
+@given(sizes, st.integers(1, 12), st.floats(1.01, 4), st.integers(-8, 8))
+def test_the_advice_of_a_larger_first_octave_helps(size, octaves, scale, first):
+    """At 0, the smallest octave is the picture, which is large enough."""
+    if min(scaled(size, scale ** (first + octaves - 1))) < 75:
+        with pytest.raises(ConfigError, match="use a larger --first-octave"):
+            plan(size, octaves, scale, "residual", 75, first=first)
+        assert first < 0
+    assert plan(size, octaves, scale, "residual", 75, first=max(first, 0))
 
 
 def test_scaled_never_vanishes():

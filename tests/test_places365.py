@@ -49,7 +49,7 @@ def test_before_conversion_the_error_names_the_setup_command(command):
         assert run.returncode == 1
         assert run.stdout == ""
         assert run.stderr == (
-            "error: places365_googlenet is to be set up first; run: python -m dreamkit_places365 googlenet\n"
+            "error: places365_googlenet must be set up first; run: python -m dreamkit_places365 googlenet\n"
         )
 
 

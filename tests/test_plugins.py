@@ -39,7 +39,7 @@ FAILURES = {
     "fake-returns-text": "failed: TypeError: its hook returned",
     "fake-signature": "failed: PluginValidationError: ",
     "fake-taker": "model 'fake_good' is already provided by dreamkit-fake-good; that one is used",
-    "fake-unmarked": "failed: TypeError: it implements no hook",
+    "fake-unmarked": "failed: TypeError: it does not implement a hook",
 }
 MODELS = {"fake_good", "fake_half", "fake_inception", "fake_taker"}
 

@@ -29,6 +29,9 @@ class Names:
     def class_term(self, label):
         return "scores", LABELS[label]
 
+    def unknown_layer(self, name):
+        return LayerError(f"there is no layer {name!r}")
+
 
 NAMES = Names()
 
@@ -98,7 +101,7 @@ def test_terms(given_terms, terms):
 @pytest.mark.parametrize(
     ("given_terms", "message"),
     [
-        (["mixd3"], "did you mean mixed3"),
+        (["mixd3"], "no layer 'mixd3'"),
         (["mixed3,"], "no layer ''"),
         (["mixed3=much"], "'much' in 'mixed3=much' is no weight"),
         (["mixed3=nan"], "no weight"),
@@ -112,7 +115,7 @@ def test_terms(given_terms, terms):
         (["mixed3:a"], "'a' in 'mixed3:a' is no channel of mixed3; a channel is a whole number"),
         (["mixed3@a"], "no layer 'mixed3@a'"),
         (["101%"], "'101%' is no depth of a network; it takes 0% to 100%"),
-        (["hgih"], "did you mean high"),
+        (["hgih"], "no layer 'hgih'"),
         ([{"layer": "mixed3", "direction": (1.0,)}], "has 1 numbers and the layer 7 channels"),
         ([{"layer": "mixed3", "direction": (0.0,) * 7}], "direction for mixed3 is zero"),
     ],

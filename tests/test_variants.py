@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import pytest
 import tiny
+from command_lines import changed
 from PIL import Image
 
 from dreamkit import Session, make_request
@@ -125,7 +126,7 @@ def test_a_sheet_that_is_there_is_kept(run, picture, tmp_path):
     ],
 )
 def test_what_is_wrong_is_one_line(run, picture, tmp_path, arguments, said):
-    code, out, err = run("variants", picture, *OWN, *arguments)
+    code, out, err = run("variants", picture, *changed(OWN, *arguments))
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert said in err
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".jpg"] == []

@@ -27,6 +27,7 @@ from dreamkit.cli import (
     variants,
     web,
 )
+from dreamkit.cli.repeated import refuse_repeated
 from dreamkit.errors import DreamkitError, Interrupted, UsageError
 from dreamkit.version import __version__
 
@@ -46,7 +47,11 @@ class _Group(_Light, TyperGroup):
 
 
 class _Command(_Light, TyperCommand):
-    pass
+    """A command that refuses options which are given twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error

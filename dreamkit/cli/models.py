@@ -15,7 +15,7 @@ _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 def models(as_json: _Json = False) -> None:
     """List the networks that can be dreamed with."""
     from dreamkit.models import weights
-    from dreamkit.models.registry import Registry
+    from dreamkit.models.registry import installed
 
     found: list[dict[str, Any]] = [
         {
@@ -28,7 +28,7 @@ def models(as_json: _Json = False) -> None:
             "description": provider.description,
             "licence": provider.licence,
         }
-        for provider, plugin in Registry().providers()
+        for provider, plugin in installed().providers()
     ]
     if as_json:
         _echo_json(found)
@@ -45,9 +45,9 @@ def layers(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Keep TensorFlow's own messages.")] = False,
 ) -> None:
     """List a network's layers. Its weights are not needed."""
-    from dreamkit.models.registry import Registry
+    from dreamkit.models.registry import installed
 
-    provider = Registry().provider(model)
+    provider = installed().provider(model)
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.engine.tf import network
 
@@ -61,9 +61,9 @@ def layers(
 
 def plugins(as_json: _Json = False) -> None:
     """List the packages that provide networks, and those that fail to."""
-    from dreamkit.models.registry import Registry
+    from dreamkit.models.registry import installed
 
-    registry = Registry()
+    registry = installed()
     list(registry.providers())
     if as_json:
         _echo_json([asdict(plugin) for plugin in registry.plugins])

@@ -118,7 +118,10 @@ def warnings_as_lines() -> Iterator[None]:
 
 @contextmanager
 def own_lines_only(*, verbose: bool) -> Iterator[None]:
-    """Keeps what native code writes to file descriptor 2 off the screen; `sys.stderr` goes on to it."""
+    """Keeps what native code writes to file descriptor 2 off the screen, unless the process crashes.
+
+    `sys.stderr` still goes to the screen.
+    """
     global _verbose
     _verbose = verbose
     from dreamkit.engine import process
@@ -129,26 +132,24 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
         return
     import logging
 
+    from dreamkit.cli import native_output
+
     sys.stderr.flush()
-    screen = os.dup(2)
     python_stderr = sys.stderr
-    # Where Python's stderr is the descriptor itself, it moves to the copy; a test's replacement stays.
+    # Where Python's stderr is the descriptor itself, it moves to a copy; a test's replacement stays.
     own = (
         os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
         if _is_descriptor_2(sys.stderr)
         else None
     )
     try:
-        with open(os.devnull, "w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        sys.stderr = own or python_stderr
-        logging.disable(logging.ERROR)
-        yield
+        with native_output.kept(as_json=_as_json):
+            sys.stderr = own or python_stderr
+            logging.disable(logging.ERROR)
+            yield
     finally:
         logging.disable(logging.NOTSET)
         sys.stderr = python_stderr
-        os.dup2(screen, 2)
-        os.close(screen)
         if own is not None:
             own.close()
 

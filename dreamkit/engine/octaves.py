@@ -1,4 +1,4 @@
-"""The sizes a dream passes through. Pure arithmetic."""
+"""The sizes of a dream's octaves. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from dreamkit.errors import ConfigError
 
 
 class Octave(NamedTuple):
-    """One size of the dream. `number` counts from the smallest octave asked for, skipped ones included."""
+    """One size of the dream, (height, width) in pixels.
+
+    `number` counts from 0 at the smallest octave, skipped ones included.
+    """
 
     number: int
     size: tuple[int, int]
@@ -20,10 +23,10 @@ WHOLE = 5  # octaves of the TensorFlow tutorial
 
 
 def count(size: tuple[int, int], scale: float, scheme: str, min_size: int) -> int:
-    """How many octaves suit a picture of `size`: large shapes come from small octaves, which cost little.
+    """How many octaves suit a picture of `size`. Small octaves make large shapes, and cost little.
 
     The schemes that end at the picture's size go down to `SMALLEST` pixels on the shorter side, or to
-    `min_size` if that is more; the whole scheme, which enlarges it as well, takes the tutorial's five.
+    `min_size` if that is more. The whole scheme, which also enlarges the picture, has the tutorial's five.
     """
     if scheme == "whole":
         return WHOLE
@@ -39,22 +42,30 @@ def plan(
     Octave `k` has the sides `side * scale ** (first + k)`, rounded. Where `first` is not given, the whole
     scheme is centred on the picture's own size, `-(octaves // 2) .. (octaves - 1) // 2` (the TensorFlow
     tutorial, whose five octaves are -2 .. 2), and the others end at it, `-(octaves - 1) .. 0` (the notebook
-    of 2015). Octaves with a side below `min_size`, which the network could not take, are left out.
+    of 2015). Octaves with a side below `min_size`, which the network does not accept, are left out.
 
     Raises:
-        ConfigError: not even the largest octave is as large as `min_size`.
+        ConfigError: the largest octave has a side below `min_size`.
     """
     if first is None:
         first = -(octaves // 2) if scheme == "whole" else -(octaves - 1)
     sizes = [scaled(size, scale ** (first + index)) for index in range(octaves)]
     kept = [Octave(number, sides) for number, sides in enumerate(sizes) if min(sides) >= min_size]
     if not kept:
-        height, width = size
-        raise ConfigError(
-            f"the picture is {width} x {height} pixels and the network needs at least {min_size} on each "
-            "side; enlarge the picture or choose another model"
-        )
+        raise ConfigError(_too_small(size, sizes[-1], min_size))
     return kept
+
+
+def _too_small(size: tuple[int, int], largest: tuple[int, int], min_size: int) -> str:
+    """The message for a picture of `size` whose `largest` octave is smaller than the network accepts."""
+    picture, octave = (f"{width} x {height} pixels" for height, width in (size, largest))
+    needs = f"and the network needs at least {min_size} on each side"
+    if largest == size:
+        return f"the picture has {picture} {needs}; enlarge the picture or choose another model"
+    return (
+        f"the largest octave of this picture of {picture} has {octave} {needs}; use a larger "
+        "--first-octave or more --octaves, enlarge the picture, or choose another model"
+    )
 
 
 def scaled(size: tuple[int, int], ratio: float) -> tuple[int, int]:

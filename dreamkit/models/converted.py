@@ -106,5 +106,5 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
             yield provider(path)
         except ModelError as error:
             warnings.warn(
-                f"converted model {path.name} is passed over: {error}", DreamkitWarning, stacklevel=2
+                f"converted model {path.name} is skipped: {error}", DreamkitWarning, stacklevel=2
             )

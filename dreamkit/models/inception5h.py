@@ -37,6 +37,7 @@ _BLOCKS = {
     "mixed5b": (384, 192, 384, 48, 128, 128),
 }
 """Channels of each block's convolutions: 1x1, 3x3_bottleneck, 3x3, 5x5_bottleneck, 5x5, pool_reduce."""
+MAIN_LAYERS = tuple(_BLOCKS)
 _POOLS = {"mixed4a": "maxpool4", "mixed5a": "maxpool10"}  # before these blocks
 _LABELS = Path(__file__).with_name("imagenet_labels.txt")
 
@@ -142,6 +143,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         ),
         licence="Apache-2.0",
         description="Google's network of 2015, of the first DeepDreams: animals, towers and arcades",
+        main_layers=MAIN_LAYERS,
         head=HEAD,
         labels=labels(),
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 _FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+MAIN_LAYERS = tuple(f"mixed{number}" for number in range(11))
 
 
 def load(weights: Path | None) -> keras.Model:
@@ -36,6 +37,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
             hash="md5:bcbd6486424b2319ff4ef7d526e38f63",
             file_name=_FILE,
         ),
+        main_layers=MAIN_LAYERS,
         min_size=75,
         licence="Apache-2.0",
         description="Inception v3 trained on ImageNet: eyes, dogs, birds and towers",

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamkit.models import architecture, inception5h
+from dreamkit.models import architecture, inception5h, inception_v3
 from dreamkit.models.hookspecs import hookimpl
 from dreamkit.models.providers import ModelProvider, Preprocess
 
@@ -41,15 +41,17 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         weights=WEIGHTS,
         licence="Apache-2.0",
         description="inception5h in thin steps, carried along: no download, and fast",
+        main_layers=inception5h.MAIN_LAYERS,
         head=inception5h.HEAD,
         labels=inception5h.labels(),
-        layers_of="inception5h",
+        same_layers_as="inception5h",
     )
     yield ModelProvider(
         name="pocket1",
         load=load_first_edition,
         preprocess=Preprocess(mean=(127.5, 127.5, 127.5), scale=(1 / 127.5, 1 / 127.5, 1 / 127.5)),
         layers={"mixed4": 1.0},
+        main_layers=inception_v3.MAIN_LAYERS[:5],
         weights=FIRST_EDITION,
         min_size=43,
         licence="Apache-2.0",

@@ -120,9 +120,11 @@ class ModelProvider:
         head: the layer of class scores, where the network has one: `--class` dreams a channel of it. It is
             the layer before a softmax, whose gradient would vanish.
         labels: what the classes are called, in the order of the head's channels; empty where nobody knows.
-        layers_of: the model whose layers these are, channel for channel: its recipes suit this one as well.
-        setup: the command that makes the model ready, where something is still to be done; it is what a
-            user is told who asks for the model, and `load` is not called.
+        same_layers_as: the model that has the same layers, channel for channel. Its recipes suit this one.
+        main_layers: the layers worth choosing, from the picture inwards. Messages about other networks use
+            them to say that this one has such a layer, without loading it.
+        setup: the command that makes the model ready, if the user must still run one. Messages show it, and
+            `load` is not called.
 
     Raises:
         ValueError: a field makes no sense; the message names the provider and the field.
@@ -139,7 +141,8 @@ class ModelProvider:
     licence: str = ""
     head: str = ""
     labels: Sequence[str] = ()
-    layers_of: str = ""
+    same_layers_as: str = ""
+    main_layers: Sequence[str] = ()
     setup: str = ""
 
     def __post_init__(self) -> None:
@@ -162,3 +165,7 @@ class ModelProvider:
             raise ValueError(f"provider {self.name}: min_size is {self.min_size!r}; it is at least 1 pixel")
         if isinstance(self.labels, str) or not all(isinstance(label, str) for label in self.labels):
             raise ValueError(f"provider {self.name}: labels is {self.labels!r:.60}; it is a list of names")
+        if isinstance(self.main_layers, str) or not all(isinstance(layer, str) for layer in self.main_layers):
+            raise ValueError(
+                f"provider {self.name}: main_layers is {self.main_layers!r:.60}; it is a list of layers"
+            )

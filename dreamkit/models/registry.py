@@ -1,7 +1,7 @@
-"""Who provides which model: built-ins first, installed plugins on a miss.
+"""The models that dreamkit knows: built-in ones first, those of installed plugins on a miss.
 
-A plugin is any installed distribution with an entry point in the group `dreamkit`. One that is broken
-costs one warning, which names the distribution and says how to remove it; everything else goes on.
+A plugin is an installed distribution with an entry point in the group `dreamkit`. A broken plugin costs one
+warning, which names the distribution and says how to remove it. Everything else still works.
 """
 
 from __future__ import annotations
@@ -29,7 +29,14 @@ _BUILT_IN_MODULES = tuple(
 
 @dataclass(slots=True)
 class Plugin:
-    """One source of models, as `dreamkit plugins` shows it."""
+    """A package that provides models, as `dreamkit plugins` shows it.
+
+    Attributes:
+        name: of its entry point.
+        distribution, version: of the installed package; the version is empty if its metadata is lost.
+        models: the names of the models that it provides.
+        failure: what went wrong, else empty.
+    """
 
     name: str
     distribution: str
@@ -39,9 +46,14 @@ class Plugin:
 
 
 class Registry:
-    """All providers, and where each came from. Third-party code runs only when it must."""
+    """All providers, and the plugin of each. Third-party code runs only when it is needed.
+
+    Attributes:
+        plugins: those that are loaded so far, dreamkit itself first.
+    """
 
     def __init__(self, third_party: Iterable[EntryPoint] | None = None) -> None:
+        """`third_party` are the entry points of plugins; None for those of the installed packages."""
         self.plugins: list[Plugin] = []
         self._providers: dict[str, tuple[ModelProvider, Plugin]] = {}
         self._third_party = third_party
@@ -55,26 +67,34 @@ class Registry:
         """The provider called `name`.
 
         Raises:
-            ModelError: nothing provides it, and near misses are suggested; or it is to be set up first.
+            ModelError: nothing provides it (near misses are suggested), or the user must set it up first.
         """
         if not self.owner(name):
             raise ModelError(
                 f"there is no model {shown(name)!r}; {did_you_mean(name, self._providers)} "
-                "(plugins bring more)"
+                "(plugins provide more models)"
             )
         provider = self._providers[name][0]
         if provider.setup:
-            raise ModelError(f"{name} is to be set up first; run: {provider.setup}")
+            raise ModelError(f"{name} must be set up first; run: {provider.setup}")
         return provider
 
     def owner(self, name: str) -> str:
-        """The distribution that provides `name`, empty where nothing does."""
+        """The distribution that provides the model `name`, empty if there is none."""
         if name not in self._providers:
             self._load_third_party()
         return self._providers[name][1].distribution if name in self._providers else ""
 
+    def is_registered(self, provider: ModelProvider) -> bool:
+        """Whether `provider` is the one that its name stands for on the command line."""
+        return bool(self.owner(provider.name)) and self._providers[provider.name][0] is provider
+
+    def built_in(self) -> Iterator[ModelProvider]:
+        """The providers of the networks that come with dreamkit. No third-party code runs."""
+        return (provider for provider, plugin in self._providers.values() if plugin.name == BUILT_IN)
+
     def providers(self) -> Iterator[tuple[ModelProvider, Plugin]]:
-        """Every provider with the plugin it comes from, built-ins first, then by name."""
+        """Every provider with its plugin: built-in ones first, then by name."""
         self._load_third_party()
         yield from sorted(
             self._providers.values(), key=lambda pair: (pair[1].distribution != BUILT_IN, pair[0].name)
@@ -87,7 +107,9 @@ class Registry:
         try:
             found = entry_points(group=hookspecs.PROJECT) if self._third_party is None else self._third_party
         except Exception as error:  # metadata of any installed package may be damaged
-            warnings.warn(f"plugins cannot be looked for: {first_line(error)}", DreamkitWarning, stacklevel=2)
+            warnings.warn(
+                f"the installed plugins cannot be listed: {first_line(error)}", DreamkitWarning, stacklevel=2
+            )
             return
         for entry_point in sorted(found, key=lambda found: (_distribution(found)[0], found.name)):
             name, version = _distribution(entry_point)
@@ -100,14 +122,16 @@ class Registry:
                 self._report(plugin, f"failed: {type(error).__name__}: {first_line(error)}")
 
     def _collect(self, module: object, plugin: Plugin) -> None:
-        """Adds what `module`'s hook returns. Raises whatever the plugin raises."""
+        """Adds the providers of a module's hook. Raises whatever the plugin raises."""
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         manager.register(module)
         manager.check_pending()
         implementations = manager.hook.dreamkit_model_providers.get_hookimpls()
         if not implementations:
-            raise TypeError("it implements no hook; mark dreamkit_model_providers with @dreamkit.hookimpl")
+            raise TypeError(
+                "it does not implement a hook; mark dreamkit_model_providers with @dreamkit.hookimpl"
+            )
         for implementation in implementations:
             returned: object = implementation.function()
             if not isinstance(returned, Iterable):
@@ -126,7 +150,7 @@ class Registry:
         self._providers[provider.name] = provider, plugin
 
     def _report(self, plugin: Plugin, failure: str) -> None:
-        """Keeps every failure for `dreamkit plugins`, and warns of a plugin's first."""
+        """Keeps every failure for `dreamkit plugins`, and warns of the first one of each plugin."""
         if not plugin.failure:
             warnings.warn(
                 f"plugin {plugin.distribution} {failure} (to remove it: pip uninstall {plugin.distribution})",
@@ -138,17 +162,17 @@ class Registry:
 
 @cache
 def installed() -> Registry:
-    """The registry of this process, made once, so that what is wrong with a plugin is said once.
+    """The registry of this process. There is one, so that a broken plugin costs one warning.
 
-    Whoever adds a model calls `installed.cache_clear()`.
+    Code that adds a model calls `installed.cache_clear()`.
     """
     return Registry()
 
 
 def _distribution(entry_point: EntryPoint) -> tuple[str, str]:
-    """Name and version of an entry point's package; what it points to where the metadata is lost."""
+    """Name and version of an entry point's package. Without metadata, the name is what it points to."""
     try:
         metadata: Any = entry_point.dist.metadata if entry_point.dist is not None else {}
         return metadata["Name"] or entry_point.value, metadata["Version"] or ""
-    except Exception:  # a package whose metadata is lost or damaged is still told of, by its entry point
+    except Exception:  # its metadata is lost or damaged; its failures must still be reported
         return entry_point.value, ""

@@ -78,12 +78,12 @@ def _is_at_hand(name: str, weights: WeightsFiles, registry: Registry) -> bool:
 def _has_same_layers(chosen: Sequence[ModelSpec], published: Sequence[str], registry: Registry) -> bool:
     """Whether each of `chosen` is the published network, or has its layers."""
     return len(chosen) == len(published) and all(
-        name in (spec.name, _layers_of(spec.model, registry))
+        name in (spec.name, _same_layers_as(spec.model, registry))
         for spec, name in zip(chosen, published, strict=True)
     )
 
 
-def _layers_of(model: Any, registry: Registry) -> str:
+def _same_layers_as(model: Any, registry: Registry) -> str:
     """The model whose layers a model has as well, empty where there is none."""
     provider = getattr(model, "provider", model)
     if isinstance(provider, str):
@@ -91,4 +91,4 @@ def _layers_of(model: Any, registry: Registry) -> str:
             provider = registry.provider(provider)
         except ModelError:  # loading it will say so
             return ""
-    return str(getattr(provider, "layers_of", ""))
+    return str(getattr(provider, "same_layers_as", ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from dreamkit.engine.tf.compiled_cache import CompiledCache
 
 _SIDES = 1024, 2048  # of the pictures whose maps show a layer's stride
 _FEW_JOINS = 3  # with fewer layers that branches end in, a depth is looked up among all layers
+_FEW_STEPS = 6  # along the depth of a network without branches
 
 
 class Layer(NamedTuple):
@@ -53,6 +54,16 @@ class LayerProbe:
     def joins(self) -> list[str]:
         """The layers that several branches end in, from the picture inwards."""
         return [self._layers[index] for index in self._depths[1]]
+
+    def main_layers(self, defaults: Iterable[str]) -> list[str]:
+        """The layers worth choosing, from the picture inwards: those that branches end in.
+
+        In a network without branches, these are its default layers and some along its depth.
+        """
+        if len(self.joins) >= _FEW_JOINS:
+            return self.joins
+        chosen = {*defaults, *(self.at_depth(share / _FEW_STEPS) for share in range(_FEW_STEPS + 1))}
+        return [name for name in self._layers if name in chosen]
 
     def map_size(self, layer: str, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the map of `layer` for a whole picture of `size` (height, width)."""

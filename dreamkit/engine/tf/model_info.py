@@ -1,8 +1,11 @@
-"""What a provider loads, a Keras model or a SavedModel, as a function from pixels to any of its layers."""
+"""A provider's Keras model or SavedModel, as functions from pixels to the activations of its layers."""
 
 from __future__ import annotations
 
 import hashlib
+import traceback
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,26 +17,28 @@ import tensorflow as tf
 
 from dreamkit.errors import DreamkitError, LayerError, ModelError, WeightsError, first_line
 from dreamkit.media import paths
+from dreamkit.models import registry
 from dreamkit.models.providers import ModelProvider, SavedModel
 
 
 class Forward(Protocol):
-    """From what a network eats to the activations of some of its layers."""
+    """Makes functions from preprocessed pixels to the activations of some layers."""
 
     def __call__(
         self, layers: Sequence[str], *, constant: bool = False
     ) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        """The function to `layers`; `constant` in a graph, with the weights as constants where it can."""
+        """The function to `layers`. With `constant`, its weights are constants of the graph if possible."""
 
 
 class ModelInfo(NamedTuple):
-    """What the cache knows of a network, so that it need not be loaded.
+    """The description of a network that the cache keeps, so that it need not be loaded.
 
     Attributes:
         channels: of each layer that can be dreamed, from the picture inwards.
         digest: SHA-256 of its weights.
-        saved: whether it is a SavedModel, whose signature is a call to a call of the network.
-        min_sizes: for layers that need more than the provider's, the shortest side of a picture in pixels.
+        saved: whether it is a SavedModel, whose signature calls a function that calls the network.
+        min_sizes: the shortest side of a picture, in pixels, for layers that need more than the provider's
+            `min_size`.
     """
 
     channels: dict[str, int]
@@ -43,18 +48,25 @@ class ModelInfo(NamedTuple):
 
 
 class LoadedNetwork(NamedTuple):
-    """A network that is loaded."""
+    """A network in memory."""
 
     info: ModelInfo
     forward: Forward
 
 
+# What Python, NumPy and the providers themselves raise for a file that is damaged or of another network.
+_FILE_ERRORS = OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error
+# These raise errors of any type about the file: h5py a RuntimeError, Keras a TypeError for an unknown class.
+_FILE_READERS = "h5py.", "keras.src.saving.", "keras.src.legacy.saving."
+
+
 def load(provider: ModelProvider, weights: Path | None) -> Any:
-    """What the provider loads, a Keras model or a `SavedModel`.
+    """Lets the provider load its network: a Keras model or a `SavedModel`.
 
     Raises:
         WeightsError: the file is damaged or of another network.
-        ModelError: what the provider returned cannot be dreamed.
+        ModelError: dreamkit cannot dream with what the provider returned.
+        Exception: any other error of the provider is a bug, and gets a note that names its plugin.
     """
     if keras.config.backend() != "tensorflow":
         raise ModelError(
@@ -66,42 +78,59 @@ def load(provider: ModelProvider, weights: Path | None) -> Any:
         loading = thread.submit(provider.load, weights)
     try:
         source = loading.result()
-    except DreamkitError:  # it says already what is wrong with the file
+    except DreamkitError:  # its message already says what is wrong with the file
         raise
     except Exception as error:
-        if weights is None:
+        if weights is None or not _is_about_the_file(error):
+            error.add_note(_who_failed(provider))
             raise
         raise WeightsError(
-            f"{weights} holds no weights of {provider.name} ({first_line(error).split('. ')[0][:100]}); "
+            f"{weights} does not hold weights of {provider.name} "
+            f"({first_line(error).split('. ')[0][:100]}); "
             "give a weights file that was made for this network, or name its network with --model"
         ) from error
     if not isinstance(source, SavedModel | keras.Model):
         raise ModelError(
             f"{provider.name} loads as {type(source).__name__}; "
-            "a provider returns a Keras model or a SavedModel"
+            "load must return a Keras model or a dreamkit.SavedModel"
         )
     return source
 
 
+def _is_about_the_file(error: Exception) -> bool:
+    """Whether an error of a provider's `load` is about its weights file, and not a bug in its code."""
+    if isinstance(error, _FILE_ERRORS):
+        return True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).startswith(_FILE_READERS)
+
+
+def _who_failed(provider: ModelProvider) -> str:
+    """One line about a bug in a provider, with the plugin that has it."""
+    known = registry.installed()
+    plugin = f"plugin {known.owner(provider.name)}" if known.is_registered(provider) else "the provider"
+    return f"{plugin} failed to load {provider.name}; this is a bug in its load function"
+
+
 def describe(provider: ModelProvider, loaded: Any, digest: str) -> LoadedNetwork:
-    """What `load` returned, as functions to its layers. `digest` is the weights' hash, where they are a file.
+    """The result of `load`, as functions to its layers. `digest` is the hash of the weights file, if any.
 
     Raises:
-        ModelError: it cannot be dreamed.
+        ModelError: dreamkit cannot dream with it.
     """
     if isinstance(loaded, SavedModel):
-        return _of_saved_model(provider, loaded)
-    return _of_keras(provider, loaded, digest)
+        return _from_saved_model(provider, loaded)
+    return _from_keras(provider, loaded, digest)
 
 
-def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> LoadedNetwork:
+def _from_keras(provider: ModelProvider, model: keras.Model, digest: str) -> LoadedNetwork:
     if not getattr(model, "inputs", None):
-        raise ModelError(f"{provider.name} is no functional Keras model, so it has no layers to cut at")
+        raise ModelError(f"{provider.name} is not a functional Keras model, so its layers cannot be reached")
     check_input(model, provider.name)
     outputs = {
         layer.name: layer.output
         for layer in model.layers
-        # A model inside the model keeps its layers to itself; a layer used twice stands for its first use.
+        # Layers of a model inside the model cannot be reached. A layer used twice stands for its first use.
         if not isinstance(layer, keras.layers.InputLayer | keras.Model)
         and len(getattr(layer.output, "shape", ())) == 4
     }
@@ -118,10 +147,10 @@ def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> Loade
             # The same layers on an input of free size: a network built for 224 px dreams at any size.
             free = keras.Input((None, None, 3))
             cut = keras.models.clone_model(cut, input_tensors=[free], clone_function=lambda layer: layer)
-        held = [variable.numpy() for variable in cut.variables] if constant else []
+        values = [variable.numpy() for variable in cut.variables] if constant else []
 
         def activations(pixels: tf.Tensor) -> list[tf.Tensor]:
-            constants = zip(cut.variables, map(tf.constant, held), strict=False)
+            constants = zip(cut.variables, map(tf.constant, values), strict=False)
             with keras.StatelessScope(state_mapping=list(constants)):
                 return cast("list[tf.Tensor]", tf.nest.flatten(cut([pixels], training=False)))
 
@@ -132,7 +161,7 @@ def _of_keras(provider: ModelProvider, model: keras.Model, digest: str) -> Loade
 
 
 def check_input(model: keras.Model, name: str) -> None:
-    """Refuses a model that does not take RGB pictures. `name` is the model's in the error message.
+    """Refuses a model that does not take RGB pictures. Messages call it `name`.
 
     Raises:
         ModelError: it has several inputs, or one that is not batch x height x width x 3.
@@ -148,13 +177,13 @@ def check_input(model: keras.Model, name: str) -> None:
         )
 
 
-def _of_saved_model(provider: ModelProvider, saved: SavedModel) -> LoadedNetwork:
+def _from_saved_model(provider: ModelProvider, saved: SavedModel) -> LoadedNetwork:
     try:
         model = tf.saved_model.load(str(saved.path))
         signature = model.signatures[saved.signature]
     except (OSError, KeyError, ValueError) as error:
         raise ModelError(
-            f"{provider.name}: {saved.path} is no readable SavedModel ({first_line(error)})"
+            f"{provider.name}: {saved.path} is not a readable SavedModel ({first_line(error)})"
         ) from error
     missing = set(saved.outputs.values()) - set(signature.structured_outputs)
     if missing:

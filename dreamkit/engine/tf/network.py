@@ -26,10 +26,12 @@ from dreamkit.engine.tf.compiled_cache import CompiledCache
 from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, StepResult
 from dreamkit.engine.tf.layer_probe import LayerProbe
 from dreamkit.engine.tf.model_info import Forward, LoadedNetwork, ModelInfo
-from dreamkit.errors import LayerError, NetworkMemoryError, did_you_mean
+from dreamkit.errors import LayerError, NetworkMemoryError
 from dreamkit.media import paths
 from dreamkit.models import labels
 from dreamkit.models.providers import ModelProvider
+from dreamkit.models.unknown_layer import unknown_layer
+from dreamkit.terms import DEPTHS
 
 
 class RunStep(Protocol):
@@ -175,6 +177,11 @@ class Network:
         """
         return labels.class_term(self.provider, self._info.channels.get(self.provider.head, 0), label)
 
+    def unknown_layer(self, name: str) -> LayerError:
+        """The error for a layer that the network does not have, with layers to choose from."""
+        main = self.probe.main_layers(self.provider.layers)
+        return unknown_layer(self.provider, name, self.layers, main, tuple(DEPTHS))
+
     def forget(self) -> None:
         """Drops all compiled steps: with their weights as constants, hundreds of them fill a memory."""
         self._steps.clear()
@@ -206,9 +213,7 @@ class Network:
         """The graph from pixels to the activations of `layers`, and nothing deeper."""
         for name in layers:
             if name not in self.layers:
-                raise LayerError(
-                    f"{self.provider.name} has no layer {name!r}; {did_you_mean(name, self.layers)}"
-                )
+                raise self.unknown_layer(name)
         activations = self.forward(layers, constant=True)
 
         @tf.function(input_signature=[compiled_step.PIXELS], autograph=False)

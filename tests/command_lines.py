@@ -1,0 +1,23 @@
+"""Command lines for tests: defaults with some of their options changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_ALIASES = {"--colour": "--color", "--normalize": "--normalise", "-m": "--model", "--output": "-o"}
+
+
+def changed(defaults: Sequence[str], *given: object) -> list[str]:
+    """`defaults` without the options that `given` has as well, and then `given`.
+
+    An option may be given once on a command line, under whichever of its names.
+    """
+    repeated = {_ALIASES.get(str(word), str(word)) for word in given if str(word).startswith("-")}
+    line: list[str] = []
+    is_dropped = False
+    for word in defaults:
+        if word.startswith("-") and not word[1:2].isdigit():
+            is_dropped = _ALIASES.get(word, word) in repeated
+        if not is_dropped:
+            line.append(word)
+    return [*line, *map(str, given)]
