@@ -1,4 +1,4 @@
-"""What tests of the browser's side share: the page's sources, and cases for its own tests to read."""
+"""The page's own test suite: cases for it to read, and its npm scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ APP = Path(__file__).parents[1] / "dreamkit" / "web" / "app"
 
 
 def skip_without_node():
-    """Skips where the page's own tools are not installed."""
+    """Skips the test where npm or the page's packages are not installed."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     if not (APP / "node_modules").is_dir():
@@ -30,33 +30,33 @@ def skip_without_node():
 def write_case(
     network: Network, layers: Sequence[str], pixels: np.ndarray, folder: Path, kind: str = "mean-square"
 ) -> None:
-    """A network, a picture `(height, width, 3)`, and TensorFlow's gradient, for `gradients.test.ts`."""
+    """Writes a network, a picture `(height, width, 3)` and TensorFlow's gradient for `gradients.test.ts`."""
     folder.mkdir(parents=True)
     model.write(network, layers, folder, "float32")
     windows = pixels[None].astype(np.float32)
     step = network.step([ObjectiveSpec(layer, kind) for layer in layers])
     squares = step(windows, np.ones(len(layers), np.float32)).mean_squares
-    seen = step(windows, (1 / np.where(squares > 0, squares, 1)).astype(np.float32))
+    result = step(windows, (1 / np.where(squares > 0, squares, 1)).astype(np.float32))
     windows.tofile(folder / "pixels.f32")
-    seen.gradient.tofile(folder / "gradient.f32")
-    known = {
+    result.gradient.tofile(folder / "gradient.f32")
+    case = {
         "height": pixels.shape[0],
         "width": pixels.shape[1],
-        "goals": [{"layer": layer, "kind": kind} for layer in layers],
-        "objectives": list(seen.objectives),
-        "mean_squares": list(seen.mean_squares),
+        "specs": [{"layer": layer, "kind": kind} for layer in layers],
+        "objectives": list(result.objectives),
+        "mean_squares": list(result.mean_squares),
     }
-    (folder / "case.json").write_text(json.dumps(known))
+    (folder / "case.json").write_text(json.dumps(case))
 
 
 def compare(cases: Path, backends: str = "wasm") -> str:
-    """Has the page's own tests compare the cases in a folder; gives what they print."""
+    """Runs the page's tests on the cases in a folder; returns their output."""
     return npm("test", "--", "gradients", CASES=str(cases), BACKENDS=backends)
 
 
 def npm(*arguments: str, **environment: str) -> str:
-    """Runs one of the page's own scripts; where it fails, what it printed is the failure."""
-    done = subprocess.run(
+    """Runs one of the page's npm scripts; returns its output. The test fails where the script does."""
+    completed = subprocess.run(
         ["npm", "run", "--silent", *arguments],
         cwd=APP,
         env={**os.environ, "NO_COLOR": "1", **environment},
@@ -64,6 +64,6 @@ def npm(*arguments: str, **environment: str) -> str:
         text=True,
         check=False,
     )
-    if done.returncode:
-        pytest.fail(f"npm run {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}", pytrace=False)
-    return done.stdout
+    if completed.returncode:
+        pytest.fail(f"npm run {' '.join(arguments)}:\n{completed.stdout}\n{completed.stderr}", pytrace=False)
+    return completed.stdout

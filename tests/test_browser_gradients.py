@@ -1,4 +1,4 @@
-"""The browser's gradients beside TensorFlow's: of each operation, and of whole networks."""
+"""Compares the browser's gradients with TensorFlow's, for each operation and for whole networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dreamkit.engine.tf import network
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
-_EATS = Preprocess(order="BGR", mean=(100.0, 110.0, 120.0), scale=(0.02, 0.03, 0.025))
+_PREPROCESS = Preprocess(order="BGR", mean=(100.0, 110.0, 120.0), scale=(0.02, 0.03, 0.025))
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def _node():
     skip_without_node()
 
 
-def test_the_page_agrees_with_the_file_that_python_wrote():
+def test_the_page_agrees_with_the_file_of_cases():
     assert "passed" in npm("test", "--", "parity")
 
 
@@ -49,19 +49,19 @@ def _pooled(kind, **options):
     return lambda x: getattr(_layers(), kind)(**options)(_convolution()(x))
 
 
-def _activated(name):
+def _activation(name):
     return lambda x: _layers().Activation(name)(_pooled("MaxPooling2D", pool_size=1)(x))
 
 
-def _of_two(kind):
+def _binary(kind):
     return lambda x: getattr(_layers(), kind)()([_convolution()(x), _convolution(activation="tanh")(x)])
 
 
-def _calling(function):
+def _lambda(function):
     return lambda x: _layers().Lambda(function)(_convolution(activation="tanh")(x))
 
 
-def _squeezed(x):
+def _squeeze_and_excite(x):
     y = _convolution(activation="relu")(x)
     scale = _layers().GlobalAveragePooling2D()(y)
     scale = _layers().Reshape((1, 1, 6))(scale)
@@ -101,26 +101,26 @@ def _builders():
         for size, stride, padding in [(3, 2, "same"), (3, 2, "valid"), (2, 2, "valid"), (3, 1, "same")]
     }
     activations = {
-        name: _activated(name) for name in ("relu", "relu6", "elu", "leaky_relu", "sigmoid", "tanh")
+        name: _activation(name) for name in ("relu", "relu6", "elu", "leaky_relu", "sigmoid", "tanh")
     }
     others = {
-        "dilated conv": _calling(lambda t: tf.nn.conv2d(t, _kernel(6, 4), 1, "SAME", dilations=2)),
+        "dilated conv": _lambda(lambda t: tf.nn.conv2d(t, _kernel(6, 4), 1, "SAME", dilations=2)),
         "fused relu": _convolution(activation="relu"),
         "fused relu6": lambda x: _layers().ReLU(6.0)(_convolution()(x)),
-        "add": _of_two("Add"),
-        "subtract": _of_two("Subtract"),
-        "multiply": _of_two("Multiply"),
-        "concat": _of_two("Concatenate"),
+        "add": _binary("Add"),
+        "subtract": _binary("Subtract"),
+        "multiply": _binary("Multiply"),
+        "concat": _binary("Concatenate"),
         "pad": lambda x: _layers().ZeroPadding2D(((1, 2), (3, 0)))(_convolution(activation="tanh")(x)),
-        "squeeze and excite": _squeezed,
+        "squeeze and excite": _squeeze_and_excite,
         **{
-            f"lrn {beta}": _calling(
+            f"lrn {beta}": _lambda(
                 lambda t, beta=beta: tf.nn.lrn(t, depth_radius=2, bias=1.0, alpha=0.5, beta=beta)
             )
             for beta in (0.5, 0.75, 0.9)
         },
-        "split": _calling(_split(tf)),
-        "slice": _calling(lambda t: t[..., 1:4]),
+        "split": _lambda(_split(tf)),
+        "slice": _lambda(lambda t: t[..., 1:4]),
         "normalised": lambda x: _layers().BatchNormalization(
             gamma_initializer="random_normal",
             beta_initializer="random_normal",
@@ -130,7 +130,7 @@ def _builders():
     return {**convolutions, **depthwise, **pools, **activations, **others}
 
 
-def test_every_operation_passes_gradients_back_as_tensorflow_does(tmp_path, photo):
+def test_gradients_of_operations_agree_with_tensorflow(tmp_path, photo):
     import keras
 
     keras.utils.set_random_seed(1)
@@ -141,15 +141,15 @@ def test_every_operation_passes_gradients_back_as_tensorflow_does(tmp_path, phot
             pixels = keras.Input((None, None, 3))
             return keras.Model(pixels, keras.layers.Activation("linear", name="end")(build(pixels)))
 
-        provider = ModelProvider(name="one", load=load, preprocess=_EATS, layers={})
-        # Odd and even sides, which pad in different ways.
+        provider = ModelProvider(name="one", load=load, preprocess=_PREPROCESS, layers={})
+        # Odd and even sides, because their padding differs.
         picture = photo[: 37 + number % 2, : 41 + number % 3]
         write_case(network.load(provider, None), ["end"], picture, tmp_path / name.replace("/", " "))
     out = compare(tmp_path, "wasm cpu")
     assert all(f"{name} on {backend}" in out for name in builders for backend in ("wasm", "cpu"))
 
 
-def test_networks_pass_gradients_back_as_tensorflow_does(tmp_path, inception_weights):
+def test_gradients_of_networks_agree_with_tensorflow(tmp_path, inception_weights):
     import keras
 
     keras.utils.set_random_seed(2)
@@ -166,7 +166,7 @@ def test_networks_pass_gradients_back_as_tensorflow_does(tmp_path, inception_wei
         def load(_, name=name):
             return getattr(keras.applications, name)(include_top=False, weights=None)
 
-        provider = ModelProvider(name=name.lower(), load=load, preprocess=_EATS, layers={})
+        provider = ModelProvider(name=name.lower(), load=load, preprocess=_PREPROCESS, layers={})
         seeded = network.load(provider, None)
         layers = [seeded.at_depth(share) for share in (0.4, 0.8)]
         write_case(seeded, layers, picture[:117, :128], tmp_path / name)

@@ -1,4 +1,4 @@
-"""The page in a real browser: what a user does with it, and that Python dreams the same."""
+"""The page in a real browser: what a user does with it, and that its dreams agree with Python's."""
 
 from __future__ import annotations
 
@@ -77,43 +77,43 @@ def served(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, served, tmp_path):
-    """The page, opened and ready. What it asks of another host, and what goes wrong in it, fails the test."""
+    """The page, opened and ready. A request to another host or an uncaught error fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True)
     page = context.new_page()
-    strays, faults = [], []
+    foreign_requests, errors = [], []
     page.on(
         "request",
         lambda request: (
-            strays.append(request.url) if not request.url.startswith((served, "blob:", "data:")) else None
+            foreign_requests.append(request.url) if not request.url.startswith((served, "blob:", "data:")) else None
         ),
     )
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_default_timeout(120_000)
     page.goto(served)
-    ready(page)
+    wait_until_idle(page)
     yield page
     if os.environ.get("SCREENSHOTS"):
         name = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].partition(" ")[0]
         page.screenshot(path=f"{os.environ['SCREENSHOTS']}/{name}.png")
     context.close()
-    assert strays == []
-    assert faults == []
+    assert foreign_requests == []
+    assert errors == []
 
 
-def ready(page, results=None):
-    """Waits until nothing is being done, and as many results are there."""
+def wait_until_idle(page, dreams=None):
+    """Waits until the page is idle and, where `dreams` is given, has as many dreams."""
     page.wait_for_function(
-        "wanted => document.body.dataset.doing === 'nothing' &&"
-        " (wanted === null || document.body.dataset.results === String(wanted))",
-        arg=results,
+        "dreams => document.body.dataset.activity === 'idle' &&"
+        " (dreams === null || document.body.dataset.dreams === String(dreams))",
+        arg=dreams,
     )
 
 
 def choose(page, photo=PHOTO, *, longest=256, steps=2, octaves=2):
-    """Takes a photograph and a short recipe.
+    """Opens a photograph, and sets a short recipe.
 
-    Long dreams drift apart wherever sums are taken in another order: eight steps of Python's own with and
-    without oneDNN have a cosine of 0.985.
+    Long dreams drift apart where the order of sums differs: eight steps in Python with and without oneDNN
+    have a cosine of 0.985.
     """
     page.select_option("#longest", str(longest))
     for name, value in {"steps": steps, "octaves": octaves}.items():
@@ -148,14 +148,14 @@ def cosine(a, b):
 def test_a_dropped_photograph_dreams_as_in_python(page, tmp_path):
     page.select_option("#longest", "256")
     page.fill("#option-steps", "2")
-    page.fill("#option-octaves", "1")  # rounding takes pocket's dreams apart from octave to octave
+    page.fill("#option-octaves", "1")  # rounding makes pocket's dreams differ more with each octave
     data = list(PHOTO.read_bytes())
     page.evaluate(
         """data => {
-            const given = new DataTransfer();
-            given.items.add(new File([Uint8Array.from(data)], "chelsea.jpg", { type: "image/jpeg" }));
-            const how = { dataTransfer: given, bubbles: true, cancelable: true };
-            document.dispatchEvent(new DragEvent("drop", how));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([Uint8Array.from(data)], "chelsea.jpg", { type: "image/jpeg" }));
+            const options = { dataTransfer, bubbles: true, cancelable: true };
+            document.dispatchEvent(new DragEvent("drop", options));
         }""",
         data,
     )
@@ -164,7 +164,7 @@ def test_a_dropped_photograph_dreams_as_in_python(page, tmp_path):
     page.wait_for_function(
         "() => /ms a step, .* frames a second/.test(document.querySelector('#status').textContent)"
     )
-    ready(page, 1)
+    wait_until_idle(page, 1)
     path = saved(page, tmp_path)
     assert path.name == "chelsea.dream.png"
     recipe = recipes.from_picture(path)
@@ -174,8 +174,8 @@ def test_a_dropped_photograph_dreams_as_in_python(page, tmp_path):
     photo = shrunk(PHOTO)
     assert pixels(path).shape == photo.shape
     assert cosine(pixels(path) - photo, again.pixels - photo) > 0.99
-    ours = dreamkit.dream(PHOTO, steps=2, octaves=1, max_size=256)  # the page's own recipe is dreamkit's
-    assert np.array_equal(ours, again.pixels)
+    expected = dreamkit.dream(PHOTO, steps=2, octaves=1, max_size=256)  # the page's defaults are dreamkit's
+    assert np.array_equal(expected, again.pixels)
 
 
 def test_a_dream_grows_under_the_brush_and_its_mask_is_kept(page, tmp_path):
@@ -183,35 +183,35 @@ def test_a_dream_grows_under_the_brush_and_its_mask_is_kept(page, tmp_path):
     page.click("#brush")
     page.fill("#radius", "120")
     box = page.locator("#frame").bounding_box()
-    at = [(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.4) for x in (0.25, 0.4, 0.55)]
-    page.mouse.move(*at[0])
+    points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.4) for x in (0.25, 0.4, 0.55)]
+    page.mouse.move(*points[0])
     page.mouse.down()
-    for place in at[1:]:
-        page.mouse.move(*place, steps=5)
-    page.wait_for_function("() => document.body.dataset.doing === 'growing'")
+    for point in points[1:]:
+        page.mouse.move(*point, steps=5)
+    page.wait_for_function("() => document.body.dataset.activity === 'growing'")
     page.wait_for_function("() => /frames a second/.test(document.querySelector('#status').textContent)")
     page.mouse.up()
-    ready(page, 1)
+    wait_until_idle(page, 1)
     path = saved(page, tmp_path)
     photo, dreamed = shrunk(PHOTO), pixels(path)
-    with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js") as heard:
+    with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js") as warned:
         again = dreamkit.redo(path, PHOTO).pixels
-    assert len(heard) == 1  # the mask is the one that the recipe tells of
+    assert len(warned) == 1  # none for the mask: the recipe holds it
     change = dreamed - photo
     assert cosine(change, again - photo) > 0.99
-    touched = np.abs(change).max(-1) > 0
-    assert 0.05 < touched.mean() < 0.6
-    assert not touched[-20:].any()  # the brush was never there
+    changed = np.abs(change).max(-1) > 0
+    assert 0.05 < changed.mean() < 0.6
+    assert not changed[-20:].any()  # the brush did not reach these rows
 
 
 def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     page.select_option("#longest", "192")
     page.fill("#option-steps", "2")
     page.fill("#option-seed", "7")
-    page.fill("#option-octaves", "1")  # smooth clouds drift apart sooner than photographs
+    page.fill("#option-octaves", "1")  # dreams of smooth clouds drift apart sooner than those of photographs
     page.click("#clouds")
     page.click("#dream")
-    ready(page, 1)
+    wait_until_idle(page, 1)
     path = saved(page, tmp_path)
     assert path.name == "clouds.dream.png"
     with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js"):
@@ -221,28 +221,28 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     page.click('#layers button[data-term="mixed4a"]')
     page.fill("#option-steps", "500")
     page.click("#dream")
-    page.wait_for_function("() => document.body.dataset.doing === 'dreaming'")
+    page.wait_for_function("() => document.body.dataset.activity === 'dreaming'")
     page.wait_for_function("() => /ms a step/.test(document.querySelector('#status').textContent)")
-    page.keyboard.press("d")  # stops it, and what is there stays
-    ready(page, 2)
+    page.keyboard.press("d")  # stops, and keeps the dream so far
+    wait_until_idle(page, 2)
     assert page.text_content("#status").startswith("Stopped after")
-    broken_off = saved(page, tmp_path)
-    assert broken_off.name == "clouds.dream-2.png"
-    with Image.open(broken_off) as image:
+    stopped = saved(page, tmp_path)
+    assert stopped.name == "clouds.dream-2.png"
+    with Image.open(stopped) as image:
         assert image.size == (192, 192)
         assert "dreamkit" not in image.info
     page.fill("#option-steps", "2")
     page.click("#dream")
-    ready(page, 3)
+    wait_until_idle(page, 3)
     page.keyboard.press("c")
     assert page.input_value("#compare") == "50"
     page.keyboard.press("u")
-    ready(page, 2)
+    wait_until_idle(page, 2)
     page.click("#share")
     page.wait_for_function("() => location.hash.startsWith('#r=')")
     other = page.context.new_page()
     other.goto(page.url)
-    ready(other)
+    wait_until_idle(other)
     assert other.text_content("#terms") == "Dreams mixed4a"
     assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "2")
 
@@ -250,45 +250,45 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
 def test_an_endless_zoom_moves_until_it_is_stopped(page, tmp_path):
     choose(page, longest=192)
     page.click("#zoom")
-    page.wait_for_function("() => document.body.dataset.doing === 'zooming'")
+    page.wait_for_function("() => document.body.dataset.activity === 'zooming'")
     first = page.evaluate("() => document.querySelector('#picture').toDataURL()")
     page.wait_for_function("before => document.querySelector('#picture').toDataURL() !== before", arg=first)
     page.click("#zoom")
-    ready(page, 1)
+    wait_until_idle(page, 1)
     with Image.open(saved(page, tmp_path)) as image:
         assert image.size == (192, 128)
-        assert "dreamkit" not in image.info  # no recipe makes it again, so none is claimed
+        assert "dreamkit" not in image.info  # no recipe can repeat it
 
 
 @pytest.mark.parametrize("backend", ["wasm", "webgl", "webgpu", "cpu"])
 def test_every_backend_dreams_as_python_does(page, tmp_path, backend):
     page.select_option("#model", "tiny")
-    ready(page)
+    wait_until_idle(page)
     page.select_option("#backend", backend)
     page.wait_for_function(
-        "wanted => document.querySelector('#status').textContent.startsWith(`tiny, computed by ${wanted}`)",
+        "backend => document.querySelector('#status').textContent.startsWith(`tiny, computed by ${backend}`)",
         arg=backend,
     )
     choose(page, longest=192, steps=2)
     page.click("#dream")
-    ready(page, 1)
+    wait_until_idle(page, 1)
     path = saved(page, tmp_path)
     photo = shrunk(PHOTO, 192)
-    ours = dreamkit.dream(PHOTO, tiny.provider(), steps=2, octaves=2, max_size=192).astype(float)
-    assert cosine(pixels(path) - photo, ours - photo) > 0.99
+    expected = dreamkit.dream(PHOTO, tiny.provider(), steps=2, octaves=2, max_size=192).astype(float)
+    assert cosine(pixels(path) - photo, expected - photo) > 0.99
 
 
-def test_what_is_no_picture_is_said_in_one_line(page, tmp_path):
+def test_a_file_that_is_not_a_picture_is_reported(page, tmp_path):
     wrong = tmp_path / "notes.jpg"
-    wrong.write_text("no picture")
+    wrong.write_text("not a picture")
     page.set_input_files("#file", wrong)
     page.wait_for_selector("#notice:not([hidden])")
-    assert page.text_content("#notice").startswith("Notes.jpg is no picture that this browser can read")
-    choose(page)  # and the page goes on
+    assert page.text_content("#notice").startswith("Notes.jpg cannot be read as a picture; choose")
+    choose(page)  # the page still works
     assert page.is_hidden("#notice")
 
 
-def test_a_damaged_model_is_said_in_one_line(browser, served):
+def test_a_damaged_model_is_reported(browser, served):
     context = browser.new_context()
     page = context.new_page()
     page.route("**/weights-0.bin", lambda route: route.fulfill(body=b"x" * 10))
@@ -298,29 +298,29 @@ def test_a_damaged_model_is_said_in_one_line(browser, served):
     context.close()
 
 
-def test_a_card_that_goes_is_said_and_webassembly_goes_on(browser, served):
+def test_a_lost_graphics_card_is_reported_and_webassembly_replaces_it(browser, served):
     context = browser.new_context()
     page = context.new_page()
     page.set_default_timeout(120_000)
 
-    def kept(route):
-        """The worker's script, with a hand on the contexts that it makes."""
-        hand = """
-            const make = OffscreenCanvas.prototype.getContext;
-            OffscreenCanvas.prototype.getContext = function (...given) {
-                const context = make.apply(this, given);
+    def instrument(route):
+        """Serves the worker's script, changed so that it records the contexts that it creates."""
+        recorder = """
+            const getContext = OffscreenCanvas.prototype.getContext;
+            OffscreenCanvas.prototype.getContext = function (...options) {
+                const context = getContext.apply(this, options);
                 (self.contexts ??= []).push(context);
                 return context;
             };
         """
         response = route.fetch()
-        route.fulfill(response=response, body=hand + response.text())
+        route.fulfill(response=response, body=recorder + response.text())
 
-    page.route("**/assets/worker-*.js", kept)
+    page.route("**/assets/worker-*.js", instrument)
     page.goto(served)
-    ready(page)
+    wait_until_idle(page)
     page.select_option("#model", "tiny")
-    ready(page)
+    wait_until_idle(page)
     page.select_option("#backend", "webgl")
     page.wait_for_function("() => /computed by webgl/.test(document.querySelector('#status').textContent)")
     choose(page, longest=192, steps=500)
@@ -332,11 +332,11 @@ def test_a_card_that_goes_is_said_and_webassembly_goes_on(browser, served):
     })"""
     assert any(worker.evaluate(lose) for worker in page.workers)
     page.wait_for_selector("#notice:not([hidden])")
-    assert "context was lost); WebAssembly goes on" in page.text_content("#notice")
-    ready(page, 0)
+    assert "context was lost); the page now uses WebAssembly" in page.text_content("#notice")
+    wait_until_idle(page, 0)
     page.fill("#option-steps", "2")
     page.click("#dream")
-    ready(page, 1)
+    wait_until_idle(page, 1)
     context.close()
 
 
@@ -351,14 +351,14 @@ def test_a_picture_comes_from_the_camera(page, tmp_path):
     page.wait_for_function("() => !document.querySelector('#dream').disabled")
     assert page.is_hidden("#viewfinder")
     page.click("#dream")
-    ready(page, 1)
+    wait_until_idle(page, 1)
     with pytest.raises(RecipeError, match="a picture from memory"):
         dreamkit.redo(saved(page, tmp_path))
 
 
 def test_channels_are_chosen_by_their_pictures(page, tmp_path):
     page.select_option("#layer", "mixed3b")
-    page.click("#deeper summary", position={"x": 5, "y": 10})
+    page.click("#channel-section summary", position={"x": 5, "y": 10})
     tiles = page.locator("#channels button")
     assert tiles.count() == 24
     drawn = """tile => {
@@ -373,31 +373,31 @@ def test_channels_are_chosen_by_their_pictures(page, tmp_path):
     assert page.text_content("#terms") == "Dreams mixed3b:5 and mixed3b:7"
     choose(page, longest=192)
     page.click("#dream")
-    ready(page, 1)
+    wait_until_idle(page, 1)
     recipe = recipes.from_picture(saved(page, tmp_path))
     assert recipe.options["layers"] == ("mixed3b:5", "mixed3b:7")
 
 
-def test_an_unsaved_dream_is_asked_for(page):
+def test_the_page_asks_before_it_discards_an_unsaved_dream(page):
     choose(page, longest=192)
     page.click("#dream")
-    ready(page, 1)
+    wait_until_idle(page, 1)
     page.once("dialog", lambda dialog: dialog.dismiss())
     page.select_option("#longest", "256")
     assert page.input_value("#longest") == "192"
-    ready(page, 1)
+    wait_until_idle(page, 1)
     page.once("dialog", lambda dialog: dialog.accept())
     page.select_option("#longest", "256")
-    ready(page, 0)
+    wait_until_idle(page, 0)
 
 
 def test_a_narrow_screen_has_everything(page):
     page.set_viewport_size({"width": 390, "height": 844})
     choose(page, longest=192, steps=2)
     page.click("#dream")
-    ready(page, 1)
-    wide = page.evaluate("() => document.documentElement.scrollWidth")
-    assert wide <= 390
+    wait_until_idle(page, 1)
+    width = page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= 390
     for name in ("#dream", "#save", "#layers", "#option-steps"):
         assert page.locator(name).is_visible()
 
@@ -405,14 +405,14 @@ def test_a_narrow_screen_has_everything(page):
 def test_recipe_options_of_a_link_are_checked(page, served):
     import base64
 
-    wrong = {
+    recipe = {
         "model": "pocket",
         "options": {"steps": -5, "seed": "x", "layers": ["mixed9"], "jitter": 5, "unknown": 1},
     }
-    text = base64.urlsafe_b64encode(json.dumps(wrong).encode()).decode().rstrip("=")
+    text = base64.urlsafe_b64encode(json.dumps(recipe).encode()).decode().rstrip("=")
     other = page.context.new_page()
     other.goto(f"{served}#r={text}")
-    ready(other)
+    wait_until_idle(other)
     assert other.input_value("#option-steps") == "15"
     assert other.input_value("#option-jitter") == "5"
     assert other.text_content("#terms") == "Dreams mixed4c"

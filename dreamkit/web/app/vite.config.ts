@@ -2,16 +2,16 @@ import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 
 /**
- * TensorFlow.js starts its threads with the source of one function, which names a variable that stands beside
- * it. Where names are made shorter that variable is not there, so the function gets one of its own.
+ * TensorFlow.js starts its threads with the source of one function, which uses a variable defined outside it.
+ * Minifiers rename that variable, so the function gets one of its own.
  */
 const threads: Plugin = {
   name: "threads",
   transform(code, id) {
     if (!id.endsWith("wasm-out/tfjs-backend-wasm-threaded-simd.js")) return null;
-    const begins = "function(WasmBackendModuleThreadedSimd) {";
-    if (!code.includes(begins)) throw new Error("TensorFlow.js' threads begin in another way now");
-    return { code: code.replace(begins, `${begins} var _scriptDir;`), map: null };
+    const start = "function(WasmBackendModuleThreadedSimd) {";
+    if (!code.includes(start)) throw new Error("TensorFlow.js starts its threads in another way; adapt this plugin");
+    return { code: code.replace(start, `${start} var _scriptDir;`), map: null };
   },
 };
 

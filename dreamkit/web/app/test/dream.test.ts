@@ -1,17 +1,17 @@
-/** What a dream does where something goes wrong, or is not to be had. */
+/** Dreams that fail, and configs that are rejected. */
 
 import { beforeAll, expect, test } from "vitest";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
-import { dream } from "../src/engine/dream";
-import { assembled } from "../src/engine/model";
+import type { DreamConfig } from "../src/engine/config";
+import { UserError } from "../src/engine/errors";
+import { dream } from "../src/engine/loop";
 import type { Network } from "../src/engine/network";
-import type { Options } from "../src/engine/recipe";
-import { Refused } from "../src/engine/refused";
-import { termsOf } from "../src/engine/terms";
-import { bytesOf, parity } from "./parity";
+import { buildNetwork } from "../src/engine/network_files";
+import { parseTerms } from "../src/engine/terms";
+import { decodeBytes, parity } from "./parity";
 
-const photo = { height: parity.photo.height, width: parity.photo.width, bytes: bytesOf(parity.photo.bytes) };
+const photo = { height: parity.photo.height, width: parity.photo.width, bytes: decodeBytes(parity.photo.bytes) };
 const { description, weights } = parity.model;
 const { layers } = description;
 
@@ -19,88 +19,89 @@ let network: Network;
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
-  network = await assembled(description, async () => bytesOf(weights).buffer);
+  network = await buildNetwork(description, async () => decodeBytes(weights).buffer);
 });
 
-function options(changes: Partial<Options>): Options {
+function config(changes: Partial<DreamConfig>): DreamConfig {
   return { ...parity.options, steps: 2, octaves: 1, ...changes };
 }
 
-async function finished(changes: Partial<Options>, of: Network = network) {
-  const steps = dream(photo, of, options(changes));
+async function dreamWith(changes: Partial<DreamConfig>, using: Network = network) {
+  const steps = dream(photo, using, config(changes));
   let next = await steps.next();
   while (!next.done) next = await steps.next();
   return next.value;
 }
 
-test("where memory runs out, tiles become smaller and the dream is that of smaller tiles", async () => {
-  let refused = 0;
-  const short = Object.create(network, {
-    ascent: {
-      value: async (...given: Parameters<Network["ascent"]>) => {
+test("where memory runs out, the dream continues with smaller tiles", async () => {
+  let failures = 0;
+  const limited = Object.create(network, {
+    step: {
+      value: async (...given: Parameters<Network["step"]>) => {
         if (given[0].values.length > 48 * 48 * 3) {
-          refused++;
+          failures++;
           throw new RangeError("Array buffer allocation failed");
         }
-        return network.ascent(...given);
+        return network.step(...given);
       },
     },
   }) as Network;
-  const made = await finished({ tile_size: 80 }, short);
-  expect(refused).toBeGreaterThan(0);
-  expect(made.tileSize).toBe(40);
-  expect(made.pixels).toEqual((await finished({ tile_size: 40 })).pixels);
+  const result = await dreamWith({ tile_size: 80 }, limited);
+  expect(failures).toBeGreaterThan(0);
+  expect(result.tileSize).toBe(40);
+  expect(result.pixels).toEqual((await dreamWith({ tile_size: 40 })).pixels);
 });
 
-test("where memory is too little for any tile, one line says so", async () => {
+test("where memory is too small for any tile, the message is one line", async () => {
   const none = Object.create(network, {
-    ascent: { value: () => Promise.reject(new Error("out of memory")) },
+    step: { value: () => Promise.reject(new Error("out of memory")) },
   }) as Network;
-  await expect(finished({}, none)).rejects.toThrow(/too little memory, even for tiles of 32 pixels/);
+  await expect(dreamWith({}, none)).rejects.toThrow(/too little memory, even for tiles of 32 pixels/);
 });
 
-test("a fault stays a fault", async () => {
+test("a bug is not reported as a user error", async () => {
   const broken = Object.create(network, {
-    ascent: { value: () => Promise.reject(new TypeError("x is not a function")) },
+    step: { value: () => Promise.reject(new TypeError("x is not a function")) },
   }) as Network;
-  await expect(finished({}, broken)).rejects.toThrow(TypeError);
+  await expect(dreamWith({}, broken)).rejects.toThrow(TypeError);
 });
 
 test.each([
-  [{ clouds: 5 }, "clouds is 5"],
+  [{ clouds: 5 }, "clouds is 5, which a page cannot do; set it to 0"],
   [{ tv: 0.5 }, "tv is 0.5"],
   [{ rotate: 5 }, "rotate is 5"],
   [{ smooth: "laplacian" }, "smooth is laplacian"],
   [{ tile_size: 2 }, "tile_size is 2"],
-  [{ layers: ["third"] }, "there is no layer third here; choose from first, second"],
+  [{ layers: ["third"] }, "there is no layer third; choose from first, second"],
   [{ layers: ["first:9"] }, "first has no channel 9; its channels are 0 to 3"],
-  [{ layers: ["first=x"] }, "first=x has no number"],
-  [{ layers: ["first=0"] }, "nothing is to be dreamed"],
-])("%o is refused in one line", async (changes, message) => {
-  const made = finished(changes as Partial<Options>);
-  await expect(made).rejects.toThrow(Refused);
-  await expect(finished(changes as Partial<Options>)).rejects.toThrow(message);
+  [{ layers: ["first=x"] }, "x in first=x is not a weight; write a number, such as first=0.5"],
+  [{ layers: [{ layer: "first", place: [1, 2] }] }, "layers has a term with a place, which a page cannot do"],
+  [{ layers: ["first=0"] }, "every layer has weight zero"],
+])("%o is rejected", async (changes, message) => {
+  await expect(dreamWith(changes as Partial<DreamConfig>)).rejects.toThrow(UserError);
+  await expect(dreamWith(changes as Partial<DreamConfig>)).rejects.toThrow(message);
 });
 
-test("a picture that is too small is refused", async () => {
+test("a picture that is too small is rejected", async () => {
   const small = { height: 3, width: 9, bytes: new Uint8ClampedArray(81) };
-  await expect(dream(small, network, options({})).next()).rejects.toThrow("needs at least 4 on each side");
+  await expect(dream(small, network, config({})).next()).rejects.toThrow("needs at least 4 on each side");
 });
 
 test("terms are read from the right, and equal ones add up", () => {
-  const read = (given: string[]) => termsOf(given, layers, options({})).map((term) => [term.text, term.weight]);
+  const read = (given: string[]) => parseTerms(given, layers, config({})).map((term) => [term.text, term.weight]);
   expect(read(["first,second:3+1=0.5", "first=2"])).toEqual([
     ["first", 3],
     ["second:1+3", 0.5],
   ]);
 });
 
-test("a model that is damaged, or of another format, is refused", async () => {
-  const wrong = bytesOf(weights);
-  wrong[0] ^= 1;
-  await expect(assembled(description, async () => wrong.buffer)).rejects.toThrow("weights-0.bin is damaged");
+test("a model that is damaged or has another format is rejected", async () => {
+  const damaged = decodeBytes(weights);
+  damaged[0] ^= 1;
+  await expect(buildNetwork(description, async () => damaged.buffer)).rejects.toThrow("weights-0.bin is damaged");
   const other = { ...description, format: "another" };
-  await expect(assembled(other, async () => wrong.buffer)).rejects.toThrow("this page reads");
-  const strange = { ...description, operations: [{ ...description.operations[0], kind: "fft" }] };
-  await expect(assembled(strange, async () => bytesOf(weights).buffer)).rejects.toThrow("this network does fft");
+  await expect(buildNetwork(other, async () => damaged.buffer)).rejects.toThrow("this page reads");
+  const unknown = { ...description, operations: [{ ...description.operations[0], kind: "fft" }] };
+  const intact = async () => decodeBytes(weights).buffer;
+  await expect(buildNetwork(unknown, intact)).rejects.toThrow("this network has the operation fft");
 });

@@ -1,18 +1,19 @@
-/** Exported networks, read from folders. */
+/** Reads exported networks from folders. */
 
 import { readFileSync } from "node:fs";
-import { assembled } from "../src/engine/model";
-import type { Description, Network } from "../src/engine/network";
+import type { Network, NetworkDescription } from "../src/engine/network";
+import { buildNetwork } from "../src/engine/network_files";
 
-export function json<Content>(path: string): Content {
+export function readJson<Content>(path: string): Content {
   return JSON.parse(readFileSync(path, "utf8")) as Content;
 }
 
-export function bufferOf(path: string): ArrayBuffer {
+export function readBuffer(path: string): ArrayBuffer {
   const bytes = readFileSync(path);
   return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
 }
 
-export function networkIn(folder: string): Promise<Network> {
-  return assembled(json<Description>(`${folder}/model.json`), async (path) => bufferOf(`${folder}/${path}`));
+export function readNetwork(folder: string): Promise<Network> {
+  const description = readJson<NetworkDescription>(`${folder}/model.json`);
+  return buildNetwork(description, async (path) => readBuffer(`${folder}/${path}`));
 }

@@ -1,6 +1,6 @@
 /**
- * Gradients of exported networks and of single operations, compared with TensorFlow's. dreamkit's own tests
- * write them to a folder and name it in CASES; without one there is nothing to compare.
+ * Compares the gradients of exported networks and single operations with TensorFlow's. dreamkit's Python tests
+ * write them to a folder and name it in CASES; without CASES, these tests are skipped.
  */
 
 import { existsSync, readdirSync } from "node:fs";
@@ -8,7 +8,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bufferOf, json, networkIn } from "./files";
+import { readBuffer, readJson, readNetwork } from "./files";
 import { cosine } from "./parity";
 
 const folder = process.env.CASES ?? "";
@@ -18,7 +18,7 @@ const backends = (process.env.BACKENDS ?? "wasm").split(" ");
 interface Case {
   height: number;
   width: number;
-  goals: { layer: string; kind: "mean" | "mean-square" }[];
+  specs: { layer: string; kind: "mean" | "mean-square" }[];
   objectives: number[];
   mean_squares: number[];
 }
@@ -34,23 +34,23 @@ describe.skipIf(!names.length).each(backends)("gradients on %s", (backend) => {
   test.each(names.length ? names : ["none"])("%s", async (name) => {
     const at = `${folder}/${name}`;
     const before = tf.memory().numTensors;
-    const network = await networkIn(at);
-    const known = json<Case>(`${at}/case.json`);
-    const goals = known.goals.map((goal) => ({ ...goal, counts: null }));
+    const network = await readNetwork(at);
+    const known = readJson<Case>(`${at}/case.json`);
+    const specs = known.specs.map((spec) => ({ ...spec, channelWeights: null }));
     const { height, width } = known;
-    const window = { height, width, values: new Float32Array(bufferOf(`${at}/pixels.f32`)) };
-    const pulls = goals.map((_, i) => 1 / (known.mean_squares[i] || 1));
-    const seen = await network.ascent(window, { goals, pulls, border: 0 });
+    const window = { height, width, values: new Float32Array(readBuffer(`${at}/pixels.f32`)) };
+    const weights = specs.map((_, i) => 1 / (known.mean_squares[i] || 1));
+    const result = await network.step(window, { specs, weights, border: 0 });
     network.dispose();
     expect(tf.memory().numTensors).toBe(before);
-    const expected = new Float32Array(bufferOf(`${at}/gradient.f32`));
-    const angle = cosine(seen.gradient, expected);
-    const size = Math.sqrt(squared(seen.gradient) / squared(expected));
+    const expected = new Float32Array(readBuffer(`${at}/gradient.f32`));
+    const angle = cosine(result.gradient, expected);
+    const size = Math.sqrt(squared(result.gradient) / squared(expected));
     console.log(`${name} on ${backend}: 1 - cosine ${(1 - angle).toExponential(1)}`);
     expect(angle).toBeGreaterThan(0.9999);
     expect(size).toBeCloseTo(1, 2);
-    seen.objectives.forEach((each, i) => expect(each / known.objectives[i]).toBeCloseTo(1, 3));
-    seen.meanSquares.forEach((each, i) => expect(each / known.mean_squares[i]).toBeCloseTo(1, 3));
+    result.objectives.forEach((each, i) => expect(each / known.objectives[i]).toBeCloseTo(1, 3));
+    result.meanSquares.forEach((each, i) => expect(each / known.mean_squares[i]).toBeCloseTo(1, 3));
   });
 });
 

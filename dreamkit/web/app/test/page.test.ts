@@ -1,10 +1,10 @@
-/** What the page writes and reads: PNG files and links. */
+/** PNG files and links. */
 
 import { inflateSync } from "node:zlib";
 import { afterEach, expect, test, vi } from "vitest";
-import type { Options } from "../src/engine/recipe";
+import type { DreamConfig } from "../src/engine/config";
 import { encode } from "../src/page/png";
-import { linkOf, sharedIn } from "../src/page/sharing";
+import { parseLink, recipeLink } from "../src/page/recipe_link";
 import type { Site } from "../src/page/site";
 import { parity } from "./parity";
 
@@ -12,7 +12,12 @@ const site = {
   dreamkit: "1",
   models: [{ name: "pocket", path: "", bytes: 0, description: "", licence: "" }],
   options: parity.options,
-  limits: { seed: { least: 0 }, steps: { least: 1, most: 100_000 }, step_size: { above: 0, most: 255 }, objective: { choices: ["mean"] } },
+  limits: {
+    seed: { least: 0 },
+    steps: { least: 1, most: 100_000 },
+    step_size: { above: 0, most: 255 },
+    objective: { choices: ["mean"] },
+  },
 } as unknown as Site;
 
 afterEach(() => {
@@ -33,7 +38,7 @@ test.each([1, 3] as const)("a PNG of %i channels holds its pixels and its texts"
   const read: number[] = [];
   for (let y = 0; y < 5; y++) {
     const start = y * (7 * channels + 1);
-    expect(lines[start]).toBe(1); // each byte is its difference to the one before
+    expect(lines[start]).toBe(1); // each byte is its difference from the previous one
     for (let i = 0; i < 7 * channels; i++) {
       const before = i < channels ? 0 : read[read.length - channels];
       read.push((lines[start + 1 + i] + before) % 256);
@@ -42,15 +47,15 @@ test.each([1, 3] as const)("a PNG of %i channels holds its pixels and its texts"
   expect(read).toEqual([...bytes]);
 });
 
-test("a link gives back what was changed, and nothing else", () => {
+test("a link holds the options that were changed, and no others", () => {
   vi.stubGlobal("location", { href: "https://example.org/dreams/" });
-  const options = { ...parity.options, steps: 7, layers: ["mixed2:5=0.5"], seed: 3 } as Options;
-  const link = new URL(linkOf(site, "pocket", options));
+  const options = { ...parity.options, steps: 7, layers: ["mixed2:5=0.5"], seed: 3 } as DreamConfig;
+  const link = new URL(recipeLink(site, "pocket", options));
   expect(link.origin + link.pathname).toBe("https://example.org/dreams/");
-  expect(sharedIn(link.hash, site)).toEqual({
+  expect(parseLink(link.hash, site)).toEqual({
     model: "pocket",
     options: { steps: 7, layers: ["mixed2:5=0.5"], seed: 3 },
-    refused: [],
+    rejected: [],
   });
 });
 
@@ -64,13 +69,13 @@ test.each([
   [{ layers: [{}] }, {}],
   [{ seed: -1, steps: 9 }, { steps: 9 }],
   [{ __proto__: 1, other: 2 }, {}],
-])("of a stranger's %o what is possible is taken", (given, taken) => {
+])("valid options of a link with %o are used, and the others rejected", (given, used) => {
   const text = Buffer.from(JSON.stringify({ model: "evil", options: given })).toString("base64url");
-  expect(sharedIn(`#r=${text}`, site)).toMatchObject({ model: undefined, options: taken });
-  const asked = Object.keys(given).filter((name) => !(name in taken));
-  expect(sharedIn(`#r=${text}`, site)!.refused).toEqual(["evil", ...asked]);
+  expect(parseLink(`#r=${text}`, site)).toMatchObject({ model: undefined, options: used });
+  const rejected = Object.keys(given).filter((name) => !(name in used));
+  expect(parseLink(`#r=${text}`, site)!.rejected).toEqual(["evil", ...rejected]);
 });
 
-test.each(["", "#", "#r=", "#r=%%", "#r=e30x", `#r=${"A".repeat(30_000)}`])("%s is no recipe", (hash) => {
-  expect(sharedIn(hash, site)?.options ?? {}).toEqual({});
+test.each(["", "#", "#r=", "#r=%%", "#r=e30x", `#r=${"A".repeat(30_000)}`])("%s holds no recipe", (hash) => {
+  expect(parseLink(hash, site)?.options ?? {}).toEqual({});
 });

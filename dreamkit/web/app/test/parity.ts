@@ -1,23 +1,23 @@
-/** The file of cases that dreamkit's own tests read as well. */
+/** The file of cases that both test suites read: dreamkit's Python tests, and these. */
 
 import { readFileSync } from "node:fs";
-import type { Description } from "../src/engine/network";
-import type { Options, TermTable } from "../src/engine/recipe";
+import type { DreamConfig, TermTable } from "../src/engine/config";
+import type { NetworkDescription } from "../src/engine/network";
 
-interface Coded {
+interface EncodedPicture {
   height: number;
   width: number;
   bytes: string;
 }
 
 export interface Parity {
-  model: { description: Description; weights: string };
-  photo: Coded;
-  mask: Coded;
-  options: Options;
+  model: { description: NetworkDescription; weights: string };
+  photo: EncodedPicture;
+  mask: EncodedPicture;
+  options: DreamConfig;
   dreams: {
     name: string;
-    options: Options & { layers: (string | TermTable)[] | null };
+    options: DreamConfig & { layers: (string | TermTable)[] | null };
     masked: boolean;
     objectives: number[];
     terms: Record<string, number>;
@@ -26,8 +26,8 @@ export interface Parity {
     pixels: string;
   }[];
   words: { seed: number; octave: number; step: number; purpose: number; words: string[] }[];
-  noise: (Coded & { kind: string })[];
-  octaves: { size: [number, number]; options: Partial<Options>; octaves: [number, number, number][] }[];
+  noise: (EncodedPicture & { kind: string })[];
+  octaves: { size: [number, number]; options: Partial<DreamConfig>; octaves: [number, number, number][] }[];
   tiles: {
     length: number;
     tile_size: number;
@@ -35,7 +35,7 @@ export interface Parity {
     axis: { window: number; spans: [number, number][] };
   }[];
   resized: { size: [number, number]; values: string }[];
-  shrunk: (Coded & { longest: number })[];
+  shrunk: (EncodedPicture & { longest: number })[];
   softened: string;
   blurred: { sigma: number; values: string }[];
 }
@@ -43,28 +43,28 @@ export interface Parity {
 const file = new URL("../../../../tests/data/web/parity.json", import.meta.url);
 export const parity = JSON.parse(readFileSync(file, "utf8")) as Parity;
 
-export function bytesOf(text: string): Uint8ClampedArray<ArrayBuffer> {
+export function decodeBytes(text: string): Uint8ClampedArray<ArrayBuffer> {
   return Uint8ClampedArray.from(Buffer.from(text, "base64"));
 }
 
-export function floatsOf(text: string): Float32Array {
-  return new Float32Array(bytesOf(text).buffer);
+export function decodeFloats(text: string): Float32Array {
+  return new Float32Array(decodeBytes(text).buffer);
 }
 
 /** The cosine between two changes. */
 export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let [dot, one, other] = [0, 0, 0];
+  let [dot, squaresA, squaresB] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
     dot += a[i] * b[i];
-    one += a[i] * a[i];
-    other += b[i] * b[i];
+    squaresA += a[i] * a[i];
+    squaresB += b[i] * b[i];
   }
-  return dot / Math.sqrt(one * other);
+  return dot / Math.sqrt(squaresA * squaresB);
 }
 
-/** The largest difference. */
-export function furthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let most = a.length === b.length ? 0 : Infinity;
-  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i] - b[i]));
-  return most;
+/** The largest absolute difference; infinite where lengths differ. */
+export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let largest = a.length === b.length ? 0 : Infinity;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i] - b[i]));
+  return largest;
 }

@@ -1,18 +1,18 @@
 /**
- * Convolutions, and their gradients with respect to what they are given, which are forward convolutions with
- * flipped kernels: the backends are quick at those, and none of them is at the others. Where the stride is
- * more than one, all phases of the result are computed as channels of one small map and then interleaved.
+ * Convolutions, and their gradients with respect to their inputs. A gradient is computed as a forward
+ * convolution with flipped kernels, because forward convolutions are fast on every backend. Where the stride is
+ * above one, all phases of the result are computed as channels of one small map, and then interleaved.
  */
 
 import * as tf from "@tensorflow/tfjs-core";
-import { interleaved as inMemory, isInMemory } from "./inmemory";
+import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
 
 export type Padding = "same" | "valid" | number[];
 
-/** Height or width: the sizes of what is read and made, and the kernel's taps over it. */
+/** Height or width: the sizes of the input and the output, and the taps of the kernel. */
 interface Axis {
-  inside: number;
-  outside: number;
+  input: number;
+  output: number;
   taps: number;
   stride: number;
   dilation: number;
@@ -34,28 +34,29 @@ export function geometry(
   dilations: number[] = [1, 1],
 ): Geometry {
   const axis = (index: 0 | 1): Axis => {
-    const [inside, stride, dilation] = [size[index], strides[index], dilations[index]];
+    const [input, stride, dilation] = [size[index], strides[index], dilations[index]];
     const reach = (taps[index] - 1) * dilation + 1;
-    let outside = Math.ceil(inside / stride);
-    let before = Math.floor(Math.max(0, (outside - 1) * stride + reach - inside) / 2);
+    let output = Math.ceil(input / stride);
+    let before = Math.floor(Math.max(0, (output - 1) * stride + reach - input) / 2);
     if (padding !== "same") {
       const [start, end] = padding === "valid" ? [0, 0] : padding.slice(2 * index, 2 * index + 2);
       before = start;
-      outside = Math.floor((inside + start + end - reach) / stride) + 1;
+      output = Math.floor((input + start + end - reach) / stride) + 1;
     }
-    return { inside, outside, taps: taps[index], stride, dilation, before };
+    return { input, output, taps: taps[index], stride, dilation, before };
   };
   return { rows: axis(0), columns: axis(1) };
 }
 
-export function explicit(padding: Padding): "same" | "valid" | tf.backend_util.ExplicitPadding {
+/** A padding as TensorFlow.js takes it. */
+export function tfjsPadding(padding: Padding): "same" | "valid" | tf.backend_util.ExplicitPadding {
   if (typeof padding === "string") return padding;
   const [top, bottom, left, right] = padding;
   return [[0, 0], [top, bottom], [left, right], [0, 0]];
 }
 
 /** One axis of the gradient's convolution. */
-interface Back {
+interface GradientAxis {
   /** Sub-pixels that are computed as channels. */
   phases: number;
   taps: number;
@@ -63,14 +64,14 @@ interface Back {
   after: number;
   /** Rows of the upstream gradient that no pixel of the result needs. */
   skipped: number;
-  /** The kernel's tap that phase `phase` reads at tap `tap`, or null. */
+  /** The tap of the kernel that phase `phase` reads at tap `tap`, or null. */
   source(phase: number, tap: number): number | null;
 }
 
-function back(axis: Axis): Back {
-  const { inside, outside, taps, stride, dilation, before } = axis;
-  const each = Math.ceil(inside / stride);
-  // Pixel `stride * i + phase` was read by the upstream place `i + offset` through tap `k`.
+function gradientAxis(axis: Axis): GradientAxis {
+  const { input, output, taps, stride, dilation, before } = axis;
+  const perPhase = Math.ceil(input / stride);
+  // The upstream position `i + offset` read pixel `stride * i + phase` through tap `k`.
   const offset = (phase: number, k: number) => (phase + before - k * dilation) / stride;
   const offsets: number[] = [];
   for (let phase = 0; phase < stride; phase++) {
@@ -81,7 +82,7 @@ function back(axis: Axis): Back {
     phases: stride,
     taps: Math.floor((most - least) / dilation) + 1,
     before: Math.max(0, -least),
-    after: Math.max(0, each - 1 + most - (outside - 1)),
+    after: Math.max(0, perPhase - 1 + most - (output - 1)),
     skipped: Math.max(0, least),
     source(phase, tap) {
       const k = (phase + before - (least + tap * dilation) * stride) / dilation;
@@ -90,9 +91,9 @@ function back(axis: Axis): Back {
   };
 }
 
-/** Kernels for gradients, made once for each padding that they are asked for with. */
-export class Flipped {
-  private readonly kept = new Map<string, tf.Tensor4D>();
+/** The kernels of a convolution's gradient, built once for each padding. */
+export class FlippedKernels {
+  private readonly kernels = new Map<string, tf.Tensor4D>();
 
   constructor(
     private readonly kernel: Float32Array,
@@ -100,9 +101,9 @@ export class Flipped {
     private readonly depthwise: boolean,
   ) {}
 
-  /** The gradient with respect to what the convolution read, `(n, height, width, channels)`. */
+  /** The gradient with respect to the convolution's input, `(n, height, width, channels)`. */
   gradient(upstream: tf.Tensor4D, { rows, columns }: Geometry): tf.Tensor4D {
-    const [down, across] = [back(rows), back(columns)];
+    const [down, across] = [gradientAxis(rows), gradientAxis(columns)];
     return tf.tidy(() => {
       let needed = upstream;
       if (down.skipped || across.skipped) {
@@ -113,24 +114,24 @@ export class Flipped {
       const padding = [down.before, down.after, across.before, across.after];
       const dilations: [number, number] = [rows.dilation, columns.dilation];
       const phased = this.depthwise
-        ? this.byPhase(needed, down, across, padding)
-        : tf.conv2d(needed, this.all(down, across), 1, explicit(padding) as "valid", "NHWC", dilations);
-      return interleaved(phased, down, across, rows.inside, columns.inside);
+        ? this.convolvePhases(needed, down, across, padding)
+        : tf.conv2d(needed, this.jointKernel(down, across), 1, tfjsPadding(padding) as "valid", "NHWC", dilations);
+      return interleave(phased, down, across, rows.input, columns.input);
     });
   }
 
   dispose(): void {
-    for (const kernel of this.kept.values()) kernel.dispose();
-    this.kept.clear();
+    for (const kernel of this.kernels.values()) kernel.dispose();
+    this.kernels.clear();
   }
 
   /** A kernel whose outputs are the channels of every phase. */
-  private all(down: Back, across: Back): tf.Tensor4D {
-    return this.once(`${down.before} ${across.before}`, () => {
+  private jointKernel(down: GradientAxis, across: GradientAxis): tf.Tensor4D {
+    return this.cached(`${down.before} ${across.before}`, () => {
       const [, width, channels, outputs] = this.shape;
       const phases = down.phases * across.phases;
       const values = new Float32Array(down.taps * across.taps * outputs * phases * channels);
-      each(down, across, (phase, row, column, i, j) => {
+      forEachTap(down, across, (phase, row, column, i, j) => {
         for (let output = 0; output < outputs; output++) {
           const to = ((i * across.taps + j) * outputs + output) * phases * channels + phase * channels;
           const from = (row * width + column) * channels * outputs + output;
@@ -141,14 +142,19 @@ export class Flipped {
     });
   }
 
-  /** Of a depthwise convolution: a kernel for each phase, and their results side by side. */
-  private byPhase(upstream: tf.Tensor4D, down: Back, across: Back, padding: number[]): tf.Tensor4D {
+  /** The gradient of a depthwise convolution: one kernel for each phase, and their results as channels. */
+  private convolvePhases(
+    upstream: tf.Tensor4D,
+    down: GradientAxis,
+    across: GradientAxis,
+    padding: number[],
+  ): tf.Tensor4D {
     const [, width, channels] = this.shape;
-    const maps = Array.from({ length: down.phases * across.phases }, (_, wanted) => {
-      const kernel = this.once(`${down.before} ${across.before} ${wanted}`, () => {
+    const maps = Array.from({ length: down.phases * across.phases }, (_, phase) => {
+      const kernel = this.cached(`${down.before} ${across.before} ${phase}`, () => {
         const values = new Float32Array(down.taps * across.taps * channels);
-        each(down, across, (phase, row, column, i, j) => {
-          if (phase !== wanted) return;
+        forEachTap(down, across, (each, row, column, i, j) => {
+          if (each !== phase) return;
           const from = (row * width + column) * channels;
           const to = (i * across.taps + j) * channels;
           values.set(this.kernel.subarray(from, from + channels), to);
@@ -164,45 +170,51 @@ export class Flipped {
     return maps.length === 1 ? maps[0] : tf.concat(maps, 3);
   }
 
-  private once(key: string, make: () => [Float32Array, [number, number, number, number]]): tf.Tensor4D {
-    let kernel = this.kept.get(key);
+  private cached(key: string, build: () => [Float32Array, [number, number, number, number]]): tf.Tensor4D {
+    let kernel = this.kernels.get(key);
     if (!kernel) {
-      kernel = tf.keep(tf.tensor4d(...make()));
-      this.kept.set(key, kernel);
+      kernel = tf.keep(tf.tensor4d(...build()));
+      this.kernels.set(key, kernel);
     }
     return kernel;
   }
 }
 
-/** Every tap of every phase that reads one of the kernel's own: phase, its own row and column, and the tap. */
-function each(
-  down: Back,
-  across: Back,
-  take: (phase: number, row: number, column: number, i: number, j: number) => void,
+/** Visits every tap of every phase that reads a tap of the kernel: phase, the kernel's row and column, the tap. */
+function forEachTap(
+  down: GradientAxis,
+  across: GradientAxis,
+  visit: (phase: number, row: number, column: number, i: number, j: number) => void,
 ): void {
   for (let phase = 0; phase < down.phases * across.phases; phase++) {
     for (let i = 0; i < down.taps; i++) {
       for (let j = 0; j < across.taps; j++) {
         const row = down.source(Math.floor(phase / across.phases), i);
         const column = across.source(phase % across.phases, j);
-        if (row !== null && column !== null) take(phase, row, column, i, j);
+        if (row !== null && column !== null) visit(phase, row, column, i, j);
       }
     }
   }
 }
 
-/** Phases that lie side by side as channels, as one map of `height` and `width`. */
-function interleaved(phased: tf.Tensor4D, down: Back, across: Back, height: number, width: number): tf.Tensor4D {
+/** One map of `height` and `width` from phases that lie side by side as channels. */
+function interleave(
+  phased: tf.Tensor4D,
+  down: GradientAxis,
+  across: GradientAxis,
+  height: number,
+  width: number,
+): tf.Tensor4D {
   const [n, rows, columns, all] = phased.shape;
   if (down.phases === 1 && across.phases === 1) {
     return rows === height && columns === width
       ? phased
       : tf.slice(phased, [0, 0, 0, 0], [n, height, width, all]);
   }
-  if (isInMemory()) return inMemory(phased, down.phases, across.phases, height, width);
+  if (isOnCpu()) return interleaveOnCpu(phased, down.phases, across.phases, height, width);
   const channels = all / down.phases / across.phases;
-  const apart = tf.reshape(phased, [n * rows, columns, down.phases, across.phases * channels]);
+  const separate = tf.reshape(phased, [n * rows, columns, down.phases, across.phases * channels]);
   const size: [number, number, number, number] = [n, rows * down.phases, columns * across.phases, channels];
-  const whole = tf.reshape(tf.transpose(apart, [0, 2, 1, 3]), size) as tf.Tensor4D;
+  const whole = tf.reshape(tf.transpose(separate, [0, 2, 1, 3]), size) as tf.Tensor4D;
   return tf.slice(whole, [0, 0, 0, 0], [n, height, width, channels]);
 }

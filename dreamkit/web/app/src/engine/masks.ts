@@ -1,9 +1,9 @@
-/** Where a dream happens, soft at the edge: dreamkit's `masks`. */
+/** Masks, where a dream happens, soft at the edge: dreamkit's `engine/masks.py`. */
 
 import { resized } from "./resize";
 
 const SOFTNESS = 64; // a mask's edge is soft over about this part of the picture's shorter side
-const PASSES = 3; // of a box, which make about a Gaussian
+const PASSES = 3; // box blurs, which together are nearly a Gaussian
 
 export interface Mask {
   height: number;
@@ -13,7 +13,7 @@ export interface Mask {
 
 /** Strengths 0 to 1 of a mask's grey levels: they fade out towards where it is black. */
 export function soften(grey: Uint8ClampedArray, height: number, width: number): Mask {
-  const inside = insideOf(
+  const inside = insideShares(
     Uint8Array.from(grey, (level) => (level > 0 ? 1 : 0)),
     height,
     width,
@@ -26,30 +26,30 @@ export function at(mask: Mask, height: number, width: number): Mask {
   return resized(mask, height, width, 1);
 }
 
-/** Puts the photograph back, in place, wherever the mask is zero, softly towards there. */
+/** Puts the photograph back, in place, wherever the mask is zero, with a soft transition. */
 export function blend(photo: ArrayLike<number>, pixels: Float32Array, mask: Mask): void {
   const support = Uint8Array.from(mask.values, (strength) => (strength > 0 ? 1 : 0));
-  const share = insideOf(support, mask.height, mask.width);
+  const share = insideShares(support, mask.height, mask.width);
   for (let i = 0; i < pixels.length; i++) {
     pixels[i] = photo[i] + share[Math.floor(i / 3)] * (pixels[i] - photo[i]);
   }
 }
 
 /** One well inside `support`, zero at its edge and beyond. */
-function insideOf(support: Uint8Array, height: number, width: number): Float32Array {
+function insideShares(support: Uint8Array, height: number, width: number): Float32Array {
   const out = new Float32Array(support.length);
   if (support.every(Boolean)) return out.fill(1);
   const radius = boxRadius(Math.max(1, Math.min(height, width) / SOFTNESS));
-  let blurred = Float32Array.from(support, (there) => there * 255);
-  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlurred(blurred, height, width, 1, width, radius);
-  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlurred(blurred, width, height, width, 1, radius);
+  let blurred = Float32Array.from(support, (inside) => inside * 255);
+  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlur(blurred, height, width, 1, width, radius);
+  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlur(blurred, width, height, width, 1, radius);
   for (let i = 0; i < out.length; i++) {
     if (support[i]) out[i] = Math.min(1, Math.max(0, blurred[i] / 127.5 - 1));
   }
   return out;
 }
 
-/** The box that, passed three times, blurs like a Gaussian of `sigma` (Gwosdek et al., 2011; Pillow's). */
+/** The radius of the box that blurs, in three passes, like a Gaussian of `sigma` (Gwosdek et al., 2011; Pillow's). */
 function boxRadius(sigma: number): number {
   const variance = (sigma * sigma) / PASSES;
   const length = Math.sqrt(12 * variance + 1);
@@ -58,8 +58,8 @@ function boxRadius(sigma: number): number {
   return whole + rest;
 }
 
-/** A box blur along one axis, edges repeated, rounded as bytes are. */
-function boxBlurred(
+/** A box blur along one axis, with repeated edges, rounded to whole grey levels. */
+function boxBlur(
   values: Float32Array,
   lines: number,
   length: number,
@@ -71,14 +71,14 @@ function boxBlurred(
   const edge = radius - whole;
   const out = new Float32Array(values.length);
   for (let line = 0; line < lines; line++) {
-    const at = (place: number) =>
-      values[line * stride + Math.min(length - 1, Math.max(0, place)) * step];
+    const at = (position: number) =>
+      values[line * stride + Math.min(length - 1, Math.max(0, position)) * step];
     let sum = 0;
     for (let k = -whole; k <= whole; k++) sum += at(k);
-    for (let place = 0; place < length; place++) {
-      const ends = at(place - whole - 1) + at(place + whole + 1);
-      out[line * stride + place * step] = Math.round((sum + edge * ends) / (2 * radius + 1));
-      sum += at(place + whole + 1) - at(place - whole);
+    for (let i = 0; i < length; i++) {
+      const ends = at(i - whole - 1) + at(i + whole + 1);
+      out[line * stride + i * step] = Math.round((sum + edge * ends) / (2 * radius + 1));
+      sum += at(i + whole + 1) - at(i - whole);
     }
   }
   return out;

@@ -1,18 +1,18 @@
-/** A network that was exported, and the gradient of what is raised in its layers with respect to pixels. */
+/** An exported network, and the gradient of objectives in its layers with respect to pixels. */
 
 import * as tf from "@tensorflow/tfjs-core";
-import { type Described, type Numbers, type Operation, operationsOf } from "./operations";
+import { buildOperations, type Constant, type Operation, type OperationDescription } from "./operations";
 import type { Picture } from "./resize";
 
 export interface Layer {
   name: string;
   channels: number;
-  /** Which activation it is: 0 is the picture, and operation `i` makes activation `i + 1`. */
+  /** Index of its activations: 0 is the picture, and operation `i` computes activation `i + 1`. */
   activation: number;
 }
 
-/** What an exported `model.json` says. */
-export interface Description {
+/** The content of an exported `model.json`. */
+export interface NetworkDescription {
   format: string;
   name: string;
   sha256: string;
@@ -22,33 +22,36 @@ export interface Description {
   min_sizes: Record<string, number>;
   default_layers: Record<string, number>;
   layers: Layer[];
-  operations: Described[];
+  operations: OperationDescription[];
   weights: { shape: number[]; dtype: "float32" | "float16" }[];
   shards: { path: string; bytes: number; sha256: string }[];
 }
 
-/** What is raised in one layer, with its numbers. */
-export interface Goal {
+/** What is maximised in one layer. */
+export interface ObjectiveSpec {
   layer: string;
+  /** The mean of the activations, or the mean of their squares. */
   kind: "mean" | "mean-square";
-  /** How much each channel counts; null where all count the same. */
-  counts: Float32Array | null;
+  /** One weight for each channel; null where all weigh the same. */
+  channelWeights: Float32Array | null;
 }
 
-/** What is raised, by how much, and at which activations. */
-export interface Aim {
-  goals: Goal[];
-  /** For each goal, what its objective is multiplied by. */
-  pulls: number[];
-  /** Activations at the edges of a map that are not raised. */
+/** The weighted sum that a step maximises. */
+export interface WeightedObjective {
+  specs: ObjectiveSpec[];
+  /** One for each spec. */
+  weights: number[];
+  /** Activations at each edge of a map that do not count. */
   border: number;
 }
 
-export interface Ascent {
-  /** `(height, width, 3)`. */
+/** The result of one step over a window. */
+export interface StepResult {
+  /** Of the weighted sum of objectives by the window's pixels, `(height, width, 3)`. */
   gradient: Float32Array;
-  /** For each goal, before any pull. */
+  /** Of each spec, before weights. */
   objectives: number[];
+  /** Of the activations that each spec is computed from. */
   meanSquares: number[];
 }
 
@@ -57,10 +60,10 @@ export class Network {
   private readonly activations: Map<string, number>;
 
   constructor(
-    readonly description: Description,
-    numbers: Numbers[],
+    readonly description: NetworkDescription,
+    weights: Constant[],
   ) {
-    this.operations = operationsOf(description.operations, numbers);
+    this.operations = buildOperations(description.operations, weights);
     this.activations = new Map(description.layers.map((layer) => [layer.name, layer.activation]));
   }
 
@@ -68,22 +71,22 @@ export class Network {
     return this.description.layers;
   }
 
-  /** The shortest side that `layers` can be dreamed in. */
+  /** The shortest side, in pixels, of the windows that `layers` take. */
   minSize(layers: Iterable<string>): number {
     const { min_size, min_sizes } = this.description;
     return Math.max(min_size, ...[...layers].map((layer) => min_sizes[layer] ?? 1));
   }
 
-  /** The gradient of what `aim` raises, with respect to a window, as dreamkit's `engine/steps.py` has it. */
-  async ascent(window: Picture, aim: Aim): Promise<Ascent> {
-    const [gradient, seen] = this.gradient(window, aim);
-    const [values, numbers] = await Promise.all([gradient.data(), seen.data()]);
+  /** The gradient of `objective` with respect to a window: dreamkit's `engine/tf/compiled_step.py`. */
+  async step(window: Picture, objective: WeightedObjective): Promise<StepResult> {
+    const [gradient, statistics] = this.gradient(window, objective);
+    const [values, numbers] = await Promise.all([gradient.data(), statistics.data()]);
     gradient.dispose();
-    seen.dispose();
+    statistics.dispose();
     return {
       gradient: values as Float32Array,
-      objectives: aim.goals.map((_, i) => numbers[2 * i]),
-      meanSquares: aim.goals.map((_, i) => numbers[2 * i + 1]),
+      objectives: objective.specs.map((_, i) => numbers[2 * i]),
+      meanSquares: objective.specs.map((_, i) => numbers[2 * i + 1]),
     };
   }
 
@@ -91,10 +94,11 @@ export class Network {
     for (const operation of this.operations) operation.dispose();
   }
 
-  private gradient(window: Picture, { goals, pulls, border }: Aim): [tf.Tensor4D, tf.Tensor1D] {
-    const wanted = goals.map((goal) => this.activations.get(goal.layer)!);
-    const operations = this.operations.slice(0, Math.max(...wanted));
-    const needed = new Set(wanted);
+  /** The gradient, and for each spec its objective and mean square. */
+  private gradient(window: Picture, { specs, weights, border }: WeightedObjective): [tf.Tensor4D, tf.Tensor1D] {
+    const outputs = specs.map((spec) => this.activations.get(spec.layer)!);
+    const operations = this.operations.slice(0, Math.max(...outputs));
+    const needed = new Set(outputs);
     for (let i = operations.length; i > 0; i--) {
       if (needed.has(i)) for (const input of operations[i - 1].inputs) needed.add(input);
     }
@@ -113,53 +117,57 @@ export class Network {
           gradient.dispose();
         }
       };
-      const seen = goals.map((goal, i) => {
-        const [numbers, gradient] = raised(values[wanted[i]], goal, pulls[i], border);
-        add(wanted[i], gradient);
+      const statistics = specs.map((spec, i) => {
+        const [numbers, gradient] = objectiveOf(values[outputs[i]], spec, weights[i], border);
+        add(outputs[i], gradient);
         return numbers;
       });
       for (let i = operations.length; i > 0; i--) {
         const upstream = gradients[i];
         if (!needed.has(i) || !upstream) continue;
         const { inputs, backward } = operations[i - 1];
-        const back = backward(upstream, inputs.map((input) => values[input]), values[i]);
-        inputs.forEach((input, k) => add(input, back[k]));
+        const downstream = backward(upstream, inputs.map((input) => values[input]), values[i]);
+        inputs.forEach((input, k) => add(input, downstream[k]));
         upstream.dispose();
-        values[i].dispose(); // whatever read it has been passed already
+        values[i].dispose(); // every operation that reads it has been passed
       }
-      return [tf.keep(gradients[0]!), tf.keep(tf.concat(seen) as tf.Tensor1D)];
+      return [tf.keep(gradients[0]!), tf.keep(tf.concat(statistics) as tf.Tensor1D)];
     } finally {
       tf.engine().endScope();
     }
   }
 }
 
-/** The objective of a goal and the mean square of what it looks at, and the pulled gradient at its layer. */
-function raised(layer: tf.Tensor4D, goal: Goal, pull: number, border: number): [tf.Tensor1D, tf.Tensor4D] {
+/** An objective and the mean square of its activations, and its weighted gradient with respect to its layer. */
+function objectiveOf(
+  layer: tf.Tensor4D,
+  spec: ObjectiveSpec,
+  weight: number,
+  border: number,
+): [tf.Tensor1D, tf.Tensor4D] {
   return tf.tidy(() => {
     const [, height, width, channels] = layer.shape;
     const area = height * width;
-    const counts = goal.counts ?? new Float32Array(channels).fill(1 / channels);
-    const total = counts.reduce((sum, count) => sum + Math.abs(count), 0) || 1;
-    const looked = counts.map((count) => Math.abs(count) / total);
-    const there = withoutBorder(height, width, border);
-    const within = (values: tf.Tensor4D) => (there ? (tf.mul(values, there) as tf.Tensor4D) : values);
-    const square = within(tf.square(layer));
-    const sums = (values: tf.Tensor4D) => tf.sum(values, [0, 1, 2]) as tf.Tensor1D;
-    const squares = sums(square);
-    const raisedSums = goal.kind === "mean-square" ? squares : sums(within(layer));
-    const of = (values: tf.Tensor1D, weights: Float32Array) =>
+    const isSquare = spec.kind === "mean-square";
+    const channelWeights = spec.channelWeights ?? new Float32Array(channels).fill(1 / channels);
+    const total = channelWeights.reduce((sum, each) => sum + Math.abs(each), 0) || 1;
+    const shares = channelWeights.map((each) => Math.abs(each) / total);
+    const inner = borderMask(height, width, border);
+    const withoutBorder = (values: tf.Tensor4D) => (inner ? (tf.mul(values, inner) as tf.Tensor4D) : values);
+    const sumByChannel = (values: tf.Tensor4D) => tf.sum(withoutBorder(values), [0, 1, 2]) as tf.Tensor1D;
+    const squares = sumByChannel(tf.square(layer));
+    const sums = isSquare ? squares : sumByChannel(layer);
+    const mean = (values: tf.Tensor1D, weights: Float32Array) =>
       tf.reshape(tf.div(tf.sum(tf.mul(values, tf.tensor1d(weights))), area), [1]);
-    const numbers = tf.concat([of(raisedSums, counts), of(squares, looked)]) as tf.Tensor1D;
-    const squared = goal.kind === "mean-square";
-    const weights = tf.tensor1d(counts.map((count) => ((squared ? 2 : 1) * count * pull) / area));
-    const start = squared ? tf.mul(layer, weights) : tf.add(tf.zeros(layer.shape), weights);
-    return [numbers, within(start as tf.Tensor4D)];
+    const numbers = tf.concat([mean(sums, channelWeights), mean(squares, shares)]) as tf.Tensor1D;
+    const factors = tf.tensor1d(channelWeights.map((each) => ((isSquare ? 2 : 1) * each * weight) / area));
+    const gradient = isSquare ? tf.mul(layer, factors) : tf.add(tf.zeros(layer.shape), factors);
+    return [numbers, withoutBorder(gradient as tf.Tensor4D)];
   });
 }
 
-/** One where a goal looks, zero at the edges; null where it looks everywhere. */
-function withoutBorder(height: number, width: number, border: number): tf.Tensor4D | null {
+/** Zero at the edges of a map, one elsewhere; null where there is no border. */
+function borderMask(height: number, width: number, border: number): tf.Tensor4D | null {
   if (!border) return null;
   const values = new Float32Array(height * width);
   for (let row = border; row < height - border; row++) {

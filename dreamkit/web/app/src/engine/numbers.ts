@@ -1,4 +1,4 @@
-/** `value` as the nearest whole number, halves going to the even one, as Python and NumPy round. */
+/** Rounds `value` to a whole number, and halves to the even one, as Python and NumPy do. */
 export function roundHalfEven(value: number): number {
   const below = Math.floor(value);
   const rest = value - below;

@@ -1,6 +1,6 @@
 /**
- * Philox4x64-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), as dreamkit's
- * `draws.words` has it: key `(seed, 0)`, and block `b` has counter `(b + 1, step, octave, purpose)`.
+ * Philox4x64-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), used as in dreamkit's
+ * `rng.words`: the key is `(seed, 0)`, and block `b` has the counter `(b + 1, step, octave, purpose)`.
  */
 
 const MASK = (1n << 64n) - 1n;
@@ -8,6 +8,7 @@ const MULTIPLIERS = [0xd2e7470ee14c6c93n, 0xca5a826395121157n] as const;
 const BUMPS = [0x9e3779b97f4a7c15n, 0xbb67ae8584caa73bn] as const;
 const ROUNDS = 10;
 
+/** Where in a dream a number is drawn. */
 export interface Place {
   octave: number;
   step: number;
@@ -16,13 +17,13 @@ export interface Place {
 
 /** The first `count` 64-bit words of one place's stream. */
 export function words(seed: bigint, place: Place, count: number): bigint[] {
-  const found: bigint[] = [];
-  for (let block = 1n; found.length < count; block++) {
-    found.push(
+  const drawn: bigint[] = [];
+  for (let block = 1n; drawn.length < count; block++) {
+    drawn.push(
       ...philox([block, BigInt(place.step), BigInt(place.octave), BigInt(place.purpose)], [seed & MASK, 0n]),
     );
   }
-  return found.slice(0, count);
+  return drawn.slice(0, count);
 }
 
 type Four = [bigint, bigint, bigint, bigint];

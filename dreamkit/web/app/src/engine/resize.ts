@@ -1,12 +1,12 @@
 /**
- * The filters that change a picture's size, as Pillow has them: separable, rows first, the weights of each
- * output pixel normalised to sum one. See dreamkit's `engine/resize.py` for the formula.
+ * Filters that resize a picture as Pillow does: separable, rows first; the weights of each output pixel sum to
+ * one. See dreamkit's `engine/resize.py` for the formula.
  */
 
 export interface Picture {
   height: number;
   width: number;
-  /** Rows first, three colours last, 0 to 255. */
+  /** `(height, width, channels)`; three channels are red, green and blue, 0 to 255. */
   values: Float32Array;
 }
 
@@ -20,31 +20,31 @@ const LANCZOS: Filter = {
   support: 3,
   weight: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0),
 };
-const BITS = 22; // of Pillow's weights for bytes
+const BITS = 22; // precision of Pillow's weights for bytes
 
-/** `picture` at another size: bilinear, widened where it shrinks. */
+/** `picture` at another size, with a bilinear filter that widens where the picture shrinks. */
 export function resized(picture: Picture, height: number, width: number, channels = 3): Picture {
   let { values } = picture;
   if (width !== picture.width) {
     const taps = tapsOf(picture.width, width, TRIANGLE);
-    values = Float32Array.from(summed(values, picture.height, picture.width, width, channels, 1, taps));
+    values = Float32Array.from(weightedSums(values, picture.height, picture.width, width, channels, 1, taps));
   }
   if (height !== picture.height) {
     const taps = tapsOf(picture.height, height, TRIANGLE);
-    values = Float32Array.from(summed(values, 1, picture.height, height, 1, width * channels, taps));
+    values = Float32Array.from(weightedSums(values, 1, picture.height, height, 1, width * channels, taps));
   }
   return { height, width, values: values === picture.values ? values.slice() : values };
 }
 
-/** Bytes at another size by Lanczos' filter, which is how dreamkit shrinks what is larger than `max_size`. */
+/** Bytes at another size with Lanczos' filter, as dreamkit shrinks pictures to `max_size`. */
 export function shrunk(
   bytes: Uint8ClampedArray,
   size: [number, number],
   to: [number, number],
   channels: number,
 ): Uint8ClampedArray {
-  const fixed = (inside: number, outside: number) =>
-    tapsOf(inside, outside, LANCZOS).map(({ start, weights }) => ({
+  const fixedPoint = (input: number, output: number) =>
+    tapsOf(input, output, LANCZOS).map(({ start, weights }) => ({
       start,
       weights: weights.map((weight) => Math.trunc(weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5))),
     }));
@@ -52,10 +52,10 @@ export function shrunk(
     Float32Array.from(values, (value) => Math.min(255, Math.max(0, Math.floor(value / 2 ** BITS + 0.5))));
   let values: Float32Array = Float32Array.from(bytes);
   if (size[1] !== to[1]) {
-    values = rounded(summed(values, size[0], size[1], to[1], channels, 1, fixed(size[1], to[1])));
+    values = rounded(weightedSums(values, size[0], size[1], to[1], channels, 1, fixedPoint(size[1], to[1])));
   }
   if (size[0] !== to[0]) {
-    values = rounded(summed(values, 1, size[0], to[0], 1, to[1] * channels, fixed(size[0], to[0])));
+    values = rounded(weightedSums(values, 1, size[0], to[0], 1, to[1] * channels, fixedPoint(size[0], to[0])));
   }
   return Uint8ClampedArray.from(values);
 }
@@ -65,15 +65,15 @@ interface Taps {
   weights: number[];
 }
 
-/** Which pixels of `inside` each of `outside` pixels is made of, and how much of each. */
-function tapsOf(inside: number, outside: number, filter: Filter): Taps[] {
-  const scale = inside / outside;
+/** For each of `output` pixels, the first of the `input` pixels that it sums, and their weights. */
+function tapsOf(input: number, output: number, filter: Filter): Taps[] {
+  const scale = input / output;
   const widened = Math.max(1, scale);
   const support = filter.support * widened;
-  return Array.from({ length: outside }, (_, place) => {
-    const centre = (place + 0.5) * scale;
+  return Array.from({ length: output }, (_, position) => {
+    const centre = (position + 0.5) * scale;
     const start = Math.max(0, Math.trunc(centre - support + 0.5));
-    const end = Math.min(inside, Math.trunc(centre + support + 0.5));
+    const end = Math.min(input, Math.trunc(centre + support + 0.5));
     const weights = Array.from({ length: end - start }, (_, k) =>
       filter.weight((k + start - centre + 0.5) / widened),
     );
@@ -82,26 +82,26 @@ function tapsOf(inside: number, outside: number, filter: Filter): Taps[] {
   });
 }
 
-/** Sums along one axis, in float64: `values` is `(before, inside, channels * after)`. */
-function summed(
+/** Weighted sums along one axis, in float64; `values` is `(before, input, channels * after)`. */
+function weightedSums(
   values: Float32Array,
   before: number,
-  inside: number,
-  outside: number,
+  input: number,
+  output: number,
   channels: number,
   after: number,
   taps: Taps[],
 ): Float64Array {
-  const each = channels * after;
-  const out = new Float64Array(before * outside * each);
+  const length = channels * after;
+  const out = new Float64Array(before * output * length);
   for (let outer = 0; outer < before; outer++) {
-    for (let place = 0; place < outside; place++) {
-      const { start, weights } = taps[place];
-      const to = (outer * outside + place) * each;
+    for (let position = 0; position < output; position++) {
+      const { start, weights } = taps[position];
+      const to = (outer * output + position) * length;
       for (let k = 0; k < weights.length; k++) {
         const weight = weights[k];
-        const from = (outer * inside + start + k) * each;
-        for (let i = 0; i < each; i++) out[to + i] += weight * values[from + i];
+        const from = (outer * input + start + k) * length;
+        for (let i = 0; i < length; i++) out[to + i] += weight * values[from + i];
       }
     }
   }

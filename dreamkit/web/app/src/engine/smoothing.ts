@@ -1,4 +1,4 @@
-/** Gradients made smoother: the mean of three Gaussian blurs, dreamkit's `smoothing.gaussian`. */
+/** Smooths a gradient with the mean of three Gaussian blurs: dreamkit's `engine/updates/smoothing.py`. */
 
 import * as tf from "@tensorflow/tfjs-core";
 import { wrapped } from "./numbers";
@@ -7,12 +7,12 @@ const CASCADE = [0.5, 1, 2]; // widths of the three blurs, in sigmas
 export const REACH = 4; // pixels from the centre of a blur's kernel to its edge
 const TAPS = 2 * REACH + 1;
 
-/** The `sigma` of step `step = 0 .. steps - 1`, ever smoother. */
+/** The `sigma` of step `step = 0 .. steps - 1`; it grows with the steps. */
 export function widths(step: number, steps: number, sigma: number): number {
   return ((step + 1) / steps) * 2 + sigma;
 }
 
-/** `gradient`, `(height, width, 3)`, blurred; beyond an edge lies the mirrored picture. */
+/** `gradient`, `(height, width, 3)`, blurred; edges are mirrored. */
 export async function blurred(
   gradient: Float32Array,
   height: number,
@@ -30,12 +30,12 @@ export async function blurred(
   return values;
 }
 
-/** Which pixels lie at `-REACH .. length + REACH - 1`; of a single pixel, that one. */
+/** The mirrored indices of `-REACH .. length + REACH - 1`; all are 0 where `length` is 1. */
 function mirrored(length: number): number[] {
   const period = Math.max(2 * (length - 1), 1);
   return Array.from({ length: length + 2 * REACH }, (_, i) => {
-    const place = wrapped(i - REACH, period);
-    return Math.min(place, period - place);
+    const index = wrapped(i - REACH, period);
+    return Math.min(index, period - index);
   });
 }
 

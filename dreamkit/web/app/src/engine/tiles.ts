@@ -1,4 +1,4 @@
-/** An exact cover of a picture by windows of one shape: dreamkit's `tiles`. */
+/** An exact cover of a picture by windows of one shape: dreamkit's `engine/tiles.py`. */
 
 export interface Span {
   start: number;
@@ -8,6 +8,11 @@ export interface Span {
 export interface Axis {
   window: number;
   spans: Span[];
+}
+
+export interface Cover {
+  rows: Axis;
+  columns: Axis;
 }
 
 /** Tiles along an axis of `length` pixels, none longer than `tileSize`, no window below `minSize`. */
@@ -21,7 +26,13 @@ export function split(length: number, tileSize: number, minSize: number): Axis {
   return { window: Math.max(minSize, 1, ...spans.map((span) => span.core)), spans };
 }
 
-/** How far a roll must reach for the seams to pass over every pixel; 0 where there is no seam. */
-export function reach(axis: Axis): number {
-  return axis.spans.length > 1 ? Math.floor(axis.window / 2) : 0;
+/** The cover of a picture of `height` and `width` pixels. */
+export function coverOf(height: number, width: number, tileSize: number, minSize: number): Cover {
+  return { rows: split(height, tileSize, minSize), columns: split(width, tileSize, minSize) };
+}
+
+/** How far a roll must reach for the seams to pass over every pixel, down and right; 0 where there is no seam. */
+export function reach({ rows, columns }: Cover): [number, number] {
+  const along = (axis: Axis) => (axis.spans.length > 1 ? Math.floor(axis.window / 2) : 0);
+  return [along(rows), along(columns)];
 }

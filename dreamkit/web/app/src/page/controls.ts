@@ -1,27 +1,27 @@
-/** Sliders for the numbers of a recipe. Ranges and defaults are dreamkit's own. */
+/** Sliders for the numbers of a recipe; ranges and defaults come from dreamkit. */
 
-import type { Options } from "../engine/recipe";
+import type { DreamConfig } from "../engine/config";
 import { element } from "./elements";
 import type { Limits, Site } from "./site";
 
 interface Control {
   name: "octaves" | "octave_scale" | "steps" | "step_size" | "jitter" | "seed";
   label: string;
-  least: number;
-  most: number;
-  by: number;
-  /** What stands for null. */
-  none?: number;
+  min: number;
+  max: number;
+  step: number;
+  /** The number that stands for null. */
+  auto?: number;
 }
 
-// A slider shows the useful part of a range; the number beside it takes all of it.
+// A slider shows the useful part of a range; the number field beside it takes all of it.
 const CONTROLS: Control[] = [
-  { name: "octaves", label: "Octaves", least: 0, most: 10, by: 1, none: 0 },
-  { name: "octave_scale", label: "Octave scale", least: 1.1, most: 2, by: 0.05 },
-  { name: "steps", label: "Steps", least: 1, most: 60, by: 1 },
-  { name: "step_size", label: "Step size", least: 0.002, most: 0.06, by: 0.001 },
-  { name: "jitter", label: "Jitter", least: 0, most: 64, by: 1 },
-  { name: "seed", label: "Seed", least: 0, most: 999, by: 1 },
+  { name: "octaves", label: "Octaves", min: 0, max: 10, step: 1, auto: 0 },
+  { name: "octave_scale", label: "Octave scale", min: 1.1, max: 2, step: 0.05 },
+  { name: "steps", label: "Steps", min: 1, max: 60, step: 1 },
+  { name: "step_size", label: "Step size", min: 0.002, max: 0.06, step: 0.001 },
+  { name: "jitter", label: "Jitter", min: 0, max: 64, step: 1 },
+  { name: "seed", label: "Seed", min: 0, max: 999, step: 1 },
 ];
 
 export class Controls {
@@ -32,21 +32,22 @@ export class Controls {
       const label = document.createElement("label");
       const limits = site.limits[control.name] ?? {};
       label.title = limits.help ?? "";
-      const slider = field("range", control);
-      const number = field("number", control);
+      const slider = createField("range", control);
+      const number = createField("number", control);
       number.id = `option-${control.name}`;
       number.max = String(limits.most ?? "");
       number.min = String(limits.least ?? limits.above ?? 0);
-      if (control.none !== undefined) number.placeholder = "auto";
-      number.step = control.by < 1 ? "any" : "1";
+      if (control.auto !== undefined) number.placeholder = "auto";
+      number.step = control.step < 1 ? "any" : "1";
       slider.setAttribute("aria-label", control.label);
       slider.addEventListener("input", () => {
-        number.value = Number(slider.value) === control.none ? "" : slider.value;
+        number.value = Number(slider.value) === control.auto ? "" : slider.value;
       });
       number.addEventListener("input", () => {
-        slider.value = number.value || String(control.none ?? "");
+        slider.value = number.value || String(control.auto ?? "");
       });
-      for (const each of [slider, number]) each.addEventListener("change", () => void this.options); // put within its range at once
+      // Reading the options also brings each field into its range.
+      for (const each of [slider, number]) each.addEventListener("change", () => void this.options);
       this.fields.set(control.name, [slider, number]);
       label.append(control.label, slider, number);
       return label;
@@ -55,7 +56,7 @@ export class Controls {
     this.set(site.options);
   }
 
-  set(options: Partial<Options>): void {
+  set(options: Partial<DreamConfig>): void {
     for (const control of CONTROLS) {
       const value = options[control.name];
       if (value === undefined) continue;
@@ -65,37 +66,37 @@ export class Controls {
 
   private show(control: Control, value: number | null): void {
     const [slider, number] = this.fields.get(control.name)!;
-    slider.value = String(value ?? control.none);
+    slider.value = String(value ?? control.auto);
     number.value = value === null ? "" : String(value);
   }
 
-  /** What is set, put within what dreamkit takes. */
-  get options(): Partial<Options> {
-    const found: Record<string, number | null> = {};
+  /** The values of the controls, brought into the ranges that dreamkit takes; the fields show them. */
+  get options(): Partial<DreamConfig> {
+    const options: Record<string, number | null> = {};
     for (const control of CONTROLS) {
       const number = this.fields.get(control.name)![1];
       const given = number.value.trim() === "" ? NaN : Number(number.value);
-      const usual = control.none === undefined ? (this.site.options[control.name] as number) : null;
-      const value = Number.isFinite(given) ? within(given, this.site.limits[control.name] ?? {}, control) : usual;
-      found[control.name] = value;
+      const fallback = control.auto === undefined ? (this.site.options[control.name] as number) : null;
+      const value = Number.isFinite(given) ? clamp(given, this.site.limits[control.name] ?? {}, control) : fallback;
+      options[control.name] = value;
       this.show(control, value);
     }
-    return found as Partial<Options>;
+    return options as Partial<DreamConfig>;
   }
 }
 
-function within(given: number, limits: Limits, control: Control): number | null {
-  if (control.none !== undefined && given <= control.none) return null;
-  const least = limits.least ?? (limits.above === undefined ? -Infinity : limits.above + control.by);
-  const value = Math.min(limits.most ?? Number.MAX_SAFE_INTEGER, Math.max(least, given));
-  return control.by < 1 ? value : Math.round(value);
+function clamp(given: number, limits: Limits, control: Control): number | null {
+  if (control.auto !== undefined && given <= control.auto) return null;
+  const min = limits.least ?? (limits.above === undefined ? -Infinity : limits.above + control.step);
+  const value = Math.min(limits.most ?? Number.MAX_SAFE_INTEGER, Math.max(min, given));
+  return control.step < 1 ? value : Math.round(value);
 }
 
-function field(type: string, { least, most, by }: Control): HTMLInputElement {
-  const made = document.createElement("input");
-  made.type = type;
-  made.min = String(least);
-  made.max = String(most);
-  made.step = String(by);
-  return made;
+function createField(type: string, { min, max, step }: Control): HTMLInputElement {
+  const field = document.createElement("input");
+  field.type = type;
+  field.min = String(min);
+  field.max = String(max);
+  field.step = String(step);
+  return field;
 }

@@ -1,4 +1,4 @@
-/** The page's own elements, by name. */
+/** The elements of the page, by id. */
 
 export function element<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
   const found = document.getElementById(id);
@@ -11,8 +11,11 @@ export const input = (id: string) => element<HTMLInputElement>(id);
 export const select = (id: string) => element<HTMLSelectElement>(id);
 export const canvas = (id: string) => element<HTMLCanvasElement>(id);
 
-export function pressed(id: string, is?: boolean): boolean {
-  const each = element(id);
-  if (is !== undefined) each.setAttribute("aria-pressed", String(is));
-  return each.getAttribute("aria-pressed") === "true";
+/** Whether a toggle button is pressed. */
+export function isPressed(id: string): boolean {
+  return element(id).getAttribute("aria-pressed") === "true";
+}
+
+export function setPressed(id: string, isPressed: boolean): void {
+  element(id).setAttribute("aria-pressed", String(isPressed));
 }

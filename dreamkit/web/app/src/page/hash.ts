@@ -1,4 +1,6 @@
-/** SHA-256 in hex digits; empty where a browser keeps hashes from pages that came over plain http. */
+/** Hashes, and bytes as text. */
+
+/** SHA-256 in hex digits; empty where the browser has no hashes, as on pages over plain http. */
 export async function sha256(data: Uint8Array<ArrayBuffer>): Promise<string> {
   if (!globalThis.crypto?.subtle) return "";
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", data));

@@ -1,71 +1,76 @@
-/** Photographs, read into the pixels that dreamkit reads of them. */
+/** Photographs, read into the same pixels as in Python. */
 
+import { UserError } from "../engine/errors";
 import { roundHalfEven } from "../engine/numbers";
-import { noise } from "../engine/draws";
-import { Refused } from "../engine/refused";
 import { shrunk } from "../engine/resize";
+import { noise } from "../engine/rng";
 import { sha256 } from "./hash";
 import type { Pixels } from "./protocol";
 
-const MOST_PIXELS = 60_000_000;
+const MAX_PIXELS = 60_000_000;
 
 export interface Photo extends Pixels {
-  /** The file's plain name; empty for what came from no file. */
+  /** The name of the file; empty where there is no file. */
   name: string;
-  /** Of the file, or of the pixels where there is none. */
+  /** Of the file, or of the pixels where there is no file. */
   sha256: string;
-  /** Whether it is the noise of the recipe's own seed, which no file is needed for. */
-  drawn: boolean;
+  /** Whether it is noise from the seed of the recipe, which needs no file. */
+  isNoise: boolean;
 }
 
-/** A file's picture, upright, its longest side at most `longest` pixels. */
-export async function read(file: File, longest: number): Promise<Photo> {
+/**
+ * The picture in a file, upright, its longest side at most `longest` pixels.
+ *
+ * Throws a `UserError` where the browser cannot read it, or it is too large.
+ */
+export async function readPhoto(file: File, longest: number): Promise<Photo> {
   let bitmap: ImageBitmap;
   try {
-    // Colour profiles are left alone, as dreamkit leaves them.
+    // Colour profiles are ignored, as in Python.
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
   } catch {
-    throw new Refused(`${file.name} is no picture that this browser can read; take a JPEG, PNG or WebP`);
+    throw new UserError(`${file.name} cannot be read as a picture; choose a JPEG, PNG or WebP file`);
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
-  return of(bitmap, longest, file.name, await sha256(bytes));
+  return photoFrom(bitmap, longest, file.name, await sha256(bytes));
 }
 
-/** What a camera sees now. */
-export async function seen(video: HTMLVideoElement, longest: number): Promise<Photo> {
-  return of(await createImageBitmap(video), longest, "", "");
+/** The current picture of the camera. */
+export async function cameraPhoto(video: HTMLVideoElement, longest: number): Promise<Photo> {
+  return photoFrom(await createImageBitmap(video), longest, "", "");
 }
 
-/** Clouds of the recipe's own seed. */
-export function clouds(seed: number, height: number, width: number, kind: string): Photo {
+/** Noise from the seed of the recipe. */
+export function cloudsPhoto(seed: number, height: number, width: number, kind: string): Photo {
   const bytes = noise(BigInt(seed), height, width, kind) as Uint8ClampedArray<ArrayBuffer>;
-  return { height, width, bytes, name: "", sha256: "", drawn: true };
+  return { height, width, bytes, name: "", sha256: "", isNoise: true };
 }
 
-async function of(bitmap: ImageBitmap, longest: number, name: string, hash: string): Promise<Photo> {
+async function photoFrom(bitmap: ImageBitmap, longest: number, name: string, hash: string): Promise<Photo> {
   const { height, width } = bitmap;
-  if (height * width > MOST_PIXELS) {
+  if (height * width > MAX_PIXELS) {
     bitmap.close();
-    throw new Refused(`${name} has ${width} x ${height} pixels, more than a page can hold; shrink it first`);
+    const megapixels = MAX_PIXELS / 1e6;
+    throw new UserError(`${name} has ${width} x ${height} pixels; the most is ${megapixels} million; shrink it first`);
   }
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false })!;
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
-  let bytes = colours(context.getImageData(0, 0, width, height).data);
+  let bytes = withoutAlpha(context.getImageData(0, 0, width, height).data);
   let size: [number, number] = [height, width];
-  const most = Math.max(height, width);
-  if (most > longest) {
-    const side = (length: number) => Math.max(1, roundHalfEven((length * longest) / most));
-    const to: [number, number] = [side(height), side(width)];
+  const side = Math.max(height, width);
+  if (side > longest) {
+    const scaled = (length: number) => Math.max(1, roundHalfEven((length * longest) / side));
+    const to: [number, number] = [scaled(height), scaled(width)];
     bytes = shrunk(bytes, size, to, 3);
     size = to;
   }
-  const photo = { height: size[0], width: size[1], bytes: bytes as Uint8ClampedArray<ArrayBuffer>, name, drawn: false };
-  return { ...photo, sha256: hash || (await sha256(new Uint8Array(bytes))) };
+  const pixels = { height: size[0], width: size[1], bytes: bytes as Uint8ClampedArray<ArrayBuffer> };
+  return { ...pixels, name, isNoise: false, sha256: hash || (await sha256(new Uint8Array(bytes))) };
 }
 
-function colours(rgba: Uint8ClampedArray): Uint8ClampedArray {
+function withoutAlpha(rgba: Uint8ClampedArray): Uint8ClampedArray {
   const out = new Uint8ClampedArray((rgba.length / 4) * 3);
   for (let i = 0, j = 0; i < rgba.length; i += 4) {
     out[j++] = rgba[i];
@@ -76,7 +81,7 @@ function colours(rgba: Uint8ClampedArray): Uint8ClampedArray {
 }
 
 /** Pixels as a canvas takes them. */
-export function imageOf({ height, width, bytes }: Pixels): ImageData {
+export function toImageData({ height, width, bytes }: Pixels): ImageData {
   const image = new ImageData(width, height);
   for (let i = 0, j = 0; j < bytes.length; i += 4) {
     image.data[i] = bytes[j++];

@@ -1,7 +1,7 @@
-/** PNG files, written with what they carry. */
+/** Encodes PNG files with texts in them. */
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const SUB = 1; // the filter that stores each byte as its difference to the pixel before
+const SUB = 1; // the filter that stores each byte as its difference from the previous pixel
 
 /** A PNG of `channels` 1 (grey) or 3 (RGB), 8 bits, with texts by keyword. */
 export async function encode(
@@ -11,13 +11,13 @@ export async function encode(
   channels: 1 | 3,
   texts: Record<string, string> = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const line = width * channels;
-  const filtered = new Uint8Array(height * (line + 1));
+  const length = width * channels;
+  const filtered = new Uint8Array(height * (length + 1));
   for (let y = 0; y < height; y++) {
-    const to = y * (line + 1);
+    const to = y * (length + 1);
     filtered[to] = SUB;
-    for (let i = 0; i < line; i++) {
-      filtered[to + 1 + i] = bytes[y * line + i] - (i < channels ? 0 : bytes[y * line + i - channels]);
+    for (let i = 0; i < length; i++) {
+      filtered[to + 1 + i] = bytes[y * length + i] - (i < channels ? 0 : bytes[y * length + i - channels]);
     }
   }
   const header = new Uint8Array(13);
@@ -27,17 +27,17 @@ export async function encode(
   header.set([8, channels === 3 ? 2 : 0, 0, 0, 0], 8);
   const chunks = [
     chunk("IHDR", header),
-    ...Object.entries(texts).map(([keyword, text]) => chunk("iTXt", textOf(keyword, text))),
-    chunk("IDAT", await deflated(filtered)),
+    ...Object.entries(texts).map(([keyword, text]) => chunk("iTXt", textChunk(keyword, text))),
+    chunk("IDAT", await deflate(filtered)),
     chunk("IEND", new Uint8Array()),
   ];
-  return joined([Uint8Array.from(SIGNATURE), ...chunks]);
+  return concatenate([Uint8Array.from(SIGNATURE), ...chunks]);
 }
 
-/** An international text: keyword, no compression, no language, no translation. */
-function textOf(keyword: string, text: string): Uint8Array {
+/** International text: keyword, no compression, no language, no translation. */
+function textChunk(keyword: string, text: string): Uint8Array {
   const encoder = new TextEncoder();
-  return joined([encoder.encode(keyword), new Uint8Array([0, 0, 0, 0, 0]), encoder.encode(text)]);
+  return concatenate([encoder.encode(keyword), new Uint8Array([0, 0, 0, 0, 0]), encoder.encode(text)]);
 }
 
 function chunk(kind: string, data: Uint8Array): Uint8Array {
@@ -50,12 +50,12 @@ function chunk(kind: string, data: Uint8Array): Uint8Array {
   return out;
 }
 
-async function deflated(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+async function deflate(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const stream = new Blob([data]).stream().pipeThrough(new CompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function joined(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+function concatenate(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let start = 0;
   for (const part of parts) {
@@ -71,7 +71,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   return c >>> 0;
 });
 
-/** CRC-32, as PNG has it. */
+/** The CRC-32 of PNG. */
 function checksum(data: Uint8Array): number {
   let c = 0xffffffff;
   for (const byte of data) c = TABLE[(c ^ byte) & 0xff] ^ (c >>> 8);

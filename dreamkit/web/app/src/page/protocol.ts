@@ -1,7 +1,7 @@
-/** What the page and its worker say to each other. */
+/** The messages between the page and its worker. */
 
+import type { DreamConfig } from "../engine/config";
 import type { Layer } from "../engine/network";
-import type { Options } from "../engine/recipe";
 
 export type Backend = "wasm" | "webgl" | "webgpu" | "cpu";
 
@@ -12,21 +12,22 @@ export interface Pixels {
   bytes: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** What the worker is asked to do. Each has a number of its own, which the answers carry. */
+/** Grey levels, `(height, width)`. */
+export type MaskLevels = Uint8ClampedArray<ArrayBuffer>;
+
+/** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
-  | { kind: "dream"; photo: Pixels; options: Options; mask: Uint8ClampedArray<ArrayBuffer> | null }
-  | { kind: "grow"; photo: Pixels; options: Options; mask: Uint8ClampedArray<ArrayBuffer> }
-  | { kind: "zoom"; photo: Pixels; options: Options; factor: number }
-  | { kind: "thumbnail"; options: Options; side: number }
-  | { kind: "trial"; side: number };
+  | { kind: "dream"; photo: Pixels; config: DreamConfig; mask: MaskLevels | null }
+  | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
+  | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
+  | { kind: "thumbnail"; config: DreamConfig; side: number }
+  | { kind: "measure"; side: number };
 
-export type Asked =
-  | { number: number; task: Task }
-  | { number: number; stop: true }
-  | { number: number; mask: Uint8ClampedArray<ArrayBuffer> };
+/** A task has an `id` of its own, which its replies carry. `mask` replaces the mask of the task that grows. */
+export type Request = { id: number; task: Task } | { id: number; stop: true } | { id: number; mask: MaskLevels };
 
-export interface Opened {
+export interface OpenedNetwork {
   name: string;
   licence: string;
   sha256: string;
@@ -35,32 +36,35 @@ export interface Opened {
   defaultLayers: Record<string, number>;
 }
 
-export interface Finished {
+export interface FinishedDream {
   picture: Pixels;
   terms: Record<string, number>;
-  octaves: [number, number][];
+  sizes: [number, number][];
   tileSize: number;
-  /** Whether it was not stopped before its end. */
+  /** Whether all steps were taken; false where the dream was stopped. */
   isWhole: boolean;
 }
 
-export interface Moment {
+/** Sent after each step. */
+export interface StepUpdate {
   picture: Pixels;
+  /** The share of the whole work that is done, 0 to 1. */
   done: number;
   octave: number;
   octaves: number;
   step: number;
+  /** 0 where there is no end. */
   steps: number;
   objective: number;
-  /** Milliseconds that the step took. */
-  took: number;
+  /** Duration of the step. */
+  milliseconds: number;
 }
 
-export type Answer = { number: number } & (
+export type Reply = { id: number } & (
   | { kind: "loading"; done: number; total: number }
-  | { kind: "opened"; opened: Opened }
-  | { kind: "moment"; moment: Moment }
-  | { kind: "finished"; finished: Finished | null }
-  | { kind: "timed"; milliseconds: number }
-  | { kind: "failed"; message: string; mendable: boolean }
+  | { kind: "opened"; network: OpenedNetwork }
+  | { kind: "step"; update: StepUpdate }
+  | { kind: "finished"; dream: FinishedDream | null }
+  | { kind: "measured"; milliseconds: number }
+  | { kind: "failed"; message: string; isUserError: boolean }
 );

@@ -1,7 +1,8 @@
-/** What the folder that this page lies in offers. */
+/** The content of `site.json`: the networks and the recipe of this page. */
 
-import type { Options } from "../engine/recipe";
+import type { DreamConfig } from "../engine/config";
 
+/** Help and range of an option. */
 export interface Limits {
   help?: string;
   least?: number;
@@ -13,12 +14,12 @@ export interface Limits {
 export interface Site {
   dreamkit: string;
   models: { name: string; path: string; bytes: number; description: string; licence: string }[];
-  options: Options;
+  options: DreamConfig;
   limits: Record<string, Limits>;
 }
 
-export async function site(): Promise<Site> {
+export async function loadSite(): Promise<Site> {
   const response = await fetch("site.json");
-  if (!response.ok) throw new Error(`site.json cannot be read (${response.status})`);
+  if (!response.ok) throw new Error(`site.json cannot be read (${response.status}); export the page again`);
   return (await response.json()) as Site;
 }

@@ -1,8 +1,8 @@
-/** The picture, the photograph beside it, and the mask that is painted over it. */
+/** The stage: the picture, the photograph to compare it with, and the mask painted over it. */
 
-import { canvas, element, input, pressed } from "./elements";
-import { imageOf } from "./photograph";
-import type { Pixels } from "./protocol";
+import { canvas, element, input, isPressed } from "./elements";
+import { toImageData } from "./photograph";
+import type { MaskLevels, Pixels } from "./protocol";
 
 const TINT = "rgb(245, 179, 87)";
 
@@ -14,8 +14,8 @@ export class Stage {
   private size = { height: 0, width: 0 };
   private last: [number, number] | null = null;
 
-  /** `onStroke` hears of each change of the mask, and at the end of a stroke. */
-  constructor(private readonly onStroke: (ended: boolean) => void) {
+  /** `onStroke` is called at each change of the mask, and with true at the end of a stroke. */
+  constructor(private readonly onStroke: (isEnd: boolean) => void) {
     this.frame.addEventListener("pointerdown", (event) => this.down(event));
     this.frame.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"] as const) {
@@ -25,7 +25,7 @@ export class Stage {
     new ResizeObserver(() => this.fit()).observe(element("stage"));
   }
 
-  /** Begins anew with a photograph. */
+  /** Shows a new photograph. */
   open(photo: Pixels): void {
     this.size = { height: photo.height, width: photo.width };
     for (const each of [this.picture, this.before, this.mask]) {
@@ -35,13 +35,13 @@ export class Stage {
     this.frame.classList.remove("empty");
     element("welcome").hidden = true;
     element("viewfinder").hidden = true;
-    this.before.getContext("2d")!.putImageData(imageOf(photo), 0, 0);
+    this.before.getContext("2d")!.putImageData(toImageData(photo), 0, 0);
     this.show(photo);
     this.compareWith(0);
     this.fit();
   }
 
-  /** Takes the picture away, to choose another. */
+  /** Hides the picture, and lets the user choose another. */
   close(): void {
     this.frame.classList.add("empty");
     this.frame.style.removeProperty("width");
@@ -49,15 +49,15 @@ export class Stage {
     element("welcome").hidden = false;
   }
 
-  /** Shows a picture, enlarged where it is that of a smaller octave. */
+  /** Shows a picture; that of a smaller octave is enlarged. */
   show(picture: Pixels): void {
     const context = this.picture.getContext("2d")!;
     if (picture.width === this.size.width && picture.height === this.size.height) {
-      context.putImageData(imageOf(picture), 0, 0);
+      context.putImageData(toImageData(picture), 0, 0);
       return;
     }
     const small = new OffscreenCanvas(picture.width, picture.height);
-    small.getContext("2d")!.putImageData(imageOf(picture), 0, 0);
+    small.getContext("2d")!.putImageData(toImageData(picture), 0, 0);
     context.drawImage(small, 0, 0, this.size.width, this.size.height);
   }
 
@@ -67,25 +67,25 @@ export class Stage {
     this.compare();
   }
 
-  /** The mask's grey levels, `(height, width)`; null where nothing is painted. */
-  painted(): Uint8ClampedArray<ArrayBuffer> | null {
+  /** The mask; null where nothing is painted. */
+  readMask(): MaskLevels | null {
     const { height, width } = this.size;
     if (!height) return null;
     const { data } = this.mask.getContext("2d", { willReadFrequently: true })!.getImageData(0, 0, width, height);
     const levels = new Uint8ClampedArray(height * width);
-    let any = false;
+    let isPainted = false;
     for (let i = 0; i < levels.length; i++) {
       levels[i] = data[4 * i + 3];
-      any ||= levels[i] > 0;
+      isPainted ||= levels[i] > 0;
     }
-    return any ? levels : null;
+    return isPainted ? levels : null;
   }
 
   clearMask(): void {
     this.mask.getContext("2d")!.clearRect(0, 0, this.mask.width, this.mask.height);
   }
 
-  /** Puts a mask back. */
+  /** Replaces the mask. */
   setMask(levels: Uint8ClampedArray | null): void {
     this.clearMask();
     if (!levels) return;
@@ -103,28 +103,28 @@ export class Stage {
     element("divider").style.setProperty("left", `${percent}%`);
   }
 
-  /** As large as the stage has room for, at least the picture's own size where that fits. */
+  /** Scales the picture to the room on the stage. */
   private fit(): void {
     if (!this.size.height || this.frame.classList.contains("empty")) return;
     const stage = element("stage");
-    const wide = stage.clientWidth - 32;
-    const high = Math.max(240, window.innerHeight - (window.innerWidth < 900 ? 220 : 150));
-    const scale = Math.min(wide / this.size.width, high / this.size.height);
+    const width = stage.clientWidth - 32;
+    const height = Math.max(240, window.innerHeight - (window.innerWidth < 900 ? 220 : 150));
+    const scale = Math.min(width / this.size.width, height / this.size.height);
     this.frame.style.setProperty("width", `${Math.floor(this.size.width * scale)}px`);
     this.frame.style.setProperty("height", `${Math.floor(this.size.height * scale)}px`);
   }
 
   private down(event: PointerEvent): void {
-    if (!pressed("brush") || this.frame.classList.contains("empty")) return;
+    if (!isPressed("brush") || this.frame.classList.contains("empty")) return;
     event.preventDefault();
     this.frame.setPointerCapture(event.pointerId);
-    this.last = this.at(event);
+    this.last = this.position(event);
     this.stroke(this.last, this.last);
   }
 
   private move(event: PointerEvent): void {
     if (!this.last) return;
-    const now = this.at(event);
+    const now = this.position(event);
     this.stroke(this.last, now);
     this.last = now;
   }
@@ -137,7 +137,7 @@ export class Stage {
 
   private stroke(from: [number, number], to: [number, number]): void {
     const context = this.mask.getContext("2d", { willReadFrequently: true })!;
-    context.globalCompositeOperation = pressed("erase") ? "destination-out" : "source-over";
+    context.globalCompositeOperation = isPressed("erase") ? "destination-out" : "source-over";
     context.strokeStyle = TINT;
     context.lineCap = "round";
     context.lineWidth = (Number(input("radius").value) * this.size.width) / this.frame.clientWidth;
@@ -148,7 +148,7 @@ export class Stage {
     this.onStroke(false);
   }
 
-  private at(event: PointerEvent): [number, number] {
+  private position(event: PointerEvent): [number, number] {
     const box = this.frame.getBoundingClientRect();
     return [
       ((event.clientX - box.left) / box.width) * this.size.width,

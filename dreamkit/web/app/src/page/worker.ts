@@ -1,281 +1,209 @@
-/** The thread that computes. One task at a time, in the order asked for; any of them can be stopped. */
+/** The thread that computes. It runs one task at a time, in the order of the requests; each can be stopped. */
 
-import { bytesOf, dream, type Photograph } from "../engine/dream";
-import { noise } from "../engine/draws";
-import { soften } from "../engine/masks";
-import { load } from "../engine/model";
+import type { DreamConfig } from "../engine/config";
+import { UserError } from "../engine/errors";
+import { dream } from "../engine/loop";
+import { type Mask, soften } from "../engine/masks";
 import type { Network } from "../engine/network";
-import type { Options } from "../engine/recipe";
-import { Refused } from "../engine/refused";
+import { loadNetwork } from "../engine/network_files";
+import { type Photograph, type Size, toBytes } from "../engine/octave_schemes";
 import type { Picture } from "../engine/resize";
-import { start } from "./backends";
-import type { Answer, Asked, Finished, Moment, Pixels, Task } from "./protocol";
-
-const AROUND = 24; // pixels around a mask that the network sees while a dream grows under the pointer
-const LEAST_BOX = 96;
+import { noise } from "../engine/rng";
+import { startBackend } from "./backend";
+import { boxAround, cut, enlargeCentre, paste } from "./crop";
+import type { Backend, FinishedDream, MaskLevels, Pixels, Reply, Request, StepUpdate, Task } from "./protocol";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
 let network: Network | null = null;
-let waiting: { number: number; task: Task }[] = [];
-let running = false;
-let current = 0; // the number of what is running, or ran last
+const queue: { id: number; task: Task }[] = [];
+let isRunning = false;
+let current = 0; // the id of the task that is running, or ran last
 const stopped = new Set<number>();
-let painted: Uint8ClampedArray<ArrayBuffer> | null = null;
+let growMask: MaskLevels | null = null;
 
-scope.onmessage = ({ data }: MessageEvent<Asked>) => {
+scope.onmessage = ({ data }: MessageEvent<Request>) => {
   if ("task" in data) {
-    waiting.push(data);
-    if (!running) void run();
+    queue.push(data);
+    if (!isRunning) void runQueue();
   } else if ("mask" in data) {
-    painted = data.mask;
+    growMask = data.mask;
   } else {
-    stopped.add(data.number);
+    stopped.add(data.id);
   }
 };
 
-async function run(): Promise<void> {
-  running = true;
-  for (let next = waiting.shift(); next; next = waiting.shift()) {
-    const { number, task } = next;
-    current = number;
+async function runQueue(): Promise<void> {
+  isRunning = true;
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { id, task } = next;
+    current = id;
     try {
-      if (!stopped.has(number)) await perform(number, task);
-      else say(number, { kind: "finished", finished: null });
+      if (stopped.has(id)) finish(id, null);
+      else await perform(id, task);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      say(number, { kind: "failed", message, mendable: error instanceof Refused });
+      reply(id, { kind: "failed", message, isUserError: error instanceof UserError });
     }
-    stopped.delete(number);
+    stopped.delete(id);
   }
-  running = false;
+  isRunning = false;
 }
 
-type Said = Answer extends infer Each ? (Each extends unknown ? Omit<Each, "number"> : never) : never;
+type ReplyContent = Reply extends infer Each ? (Each extends unknown ? Omit<Each, "id"> : never) : never;
 
-function say(number: number, answer: Said, transfer: Transferable[] = []): void {
-  scope.postMessage({ number, ...answer }, transfer);
+function reply(id: number, content: ReplyContent, transfer: Transferable[] = []): void {
+  scope.postMessage({ id, ...content }, transfer);
 }
 
-async function perform(number: number, task: Task): Promise<void> {
+function finish(id: number, dream: FinishedDream | null): void {
+  reply(id, { kind: "finished", dream }, dream ? [dream.picture.bytes.buffer] : []);
+}
+
+function sendStep(id: number, update: StepUpdate): void {
+  reply(id, { kind: "step", update }, [update.picture.bytes.buffer]);
+}
+
+async function perform(id: number, task: Task): Promise<void> {
   switch (task.kind) {
     case "open":
-      return open(number, task.model, task.backend);
+      return open(id, task.model, task.backend);
     case "dream":
-      return finish(number, await dreamed(number, task.photo, task.options, task.mask));
+      return finish(id, await dreamWhole(id, task.photo, task.config, task.mask));
     case "grow":
-      painted = task.mask;
-      return grow(number, task.photo, task.options);
+      growMask = task.mask;
+      return grow(id, task.photo, task.config);
     case "zoom":
-      return zoom(number, task.photo, task.options, task.factor);
+      return zoom(id, task.photo, task.config, task.factor);
     case "thumbnail":
-      return thumbnail(number, task.options, task.side);
-    case "trial":
-      return trial(number, task.side);
+      return finish(id, await thumbnail(id, task.config, task.side));
+    case "measure":
+      return measure(id, task.side);
   }
 }
 
-async function open(number: number, model: string, backend: "wasm" | "webgl" | "webgpu" | "cpu"): Promise<void> {
-  const lost = "the graphics card's context was lost";
-  const started = await start(backend, () => say(current, { kind: "failed", message: lost, mendable: false }));
+async function open(id: number, model: string, backend: Backend): Promise<void> {
+  const message = "the graphics card's context was lost";
+  const started = await startBackend(backend, () => reply(current, { kind: "failed", message, isUserError: false }));
   network?.dispose();
-  network = await load(model, (done, total) => say(number, { kind: "loading", done, total }));
+  network = await loadNetwork(model, (done, total) => reply(id, { kind: "loading", done, total }));
   const { name, licence, sha256, default_layers: defaultLayers } = network.description;
-  say(number, {
-    kind: "opened",
-    opened: { name, licence, sha256, backend: started, layers: network.layers, defaultLayers },
-  });
+  const { layers } = network;
+  reply(id, { kind: "opened", network: { name, licence, sha256, backend: started, layers, defaultLayers } });
 }
 
-/** Dreams, showing every step. */
-async function dreamed(
-  number: number,
+/** Dreams a photograph, and sends every step. */
+async function dreamWhole(
+  id: number,
   photo: Photograph,
-  options: Options,
-  mask: Uint8ClampedArray | null,
-): Promise<Finished> {
+  config: DreamConfig,
+  mask: MaskLevels | null,
+): Promise<FinishedDream> {
   const region = mask && soften(mask, photo.height, photo.width);
   let isWhole = true;
-  const steps = dream(photo, opened(), options, region, () => !isWhole);
+  const steps = dream(photo, openNetwork(), config, region, () => !isWhole);
   for (;;) {
-    const began = performance.now();
+    const start = performance.now();
     const next = await steps.next();
     if (next.done) {
-      const { pixels, terms, octaves, tileSize } = next.value;
-      return { picture: pixelsOf(photo, pixels), terms, octaves, tileSize, isWhole };
+      const { pixels, terms, sizes, tileSize } = next.value;
+      return { picture: toPixels(photo, pixels), terms, sizes, tileSize, isWhole };
     }
-    const took = performance.now() - began;
-    const { pixels, ...known } = next.value;
-    show(number, { picture: pixelsOf(pixels, bytesOf(pixels)), took, ...known });
-    await breath();
-    isWhole &&= !stopped.has(number);
+    const milliseconds = performance.now() - start;
+    const { pixels, ...event } = next.value;
+    sendStep(id, { picture: toPixels(pixels, toBytes(pixels)), milliseconds, ...event });
+    await receiveMessages();
+    isWhole &&= !stopped.has(id);
   }
 }
 
-/** Goes on with what is there, under a mask that is painted meanwhile, until it is stopped. */
-async function grow(number: number, photo: Pixels, options: Options): Promise<void> {
-  const now: Photograph = { ...photo, bytes: photo.bytes.slice() };
-  for (let turn = 0; !stopped.has(number); turn++) {
-    const began = performance.now();
-    const box = painted && boxOf(painted, now);
+/** Dreams step after step under a mask that may change meanwhile, until it is stopped. */
+async function grow(id: number, photo: Pixels, config: DreamConfig): Promise<void> {
+  const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
+  for (let turn = 0; !stopped.has(id); turn++) {
+    const start = performance.now();
+    const box = growMask && boxAround(growMask, picture);
     if (box) {
-      const inside = cut(now, box, 3);
-      const mask = soften(cut({ ...now, bytes: painted! }, box, 1).bytes, inside.height, inside.width);
-      const once = { ...options, octaves: 1, steps: 1, step_size: 2 * options.step_size, seed: turn };
-      paste(now, (await further(inside, once, mask)).bytes, box);
+      const part = cut(picture, box, 3);
+      const mask = soften(cut({ ...picture, bytes: growMask! }, box, 1).bytes, part.height, part.width);
+      const short = { ...config, octaves: 1, steps: 1, step_size: 2 * config.step_size, seed: turn };
+      paste(picture, (await dreamShort(part, short, mask)).bytes, box);
     }
-    show(number, still(now, performance.now() - began, turn));
-    await breath();
+    sendStep(id, endlessStep(picture, performance.now() - start, turn));
+    await receiveMessages();
   }
-  say(number, { kind: "finished", finished: null });
+  finish(id, null);
 }
 
-interface Box {
-  top: number;
-  left: number;
-  height: number;
-  width: number;
-}
-
-/** Where a mask is painted, with some of the picture around it; null where it is painted nowhere. */
-function boxOf(mask: Uint8ClampedArray, { height, width }: Photograph): Box | null {
-  if (mask.length !== height * width) return null;
-  let [top, bottom, left, right] = [height, -1, width, -1];
-  mask.forEach((level, i) => {
-    if (!level) return;
-    const [y, x] = [Math.floor(i / width), i % width];
-    [top, bottom, left, right] = [Math.min(top, y), y, Math.min(left, x), Math.max(right, x)];
-  });
-  if (bottom < 0) return null;
-  const along = (start: number, end: number, length: number): [number, number] => {
-    const around = Math.max(AROUND, Math.ceil((LEAST_BOX - (end - start)) / 2));
-    const from = Math.max(0, Math.min(start - around, length - LEAST_BOX));
-    return [from, Math.min(length, Math.max(end + around, from + LEAST_BOX)) - from];
-  };
-  const [down, high] = along(top, bottom + 1, height);
-  const [across, wide] = along(left, right + 1, width);
-  return { top: down, left: across, height: high, width: wide };
-}
-
-function cut(photo: Photograph, box: Box, channels: number): Photograph {
-  const bytes = new Uint8ClampedArray(box.height * box.width * channels);
-  for (let y = 0; y < box.height; y++) {
-    const from = ((box.top + y) * photo.width + box.left) * channels;
-    bytes.set(photo.bytes.subarray(from, from + box.width * channels), y * box.width * channels);
+/** Dreams and moves into the centre a little at each turn, until it is stopped. */
+async function zoom(id: number, photo: Pixels, config: DreamConfig, factor: number): Promise<void> {
+  let picture: Photograph = photo;
+  for (let turn = 0; !stopped.has(id); turn++) {
+    const start = performance.now();
+    picture = await dreamShort(enlargeCentre(picture, factor), { ...config, octaves: 2, steps: 2, seed: turn }, null);
+    sendStep(id, endlessStep(picture, performance.now() - start, turn));
+    await receiveMessages();
   }
-  return { height: box.height, width: box.width, bytes };
+  finish(id, null);
 }
 
-function paste(photo: Photograph, bytes: Uint8ClampedArray, box: Box): void {
-  for (let y = 0; y < box.height; y++) {
-    const line = bytes.subarray(y * box.width * 3, (y + 1) * box.width * 3);
-    photo.bytes.set(line, ((box.top + y) * photo.width + box.left) * 3);
-  }
-}
-
-/** Dreams ever on, and moves into the middle a little at each turn, until it is stopped. */
-async function zoom(number: number, photo: Pixels, options: Options, factor: number): Promise<void> {
-  let now: Photograph = photo;
-  for (let turn = 0; !stopped.has(number); turn++) {
-    const began = performance.now();
-    now = await further(enlarged(now, factor), { ...options, octaves: 2, steps: 2, seed: turn }, null);
-    show(number, still(now, performance.now() - began, turn));
-    await breath();
-  }
-  say(number, { kind: "finished", finished: null });
-}
-
-/** A short dream of a picture at its own size. */
-async function further(
-  photo: Photograph,
-  options: Options,
-  region: Parameters<typeof dream>[3],
-): Promise<Photograph> {
-  const plain = { ...options, schedule: [], first_octave: null, max_objective: null };
-  const steps = dream(photo, opened(), plain, region);
+/** A dream of few steps, whose steps are not sent. */
+async function dreamShort(photo: Photograph, config: DreamConfig, mask: Mask | null): Promise<Photograph> {
+  const plain = { ...config, schedule: [], first_octave: null, max_objective: null };
+  const steps = dream(photo, openNetwork(), plain, mask);
   let next = await steps.next();
   while (!next.done) next = await steps.next();
   return { ...photo, bytes: next.value.pixels };
 }
 
-/** The middle of a picture, `1 / factor` of each side, at the picture's size. */
-function enlarged(photo: Photograph, factor: number): Photograph {
-  const [high, wide] = [photo.height / factor, photo.width / factor];
-  const [top, left] = [(photo.height - high) / 2, (photo.width - wide) / 2];
-  const bytes = new Uint8ClampedArray(photo.bytes.length);
-  const at = (y: number, x: number, colour: number) => photo.bytes[(y * photo.width + x) * 3 + colour];
-  for (let y = 0; y < photo.height; y++) {
-    const row = Math.max(0, top + ((y + 0.5) / photo.height) * high - 0.5);
-    const above = Math.min(photo.height - 2, Math.floor(row));
-    for (let x = 0; x < photo.width; x++) {
-      const column = Math.max(0, left + ((x + 0.5) / photo.width) * wide - 0.5);
-      const before = Math.min(photo.width - 2, Math.floor(column));
-      const [down, across] = [row - above, column - before];
-      for (let colour = 0; colour < 3; colour++) {
-        const upper = at(above, before, colour) * (1 - across) + at(above, before + 1, colour) * across;
-        const lower = at(above + 1, before, colour) * (1 - across) + at(above + 1, before + 1, colour) * across;
-        bytes[(y * photo.width + x) * 3 + colour] = upper * (1 - down) + lower * down;
-      }
-    }
-  }
-  return { ...photo, bytes };
-}
-
-/** What a layer or a channel likes, out of faint clouds. */
-async function thumbnail(number: number, options: Options, side: number): Promise<void> {
+/** A small dream that starts from clouds; null where it was stopped. */
+async function thumbnail(id: number, config: DreamConfig, side: number): Promise<FinishedDream | null> {
   const photo = { height: side, width: side, bytes: noise(0n, side, side, "clouds") };
-  const steps = dream(photo, opened(), options);
+  const steps = dream(photo, openNetwork(), config);
   for (;;) {
     const next = await steps.next();
     if (next.done) {
-      const { pixels, terms, octaves, tileSize } = next.value;
-      const picture = pixelsOf(photo, pixels);
-      return finish(number, { picture, terms, octaves, tileSize, isWhole: true });
+      const { pixels, terms, sizes, tileSize } = next.value;
+      return { picture: toPixels(photo, pixels), terms, sizes, tileSize, isWhole: true };
     }
-    await breath();
-    if (stopped.has(number)) return finish(number, null);
+    await receiveMessages();
+    if (stopped.has(id)) return null;
   }
 }
 
-/** How long a step takes, in milliseconds; the first one, in which a backend compiles, does not count. */
-async function trial(number: number, side: number): Promise<void> {
-  const within = opened();
+/** Measures how long a step takes. The first one does not count, because the backend compiles in it. */
+async function measure(id: number, side: number): Promise<void> {
+  const measured = openNetwork();
   const values = Float32Array.from(noise(0n, side, side, "clouds"));
-  const picture: Picture = { height: side, width: side, values };
-  const goals = [{ layer: within.layers[within.layers.length - 1].name, kind: "mean-square" as const, counts: null }];
-  let took = Infinity;
+  const window: Picture = { height: side, width: side, values };
+  const layer = measured.layers[measured.layers.length - 1].name;
+  const specs = [{ layer, kind: "mean-square" as const, channelWeights: null }];
+  let milliseconds = Infinity;
   for (let turn = 0; turn < 3; turn++) {
-    const began = performance.now();
-    await within.ascent(picture, { goals, pulls: [1], border: 0 });
-    if (turn) took = Math.min(took, performance.now() - began);
+    const start = performance.now();
+    await measured.step(window, { specs, weights: [1], border: 0 });
+    if (turn) milliseconds = Math.min(milliseconds, performance.now() - start);
   }
-  say(number, { kind: "timed", milliseconds: took });
+  reply(id, { kind: "measured", milliseconds });
 }
 
-function opened(): Network {
-  if (!network) throw new Refused("no network is open yet; wait until it is loaded");
+function openNetwork(): Network {
+  if (!network) throw new UserError("no network is loaded yet; wait until it is");
   return network;
 }
 
-function still(photo: Photograph, took: number, turn: number): Moment {
-  const picture = pixelsOf(photo, photo.bytes.slice());
-  return { picture, took, done: 0, octave: 1, octaves: 1, step: turn + 1, steps: 0, objective: 1 };
+/** The update of a task that has no end. */
+function endlessStep(photo: Photograph, milliseconds: number, turn: number): StepUpdate {
+  const picture = toPixels(photo, photo.bytes.slice());
+  return { picture, milliseconds, done: 0, octave: 1, octaves: 1, step: turn + 1, steps: 0, objective: 1 };
 }
 
-function pixelsOf(size: { height: number; width: number }, bytes: Uint8ClampedArray): Pixels {
+function toPixels(size: Size, bytes: Uint8ClampedArray): Pixels {
   return { height: size.height, width: size.width, bytes: bytes as Uint8ClampedArray<ArrayBuffer> };
 }
 
-function show(number: number, moment: Moment): void {
-  say(number, { kind: "moment", moment }, [moment.picture.bytes.buffer]);
-}
-
-function finish(number: number, finished: Finished | null): void {
-  say(number, { kind: "finished", finished }, finished ? [finished.picture.bytes.buffer] : []);
-}
-
-/** Lets messages come in, between steps. */
-function breath(): Promise<void> {
+/** Lets the worker receive messages between steps. */
+function receiveMessages(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

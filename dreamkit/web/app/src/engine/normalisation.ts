@@ -1,10 +1,13 @@
-/** Dividing a gradient by its size: dreamkit's `ascent.normalise`. */
+/** Divides a gradient by its size: dreamkit's `engine/updates/normalisation.py`. */
 
-import { Refused } from "./refused";
+import { UserError } from "./errors";
 
-/** Divides `gradient`, in place; `share` of the picture was computed, the rest is zero and does not count. */
-export function normalise(gradient: Float32Array, how: string, share: number): void {
-  const count = gradient.length * share || 1;
+/**
+ * Divides `gradient`, in place, by its mean absolute value or its standard deviation, as `how` selects. Only
+ * `coverage` of the picture was computed, 0 to 1; the rest is zero and does not count.
+ */
+export function normalise(gradient: Float32Array, how: string, coverage: number): void {
+  const count = gradient.length * coverage || 1;
   let mean = 0;
   let size = 0;
   if (how === "std" || how === "score") {
@@ -18,7 +21,7 @@ export function normalise(gradient: Float32Array, how: string, share: number): v
     size /= count;
   }
   if (!Number.isFinite(size)) {
-    throw new Refused("the gradient is not a number: the layers overflow; try others");
+    throw new UserError("the gradient is not a number, because the layers overflow; choose other layers");
   }
   if (how === "score") for (let i = 0; i < gradient.length; i++) gradient[i] -= mean;
   const divisor = Math.fround(size);

@@ -1,47 +1,47 @@
-/** TensorFlow.js' backends, as files of this page. */
+/** TensorFlow.js' backends: how one is started, and which of them have a graphics card. */
 
-import { backend, ready, setBackend } from "@tensorflow/tfjs-core";
+import { backend as currentBackend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { getThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
-import { Refused } from "../engine/refused";
+import { UserError } from "../engine/errors";
 import type { Backend } from "./protocol";
 
 /**
- * Starts a backend, and says what it is. `onLost` hears of a graphics card that goes: what waits for it then
- * would wait for ever.
+ * Starts a backend, and returns its description. `onLost` is called when the graphics card is lost, because
+ * computations that wait for it would then wait for ever.
  */
-export async function start(wanted: Backend, onLost: () => void): Promise<string> {
-  if (wanted === "wasm") {
+export async function startBackend(backend: Backend, onLost: () => void): Promise<string> {
+  if (backend === "wasm") {
     const at = (file: string) => new URL(file, self.location.href).href;
     setWasmPaths({
       "tfjs-backend-wasm.wasm": at(plain),
       "tfjs-backend-wasm-simd.wasm": at(simd),
       "tfjs-backend-wasm-threaded-simd.wasm": at(threaded),
     });
-  } else if (wanted === "webgl") {
+  } else if (backend === "webgl") {
     await import("@tensorflow/tfjs-backend-webgl");
-  } else if (wanted === "webgpu") {
+  } else if (backend === "webgpu") {
     await import("@tensorflow/tfjs-backend-webgpu");
   } else {
     await import("@tensorflow/tfjs-backend-cpu");
   }
-  let started = false;
+  let isStarted = false;
   try {
-    started = await setBackend(wanted);
+    isStarted = await setBackend(backend);
     await ready();
   } catch {
-    started = false;
+    isStarted = false;
   }
-  if (!started) throw new Refused(`this browser has no ${wanted} for us; choose another way to compute`);
-  const { gpgpu, device } = backend() as {
+  if (!isStarted) throw new UserError(`this browser cannot compute with ${backend}; choose another under Computed by`);
+  const { gpgpu, device } = currentBackend() as {
     gpgpu?: { gl: WebGLRenderingContext };
     device?: { lost: Promise<unknown> };
   };
   gpgpu?.gl.canvas.addEventListener("webglcontextlost", onLost);
   void device?.lost.then(onLost);
-  if (wanted !== "wasm") return wanted;
+  if (backend !== "wasm") return backend;
   const threads = self.crossOriginIsolated ? getThreadsCount() : 1;
   return threads > 1 ? `wasm, ${threads} threads` : "wasm";
 }

@@ -1,4 +1,4 @@
-/** The colours of natural pictures, and how to keep a dream near them: dreamkit's `engine/colour.py`. */
+/** The colours of natural pictures, and how to keep a dream near them: dreamkit's `engine/color.py`. */
 
 import type { Picture } from "./resize";
 
@@ -17,9 +17,12 @@ const INVERSE = [
   [6, -2 / 3, -46 / 9],
   [6.75, -13.25, 6.75],
 ];
-/** Of `M M^T`, `M` being `AXES` with its longest column at length 1: eigenvalues over the largest, and vectors. */
-const VALUES = [0.0175005089, 0.0761982051, 1];
-const VECTORS = [
+/**
+ * Eigenvalues, divided by the largest, and eigenvectors of `M M^T`, where `M` is `AXES` divided by the length of
+ * its longest column.
+ */
+const EIGENVALUES = [0.0175005089, 0.0761982051, 1];
+const EIGENVECTORS = [
   [0.43796708, -0.70175967, -0.56188807],
   [-0.8104679, -0.03775977, -0.58456478],
   [0.38900722, 0.71141237, -0.58529122],
@@ -28,25 +31,28 @@ const SPREAD = 1; // standard deviations along each axis that every picture may 
 
 type Matrix = number[][];
 
-/** Where a picture's colours lie along the columns of `AXES`. */
+/** Means and standard deviations of a picture's colours along the columns of `AXES`. */
 export interface Spread {
   mean: number[];
   deviation: number[];
 }
 
-/** What each pixel's gradient is multiplied by so that a dream keeps `amount` of the photograph's colours. */
+/** The matrix that multiplies each pixel's gradient, so that a dream keeps `amount` of the photograph's colours. */
 export function direction(amount: number): Matrix {
   const power = Math.min(1, amount / NATURAL);
   const part = Math.max(0, (amount - NATURAL) / (KEEP - NATURAL));
   return [0, 1, 2].map((row) =>
     [0, 1, 2].map((column) => {
-      const natural = VALUES.reduce((sum, value, k) => sum + VECTORS[row][k] * value ** power * VECTORS[column][k], 0);
+      const natural = EIGENVALUES.reduce(
+        (sum, value, k) => sum + EIGENVECTORS[row][k] * value ** power * EIGENVECTORS[column][k],
+        0,
+      );
       return (1 - part) * natural + part / 3;
     }),
   );
 }
 
-/** How much of `hold` goes with `amount`: nothing at free and at keep, where no colour can drift. */
+/** The part of `hold` that suits `amount`: 0 at free and at keep, where no colour can drift. */
 export function held(amount: number): number {
   return Math.min(1, (2 * amount) / NATURAL, (2 * (KEEP - amount)) / (KEEP - NATURAL));
 }
@@ -61,7 +67,7 @@ export function turn(values: Float32Array, matrix: Matrix, offset = [0, 0, 0]): 
   }
 }
 
-/** The spread of pixels of 0 to 255. */
+/** The spread of pixels with values 0 to 255. */
 export function spread(values: ArrayLike<number>): Spread {
   const total = [0, 0, 0];
   const squares = [0, 0, 0];
@@ -78,7 +84,10 @@ export function spread(values: ArrayLike<number>): Spread {
   return { mean, deviation: squares.map((sum, axis) => Math.sqrt(Math.max(0, sum / count - mean[axis] ** 2))) };
 }
 
-/** Brings means back to the photograph's, and spreads down to its or to natural ones, `part` of the way; in place. */
+/**
+ * Moves means `part` of the way back to the photograph's, and deviations down to the photograph's or natural
+ * ones, whichever are larger; in place.
+ */
 export function hold({ values }: Picture, original: Spread, part: number): void {
   const now = spread(values);
   const scale = now.deviation.map((deviation, axis) => {
@@ -94,9 +103,9 @@ export function hold({ values }: Picture, original: Spread, part: number): void 
   for (let i = 0; i < values.length; i++) values[i] = Math.min(255, Math.max(0, values[i]));
 }
 
-/** Adds `shift` to all three colours of the pixel that begins at `at`, as far as 0 to 255 allows. */
+/** Adds `shift` to the three colours of the pixel at index `at`, as far as 0 to 255 allows. */
 export function shiftWithin(values: Float32Array, at: number, shift: number): void {
   const [red, green, blue] = [values[at], values[at + 1], values[at + 2]];
   const allowed = Math.min(255 - Math.max(red, green, blue), Math.max(-Math.min(red, green, blue), shift));
-  for (let colour = 0; colour < 3; colour++) values[at + colour] += allowed;
+  for (let k = 0; k < 3; k++) values[at + k] += allowed;
 }

@@ -1,4 +1,4 @@
-/** Random draws that are functions of their place alone: dreamkit's `draws`, word for word. */
+/** Random numbers that depend on seed and place alone: dreamkit's `engine/rng.py`, word for word. */
 
 import { type Place, words } from "./philox";
 import { type Picture, resized } from "./resize";
@@ -17,7 +17,7 @@ export function roll(seed: bigint, octave: number, step: number, reach: [number,
   return [along(0), along(1)];
 }
 
-/** What a dream starts from that has no photograph: coloured clouds, faint ones, or white noise. */
+/** The start of a dream without a photograph: coloured clouds, faint ones, or white noise. */
 export function noise(seed: bigint, height: number, width: number, kind: string): Uint8ClampedArray {
   if (kind === "white") return bytes(seed, 0, height, width);
   const total = new Float32Array(height * width * 3);
@@ -34,9 +34,9 @@ export function noise(seed: bigint, height: number, width: number, kind: string)
   mean /= total.length;
   let variance = 0;
   for (const value of total) variance += (value - mean) ** 2;
-  const found = Math.sqrt(variance / total.length) || 1;
+  const deviation = Math.sqrt(variance / total.length) || 1;
   return Uint8ClampedArray.from(total, (value) =>
-    roundHalfEven(Math.min(255, Math.max(0, (value - mean) * (SPREAD[kind] / found) + CENTRE))),
+    roundHalfEven(Math.min(255, Math.max(0, (value - mean) * (SPREAD[kind] / deviation) + CENTRE))),
   );
 }
 

@@ -1,18 +1,18 @@
 /**
- * Two kernels in plain JavaScript, for the backends whose tensors lie in memory that JavaScript reads. On
- * WebAssembly they take a tenth of the time of TensorFlow.js' own, and the gradient of max pooling, which is
- * wrong there where a window's largest value is below zero, is right.
+ * Two kernels in plain JavaScript, for the backends whose tensors JavaScript can read in memory. On WebAssembly
+ * they take a tenth of the time of TensorFlow.js' own. They also correct the gradient of max pooling, which is
+ * wrong there where the largest value of a window is below zero.
  */
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Geometry } from "./convolution";
 
-/** Whether tensors are read without waiting for a graphics card. */
-export function isInMemory(): boolean {
+/** Whether the backend computes on the CPU, so that tensors can be read without waiting. */
+export function isOnCpu(): boolean {
   return tf.getBackend() === "wasm" || tf.getBackend() === "cpu";
 }
 
-/** The gradient of max pooling with `result`: of equal values, the first one of a window takes all. */
+/** The gradient of max pooling with `result`: where values are equal, the first of a window gets all of it. */
 export function maxPoolGradient(
   upstream: tf.Tensor4D,
   x: tf.Tensor4D,
@@ -20,28 +20,28 @@ export function maxPoolGradient(
   { rows, columns }: Geometry,
 ): tf.Tensor4D {
   const [pictures, height, width, channels] = x.shape;
-  const [values, largest, passed] = [x.dataSync(), result.dataSync(), upstream.dataSync()];
+  const [values, largest, incoming] = [x.dataSync(), result.dataSync(), upstream.dataSync()];
   const gradient = new Float32Array(values.length);
-  const places = new Int32Array(rows.taps * columns.taps); // of a window, in the map
+  const positions = new Int32Array(rows.taps * columns.taps); // of a window's pixels in the map
   let window = 0;
   for (let picture = 0; picture < pictures; picture++) {
-    for (let down = 0; down < rows.outside; down++) {
+    for (let down = 0; down < rows.output; down++) {
       const top = down * rows.stride - rows.before;
       const bottom = Math.min(height, top + rows.taps);
-      for (let across = 0; across < columns.outside; across++, window += channels) {
+      for (let across = 0; across < columns.output; across++, window += channels) {
         const left = across * columns.stride - columns.before;
         const right = Math.min(width, left + columns.taps);
         let count = 0;
         for (let y = Math.max(0, top); y < bottom; y++) {
           const line = (picture * height + y) * width;
-          for (let x = Math.max(0, left); x < right; x++) places[count++] = (line + x) * channels;
+          for (let x = Math.max(0, left); x < right; x++) positions[count++] = (line + x) * channels;
         }
         for (let channel = 0; channel < channels; channel++) {
           const most = largest[window + channel];
-          for (let place = 0; place < count; place++) {
-            const at = places[place] + channel;
+          for (let i = 0; i < count; i++) {
+            const at = positions[i] + channel;
             if (values[at] === most) {
-              gradient[at] += passed[window + channel];
+              gradient[at] += incoming[window + channel];
               break;
             }
           }
@@ -52,9 +52,11 @@ export function maxPoolGradient(
   return tf.tensor4d(gradient, x.shape);
 }
 
-/** Phases that lie side by side as channels, `down` times `across` of them, as the first rows and columns of one
- * map of `height` and `width`. */
-export function interleaved(
+/**
+ * One map of `height` and `width` from `down` times `across` phases that lie side by side as channels. Rows and
+ * columns beyond that size are left out.
+ */
+export function interleave(
   phased: tf.Tensor4D,
   down: number,
   across: number,

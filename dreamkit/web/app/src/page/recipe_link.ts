@@ -1,21 +1,21 @@
-/** A recipe as a link: what differs from the page's own, behind the address's `#`. */
+/** A recipe as a link: the address's hash holds the options that differ from the page's recipe. */
 
-import type { Options } from "../engine/recipe";
+import type { DreamConfig } from "../engine/config";
 import type { Site } from "./site";
 
-const MOST = 20_000; // letters
+const MAX_LENGTH = 20_000; // characters
 const SHARED = [
   "layers", "objective", "normalise", "octaves", "octave_scale", "steps", "step_size", "jitter", "seed", "max_size",
 ] as const; // prettier-ignore
 
-export interface Shared {
+export interface LinkedRecipe {
   model?: string;
-  options: Partial<Options>;
-  /** Names of what it asks for and cannot have. */
-  refused: string[];
+  options: Partial<DreamConfig>;
+  /** Names of what the link asks for and the page does not have. */
+  rejected: string[];
 }
 
-export function linkOf(site: Site, model: string, options: Options): string {
+export function recipeLink(site: Site, model: string, options: DreamConfig): string {
   const changed = SHARED.filter((name) => JSON.stringify(options[name]) !== JSON.stringify(site.options[name]));
   const recipe = { model, options: Object.fromEntries(changed.map((name) => [name, options[name]])) };
   const text = btoa(String.fromCharCode(...new TextEncoder().encode(JSON.stringify(recipe))));
@@ -24,27 +24,28 @@ export function linkOf(site: Site, model: string, options: Options): string {
   return address.href;
 }
 
-/** What a link asks for; null where it asks for nothing, or for what no recipe is. */
-export function sharedIn(hash: string, site: Site): Shared | null {
+/** The recipe in a link; null where there is none, or it cannot be read. */
+export function parseLink(hash: string, site: Site): LinkedRecipe | null {
   const text = /^#r=([\w-]+)$/.exec(hash)?.[1];
-  if (!text || text.length > MOST) return null;
+  if (!text || text.length > MAX_LENGTH) return null;
   try {
     const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    const found = JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (c) => c.charCodeAt(0)))) as Shared;
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    const recipe = JSON.parse(new TextDecoder().decode(bytes)) as LinkedRecipe;
     const options = Object.fromEntries(
-      SHARED.filter((name) => isPossible(site, name, found.options?.[name])).map((name) => [name, found.options[name]]),
+      SHARED.filter((name) => isValid(site, name, recipe.options?.[name])).map((name) => [name, recipe.options[name]]),
     );
-    const model = site.models.some((each) => each.name === found.model) ? found.model : undefined;
-    const refused = Object.keys(found.options ?? {}).filter((name) => !(name in options));
-    if (found.model && !model) refused.unshift(String(found.model).slice(0, 60));
-    return { model, options, refused: refused.map((name) => name.slice(0, 60)).slice(0, 20) };
+    const model = site.models.some((each) => each.name === recipe.model) ? recipe.model : undefined;
+    const rejected = Object.keys(recipe.options ?? {}).filter((name) => !(name in options));
+    if (recipe.model && !model) rejected.unshift(String(recipe.model).slice(0, 60));
+    return { model, options, rejected: rejected.map((name) => name.slice(0, 60)).slice(0, 20) };
   } catch {
     return null;
   }
 }
 
-/** Whether a value is one that this option can have; links come from strangers. */
-function isPossible(site: Site, name: string, value: unknown): boolean {
+/** Whether an option can have this value. Links come from strangers, so every value is checked. */
+function isValid(site: Site, name: string, value: unknown): boolean {
   if (value === undefined) return false;
   if (name === "layers") {
     return Array.isArray(value) && value.length < 100 && value.every((term) => typeof term === "string");

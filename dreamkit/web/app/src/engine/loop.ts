@@ -1,0 +1,59 @@
+/**
+ * The loop over octaves: dreamkit's `engine/loop.py`. Sizes, rolls, tiles, normalisation and detail are the
+ * same, so that a recipe dreams the same picture in Python and in the page.
+ */
+
+import { Ascent } from "./ascent";
+import { checkConfig, type DreamConfig } from "./config";
+import { UserError } from "./errors";
+import type { Mask } from "./masks";
+import type { Network } from "./network";
+import { ObjectiveSet } from "./objective_set";
+import { addLostDetail, finish, growFunction, type Photograph, type Size, toBytes } from "./octave_schemes";
+import { octavesOf } from "./octaves";
+import type { DreamResult, StepEvent } from "./progress";
+import { type Picture, resized } from "./resize";
+
+/**
+ * Dreams a photograph and yields an event after each step; with `mask`, only where the mask is not black. Once
+ * `isStopped` returns true, the dream so far is brought to the photograph's size.
+ *
+ * Throws a `UserError` where the config asks for something that the page or the network cannot do.
+ */
+export async function* dream(
+  photo: Photograph,
+  network: Network,
+  config: DreamConfig,
+  mask: Mask | null = null,
+  isStopped: () => boolean = () => false,
+): AsyncGenerator<StepEvent, DreamResult> {
+  checkConfig(config);
+  const objectives = new ObjectiveSet(network, config);
+  const { minSize } = objectives;
+  if (config.tile_size < minSize) {
+    throw new UserError(`tile_size is ${config.tile_size}, too small for this network; set it to ${minSize} or more`);
+  }
+  const original: Picture = { ...photo, values: Float32Array.from(photo.bytes) };
+  const run = octavesOf(photo.height, photo.width, minSize, config);
+  const ascent = new Ascent(objectives, config, original, mask, run);
+  const grow = growFunction(config);
+  const atSize = (pixels: Picture, size: Size) =>
+    pixels.height === size.height && pixels.width === size.width ? pixels : grow(original, pixels, size);
+  let pixels = resized(original, run[0].height, run[0].width);
+  let smaller: Size = run[0];
+  for (const octave of run) {
+    pixels = atSize(pixels, octave);
+    yield* ascent.climb(pixels, octave, isStopped);
+    if (isStopped()) break;
+    if (config.octave_scheme === "lost-detail") addLostDetail(original, pixels, smaller);
+    smaller = octave;
+  }
+  pixels = atSize(pixels, photo);
+  finish(photo, pixels, mask, config);
+  return {
+    pixels: toBytes(pixels),
+    terms: Object.fromEntries(ascent.terms.map((term) => [term.text, term.weight])),
+    sizes: run.map((octave) => [octave.height, octave.width]),
+    tileSize: ascent.tileSize,
+  };
+}

@@ -1,0 +1,72 @@
+/** Parts of a picture: the box around a mask, cut out and pasted back, and an enlarged centre. */
+
+import type { Photograph, Size } from "../engine/octave_schemes";
+
+const CONTEXT = 24; // pixels around a mask that the network sees while a dream grows under the pointer
+const MIN_BOX = 96; // pixels on each side of a box
+
+export interface Box extends Size {
+  top: number;
+  left: number;
+}
+
+/** The box around the painted part of a mask, with some context; null where nothing is painted. */
+export function boxAround(mask: Uint8ClampedArray, { height, width }: Size): Box | null {
+  if (mask.length !== height * width) return null;
+  let [top, bottom, left, right] = [height, -1, width, -1];
+  mask.forEach((level, i) => {
+    if (!level) return;
+    const [y, x] = [Math.floor(i / width), i % width];
+    [top, bottom, left, right] = [Math.min(top, y), y, Math.min(left, x), Math.max(right, x)];
+  });
+  if (bottom < 0) return null;
+  const along = (start: number, end: number, length: number): [number, number] => {
+    const context = Math.max(CONTEXT, Math.ceil((MIN_BOX - (end - start)) / 2));
+    const from = Math.max(0, Math.min(start - context, length - MIN_BOX));
+    return [from, Math.min(length, Math.max(end + context, from + MIN_BOX)) - from];
+  };
+  const [boxTop, boxHeight] = along(top, bottom + 1, height);
+  const [boxLeft, boxWidth] = along(left, right + 1, width);
+  return { top: boxTop, left: boxLeft, height: boxHeight, width: boxWidth };
+}
+
+/** A box of a picture of `channels` channels. */
+export function cut(photo: Photograph, box: Box, channels: number): Photograph {
+  const bytes = new Uint8ClampedArray(box.height * box.width * channels);
+  for (let y = 0; y < box.height; y++) {
+    const from = ((box.top + y) * photo.width + box.left) * channels;
+    bytes.set(photo.bytes.subarray(from, from + box.width * channels), y * box.width * channels);
+  }
+  return { height: box.height, width: box.width, bytes };
+}
+
+/** Writes a box back into a picture, in place. */
+export function paste(photo: Photograph, bytes: Uint8ClampedArray, box: Box): void {
+  for (let y = 0; y < box.height; y++) {
+    const line = bytes.subarray(y * box.width * 3, (y + 1) * box.width * 3);
+    photo.bytes.set(line, ((box.top + y) * photo.width + box.left) * 3);
+  }
+}
+
+/** The centre of a picture, `1 / factor` of each side, enlarged to the picture's size. */
+export function enlargeCentre(photo: Photograph, factor: number): Photograph {
+  const [centreHeight, centreWidth] = [photo.height / factor, photo.width / factor];
+  const [top, left] = [(photo.height - centreHeight) / 2, (photo.width - centreWidth) / 2];
+  const bytes = new Uint8ClampedArray(photo.bytes.length);
+  const at = (y: number, x: number, k: number) => photo.bytes[(y * photo.width + x) * 3 + k];
+  for (let y = 0; y < photo.height; y++) {
+    const row = Math.max(0, top + ((y + 0.5) / photo.height) * centreHeight - 0.5);
+    const above = Math.min(photo.height - 2, Math.floor(row));
+    for (let x = 0; x < photo.width; x++) {
+      const column = Math.max(0, left + ((x + 0.5) / photo.width) * centreWidth - 0.5);
+      const before = Math.min(photo.width - 2, Math.floor(column));
+      const [down, across] = [row - above, column - before];
+      for (let k = 0; k < 3; k++) {
+        const upper = at(above, before, k) * (1 - across) + at(above, before + 1, k) * across;
+        const lower = at(above + 1, before, k) * (1 - across) + at(above + 1, before + 1, k) * across;
+        bytes[(y * photo.width + x) * 3 + k] = upper * (1 - down) + lower * down;
+      }
+    }
+  }
+  return { ...photo, bytes };
+}

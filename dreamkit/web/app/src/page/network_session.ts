@@ -1,0 +1,112 @@
+/** The network that is selected, and the worker that computes it. */
+
+import { UserError } from "../engine/errors";
+import { element, select } from "./elements";
+import { fastestBackend } from "./graphics_card";
+import type { LayerPicker } from "./layer_picker";
+import type { Backend, OpenedNetwork } from "./protocol";
+import type { Site } from "./site";
+import { showError, showProgress, showStatus } from "./status_bar";
+import { WorkerClient } from "./worker_client";
+
+/** The tasks of the worker, as far as a session needs to know them. */
+export interface Tasks {
+  /** Stops the task that runs, and waits for its end. */
+  stop(): Promise<void>;
+  /** Waits for the end of the task that runs. */
+  wait(): Promise<void>;
+  /** Forgets the task that runs, because its worker crashed. */
+  forget(): void;
+}
+
+export class NetworkSession {
+  worker!: WorkerClient;
+  network: OpenedNetwork | null = null;
+
+  /** `onChange` is called when `network` changes. */
+  constructor(
+    private readonly site: Site,
+    private readonly picker: LayerPicker,
+    private readonly tasks: Tasks,
+    private readonly onChange: () => void,
+  ) {
+    select("model").replaceChildren(...site.models.map((model) => new Option(model.name)));
+    element("model-row").hidden = site.models.length < 2;
+  }
+
+  get name(): string {
+    return this.network?.name ?? this.site.models[0].name;
+  }
+
+  /** Whether the network has the layer of a term. */
+  hasLayer(term: string): boolean {
+    return this.network?.layers.some((layer) => layer.name === term.split(/[:=]/)[0]) ?? false;
+  }
+
+  /** Opens the selected network in a new worker, and chooses `terms` of it; falls back to WebAssembly. */
+  async open(backend: Backend = this.selectedBackend, terms: string[] = this.picker.terms): Promise<void> {
+    await this.tasks.stop();
+    this.worker?.terminate();
+    this.worker = new WorkerClient((message) => void this.onCrash(message));
+    this.network = null;
+    this.onChange();
+    const { model } = this;
+    if (backend === "webgl") showStatus("Starting WebGL; the first step takes up to half a minute to compile");
+    try {
+      this.network = await this.worker.open(this.address, backend, (done, total) => {
+        showProgress(done / Math.max(1, total));
+        showStatus(`Loading ${model.name}: ${(done / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB`);
+      });
+    } catch (error) {
+      showError(error);
+      if (backend !== "wasm") {
+        select("backend").value = "wasm";
+        await this.open("wasm", terms);
+      }
+      return;
+    }
+    showProgress(0);
+    this.picker.open(this.worker, this.network, terms.filter((term) => this.hasLayer(term)));
+    showStatus(`${this.network.name}, computed by ${this.network.backend}`);
+    const licence = this.network.licence ? `, ${this.network.licence}` : "";
+    element("about").textContent = `dreamkit ${this.site.dreamkit}; ${model.name}: ${model.description}${licence}`;
+    this.onChange();
+  }
+
+  /** Switches to a graphics card where one is faster than WebAssembly. */
+  async switchToFastest(): Promise<void> {
+    if (select("backend").value !== "auto" || !this.network) return;
+    const backend = await fastestBackend(this.worker, this.address);
+    if (backend === "wasm" || select("backend").value !== "auto") return;
+    await this.tasks.wait();
+    await this.open(backend);
+  }
+
+  /** The selected network of the site. */
+  private get model() {
+    return this.site.models.find((each) => each.name === select("model").value) ?? this.site.models[0];
+  }
+
+  private get address(): string {
+    return new URL(this.model.path, location.href).href;
+  }
+
+  private get selectedBackend(): Backend {
+    const { value } = select("backend");
+    return value === "auto" ? "wasm" : (value as Backend);
+  }
+
+  /** Replaces a worker that ran out of memory or lost its graphics card by one on WebAssembly. */
+  private async onCrash(message: string): Promise<void> {
+    const canRestart = this.network !== null; // a worker that never started would not start now
+    const advice = this.network?.backend.startsWith("wasm")
+      ? "choose a smaller longest side"
+      : "the page now uses WebAssembly";
+    this.tasks.forget();
+    if (canRestart) {
+      select("backend").value = "wasm";
+      await this.open("wasm");
+    }
+    showError(new UserError(`the computation failed (${message}); ${canRestart ? advice : "load the page again"}`));
+  }
+}
