@@ -41,7 +41,7 @@ def skip_without_converter():
     it turns Keras into another one, and lifts Python's guard against deep recursion."""
     for needed in ("onnx", "onnx2tf", "onnxruntime", "cv2"):
         if find_spec(needed) is None:
-            pytest.skip(f"{needed} is not installed; install dreamkit[convert]", allow_module_level=True)
+            pytest.skip(f"{needed} is not installed; install deepdreamkit[convert]", allow_module_level=True)
 
 
 @contextmanager

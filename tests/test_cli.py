@@ -173,7 +173,7 @@ def test_models_layers_and_plugins_as_tables_and_json(run):
     layer = json.loads(run("layers", "tiny", "--json")[1])[1]
     assert layer == {"name": "high", "channels": 6, "stride": 2, "depth": 2, "default": True}
     plugins = json.loads(run("plugins", "--json")[1])
-    assert [plugin["distribution"] for plugin in plugins] == ["dreamkit", "dreamkit-tiny"]
+    assert [plugin["distribution"] for plugin in plugins] == ["deepdreamkit", "dreamkit-tiny"]
     assert "dreamkit-tiny" in run("plugins")[1]
 
 

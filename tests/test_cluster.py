@@ -20,7 +20,7 @@ from dreamkit.media import atomic
 
 pytestmark = pytest.mark.heavy
 if find_spec("ray") is None:
-    pytest.skip("ray is not installed; install dreamkit[scale]", allow_module_level=True)
+    pytest.skip("ray is not installed; install deepdreamkit[scale]", allow_module_level=True)
 
 KILLS = int(os.environ.get("KILLS", "2"))
 ARGUMENTS = ("batch", "photos", "--steps", "6", "--threads", "1")

@@ -18,7 +18,11 @@ TINY_DREAM = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]
 
 
 def dreamkit(site, cwd, *arguments):
+<<<<<<< HEAD
     """Runs the real program with the packages in `site` installed."""
+=======
+    """Runs the real program of this repository with the packages in `site` installed."""
+>>>>>>> docs
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
     command = [sys.executable, "-m", "dreamkit", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, check=False)
@@ -35,9 +39,9 @@ def good_and_broken(install):
 def test_installing_a_plugin_makes_its_models_known(good_and_broken, tmp_path):
     run = dreamkit(good_and_broken, tmp_path, "models", "--json")
     models = {model["name"]: model for model in json.loads(run.stdout)}
-    assert models["vgg16"]["package"] == "dreamkit-keras-applications"
+    assert models["vgg16"]["package"] == "deepdreamkit-keras-applications"
     assert models["vgg16"]["weights"] == "to download"
-    assert models["inception_v3"]["package"] == "dreamkit"
+    assert models["inception_v3"]["package"] == "deepdreamkit"
 
 
 def test_a_broken_plugin_beside_it_costs_one_line(good_and_broken, tmp_path):
@@ -54,8 +58,8 @@ def test_the_failure_is_shown_by_plugins(good_and_broken, tmp_path):
     run = dreamkit(good_and_broken, tmp_path, "plugins", "--json")
     plugins = {plugin["distribution"]: plugin for plugin in json.loads(run.stdout)}
     assert "a_package_that_nobody_has" in plugins["dreamkit-broken"]["failure"]
-    assert plugins["dreamkit-keras-applications"]["failure"] == ""
-    assert "vgg16" in plugins["dreamkit-keras-applications"]["models"]
+    assert plugins["deepdreamkit-keras-applications"]["failure"] == ""
+    assert "vgg16" in plugins["deepdreamkit-keras-applications"]["models"]
 
 
 def test_a_built_in_model_does_not_even_import_plugins(good_and_broken, tmp_path):

@@ -46,7 +46,7 @@ QUIET = (
 @pytest.fixture(scope="module")
 def browser():
     if find_spec("playwright") is None:
-        pytest.skip("playwright is not installed; install dreamkit[browser]")
+        pytest.skip("playwright is not installed; install deepdreamkit[browser]")
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed")
     from playwright.sync_api import sync_playwright

@@ -57,7 +57,7 @@ def test_its_networks_are_listed(command):
     models = {each["name"]: each for each in json.loads(command("-m", "dreamkit", "models", "--json").stdout)}
     for name in ("googlenet", "alexnet", "vgg16", "vgg16_hybrid", "resnet152", "resnet152_hybrid"):
         assert models[f"places365_{name}"]["weights"] == "to set up"
-        assert models[f"places365_{name}"]["package"] == "dreamkit-places365"
+        assert models[f"places365_{name}"]["package"] == "deepdreamkit-places365"
     assert "fountains and hills (first: python -m dreamkit_places365 googlenet)" in (
         command("-m", "dreamkit", "models").stdout
     )

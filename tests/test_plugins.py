@@ -31,7 +31,7 @@ FAILURES = {
     "fake-exits": "failed: SystemExit: goodbye",
     "fake-half": "failed: RuntimeError: no second model",
     "fake-import-error": "failed: ModuleNotFoundError: No module named 'a_module_that_is_nowhere'",
-    "fake-inception": "model 'inception_v3' is already provided by dreamkit; that one is used",
+    "fake-inception": "model 'inception_v3' is already provided by deepdreamkit; that one is used",
     "fake-misspelt": "failed: PluginValidationError: unknown hook 'dreamkit_models'",
     "fake-raises": "failed: RuntimeError: the first line",
     "fake-returns-none": "failed: TypeError: ",
@@ -66,7 +66,9 @@ def listed(registry):
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         models = {
-            provider.name for provider, plugin in registry.providers() if plugin.distribution != "dreamkit"
+            provider.name
+            for provider, plugin in registry.providers()
+            if plugin.distribution != "deepdreamkit"
         }
     return models, heard
 
@@ -110,7 +112,7 @@ def test_a_built_in_model_imports_no_plugin():
 
 def test_the_built_ins_are_a_plugin_of_their_own():
     built_in = Registry([]).plugins[0]
-    assert (built_in.name, built_in.distribution, built_in.failure) == ("dreamkit", "dreamkit", "")
+    assert (built_in.name, built_in.distribution, built_in.failure) == ("dreamkit", "deepdreamkit", "")
     assert "inception_v3" in built_in.models
 
 
@@ -131,8 +133,8 @@ def test_all_models_are_listed_built_ins_first():
         found = [
             (plugin.distribution, provider.name) for provider, plugin in Registry(installed()).providers()
         ]
-    built_in = [name for distribution, name in found if distribution == "dreamkit"]
-    third_party = [name for distribution, name in found if distribution != "dreamkit"]
+    built_in = [name for distribution, name in found if distribution == "deepdreamkit"]
+    third_party = [name for distribution, name in found if distribution != "deepdreamkit"]
     assert [name for _, name in found] == sorted(built_in) + sorted(third_party)
     assert "inception_v3" in built_in
     assert set(third_party) == MODELS
@@ -217,7 +219,7 @@ def test_every_failure_of_a_plugin_is_kept_though_one_is_warned_of():
     assert len(heard) == 1
     assert plugin(registry, "fake-taker").failure == (
         "model 'fake_good' is already provided by dreamkit-fake-good; that one is used; "
-        "model 'inception_v3' is already provided by dreamkit; that one is used"
+        "model 'inception_v3' is already provided by deepdreamkit; that one is used"
     )
 
 

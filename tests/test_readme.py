@@ -43,6 +43,16 @@ def test_what_a_page_shows_exists(page):
         assert (ROOT / page).parent.joinpath(path).is_file(), path
 
 
+def test_the_way_through_the_code_names_modules_that_exist():
+    rows = re.findall(r"^\| [^|]+ \| `([^`]+)` \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    assert len(rows) > 20
+    for place, modules in rows:
+        assert (ROOT / place).exists(), place
+        for name in re.findall(r"`([a-z_0-9]+)`", modules):
+            found = [ROOT / place / f"{name}{suffix}" for suffix in (".py", "")]
+            assert any(path.exists() for path in found), f"{place}{name}"
+
+
 def test_commands_are_known():
     from dreamkit.cli import app
 

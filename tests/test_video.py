@@ -236,5 +236,5 @@ def test_an_interrupted_film_leaves_nothing_and_replaces_nothing(tmp_path):
 
 def test_one_line_says_that_pyav_is_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "av", None)
-    with pytest.raises(VideoError, match=r"films need PyAV; install it with pip install 'dreamkit\[video\]'"):
+    with pytest.raises(VideoError, match=r"films need PyAV, which is not installed; run: pip install"):
         video_formats.check_output(Path("film.mp4"), overwrite=False)

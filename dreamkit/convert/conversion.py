@@ -20,6 +20,7 @@ from dreamkit.convert.onnx_model import PreparedModel
 from dreamkit.convert.options import ConversionOptions
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, shown
+from dreamkit.installation import extra_command
 from dreamkit.models import converted
 
 
@@ -157,9 +158,9 @@ def _check_installed(*modules: str) -> None:
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         raise ConvertError(
-            f"converting needs {', '.join(missing)}, which is not installed; run: pip install "
-            "'dreamkit[convert]' (in a copy of the repository: pip install '.[convert]'). A separate "
-            "environment is possible too: all installations share the converted models"
+            f"converting needs {', '.join(missing)}, which is not installed; run: "
+            f"{extra_command('convert')}. A separate environment is possible too: all installations share "
+            "the converted models"
         )
 
 

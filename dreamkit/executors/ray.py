@@ -26,6 +26,7 @@ from dreamkit.executors.scheduler import (
     WorkersError,
     perform,
 )
+from dreamkit.installation import extra_command
 
 _PATIENCE = 10  # seconds for a cluster to answer
 _EVERY = 1.0  # seconds between two messages of a worker with its events
@@ -44,7 +45,7 @@ class Cluster:
             import ray
         except ImportError as error:
             raise WorkersError(
-                "--engine ray needs Ray, which is not installed; pip install 'dreamkit[scale]'"
+                f"--engine ray needs Ray, which is not installed; run: {extra_command('scale')}"
             ) from error
         try:
             resolved = _address() if address == "auto" else address

@@ -228,8 +228,10 @@ class _Reader:
 
 
 class _Readers:
-    """The readers of one clip. There are as many as scenes are dreamed beside each other, and each continues with
-    the next scene: none reads a frame twice, and each holds one frame."""
+    """The readers of one clip: as many as scenes are dreamed beside each other.
+
+    Each continues with the next scene, so that none reads a frame twice, and each holds one frame.
+    """
 
     def __init__(self, source: Clip, total: int) -> None:
         self._source, self._total = source, total

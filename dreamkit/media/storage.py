@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_line
+from dreamkit.installation import extra_command
 from dreamkit.media import atomic
 
 # Protocols of object stores, where a written object appears whole or not at all.
@@ -125,7 +126,7 @@ class RemoteStore:
                 from fsspec.core import url_to_fs
             except ImportError as error:
                 raise StoreError(
-                    f"{self.url} needs fsspec, which is not installed; pip install 'dreamkit[scale]'"
+                    f"{self.url} needs fsspec, which is not installed; run: {extra_command('scale')}"
                 ) from error
             try:
                 self._opened = url_to_fs(self.url)

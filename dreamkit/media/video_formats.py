@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamkit.errors import DreamkitError, OutputExistsError
+from dreamkit.installation import extra_command
 from dreamkit.media import atomic
 
 RATE = Fraction(30)  # frames a second, where nothing else is given
@@ -78,6 +79,6 @@ def import_av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise VideoError("films need PyAV; install it with pip install 'dreamkit[video]'") from error
+        raise VideoError(f"films need PyAV, which is not installed; run: {extra_command('video')}") from error
     av.logging.set_level(av.logging.PANIC)
     return av

@@ -17,6 +17,7 @@ from typing import Any
 import pluggy
 
 from dreamkit.errors import DreamkitWarning, ModelError, did_you_mean, first_line, shown
+from dreamkit.installation import DISTRIBUTION
 from dreamkit.models import hookspecs
 from dreamkit.models.providers import ModelProvider
 from dreamkit.version import __version__
@@ -58,7 +59,7 @@ class Registry:
         self._providers: dict[str, tuple[ModelProvider, Plugin]] = {}
         self._third_party = third_party
         self._complete = False
-        built_in = Plugin(name=BUILT_IN, distribution=BUILT_IN, version=__version__)
+        built_in = Plugin(name=BUILT_IN, distribution=DISTRIBUTION, version=__version__)
         self.plugins.append(built_in)
         for module in _BUILT_IN_MODULES:
             self._collect(import_module(module), built_in)
@@ -97,7 +98,7 @@ class Registry:
         """Every provider with its plugin: built-in ones first, then by name."""
         self._load_third_party()
         yield from sorted(
-            self._providers.values(), key=lambda pair: (pair[1].distribution != BUILT_IN, pair[0].name)
+            self._providers.values(), key=lambda pair: (pair[1].distribution != DISTRIBUTION, pair[0].name)
         )
 
     def _load_third_party(self) -> None:

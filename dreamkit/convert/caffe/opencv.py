@@ -15,6 +15,7 @@ from dreamkit.convert.caffe.protobuf import Record, with_defaults
 from dreamkit.convert.caffe.prototxt import is_included, net_state, read_text
 from dreamkit.convert.caffe.text_format import parse_text
 from dreamkit.errors import ConvertError, first_line
+from dreamkit.installation import extra_command
 
 _UNSUPPORTED_TYPES = ("Bias", "Exp", "Log")  # OpenCV computes them differently or not at all
 
@@ -29,8 +30,8 @@ def version() -> str:
         import cv2
     except ImportError as error:
         raise ConvertError(
-            f"OpenCV cannot be loaded ({first_line(error)}); install dreamkit[convert], and on a server "
-            "without a screen replace opencv-python by opencv-python-headless<5"
+            f"OpenCV cannot be loaded ({first_line(error)}); run: {extra_command('convert')}. On a server "
+            "without a screen, replace opencv-python by opencv-python-headless<5"
         ) from error
     if not hasattr(cv2.dnn, "readNetFromCaffe"):
         raise ConvertError(f"OpenCV {cv2.__version__} does not read Caffe models; install opencv-python<5")
