@@ -18,11 +18,7 @@ TINY_DREAM = ["--octaves", "2", "--steps", "2", "--tile-size", "64"]
 
 
 def dreamkit(site, cwd, *arguments):
-<<<<<<< HEAD
-    """Runs the real program with the packages in `site` installed."""
-=======
     """Runs the real program of this repository with the packages in `site` installed."""
->>>>>>> docs
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
     command = [sys.executable, "-m", "dreamkit", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, check=False)

@@ -84,7 +84,9 @@ def page(browser, served, tmp_path):
     page.on(
         "request",
         lambda request: (
-            foreign_requests.append(request.url) if not request.url.startswith((served, "blob:", "data:")) else None
+            foreign_requests.append(request.url)
+            if not request.url.startswith((served, "blob:", "data:"))
+            else None
         ),
     )
     page.on("pageerror", lambda error: errors.append(str(error)))
