@@ -13,7 +13,7 @@ from PIL import Image
 import dreamkit
 from dreamkit import Session
 from dreamkit.errors import ConfigError, ImageError, Interrupted, LayerError, NumericError, OutputExistsError
-from dreamkit.jobs import atlas
+from dreamkit.jobs import atlas, atlas_cells, command_line
 from dreamkit.media import atomic, contact_sheet, image_metadata
 from dreamkit.request import without_image
 
@@ -89,7 +89,7 @@ def test_the_commands_give_the_same_pictures(run, picture, tmp_path, source):
 def test_commands_are_quoted_for_a_shell(tiny):
     options = {"layers": ("it's; rm",), "balance": False, "step_size": 0.5, "octaves": 3}
     request = without_image(tiny, weights="w $x.h5", **options)
-    words = shlex.split(atlas.command("-my photo.jpg", request))
+    words = shlex.split(command_line.command("-my photo.jpg", request))
     assert words == [
         *["dreamkit", "dream", "./-my photo.jpg", "--model", "tiny", "--weights", "w $x.h5"],
         *["--layers", "it's; rm", "--no-balance", "--octaves", "3", "--step-size", "0.5"],
@@ -286,7 +286,7 @@ def test_nothing_is_no_number_of_anything(tiny, tmp_path, options):
 
 def test_a_folder_that_cannot_be_made_is_one_line(tiny, tmp_path):
     with pytest.raises(ImageError, match="cannot make the folder"):
-        atlas._make_folder(tmp_path / ("x" * 300))
+        atlas_cells.make_folder(tmp_path / ("x" * 300))
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="is not a folder"):
         atlas.make(without_image(tiny), tmp_path / "file")

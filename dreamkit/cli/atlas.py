@@ -83,6 +83,7 @@ def atlas(
     executor = executor_options.chosen(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs import atlas as atlases
+        from dreamkit.media import paths
         from dreamkit.models.spec import ModelSpec
         from dreamkit.request import without_image
 
@@ -94,7 +95,7 @@ def atlas(
                 f"{recipe} has {len(request.models)} networks and an atlas shows one; name it with --model"
             )
         name = request.names
-        of_layers = [atlases.safe_name(text) for text in layers or ()] if channels is not None else []
+        of_layers = [paths.safe_name(text) for text in layers or ()] if channels is not None else []
         stem = [Path(image).stem] if image else []
         try:
             with terminal.Meter(quiet=quiet) as meter:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from dreamkit.engine.progress import StepEvent
-    from dreamkit.jobs.atlas import Progress as CellProgress
+    from dreamkit.jobs.atlas_cells import CellProgress
     from dreamkit.jobs.batch import BatchProgress, JobStep
     from dreamkit.jobs.frame_store import FrameProgress
 

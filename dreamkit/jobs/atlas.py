@@ -6,11 +6,8 @@ import json
 import math
 import os
 import re
-import shlex
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,48 +15,25 @@ from dreamkit import fingerprint
 from dreamkit.config import DreamConfig
 from dreamkit.errors import (
     ConfigError,
-    DreamkitWarning,
     ImageError,
-    Interrupted,
     LayerError,
-    NumericError,
     OutputExistsError,
-    first_line,
     shown,
 )
-from dreamkit.executors.executor import run_here
-from dreamkit.executors.scheduler import OnEvent, TaskChain
 from dreamkit.inputs import PathLike
-from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images
+from dreamkit.jobs.atlas_cells import CellPlan, CellProgress, DreamWorker
+from dreamkit.jobs.command_line import command
+from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images, paths
 from dreamkit.request import DreamRequest
-from dreamkit.session import Dream, Session
+from dreamkit.session import Session
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
     from dreamkit.executors.executor import Executor
 
 CELL = 160  # pixels
-_TOGETHER = 8  # cells of a layer that one worker dreams, for which it compiles once
 _CELLS, _SHEET, _PAGE = "cells", "atlas.png", "atlas.html"
 _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Passed to `on_cell` after each step of a cell, and once more when the cell is written.
-
-    Attributes:
-        name: of the layer, or `layer:channel`.
-        number, total: which of the cells that are missing, from 1, and how many those are.
-        share: how much of the cell is done, 0 to 1.
-        finished: whether it is written, or left out.
-    """
-
-    name: str
-    number: int
-    total: int
-    share: float
-    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +58,6 @@ class Atlas:
         return self.folder / _PAGE
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A cell before it is dreamed."""
-
-    layer: str
-    name: str
-    path: Path
-    config: DreamConfig
-
-
 def make(
     request: DreamRequest,
     folder: PathLike,
@@ -103,7 +67,7 @@ def make(
     channels: Sequence[int] | None = None,
     cell: int = CELL,
     columns: int | None = None,
-    on_cell: Callable[[Progress], None] | None = None,
+    on_cell: Callable[[CellProgress], None] | None = None,
     on_download: Callable[[int, int], None] | None = None,
     executor: Executor | None = None,
 ) -> Atlas:
@@ -155,9 +119,7 @@ def make(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
     missing = [plan for plan in plans if not _is_there(plan, session)]
-    left_out = _dream(
-        missing, _DreamWorker(session if executor is None else None, request), on_cell, executor
-    )
+    left_out = _dream(missing, DreamWorker(session if executor is None else None, request), on_cell, executor)
     without = {name for names in left_out.values() for name in names}
     if len(without) == len(plans):
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
@@ -190,55 +152,6 @@ def parse_channels(text: str) -> tuple[int, ...]:
             )
         channels.update(dict.fromkeys(range(first, last + 1)))
     return tuple(channels)
-
-
-def command(image: PathLike | None, request: DreamRequest) -> str:
-    """The command line that dreams `request` of the photograph at `image`, quoted for a shell."""
-    options, recipe = request.config, request.recipe
-    (spec,) = request.models
-    usual = recipe.config() if recipe else DreamConfig()
-    words = ["dreamkit", "dream"]
-    if image is not None:
-        path = os.fspath(image)
-        words.append(f"./{path}" if path.startswith("-") else path)  # else it reads as an option
-    words += ["--recipe", recipe.name] if recipe else []
-    words += ["--model", spec.name]
-    if spec.weights is not None:
-        words += ["--weights", spec.weights]
-    for layer in options.layers or ():
-        words += ["--layers", str(layer)]
-    words += _pictures(request)
-    left_out = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
-    for name, value in options.to_dict().items():
-        if name in left_out or value is None or getattr(options, name) == getattr(usual, name):
-            continue
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        elif isinstance(value, list):
-            sides = f"{value[1]}x{value[0]}"
-            words += [f"--{flag}", sides if name == "size" else ",".join(map(str, value))]
-        else:
-            words += [f"--{flag}", str(value)]
-    return shlex.join(words)
-
-
-def _pictures(request: DreamRequest) -> list[str]:
-    """The guide and the mask of a command line, where they come from files that the recipe does not name."""
-    recipe = request.recipe
-    words = []
-    for flag, picture, named in (
-        ("--guide", request.guide, recipe and recipe.guide),
-        ("--mask", request.masks.get(""), recipe and recipe.masks.get("")),
-    ):
-        if picture is not None and picture.path and named is None:
-            words += [flag, os.fspath(picture.path)]
-    return words
-
-
-def safe_name(name: str) -> str:
-    """`name` as a file name that every system takes."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100] or "_"
 
 
 def _check_range(name: str, value: int, least: int, most: int) -> None:
@@ -297,7 +210,7 @@ def _plans(
     options: DreamConfig,
     layers: Sequence[str],
     channels: Sequence[int] | None,
-) -> list[_Plan]:
+) -> list[CellPlan]:
     """The cells, in the order of `layers` and `channels`.
 
     Raises:
@@ -312,7 +225,7 @@ def _plans(
         terms = [(layer, _term(layer, channel)) for layer in chosen for channel in dict.fromkeys(channels)]
     files = _file_names([term for _, term in terms])
     return [
-        _Plan(layer, term, folder / _CELLS / f"{file}.png", replace(options, layers=(term,)))
+        CellPlan(layer, term, folder / _CELLS / f"{file}.png", replace(options, layers=(term,)))
         for (layer, term), file in zip(terms, files, strict=True)
     ]
 
@@ -345,7 +258,7 @@ def _file_names(names: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     files = []
     for name in names:
-        safe = free = safe_name(name)
+        safe = free = paths.safe_name(name)
         number = 2
         while free.casefold() in taken:
             free = f"{safe}-{number}"
@@ -355,7 +268,7 @@ def _file_names(names: Sequence[str]) -> list[str]:
     return files
 
 
-def _is_there(plan: _Plan, session: Session) -> bool:
+def _is_there(plan: CellPlan, session: Session) -> bool:
     """Whether the cell is finished and is the dream that would be made now.
 
     Raises:
@@ -377,108 +290,8 @@ def _is_there(plan: _Plan, session: Session) -> bool:
         return False
 
 
-def _pixels(plan: _Plan) -> Any:
+def _pixels(plan: CellPlan) -> Any:
     return contact_sheet.to_srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
-
-
-class _DreamWorker:
-    """The worker: it holds the network, and compiles a layer as long as its cells follow each other."""
-
-    def __init__(self, session: Session | None, request: DreamRequest) -> None:
-        """Without a session, a worker opens one of its own."""
-        self._session, self._request = session, request
-        self._layer = ""
-
-    def begin(self) -> None:
-        """Loads the network, unless it is."""
-        self._session = self._session or Session(self._request)
-
-    def do(self, task: tuple[int, str, DreamConfig], on_event: OnEvent) -> Dream:
-        """Dreams a cell."""
-        assert self._session is not None
-        number, layer, options = task
-        if layer != self._layer:
-            self._session.models[0].network.forget()  # the channels of a layer share what was compiled
-            self._layer = layer
-        request = replace(self._request, config=options)
-        return self._session.run(request, on_step=lambda step: on_event((number, step.done)))
-
-
-class _Cells:
-    """The cells that are missing, and what comes of them."""
-
-    def __init__(self, missing: Sequence[_Plan], on_cell: Callable[[Progress], None] | None) -> None:
-        self.missing = missing
-        self.left_out: dict[str, list[str]] = {}
-        self.ended = 0
-        self._said: set[str] = set()
-        self._tell = on_cell or (lambda _: None)
-
-    def chains(self) -> Iterator[TaskChain]:
-        """Some cells of one layer after another each."""
-        for _, cells in groupby(enumerate(self.missing), key=lambda pair: pair[1].layer):
-            yield from map(self._chain, _batched(cells))
-
-    def on_event(self, event: tuple[int, float]) -> None:
-        """Reports a step: the number of the cell, and the share of it that is done."""
-        number, share = event
-        self._report(number, share, finished=False)
-
-    def _chain(self, cells: Sequence[tuple[int, _Plan]]) -> TaskChain:
-        for number, plan in cells:
-            result = yield number, plan.layer, plan.config
-            for message in result.warnings:  # every cell has the same to say of its octaves
-                if message not in self._said:
-                    self._said.add(message)
-                    warnings.warn(message, DreamkitWarning, stacklevel=2)
-            if result.error is None:
-                _make_folder(plan.path.parent)
-                result.value.save(plan.path, overwrite=True)
-            elif isinstance(result.error, LayerError | ConfigError | NumericError):
-                self.left_out.setdefault(str(result.error), []).append(plan.name)
-            else:
-                result.raise_error(plan.name)
-            self.ended += 1
-            self._report(number, 1.0, finished=True)
-
-    def _report(self, number: int, share: float, *, finished: bool) -> None:
-        at = self.ended + (not finished)
-        self._tell(Progress(self.missing[number].name, at, len(self.missing), share, finished))
-
-
-def _dream(
-    missing: Sequence[_Plan],
-    worker: _DreamWorker,
-    on_cell: Callable[[Progress], None] | None,
-    executor: Executor | None,
-) -> dict[str, list[str]]:
-    """Dreams and writes each cell of `missing`; gives those that cannot be dreamed, by the reason."""
-    cells = _Cells(missing, on_cell)
-    try:
-        if executor is None:
-            run_here(worker, cells.chains(), cells.on_event)
-        elif missing:
-            executor.run(worker, cells.chains(), cells.on_event, tasks=len(missing))
-    except KeyboardInterrupt:
-        written = cells.ended - sum(map(len, cells.left_out.values()))
-        raise Interrupted(
-            f"interrupted; {written} of {len(missing)} missing cells were dreamed and kept; "
-            "the same command continues from there"
-        ) from None
-    return cells.left_out
-
-
-def _batched(cells: Iterable[tuple[int, _Plan]]) -> Iterator[list[tuple[int, _Plan]]]:
-    cells = iter(cells)
-    while some := list(islice(cells, _TOGETHER)):
-        yield some
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"cannot make the folder {path} ({first_line(error)})") from error
 
 
 def _write_sheets(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
 from dreamkit.inputs import PathLike
-from dreamkit.jobs import atlas
+from dreamkit.jobs.command_line import command
 from dreamkit.media import contact_sheet
 from dreamkit.media.images import Picture
 from dreamkit.session import Session
@@ -56,7 +56,7 @@ def plan(image: PathLike, session: Session, cell: int) -> list[Variant]:
             seed = (config.seed + row * len(STRENGTHS) + column) % 2**64
             strong = min(config.strength * factor, MOST)
             chosen = replace(config, layers=layers, strength=strong, seed=seed)
-            line = atlas.command(image, replace(request, config=chosen))
+            line = command(image, replace(request, config=chosen))
             found.append(Variant(f"{name}, {strength}", replace(chosen, max_size=cell), line))
     return found
 

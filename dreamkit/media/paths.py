@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 
@@ -21,6 +22,11 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
     """The hash of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def safe_name(name: str) -> str:
+    """`name` as a file name that every system takes."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100] or "_"
 
 
 def _home(function: str) -> Path:

@@ -9,7 +9,6 @@ from typing import Any
 
 from dreamkit import fingerprint
 from dreamkit.config import plain
-from dreamkit.jobs.atlas import safe_name
 from dreamkit.media import paths
 from dreamkit.models import registry, weights
 from dreamkit.request import DreamRequest
@@ -71,4 +70,4 @@ def resolve(
 def folder_name(recipe: str | None, model: str | None) -> str:
     """The name of a request's folder, if there are several."""
     parts = [Path(recipe).stem if recipe else "", model or ""]
-    return "-".join(safe_name(part) for part in parts if part)
+    return "-".join(paths.safe_name(part) for part in parts if part)

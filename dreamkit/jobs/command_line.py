@@ -1,0 +1,54 @@
+"""The command line that makes a dream: shown beside small pictures, to make them large."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from dreamkit.config import DreamConfig
+from dreamkit.inputs import PathLike
+from dreamkit.request import DreamRequest
+
+
+def command(image: PathLike | None, request: DreamRequest) -> str:
+    """The command line that dreams `request` of the photograph at `image`, quoted for a shell."""
+    options, recipe = request.config, request.recipe
+    (spec,) = request.models
+    usual = recipe.config() if recipe else DreamConfig()
+    words = ["dreamkit", "dream"]
+    if image is not None:
+        path = os.fspath(image)
+        words.append(f"./{path}" if path.startswith("-") else path)  # else it reads as an option
+    words += ["--recipe", recipe.name] if recipe else []
+    words += ["--model", spec.name]
+    if spec.weights is not None:
+        words += ["--weights", spec.weights]
+    for layer in options.layers or ():
+        words += ["--layers", str(layer)]
+    words += _pictures(request)
+    left_out = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
+    for name, value in options.to_dict().items():
+        if name in left_out or value is None or getattr(options, name) == getattr(usual, name):
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, list):
+            sides = f"{value[1]}x{value[0]}"
+            words += [f"--{flag}", sides if name == "size" else ",".join(map(str, value))]
+        else:
+            words += [f"--{flag}", str(value)]
+    return shlex.join(words)
+
+
+def _pictures(request: DreamRequest) -> list[str]:
+    """The guide and the mask of a command line, where they come from files that the recipe does not name."""
+    recipe = request.recipe
+    words = []
+    for flag, picture, named in (
+        ("--guide", request.guide, recipe and recipe.guide),
+        ("--mask", request.masks.get(""), recipe and recipe.masks.get("")),
+    ):
+        if picture is not None and picture.path and named is None:
+            words += [flag, os.fspath(picture.path)]
+    return words
