@@ -21,7 +21,7 @@ from dreamkit.errors import (
     shown,
 )
 from dreamkit.inputs import PathLike
-from dreamkit.jobs.atlas_cells import CellPlan, CellProgress, DreamWorker
+from dreamkit.jobs.atlas_cells import CellPlan, CellProgress, DreamWorker, dream_cells
 from dreamkit.jobs.command_line import command
 from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images, paths
 from dreamkit.request import DreamRequest
@@ -119,7 +119,8 @@ def make(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
     missing = [plan for plan in plans if not _is_there(plan, session)]
-    left_out = _dream(missing, DreamWorker(session if executor is None else None, request), on_cell, executor)
+    worker = DreamWorker(session if executor is None else None, request)
+    left_out = dream_cells(missing, worker, on_cell, executor)
     without = {name for names in left_out.values() for name in names}
     if len(without) == len(plans):
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
