@@ -14,7 +14,7 @@ import pytest
 
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.engine.tf.network import Network
-from dreamkit.web import model
+from dreamkit.web import network_files
 
 APP = Path(__file__).parents[1] / "dreamkit" / "web" / "app"
 
@@ -32,7 +32,7 @@ def write_case(
 ) -> None:
     """Writes a network, a picture `(height, width, 3)` and TensorFlow's gradient for `gradients.test.ts`."""
     folder.mkdir(parents=True)
-    model.write(network, layers, folder, "float32")
+    network_files.write(network, layers, folder, "float32")
     windows = pixels[None].astype(np.float32)
     step = network.step([ObjectiveSpec(layer, kind) for layer in layers])
     squares = step(windows, np.ones(len(layers), np.float32)).mean_squares

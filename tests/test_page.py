@@ -66,7 +66,7 @@ def served(tmp_path_factory):
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("web") / "site"
     networks = [dreamkit.load("pocket"), network.load(tiny.provider(), None)]
-    site.write(folder, [site.Exhibit(each) for each in networks], DreamConfig())
+    site.write(folder, [site.PageModel(each) for each in networks], DreamConfig())
     with server.Server(folder, 0) as running:
         thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

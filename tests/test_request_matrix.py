@@ -47,8 +47,8 @@ REFUSED = {
     ("export", "named mask"): "a mask, which a page cannot follow",
     ("export", "models"): "has 2 networks that dream together, which a page cannot do",
     ("export", "timeline"): "a timeline, which a page cannot follow",
-    ("export", "fourier"): "space is fourier, which a browser does not do yet",
-    ("export", "class"): "a class, which a browser does not do yet",
+    ("export", "fourier"): "space is fourier, which a page cannot do",
+    ("export", "class"): "a class, which a page cannot dream",
 }
 # An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
 OWN = {("atlas", "named mask"), ("atlas", "class"), ("atlas", "max_size"), ("redo", "timeline")}

@@ -1,4 +1,4 @@
-"""The page's files and its server, without a browser."""
+"""The files of the page and its server, without a browser."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ import web_parity
 from dreamkit import DreamConfig, ModelProvider, Preprocess
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, DreamkitError, LayerError, ModelError, OutputExistsError
-from dreamkit.web import model, server, site
+from dreamkit.web import network_files, server, site
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def net():
+def tiny_network():
     return network.load(tiny.provider(), None)
 
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
-    """A page that stands for the built one, which needs npm."""
+    """A stand-in for the built page, which needs npm."""
     folder = tmp_path / "bundle"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text("<title>dreamkit</title>")
@@ -42,8 +42,8 @@ def built(tmp_path, monkeypatch):
     return folder
 
 
-def test_python_still_computes_what_the_file_of_cases_says():
-    """Pixels may differ in the last bit: other processors sum in another order."""
+def test_python_still_computes_the_file_of_cases():
+    """Pixels may differ by one, because the order of sums depends on the processor."""
     known = json.loads(web_parity.PATH.read_text())
     now = json.loads(json.dumps(web_parity.cases()))
     for found, expected in zip(now["dreams"], known["dreams"], strict=True):
@@ -59,38 +59,42 @@ def test_python_still_computes_what_the_file_of_cases_says():
         assert now[part] == known[part], part
 
 
-def test_a_model_is_whole_and_its_shards_are_small(net, tmp_path, monkeypatch):
-    monkeypatch.setattr(model, "_SHARD", 300)
-    size = model.write(net, ["first", "second"], tmp_path, "float32")
-    told = json.loads((tmp_path / "model.json").read_text())
-    data = b"".join((tmp_path / shard["path"]).read_bytes() for shard in told["shards"])
-    assert len(data) == size == sum(shard["bytes"] for shard in told["shards"])
-    assert max(shard["bytes"] for shard in told["shards"]) == 300
+def test_a_model_is_complete_in_small_shards(tiny_network, tmp_path, monkeypatch):
+    monkeypatch.setattr(network_files, "_SHARD_BYTES", 300)
+    size = network_files.write(tiny_network, ["first", "second"], tmp_path, "float32")
+    description = json.loads((tmp_path / "model.json").read_text())
+    data = b"".join((tmp_path / shard["path"]).read_bytes() for shard in description["shards"])
+    assert len(data) == size == sum(shard["bytes"] for shard in description["shards"])
+    assert max(shard["bytes"] for shard in description["shards"]) == 300
     counts = [
-        int(np.prod(each["shape"])) * (2 if each["dtype"] == "float16" else 4) for each in told["weights"]
+        int(np.prod(each["shape"])) * (2 if each["dtype"] == "float16" else 4)
+        for each in description["weights"]
     ]
     assert sum(counts) == size
     k = tiny.kernels()
-    kernel = told["operations"][[each["kind"] for each in told["operations"]].index("conv2d")]["constants"][
-        "kernel"
-    ]
+    kernel = description["operations"][[each["kind"] for each in description["operations"]].index("conv2d")][
+        "constants"
+    ]["kernel"]
     start = sum(counts[:kernel])
     found = np.frombuffer(data[start : start + counts[kernel]], np.float32)
     np.testing.assert_allclose(found, k.first.ravel().astype(np.float32), rtol=1e-6)
-    assert told["default_layers"] == {"second": 1.0}
-    assert [(each["name"], each["channels"]) for each in told["layers"]] == [("first", 4), ("second", 5)]
+    assert description["default_layers"] == {"second": 1.0}
+    assert [(each["name"], each["channels"]) for each in description["layers"]] == [
+        ("first", 4),
+        ("second", 5),
+    ]
 
 
-def test_half_precision_halves_a_model(net, tmp_path):
+def test_half_precision_halves_a_model(tiny_network, tmp_path):
     sizes = []
     for dtype in ("float32", "float16"):
         folder = tmp_path / dtype
         folder.mkdir()
-        sizes.append(model.write(net, ["second"], folder, dtype))
+        sizes.append(network_files.write(tiny_network, ["second"], folder, dtype))
     assert sizes[1] < 0.52 * sizes[0]
 
 
-def load_of(build):
+def provider_of(build):
     def load(_):
         import keras
 
@@ -105,88 +109,135 @@ def load_of(build):
     [
         (lambda keras, x: keras.layers.UpSampling2D()(x), "ExpandDims"),
         (lambda keras, x: keras.layers.Softmax()(x), "Softmax"),
-        (lambda keras, x: keras.layers.Conv2D(6, 3, groups=3)(x), "functions of its own|in groups"),
+        (lambda keras, x: keras.layers.Conv2D(6, 3, groups=3)(x), "graph with functions|in groups"),
         (lambda keras, x: keras.layers.Conv2D(3, 3, dilation_rate=2)(x), "SpaceToBatchND"),
         (
             lambda keras, x: keras.layers.DepthwiseConv2D(3, depth_multiplier=2)(x),
             "2 kernels for each channel",
         ),
         (lambda keras, x: keras.layers.Permute((2, 1, 3))(x), "Transpose"),
-        (lambda keras, x: keras.layers.Cropping2D(1)(x), "StridedSlice of anything but channels"),
+        (lambda keras, x: keras.layers.Cropping2D(1)(x), "StridedSlice along an axis other than channels"),
     ],
 )
-def test_what_a_page_cannot_do_is_named(tmp_path, build, named):
-    odd = network.load(load_of(build), None)
+def test_an_unsupported_operation_is_named(tmp_path, build, named):
+    odd = network.load(provider_of(build), None)
     with pytest.raises(ModelError, match=f"odd cannot be exported: .*({named})"):
-        model.write(odd, ["end"], tmp_path, "float32")
+        network_files.write(odd, ["end"], tmp_path, "float32")
 
 
-def test_a_site_has_the_page_its_networks_and_their_terms(net, built, tmp_path):
+def test_a_site_has_the_page_its_networks_and_their_licences(tiny_network, built, tmp_path):
     folder = tmp_path / "site"
     config = DreamConfig(steps=7, seed=3)
-    size = site.write(folder, [site.Exhibit(net, ["second"])], config)
-    told = json.loads((folder / "site.json").read_text())
-    (exhibit,) = told["models"]
-    assert exhibit["bytes"] == size
-    assert told["options"] == site.resolved(config).to_dict()
-    assert told["limits"]["steps"]["least"] == 1
-    assert (folder / exhibit["path"]).is_file()
-    assert net.digest in (folder / "models" / "tiny" / "LICENCE.txt").read_text()
+    size = site.write(folder, [site.PageModel(tiny_network, ["second"])], config)
+    content = json.loads((folder / "site.json").read_text())
+    (entry,) = content["models"]
+    assert entry["bytes"] == size
+    assert content["options"] == site.page_config(config).to_dict()
+    assert content["limits"]["steps"]["least"] == 1
+    assert (folder / entry["path"]).is_file()
+    assert tiny_network.digest in (folder / "models" / "tiny" / "LICENCE.txt").read_text()
     assert (folder / "assets" / "a.wasm").read_bytes() == b"\0asm"
     assert site.is_site(folder)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_nothing_is_written_over_but_a_site_that_is_given_up(net, built, tmp_path):
+def test_only_a_site_is_replaced_and_only_with_overwrite(tiny_network, built, tmp_path):
     folder = tmp_path / "site"
-    site.write(folder, [site.Exhibit(net)], DreamConfig())
+    site.write(folder, [site.PageModel(tiny_network)], DreamConfig())
     with pytest.raises(OutputExistsError, match="site exists; choose another name or give --overwrite"):
-        site.write(folder, [site.Exhibit(net)], DreamConfig())
-    site.write(folder, [site.Exhibit(net)], DreamConfig(steps=3), overwrite=True)
+        site.write(folder, [site.PageModel(tiny_network)], DreamConfig())
+    site.write(folder, [site.PageModel(tiny_network)], DreamConfig(steps=3), overwrite=True)
     assert json.loads((folder / "site.json").read_text())["options"]["steps"] == 3
     own = tmp_path / "own"
     own.mkdir()
     (own / "novel.txt").write_text("years of work")
-    with pytest.raises(OutputExistsError, match="own exists and is no exported site"):
-        site.write(own, [site.Exhibit(net)], DreamConfig(), overwrite=True)
+    with pytest.raises(OutputExistsError, match="own exists and is not an exported page"):
+        site.write(own, [site.PageModel(tiny_network)], DreamConfig(), overwrite=True)
     assert (own / "novel.txt").read_text() == "years of work"
     with pytest.raises(site.SiteError, match="does not exist"):
-        site.write(tmp_path / "no" / "site", [site.Exhibit(net)], DreamConfig())
+        site.write(tmp_path / "no" / "site", [site.PageModel(tiny_network)], DreamConfig())
 
 
-def test_a_site_that_fails_leaves_nothing(net, built, tmp_path):
-    odd = network.load(load_of(lambda keras, x: keras.layers.Softmax()(x)), None)
+def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
+    odd = network.load(provider_of(lambda keras, x: keras.layers.Softmax()(x)), None)
     folder = tmp_path / "site"
     with pytest.raises(ModelError):
-        site.write(folder, [site.Exhibit(net), site.Exhibit(odd, ["end"])], DreamConfig())
+        site.write(folder, [site.PageModel(tiny_network), site.PageModel(odd, ["end"])], DreamConfig())
     with pytest.raises(ModelError, match="tiny is given twice"):
-        site.write(folder, [site.Exhibit(net), site.Exhibit(net)], DreamConfig())
+        site.write(folder, [site.PageModel(tiny_network), site.PageModel(tiny_network)], DreamConfig())
     with pytest.raises(LayerError, match="no layer 'thrd'"):
-        site.write(folder, [site.Exhibit(net, ["thrd"])], DreamConfig())
+        site.write(folder, [site.PageModel(tiny_network, ["thrd"])], DreamConfig())
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
-        ({"clouds": 5.0}, "clouds is 5.0, which a browser does not do yet; leave it at 0.0"),
+        ({"clouds": 5.0}, "clouds is 5.0, which a page cannot do; set it to 0.0"),
         ({"smooth": "laplacian"}, "smooth is laplacian"),
         ({"l2": 1.0}, "l2 is 1.0"),
         ({"upscale": 2.0}, "upscale is 2.0"),
         ({"wrap": "both"}, "wrap is both"),
         ({"space": "fourier"}, "space is fourier"),
-        ({"seed": 2**60}, "a browser's seeds are 0 to"),
+        ({"seed": 2**60}, "a page takes 0 to"),
+        (
+            {"layers": [{"class": 3}]},
+            "layers has a class, which a page cannot dream; name layers and channels",
+        ),
+        ({"layers": [{"layer": "second", "place": [1, 2]}]}, "layers has a neuron"),
+        ({"layers": "first,second@1x2=0.5"}, "layers has a neuron"),
+        ({"layers": {"second@1x2": 0.5}}, "layers has a neuron"),
+        ({"layers": [{"layer": "second", "guide": False}]}, "layers has a guide"),
+        ({"layers": [{"layer": "second", "mask": "sky"}]}, "layers has a mask"),
+        ({"layers": [{"layer": "second", "direction": [1, 0, 0, 0, 0]}]}, "layers has a direction"),
+        ({"layers": [{"layer": "second", "objective": "mean"}]}, "layers has an objective of its own"),
+        ({"schedule": [{}, {"layers": [{"class": 3}]}]}, "layers has a class"),
     ],
 )
-def test_what_only_python_dreams_is_refused(net, built, tmp_path, options, said):
-    with pytest.raises(ConfigError, match=said):
-        site.write(tmp_path / "site", [site.Exhibit(net)], DreamConfig(**options))
+def test_an_unsupported_config_is_refused(tiny_network, built, tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        site.write(tmp_path / "site", [site.PageModel(tiny_network)], DreamConfig(**options))
 
 
-def test_layers_that_suit_are_those_that_branches_end_in(net):
-    assert model.layers_of(net) == ["first", "second"]
+def test_layers_of_a_recipe_are_exported_by_their_exact_names(tiny_network, built, tmp_path):
+    folder = tmp_path / "site"
+    models = [site.PageModel(tiny_network)]
+    config = DreamConfig(
+        layers=["low=2,second:3+1", {"layer": "second", "channels": [0], "weight": -0.5}],
+        schedule=[{"steps": 2}, {"layers": {"100%": 0.5}}],
+    )
+    site.write(folder, models, config)
+    options = json.loads((folder / "site.json").read_text())["options"]
+    low, last = tiny_network.at_depth(0.25), tiny_network.at_depth(1)
+    assert options["layers"] == [f"{low}=2.0", "second:1+3", "second:0=-0.5"]
+    assert options["schedule"] == [{"steps": 2}, {"layers": [f"{last}=0.5"]}]
+    description = json.loads((folder / "models" / "tiny" / "model.json").read_text())
+    assert {low, "second", last} <= {layer["name"] for layer in description["layers"]}
+    with pytest.raises(ConfigError, match="the recipe dreams second, which --layers leaves out; add it"):
+        site.write(
+            tmp_path / "other", [site.PageModel(tiny_network, ["first"])], DreamConfig(layers="second")
+        )
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ('layers = "high"', "tiny has layers of its own, which a page cannot dream; give them as layers of"),
+        ("weight = -0.5", "tiny has weight -0.5, which a page cannot dream; leave it out"),
+    ],
+)
+def test_a_network_with_its_own_layers_or_a_negative_weight_is_refused(run, built, tmp_path, model, message):
+    (tmp_path / "own.toml").write_text(f'[[models]]\nname = "tiny"\n{model}\n')
+    code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
+    assert (code, message in err) == (1, True), err
+    assert not (tmp_path / "site").exists()
+
+
+def test_default_layers_join_branches(tiny_network):
+    assert network_files.default_layers(tiny_network) == ["first", "second"]
     pocket = network.load(*_pocket())
-    assert model.layers_of(pocket) == ["mixed3a", "mixed3b", "mixed4a", "mixed4b", "mixed4c"]
+    assert network_files.default_layers(pocket) == ["mixed3a", "mixed3b", "mixed4a", "mixed4b", "mixed4c"]
 
 
 def _pocket():
@@ -211,7 +262,7 @@ def served(tmp_path):
         thread.join()
 
 
-def ask(running, path, host=None, method="GET"):
+def request(running, path, host=None, method="GET"):
     connection = http.client.HTTPConnection(*running.server_address[:2])
     connection.request(method, path, headers={"Host": host or f"127.0.0.1:{running.server_address[1]}"})
     response = connection.getresponse()
@@ -221,37 +272,37 @@ def ask(running, path, host=None, method="GET"):
 
 
 def test_the_server_serves_its_folder_with_types_and_a_policy(served):
-    response, body = ask(served, "/")
+    response, body = request(served, "/")
     assert (response.status, body) == (200, b"page")
     assert response.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
     assert response.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert ask(served, "/a.wasm")[0].headers["Content-Type"] == "application/wasm"
-    assert ask(served, "/", host="localhost:80")[0].status == 200
+    assert request(served, "/a.wasm")[0].headers["Content-Type"] == "application/wasm"
+    assert request(served, "/", host="localhost:80")[0].status == 200
 
 
 @pytest.mark.parametrize(
     "path", ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/models/", "/none"]
 )
 def test_the_server_serves_nothing_else(served, path):
-    response, body = ask(served, path)
+    response, body = request(served, path)
     assert response.status == 404
     assert b"secret" not in body.replace(path.encode(), b"")
 
 
-def test_the_server_answers_no_stranger_and_writes_nothing(served):
-    assert ask(served, "/", host="evil.example")[0].status == 421
-    assert ask(served, "/", method="POST")[0].status == 501
+def test_the_server_refuses_other_hosts_and_writes(served):
+    assert request(served, "/", host="evil.example")[0].status == 421
+    assert request(served, "/", method="POST")[0].status == 501
     assert served.server_address[0] == "127.0.0.1"
 
 
-def test_a_port_that_is_taken_is_said_in_one_line(served):
+def test_a_port_in_use_is_reported(served):
     with pytest.raises(site.SiteError, match=r"cannot listen on port \d+ .*; choose another with --port"):
         server.Server(served.folder, served.server_address[1])
 
 
-def test_a_page_that_was_not_built_is_said_in_one_line(run, monkeypatch, tmp_path):
+def test_a_page_that_is_not_built_is_reported(run, monkeypatch, tmp_path):
     monkeypatch.setattr(site.resources, "files", lambda package: tmp_path)
     for command in (["export", "web", "-o", "site"], ["serve", "--no-browser"]):
         code, _, err = run(*command)
@@ -265,12 +316,12 @@ def test_the_command_line_exports(run, built, tmp_path):
     code, out, _ = run("export", "web", "-m", "tiny", "-l", "low,high", "-o", "site", "--dtype", "float16")
     assert code == 0
     assert out.startswith("wrote site (tiny, ")
-    told = json.loads((tmp_path / "site" / "site.json").read_text())
-    assert [each["name"] for each in told["models"]] == ["tiny"]
+    content = json.loads((tmp_path / "site" / "site.json").read_text())
+    assert [each["name"] for each in content["models"]] == ["tiny"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["export", "web"], 2, "--output"),
         (["export", "web", "-o", "site", "-m", "tony"], 1, "tiny"),
@@ -278,18 +329,18 @@ def test_the_command_line_exports(run, built, tmp_path):
         (["export", "web", "-o", "site", "-m", "tiny", "--dtype", "int8"], 1, "choose float32 or float16"),
         (["export", "web", "-o", "site", "-m", "tiny", "-r", "lapnorm"], 1, "smooth is laplacian"),
         (["export", "web", "-o", "no/site", "-m", "tiny"], 1, "no does not exist"),
-        (["serve", "."], 1, "is no exported page"),
-        (["serve", "site", "-m", "tiny"], 2, "give either it or what to export"),
+        (["serve", "."], 1, "is not an exported page"),
+        (["serve", "site", "-m", "tiny"], 2, "give either the folder or options of the export"),
         (["serve", "-m", "tiny", "-m", "pocket", "-l", "first"], 2, "--layers is given for several networks"),
     ],
 )
-def test_wrong_command_lines_are_one_line(run, built, arguments, code, said):
-    found, _, err = run(*arguments)
+def test_errors_of_the_command_line_are_one_line(run, built, arguments, code, message):
+    actual, _, err = run(*arguments)
     last = err.strip().splitlines()[-1]
-    assert (found, last.startswith("error: "), said in last) == (code, True, True), err
+    assert (actual, last.startswith("error: "), message in last) == (code, True, True), err
 
 
-def test_serving_says_where_and_ends_with_ctrl_c(built, tiny_plugin, tmp_path):
+def test_serve_prints_its_address_and_ends_with_ctrl_c(built, tiny_plugin, tmp_path):
     (tmp_path / "index.html").write_text("page")
     (tmp_path / "site.json").write_text("{}")
     process = subprocess.Popen(
@@ -316,7 +367,7 @@ def test_serving_says_where_and_ends_with_ctrl_c(built, tiny_plugin, tmp_path):
 
 
 @pytest.mark.heavy
-def test_a_wheel_carries_the_page(tmp_path):
+def test_a_wheel_contains_the_page(tmp_path):
     try:
         built = site.bundle()
     except DreamkitError as error:

@@ -1,6 +1,6 @@
-"""The cases that Python and the browser must agree on, and the file that both test suites read.
+"""The cases that Python and the browser must agree on, in a file that both test suites read.
 
-`python tests/web_parity.py` writes it anew, from what dreamkit computes.
+`python tests/web_parity.py` writes the file again from what Python computes.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import network
 from dreamkit.engine.updates import smoothing
-from dreamkit.web import model, site
+from dreamkit.web import network_files, site
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
 
-# What differs from dreamkit's defaults in each case.
+# The options of each case that differ from dreamkit's defaults.
 RECIPES = {
     "default": {"steps": 3},
     "tiles": {"steps": 2, "tile_size": 40, "octaves": 2},
@@ -68,13 +68,13 @@ def mask() -> np.ndarray:
 
 
 def cases() -> dict:
-    """Everything that both suites are to agree on."""
+    """Everything that both suites must agree on."""
     loaded = network.load(tiny.provider(), None)
     return {
         "model": _model(loaded),
         "photo": _picture(photo()),
         "mask": _picture(mask()[..., None]),
-        "options": site.resolved(DreamConfig()).to_dict(),
+        "options": site.page_config(DreamConfig()).to_dict(),
         "dreams": [_dream(loaded, name, changes) for name, changes in RECIPES.items()],
         "words": [
             {
@@ -114,7 +114,7 @@ def cases() -> dict:
 
 def _model(loaded: network.Network) -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        model.write(loaded, ["first", "second"], Path(folder), "float32")
+        network_files.write(loaded, ["first", "second"], Path(folder), "float32")
         description = json.loads((Path(folder) / "model.json").read_text())
         weights = (Path(folder) / "weights-0.bin").read_bytes()
     return {"description": description, "weights": base64.b64encode(weights).decode()}
@@ -122,10 +122,10 @@ def _model(loaded: network.Network) -> dict:
 
 def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
     options = {key: value for key, value in changes.items() if key != "mask"}
-    config = site.resolved(DreamConfig.of(None, **options))
+    config = site.page_config(DreamConfig.of(None, **options))
     objectives: list[float] = []
     regions = {"": mask()} if "mask" in changes else {}
-    outcome = dream(
+    result = dream(
         photo(),
         [LoadedModel(loaded)],
         config,
@@ -137,10 +137,10 @@ def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
         "options": config.to_dict(),
         "masked": "mask" in changes,
         "objectives": objectives,
-        "terms": outcome.layers[0],
-        "octaves": [list(size) for size in outcome.sizes],
-        "tile_size": outcome.tile_size,
-        "pixels": base64.b64encode(outcome.pixels.tobytes()).decode(),
+        "terms": result.layers[0],
+        "octaves": [list(size) for size in result.sizes],
+        "tile_size": result.tile_size,
+        "pixels": base64.b64encode(result.pixels.tobytes()).decode(),
     }
 
 

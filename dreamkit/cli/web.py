@@ -20,7 +20,7 @@ from dreamkit.errors import ConfigError, UsageError, shown
 
 if TYPE_CHECKING:
     from dreamkit.config import DreamConfig
-    from dreamkit.web.site import Exhibit
+    from dreamkit.web.site import PageModel
 
 _DTYPES = ("float32", "float16")
 _Models = Annotated[
@@ -28,7 +28,7 @@ _Models = Annotated[
     typer.Option(
         "-m",
         "--model",
-        help="A network of the page; repeat it for more, the first is dreamed by. "
+        help="A network for the page; repeat it for several. The page opens the first one. "
         f"Default: {config.DEFAULT_MODEL}.",
         show_default=False,
     ),
@@ -38,26 +38,27 @@ _Layers = Annotated[
     typer.Option(
         "-l",
         "--layers",
-        help="Layers that can be dreamed, `mixed3,mixed4`; the deepest one says how much is exported. "
-        "Default: those that branches end in, as far as the model's own.",
+        help="Layers that the page offers, such as `mixed3,mixed4`; the network is exported up to the "
+        "deepest one. Default: the layers that join branches, up to the model's default layers, and those of "
+        "the recipe.",
     ),
 ]
 _Recipe = Annotated[
     str | None,
-    typer.Option("-r", "--recipe", metavar="NAME|FILE", help="What the page dreams by, until it is changed."),
+    typer.Option("-r", "--recipe", metavar="NAME|FILE", help="The recipe that the page starts with."),
 ]
 _Dtype = Annotated[
     str,
     typer.Option(
         "--dtype",
-        help="What weights are written as: float32, or float16, half as large and a little less exact.",
+        help="Type of the weights: float32, or float16, which is half as large and a little less exact.",
     ),
 ]
 
 
 def web(
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the page is written.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder to write the page to.")
     ],
     model: _Models = None,
     layers: _Layers = None,
@@ -68,7 +69,7 @@ def web(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a page that dreams in the browser, with its networks: files that any static server can serve.
+    """Write a page that dreams in the browser, with its networks, as files for any static server.
 
     dreamkit export web --model pocket -o site
     """
@@ -76,43 +77,45 @@ def web(
         from dreamkit.web import site
 
         site.check_output(output, overwrite=overwrite)
-        exhibits, options = _open(model, layers, recipe, weights, dtype, meter)
+        models, dream_config = _open(model, layers, recipe, weights, dtype, meter)
         meter.doing("exporting")
-        size = site.write(output, exhibits, options, dtype=dtype, overwrite=overwrite)
+        size = site.write(output, models, dream_config, dtype=dtype, overwrite=overwrite)
     if not quiet:
-        names = " and ".join(exhibit.network.provider.name for exhibit in exhibits)
+        names = " and ".join(each.network.provider.name for each in models)
         typer.echo(f"wrote {output} ({names}, {size / 1e6:.1f} MB of weights)")
 
 
 def serve(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="FOLDER", help="A page that was exported. Without one, it is now."),
+        typer.Argument(metavar="FOLDER", help="An exported page. Without it, the page is exported first."),
     ] = None,
     model: _Models = None,
     layers: _Layers = None,
     recipe: _Recipe = None,
     weights: Weights = None,
     dtype: _Dtype = "float32",
-    port: Annotated[int, typer.Option("--port", help="0 for any that is free.", min=0, max=65535)] = 8765,
+    port: Annotated[
+        int, typer.Option("--port", help="The port; 0 selects a free one.", min=0, max=65535)
+    ] = 8765,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
     ] = True,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Dream in the browser: serve the page to this machine, until Ctrl-C.
+    """Dream in the browser: serve the page to this machine until Ctrl-C.
 
     dreamkit serve --model pocket
     """
     from dreamkit.web.server import Server
 
     with (
-        _site(folder, model, layers, recipe, weights, dtype, quiet=quiet, verbose=verbose) as served,
+        _site_folder(folder, model, layers, recipe, weights, dtype, quiet=quiet, verbose=verbose) as served,
         Server(served, port) as server,
     ):
         try:
-            typer.echo(f"dreaming at {server.address} (Ctrl-C ends it)")
+            typer.echo(f"dreaming at {server.address} (press Ctrl-C to stop)")
             if browser:
                 webbrowser.open(server.address)
             server.serve_forever(poll_interval=0.2)
@@ -121,7 +124,7 @@ def serve(
 
 
 @contextmanager
-def _site(
+def _site_folder(
     folder: Path | None,
     model: list[str] | None,
     layers: list[str] | None,
@@ -132,27 +135,29 @@ def _site(
     quiet: bool,
     verbose: bool,
 ) -> Iterator[Path]:
-    """The folder to serve: the one given, or one that is there as long as it is needed."""
+    """The folder to serve: the given one, or a temporary one with a new site."""
     from dreamkit.web import site
 
     if folder is not None:
         if model or layers or recipe or weights:
-            raise UsageError(f"{folder} is a page with its own networks; give either it or what to export")
+            raise UsageError(
+                f"{folder} has its own networks and recipe; give either the folder or options of the export"
+            )
         if not site.is_site(folder):
             raise site.SiteError(
-                f"{shown(str(folder))} is no exported page; write one with dreamkit export web -o FOLDER"
+                f"{shown(str(folder))} is not an exported page; write one with dreamkit export web -o FOLDER"
             )
         yield folder
         return
     site.bundle()
-    with tempfile.TemporaryDirectory(prefix="dreamkit-") as home:
-        place = Path(home) / "site"
+    with tempfile.TemporaryDirectory(prefix="dreamkit-") as temporary:
+        served = Path(temporary) / "site"
         with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-            exhibits, options = _open(model, layers, recipe, weights, dtype, meter)
+            models, dream_config = _open(model, layers, recipe, weights, dtype, meter)
             meter.doing("exporting")
-            site.write(place, exhibits, options, dtype=dtype)
-        del exhibits
-        yield place
+            site.write(served, models, dream_config, dtype=dtype)
+        del models  # their memory is not needed while serving
+        yield served
 
 
 def _open(
@@ -162,8 +167,8 @@ def _open(
     weights: list[str] | None,
     dtype: str,
     meter: terminal.Meter,
-) -> tuple[list[Exhibit], DreamConfig]:
-    """The page's networks, loaded, and its recipe."""
+) -> tuple[list[PageModel], DreamConfig]:
+    """The networks of the page, loaded, and its config."""
     from dreamkit.request import specs_of, without_image
     from dreamkit.web import site
 
@@ -177,8 +182,10 @@ def _open(
             "name the page's networks with --model"
         )
     if layers and len(request.models) > 1:
-        raise UsageError("--layers is given for several networks; export one at a time to choose its layers")
+        raise UsageError(
+            "--layers is given for several networks; export one network at a time to choose its layers"
+        )
     site.check(request)
     names = [name.strip() for each in layers or () for name in each.split(",")]
     session = open_session(request, meter)
-    return [site.Exhibit(each.network, names) for each in session.models], request.config
+    return [site.PageModel(each.network, names) for each in session.models], request.config

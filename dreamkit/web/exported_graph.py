@@ -1,8 +1,8 @@
-"""A network as a list of operations on plain numbers, for runtimes that are not TensorFlow's.
+"""A network as a list of operations on plain arrays, for runtimes other than TensorFlow.
 
-Each operation makes one activation, `(n, height, width, channels)`, of those before it; activation 0 is the
-picture, and operation `i` makes activation `i + 1`. What a network does that the list has no
-operation for is an error that names it.
+Each operation computes one activation, `(n, height, width, channels)`, from earlier ones. Activation 0 is the
+picture, and operation `i` computes activation `i + 1`. A TensorFlow operation that the list cannot express is
+an error that names it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from dreamkit.engine.tf import graph
 from dreamkit.engine.tf.graph import shapes, source
 from dreamkit.engine.tf.network import Network
-from dreamkit.errors import ModelError, shown
+from dreamkit.errors import ModelError
+from dreamkit.web.graph_nodes import per_channel, sides, spans_channels, unsupported, window_attributes
 
-_CHANNELS = 3  # the axis
-_LEAST = float(np.finfo(np.float32).min)  # JSON has no infinity
-_PASSED_ON = frozenset(("Identity", "StopGradient", "PreventGradient", "CheckNumerics"))
+_CHANNEL_AXIS = 3
+_MOST_NEGATIVE = float(np.finfo(np.float32).min)  # JSON has no infinity
+_PASS_THROUGH = frozenset(("Identity", "StopGradient", "PreventGradient", "CheckNumerics"))
 _ACTIVATIONS = {
     "Relu": "relu",
     "Relu6": "relu6",
@@ -32,9 +33,11 @@ _ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
 }
-# Their other inputs are numbers, which may be computed from the picture's size.
-_OF_ONE = frozenset(("Reshape", "Mean", "Pad", "PadV2", "MirrorPad", "SpaceToBatchND", "BatchToSpaceND"))
-_FUSED = ("relu", "relu6")  # that a convolution can end in
+# Only their first input is an activation; the others may be computed from the size of the picture.
+_SINGLE_INPUT = frozenset(
+    ("Reshape", "Mean", "Pad", "PadV2", "MirrorPad", "SpaceToBatchND", "BatchToSpaceND")
+)
+_FUSED = ("relu", "relu6")  # activations that a convolution can end with
 
 
 @dataclass
@@ -42,10 +45,10 @@ class Operation:
     """One activation.
 
     Attributes:
-        kind: what is done.
-        inputs: the activations that it is done to.
-        attributes: strides and the like, plain values.
-        constants: kernels, biases and other numbers, float32, by what they are.
+        kind: its name.
+        inputs: indices of the activations that it reads.
+        attributes: strides and other plain values.
+        constants: kernels, biases and other float32 arrays, by name.
     """
 
     kind: str
@@ -56,18 +59,18 @@ class Operation:
 
 @dataclass(frozen=True)
 class ExportedGraph:
-    """A network's operations in order, and which activation each of its layers is."""
+    """The operations of a network in order, and the index of each layer's activation."""
 
     operations: list[Operation]
     layers: dict[str, int]
 
 
 def export(network: Network, layers: Sequence[str]) -> ExportedGraph:
-    """`network` as far as `layers`, as a list of operations.
+    """Exports the part of `network` that computes `layers`.
 
     Raises:
         LayerError: there is no such layer.
-        ModelError: it does something that the list has no operation for.
+        ModelError: it has an operation that cannot be exported.
     """
     forward = graph.frozen(network.cut(layers))
     graph_def = graph.folded_graph(forward)
@@ -76,7 +79,7 @@ def export(network: Network, layers: Sequence[str]) -> ExportedGraph:
         return read(graph_def, forward.inputs[0].name, outputs)
     except ModelError as error:
         raise ModelError(
-            f"{network.provider.name} cannot be exported: {error}; layers before that may be"
+            f"{network.provider.name} cannot be exported: {error}; export earlier layers"
         ) from error
 
 
@@ -84,22 +87,22 @@ def read(graph_def: Any, pixels: str, outputs: Mapping[str, str]) -> ExportedGra
     """The operations of a frozen graph.
 
     Args:
-        graph_def: without functions.
+        graph_def: a GraphDef without functions.
         pixels: the name of its input.
-        outputs: layers' names, and the names of the graph's tensors for them.
+        outputs: names of its output tensors, by layer.
 
     Raises:
-        ModelError: it does something that the list has no operation for.
+        ModelError: it has an operation that cannot be exported.
     """
     if graph_def.library.function:
-        raise ModelError("this network holds functions of its own, such as grouped convolutions")
+        raise ModelError("a graph with functions, such as grouped convolutions, is not supported")
     reader = _Reader(graph_def, source(pixels), [source(name) for name in outputs.values()])
-    layers = {layer: reader.number(name) for layer, name in outputs.items()}
+    layers = {layer: reader.activation(name) for layer, name in outputs.items()}
     return ExportedGraph(reader.operations, layers)
 
 
 class _Reader:
-    """Reads nodes as they are asked for, inputs first."""
+    """Reads the nodes that outputs need, inputs first."""
 
     def __init__(self, graph_def: Any, pixels: str, outputs: Sequence[str]) -> None:
         self._nodes = {node.name: node for node in graph_def.node}
@@ -107,34 +110,34 @@ class _Reader:
         self._users = Counter(
             self._origin(name)
             for node in graph_def.node
-            if node.op not in _PASSED_ON or node.name in outputs
+            if node.op not in _PASS_THROUGH or node.name in outputs
             for name in node.input
         )
-        self._numbers = {pixels: 0}
+        self._activations = {pixels: 0}
         self._constants: dict[str, NDArray[Any]] = {}
         self.operations: list[Operation] = []
 
-    def number(self, name: str) -> int:
-        """The activation that a tensor is."""
-        waiting = [self._origin(name)]
-        while waiting:
-            key = waiting[-1]
-            if key in self._numbers:
-                waiting.pop()
+    def activation(self, name: str) -> int:
+        """The index of a tensor's activation; operations are read as far as it needs them."""
+        pending = [self._origin(name)]
+        while pending:
+            key = pending[-1]
+            if key in self._activations:
+                pending.pop()
                 continue
-            before = [each for each in self._sources(key) if each not in self._numbers]
-            if before:
-                waiting.extend(before)
+            missing = [each for each in self._sources(key) if each not in self._activations]
+            if missing:
+                pending.extend(missing)
                 continue
             node = self._nodes[source(key)]
-            self._numbers[key] = self._read(node, int(key.partition(":")[2] or 0))
-            waiting.pop()
-        return self._numbers[self._origin(name)]
+            self._activations[key] = self._read(node, int(key.partition(":")[2] or 0))
+            pending.pop()
+        return self._activations[self._origin(name)]
 
     def _origin(self, name: str) -> str:
-        """A tensor's own name, past any nodes that pass on what they are given."""
+        """The name of the tensor that `name` passes through unchanged."""
         name = name.removesuffix(":0")
-        while (node := self._nodes[source(name)]).op in _PASSED_ON or (
+        while (node := self._nodes[source(name)]).op in _PASS_THROUGH or (
             node.op == "Cast" and node.attr["SrcT"].type == node.attr["DstT"].type
         ):
             name = node.input[0].removesuffix(":0")
@@ -143,8 +146,8 @@ class _Reader:
     def _sources(self, key: str) -> list[str]:
         """The activations that a node reads."""
         node = self._nodes[source(key)]
-        among = node.input[:1] if node.op in _OF_ONE else node.input
-        origins = [self._origin(name) for name in among if not name.startswith("^")]
+        inputs = node.input[:1] if node.op in _SINGLE_INPUT else node.input
+        origins = [self._origin(name) for name in inputs if not name.startswith("^")]
         return [each for each in origins if self._nodes[source(each)].op != "Const"]
 
     def _constant(self, name: str) -> NDArray[Any] | None:
@@ -156,16 +159,18 @@ class _Reader:
             self._constants[key] = tf.make_ndarray(node.attr["value"].tensor)
         return self._constants[key]
 
-    def _known(self, node: Any, index: int) -> NDArray[Any]:
-        found = self._constant(node.input[index])
-        if found is None:
-            raise _unsaid(node, "with numbers that depend on the picture")
-        return found
+    def _required_constant(self, node: Any, index: int) -> NDArray[Any]:
+        """The constant that is input `index` of a node."""
+        constant = self._constant(node.input[index])
+        if constant is None:
+            raise unsupported(node, "with values that depend on the picture")
+        return constant
 
     def _read(self, node: Any, output: int) -> int:
+        """Adds the operation of a node; returns the index of its activation."""
         if node.op in _ACTIVATIONS:
             return self._activation(node)
-        reading: Callable[[Any], int] | None = {
+        read_node: Callable[[Any], int] | None = {
             "Conv2D": self._convolution,
             "DepthwiseConv2dNative": self._depthwise,
             "BiasAdd": self._sum,
@@ -175,22 +180,22 @@ class _Reader:
             "Sub": self._difference,
             "Mul": self._product,
             "RealDiv": self._quotient,
-            "ConcatV2": self._joined,
-            "MaxPool": self._pooled,
-            "AvgPool": self._pooled,
-            "Pad": self._padded,
-            "PadV2": self._padded,
+            "ConcatV2": self._concat,
+            "MaxPool": self._pool,
+            "AvgPool": self._pool,
+            "Pad": self._pad,
+            "PadV2": self._pad,
             "Mean": self._mean,
-            "Reshape": self._reshaped,
+            "Reshape": self._reshape,
             "LRN": self._lrn,
-            "FusedBatchNormV3": self._normalised,
-            "StridedSlice": self._sliced,
+            "FusedBatchNormV3": self._batch_norm,
+            "StridedSlice": self._slice,
         }.get(node.op)
-        if reading is not None:
-            return reading(node)
+        if read_node is not None:
+            return read_node(node)
         if node.op in ("Split", "SplitV"):
             return self._split(node, output)
-        raise _unsaid(node)
+        raise unsupported(node)
 
     def _add(
         self,
@@ -199,22 +204,24 @@ class _Reader:
         attributes: Mapping[str, Any] | None = None,
         **constants: NDArray[Any],
     ) -> int:
-        numbers = tuple(self._numbers[self._origin(name)] for name in inputs)
-        kept = {what: np.asarray(each, np.float32) for what, each in constants.items()}
-        self.operations.append(Operation(kind, numbers, dict(attributes or {}), kept))
+        """Adds an operation; returns the index of its activation."""
+        indices = tuple(self._activations[self._origin(name)] for name in inputs)
+        arrays = {name: np.asarray(each, np.float32) for name, each in constants.items()}
+        self.operations.append(Operation(kind, indices, dict(attributes or {}), arrays))
         return len(self.operations)
 
-    def _open_convolution(self, name: str, closing: str) -> Operation | None:
-        """The convolution that a tensor is, where nothing else reads it and it lacks `closing` still."""
+    def _open_convolution(self, name: str, part: str) -> Operation | None:
+        """The convolution that computes a tensor, where `part` can still be fused into it: nothing else reads
+        it, and it has neither an activation nor that part."""
         key = self._origin(name)
-        number = self._numbers[key]
-        if self._users[key] != 1 or not number:
+        index = self._activations[key]
+        if self._users[key] != 1 or not index:
             return None
-        operation = self.operations[number - 1]
+        operation = self.operations[index - 1]
         is_open = (
             operation.kind in ("conv2d", "depthwise_conv2d")
             and "activation" not in operation.attributes
-            and closing not in operation.constants
+            and part not in operation.constants
         )
         return operation if is_open else None
 
@@ -223,120 +230,124 @@ class _Reader:
         convolution = self._open_convolution(node.input[0], "activation") if kind in _FUSED else None
         if convolution is not None:
             convolution.attributes["activation"] = kind
-            return self._numbers[self._origin(node.input[0])]
+            return self._activations[self._origin(node.input[0])]
         attributes = {"slope": node.attr["alpha"].f} if kind == "leaky_relu" else {}
         return self._add(kind, node.input[:1], attributes)
 
     def _convolution(self, node: Any) -> int:
-        kernel = self._known(node, 1)
-        dilations = _sides(node, "dilations")
-        if dilations != [1, 1] and _sides(node, "strides") != [1, 1]:
-            raise _unsaid(node, "with strides and dilations at once")
+        kernel = self._required_constant(node, 1)
+        dilations = sides(node, "dilations")
+        if dilations != [1, 1] and sides(node, "strides") != [1, 1]:
+            raise unsupported(node, "with both strides and dilations")
         channels = self._channels(node.input[0])
         if channels is not None and channels != kernel.shape[2]:
-            raise _unsaid(node, "in groups")
-        return self._add("conv2d", node.input[:1], {**_windowed(node), "dilations": dilations}, kernel=kernel)
+            raise unsupported(node, "in groups")
+        return self._add(
+            "conv2d", node.input[:1], {**window_attributes(node), "dilations": dilations}, kernel=kernel
+        )
 
     def _depthwise(self, node: Any) -> int:
-        kernel = self._known(node, 1)
+        kernel = self._required_constant(node, 1)
         if kernel.shape[3] != 1:
-            raise _unsaid(node, f"with {kernel.shape[3]} kernels for each channel")
-        if _sides(node, "dilations") != [1, 1]:
-            raise _unsaid(node, "with dilations")
-        return self._add("depthwise_conv2d", node.input[:1], _windowed(node), kernel=kernel)
+            raise unsupported(node, f"with {kernel.shape[3]} kernels for each channel")
+        if sides(node, "dilations") != [1, 1]:
+            raise unsupported(node, "with dilations")
+        return self._add("depthwise_conv2d", node.input[:1], window_attributes(node), kernel=kernel)
 
     def _sum(self, node: Any) -> int:
-        known = [each for each in map(self._constant, node.input) if each is not None]
+        constants = [each for each in map(self._constant, node.input) if each is not None]
         others = [name for name in node.input if self._constant(name) is None]
-        if not known:
+        if not constants:
             return self._add("add", others)
-        if len(others) != 1 or len(known) != 1:
-            raise _unsaid(node, "of several constants")
-        bias = _per_channel(node, known[0])
+        if len(others) != 1 or len(constants) != 1:
+            raise unsupported(node, "of several constants")
+        bias = per_channel(node, constants[0])
         convolution = self._open_convolution(others[0], "bias")
         if convolution is not None:
             kernel = convolution.constants["kernel"]
             channels = kernel.shape[2 if convolution.kind == "depthwise_conv2d" else 3]
             if bias.size in (1, channels):
                 convolution.constants["bias"] = np.broadcast_to(bias.astype(np.float32), (channels,))
-                return self._numbers[self._origin(others[0])]
+                return self._activations[self._origin(others[0])]
         return self._add("add", others, addend=bias)
 
     def _difference(self, node: Any) -> int:
-        known = self._constant(node.input[1])
-        if known is not None:
-            return self._add("add", node.input[:1], addend=_per_channel(node, -known))
+        constant = self._constant(node.input[1])
+        if constant is not None:
+            return self._add("add", node.input[:1], addend=per_channel(node, -constant))
         if self._constant(node.input[0]) is not None:
-            raise _unsaid(node, "from a constant")
+            raise unsupported(node, "from a constant")
         return self._add("subtract", node.input[:2])
 
     def _product(self, node: Any) -> int:
-        known = [each for each in map(self._constant, node.input) if each is not None]
+        constants = [each for each in map(self._constant, node.input) if each is not None]
         others = [name for name in node.input if self._constant(name) is None]
-        if known:
-            return self._add("multiply", others, factor=_per_channel(node, known[0]))
+        if constants:
+            return self._add("multiply", others, factor=per_channel(node, constants[0]))
         return self._add("multiply", others)
 
     def _quotient(self, node: Any) -> int:
-        known = self._known(node, 1).astype(np.float64)
-        return self._add("multiply", node.input[:1], factor=_per_channel(node, 1 / known))
+        divisor = self._required_constant(node, 1).astype(np.float64)
+        return self._add("multiply", node.input[:1], factor=per_channel(node, 1 / divisor))
 
-    def _joined(self, node: Any) -> int:
-        if int(self._known(node, -1)) not in (_CHANNELS, -1):
-            raise _unsaid(node, "along another axis than channels")
+    def _concat(self, node: Any) -> int:
+        if int(self._required_constant(node, -1)) not in (_CHANNEL_AXIS, -1):
+            raise unsupported(node, "along an axis other than channels")
         if any(self._constant(name) is not None for name in node.input[:-1]):
-            raise _unsaid(node, "with a constant")
+            raise unsupported(node, "with a constant")
         return self._add("concat", node.input[:-1])
 
-    def _pooled(self, node: Any) -> int:
-        if _sides(node, "ksize", whole=True) is None:
-            raise _unsaid(node, "over channels")
+    def _pool(self, node: Any) -> int:
+        if spans_channels(node, "ksize"):
+            raise unsupported(node, "over channels")
         kind = "max_pool" if node.op == "MaxPool" else "avg_pool"
-        return self._add(kind, node.input[:1], {**_windowed(node), "window": _sides(node, "ksize")})
+        return self._add(kind, node.input[:1], {**window_attributes(node), "window": sides(node, "ksize")})
 
-    def _padded(self, node: Any) -> int:
-        widths = self._known(node, 1).tolist()
+    def _pad(self, node: Any) -> int:
+        widths = self._required_constant(node, 1).tolist()
         if widths[0] != [0, 0] or widths[3] != [0, 0]:
-            raise _unsaid(node, "of channels")
-        value = float(self._known(node, 2)) if node.op == "PadV2" else 0.0
+            raise unsupported(node, "of channels")
+        value = float(self._required_constant(node, 2)) if node.op == "PadV2" else 0.0
         return self._add(
-            "pad", node.input[:1], {"padding": widths[1] + widths[2], "value": max(value, _LEAST)}
+            "pad", node.input[:1], {"padding": widths[1] + widths[2], "value": max(value, _MOST_NEGATIVE)}
         )
 
     def _mean(self, node: Any) -> int:
-        if sorted(self._known(node, 1).reshape(-1).tolist()) != [1, 2]:
-            raise _unsaid(node, "over other axes than height and width")
+        if sorted(self._required_constant(node, 1).reshape(-1).tolist()) != [1, 2]:
+            raise unsupported(node, "over axes other than height and width")
         return self._add("mean", node.input[:1])
 
-    def _reshaped(self, node: Any) -> int:
-        """Only what gives a mean its axes of length one back: they are kept here."""
+    def _reshape(self, node: Any) -> int:
+        """Supports only the reshape that restores a mean's axes of length one; here a mean keeps them."""
         key = self._origin(node.input[0])
-        number = self._numbers[key]
+        index = self._activations[key]
         channels = self._channels(key)
         shape = self._shapes.get(node.name, [])
-        kept = number and self.operations[number - 1].kind == "mean" and channels
-        if not kept or shape[1:] != [1, 1, channels]:
-            raise _unsaid(node)
-        return number
+        is_mean = index and self.operations[index - 1].kind == "mean" and channels
+        if not is_mean or shape[1:] != [1, 1, channels]:
+            raise unsupported(node)
+        return index
 
     def _lrn(self, node: Any) -> int:
         attributes = {name: node.attr[name].f for name in ("bias", "alpha", "beta")}
         return self._add("lrn", node.input[:1], {"radius": node.attr["depth_radius"].i, **attributes})
 
-    def _normalised(self, node: Any) -> int:
+    def _batch_norm(self, node: Any) -> int:
         if node.attr["is_training"].b:
-            raise _unsaid(node, "in training")
-        scale, offset, mean, variance = (self._known(node, index).astype(np.float64) for index in range(1, 5))
+            raise unsupported(node, "in training mode")
+        scale, offset, mean, variance = (
+            self._required_constant(node, index).astype(np.float64) for index in range(1, 5)
+        )
         factor = scale / np.sqrt(variance + node.attr["epsilon"].f)
-        number = self._add("multiply", node.input[:1], factor=factor)
+        index = self._add("multiply", node.input[:1], factor=factor)
         self.operations.append(
-            Operation("add", (number,), {}, {"addend": np.asarray(offset - mean * factor, np.float32)})
+            Operation("add", (index,), {}, {"addend": np.asarray(offset - mean * factor, np.float32)})
         )
         return len(self.operations)
 
-    def _sliced(self, node: Any) -> int:
-        """Channels, taken from one end to the other; all of the other axes."""
-        begin, end, strides = (self._known(node, index).tolist() for index in (1, 2, 3))
+    def _slice(self, node: Any) -> int:
+        """Supports only slices of channels that keep all of the other axes."""
+        begin, end, strides = (self._required_constant(node, index).tolist() for index in (1, 2, 3))
         masks = {
             name: node.attr[f"{name}_mask"].i
             for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
@@ -348,68 +359,41 @@ class _Reader:
             or (masks["begin"] >> axis & 1 and masks["end"] >> axis & 1 and strides[axis] == 1)
             for axis in range(rank - 1)
         )
-        reaches = rank == 4 or masks["ellipsis"]
-        if masks["new_axis"] or masks["shrink_axis"] or not whole or not reaches or channels is None:
-            raise _unsaid(node, "of anything but channels")
+        has_channels = rank == 4 or masks["ellipsis"]
+        if masks["new_axis"] or masks["shrink_axis"] or not whole or not has_channels or channels is None:
+            raise unsupported(node, "along an axis other than channels")
         last = rank - 1
-        taken = slice(
+        selected = slice(
             None if masks["begin"] >> last & 1 else begin[last],
             None if masks["end"] >> last & 1 else end[last],
             strides[last],
         )
-        return self._take(node, list(range(channels))[taken], channels)
+        return self._select(node, list(range(channels))[selected], channels)
 
     def _split(self, node: Any, output: int) -> int:
         axis, data = (0, 1) if node.op == "Split" else (2, 0)
         channels = self._channels(node.input[data])
-        if int(self._known(node, axis)) not in (_CHANNELS, -1) or channels is None:
-            raise _unsaid(node, "of anything but channels")
+        if int(self._required_constant(node, axis)) not in (_CHANNEL_AXIS, -1) or channels is None:
+            raise unsupported(node, "along an axis other than channels")
         if node.op == "Split":
             sizes = [channels // node.attr["num_split"].i] * node.attr["num_split"].i
         else:
-            sizes = self._known(node, 1).tolist()
+            sizes = self._required_constant(node, 1).tolist()
         start = sum(sizes[:output])
-        return self._take(node, list(range(start, start + sizes[output])), channels, data)
+        return self._select(node, list(range(start, start + sizes[output])), channels, data)
 
-    def _take(self, node: Any, taken: list[int], channels: int, data: int = 0) -> int:
+    def _select(self, node: Any, selected: list[int], channels: int, data: int = 0) -> int:
+        """Adds the operation that keeps the channels `selected`, in their order."""
         inputs = [node.input[data]]
-        if taken == list(range(channels))[::-1]:
+        if selected == list(range(channels))[::-1]:
             return self._add("reverse_channels", inputs)
-        if taken == list(range(taken[0], taken[-1] + 1)):
+        if selected == list(range(selected[0], selected[-1] + 1)):
             return self._add(
-                "slice_channels", inputs, {"begin": taken[0], "count": len(taken), "of": channels}
+                "slice_channels", inputs, {"begin": selected[0], "count": len(selected), "of": channels}
             )
-        raise _unsaid(node, "of channels that do not follow each other")
+        raise unsupported(node, "of channels that are not consecutive")
 
     def _channels(self, name: str) -> int | None:
         key = self._origin(name)
         shape = self._shapes.get(source(key)) if ":" not in key else None
         return None if not shape else shape[-1]
-
-
-def _sides(node: Any, name: str, *, whole: bool = False) -> list[int] | None:
-    """Height and width of a list of four; with `whole`, None where the others are not one."""
-    values = list(node.attr[name].list.i) or [1, 1, 1, 1]
-    return None if whole and (values[0] != 1 or values[3] != 1) else values[1:3]
-
-
-def _windowed(node: Any) -> dict[str, Any]:
-    """Strides, and the padding: `same`, `valid`, or top, bottom, left and right."""
-    if node.attr["data_format"].s not in (b"", b"NHWC"):
-        raise _unsaid(node, "with channels first")
-    padding: str | list[int] = node.attr["padding"].s.decode().lower()
-    if padding == "explicit":
-        padding = list(node.attr["explicit_paddings"].list.i)[2:6]
-    return {"strides": _sides(node, "strides"), "padding": padding}
-
-
-def _per_channel(node: Any, values: NDArray[Any]) -> NDArray[Any]:
-    """A constant that is one number, or one for each channel where they differ."""
-    if values.size > 1 and values.shape[-1] != values.size:
-        raise _unsaid(node, "with a constant that differs from place to place")
-    flat = values.reshape(-1)
-    return flat[:1] if (flat == flat[0]).all() else flat
-
-
-def _unsaid(node: Any, how: str = "") -> ModelError:
-    return ModelError(f"it does {node.op} {how}".rstrip() + f" ({shown(node.name, 80)})")

@@ -1,4 +1,4 @@
-"""The page's own server: one folder, on this machine only."""
+"""The server of the page: it serves one folder to this machine only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dreamkit.web.site import SiteError
 
 HOST = "127.0.0.1"
 
-# `blob:` is for the threads that TensorFlow.js starts, for photographs, and for what is saved.
+# `blob:` is for the threads of TensorFlow.js, for photographs, and for saved pictures.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -28,7 +28,7 @@ POLICY = "; ".join(
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
-    # Without these two a page gets no shared memory, and TensorFlow.js no threads.
+    # Without these two headers a page has no shared memory, and TensorFlow.js no threads.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -51,10 +51,10 @@ _TYPES = {
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `folder` on loopback; `port` 0 takes any that is free.
+    """Serves `folder` on loopback; `port` 0 selects a free port.
 
     Raises:
-        SiteError: the port is taken, or may not be.
+        SiteError: the port is in use, or not allowed.
     """
 
     daemon_threads = True
@@ -66,16 +66,16 @@ class Server(ThreadingHTTPServer):
         except (OSError, OverflowError) as error:
             raise SiteError(
                 f"cannot listen on port {port} ({first_line(error)}); choose another with --port "
-                "(make: PORT=), 0 for any"
+                "(make: PORT=); 0 selects a free one"
             ) from error
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """The URL of the page."""
         return f"http://{HOST}:{self.server_address[1]}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away is no error of ours."""
+        """Ignores connections that the browser closed."""
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -87,7 +87,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().__init__(*arguments, directory=str(arguments[2].folder), **options)
 
     def send_head(self) -> Any:
-        """Answers who asks for this machine by its own name: a stranger's name may be made to point here."""
+        """Refuses requests under other host names, which a stranger can point at this machine."""
         name = self.headers.get("Host", "").rpartition(":")[0]
         if name not in (HOST, "localhost"):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
@@ -95,7 +95,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def list_directory(self, path: Any) -> Any:
-        """Folders have pages, or nothing."""
+        """Refuses to list folders."""
         del path
         self.send_error(HTTPStatus.NOT_FOUND)
 
@@ -105,7 +105,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
-        """Says nothing: who asks for what is the user's own business."""
+        """Logs nothing, for privacy."""
 
     def version_string(self) -> str:
         return "dreamkit"

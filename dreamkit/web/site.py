@@ -1,9 +1,10 @@
-"""The page with its networks as a folder that any static server can serve."""
+"""A site: the page with its networks, a folder of files that any static server can serve."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,18 +15,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dreamkit import recipes
 from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, limits, option_names
-from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line
-from dreamkit.web import model
+from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
+from dreamkit.terms import layer_named, parse_terms
+from dreamkit.web import network_files
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
     from dreamkit.request import DreamRequest
 
-_MARK = "site.json"  # by which a folder is known as one of ours
-_MOST_SEED = 2**53 - 1  # a browser's whole numbers end there
-# What a browser does not do yet, and the one value that leaves it out.
-_TERMS_LEFT_OUT = {"class": "a class", "place": "a neuron", "guide": "a guide", "mask": "a mask"}
-_LEFT_OUT = {
+_SITE_FILE = "site.json"  # a folder with this file is a site
+_MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
+_UNSUPPORTED_KEYS = {  # of a term that is written as a table
+    "class": "a class",
+    "place": "a neuron",
+    "guide": "a guide",
+    "mask": "a mask",
+    "direction": "a direction",
+    "objective": "an objective of its own",
+}
+_PLACE = re.compile(r"@\d{1,6}x\d{1,6}\s*(?:[=,]|$)")  # of a neuron, in a term that is written as a text
+# Options that a page does not support, each with the value that switches it off.
+_UNSUPPORTED_OPTIONS = {
     "space": "pixels",
     "tv": 0.0,
     "l2": 0.0,
@@ -36,22 +46,20 @@ _LEFT_OUT = {
     "wrap": "none",
     "clouds": 0.0,
 }
-
-
-# Options that dreamkit leaves open by default, and what the page takes for them.
-_RESOLVED = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}
+# Options that Python chooses by the layer where they have their default, and the page's values for them.
+_PAGE_DEFAULTS = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}
 
 
 class SiteError(DreamkitError):
     """A site cannot be written or served."""
 
 
-class Exhibit(NamedTuple):
+class PageModel(NamedTuple):
     """One network on the page.
 
     Attributes:
         network: as `api.load` returned it.
-        layers: what can be dreamed; none for those that suit.
+        layers: those that can be dreamed; empty for `network_files.default_layers`.
     """
 
     network: Network
@@ -62,7 +70,7 @@ def bundle() -> Path:
     """The folder of the built page.
 
     Raises:
-        SiteError: it was never built.
+        SiteError: it is not built.
     """
     folder = Path(str(resources.files(__package__))) / "bundle"
     if not (folder / "index.html").is_file():
@@ -71,121 +79,170 @@ def bundle() -> Path:
 
 
 def check(request: DreamRequest) -> None:
-    """Refuses what a page cannot dream: pictures beside the photograph, and options that Python alone has.
+    """Refuses a request that a page cannot dream.
 
     Raises:
-        ConfigError: which, in one line.
+        ConfigError: it has a guide, masks, a timeline, a network with layers of its own or without a positive
+            weight, or a config that `check_config` refuses. The message names it.
     """
     request.refuse("a page", "guide", "masks", "timeline")
-    check_options(request.config)
+    for spec in request.models:
+        if spec.layers is not None:
+            raise ConfigError(
+                f"{shown(spec.name)} has layers of its own, which a page cannot dream; "
+                "give them as layers of the whole recipe"
+            )
+        if spec.weight <= 0:
+            raise ConfigError(
+                f"{shown(spec.name)} has weight {spec.weight:g}, which a page cannot dream; "
+                "leave it out, and give layers negative weights"
+            )
+    check_config(request.config)
 
 
-def check_options(config: DreamConfig) -> None:
-    """Refuses options that Python alone has.
+def check_config(config: DreamConfig) -> None:
+    """Refuses options and terms that a page does not support.
 
     Raises:
-        ConfigError: which, in one line.
+        ConfigError: the config has one; the message names it.
     """
-    config = resolved(config)
-    for name, value in _LEFT_OUT.items():
+    config = page_config(config)
+    for name, value in _UNSUPPORTED_OPTIONS.items():
         given = getattr(config, name)
         if given != value:
-            raise ConfigError(f"{name} is {given}, which a browser does not do yet; leave it at {value}")
+            raise ConfigError(f"{name} is {given}, which a page cannot do; set it to {value}")
     if config.smooth == "laplacian":
-        raise ConfigError("smooth is laplacian, which a browser does not do yet; use gaussian or none")
+        raise ConfigError("smooth is laplacian, which a page cannot do; set it to gaussian or none")
     for each in (config, *map(config.at, range(len(config.schedule)))):
-        _check_terms(each.layers)
-    if config.seed > _MOST_SEED:
-        raise ConfigError(f"seed is {config.seed}; a browser's seeds are 0 to {_MOST_SEED}")
+        for term in each.layers or ():
+            _check_term(term)
+    if config.seed > _MAX_SEED:
+        raise ConfigError(f"seed is {config.seed}; a page takes 0 to {_MAX_SEED}")
 
 
-def _check_terms(layers: Any) -> None:
-    """Refuses terms that a browser does not dream yet."""
-    for term in layers if isinstance(layers, tuple) else ():
-        for key in term if isinstance(term, Mapping) else ():
-            if key in _TERMS_LEFT_OUT:
-                what = f"layers has {_TERMS_LEFT_OUT[key]}, which a browser does not do yet"
-                raise ConfigError(f"{what}; name layers and channels")
+def _check_term(term: str | Mapping[str, Any]) -> None:
+    if isinstance(term, str):
+        found = ["a neuron"] if _PLACE.search(term) else []
+    else:
+        found = [name for key, name in _UNSUPPORTED_KEYS.items() if key in term]
+    for name in found:
+        raise ConfigError(f"layers has {name}, which a page cannot dream; name layers and channels")
 
 
-def resolved(config: DreamConfig) -> DreamConfig:
-    """`config` with what it leaves open, or at its default, as the page does it."""
-    usual = DreamConfig()
-    own = {name for name in _RESOLVED if getattr(config, name) != getattr(usual, name)}
-    return DreamConfig.of(config, **{name: value for name, value in _RESOLVED.items() if name not in own})
+def page_config(config: DreamConfig) -> DreamConfig:
+    """`config` with the page's values for options that Python chooses by the layer."""
+    python = DreamConfig()
+    changed = {
+        name: value
+        for name, value in _PAGE_DEFAULTS.items()
+        if getattr(config, name) == getattr(python, name)
+    }
+    return DreamConfig.of(config, **changed)
 
 
 def write(
     folder: Path,
-    exhibits: Sequence[Exhibit],
+    models: Sequence[PageModel],
     config: DreamConfig,
     *,
     dtype: str = "float32",
     overwrite: bool = False,
 ) -> int:
-    """Writes the page, its networks and its default recipe to `folder`, whole or not at all.
+    """Writes the page, its networks and its recipe to `folder`, whole or not at all.
 
-    `dtype` is that of the weights, `float32` or `float16`. Returns the bytes of all weights.
+    The layers of `config` are those of the first network. `dtype` is that of the weights, `float32` or
+    `float16`. Returns the size of all weights in bytes.
 
     Raises:
         SiteError: the page is not built, or the folder cannot be written.
-        ConfigError: the recipe asks for what a browser does not do.
+        ConfigError: the page does not support the config, or its layers are not exported.
         ModelError, LayerError: a network cannot be exported.
-        OutputExistsError: the folder is there, and may not be written over.
+        OutputExistsError: the folder exists, and must not be replaced.
     """
     built = bundle()
-    check_options(config)
+    check_config(config)
     check_output(folder, overwrite=overwrite)
-    with _whole(folder) as partial:
-        shutil.copytree(built, partial, dirs_exist_ok=True, copy_function=shutil.copyfile)
-        told = [_exhibit(exhibit, partial, dtype) for exhibit in exhibits]
+    first, *others = models
+    config, dreamed = _with_exact_layers(page_config(config), first.network)
+    with _staging_folder(folder) as staged:
+        shutil.copytree(built, staged, dirs_exist_ok=True, copy_function=shutil.copyfile)
+        entries = [
+            _write_model(first, staged, dtype, dreamed),
+            *(_write_model(each, staged, dtype) for each in others),
+        ]
         site = {
             "dreamkit": recipes.versions()["dreamkit"],
-            "models": told,
-            "options": resolved(config).to_dict(),
+            "models": entries,
+            "options": config.to_dict(),
             "limits": _limits(),
         }
-        (partial / _MARK).write_text(json.dumps(site, indent=1), encoding="utf-8")
-    return sum(each["bytes"] for each in told)
+        (staged / _SITE_FILE).write_text(json.dumps(site, indent=1), encoding="utf-8")
+    return sum(entry["bytes"] for entry in entries)
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Makes sure, before any work, that a site can be written to `folder`.
+    """Checks, before any work, that a site can be written to `folder`.
 
     Raises:
-        OutputExistsError: something is there. With `overwrite`, a site may be.
-        SiteError: the folder that it lies in is not there.
+        OutputExistsError: it exists; with `overwrite`, it exists and is not a site.
+        SiteError: its parent folder does not exist.
     """
     if os.path.lexists(folder):
         if not overwrite:
             raise OutputExistsError(f"{folder} exists; choose another name or give --overwrite")
-        if not (folder / _MARK).is_file():
+        if not (folder / _SITE_FILE).is_file():
             raise OutputExistsError(
-                f"{folder} exists and is no exported site, so it is not written over; choose another name"
+                f"{folder} exists and is not an exported page, so it is not replaced; choose another name"
             )
     if not folder.absolute().parent.is_dir():
         raise SiteError(f"the folder {folder.absolute().parent} does not exist; create it or choose another")
 
 
 def is_site(folder: Path) -> bool:
-    """Whether `folder` is what `write` writes."""
-    return (folder / _MARK).is_file() and (folder / "index.html").is_file()
+    """Whether `folder` is a site."""
+    return (folder / _SITE_FILE).is_file() and (folder / "index.html").is_file()
 
 
-def _exhibit(exhibit: Exhibit, site: Path, dtype: str) -> dict[str, Any]:
-    from dreamkit.terms import layer_named
+def _with_exact_layers(config: DreamConfig, network: Network) -> tuple[DreamConfig, list[str]]:
+    """`config` with exact layer names in its terms, one text for each, and the layers that they name."""
+    dreamed: dict[str, None] = {}
 
-    network, provider = exhibit.network, exhibit.network.provider
-    layers = [layer_named(name, network) for name in exhibit.layers] or model.layers_of(network)
-    place = site / "models" / provider.name
-    if place.exists():
+    def exact(layers: Any) -> list[str] | None:
+        if layers is None:
+            return None
+        terms = parse_terms(layers, network)
+        dreamed.update(dict.fromkeys(term.layer for term in terms))
+        return [f"{term}" if weight == 1 else f"{term}={weight!r}" for term, weight in terms.items()]
+
+    schedule = [
+        {**entry, "layers": exact(entry["layers"])} if "layers" in entry else dict(entry)
+        for entry in config.schedule
+    ]
+    return DreamConfig.of(config, layers=exact(config.layers), schedule=schedule), list(dreamed)
+
+
+def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str] = ()) -> dict[str, Any]:
+    """Writes the files of a network, with the layers that the recipe dreams.
+
+    Returns its entry in `site.json`.
+    """
+    network, provider = model.network, model.network.provider
+    layers = [layer_named(name, network) for name in model.layers]
+    missing = [layer for layer in dreamed if layers and layer not in layers]
+    if missing:
+        raise ConfigError(f"the recipe dreams {missing[0]}, which --layers leaves out; add it to --layers")
+    if not layers:
+        offered = {*network_files.default_layers(network), *dreamed}
+        layers = [layer for layer in network.layers if layer in offered]
+    folder = site / "models" / provider.name
+    if folder.exists():
         raise ModelError(f"{provider.name} is given twice; give each network once")
-    place.mkdir(parents=True)
-    size = model.write(network, list(dict.fromkeys(layers)), place, dtype)
-    (place / "LICENCE.txt").write_text(
+    folder.mkdir(parents=True)
+    size = network_files.write(network, list(dict.fromkeys(layers)), folder, dtype)
+    (folder / "LICENCE.txt").write_text(
         f"{provider.name}: {provider.description}\n"
-        f"The terms of its weights: {provider.licence or 'not known to dreamkit'}\n"
-        f"SHA-256 of the weights that it was made of: {network.digest}\n",
+        f"Terms of its weights: {provider.licence or 'unknown to dreamkit'}\n"
+        f"SHA-256 of the original weights: {network.digest}\n",
         encoding="utf-8",
     )
     return {
@@ -198,28 +255,28 @@ def _exhibit(exhibit: Exhibit, site: Path, dtype: str) -> dict[str, Any]:
 
 
 def _limits() -> dict[str, dict[str, Any]]:
-    """Help and ranges of all options, for the page's controls."""
+    """Help and ranges of all options, for the controls of the page."""
     return {name: limits(name) for name in option_names()}
 
 
 @contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A folder to write to, which takes the place of `folder` at the end, or is gone."""
+def _staging_folder(folder: Path) -> Iterator[Path]:
+    """A new folder that replaces `folder` at the end; after an error it is deleted, and `folder` stays."""
     try:
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
+        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
     except OSError as error:
         raise SiteError(f"cannot write {folder} ({first_line(error)})") from error
     try:
-        yield partial
-        partial.chmod(0o755)
+        yield staged
+        staged.chmod(0o755)
         if os.path.lexists(folder):
-            former = partial.with_name(f"{partial.name}.former")
+            former = staged.with_name(f"{staged.name}.former")
             folder.rename(former)
-            partial.rename(folder)
+            staged.rename(folder)
             shutil.rmtree(former, ignore_errors=True)
         else:
-            partial.rename(folder)
+            staged.rename(folder)
     except OSError as error:
         raise SiteError(f"cannot write {folder} ({first_line(error)}); nothing was written") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(staged, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""A step of pocket in TensorFlow.js' WebAssembly: dreamkit's own backward pass beside stock `tf.grad`.
+"""Times a step of pocket on TensorFlow.js' WebAssembly: the page's own gradient and stock `tf.grad`.
 
-`make bench-web` runs it. Both are given the same folded graph, the same picture and one warm-up, and take
-turns; seconds are medians.
+`make bench-web` runs it. Both have the same folded graph, the same picture and one warm-up, and take turns;
+seconds are medians.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tensorflow.python.framework import tensor_util
 
 import dreamkit
 from dreamkit.engine.tf import graph
-from dreamkit.web import model
+from dreamkit.web import network_files
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "dreamkit" / "web" / "app"
@@ -39,7 +39,7 @@ def main() -> None:
     for side in options.sides:
         with tempfile.TemporaryDirectory() as folder:
             times, cosine = _timed(network, Path(folder), side, options.rounds)
-        ours, stock = (median(times[way]) for way in ("dreamkit", "tf.grad"))
+        ours, stock = (median(times[method]) for method in ("dreamkit", "tf.grad"))
         least, most = min(times["dreamkit"]), max(times["dreamkit"])
         print(f"{side} px: dreamkit {ours:.3f} s ({least:.3f} to {most:.3f}), ", end="")
         print(
@@ -50,7 +50,7 @@ def main() -> None:
 def _timed(
     network: dreamkit.engine.tf.network.Network, folder: Path, side: int, rounds: int
 ) -> tuple[dict, float]:
-    model.write(network, [LAYER], folder, "float32")
+    network_files.write(network, [LAYER], folder, "float32")
     _write_stock(network, folder)
     picture = Image.open(ROOT / "docs" / "pictures" / "chelsea.jpg").convert("RGB").resize((side, side))
     np.asarray(picture, "<f4").tofile(folder / "pixels.f32")
@@ -63,7 +63,7 @@ def _timed(
 
 def _write_stock(network: dreamkit.engine.tf.network.Network, folder: Path) -> None:
     """The same folded graph as TensorFlow.js' converter writes one: topology, and weights beside it."""
-    forward = graph.frozen(network._cut([LAYER]))
+    forward = graph.frozen(network.cut([LAYER]))
     graph_def = graph.folded_graph(forward)
     specs, data = [], b""
     for node in graph_def.node:

@@ -7,7 +7,7 @@ import type { Photo } from "./photograph";
 import { encode } from "./png";
 import type { FinishedDream, MaskLevels, OpenedNetwork, Pixels } from "./protocol";
 
-/** What a dream was made from. */
+/** The inputs of a dream. */
 export interface Provenance {
   dream: Omit<FinishedDream, "picture">;
   config: DreamConfig;

@@ -15,6 +15,7 @@ export interface LinkedRecipe {
   rejected: string[];
 }
 
+/** The address of this page with a link to the recipe. */
 export function recipeLink(site: Site, model: string, options: DreamConfig): string {
   const changed = SHARED.filter((name) => JSON.stringify(options[name]) !== JSON.stringify(site.options[name]));
   const recipe = { model, options: Object.fromEntries(changed.map((name) => [name, options[name]])) };

@@ -2,7 +2,7 @@
 
 import type { StepUpdate } from "./protocol";
 
-const STEPS = 10; // that the mean is taken of
+const STEPS = 10; // the number of last steps in the mean
 
 export class SpeedMeter {
   /** Such as `116 ms a step, 8.6 frames a second (wasm)`. */

@@ -147,7 +147,7 @@ async function zoom(id: number, photo: Pixels, config: DreamConfig, factor: numb
   finish(id, null);
 }
 
-/** A dream of few steps, whose steps are not sent. */
+/** A dream of few steps; no updates are sent. */
 async function dreamShort(photo: Photograph, config: DreamConfig, mask: Mask | null): Promise<Photograph> {
   const plain = { ...config, schedule: [], first_octave: null, max_objective: null };
   const steps = dream(photo, openNetwork(), plain, mask);

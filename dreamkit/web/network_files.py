@@ -1,4 +1,4 @@
-"""A network as files that the page reads: `model.json`, and its weights in shards."""
+"""The files of a network that the page reads: `model.json`, and its weights in shards."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from dreamkit.web.exported_graph import ExportedGraph
 
 FORMAT = "dreamkit-program-1"
-_SHARD = 4 << 20  # bytes; browsers and caches keep small files better than large ones
+_SHARD_BYTES = 4 << 20  # browsers and caches keep small files better than large ones
 
 
 def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> int:
-    """Writes `network` to `layers` into `folder`, which is there and empty.
+    """Writes the part of `network` that computes `layers` to `folder`, which must exist and be empty.
 
-    `dtype` is `float32` or `float16`. What is no other number in 16 bits is written so in any case.
+    `dtype` is `float32` or `float16`. An array that is exact in 16 bits is always written as float16.
 
-    Returns the bytes of its weights.
+    Returns the size of the weights in bytes.
 
     Raises:
         LayerError: there is no such layer.
-        ModelError: the network does something that the page cannot.
+        ModelError: the network has an operation that the page does not support.
     """
     from dreamkit.web import exported_graph
 
     exported = exported_graph.export(network, layers)
     operations, weights = _operations(exported)
-    stored = [_stored(values, dtype) for values in weights]
+    stored = [_to_dtype(values, dtype) for values in weights]
     shards = []
     for number, shard in enumerate(_shards(b"".join(values.tobytes() for values in stored))):
         path = f"weights-{number}.bin"
@@ -64,9 +64,10 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
     return sum(shard["bytes"] for shard in shards)  # type: ignore[misc]
 
 
-def layers_of(network: Network) -> list[str]:
-    """The layers that a page offers where none are named: those that branches end in, as far as the deepest
-    default one, and the defaults; of a network without branches, those at a quarter, a half and three."""
+def default_layers(network: Network) -> list[str]:
+    """The layers that a page offers where none are named: the default ones, and those that join branches, up
+    to the deepest default one. In a network without branches, those at a quarter, a half and three quarters
+    of its depth take the place of the joins."""
     default = [layer for layer in network.layers if layer in network.provider.layers]
     joins = network.probe.joins
     if len(joins) < 3:
@@ -77,15 +78,15 @@ def layers_of(network: Network) -> list[str]:
 
 
 def _operations(exported: ExportedGraph) -> tuple[list[dict[str, Any]], list[NDArray[np.float32]]]:
-    """Operations with their numbers put apart."""
+    """The operations with indices of weights in place of arrays, and the weights."""
     weights: list[NDArray[np.float32]] = []
-    described = []
+    descriptions = []
     for operation in exported.operations:
         constants = {}
-        for what, values in operation.constants.items():
-            constants[what] = len(weights)
+        for name, values in operation.constants.items():
+            constants[name] = len(weights)
             weights.append(values)
-        described.append(
+        descriptions.append(
             {
                 "kind": operation.kind,
                 "inputs": list(operation.inputs),
@@ -93,11 +94,11 @@ def _operations(exported: ExportedGraph) -> tuple[list[dict[str, Any]], list[NDA
                 "constants": constants,
             }
         )
-    return described, weights
+    return descriptions, weights
 
 
-def _stored(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
-    """Weights as they are written, little-endian."""
+def _to_dtype(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    """Weights as they are written: little-endian, float16 where that is exact or `dtype` and in its range."""
     with np.errstate(over="ignore"):
         half = values.astype("<f2")
     exact = np.array_equal(half.astype(np.float32), values)
@@ -106,5 +107,5 @@ def _stored(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
 
 
 def _shards(data: bytes) -> Iterator[bytes]:
-    for number in range(math.ceil(len(data) / _SHARD)):
-        yield data[number * _SHARD : (number + 1) * _SHARD]
+    for number in range(math.ceil(len(data) / _SHARD_BYTES)):
+        yield data[number * _SHARD_BYTES : (number + 1) * _SHARD_BYTES]
