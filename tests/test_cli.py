@@ -13,6 +13,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from PIL import Image
 
 from dreamkit import Session
@@ -29,7 +30,7 @@ def size(path):
 
 def started(tiny_plugin, cwd, *arguments, **options):
     """The real program in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(tiny_plugin)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tiny_plugin)])}
     command = [sys.executable, "-m", "dreamkit", *map(str, arguments)]
     return subprocess.Popen(
         command,
@@ -156,10 +157,10 @@ def test_a_given_weights_file_is_used(run, picture, tmp_path, tiny_plugin):
 def test_models_layers_and_plugins_as_tables_and_json(run):
     code, out, err = run("models")
     assert (code, err) == (0, "")
-    assert re.search(r"^inception_v3 +mixed4 +75 +to download +dreamkit ", out, re.M)
-    assert re.search(r"^inception5h +mixed4c +1 +to download +dreamkit ", out, re.M)
-    assert re.search(r"^pocket +mixed4c +1 +ready +dreamkit ", out, re.M)
-    assert re.search(r"^pocket1 +mixed4 +43 +ready +dreamkit +the first edition of pocket", out, re.M)
+    assert re.search(r"^inception_v3 +mixed4 +75 +to download +deepdreamkit ", out, re.M)
+    assert re.search(r"^inception5h +mixed4c +1 +to download +deepdreamkit ", out, re.M)
+    assert re.search(r"^pocket +mixed4c +1 +ready +deepdreamkit ", out, re.M)
+    assert re.search(r"^pocket1 +mixed4 +43 +ready +deepdreamkit +the first edition of pocket", out, re.M)
     assert re.search(r"^tiny +low,high=0.5 +8 +ready +dreamkit-tiny", out, re.M)
     models = {model["name"]: model for model in json.loads(run("models", "--json")[1])}
     assert models["tiny"]["layers"] == {"low": 1.0, "high": 0.5}
@@ -312,7 +313,7 @@ def test_a_bug_keeps_its_traceback(tiny_plugin, picture, tmp_path):
         "def bug(*_, **__): raise ZeroDivisionError('a bug')\n"
         "dreamkit.media.image_writer.check_output = bug\n"
     )
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{tiny_plugin}"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [tmp_path, ROOT, tiny_plugin]))}
     command = [sys.executable, "-m", "dreamkit", "dream", "photo.jpg", "-m", "tiny"]
     program = subprocess.run(
         command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False
