@@ -158,10 +158,10 @@ def test_a_given_weights_file_is_used(run, picture, tmp_path, tiny_plugin):
 def test_models_layers_and_plugins_as_tables_and_json(run):
     code, out, err = run("models")
     assert (code, err) == (0, "")
-    assert re.search(r"^inception_v3 +mixed4 +75 +to download +dreamkit ", out, re.M)
-    assert re.search(r"^inception5h +mixed4c +1 +to download +dreamkit ", out, re.M)
-    assert re.search(r"^pocket +mixed4c +1 +ready +dreamkit ", out, re.M)
-    assert re.search(r"^pocket1 +mixed4 +43 +ready +dreamkit +the first edition of pocket", out, re.M)
+    assert re.search(r"^inception_v3 +mixed4 +75 +to download +deepdreamkit ", out, re.M)
+    assert re.search(r"^inception5h +mixed4c +1 +to download +deepdreamkit ", out, re.M)
+    assert re.search(r"^pocket +mixed4c +1 +ready +deepdreamkit ", out, re.M)
+    assert re.search(r"^pocket1 +mixed4 +43 +ready +deepdreamkit +the first edition of pocket", out, re.M)
     assert re.search(r"^tiny +low,high=0.5 +8 +ready +dreamkit-tiny", out, re.M)
     models = {model["name"]: model for model in json.loads(run("models", "--json")[1])}
     assert models["tiny"]["layers"] == {"low": 1.0, "high": 0.5}
