@@ -38,7 +38,7 @@ class Spread:
     deviation: NDArray[np.float64]
 
 
-def direction(amount: float) -> NDArray[np.float32]:
+def step_matrix(amount: float) -> NDArray[np.float32]:
     """What each pixel's gradient is multiplied by so that a dream keeps `amount` of the photograph's colours,
     `(3, 3)`.
 
@@ -56,13 +56,13 @@ def direction(amount: float) -> NDArray[np.float32]:
     return np.asarray((1 - part) * natural + part * np.full((3, 3), 1 / 3), np.float32)
 
 
-def held(amount: float) -> float:
+def hold_share(amount: float) -> float:
     """How much of `hold` goes with `amount`: all of it around natural, nothing at free and at keep, where no
     colour can drift."""
     return float(min(1.0, 2 * amount / NATURAL, 2 * (KEEP - amount) / (KEEP - NATURAL)))
 
 
-def turn(gradient: Pixels, matrix: NDArray[np.float32]) -> None:
+def apply_matrix(gradient: Pixels, matrix: NDArray[np.float32]) -> None:
     """Multiplies each pixel of `gradient` `(height, width, 3)` by a symmetric `matrix`, in place."""
     for band in _bands(gradient):
         band[...] = band @ matrix

@@ -44,7 +44,7 @@ def blend(
         pixels[..., colour] = plane + share * (pixels[..., colour] - plane)
 
 
-def at(mask: Mask, size: tuple[int, int], wrapped: Wrapped = (False, False)) -> Mask:
+def resized(mask: Mask, size: tuple[int, int], wrapped: Wrapped = (False, False)) -> Mask:
     """The mask at the size of an octave, `(height, width, 1)`."""
     return mask[..., None] if mask.shape == size else resize(mask[..., None], size, wrapped=wrapped)
 

@@ -105,6 +105,4 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         try:
             yield provider(path)
         except ModelError as error:
-            warnings.warn(
-                f"converted model {path.name} is skipped: {error}", DreamkitWarning, stacklevel=2
-            )
+            warnings.warn(f"converted model {path.name} is skipped: {error}", DreamkitWarning, stacklevel=2)

@@ -63,7 +63,7 @@ def _timed(
 
 def _write_stock(network: dreamkit.engine.tf.network.Network, folder: Path) -> None:
     """The same folded graph as TensorFlow.js' converter writes one: topology, and weights beside it."""
-    forward = graph.frozen(network._cut([LAYER]))
+    forward = graph.frozen(network.cut([LAYER]))
     graph_def = graph.folded_graph(forward)
     specs, data = [], b""
     for node in graph_def.node:

@@ -131,7 +131,7 @@ def devices() -> list[str]:
     return gpus if len(gpus) > 1 else [""]
 
 
-def compiled(
+def build_step(
     forward: Callable[[tf.Tensor], Sequence[tf.Tensor]],
     layers: Sequence[str],
     specs: Sequence[ObjectiveSpec],
@@ -169,7 +169,7 @@ def compiled(
     return step.get_concrete_function()
 
 
-def definition(function: tf.types.experimental.ConcreteFunction) -> Any:
+def function_def(function: tf.types.experimental.ConcreteFunction) -> Any:
     """The FunctionDef of a compiled step with all its weights; None if it calls other functions."""
     found = function.function_def
     calls = (

@@ -27,12 +27,12 @@ _WEIGHTED_OPS = frozenset(
 )
 
 
-def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+def inlined(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
     """The same function with what it calls put in the calls' places, and nothing that no output needs.
 
     So the weights behind the deepest layer are never copied. What TensorFlow will not inline stays as it was.
     """
-    flat = _grappled(
+    flat = _optimised(
         function.graph.as_graph_def(), function, ["function"], rewriter_config_pb2.RewriterConfig.ONE
     )
     if flat.library.function:
@@ -69,7 +69,7 @@ def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
 
     wrapped = tf.compat.v1.wrap_function(imported, [])
     inputs = [tensor.name for tensor in function.inputs if tensor.op.name not in captured]
-    return _between(wrapped, inputs, [tensor.name for tensor in function.outputs])
+    return _subgraph(wrapped, inputs, [tensor.name for tensor in function.outputs])
 
 
 def frozen(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
@@ -107,7 +107,7 @@ def fold(
 def folded_graph(forward: tf.types.experimental.ConcreteFunction) -> Any:
     """The GraphDef of a frozen function with all that is constant computed."""
     times = rewriter_config_pb2.RewriterConfig.TWO
-    return _grappled(forward.graph.as_graph_def(), forward, ["constfold", "dependency"], times)
+    return _optimised(forward.graph.as_graph_def(), forward, ["constfold", "dependency"], times)
 
 
 def _needed(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:
@@ -135,7 +135,7 @@ def source(name: str) -> str:
     return name.lstrip("^").partition(":")[0]
 
 
-def _grappled(
+def _optimised(
     graph_def: Any, function: tf.types.experimental.ConcreteFunction, passes: Sequence[str], times: Any
 ) -> Any:
     """The GraphDef of `function` after `passes` of TensorFlow's optimiser, inputs and outputs kept."""
@@ -149,7 +149,7 @@ def _grappled(
     return tf_optimizer.OptimizeGraph(config, meta_graph)
 
 
-def _between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+def _subgraph(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
     """The part of a wrapped function from the tensors named `inputs` to those named `outputs`."""
     graph = wrapped.graph
     return wrapped.prune(*([graph.as_graph_element(name) for name in names] for names in (inputs, outputs)))
@@ -210,7 +210,7 @@ def _bytes(operation: tf.Operation) -> int:
     return sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in known)
 
 
-def depths_of(graph_def: Any, count: int) -> tuple[list[int], list[int]]:
+def layer_depths(graph_def: Any, count: int) -> tuple[list[int], list[int]]:
     """For each output, the number of nodes with weights on the longest path to it; and the outputs that
     several branches end in."""
     depths: dict[str, int] = {}  # -1 for what does not come from the picture

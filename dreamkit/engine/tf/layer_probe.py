@@ -85,7 +85,7 @@ class LayerProbe:
             self._cache.put(key, str(found).encode())
         return found
 
-    def least_side(self, layers: Sequence[str], most: int) -> int:
+    def smallest_side(self, layers: Sequence[str], most: int) -> int:
         """The shortest side of a picture, up to `most`, that `layers` can be computed for, by trying."""
         graph_def = self._graph_def(layers)
         low = 0
@@ -102,7 +102,7 @@ class LayerProbe:
         """Every layer that can be dreamed, with its channels, stride and depth."""
         graph_def = self._graph_def(self._layers)
         small, large = (graph.output_shapes(graph_def, len(self._layers), (side, side)) for side in _SIDES)
-        depths, _ = graph.depths_of(graph_def, len(self._layers))
+        depths, _ = graph.layer_depths(graph_def, len(self._layers))
         return [
             Layer(name, int(a[3]), _stride(a[1], b[1]), depth)
             for name, a, b, depth in zip(self._layers, small, large, depths, strict=True)
@@ -111,12 +111,12 @@ class LayerProbe:
 
     @cached_property
     def _depths(self) -> tuple[list[int], list[int]]:
-        """As `graphs.depths_of` has them, of all layers."""
+        """As `graph.layer_depths` has them, of all layers."""
         kept = self._cache.get("depths") if self._cache else None
         if kept:
             depths, joins = json.loads(kept)
             return depths, joins
-        found = graph.depths_of(self._graph_def(self._layers), len(self._layers))
+        found = graph.layer_depths(self._graph_def(self._layers), len(self._layers))
         if self._cache:
             self._cache.put("depths", json.dumps(found).encode())
         return found

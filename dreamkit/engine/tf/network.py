@@ -139,10 +139,10 @@ class Network:
     ) -> CompiledStep | NestedStep:
         key = specs, border, precision
         if key not in self._steps:
-            self._steps[key] = self._kept_step(*key)
+            self._steps[key] = self._cached_step(*key)
         return self._steps[key]
 
-    def _kept_step(
+    def _cached_step(
         self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str
     ) -> CompiledStep | NestedStep:
         key = f"step {border} {precision} {specs!r}"
@@ -150,12 +150,12 @@ class Network:
         if kept:
             return CompiledStep(function_pb2.FunctionDef.FromString(kept), precision)
         layers = list(dict.fromkeys(spec.layer for spec in specs))
-        rewrite = partial(rewrites.rewritten, keep_range=precision == "mixed")
+        rewrite = partial(rewrites.rewrite_graph, keep_range=precision == "mixed")
         with collector_paused():
             forward = graph.fold(self.cut(layers), rewrite)
-            function = compiled_step.compiled(forward, layers, specs, border, precision)
+            function = compiled_step.build_step(forward, layers, specs, border, precision)
         self._compiled += 1
-        definition = compiled_step.definition(function)
+        definition = compiled_step.function_def(function)
         if definition is None:
             return NestedStep(function)
         if self._cache:
@@ -183,7 +183,7 @@ class Network:
         main = self.probe.main_layers(self.provider.layers)
         return unknown_layer(self.provider, name, self.layers, main, tuple(DEPTHS))
 
-    def forget(self) -> None:
+    def clear_steps(self) -> None:
         """Drops all compiled steps: with their weights as constants, hundreds of them fill a memory."""
         self._steps.clear()
 
@@ -225,7 +225,7 @@ class Network:
             ]
 
         function = forward.get_concrete_function()
-        return graph.flat(function) if self._info.saved else function
+        return graph.inlined(function) if self._info.saved else function
 
 
 def load(provider: ModelProvider, weights: Path | None) -> Network:

@@ -22,7 +22,7 @@ _MOST_BAND = 512  # channels; beyond, a matrix of all channels costs more than i
 Rewrite = Callable[[tf.Tensor], tf.Tensor]
 
 
-def rewritten(graph_def: Any, *, keep_range: bool = False) -> Any:
+def rewrite_graph(graph_def: Any, *, keep_range: bool = False) -> Any:
     """The GraphDef with response normalisations and strided first convolutions replaced.
 
     Args:
@@ -47,7 +47,7 @@ def rewritten(graph_def: Any, *, keep_range: bool = False) -> Any:
     return result
 
 
-def normalised(x: tf.Tensor, radius: int, bias: float, alpha: float, beta: float) -> tf.Tensor:
+def response_normalisation(x: tf.Tensor, radius: int, bias: float, alpha: float, beta: float) -> tf.Tensor:
     """Local response normalisation, `x * (bias + alpha * sum of squares near) ** -beta`.
 
     The sums are a 1 x 1 convolution with a banded matrix. TensorFlow's own gradient of LRN is a plain loop.
@@ -68,7 +68,9 @@ def _power(x: tf.Tensor, beta: float) -> tf.Tensor:
     return tf.exp(-beta * tf.math.log(x))
 
 
-def halved(x: tf.Tensor, kernel: NDArray[np.float32], padding: str | Sequence[int] = "SAME") -> tf.Tensor:
+def convolution_over_blocks(
+    x: tf.Tensor, kernel: NDArray[np.float32], padding: str | Sequence[int] = "SAME"
+) -> tf.Tensor:
     """A convolution of stride 2 as one of stride 1 over blocks of 2 x 2 pixels.
 
     TensorFlow's gradient of a convolution with few input channels and a stride is slow; this one has four
@@ -108,7 +110,7 @@ def _normalisation(node: Any, shape: Sequence[int | None]) -> Rewrite | None:
     if channels is None or channels > _MOST_BAND or node.attr["bias"].f <= 0:
         return None
     options = {name: float(f"{node.attr[name].f:.6g}") for name in ("bias", "alpha", "beta")}
-    return lambda x: normalised(x, node.attr["depth_radius"].i, **options)
+    return lambda x: response_normalisation(x, node.attr["depth_radius"].i, **options)
 
 
 def _first_convolution(node: Any, kernel: NDArray[Any]) -> Rewrite | None:
@@ -128,8 +130,8 @@ def _first_convolution(node: Any, kernel: NDArray[Any]) -> Rewrite | None:
         padding = list(attributes["explicit_paddings"].list.i)[2:6]
     behind = (padding[1], padding[3]) if isinstance(padding, list) else (padding == "SAME",) * 2
     if not all(size % 2 or after for size, after in zip(kernel.shape[:2], behind, strict=True)):
-        return None  # see `halved`
-    return lambda x: halved(x, kernel, padding)
+        return None  # see `convolution_over_blocks`
+    return lambda x: convolution_over_blocks(x, kernel, padding)
 
 
 def _nodes(node: Any, rewrite: Rewrite, shape: Sequence[int | None]) -> list[Any]:

@@ -63,7 +63,7 @@ def gaussian(
         gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
 
 
-def widths(step: int, steps: int, sigma: float) -> float:
+def step_sigma(step: int, steps: int, sigma: float) -> float:
     """The `sigma` of step `step = 0 .. steps - 1`: `(step + 1) / steps * 2 + sigma`, ever smoother."""
     return (step + 1) / steps * 2 + sigma
 
