@@ -407,10 +407,10 @@ WRONG = {
     "no class": ([*SORTER, "--class", ""], 1, "it takes a label or a number from 0"),
     "class by label": (["dream", "photo.jpg", "-m", "counter", "--class", "cat"], 1, "counter has no labels; give a class by number, 0 to 2"),
     "channel": ([*DREAM, "-l", "low:4"], 1, "low has no channel 4; its channels are 0 to 3"),
-    "channel or weight": ([*DREAM, "-l", "low:0.5"], 1, "'0.5' in 'low:0.5' is no channel of low; .*for a weight write low=0.5"),
+    "channel or weight": ([*DREAM, "-l", "low:0.5"], 1, "'0.5' in 'low:0.5' is not a channel of low; .*for a weight write low=0.5"),
     "neuron": ([*DREAM, "-l", "low@56x0"], 1, "there is no neuron 56x0; the map of low for this picture has columns 0 to 55 and rows 0 to 39"),
     "neuron misspelt": ([*DREAM, "-l", "low@5"], 1, "there is no layer 'low@5'; did you mean low"),
-    "depth": ([*DREAM, "-l", "101%"], 1, "'101%' is no depth of a network; it takes 0% to 100%"),
+    "depth": ([*DREAM, "-l", "101%"], 1, "'101%' is not a depth of a network; write 0% to 100%"),
 }  # fmt: skip
 
 

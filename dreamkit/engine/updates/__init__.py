@@ -23,13 +23,13 @@ from dreamkit.engine.updates.normalisation import normalise
 
 @dataclass(frozen=True, slots=True)
 class GradientContext:
-    """What is known of a gradient beside its values.
+    """The circumstances of a gradient.
 
     Attributes:
-        step, steps: which step of the octave, from 0, and how many it has.
-        roll: how far the picture was rolled, down and right, in pixels.
-        coverage: share of the picture that was computed, 0 to 1.
-        blurs: how many times it is smoothed.
+        step, steps: the number of the step in its octave, from 0, and the octave's number of steps.
+        roll: the roll of the picture, down and right, in pixels.
+        coverage: the share of the picture for which it was computed, 0 to 1.
+        blurs: how many times to smooth it.
     """
 
     step: int
@@ -44,9 +44,9 @@ Regulariser: TypeAlias = Callable[[Pixels, Pixels, Pixels | None], None]
 
 
 def gradient_updates(config: DreamConfig) -> tuple[GradientUpdate, ...]:
-    """What is done to the gradient of each objective: units, smoothing, colour, normalisation."""
+    """The updates of each objective's gradient: units, smoothing, colour, normalisation."""
     updates: list[GradientUpdate] = []
-    # Where every colour has the same unit, normalisation cancels it.
+    # If all colours have the same unit, normalisation cancels it.
     if config.space == "pixels" and (len(set(config.unit)) > 1 or config.normalise == "none"):
         unit = np.asarray(config.unit, np.float32)
         updates.append(lambda gradient, _: multiply(gradient, unit))
@@ -64,7 +64,7 @@ def gradient_updates(config: DreamConfig) -> tuple[GradientUpdate, ...]:
 
 
 def regularisation(config: DreamConfig, tv: float) -> tuple[Regulariser, ...]:
-    """What is subtracted from an update: functions of the update, the pixels and the photograph.
+    """The regularisers of an update: functions of the update, the pixels and the photograph.
 
     `tv` is the weight of total variation.
     """
