@@ -45,8 +45,8 @@ def step_matrix(amount: float) -> NDArray[np.float32]:
     eigenvalue: a step of gradient ascent in Lucid's decorrelated colours `x = M z`, where the gradient is
     `M^T g` and moves `x` by `M M^T g`. At 1, keep, it is the mean of the three colours, so that lightness
     alone changes. From free to natural it follows powers of the natural matrix, so that colours fade evenly,
-    and from there to keep a straight line. Every such matrix is symmetric without negative eigenvalues, so the
-    objective still rises.
+    and from there to keep a straight line. Every such matrix is symmetric without negative eigenvalues, so
+    that the objective still rises.
     """
     values, vectors = np.linalg.eigh(MIXING @ MIXING.T)
     power = min(1.0, amount / NATURAL)
