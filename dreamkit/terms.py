@@ -1,6 +1,6 @@
 """Terms: the layers, channels, neurons and classes that a dream maximises, each with a weight.
 
-Pure functions of names; no network is computed.
+These are pure functions of names. No network runs.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _CHANNELS = re.compile(r"(.*):(\d{1,6}(?:\+\d{1,6})*)")
 
 @dataclass(frozen=True)
 class Term:
-    """One thing to maximise, without its weight.
+    """A layer, or a part of one, to maximise; without its weight.
 
     Attributes:
-        layer: its exact name.
-        channels: which of its channels, from 0; empty for all.
+        layer: the exact name of the layer.
+        channels: the numbers of its channels, from 0; empty for all.
         place: column and row, from 0, of one neuron on the layer's map of the whole picture; None for all.
         direction: one weight for each channel of the layer, instead of `channels`; empty for none.
-        objective: "mean" or "mean-square"; empty for the dream's own.
-        mask: the name of its mask; empty for the dream's own.
+        objective: `mean` or `mean-square`; empty for that of the dream.
+        mask: the name of its mask; empty for that of the dream.
         guided: whether the dream's guide applies to it.
     """
 
@@ -46,13 +46,13 @@ class Term:
     guided: bool = True
 
     def __str__(self) -> str:
-        """The term in the command line's grammar, without what that grammar cannot express."""
+        """The term as it is written on the command line, without attributes that cannot be written there."""
         channels = ":" + "+".join(map(str, self.channels)) if self.channels else ""
         place = "@{}x{}".format(*self.place) if self.place is not None else ""
         return f"{self.layer}{channels}{place}"
 
     def channel_weights(self, channels: int) -> NDArray[np.float32] | None:
-        """One weight for each of the layer's `channels` channels; None where all weigh the same."""
+        """One weight for each of the layer's `channels` channels; None if all have the same weight."""
         if self.direction:
             return np.asarray(self.direction, np.float32)
         if not self.channels:
@@ -66,7 +66,7 @@ Terms = dict[Term, float]
 
 
 class LayerNames(Protocol):
-    """The layers and channels of a network, as far as reading terms needs them."""
+    """The layers, channels and classes of a network, for the parser of terms."""
 
     @property
     def layers(self) -> Sequence[str]:
@@ -86,16 +86,19 @@ class LayerNames(Protocol):
 
 
 def parse_terms(given: Iterable[str | Mapping[str, Any]] | Mapping[str, float], names: LayerNames) -> Terms:
-    """Terms such as `mixed3,mixed4:128+200=0.5,mixed5@12x7` with their weights; equal terms add up.
+    """Parses terms such as `mixed3,mixed4:128+200=0.5,mixed5@12x7`; the weights of equal terms are added.
 
-    A text is a whole term before it is a list, and an exact layer name before anything else, so that names
-    which hold commas, colons or equals signs work. From the right: `=` and a weight, `@COLUMNxROW`,
-    `:CHANNEL+CHANNEL`; what is left is a layer, `low`, `mid`, `high` or a share of the depth such as `60%`.
-    A term of weight zero is left out. The keys of a mapping are such texts without weights.
+    From the right, a term has `=` and a weight, `@COLUMNxROW`, and `:CHANNEL+CHANNEL`; the rest is a layer,
+    `low`, `mid`, `high` or a share of the depth such as `60%`. Exact names of layers go first, so that names
+    with commas, colons or equals signs work. Terms of weight zero are left out.
+
+    Args:
+        given: texts of terms between commas, tables of a recipe, or a mapping from terms to weights.
+        names: the layers of the network.
 
     Raises:
-        LayerError: a term names no layer (near misses are suggested) or a channel that is not there, a
-            weight is no number, or no weight differs from zero.
+        LayerError: a layer, channel or class does not exist, a weight is not a number, or all weights are
+            zero.
     """
     known = set(names.layers)
     terms: Terms = {}
@@ -118,7 +121,7 @@ def _pairs(
     given: str | Mapping[str, Any], known: set[str], names: LayerNames
 ) -> Iterable[tuple[Term, float]]:
     if isinstance(given, Mapping):
-        yield _of_table(given, known, names), given.get("weight", 1.0)
+        yield _from_table(given, known, names), given.get("weight", 1.0)
         return
     for text in [given] if given in known else given.split(","):
         name, weight = text.strip(), 1.0
@@ -128,7 +131,7 @@ def _pairs(
         yield _read(name.strip(), known, names), weight
 
 
-def _of_table(table: Mapping[str, Any], known: set[str], names: LayerNames) -> Term:
+def _from_table(table: Mapping[str, Any], known: set[str], names: LayerNames) -> Term:
     """A term from a recipe's table, which `DreamConfig` has checked."""
     if "class" in table:
         layer, channel = names.class_term(table["class"])
@@ -161,10 +164,10 @@ def _read(text: str, known: set[str], names: LayerNames) -> Term:
 
 
 def layer_named(name: str, names: LayerNames) -> str:
-    """The layer that `name` stands for: its exact name, `low`, `mid`, `high`, or a share of the depth.
+    """The layer with the exact name `name`, or at a depth: `low`, `mid`, `high` or a share such as `60%`.
 
     Raises:
-        LayerError: there is none; near misses are suggested.
+        LayerError: there is no such layer; the message has layers to choose from.
     """
     known = set(names.layers)
     if name in known:
@@ -173,7 +176,7 @@ def layer_named(name: str, names: LayerNames) -> str:
         return names.at_depth(DEPTHS[name])
     percent = _PERCENT.fullmatch(name)
     if percent and float(percent[1]) > 100:
-        raise LayerError(f"{name!r} is no depth of a network; it takes 0% to 100%")
+        raise LayerError(f"{name!r} is not a depth of a network; write 0% to 100%")
     if percent:
         return names.at_depth(float(percent[1]) / 100)
     layer, _, rest = name.rpartition(":")
@@ -181,7 +184,7 @@ def layer_named(name: str, names: LayerNames) -> str:
         what = "a channel is a whole number from 0"
         if _is_number(rest):
             what += f"; for a weight write {layer}={rest}"
-        raise LayerError(f"{rest!r} in {name!r} is no channel of {layer}; {what}")
+        raise LayerError(f"{rest!r} in {name!r} is not a channel of {layer}; {what}")
     raise names.unknown_layer(name)
 
 
@@ -192,11 +195,13 @@ def _check(term: Term, names: LayerNames) -> None:
             raise LayerError(f"{term.layer} has no channel {channel}; its channels are 0 to {count - 1}")
     if term.direction and len(term.direction) != count:
         raise LayerError(
-            f"the direction for {term.layer} has {len(term.direction)} numbers and the layer {count} "
+            f"the direction for {term.layer} has {len(term.direction)} numbers and the layer has {count} "
             "channels; give one number for each channel"
         )
     if term.direction and not any(term.direction):
-        raise LayerError(f"the direction for {term.layer} is zero; give at least one channel a number")
+        raise LayerError(
+            f"the direction for {term.layer} is zero; give at least one channel a non-zero number"
+        )
 
 
 def _is_number(text: str) -> bool:
@@ -208,5 +213,5 @@ def _is_number(text: str) -> bool:
 
 def _weight(text: str, term: str) -> float:
     if not _is_number(text):
-        raise LayerError(f"{text!r} in {term.strip()!r} is no weight; write a number, such as mixed5=0.5")
+        raise LayerError(f"{text!r} in {term.strip()!r} is not a weight; write a number, such as mixed5=0.5")
     return float(text)

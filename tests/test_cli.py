@@ -209,7 +209,7 @@ BAD_INPUT = {
     "unknown model": (["dream", "photo.jpg", "-m", "tinny"], 1, "no model 'tinny'; did you mean tiny"),
     "unknown model of layers": (["layers", "inception"], 1, "did you mean inception5h or inception_v3"),
     "unknown layer": ([*DREAM, "-l", "hihg"], 1, "no layer 'hihg'; did you mean high"),
-    "layer weight": ([*DREAM, "-l", "high=x"], 1, "'x' in 'high=x' is no weight"),
+    "layer weight": ([*DREAM, "-l", "high=x"], 1, "'x' in 'high=x' is not a weight"),
     "zero weights": ([*DREAM, "-l", "high=0"], 1, "every weight of high is zero"),
     "empty layer": ([*DREAM, "-l", ""], 1, "name at least one layer"),
     "missing weights": ([*DREAM, "-w", "none.h5"], 1, "weights file none.h5 does not exist"),

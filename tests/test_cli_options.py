@@ -394,8 +394,8 @@ WRONG = {
     "model without a name": (["dream", "photo.jpg", "-m", "=2"], 1, "there is no model ''"),
     "models of weight zero": (["dream", "photo.jpg", "-m", "tiny=0", "-m", "other=0"], 1, "every network has weight zero"),
     "second model": (["dream", "photo.jpg", "-m", "tiny", "-m", "otter"], 1, "no model 'otter'; did you mean other"),
-    "weights of whom": ([*DREAM, "-m", "other", "-w", "bad.h5"], 1, "one weights file is given and 2 networks dream; say whose it is: tiny=PATH"),
-    "weights of nobody": ([*DREAM, "-w", "othre=bad.h5"], 1, "weights are given for 'othre', and tiny dreams"),
+    "weights of whom": ([*DREAM, "-m", "other", "-w", "bad.h5"], 1, "one weights file is given for 2 networks; name its network: tiny=PATH"),
+    "weights of nobody": ([*DREAM, "-w", "othre=bad.h5"], 1, "weights are given for 'othre'; this dream uses tiny"),
     "weights twice": ([*DREAM, "-w", "a.h5", "-w", "b.h5"], 2, "a.h5 and b.h5 are both given for the same; name one: NAME=b.h5"),
     "weights of one and of whom": ([*DREAM, "-w", "a.h5", "-w", "tiny=b.h5"], 2, "several weights files are given; say whose a.h5 is: NAME=a.h5"),
     "weights missing": ([*DREAM, "-m", "other", "-w", "other=none.h5"], 1, "weights file none.h5 does not exist"),
@@ -407,10 +407,10 @@ WRONG = {
     "no class": ([*SORTER, "--class", ""], 1, "it takes a label or a number from 0"),
     "class by label": (["dream", "photo.jpg", "-m", "counter", "--class", "cat"], 1, "counter has no labels; give a class by number, 0 to 2"),
     "channel": ([*DREAM, "-l", "low:4"], 1, "low has no channel 4; its channels are 0 to 3"),
-    "channel or weight": ([*DREAM, "-l", "low:0.5"], 1, "'0.5' in 'low:0.5' is no channel of low; .*for a weight write low=0.5"),
+    "channel or weight": ([*DREAM, "-l", "low:0.5"], 1, "'0.5' in 'low:0.5' is not a channel of low; .*for a weight write low=0.5"),
     "neuron": ([*DREAM, "-l", "low@56x0"], 1, "there is no neuron 56x0; the map of low for this picture has columns 0 to 55 and rows 0 to 39"),
     "neuron misspelt": ([*DREAM, "-l", "low@5"], 1, "there is no layer 'low@5'; did you mean low"),
-    "depth": ([*DREAM, "-l", "101%"], 1, "'101%' is no depth of a network; it takes 0% to 100%"),
+    "depth": ([*DREAM, "-l", "101%"], 1, "'101%' is not a depth of a network; write 0% to 100%"),
 }  # fmt: skip
 
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.color import AXES, Spread, direction, held, hold, shift_within, spread, turn
+from dreamkit.engine.color import (
+    AXES,
+    Spread,
+    apply_matrix,
+    hold,
+    hold_share,
+    shift_within,
+    spread,
+    step_matrix,
+)
 
 seeds = st.integers(0, 2**32)
 
@@ -32,11 +41,11 @@ def picture(mean, deviation, seed=0):
 def test_grey_is_the_projection_on_lightness(seed):
     gradient = uniform(seed, -3, 3)
     expected = gradient.astype(np.float64) @ (np.ones((3, 3)) / 3)
-    turn(gradient, direction(1.0))
+    apply_matrix(gradient, step_matrix(1.0))
     np.testing.assert_allclose(gradient, expected, atol=1e-6)
     assert np.ptp(gradient, axis=2).max() < 1e-6
     again = gradient.copy()
-    turn(again, direction(1.0))
+    apply_matrix(again, step_matrix(1.0))
     np.testing.assert_allclose(again, gradient, atol=1e-6)
 
 
@@ -49,7 +58,7 @@ def test_natural_is_a_step_in_decorrelated_colours(seed):
         [mixing @ (mixing.T @ pixel) / largest for pixel in row] for row in gradient.astype(np.float64)
     ]
     uphill = gradient.copy()
-    turn(uphill, direction(0.5))
+    apply_matrix(uphill, step_matrix(0.5))
     np.testing.assert_allclose(uphill, expected, atol=1e-5)
     assert np.vdot(uphill, gradient) > 0
 
@@ -58,8 +67,8 @@ amounts = st.floats(0, 1)
 
 
 @given(amounts)
-def test_a_direction_is_symmetric_and_leads_nowhere_down(amount):
-    matrix = direction(amount)
+def test_the_step_matrix_is_symmetric_and_never_turns_a_step_downhill(amount):
+    matrix = step_matrix(amount)
     assert matrix.dtype == np.float32
     np.testing.assert_allclose(matrix, matrix.T, atol=1e-7)
     values = np.linalg.eigvalsh(matrix.astype(np.float64))
@@ -68,30 +77,30 @@ def test_a_direction_is_symmetric_and_leads_nowhere_down(amount):
 
 
 def test_free_leaves_a_gradient_as_it_is():
-    np.testing.assert_allclose(direction(0.0), np.eye(3), atol=1e-6)
+    np.testing.assert_allclose(step_matrix(0.0), np.eye(3), atol=1e-6)
 
 
 @given(st.floats(0, 0.5))
 def test_from_free_to_natural_it_goes_by_powers(amount):
     values, vectors = np.linalg.eigh(AXES @ AXES.T)
     expected = vectors @ np.diag((values / values[-1]) ** (2 * amount)) @ vectors.T
-    np.testing.assert_allclose(direction(amount), expected, atol=1e-6)
+    np.testing.assert_allclose(step_matrix(amount), expected, atol=1e-6)
 
 
 @given(st.floats(0.5, 1))
 def test_from_natural_to_keep_it_goes_straight(amount):
     part = 2 * amount - 1
-    np.testing.assert_allclose(direction(amount), (1 - part) * direction(0.5) + part / 3, atol=1e-6)
+    np.testing.assert_allclose(step_matrix(amount), (1 - part) * step_matrix(0.5) + part / 3, atol=1e-6)
 
 
 @given(st.floats(0, 0.999))
 def test_a_little_more_is_a_little_different(amount):
-    assert np.abs(direction(amount + 0.001) - direction(amount)).max() < 0.02
+    assert np.abs(step_matrix(amount + 0.001) - step_matrix(amount)).max() < 0.02
 
 
 def test_colours_fade_with_the_amount():
     colourful = np.array([1.0, -2.0, 1.0])  # green against purple, without lightness
-    left = [np.linalg.norm(colourful @ direction(amount)) for amount in np.linspace(0, 1, 21)]
+    left = [np.linalg.norm(colourful @ step_matrix(amount)) for amount in np.linspace(0, 1, 21)]
     assert left == sorted(left, reverse=True)
     assert left[-1] < 1e-6
 
@@ -100,14 +109,14 @@ def test_colours_fade_with_the_amount():
     ("amount", "expected"),
     [(0.0, 0.0), (0.125, 0.5), (0.25, 1.0), (0.4, 1.0), (0.5, 1.0), (0.75, 1.0), (1.0, 0.0)],
 )
-def test_a_drift_is_held_between_free_and_keep(amount, expected):
-    assert held(amount) == pytest.approx(expected)
+def test_a_drift_is_limited_between_free_and_keep(amount, expected):
+    assert hold_share(amount) == pytest.approx(expected)
 
 
 @given(amounts)
-def test_how_much_is_held_has_no_jumps(amount):
-    assert 0 <= held(amount) <= 1
-    assert abs(held(min(1.0, amount + 0.01)) - held(amount)) <= 0.041
+def test_the_share_of_hold_has_no_jumps(amount):
+    assert 0 <= hold_share(amount) <= 1
+    assert abs(hold_share(min(1.0, amount + 0.01)) - hold_share(amount)) <= 0.041
 
 
 @given(st.floats(0, 1), seeds)
@@ -162,17 +171,17 @@ def test_a_plain_picture_has_no_deviation(value):
 
 def test_a_picture_within_limits_is_unchanged():
     pixels = picture([1.8, 0.1, -0.1], [0.4, 0.3, 0.3]).clip(0, 255)
-    held = pixels.copy()
-    hold(held, spread(pixels))
-    np.testing.assert_allclose(held, pixels, atol=2e-4)
+    kept = pixels.copy()
+    hold(kept, spread(pixels))
+    np.testing.assert_allclose(kept, pixels, atol=2e-4)
 
 
 def test_a_wild_original_may_stay_wild():
     pixels = uniform(4)
     assert spread(pixels).deviation.max() > 1
-    held = pixels.copy()
-    hold(held, spread(pixels))
-    np.testing.assert_allclose(held, pixels, atol=5e-4)
+    kept = pixels.copy()
+    hold(kept, spread(pixels))
+    np.testing.assert_allclose(kept, pixels, atol=5e-4)
 
 
 @given(st.floats(-0.6, 0.6), st.floats(-0.6, 0.6), st.floats(-0.6, 0.6), st.floats(0.05, 0.4))

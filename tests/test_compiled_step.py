@@ -169,7 +169,7 @@ def test_a_step_is_forgotten_with_its_network():
     assert context.context().has_function(step._name)
     name = step._name
     del step
-    net.forget()
+    net.clear_steps()
     assert not context.context().has_function(name)
 
 

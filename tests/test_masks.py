@@ -56,8 +56,8 @@ def test_blending_puts_the_photograph_back_outside_all_masks(photo):
 
 def test_a_mask_follows_the_octave():
     mask = masks.soften(half(64, 64))
-    assert np.array_equal(masks.at(mask, (64, 64))[..., 0], mask)
-    small = masks.at(mask, (16, 20))
+    assert np.array_equal(masks.resized(mask, (64, 64))[..., 0], mask)
+    small = masks.resized(mask, (16, 20))
     assert small.shape == (16, 20, 1)
     assert small[:, :9].max() == 0.0
     np.testing.assert_allclose(small[:, 14:], 1, atol=1e-6)

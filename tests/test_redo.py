@@ -572,7 +572,7 @@ def test_wrong_input_is_one_line_and_loses_nothing(run, dreamed, picture, tmp_pa
         (
             ["redo", "d.png", "photo.jpg", "-w", "other=x"],
             1,
-            "weights are given for 'other', and tiny dreams",
+            "weights are given for 'other'; this dream uses tiny",
         ),
         (["redo", "d.png", "photo.jpg", "--guide", "nope.png"], 1, "nope.png does not exist"),
         (["redo", "d.png", "photo.jpg", "--mask", "nope.png"], 1, "nope.png does not exist"),

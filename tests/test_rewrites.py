@@ -20,7 +20,7 @@ def both(function, pixels):
     """What a function and its rewritten graph give for `pixels`: operations, results, gradients."""
     forward = graph.frozen(tf.function(function, input_signature=FREE).get_concrete_function())
     found = []
-    for rewrite in (lambda graph_def: graph_def, rewrites.rewritten):
+    for rewrite in (lambda graph_def: graph_def, rewrites.rewrite_graph):
         kinds = []
 
         def watched(graph_def, rewrite=rewrite, kinds=kinds):
@@ -105,7 +105,9 @@ def test_halved_serves_small_kernels_too(kernel):
     for sides in ((10, 11), (11, 12)):
         pixels = pictures(1, *sides, 3)
         expected = tf.nn.conv2d(pixels, weights, 2, "SAME")
-        np.testing.assert_allclose(rewrites.halved(tf.constant(pixels), weights), expected, atol=1e-3)
+        np.testing.assert_allclose(
+            rewrites.convolution_over_blocks(tf.constant(pixels), weights), expected, atol=1e-3
+        )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dreamkit.engine.updates import smoothing
-from dreamkit.engine.updates.smoothing import gaussian, laplacian, widths
+from dreamkit.engine.updates.smoothing import gaussian, laplacian, step_sigma
 
 sides = st.integers(1, 20)
 seeds = st.integers(0, 2**32)
@@ -73,7 +73,7 @@ def test_the_blur_is_the_same_in_bands(height, roll, monkeypatch):
 
 
 def test_widths_grow_with_the_steps():
-    assert [widths(step, 4, 0.5) for step in range(4)] == [1.0, 1.5, 2.0, 2.5]
+    assert [step_sigma(step, 4, 0.5) for step in range(4)] == [1.0, 1.5, 2.0, 2.5]
 
 
 def halving(length: int) -> np.ndarray:

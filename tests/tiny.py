@@ -61,22 +61,22 @@ def provider(seed: int = 0, *, min_size: int = 4, gain: float = 1.0, **changes: 
 
 def activations(pixels: Array, k: Kernels) -> dict[str, Array]:
     """Both layers of one picture (height, width, 3), 0 to 255."""
-    eaten = (pixels[..., ::-1] - PREPROCESS.mean) * np.asarray(PREPROCESS.scale)
-    first = _conv(np.pad(eaten, ((1, 1), (1, 1), (0, 0))), k.first, 1) + k.first_bias
+    inputs = (pixels[..., ::-1] - PREPROCESS.mean) * np.asarray(PREPROCESS.scale)
+    first = _conv(np.pad(inputs, ((1, 1), (1, 1), (0, 0))), k.first, 1) + k.first_bias
     second = np.tanh(_conv(first, k.second, 2) + k.second_bias)
     return {"first": first, "second": second}
 
 
-def gradient(pixels: Array, k: Kernels, pulls: dict[str, float], objective: str) -> Array:
-    """The gradient of the pulled objective with respect to the pixels, by hand."""
-    seen = activations(pixels, k)
+def gradient(pixels: Array, k: Kernels, weights_by_layer: dict[str, float], objective: str) -> Array:
+    """The gradient of the weighted objective with respect to the pixels, by hand."""
+    maps = activations(pixels, k)
 
     def at_layer(name: str) -> Array:
-        layer = seen[name]
+        layer = maps[name]
         raised = 2 * layer if objective == "mean-square" else np.ones_like(layer)
-        return pulls.get(name, 0.0) * raised / layer.size
+        return weights_by_layer.get(name, 0.0) * raised / layer.size
 
-    behind = _conv_back(at_layer("second") * (1 - seen["second"] ** 2), k.second, 2, seen["first"].shape)
+    behind = _conv_back(at_layer("second") * (1 - maps["second"] ** 2), k.second, 2, maps["first"].shape)
     height, width, _ = pixels.shape
     padded = _conv_back(at_layer("first") + behind, k.first, 1, (height + 2, width + 2, 3))
     return padded[1:-1, 1:-1][..., ::-1] * np.asarray(PREPROCESS.scale)[::-1]

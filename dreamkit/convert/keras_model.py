@@ -121,11 +121,11 @@ def _feature_maps(file: str, network: Network, model: Any, layers: list[str] | N
     if not found:
         raise ConvertError(f"{file} has no feature maps whose size follows that of the picture")
     kinds = {layer.name: _kind(layer) for layer in model.layers}
-    min_size = network.probe.least_side([each.name for each in found], MAX_SIDE)
+    min_size = network.probe.smallest_side([each.name for each in found], MAX_SIDE)
     maps = {each.name: FeatureMap(each.channels, each.stride, min_size, kinds[each.name]) for each in found}
     defaults = [name for name in layers or [default_layer(maps)] if name in maps]
     if defaults:
-        min_size = network.probe.least_side(defaults, MAX_SIDE)
+        min_size = network.probe.smallest_side(defaults, MAX_SIDE)
         maps.update({name: replace(maps[name], min_size=min_size) for name in defaults})
     return maps
 

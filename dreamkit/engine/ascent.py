@@ -56,10 +56,10 @@ class Ascent:
         self.tile_size = tile_size
         self._objectives, self._config, self._photo = objectives, config, photo
         self._run, self._on_step = list(run), on_step
-        self._shaping = updates.shaping(config)
+        self._gradient_updates = updates.gradient_updates(config)
         tv = _NEGATIVE_TV if objectives.all_negative else 0.0
         self._regularisers = updates.regularisation(config, tv if config.tv is None else config.tv)
-        self._hold = color.held(config.color)
+        self._hold = color.hold_share(config.color)
         self._spread = color.spread(photo) if self._hold else None
         self._first: float | None = None
         self._work = sum(map(self._work_of, self._run))
@@ -99,7 +99,7 @@ class Ascent:
 
     def _on_octave(self, objective: MaskedObjective, octave: octaves.Octave) -> _Objective:
         mask = self._objectives.mask(objective)
-        region = None if mask is None else masks.at(mask, octave.size, self._config.wrapped)
+        region = None if mask is None else masks.resized(mask, octave.size, self._config.wrapped)
         return _Objective(objective, region)
 
     def _begin(self, pixels: Pixels, octave: octaves.Octave, steps: int, start: DreamState | None) -> int:
@@ -151,7 +151,7 @@ class Ascent:
             if warp is not None:
                 gradient[:] = warp.adjoint(gradient)
             context = GradientContext(*step, roll, stats.coverage, blurs)
-            for shape in self._shaping:
+            for shape in self._gradient_updates:
                 shape(gradient, context)
             _weigh(gradient, objective.strength, region)
             if number:

@@ -1,4 +1,4 @@
-"""The colours of natural pictures: their axes, and how to keep a dream near them.
+"""The colours of natural pictures: their axes, and steps that keep a dream near them.
 
 tensorflow/lucid (`lucid/optvis/param/color.py`, 2018) publishes the square root of the covariance of the
 colours of ImageNet's pixels. Its columns are nearly lightness, blue against red, and green against purple,
@@ -22,32 +22,31 @@ AXES = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 MIXING = AXES / np.linalg.norm(AXES, axis=0).max()
 """`AXES` with its longest column at length 1: colours of Lucid's decorrelated space, as Lucid mixes them."""
 
-FREE, NATURAL, KEEP = 0.0, 0.5, 1.0  # amounts of the photograph's colours that a dream keeps
+FREE, NATURAL, KEEP = 0.0, 0.5, 1.0  # shares of the photograph's colours that a dream keeps
 
-_NATURAL = 1.0  # standard deviations along each axis that every picture may have
-_BAND = 64  # rows that are held in another form at a time
+_NATURAL = 1.0  # standard deviations along each axis that every dream may have
+_BAND = 64  # rows that are converted at a time
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """Where a picture's colours lie: means and standard deviations along the columns of `AXES`, (3,) each."""
+    """The means and standard deviations of a picture's colours along the columns of `AXES`, (3,) each."""
 
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
 
 
-def direction(amount: float) -> NDArray[np.float32]:
-    """What each pixel's gradient is multiplied by so that a dream keeps `amount` of the photograph's colours,
-    `(3, 3)`.
+def step_matrix(amount: float) -> NDArray[np.float32]:
+    """The matrix `(3, 3)` for each pixel's gradient, with which a dream keeps `amount` of its colours.
 
-    At 0, free, it is the identity. At 0.5, natural, it is `M M^T` with `M` = `MIXING`, its largest eigenvalue
-    brought to one: a step of gradient ascent in Lucid's decorrelated colours `x = M z`, where the gradient is
+    At 0, free, it is the identity. At 0.5, natural, it is `M M^T` with `M` = `MIXING`, divided by its largest
+    eigenvalue: a step of gradient ascent in Lucid's decorrelated colours `x = M z`, where the gradient is
     `M^T g` and moves `x` by `M M^T g`. At 1, keep, it is the mean of the three colours, so that lightness
-    alone changes. From free to natural it goes by powers of the natural matrix, so that colours fade evenly,
-    and from there to keep along a straight line. Every such matrix is symmetric and has no negative
-    eigenvalue, so the step still leads upwards.
+    alone changes. From free to natural it follows powers of the natural matrix, so that colours fade evenly,
+    and from there to keep a straight line. Every such matrix is symmetric without negative eigenvalues, so
+    that the objective still rises.
     """
     values, vectors = np.linalg.eigh(MIXING @ MIXING.T)
     power = min(1.0, amount / NATURAL)
@@ -56,23 +55,22 @@ def direction(amount: float) -> NDArray[np.float32]:
     return np.asarray((1 - part) * natural + part * np.full((3, 3), 1 / 3), np.float32)
 
 
-def held(amount: float) -> float:
-    """How much of `hold` goes with `amount`: all of it around natural, nothing at free and at keep, where no
-    colour can drift."""
+def hold_share(amount: float) -> float:
+    """The `part` of `hold` for `amount`: 1 around natural; 0 at free, and at keep, where no colour drifts."""
     return float(min(1.0, 2 * amount / NATURAL, 2 * (KEEP - amount) / (KEEP - NATURAL)))
 
 
-def turn(gradient: Pixels, matrix: NDArray[np.float32]) -> None:
+def apply_matrix(gradient: Pixels, matrix: NDArray[np.float32]) -> None:
     """Multiplies each pixel of `gradient` `(height, width, 3)` by a symmetric `matrix`, in place."""
     for band in _bands(gradient):
         band[...] = band @ matrix
 
 
 def shift_within(pixels: Pixels, shift: NDArray[np.float32]) -> None:
-    """Adds `shift` `(height, width)` to all three colours of `pixels`, in place, as far as 0..255 allows.
+    """Adds `shift` `(height, width)` to all three colours of `pixels`, in place, within 0..255.
 
-    A pixel's shift is limited to `-min .. 255 - max` of its colours, so that their differences stay as they
-    were, to float32's rounding. Needs `pixels` within 0..255.
+    A pixel's shift is limited to `-min .. 255 - max` of its colours, so that their differences stay the same,
+    up to float32's rounding. `pixels` must be within 0..255.
     """
     for band, wanted in zip(_bands(pixels), _bands(shift), strict=True):
         allowed = np.clip(wanted, -band.min(axis=2), 255 - band.max(axis=2))
@@ -80,7 +78,7 @@ def shift_within(pixels: Pixels, shift: NDArray[np.float32]) -> None:
 
 
 def spread(pixels: NDArray[np.generic]) -> Spread:
-    """The spread of `pixels` `(height, width, 3)`, 0 to 255, of any type: of `z = AXES^-1 x / 255`."""
+    """The spread of `pixels` `x`, `(height, width, 3)`, 0 to 255, of any type: that of `AXES^-1 x / 255`."""
     total, squares = np.zeros(3), np.zeros((3, 3))
     for band in _bands(pixels):
         colours = band.reshape(-1, 3).astype(np.float64) / 255
@@ -90,18 +88,18 @@ def spread(pixels: NDArray[np.generic]) -> Spread:
     mean = total / count
     covariance = squares / count - np.outer(mean, mean)
     inverse = np.linalg.inv(AXES)
-    # Rounding may leave the variance of a plain picture a little below zero.
+    # By rounding, the variance of a plain picture may be slightly negative.
     variances = np.maximum(np.diag(inverse @ covariance @ inverse.T), 0.0)
     return Spread(inverse @ mean, np.sqrt(variances))
 
 
 def hold(pixels: Pixels, original: Spread, part: float = 1.0) -> None:
-    """Keeps a dream of many steps from drifting to grey, to neon or to the dark; in place.
+    """Keeps a dream of many steps from drifting to grey, neon or black; in place.
 
-    Along each axis the mean of `pixels` is brought back to `original.mean`, and the standard deviation down
-    to the greater of `original.deviation` and 1, that of natural pictures; it is never brought up. `part` of
-    that is done, 0 to 1. Then the picture is clipped to 0..255, after which both hold only as nearly as the
-    clipping lets them.
+    Along each axis, the mean of `pixels` returns to `original.mean`, and the standard deviation falls to the
+    greater of `original.deviation` and 1, that of natural pictures; it never rises. `part` is the share of
+    this correction that is applied, 0 to 1. Then the picture is clipped to 0..255, which may change both a
+    little.
     """
     now = spread(pixels)
     limit = np.maximum(original.deviation, _NATURAL)

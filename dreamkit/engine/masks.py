@@ -1,4 +1,4 @@
-"""Where a dream happens: masks at the picture's size, soft at the edge, and nothing beyond it."""
+"""Masks, which limit where a dream happens. They are soft at their edges and zero outside."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from dreamkit.media.image_sizes import pad_wrapped
 
 Mask = NDArray[np.float32]
 
-_BLURRED = 4  # radii of Pillow's Gaussian blur, beyond which it sees nothing
-_SOFTNESS = 64  # a mask's edge is soft over about this part of the picture's shorter side
+_BLURRED = 4  # radii of Pillow's Gaussian blur, beyond which its weights are zero
+_SOFTNESS = 64  # a mask's edge is soft over about 1 / 64 of the picture's shorter side
 
 
 def soften(mask: NDArray[np.uint8], wrapped: Wrapped = (False, False)) -> Mask:
-    """Strengths 0 to 1, `(height, width)`, of a mask's grey levels: they fade out towards where it is black.
+    """Strengths 0 to 1, `(height, width)`, from a mask's grey levels, with soft edges towards black.
 
     With `B` a Gaussian blur of `shorter side / 64` pixels and `s` one where the mask is not black:
-    `mask / 255 * max(0, 2 B(s) - 1)`. So what is black stays untouched, and a hard edge becomes a soft one
-    on its inner side. Along a wrapped axis, the other side lies beyond an edge.
+    `mask / 255 * max(0, 2 B(s) - 1)`. So black stays zero, and a hard edge becomes soft on its inner side.
+    Along a wrapped axis, the other side of the mask lies beyond an edge.
     """
     strengths = mask.astype(np.float32) / np.float32(255)
     strengths *= _inside(mask > 0, wrapped)
@@ -34,7 +34,7 @@ def soften(mask: NDArray[np.uint8], wrapped: Wrapped = (False, False)) -> Mask:
 def blend(
     photo: NDArray[np.uint8], pixels: Pixels, masks: Iterable[Mask], wrapped: Wrapped = (False, False)
 ) -> None:
-    """Puts the photograph back, in place, wherever all `masks` are zero, softly towards there."""
+    """Restores the photograph, in place, where all `masks` are zero, with soft edges."""
     anywhere = np.zeros(photo.shape[:2], bool)
     for mask in masks:
         anywhere |= mask > 0
@@ -44,13 +44,13 @@ def blend(
         pixels[..., colour] = plane + share * (pixels[..., colour] - plane)
 
 
-def at(mask: Mask, size: tuple[int, int], wrapped: Wrapped = (False, False)) -> Mask:
+def resized(mask: Mask, size: tuple[int, int], wrapped: Wrapped = (False, False)) -> Mask:
     """The mask at the size of an octave, `(height, width, 1)`."""
     return mask[..., None] if mask.shape == size else resize(mask[..., None], size, wrapped=wrapped)
 
 
 def _inside(support: NDArray[np.bool_], wrapped: Wrapped) -> Mask:
-    """One well inside `support`, zero at its edge and beyond."""
+    """A weight that is one well inside `support`, and zero at its edge and outside."""
     if support.all():
         return np.ones(support.shape, np.float32)
     radius = max(1.0, min(support.shape) / _SOFTNESS)

@@ -1,4 +1,4 @@
-"""What a dream takes of memory: some float32 copies of the picture, and a part that the tile bounds."""
+"""The memory that a dream needs: some float32 copies of the picture, and a part that tiles limit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 from dreamkit.config import DreamConfig
 
 COPY = 12  # bytes a pixel of one float32 copy of a picture
-_BASE = 700 << 20  # where the system does not tell what a process holds: TensorFlow and a network
-_SHAPE = 25 << 20  # that TensorFlow's kernels keep for each shape of windows
-_SPARE = 1.1  # how much more a step takes than its graph's results
+_BASE = 700 << 20  # TensorFlow and a network, if the system does not report the memory of a process
+_SHAPE = 25 << 20  # of TensorFlow's kernels, for each shape of windows
+_SPARE = 1.1  # a step needs this much more than its graph's results
 
 
 class MemoryPlan(NamedTuple):
@@ -18,10 +18,10 @@ class MemoryPlan(NamedTuple):
 
     Attributes:
         base: Python, TensorFlow and the networks.
-        copies: how many float32 copies of the largest octave are held at once.
+        copies: how many float32 copies of the largest octave exist at once.
         picture: bytes of those copies.
         tiles: bytes of a step over one batch of tiles.
-        before: the most that was held before the first step, while networks were loaded and compiled.
+        before: the peak before the first step, while networks were loaded and compiled.
     """
 
     base: int
@@ -37,10 +37,10 @@ class MemoryPlan(NamedTuple):
 
 
 def copies(config: DreamConfig, *, objectives: int, masks: int) -> float:
-    """How many float32 copies of the largest octave a dream holds at once, 12 bytes a pixel each.
+    """How many float32 copies of the largest octave a dream needs at once, 12 bytes a pixel each.
 
-    The photograph is a quarter of one, the pixels and their gradient are one each. From octave to octave,
-    the gradient gives way to the dream so far, twice, at the smaller size.
+    The photograph is a quarter of a copy; the pixels and their gradient are one each. Between octaves
+    there is no gradient, but the dream so far, twice, at the smaller size.
     """
     step = 1.0
     step += objectives > 1  # the sum over networks or masks
@@ -54,16 +54,15 @@ def copies(config: DreamConfig, *, objectives: int, masks: int) -> float:
 
 
 def tile_bytes(live: int, shapes: int) -> int:
-    """What steps take that hold `live` bytes at once, over windows of so many shapes."""
+    """The memory of steps with at most `live` bytes of results, over windows of `shapes` different shapes."""
     return int(_SPARE * live) + _SHAPE * shapes
 
 
 def resident() -> tuple[int, int]:
-    """What this process holds, and the most that it has held so far, in bytes; where the system does not
-    tell, a guess."""
+    """The memory of this process and its peak so far, in bytes; a guess if the system does not report it."""
     try:
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         now, most = (int(status[name].split()[0]) << 10 for name in ("VmRSS", "VmHWM"))
-    except (OSError, KeyError, ValueError):  # no Linux
+    except (OSError, KeyError, ValueError):  # not Linux
         return _BASE, _BASE
     return now, most

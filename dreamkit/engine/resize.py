@@ -1,9 +1,9 @@
-"""The one filter that changes a picture's size: Pillow's bilinear, on float32.
+"""The filter for all changes of a picture's size: Pillow's bilinear, on float32.
 
-A triangle over half-pixel centres, separable, rows and columns each normalised to sum one: output pixel
-`i` lies at `c = (i + 0.5) * in / out`, and input pixel `j` weighs `max(0, 1 - |j + 0.5 - c| / s)` with
-`s = max(1, in / out)`. Enlarging, that is plain bilinear; shrinking, the triangle widens so that nothing
-aliases. Along a wrapped axis, the pixels of the other side lie beyond an edge.
+It is a separable triangle over half-pixel centres, with weights that sum to one along each axis. Output
+pixel `i` lies at `c = (i + 0.5) * in / out`, and input pixel `j` has the weight
+`max(0, 1 - |j + 0.5 - c| / s)` with `s = max(1, in / out)`. Enlarging is plain bilinear; shrinking widens the
+triangle against aliasing. Along a wrapped axis, the pixels of the other side lie beyond an edge.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _resized(plane: Pixels, size: tuple[int, int], wrapped: Wrapped) -> Pixels:
     """One channel at another size."""
     height, width = plane.shape
     top, left = (
-        math.ceil(max(1.0, before / after)) + 1 if wraps else 0  # as far as the filter reads
+        math.ceil(max(1.0, before / after)) + 1 if wraps else 0  # the reach of the filter
         for before, after, wraps in zip(plane.shape, size, wrapped, strict=True)
     )
     image = Image.fromarray(pad_wrapped(plane, (top, left)))

@@ -1,8 +1,8 @@
-"""Random draws that any language can repeat: Philox4x64-10, keyed by seed and counted by place.
+"""Random numbers that any language can reproduce: Philox4x64-10, keyed by the seed.
 
-Philox is the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"
-(2011). A draw is a function of its arguments alone, so no state is carried or lost: key
-`(seed, 0)`; the block `b = 0, 1, ...` of four 64-bit words has counter `(b + 1, step, octave, purpose)`.
+Philox is the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011).
+Its numbers depend on the arguments alone, so there is no state to keep or lose. The key is `(seed, 0)`; the
+block `b = 0, 1, ...` of four 64-bit words has the counter `(b + 1, step, octave, purpose)`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _COARSEST = 4  # pixels on the shorter side of the coarsest layer of clouds
 
 
 def words(seed: int, *, octave: int, step: int, purpose: int, count: int) -> NDArray[np.uint64]:
-    """The first `count` 64-bit words of one place's stream."""
-    # As uint64 from the start: NumPy reads a list that holds a number of 2**63 or more as floats.
+    """The first `count` 64-bit words for a seed, octave, step and purpose."""
+    # As uint64 from the start: NumPy converts a list with a number of 2**63 or more to floats.
     key, counter = np.array([seed, 0], np.uint64), np.array([0, step, octave, purpose], np.uint64)
     generator = np.random.Philox(key=key, counter=counter)
     return np.asarray(generator.random_raw(count), np.uint64)
 
 
 def roll(seed: int, octave: int, step: int, reach: tuple[int, int]) -> tuple[int, int]:
-    """How far a step rolls the picture, `(down, right)` in pixels, each from `-reach` to `reach`.
+    """The roll of the picture in a step, `(down, right)` in pixels, each from `-reach` to `reach`.
 
-    The first word serves the rows and the second the columns: `word mod (2 reach + 1) - reach`.
+    The first word is for the rows and the second for the columns: `word mod (2 reach + 1) - reach`.
     """
     drawn = words(seed, octave=octave, step=step, purpose=_ROLL, count=2)
     down, right = (int(word) % (2 * r + 1) - r for word, r in zip(drawn, reach, strict=True))
@@ -38,10 +38,11 @@ def roll(seed: int, octave: int, step: int, reach: tuple[int, int]) -> tuple[int
 
 
 def warp(seed: int, octave: int, step: int, rotate: float, zoom: float) -> tuple[float, float]:
-    """How a step turns the picture, in the unit of `rotate` from `-rotate` to `rotate`, and scales it, from
-    `1 - zoom` to `1 + zoom`.
+    """The angle and the scale of the picture in a step.
 
-    The first word serves the turn and the second the scale: `word / 2**63 - 1` of the way.
+    The angle is from `-rotate` to `rotate`, in the unit of `rotate`, and the scale from `1 - zoom` to
+    `1 + zoom`. The first word is for the angle and the second for the scale: each is `word / 2**63 - 1` of
+    the range.
     """
     drawn = words(seed, octave=octave, step=step, purpose=_WARP, count=2)
     turn, scale = (int(word) / 2**63 - 1 for word in drawn)
@@ -51,10 +52,10 @@ def warp(seed: int, octave: int, step: int, rotate: float, zoom: float) -> tuple
 def noise(
     seed: int, size: tuple[int, int], kind: str, wrapped: Wrapped = (False, False)
 ) -> NDArray[np.uint8]:
-    """What a dream starts from that has no photograph, uint8 `(height, width, 3)`.
+    """The noise that a dream without a photograph starts from, uint8 `(height, width, 3)`.
 
-    `clouds` are below, `faint` ones have a standard deviation of 4, and `white` noise has every value
-    alike: bytes of the stream of clouds, words taken little-endian, rows first and colours last.
+    `clouds` are those of `clouds`; `faint` ones have a standard deviation of 4; `white` noise is uniform: the
+    bytes of the stream of clouds, words in little-endian order, rows first and colours last.
     """
     if kind == "white":
         return _bytes(seed, 0, size)
@@ -67,13 +68,13 @@ def clouds(
     spread: float = _CLOUD_SPREAD,
     wrapped: Wrapped = (False, False),
 ) -> NDArray[np.uint8]:
-    """A picture of coloured clouds, uint8 `(height, width, 3)`, for dreams that start from nothing.
+    """A picture of coloured clouds, uint8 `(height, width, 3)`, for dreams without a photograph.
 
-    White noise at every scale, so that each octave finds something of its own size to begin with. Layer
-    `k = 0, 1, ...` is `ceil(side / 2**k)` pixels a side, as long as the shorter side is 4 or more (there is
-    always a layer 0); its values are bytes of the stream of octave `k`, words taken little-endian, rows
-    first and colours last, less 127.5; it is enlarged by `resize`, which may wrap, and weighs
-    `2 ** (k / 2)`. The sum is brought to mean 128 and standard deviation `spread`, clipped and rounded.
+    It has white noise at every scale, so that each octave starts with details of its own size. Layer
+    `k = 0, 1, ...` has `ceil(side / 2**k)` pixels a side, as long as the shorter side is 4 or more (there is
+    always a layer 0). Its values are the bytes of the stream of octave `k`, words in little-endian order,
+    rows first and colours last, minus 127.5. It is enlarged by `resize`, which may wrap, and has the weight
+    `2 ** (k / 2)`. The sum is scaled to mean 128 and standard deviation `spread`, clipped and rounded.
     """
     total = np.zeros((*size, 3), np.float32)
     side, k = min(size), 0

@@ -1,13 +1,13 @@
 """An exact cover of a picture by windows of one shape. Pure arithmetic.
 
-A network sees a window; the picture takes the gradient of the window's core. Cores are a partition:
-every pixel lies in exactly one, at every size. Windows are as alike as they can be, so they go
-through the network in batches: along an axis of length `n` with `k` tiles the cores differ by at most
-one pixel, and a window is as long as the longest core, or as the network's least size if that is more.
-The picture is a torus here, as it is for the roll: a window at the edge goes on at the other side.
+The network's input is a window; the picture gets the gradient of the window's core. Every pixel lies in
+exactly one core. All windows have the same shape, so that they go through the network in batches: the `k`
+cores along an axis differ by at most one pixel, and a window is as long as the longest core, or as the
+network's minimum size if that is more. The picture wraps around here, as it does for the roll: a window at an
+edge continues on the other side.
 
-Along an axis that wraps, a window also sees some context before and after its core, so that no core lies at
-the edge of what a network sees, where it pads. The context takes no gradient: in another window it is core.
+Along an axis that wraps, a window also contains some context before and after its core, so that no core lies
+at the edge of the input, where networks pad. The context gets no gradient: it is core in another window.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import NamedTuple
 
 from dreamkit.config import Wrapped
 
-CONTEXT = 64  # pixels that a window sees on either side of its core, along an axis that wraps
+CONTEXT = 64  # pixels of a window on either side of its core, along an axis that wraps
 
 
 class Span(NamedTuple):
-    """One tile along one axis: where its core begins, and how long that is."""
+    """One tile along one axis: the start and the length of its core, in pixels."""
 
     start: int
     core: int
 
 
 class Axis(NamedTuple):
-    """All tiles along one axis, in pixels; `window` is common to them, and begins `context` before a core."""
+    """All tiles along one axis, in pixels. Each window is `window` long, `context` of it before its core."""
 
     window: int
     spans: tuple[Span, ...]
@@ -65,7 +65,7 @@ class Cover(NamedTuple):
 
     @property
     def reach(self) -> tuple[int, int]:
-        """How far a roll must reach for the seams to pass over every pixel; 0 where there is no seam."""
+        """The roll, down and right in pixels, with which seams pass over every pixel; 0 without a seam."""
         down, right = (axis.window // 2 if len(axis.spans) > 1 else 0 for axis in self)
         return down, right
 

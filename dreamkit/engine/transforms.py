@@ -1,8 +1,8 @@
-"""A picture turned and scaled a little, and the way back for its gradient.
+"""Random rotation and scaling of a picture, and its adjoint for the gradient.
 
-tensorflow/lucid (`lucid/optvis/transform.py`, 2018) jitters, scales and turns the picture before each
-step, so that only shapes which withstand it grow. The gradient then returns through the exact transpose,
-not through the inverse transform, which would blur it a second time and another way.
+tensorflow/lucid (`lucid/optvis/transform.py`, 2018) jitters, scales and rotates the picture before each step,
+so that only shapes grow which are robust to that. The gradient returns through the exact transpose, not
+through the inverse transform, which would blur it a second time and differently.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from dreamkit.engine.resize import Pixels
 
 _OUTSIDE = 127.5  # mid-grey
-_BLOCK = 256  # pixels on a side of what is warped at a time
+_BLOCK = 256  # pixels on a side of the blocks that are warped one by one
 
 
 @dataclass(frozen=True)
 class Warp:
-    """A rotation and a scaling of a picture about its centre. Memory: the result and some 20 megabytes.
+    """A rotation and scaling of a picture about its centre. Its memory is the result and some 20 megabytes.
 
     Attributes:
         size: (height, width) of the picture, before and after.
@@ -37,9 +37,9 @@ class Warp:
     def apply(self, pixels: Pixels) -> Pixels:
         """The warped `pixels`, `(height, width, 3)`, 0 to 255.
 
-        With `(dy, dx)` the way from the centre, `((height - 1) / 2, (width - 1) / 2)`, to an output pixel,
-        it is read at `(cos dy + sin dx, cos dx - sin dy) / scale` from the centre, bilinearly; all that lies
-        outside the picture is mid-grey, 127.5.
+        An output pixel at `(dy, dx)` from the centre, `((height - 1) / 2, (width - 1) / 2)`, is read at
+        `(cos dy + sin dx, cos dx - sin dy) / scale` from the centre, bilinearly. Outside the picture lies
+        mid-grey, 127.5.
         """
         height, width = self.size
         out = np.empty_like(pixels)
@@ -53,8 +53,8 @@ class Warp:
     def adjoint(self, gradient: Pixels) -> Pixels:
         """The gradient with respect to the picture, from the one with respect to the warped picture.
 
-        The exact transpose of the linear part of `apply`: each value goes, with the same weights, to the
-        pixels its place was read from. Sums are in float64.
+        This is the exact transpose of the linear part of `apply`: each value goes, with the same weights, to
+        the pixels that `apply` reads. Sums are in float64.
         """
         out = np.zeros_like(gradient)
         for block in self._blocks():
@@ -63,7 +63,7 @@ class Warp:
             if not inside.any():
                 continue
             y, x = y[inside], x[inside]
-            # Only the box that the block was read from: a few times its size, not the whole picture.
+            # Sums are over the box that the block reads, a few times its size, not over the whole picture.
             top, left = y.min(), x.min()
             box = (y.max() - top + 1, x.max() - left + 1)
             places = (y - top) * box[1] + (x - left)
@@ -85,7 +85,7 @@ class Warp:
     def _read(
         self, rows: slice, columns: slice
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-        """Which four pixels each pixel of a block is read from: rows, columns and weights, (4, ...) each."""
+        """The four pixels that each pixel of a block reads: rows, columns and weights, (4, ...) each."""
         middle, centre = ((length - 1) / 2 for length in self.size)
         dy = np.arange(rows.start, rows.stop)[:, np.newaxis] - middle
         dx = np.arange(columns.start, columns.stop) - centre

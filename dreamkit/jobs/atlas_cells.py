@@ -75,7 +75,7 @@ class DreamWorker:
         assert self._session is not None
         number, layer, options = task
         if layer != self._layer:
-            self._session.models[0].network.forget()  # the channels of a layer share what was compiled
+            self._session.models[0].network.clear_steps()  # the channels of a layer share what was compiled
             self._layer = layer
         request = replace(self._request, config=options)
         return self._session.run(request, on_step=lambda step: on_event((number, step.done)))

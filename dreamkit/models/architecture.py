@@ -1,8 +1,7 @@
-"""A convolutional network as data: its operations in order, and the Keras model that they make with weights.
+"""A convolutional network as data: a list of operations, from which Keras models are built.
 
-A convolution may be whole or factorised into up to three linear ones without a bias between them: `down`
-(1 x 1, to few channels), `core` (the kernel itself) and `up` (1 x 1, to all of its channels). Either way it
-is one layer of one name.
+A convolution may be factorised into up to three linear ones without a bias between them: `down` (1 x 1, to
+few channels), `core` (the kernel itself) and `up` (1 x 1, to all of its channels). It is still one layer.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Operation:
         name: the layer's.
         kind: a key of `KINDS`.
         inputs: the names of the operations that it reads, or `INPUT` for the picture.
-        options: those that `KINDS` names.
+        options: the options that `KINDS` lists for its kind.
     """
 
     name: str
@@ -56,10 +55,10 @@ def to_json(operations: Sequence[Operation]) -> str:
 
 
 def from_json(text: str) -> list[Operation]:
-    """What `to_json` wrote.
+    """The operations in the JSON of `to_json`.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the text is not of that form.
     """
     try:
         found = [
@@ -68,7 +67,7 @@ def from_json(text: str) -> list[Operation]:
         ]
         known = {INPUT}
         for each in found:
-            if not _sound(each, known):
+            if not _is_valid(each, known):
                 raise ValueError(f"operation {each.name!r:.60}")
             known.add(each.name)
     except (TypeError, ValueError, RecursionError) as error:
@@ -78,8 +77,8 @@ def from_json(text: str) -> list[Operation]:
     return found
 
 
-def _sound(operation: Operation, known: Container[str]) -> bool:
-    """Whether an operation reads what is `known` alone, and has the options of its kind."""
+def _is_valid(operation: Operation, known: Container[str]) -> bool:
+    """Whether an operation reads only `known` ones, and has the options of its kind."""
     inputs, options = operation.inputs, operation.options
     numbers = [value for key, value in options.items() if key != "padding"]
     return (
@@ -121,15 +120,15 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
 
     Raises:
         KeyError: an array is missing.
-        ValueError: one has another shape than its place needs.
+        ValueError: the shape of an array does not fit its place.
     """
     import keras
 
     from dreamkit.models import layers
 
-    made: dict[str, Any] = {INPUT: keras.Input((None, None, 3), name=INPUT)}
+    tensors: dict[str, Any] = {INPUT: keras.Input((None, None, 3), name=INPUT)}
     for each in operations:
-        inputs = [made[name] for name in each.inputs]
+        inputs = [tensors[name] for name in each.inputs]
         options = dict(each.options)
         match each.kind:
             case "convolution":
@@ -152,8 +151,8 @@ def model(operations: Sequence[Operation], arrays: Mapping[str, NDArray[Any]], n
                 layer = keras.layers.Concatenate(name=each.name)
             case _:
                 raise KeyError(each.kind)
-        made[each.name] = layer(inputs if each.kind == "concatenate" else inputs[0])
-    return keras.Model(made[INPUT], made[operations[-1].name], name=name)
+        tensors[each.name] = layer(inputs if each.kind == "concatenate" else inputs[0])
+    return keras.Model(tensors[INPUT], tensors[operations[-1].name], name=name)
 
 
 def _check_shapes(name: str, keys: Sequence[str], arrays: Mapping[str, NDArray[Any]], channels: int) -> None:
@@ -163,7 +162,7 @@ def _check_shapes(name: str, keys: Sequence[str], arrays: Mapping[str, NDArray[A
             raise ValueError(f"{key} has the shape {shape} for {channels} channels")
         channels = shape[3]
     if arrays.get(f"{name}/bias", arrays[keys[-1]][0, 0, 0]).shape != (channels,):
-        raise ValueError(f"{name}/bias is not of {channels} channels")
+        raise ValueError(f"{name}/bias does not have {channels} channels")
 
 
 def _sized(options: Mapping[str, Any]) -> int:
@@ -171,10 +170,10 @@ def _sized(options: Mapping[str, Any]) -> int:
 
 
 def factors(name: str, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
-    """The keys of the kernels of convolution `name`, in the order in which they are applied.
+    """The keys of the kernels of convolution `name`, in the order of their application.
 
     Raises:
-        KeyError: there are none.
+        KeyError: it has none.
     """
     keys = [f"{name}/kernel"] if f"{name}/kernel" in arrays else [f"{name}/{each}" for each in FACTORS]
     found = [key for key in keys if key in arrays]
@@ -187,7 +186,7 @@ def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
     """The operations and arrays of a file that `write` wrote; arrays are float32.
 
     Raises:
-        ValueError, OSError: it is none.
+        ValueError, OSError: it is not such a file, or cannot be read.
     """
     import numpy as np
 
@@ -211,9 +210,9 @@ def write(
     arrays: Mapping[str, NDArray[Any]],
     coarse: Iterable[str] = (),
 ) -> None:
-    """Writes an npz, whole or not at all: arrays in 16 bits, the kernels of the layers `coarse` in 8.
+    """Writes an npz file, whole or not at all: arrays in 16 bits, the kernels of the layers `coarse` in 8.
 
-    Eight bits are the nearest of 255 steps between plus and minus the largest number of a channel.
+    Eight bits hold the nearest of 255 steps from minus to plus the largest number of a channel.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Networks that `dreamkit convert` brought over: each a folder with a SavedModel and what is known of it."""
+"""Networks that `dreamkit convert` converted: each is a folder with a SavedModel and a record."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _MOST_BYTES = 16 << 20  # of a record; that of ResNet-152, the longest we know, 
 
 
 def folder() -> Path:
-    """Where converted networks lie, each in a folder of its name."""
+    """The folder of converted networks. Each has a folder of its name in it."""
     return paths.data() / "models"
 
 
 def record(path: Path) -> dict[str, Any]:
-    """What `model.json` in the folder `path` says: see `docs/convert.md`.
+    """The contents of `model.json` in the folder `path`: see `docs/convert.md`.
 
     Raises:
-        ModelError: there is none, or it is damaged.
+        ModelError: it does not exist or is damaged.
     """
     file = path / RECORD
     try:
@@ -41,12 +41,12 @@ def record(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"cannot read {file} ({first_line(error)}); {_AGAIN}") from error
     if not isinstance(read, dict) or read.get("format") != FORMAT:
-        raise ModelError(f"{file} is not of this version of dreamkit; {_AGAIN}")
+        raise ModelError(f"{file} was written by another version of dreamkit; {_AGAIN}")
     return read
 
 
 def provider(path: Path, **known: Any) -> ModelProvider:
-    """The provider of the network in the folder `path`; `known` fields go before what its record says.
+    """The provider of the network in the folder `path`. Fields in `known` replace those of its record.
 
     Raises:
         ModelError: the record is missing or damaged.
@@ -58,7 +58,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             path=path / SAVED_MODEL,
             outputs={name: name for name in blobs},
             min_sizes={name: int(blob["min_size"]) for name, blob in blobs.items()},
-            # The same sources give the same numbers, though not the same files.
+            # The same sources give the same numbers, but not the same files.
             digest=hashlib.sha256("".join(sorted(read["sources"].values())).encode()).hexdigest(),
         )
         files: dict[str, str] = dict(read["files"])
@@ -87,11 +87,11 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> SavedModel:
-    """The SavedModel, if it is what was converted."""
+    """The SavedModel, if its files are unchanged."""
     if weights is not None:
-        raise ValueError("a converted model has its weights with it")
+        raise ValueError("a converted model contains its weights")
     if hashes(saved.path) != files:
-        raise ModelError(f"{saved.path} is damaged or not what was converted; {_AGAIN}")
+        raise ModelError(f"{saved.path} is damaged or was changed; {_AGAIN}")
     return saved
 
 

@@ -1,7 +1,6 @@
-"""Frozen TensorFlow 1 graphs of convolutional networks, read as data: nothing in them is ever run.
+"""Frozen TensorFlow 1 graphs of convolutional networks, read as data: no code in them ever runs.
 
-Only operations on an allow-list are read, no function library is, and every number is checked before it is
-used.
+Only operations on an allow-list are read, never a function library. Every number is checked before its use.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ _PADDINGS = {b"SAME": "same", b"VALID": "valid"}
 def read(data: bytes, source: str) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
     """The operations of a GraphDef and the arrays of its convolutions, as `architecture.model` takes them.
 
-    A convolution has the name of the addition of its bias. A matrix product over a map that an average pool
-    has made one place large is a 1 x 1 convolution of what was pooled: its mean over places is the same
-    number, and it takes pictures of any size. What is behind another reshaping, or a softmax, is left out.
+    A convolution has the name of the operation that adds its bias. A matrix product behind an average pool
+    becomes a 1 x 1 convolution of the pool's input: its mean over all places is the same number, and it takes
+    pictures of any size. Operations behind another reshaping, or a softmax, are left out.
 
     Args:
-        data: the file.
-        source: what messages call it.
+        data: the contents of the file.
+        source: its name in messages.
 
     Raises:
-        ModelError: it is damaged, no such graph, or does what the allow-list does not have.
+        ModelError: it is damaged, is not such a graph, or has an operation that is not on the allow-list.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError
@@ -51,7 +50,7 @@ def read(data: bytes, source: str) -> tuple[list[Operation], dict[str, NDArray[A
     except DecodeError as error:
         raise ModelError(f"{source} is damaged or not a TensorFlow graph") from error
     if graph.library.function or graph.library.gradient:
-        raise ModelError(f"{source} holds functions of its own; dreamkit reads graphs without")
+        raise ModelError(f"{source} contains functions; dreamkit reads graphs without them")
     if len(graph.node) > _MOST_NODES:
         raise ModelError(f"{source} holds {len(graph.node)} operations; at most {_MOST_NODES} are read")
     try:
@@ -63,7 +62,7 @@ def read(data: bytes, source: str) -> tuple[list[Operation], dict[str, NDArray[A
 
 
 class _Reader:
-    """Nodes in the order of the file, which a frozen graph lists from the picture inwards."""
+    """Reads nodes in the order of the file, which is from the picture inwards in a frozen graph."""
 
     def __init__(self, nodes: Iterable[Any]) -> None:
         self._nodes: dict[str, Any] = {}
@@ -72,12 +71,11 @@ class _Reader:
                 raise ValueError(f"two operations have the name {shown(node.name)}")
             self._nodes[node.name] = node
         self._numbers = 0
-        self._known: dict[str, str] = {}  # a node, and the operation that it is
+        self._known: dict[str, str] = {}  # node -> its operation
         self._channels: dict[str, int] = {INPUT: 3}
-        self._pending: dict[
-            str, tuple[str, str]
-        ] = {}  # convolutions without their bias: node -> input, weights
-        self._flat: dict[str, str] = {}  # reshaped maps of one place: node -> what was pooled
+        # Convolutions that wait for their bias: node -> input, weights.
+        self._pending: dict[str, tuple[str, str]] = {}
+        self._flat: dict[str, str] = {}  # reshaped maps of one place: node -> input of the pool
         self._pooled: dict[str, str] = {}
         self._found: list[Operation] = []
         self._arrays: dict[str, NDArray[Any]] = {}
@@ -91,13 +89,13 @@ class _Reader:
                     raise ValueError("it has two inputs")
                 self._known[node.name] = INPUT
         for node in self._nodes.values():
-            getattr(self, f"_{node.op.lower()}", self._left_out)(node)
+            getattr(self, f"_{node.op.lower()}", self._skip)(node)
         if not self._found:
             raise ValueError("it has no layers")
         return self._found, self._arrays
 
-    def _left_out(self, node: Any) -> None:
-        """Constants, which others ask for, and what stands behind a head."""
+    def _skip(self, node: Any) -> None:
+        """For constants, which other nodes read, and operations behind a head."""
 
     def _input(self, node: Any, index: int = 0) -> str | None:
         return self._known.get(_name(node.input[index]))
@@ -108,7 +106,7 @@ class _Reader:
         import tensorflow as tf
 
         node = self._nodes.get(_name(name))
-        for _ in self._nodes:  # identities in a circle end here
+        for _ in self._nodes:  # a circle of identities ends here
             if node is None or node.op != "Identity":
                 break
             node = self._nodes.get(_name(node.input[0]))
@@ -116,7 +114,7 @@ class _Reader:
             raise ValueError(f"{shown(name)} is not a constant")
         tensor = node.attr["value"].tensor
         sides = [side.size for side in tensor.tensor_shape.dim]
-        # A tensor may give one number for all of a shape that fills the memory.
+        # A tensor may give one number for a shape that would fill the memory.
         self._numbers += math.prod(sides)
         if min(sides, default=1) < 1 or self._numbers > _MOST_NUMBERS:
             raise ValueError(f"{shown(node.name)} has the shape {shown(str(sides))}")
@@ -132,8 +130,8 @@ class _Reader:
         self._known[node.name] = node.name
         self._channels[node.name] = channels
 
-    def _same(self, node: Any, kind: str, **options: Any) -> None:
-        """An operation that has as many channels as what it reads."""
+    def _add_like_input(self, node: Any, kind: str, **options: Any) -> None:
+        """Adds an operation with as many channels as its input."""
         before = self._input(node)
         if before is not None:
             self._add(node, kind, (before,), self._channels[before], **options)
@@ -164,10 +162,10 @@ class _Reader:
         self._add(node, "convolution", (given,), kernel.shape[3], **options)
 
     def _relu(self, node: Any) -> None:
-        self._same(node, "relu")
+        self._add_like_input(node, "relu")
 
     def _maxpool(self, node: Any) -> None:
-        self._same(node, "max_pool", **_window(node))
+        self._add_like_input(node, "max_pool", **_window(node))
 
     def _avgpool(self, node: Any) -> None:
         before = self._input(node)
@@ -177,11 +175,11 @@ class _Reader:
     def _lrn(self, node: Any) -> None:
         numbers = {name: float(f"{node.attr[name].f:.6g}") for name in ("bias", "alpha", "beta")}
         radius = int(node.attr["depth_radius"].i)
-        # Below these a sum of squares may be divided by nothing.
+        # With smaller numbers, a division by zero is possible.
         sound = all(0 <= number < 1e6 for number in numbers.values()) and numbers["bias"] > 0
         if not sound or not 0 <= radius <= _MOST_CHANNELS:
             raise ValueError(f"{shown(node.name)} normalises with {radius}, {numbers}")
-        self._same(node, "response_normalisation", radius=radius, **numbers)
+        self._add_like_input(node, "response_normalisation", radius=radius, **numbers)
 
     def _concat(self, node: Any) -> None:
         if self._constant(node.input[0], "i").tolist() != 3:
@@ -203,7 +201,7 @@ class _Reader:
 
 
 def _name(text: str) -> str:
-    """The node that an input names: `name`, `name:0` or, for one that only waits, `^name`."""
+    """The node that an input names: `name`, `name:0`, or `^name` for a control dependency."""
     return text.lstrip("^").partition(":")[0]
 
 
@@ -216,7 +214,7 @@ def _padding(node: Any) -> str:
 
 def _stride(node: Any) -> int:
     if node.attr["data_format"].s not in (b"", b"NHWC") or set(node.attr["dilations"].list.i) - {1}:
-        raise ValueError(f"{shown(node.name)} has an order of axes or dilations that are not read")
+        raise ValueError(f"{shown(node.name)} has dilations or an order of axes that dreamkit does not read")
     one, down, right, last = node.attr["strides"].list.i
     if (one, last) != (1, 1) or down != right or not 1 <= down <= 64:
         raise ValueError(f"{shown(node.name)} has strides {one}, {down}, {right}, {last}")

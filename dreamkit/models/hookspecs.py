@@ -1,4 +1,4 @@
-"""The one hook of dreamkit, and the marker that plugins put on their implementation of it."""
+"""The hook of dreamkit, and the marker for a plugin's implementation of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def dreamkit_model_providers() -> Iterable[ModelProvider]:  # type: ignore[empty-body]
-    """Called when dreamkit looks for a model that is not built in, or lists all models.
+    """dreamkit calls this when it looks for a model that is not built in, or lists all models.
 
     Return or yield one `ModelProvider` for each network. Keep it cheap: import TensorFlow and Keras
     inside `load`, not at the top of the module.

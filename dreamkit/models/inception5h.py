@@ -1,4 +1,4 @@
-"""Google's Inception of 2014, the network of the DeepDream notebook, as TensorFlow's tutorial carried it."""
+"""Google's Inception of 2014, the network of the DeepDream notebook, from TensorFlow's own archive."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ _LABELS = Path(__file__).with_name("imagenet_labels.txt")
 
 
 def labels() -> tuple[str, ...]:
-    """What the classes are called, as Google's archive says."""
+    """The names of the classes, from Google's archive."""
     known = _LABELS.read_text(encoding="utf-8").splitlines()
     return (*known, *[""] * (_CLASSES - len(known)))
 
 
 def plan() -> tuple[list[Operation], dict[str, NDArray[Any]]]:
-    """The network's operations, and arrays of zeros in the shapes of its own."""
+    """The network's operations, and arrays of zeros in the shapes of its weights."""
     import numpy as np
 
     operations: list[Operation] = []
@@ -94,10 +94,10 @@ def plan() -> tuple[list[Operation], dict[str, NDArray[Any]]]:
 
 
 def graph(path: Path) -> bytes:
-    """The frozen graph of the archive at `path`, or the file itself where it is no archive.
+    """The frozen graph in the archive at `path`, or the file itself if it is not an archive.
 
     Raises:
-        ModelError: the archive is damaged, or holds no such graph, or one that is too large.
+        ModelError: the archive is damaged, has no such graph, or one that is too large.
     """
     if not zipfile.is_zipfile(path):
         if path.stat().st_size > _MOST_BYTES:
@@ -105,9 +105,9 @@ def graph(path: Path) -> bytes:
         return path.read_bytes()
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_GRAPH) as file:
-            data = file.read(_MOST_BYTES + 1)  # whatever the archive says of its size
+            data = file.read(_MOST_BYTES + 1)  # the size in the archive may be wrong
     except KeyError as error:
-        raise ModelError(f"{path} holds no {_GRAPH}, and is not the archive of inception5h") from error
+        raise ModelError(f"{path} does not hold {_GRAPH}, so it is not the archive of inception5h") from error
     except (
         zipfile.BadZipFile,
         zlib.error,

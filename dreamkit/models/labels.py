@@ -1,4 +1,4 @@
-"""Class labels: from what a user calls a class to the layer and channel of its score."""
+"""Class labels: from the name of a class to the layer and channel of its score."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dreamkit.models.providers import ModelProvider
 
 
 def class_term(provider: ModelProvider, count: int, label: str | int) -> tuple[str, int]:
-    """The layer and the channel whose activation is the score of a class, by its label or number.
+    """The layer and the channel whose activation is the score of a class.
 
-    Labels are compared without case, an underscore being a space. Where one lists several names, any of
-    them will do; of `/l/library/indoor`, `library indoor` and `indoor` as well.
+    Case does not matter, and an underscore is a space. A label may list several names; each of them finds
+    the class. So do `library indoor` and `indoor` for `/l/library/indoor`.
 
     Args:
         provider: the network.
         count: channels of its layer of class scores; 0 where it has none.
-        label: of the class, or its number.
+        label: the label of the class, or its number.
 
     Raises:
-        LayerError: the network has no class scores, or no such class.
+        LayerError: the network has no class scores or no such class.
     """
     if not count:
         raise LayerError(
@@ -46,7 +46,7 @@ def class_term(provider: ModelProvider, count: int, label: str | int) -> tuple[s
 
 
 def _names_in(label: str) -> list[str]:
-    """All names of a class, by its label: `/c/castle` or `kit fox, Vulpes macrotis`."""
+    """All names of a class with a label such as `/c/castle` or `kit fox, Vulpes macrotis`."""
     plain = " ".join(label.replace("_", " ").casefold().split())
     each = [name.strip() for name in plain.split(",")]
     below = [re.sub(r"^/\w/", "", name) for name in each]

@@ -1,4 +1,4 @@
-"""The layers that Keras has not: convolutions that may be factorised, and response normalisation."""
+"""Layers that Keras does not have: convolutions that may be factorised, and response normalisation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 
 class Convolution(keras.layers.Layer):  # type: ignore[misc]  # Keras carries no types
-    """One convolution, or two or three linear ones after each other, and one bias."""
+    """A convolution, or a sequence of two or three linear ones, and one bias."""
 
     def __init__(
         self, keys: Sequence[str], arrays: Mapping[str, NDArray[Any]], name: str, stride: int, padding: str
     ) -> None:
-        """`keys` are those of `arrays` to apply, in order; the largest of them has the stride."""
+        """`keys` are the kernels in `arrays`, in order of application. The largest has the stride."""
         super().__init__(name=name)
         self.options = {"stride": stride, "padding": padding}
         self._stride, self._padding = stride, padding.upper()
@@ -56,8 +56,8 @@ class ResponseNormalisation(keras.layers.Layer):  # type: ignore[misc]
     `x / (bias + alpha * s) ** beta`, where `s` sums the squares of the channels up to `radius` away.
 
     Attributes:
-        banded: whether it is computed as a 1 x 1 convolution of the squares with a banded matrix: the same
-            numbers and several times as fast, also to train through, but no single operation of a graph.
+        banded: whether it is computed as a 1 x 1 convolution of the squares with a banded matrix. That gives
+            the same numbers several times as fast, in training too, but is not one operation of a graph.
     """
 
     banded = False

@@ -1,8 +1,8 @@
-"""The network that dreamkit carries: Google's inception5h, its convolutions in thin steps.
+"""The network in the package: Google's inception5h with factorised convolutions.
 
-Most of what passes through a convolution lies in few directions, so most convolutions as far as the layer
-dreamed by default are factorised (see `architecture`). A channel of a layer here stands for the channel of
-that layer in inception5h. `scripts/distil_pocket.py` made it; `pocket.md` says how, and how well it dreams.
+The inputs of a convolution mostly lie in a few directions. So most convolutions up to the default layer are
+factorised (see `architecture`). Each channel stands for the same channel of inception5h.
+`scripts/distil_pocket.py` trained it; `pocket.md` describes how, and how well it dreams.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 WEIGHTS = Path(__file__).with_name("pocket.npz")
-FIRST_EDITION = Path(__file__).with_name("pocket1.npz")  # Inception v3's plan to `mixed4` in thin steps
+FIRST_EDITION = Path(__file__).with_name("pocket1.npz")  # Inception v3 up to `mixed4`, factorised
 
 
 def load(weights: Path | None) -> keras.Model:
@@ -40,7 +40,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         guide_layers=inception5h.GUIDE_LAYERS,
         weights=WEIGHTS,
         licence="Apache-2.0",
-        description="inception5h in thin steps, carried along: no download, and fast",
+        description="inception5h made small: in the package, no download, and fast",
         main_layers=inception5h.MAIN_LAYERS,
         head=inception5h.HEAD,
         labels=inception5h.labels(),

@@ -1,4 +1,4 @@
-"""The records a model plugin hands over. Plain, immutable, cheap: nothing is loaded by making one."""
+"""The records that a model plugin returns. They are immutable and cheap: creating one loads nothing."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def is_name(text: object) -> bool:
-    """Whether `text` can be what a model is called: letters, digits, `.`, `_`, `-`, the first no sign."""
+    """Whether `text` can be the name of a model: letters, digits, `.`, `_` and `-`, no sign first."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """What a network eats, as data: `(pixel - mean) * scale`, channels in `order`.
+    """How pixels become a network's input: `(pixel - mean) * scale`, channels in `order`.
 
-    Pixels are RGB, 0 to 255, shape `(..., 3)`; `mean` and `scale` are in the network's own `order`.
-    Calling it converts NumPy arrays and TensorFlow tensors alike, and gradients run through it.
+    Pixels are RGB, 0 to 255, shape `(..., 3)`; `mean` and `scale` are in the network's own `order`. It is a
+    function of NumPy arrays and TensorFlow tensors, and gradients pass through it.
 
     Raises:
-        ValueError: an unknown order, or a mean or scale that is not finite or has not three channels.
+        ValueError: the order is unknown, or the mean or scale is not three finite numbers.
     """
 
     order: Literal["RGB", "BGR"] = "RGB"
@@ -61,10 +61,10 @@ class SavedModel:
 
     Attributes:
         path: the folder that holds `saved_model.pb`.
-        outputs: layer name, as users type it, to the output key of the signature.
-        signature: the signature to call; it takes one float32 image batch `(n, height, width, 3)`.
-        min_sizes: for layers that need more than the provider's `min_size`, the shortest side in pixels.
-        digest: SHA-256 of what its weights came from; where empty, the folder's files are hashed.
+        outputs: the output key of the signature for each layer, by the name that users type.
+        signature: the signature to call; it takes one float32 batch of pictures `(n, height, width, 3)`.
+        min_sizes: the shortest side in pixels, for layers that need more than the provider's `min_size`.
+        digest: SHA-256 of the files that its weights came from; if empty, the folder's files are hashed.
     """
 
     path: Path
@@ -76,13 +76,16 @@ class SavedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """A weights file that dreamkit fetches once, verifies and keeps in the user's cache.
+    """A weights file that dreamkit downloads once, verifies and keeps in the user's cache.
 
     Attributes:
         url: http or https.
         hash: `sha256:...` or `md5:...` of the file.
-        file_name: its name in the cache; Keras reads the format off its ending.
-        licence: the terms as the source states them.
+        file_name: its name in the cache; its extension tells Keras the format.
+        licence: the terms, as the source states them.
+
+    Raises:
+        ValueError: a field is not of this form.
     """
 
     url: str
@@ -101,25 +104,25 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelProvider:
-    """A model one can dream with. Cheap to make: nothing is loaded until `load` is called.
+    """A model to dream with. Creating it is cheap: nothing is loaded before `load` is called.
 
     Attributes:
         name: what `--model` takes: letters, digits, `.`, `_`, `-`.
-        load: called with the weights file, or with None where there is none (then the network's plan is
-            enough: `dreamkit layers` calls it so). Returns a functional Keras model, without its
-            classifier where that would fix the picture's size, or a `SavedModel`.
-        preprocess: RGB pixels 0 to 255, float32 `(n, height, width, 3)`, to what the network eats;
-            a `Preprocess` wherever that can say it, else any differentiable function of a tensor.
-        layers: the layers dreamed by default, with weights.
-        guide_layers: those dreamed by default with a guide; empty for the one at a quarter of the depth.
-        weights: what to fetch, or the path of a file that comes with the plugin; None where `load` needs
-            no file.
+        load: a function of the weights file. It returns a functional Keras model, or a `SavedModel`;
+            without a classifier that would fix the picture's size. Without a file, its argument is None, and
+            the network's architecture is enough: `dreamkit layers` calls it so.
+        preprocess: from RGB pixels 0 to 255, float32 `(n, height, width, 3)`, to the network's input: a
+            `Preprocess` if that can express it, else any differentiable function of a tensor.
+        layers: the layers that are dreamed by default, with their weights.
+        guide_layers: those that are dreamed by default with a guide; if empty, the one at a quarter of the
+            depth.
+        weights: the file to download, or the path of a file in the plugin; None if `load` needs no file.
         min_size: the shortest side that the network accepts, in pixels.
         description: one line for `dreamkit models`.
         licence: the terms of the network.
-        head: the layer of class scores, where the network has one: `--class` dreams a channel of it. It is
-            the layer before a softmax, whose gradient would vanish.
-        labels: what the classes are called, in the order of the head's channels; empty where nobody knows.
+        head: the layer of class scores, if there is one: `--class` dreams a channel of it. It must be the
+            layer before a softmax, whose gradient would vanish.
+        labels: the names of the classes, in the order of the head's channels; empty if unknown.
         same_layers_as: the model that has the same layers, channel for channel. Its recipes suit this one.
         main_layers: the layers worth choosing, from the picture inwards. Messages about other networks use
             them to say that this one has such a layer, without loading it.
@@ -127,7 +130,7 @@ class ModelProvider:
             `load` is not called.
 
     Raises:
-        ValueError: a field makes no sense; the message names the provider and the field.
+        ValueError: a field is wrong; the message names the provider and the field.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A model asked for by name or value, before it is loaded."""
+"""The specification of a model, before it is loaded."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class ModelSpec:
 
     Attributes:
         model: its name; in the library also a provider, a Keras model or a loaded network.
-        weight: relative to the other networks'; negative, what it sees is minimised.
-        layers: as `DreamConfig.layers`; None for the dream's, or else the network's default ones.
+        weight: relative to the other networks'; if negative, its objective is minimised.
+        layers: as `DreamConfig.layers`; None for the dream's, or else the network's default layers.
         sha256: of its weights, in the recipe of a finished dream.
         weights: path of its weights file; None for the provider's own.
 
     Raises:
-        ConfigError: the weight or the layers make no sense.
+        ConfigError: the weight or the layers are wrong.
     """
 
     model: Any
@@ -43,7 +43,7 @@ class ModelSpec:
 
     @property
     def name(self) -> str:
-        """What the model is called."""
+        """The name of the model."""
         provider = getattr(self.model, "provider", self.model)
         name = getattr(provider, "name", provider)
         return name if isinstance(name, str) else "a network"
@@ -53,7 +53,7 @@ def with_weights(specs: Sequence[ModelSpec], weights: WeightsFiles) -> tuple[Mod
     """`specs` with their weights files: one path for the only model, or paths by model name.
 
     Raises:
-        ConfigError: weights are given for a model that is not among them, or for no one in particular.
+        ConfigError: weights are given for another model, or one file for several models.
     """
     names = [spec.name for spec in specs]
     if weights is None:
@@ -61,13 +61,13 @@ def with_weights(specs: Sequence[ModelSpec], weights: WeightsFiles) -> tuple[Mod
     if isinstance(weights, Mapping):
         for name in weights:
             if name not in names:
-                raise ConfigError(f"weights are given for {name!r}, and {' and '.join(names)} dreams")
+                raise ConfigError(f"weights are given for {name!r}; this dream uses {' and '.join(names)}")
         return tuple(
             replace(spec, weights=os.fspath(weights[spec.name])) if spec.name in weights else spec
             for spec in specs
         )
     if len(specs) > 1:
         raise ConfigError(
-            f"one weights file is given and {len(specs)} networks dream; say whose it is: {names[0]}=PATH"
+            f"one weights file is given for {len(specs)} networks; name its network: {names[0]}=PATH"
         )
     return tuple(replace(spec, weights=os.fspath(weights)) for spec in specs)

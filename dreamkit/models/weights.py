@@ -1,4 +1,4 @@
-"""Weights files: fetched once into the user's cache, verified at every use, written whole or not at all."""
+"""Weights files: downloaded once into the user's cache, and verified at every use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def cached_path(weights: Weights) -> Path:
-    """Where `weights` lie once fetched."""
+    """The path of `weights` in the cache, downloaded or not."""
     return paths.cache() / "weights" / weights.file_name
 
 
 def state(provider: ModelProvider) -> str:
-    """Where a provider's weights are: `ready`, `cached`, `to download` or `to set up`."""
+    """The state of a provider's weights: `ready`, `cached`, `to download` or `to set up`."""
     if provider.setup:
         return "to set up"
     if not isinstance(provider.weights, Weights):
@@ -33,16 +33,16 @@ def resolve(
     given: str | os.PathLike[str] | None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path | None:
-    """The weights file to load a provider with: `given` where there is one, else the fetched one.
+    """The weights file of a provider: `given` if it is not None, else the provider's own.
 
-    None where the provider needs none. `progress` hears bytes so far and in all (0 where unknown).
+    None if the provider needs none. `progress` gets the bytes so far and in all (0 if unknown).
 
     Raises:
-        WeightsError: `given` is no readable file, or the download failed or arrived damaged.
+        WeightsError: `given` is not a readable file, or the download failed or is damaged.
     """
     if given is not None:
         path = Path(given).expanduser()
-        # os.path's own questions: they answer no, where Path's raise, for a name that cannot be one.
+        # os.path returns False for a name that no file can have; Path raises an error.
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             is_there = "cannot be read" if os.path.exists(path) else "does not exist"
             what = "is a folder" if os.path.isdir(path) else is_there
@@ -56,11 +56,11 @@ def resolve(
 
 
 def fetch(weights: Weights, progress: Callable[[int, int], None] | None = None) -> Path:
-    """The path of `weights` in the cache; they are downloaded where they are missing or damaged.
+    """The path of `weights` in the cache. They are downloaded if they are missing or damaged.
 
     Raises:
-        WeightsError: no network, a server that fails, a file that is cut off or has another hash, or a
-            cache folder that cannot be written. Trying again goes on where a connection broke off.
+        WeightsError: there is no network, the server fails, the file is cut off or has another hash, or the
+            cache folder cannot be written. The next try resumes a download that broke off.
     """
     from dreamkit.media import downloads
 

@@ -37,7 +37,7 @@ def main() -> None:
         name, _, weights = named.partition("=")
         network = dreamkit.load(name, Path(weights) if weights else None)
         layers = list(network.provider.layers)
-        pair = [_step(network, layers, rewrite) for rewrite in (lambda graph: graph, rewrites.rewritten)]
+        pair = [_step(network, layers, rewrite) for rewrite in (lambda graph: graph, rewrites.rewrite_graph)]
         for side in options.sides:
             wall, processor, cosine = _compared(pair, len(layers), side, options.rounds)
             told = ", ".join(
@@ -49,8 +49,8 @@ def main() -> None:
 
 def _step(network: Network, layers: list[str], rewrite: object) -> CompiledStep:
     goals = [ObjectiveSpec(layer, "mean-square") for layer in layers]
-    function = compiled_step.compiled(graph.fold(network._cut(layers), rewrite), layers, goals, 0)
-    definition = compiled_step.definition(function)
+    function = compiled_step.build_step(graph.fold(network.cut(layers), rewrite), layers, goals, 0)
+    definition = compiled_step.function_def(function)
     assert definition is not None, "a network with functions of its own is never rewritten"
     return CompiledStep(definition)
 

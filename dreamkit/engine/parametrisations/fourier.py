@@ -1,8 +1,8 @@
 """A picture as its Fourier spectrum, moved by Adam.
 
 The parametrisation of tensorflow/lucid (`lucid/optvis/param/spatial.py`, 2018; Olah, Mordvintsev and
-Schubert, "Feature Visualization", 2017): where every frequency's coefficient moves equally fast, scaled to
-the strength that frequency has in natural pictures, large shapes and colours grow as readily as fine ones.
+Schubert, "Feature Visualization", 2017). The coefficients of all frequencies move equally fast, scaled to the
+strength of their frequency in natural pictures, so that large shapes and colours grow as easily as fine ones.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dreamkit.config import DreamConfig
 from dreamkit.engine.color import MIXING
 from dreamkit.engine.resize import Pixels
 
-_EXTREMES = (0.5, 254.5)  # black and white as far as a sigmoid reaches them
+_EXTREMES = (0.5, 254.5)  # black and white, as near as a sigmoid comes to them
 _SOFTNESS = 4.0  # Lucid divides its spatial values by this
 
-_BAND = 64  # rows or columns that are transformed at a time, in float64
+_BAND = 64  # rows or columns that are transformed in float64 at a time
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 
 
 class FourierSpace:
-    """The coefficients of a picture's spectrum as variables. Black and white are reached softly."""
+    """The coefficients of a picture's spectrum as variables. A sigmoid limits the pixels to 0..255."""
 
     def __init__(self, pixels: Pixels, config: DreamConfig, arrays: Mapping[str, NDArray[Any]]) -> None:
         del config
@@ -36,7 +36,7 @@ class FourierSpace:
         )
 
     def step(self, pixels: Pixels, update: Pixels, step_size: float) -> None:
-        """Takes a step of Adam along `update`, which is overwritten, and draws `pixels` anew."""
+        """Takes a step of Adam along `update`, which is overwritten, and recomputes `pixels`."""
         self._spectrum.step(update, step_size)
         pixels[:] = self._spectrum.pixels()
 
@@ -50,8 +50,8 @@ class Spectrum:
 
     `Z` has one complex coefficient for each of three decorrelated colours and each frequency,
     `(3, height, width // 2 + 1)`; `s = sqrt(height * width) / max(f, 1 / max(height, width))` at `f` cycles
-    per pixel; `M` is `color.MIXING`; `irfft2` divides by `height * width`. Memory: `Z` and Adam's two
-    moments, each a picture's worth of float32, and while at work two pictures' worth more.
+    per pixel; `M` is `color.MIXING`; `irfft2` divides by `height * width`. In memory are `Z` and Adam's two
+    moments, each as large as a float32 picture, and during a step two more pictures.
     """
 
     def __init__(self, coefficients: NDArray[np.complex64], size: tuple[int, int]) -> None:
@@ -67,7 +67,7 @@ class Spectrum:
         logits = np.clip(pixels, *_EXTREMES)
         logits = np.log(logits) - np.log(255 - logits)
         scale = _scale(height, width) / _SOFTNESS
-        planes = [_analysed(logits, row, 1 / scale) for row in np.linalg.inv(MIXING)]
+        planes = [_transformed(logits, row, 1 / scale) for row in np.linalg.inv(MIXING)]
         return cls(np.stack(planes), (height, width))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -93,7 +93,7 @@ class Spectrum:
         scale = _scale(*self.size) / _SOFTNESS
         out = np.zeros((*self.size, 3), np.float32)
         for coefficients, column in zip(self.coefficients, MIXING.T, strict=True):
-            _add_drawn(out, coefficients, column, scale)
+            _add_inverse(out, coefficients, column, scale)
         # 255 sigmoid(x), in a form that cannot overflow.
         out /= 2
         np.tanh(out, out=out)
@@ -102,23 +102,23 @@ class Spectrum:
         return out
 
     def gradients(self, gradient: Pixels) -> Iterator[NDArray[np.complex64]]:
-        """The gradient by `Z`, one colour after the other, from the gradient by the pixels.
+        """The gradient by `Z`, one colour after another, from the gradient by the pixels.
 
         Real and imaginary parts are the derivatives by `Z`'s real and imaginary parts. `gradient`
         `(height, width, 3)` is overwritten.
         """
         height, width = self.size
         _through_sigmoid(gradient, self.pixels())
-        # The adjoint of irfft2 is rfft2 / (height * width), twice where a column stands for two.
+        # The adjoint of irfft2 is rfft2 / (height * width), doubled for columns that stand for two.
         factor = _scale(height, width) * _stands_for(width) / (_SOFTNESS * height * width)
         for column in MIXING.T:
-            yield _analysed(gradient, column, factor)
+            yield _transformed(gradient, column, factor)
 
     def step(self, gradient: Pixels, step_size: float) -> None:
-        """One step of Adam along `gradient`, that of the objective by the pixels; `gradient` is overwritten.
+        """Takes a step of Adam along the gradient of the objective by the pixels, which is overwritten.
 
-        A coefficient's real and imaginary parts are parameters of their own; each moves by about
-        `step_size`, 0.05 in Lucid.
+        The real and imaginary parts of a coefficient are separate parameters. Each moves by about
+        `step_size`, which is 0.05 in Lucid.
         """
         slopes = self.gradients(gradient)
         for coefficients, moments, slope in zip(self.coefficients, self._moments, slopes, strict=True):
@@ -129,7 +129,7 @@ class Spectrum:
 
 
 class _Moments:
-    """Adam's memory of past gradients (Kingma and Ba, "Adam: a method for stochastic optimization", 2014)."""
+    """Adam's moments of gradients (Kingma and Ba, "Adam: a method for stochastic optimization", 2014)."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.first = np.zeros(shape, np.float32)
@@ -137,7 +137,7 @@ class _Moments:
         self.steps = 0
 
     def direction(self, gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Takes `gradient` in; returns the step, in units of the step size: `m / (sqrt(v) + 1e-8)`."""
+        """Adds `gradient` to the moments; returns the step for step size 1, `m / (sqrt(v) + 1e-8)`."""
         self.steps += 1
         self.first *= np.float32(_BETA_1)
         self.first += np.float32(1 - _BETA_1) * gradient
@@ -151,13 +151,13 @@ class _Moments:
 
 
 def _scale(height: int, width: int) -> NDArray[np.float64]:
-    """How strong each frequency is in natural pictures, `(height, width // 2 + 1)`."""
+    """The strength of each frequency in natural pictures, `(height, width // 2 + 1)`."""
     frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
     return np.asarray(np.sqrt(height * width) / np.maximum(frequency, 1 / max(height, width)))
 
 
 def _stands_for(width: int) -> NDArray[np.float64]:
-    """How many columns of the whole spectrum each column of the half stands for: itself and its mirror."""
+    """How many columns of the whole spectrum a column of the half stands for: itself and its mirror image."""
     counts = np.full(width // 2 + 1, 2.0)
     counts[0] = 1.0
     if width % 2 == 0:
@@ -165,10 +165,10 @@ def _stands_for(width: int) -> NDArray[np.float64]:
     return counts
 
 
-def _analysed(
+def _transformed(
     values: Pixels, weights: NDArray[np.float64], factor: NDArray[np.float64]
 ) -> NDArray[np.complex64]:
-    """`factor * rfft2` of the sum of the colours of `values`, weighted."""
+    """`factor * rfft2` of the weighted sum of the colours of `values`."""
     height, width, _ = values.shape
     half = np.empty((height, width // 2 + 1), np.complex64)
     for rows in _bands(height):
@@ -179,13 +179,13 @@ def _analysed(
     return half
 
 
-def _add_drawn(
+def _add_inverse(
     out: Pixels,
     coefficients: NDArray[np.complex64],
     weights: NDArray[np.float64],
     factor: NDArray[np.float64],
 ) -> None:
-    """Adds `irfft2(factor * coefficients)` to the colours of `out`, weighted."""
+    """Adds `irfft2(factor * coefficients)`, times each colour's weight, to the colours of `out`."""
     height, width, _ = out.shape
     half = np.empty_like(coefficients)
     for columns in _bands(half.shape[1]):
@@ -201,7 +201,7 @@ def _bands(length: int) -> Iterator[slice]:
 
 
 def _through_sigmoid(gradient: Pixels, pixels: Pixels) -> None:
-    """Turns the gradient by `pixels = 255 sigmoid(x)` into the one by `x`; `pixels` are overwritten.
+    """Converts the gradient by `pixels = 255 sigmoid(x)` to the one by `x`; `pixels` are overwritten.
 
     The derivative of `255 sigmoid` is `pixels * (255 - pixels) / 255`.
     """

@@ -1,4 +1,4 @@
-"""All of the engine that imports TensorFlow."""
+"""The parts of the engine that import TensorFlow."""
 
 from dreamkit.engine import process
 

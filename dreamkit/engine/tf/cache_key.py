@@ -1,4 +1,4 @@
-"""All that a compiled network depends on, as one text: whatever changes it changes what was kept of it."""
+"""The key of a compiled network in the cache: a text of everything that the network depends on."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PACKAGES = "tensorflow", "keras", "numpy"
 _SETTINGS = "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"
 _OWN = frozenset(
     {".py", ".npz"}
-)  # of dreamkit's files: its code and pocket's weights. The rest changes no step
+)  # of dreamkit's files: its code and pocket's weights; no other changes a step
 _NO_SOURCE = frozenset({"__pycache__", "node_modules"})  # folders
 
 
 def cache_key(provider: ModelProvider, digest: str) -> str | None:
-    """What tells a network from any other, or None where files cannot tell.
+    """The key of a provider's network, or None if its code is not in files.
 
-    It holds `digest`, the weights' hash, the state of the files of the packages that load and preprocess
-    come from and of dreamkit's own, and the versions of what computes.
+    It contains `digest`, the hash of the weights; the sizes and times of the files of dreamkit and of the
+    packages with `load` and `preprocess`; and the versions and settings of the libraries that compute.
     """
     code = [_code(function) for function in (provider.load, provider.preprocess)]
     if None in code:
@@ -43,7 +43,7 @@ def cache_key(provider: ModelProvider, digest: str) -> str | None:
 
 
 def _code(function: Any) -> str | None:
-    """What a function does, as far as files tell; None for one that holds what no file does."""
+    """A text that identifies a function's code; None if the code, or a value in it, is not in a file."""
     if isinstance(function, Preprocess):
         return repr(function)
     if isinstance(function, partial):
@@ -59,9 +59,9 @@ def _code(function: Any) -> str | None:
 
 
 def _state(module: ModuleType) -> str:
-    """Size and time of the files of a module or package on which its numbers may depend; empty without any.
+    """Sizes and times of the files that the results of a module or package may depend on; empty if none.
 
-    Of a package, these are the code and the data beside it; of dreamkit, its code and its weights.
+    For a package, these are its code and data; for dreamkit, its code and its weights.
     """
     return " ".join(
         f"{path}:{state.st_size}:{state.st_mtime_ns}"

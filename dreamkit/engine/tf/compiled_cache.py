@@ -1,4 +1,4 @@
-"""What took seconds to make and can be made again, kept between runs: files in the cache, by key."""
+"""A cache on disk for compiled steps and other data that takes seconds to compute: files, by key."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import os
 import tempfile
 from pathlib import Path
 
-MOST_BYTES = 1 << 30  # in all; what was not used for longest goes first
+MOST_BYTES = 1 << 30  # in all; the files that were unused for longest are removed first
 _HASH = hashlib.sha256
 _LENGTH = _HASH().digest_size
 
 
 class CompiledCache:
-    """What one owner keeps, by key. What cannot be kept or read is not there, and nobody is told."""
+    """The data of one owner, by key. If it cannot be written or read, it is missing, without a message."""
 
     def __init__(self, folder: Path, owner: str, most_bytes: int = MOST_BYTES) -> None:
-        """`most_bytes` is for all owners together."""
+        """`most_bytes` limits the files of all owners together."""
         self._folder = folder
         self._owner = owner
         self._most_bytes = most_bytes
 
     def get(self, key: str) -> bytes | None:
-        """What was put under `key`, if it is there and whole."""
+        """The data under `key`; None if it is missing or damaged."""
         path = self._path(key)
         try:
             read = path.read_bytes()
@@ -33,9 +33,9 @@ class CompiledCache:
         return content if _HASH(content).digest() == read[:_LENGTH] else None
 
     def put(self, key: str, content: bytes) -> None:
-        """Keeps `content` under `key`, whole or not at all."""
+        """Writes `content` under `key`, whole or not at all."""
         if len(content) > self._most_bytes // 4:
-            return  # one that would drive out most of the others
+            return  # it would displace most of the other files
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor, partial = tempfile.mkstemp(dir=self._folder, suffix=".part")
@@ -48,7 +48,7 @@ class CompiledCache:
                 os.unlink(partial)
                 raise
             self._make_room()
-        except OSError:  # a disk that is full or read-only
+        except OSError:  # the disk is full or read-only
             return
 
     def _path(self, key: str) -> Path:
@@ -56,7 +56,7 @@ class CompiledCache:
         return self._folder / f"{name}.kept"
 
     def _make_room(self) -> None:
-        """Removes what was not used for longest, and what a process that was killed left behind."""
+        """Removes the files that were unused for longest, and those that a killed process left behind."""
         found = [(path.stat(), path) for path in self._folder.iterdir() if path.suffix in (".kept", ".part")]
         room = self._most_bytes
         for state, path in sorted(found, key=lambda each: -each[0].st_mtime):

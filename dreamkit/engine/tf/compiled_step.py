@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from dreamkit.engine.tf import private
 
 PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
-_MOST_SIMILARITIES = 1 << 22  # numbers held at once while places are compared with a guide's
-_SCALE = 2.0**16  # activations' gradients, a millionth and less, would vanish in float16
+_MOST_SIMILARITIES = 1 << 22  # numbers in memory at once while places are compared with a guide's
+_SCALE = 2.0**16  # the activations' gradients, below a millionth, would vanish in float16
 _numbers = count()
 
 
 class ObjectiveSpec(NamedTuple):
-    """What is maximised in a layer, as far as it is compiled. Numbers are fed to the step at every call.
+    """The part of an objective in a layer that is compiled. Its numbers are fed to the step at every call.
 
     Attributes:
         layer: its name.
-        kind: the mean of the activations, the mean of their squares, or `match`: the mean over all places of
-            the product with the most similar of a guide's features.
-        channel_weights: whether channels have weights of their own; fed `(channels,)`.
+        kind: `mean` of the activations, `mean-square`, or `match`: the mean over all places of the product
+            with the most similar of a guide's features.
+        channel_weights: whether each channel has a weight; fed `(channels,)`.
         place: whether a single neuron is maximised; fed `(windows, 2)`, row and column as shares of the
             window, negative where the neuron is not in it.
     """
@@ -38,17 +38,17 @@ class ObjectiveSpec(NamedTuple):
 
     @property
     def power(self) -> int:
-        """The power with which the objective scales with the activations."""
+        """The power of the activations with which the objective grows."""
         return 2 if self.kind == "mean-square" else 1
 
 
 class StepResult(NamedTuple):
-    """The result of one step over a batch of windows; every array is NumPy's.
+    """The result of one step over a batch of windows, as NumPy arrays.
 
     Attributes:
         gradient: of the weighted sum of objectives by the windows' pixels, `(n, height, width, 3)`.
-        objectives: of each spec, summed over the windows, before weights.
-        mean_squares: of the activations that each spec is computed from, summed over the windows.
+        objectives: the objective of each spec, summed over the windows, without its weight.
+        mean_squares: the mean squared activation of each spec's layer, summed over the windows.
     """
 
     gradient: NDArray[np.float32]
@@ -57,15 +57,15 @@ class StepResult(NamedTuple):
 
 
 class CompiledStep:
-    """A step that TensorFlow runs as it is, from pixels, weights and feeds to the parts of a `StepResult`.
+    """A step as one flat function, from pixels, weights and feeds to the parts of a `StepResult`.
 
-    Its graph is small and already folded, so TensorFlow's own optimiser is left out: it takes a second or
-    two before the first step and gains nothing after it.
+    Its graph is small and already folded, so TensorFlow's own optimiser does not run: it would take a second
+    or two before the first step, and gain nothing.
     """
 
     def __init__(self, definition: Any, precision: str = "float32") -> None:
-        """`definition` is a FunctionDef; it gets a name of its own."""
-        # Functions are known by name to the whole process, in which the same step may be there twice.
+        """`definition` is a FunctionDef; it gets a new name."""
+        # Names of functions are global in a process, and the same step may exist twice in it.
         definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
         private.add_function(definition)
         weakref.finalize(self, private.remove_function, name)
@@ -88,14 +88,14 @@ class CompiledStep:
 
 
 class NestedStep:
-    """A step that calls functions of its own, such as a loop, which TensorFlow runs as it runs any."""
+    """A step that calls other functions, such as a loop. TensorFlow runs it like any function."""
 
     def __init__(self, function: tf.types.experimental.ConcreteFunction) -> None:
         self._function = function
 
     @property
     def graph(self) -> tuple[Any, list[str]]:
-        """As a `CompiledStep`'s."""
+        """See `CompiledStep.graph`."""
         own = len(self._function.inputs) - len(self._function.captured_inputs)
         names = [tensor.op.name for tensor in self._function.inputs[:own]]
         return self._function.graph.as_graph_def(), names
@@ -106,7 +106,7 @@ class NestedStep:
 
 
 def _config(precision: str) -> bytes:
-    """How TensorFlow rewrites a step before it runs: not at all, or with 16-bit casts where they are safe."""
+    """TensorFlow's rewrites of a step before it runs: none, or 16-bit casts where they are safe."""
     config = tf.compat.v1.ConfigProto()
     options = config.graph_options.rewrite_options
     if precision == "mixed":
@@ -121,12 +121,12 @@ def _config(precision: str) -> bytes:
 
 
 def devices() -> list[str]:
-    """The devices that share batches of tiles: all GPUs if there are several, else TensorFlow's choice."""
+    """The devices that share batches of tiles: all GPUs if there are several, else TensorFlow's default."""
     gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
     return gpus if len(gpus) > 1 else [""]
 
 
-def compiled(
+def build_step(
     forward: Callable[[tf.Tensor], Sequence[tf.Tensor]],
     layers: Sequence[str],
     specs: Sequence[ObjectiveSpec],
@@ -164,8 +164,8 @@ def compiled(
     return step.get_concrete_function()
 
 
-def definition(function: tf.types.experimental.ConcreteFunction) -> Any:
-    """The FunctionDef of a compiled step with all its weights; None if it calls other functions."""
+def function_def(function: tf.types.experimental.ConcreteFunction) -> Any:
+    """The FunctionDef of a traced step, with all its weights; None if it calls other functions."""
     found = function.function_def
     calls = (
         attribute.HasField("func") or attribute.list.func
@@ -180,7 +180,7 @@ def _objective(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The value of `spec` in `layer`, and the mean square of the activations, both summed over the windows.
 
-    Each is a mean over one window, so that the gradient of a window does not depend on the batch's size.
+    Each is a mean over one window, so that a window's gradient does not depend on the size of the batch.
     """
     channel_weights = next(feeds) if spec.channel_weights else None
     inside: tf.Tensor | float = 1.0
@@ -207,8 +207,11 @@ def _objective(
 
 
 def _neuron(layer: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The activations at `places`, shares of each window's map, as maps of one place; and 0 for windows
-    that the neuron is not in, else 1."""
+    """The activations at `places`, which are shares of each window's map.
+
+    Returns:
+        Maps of one place, and for each window 1 if the neuron is in it, else 0.
+    """
     sides = tf.shape(layer)[1:3]
     index = tf.clip_by_value(tf.cast(places * tf.cast(sides, tf.float32), tf.int32), 0, sides - 1)
     inside = tf.cast(tf.reduce_all(places >= 0, axis=1), tf.float32)
@@ -218,8 +221,8 @@ def _neuron(layer: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _most_similar(layer: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:
     """For each place of `layer`, the feature of `guide` `(places, channels)` with the largest product.
 
-    Nothing flows back through the choice (google/deepdream's guided objective, 2015). Places are compared a
-    few at a time, so that memory does not grow with their number times the guide's.
+    No gradient passes through the choice (google/deepdream's guided objective, 2015). A few places are
+    compared at a time, so that memory does not grow with their number times the guide's.
     """
     places = tf.stop_gradient(tf.reshape(layer, [-1, tf.shape(guide)[1]]))
     at_once = tf.maximum(1, _MOST_SIMILARITIES // tf.shape(guide)[0])

@@ -1,4 +1,4 @@
-"""TensorFlow's graphs as data: made flat, folded, and asked for shapes and depths."""
+"""Transformations of TensorFlow graphs (inlining, freezing, folding), and their shapes and depths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dreamkit.engine.tf import private
 
-_SMALL = 64  # numbers; fewer are no weights
+_SMALL = 64  # numbers; smaller constants are not weights
 _WEIGHTED_OPS = frozenset(
     (
         "Conv2D",
@@ -19,22 +19,22 @@ _WEIGHTED_OPS = frozenset(
         "MatMul",
         "BatchMatMulV2",
         "Einsum",
-        # What is left of calls in a frozen graph are Keras' grouped convolutions.
+        # The only calls in a frozen graph are Keras' grouped convolutions.
         "PartitionedCall",
         "StatefulPartitionedCall",
     )
 )
 
 
-def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
-    """The same function with what it calls put in the calls' places, and nothing that no output needs.
+def inlined(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """The same function with the functions that it calls inlined, and without unneeded nodes.
 
-    So the weights behind the deepest layer are never copied. What TensorFlow will not inline stays as it was.
+    So the weights behind the deepest layer are never copied. Functions that TensorFlow cannot inline stay.
     """
-    flat = _grappled(function.graph.as_graph_def(), function, ["function"], private.RewriterConfig.ONE)
+    flat = _optimised(function.graph.as_graph_def(), function, ["function"], private.RewriterConfig.ONE)
     if flat.library.function:
         return function
-    for node in flat.node:  # a network has no effects, so nothing has to wait for any
+    for node in flat.node:  # a network has no side effects, so no node must wait for one
         node.input[:] = [each for each in node.input if not each.startswith("^")]
     nodes = {node.name: node for node in flat.node}
     needed = _needed(nodes, [tensor.op.name for tensor in function.outputs])
@@ -43,30 +43,30 @@ def flat(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimen
         name: captured[name] for name in needed & captured.keys() if captured[name].dtype != tf.resource
     }
     variables = {name: captured[name] for name in needed & captured.keys() - weights.keys()}
-    for name in needed:  # what a variable holds takes the place of its being read
-        held = [each for each in (origin(nodes, source) for source in nodes[name].input) if each in variables]
-        if held and nodes[name].op == "ReadVariableOp":
+    for name in needed:  # each read of a variable is replaced by its value
+        read = [each for each in (origin(nodes, source) for source in nodes[name].input) if each in variables]
+        if read and nodes[name].op == "ReadVariableOp":
             dtype = tf.dtypes.as_dtype(nodes[name].attr["dtype"].type)
-            weights[name] = tf.raw_ops.ReadVariableOp(resource=variables[held[0]], dtype=dtype)
-        elif held and nodes[name].op != "Identity":
+            weights[name] = tf.raw_ops.ReadVariableOp(resource=variables[read[0]], dtype=dtype)
+        elif read and nodes[name].op != "Identity":
             return function
     part = tf.compat.v1.GraphDef(versions=flat.versions)
     part.node.extend(node for node in flat.node if node.name in needed)
 
     def imported() -> None:
         graph = tf.compat.v1.get_default_graph()
-        held = {
-            # Small ones are paddings and axes, without which no shape can be told.
+        values = {
+            # Small ones are paddings and axes, which shapes depend on.
             f"{name}:0": tf.constant(value.numpy())
             if value.shape.num_elements() < _SMALL
             else graph.capture(value)
             for name, value in weights.items()
         }
-        tf.graph_util.import_graph_def(part, input_map=held, name="")
+        tf.graph_util.import_graph_def(part, input_map=values, name="")
 
     wrapped = tf.compat.v1.wrap_function(imported, [])
     inputs = [tensor.name for tensor in function.inputs if tensor.op.name not in captured]
-    return _between(wrapped, inputs, [tensor.name for tensor in function.outputs])
+    return _subgraph(wrapped, inputs, [tensor.name for tensor in function.outputs])
 
 
 def frozen(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
@@ -78,14 +78,14 @@ def fold(
     function: tf.types.experimental.ConcreteFunction,
     rewrite: Callable[[Any], Any] = lambda graph_def: graph_def,
 ) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
-    """The same function, to be put into another graph: its weights as constants, and constants multiplied
-    into convolutions, so that a gradient taken of it is folded as well.
+    """The same function, for use in another graph: frozen, with constants multiplied into convolutions.
 
-    `rewrite` takes the GraphDef that this makes and returns another one with the same inputs and outputs.
+    So its gradient is folded as well. `rewrite` is a function from the folded GraphDef to another one with
+    the same inputs and outputs.
 
-    Only Grappler's constant folding and clean-up run: fused kernels have no gradient. A function that
-    holds functions which TensorFlow will not inline, as Keras' grouped convolutions do, comes back as it
-    was, since their gradients would be lost.
+    Only Grappler's constant folding and clean-up run: fused kernels have no gradient. A function with calls
+    that TensorFlow cannot inline, such as Keras' grouped convolutions, is returned unchanged, because their
+    gradients would be lost.
     """
     forward = frozen(function)
     if forward.graph.as_graph_def().library.function:
@@ -93,22 +93,22 @@ def fold(
     folded = rewrite(folded_graph(forward))
     (pixels,), outputs = forward.inputs, [tensor.name for tensor in forward.outputs]
 
-    def put(given: tf.Tensor) -> Sequence[tf.Tensor]:
+    def folded_function(pixels_in: tf.Tensor) -> Sequence[tf.Tensor]:
         return tf.graph_util.import_graph_def(  # type: ignore[no-any-return]
-            folded, input_map={pixels.name: given}, return_elements=outputs, name=""
+            folded, input_map={pixels.name: pixels_in}, return_elements=outputs, name=""
         )
 
-    return put
+    return folded_function
 
 
 def folded_graph(forward: tf.types.experimental.ConcreteFunction) -> Any:
-    """The GraphDef of a frozen function with all that is constant computed."""
+    """The GraphDef of a frozen function, with constant expressions computed."""
     times = private.RewriterConfig.TWO
-    return _grappled(forward.graph.as_graph_def(), forward, ["constfold", "dependency"], times)
+    return _optimised(forward.graph.as_graph_def(), forward, ["constfold", "dependency"], times)
 
 
 def _needed(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:
-    """The nodes that `names` depend on, themselves included."""
+    """The nodes that `names` depend on, including `names`."""
     needed: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -120,7 +120,7 @@ def _needed(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:
 
 
 def origin(nodes: Mapping[str, Any], name: str) -> str:
-    """The node that `name` stands for, past any that pass on what they are given."""
+    """The node whose output `name` is, behind any identities."""
     name = source(name)
     while nodes[name].op == "Identity":
         name = source(nodes[name].input[0])
@@ -128,11 +128,11 @@ def origin(nodes: Mapping[str, Any], name: str) -> str:
 
 
 def source(name: str) -> str:
-    """The node that a node's input comes from: `^name` and `name:1` are ways to write `name`."""
+    """The node that an input names: `name`, `name:1`, or `^name` for a control dependency."""
     return name.lstrip("^").partition(":")[0]
 
 
-def _grappled(
+def _optimised(
     graph_def: Any, function: tf.types.experimental.ConcreteFunction, passes: Sequence[str], times: Any
 ) -> Any:
     """The GraphDef of `function` after `passes` of TensorFlow's optimiser, inputs and outputs kept."""
@@ -146,7 +146,7 @@ def _grappled(
     return private.optimize(config, meta_graph)
 
 
-def _between(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+def _subgraph(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
     """The part of a wrapped function from the tensors named `inputs` to those named `outputs`."""
     graph = wrapped.graph
     return wrapped.prune(*([graph.as_graph_element(name) for name in names] for names in (inputs, outputs)))
@@ -169,10 +169,10 @@ def output_shapes(graph_def: Any, count: int, size: tuple[int, int]) -> list[Seq
 
 
 def live_bytes(graph_def: Any, inputs: Mapping[str, Sequence[int]]) -> int:
-    """The most that a graph holds at once, in bytes, of what it computes: its inputs, which have shapes, and
-    everything that a node still waits for. Constants, and what has no known shape, do not count.
+    """The most bytes that a graph has in memory at once, with `inputs` of these shapes.
 
-    Nodes are taken as they become ready, first come, first served, which is about what TensorFlow does.
+    It counts the inputs, and every result until its last reader has run; not constants, nor results of
+    unknown shape. Nodes run in the order in which they become ready, which is about what TensorFlow does.
     """
     with tf.Graph().as_default() as graph:
         given = {name: tf.compat.v1.placeholder(tf.float32, shape) for name, shape in inputs.items()}
@@ -200,18 +200,20 @@ def live_bytes(graph_def: Any, inputs: Mapping[str, Sequence[int]]) -> int:
 
 
 def _bytes(operation: tf.Operation) -> int:
-    """What an operation's results take."""
+    """The size of an operation's results."""
     if operation.type == "Const":
         return 0
     known = [tensor for tensor in operation.outputs if tensor.shape.is_fully_defined()]
     return sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in known)
 
 
-def depths_of(graph_def: Any, count: int) -> tuple[list[int], list[int]]:
-    """For each output, the number of nodes with weights on the longest path to it; and the outputs that
-    several branches end in."""
-    depths: dict[str, int] = {}  # -1 for what does not come from the picture
-    # A frozen graph lists nodes in no order, so each waits on a stack until its inputs are known.
+def layer_depths(graph_def: Any, count: int) -> tuple[list[int], list[int]]:
+    """The depth of each output, and the indices of the outputs that several branches end in.
+
+    A depth is the number of nodes with weights on the longest path to the output.
+    """
+    depths: dict[str, int] = {}  # -1 for nodes that do not depend on the picture
+    # The nodes of a frozen graph are in no order, so each waits on a stack until its inputs are known.
     nodes = {node.name: node for node in graph_def.node}
     inputs = {name: [source(each) for each in node.input] for name, node in nodes.items()}
     for index in range(count):

@@ -32,18 +32,18 @@ class Layer(NamedTuple):
 
 
 class LayerProbe:
-    """What a network's graph says of its layers."""
+    """Reads the properties of a network's layers from its graph."""
 
     def __init__(
         self, layers: Sequence[str], graph_def: Callable[[Sequence[str]], Any], cache: CompiledCache | None
     ) -> None:
-        """`graph_def` gives the graph to some of the layers, outputs named `layer_0`, `layer_1`, ..."""
+        """`graph_def` returns the graph to some of the layers, with outputs `layer_0`, `layer_1`, ..."""
         self._layers, self._graph_def, self._cache = layers, graph_def, cache
 
     def at_depth(self, depth: float) -> str:
         """The layer at a share of the network's depth, 0 to 1, among those that branches end in.
 
-        Depth is counted as in `Layer`. In a network without branches, all layers are candidates.
+        `Layer` defines the depth. In a network without branches, all layers are candidates.
         """
         depths, joins = self._depths
         among = joins if len(joins) >= _FEW_JOINS else range(len(self._layers))
@@ -73,9 +73,9 @@ class LayerProbe:
     def stride(self, layer: str) -> int:
         """Pixels of the picture between neighbouring activations of `layer`."""
         key = f"stride {layer}"
-        kept = self._cache.get(key) if self._cache else None
-        if kept:
-            return int(kept)
+        cached = self._cache.get(key) if self._cache else None
+        if cached:
+            return int(cached)
         graph_def = self._graph_def([layer])
         ((_, small, _, _),), ((_, large, _, _),) = (
             graph.output_shapes(graph_def, 1, (side, side)) for side in _SIDES
@@ -85,15 +85,15 @@ class LayerProbe:
             self._cache.put(key, str(found).encode())
         return found
 
-    def least_side(self, layers: Sequence[str], most: int) -> int:
-        """The shortest side of a picture, up to `most`, that `layers` can be computed for, by trying."""
+    def smallest_side(self, layers: Sequence[str], most: int) -> int:
+        """The shortest side of a picture, up to `most`, for which `layers` can be computed; by bisection."""
         graph_def = self._graph_def(layers)
         low = 0
         while most - low > 1:
             middle = (low + most) // 2
             try:
                 shapes = graph.output_shapes(graph_def, len(layers), (middle, middle))
-            except ValueError:  # TensorFlow's word for a size below one
+            except ValueError:  # TensorFlow raises it for a size below one
                 shapes = [[0]]
             low, most = (low, middle) if all(min(shape) > 0 for shape in shapes) else (middle, most)
         return most
@@ -102,7 +102,7 @@ class LayerProbe:
         """Every layer that can be dreamed, with its channels, stride and depth."""
         graph_def = self._graph_def(self._layers)
         small, large = (graph.output_shapes(graph_def, len(self._layers), (side, side)) for side in _SIDES)
-        depths, _ = graph.depths_of(graph_def, len(self._layers))
+        depths, _ = graph.layer_depths(graph_def, len(self._layers))
         return [
             Layer(name, int(a[3]), _stride(a[1], b[1]), depth)
             for name, a, b, depth in zip(self._layers, small, large, depths, strict=True)
@@ -111,12 +111,12 @@ class LayerProbe:
 
     @cached_property
     def _depths(self) -> tuple[list[int], list[int]]:
-        """As `graphs.depths_of` has them, of all layers."""
-        kept = self._cache.get("depths") if self._cache else None
-        if kept:
-            depths, joins = json.loads(kept)
+        """The result of `graph.layer_depths` for all layers."""
+        cached = self._cache.get("depths") if self._cache else None
+        if cached:
+            depths, joins = json.loads(cached)
             return depths, joins
-        found = graph.depths_of(self._graph_def(self._layers), len(self._layers))
+        found = graph.layer_depths(self._graph_def(self._layers), len(self._layers))
         if self._cache:
             self._cache.put("depths", json.dumps(found).encode())
         return found

@@ -1,11 +1,10 @@
-"""A provider's network, ready to be dreamed: cut at the deepest layer asked for, frozen and folded.
+"""A provider's network, ready for dreams: cut at the deepest layer in use, frozen and folded.
 
-Whatever a provider returns, a Keras model or a SavedModel, becomes one TensorFlow graph from pixels
-to activations with its weights as constants. Grappler folds batch normalisation into the
-convolutions *before* the graph is differentiated, so the backward pass is folded as well.
+A provider's Keras model or SavedModel becomes one TensorFlow graph from pixels to activations, with its
+weights as constants. Grappler folds batch normalisation into the convolutions *before* the graph is
+differentiated, so the backward pass is folded as well.
 
-Compiled steps are kept in a cache on disk. A network whose steps are there is loaded only once something
-is needed that the cache does not hold.
+A cache on disk keeps compiled steps. A network is loaded only when something is needed that is not in there.
 """
 
 from __future__ import annotations
@@ -48,15 +47,15 @@ class RunStep(Protocol):
 
 
 class Network:
-    """A loaded network. Layers are named as the provider's model names them.
+    """A network. Its layers have the names that the provider's model gives them.
+
+    It implements `terms.LayerNames`.
 
     Attributes:
-        provider: where it came from.
+        provider: its provider.
         layers: the names of all layers that can be dreamed, from the picture inwards.
         digest: SHA-256 of its weights.
         probe: sizes, strides and depths of its layers.
-
-    It is the `terms.LayerNames` that terms are read with.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Network:
         load: Callable[[], LoadedNetwork],
         cache: CompiledCache | None = None,
     ) -> None:
-        """`load` loads the network once it is needed; its compiled steps are kept in `cache`."""
+        """`load` loads the network when it is needed. `cache` keeps its compiled steps."""
         self.provider = provider
         self.layers = tuple(info.channels)
         self.digest = info.digest
@@ -77,20 +76,20 @@ class Network:
 
     @cached_property
     def forward(self) -> Forward:
-        """From layer names to the function from preprocessed pixels to their activations."""
+        """Makes functions from preprocessed pixels to the activations of layers."""
         return self._load().forward
 
     @property
     def traces(self) -> int:
-        """How often a step of this network was compiled, not counting those found in the cache."""
+        """How many steps of this network were compiled, and not found in the cache."""
         return self._compiled
 
     def step(self, specs: Sequence[ObjectiveSpec], border: int = 0, precision: str = "float32") -> RunStep:
         """The compiled step for `specs`: from windows `(n, height, width, 3)`,
         weights and feeds to a `StepResult`.
 
-        Feeds are, spec by spec, channel weights, places and a guide's features `(places, channels)`, as far
-        as the spec has them. One trace serves every number and size of windows, and all feeds.
+        Feeds are, spec by spec, channel weights, places and a guide's features `(places, channels)`, those
+        of them that the spec has. One trace serves every number and size of windows, and all feeds.
 
         Args:
             specs: what is maximised.
@@ -98,7 +97,7 @@ class Network:
             precision: as `DreamConfig.precision`.
 
         Raises:
-            LayerError: there is no such layer.
+            LayerError: a layer does not exist.
         """
         step = self._step(tuple(specs), border, precision)
 
@@ -129,7 +128,10 @@ class Network:
     def live_bytes(
         self, specs: Sequence[ObjectiveSpec], border: int, precision: str, shapes: Sequence[Sequence[int]]
     ) -> int:
-        """Peak bytes of a step for `specs` with inputs of these shapes, without the network's weights."""
+        """The peak memory of a step for `specs`, in bytes, without the network's weights.
+
+        `shapes` are those of the step's inputs: windows, weights and feeds.
+        """
         graph_def, names = self._step(tuple(specs), border, precision).graph
         return graph.live_bytes(graph_def, dict(zip(names, shapes, strict=True)))
 
@@ -138,23 +140,23 @@ class Network:
     ) -> CompiledStep | NestedStep:
         key = specs, border, precision
         if key not in self._steps:
-            self._steps[key] = self._kept_step(*key)
+            self._steps[key] = self._cached_step(*key)
         return self._steps[key]
 
-    def _kept_step(
+    def _cached_step(
         self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str
     ) -> CompiledStep | NestedStep:
         key = f"step {border} {precision} {specs!r}"
-        kept = self._cache.get(key) if self._cache else None
-        if kept:
-            return CompiledStep(private.FunctionDef.FromString(kept), precision)
+        cached = self._cache.get(key) if self._cache else None
+        if cached:
+            return CompiledStep(private.FunctionDef.FromString(cached), precision)
         layers = list(dict.fromkeys(spec.layer for spec in specs))
-        rewrite = partial(rewrites.rewritten, keep_range=precision == "mixed")
+        rewrite = partial(rewrites.rewrite_graph, keep_range=precision == "mixed")
         with collector_paused():
             forward = graph.fold(self.cut(layers), rewrite)
-            function = compiled_step.compiled(forward, layers, specs, border, precision)
+            function = compiled_step.build_step(forward, layers, specs, border, precision)
         self._compiled += 1
-        definition = compiled_step.definition(function)
+        definition = compiled_step.function_def(function)
         if definition is None:
             return NestedStep(function)
         if self._cache:
@@ -182,35 +184,39 @@ class Network:
         main = self.probe.main_layers(self.provider.layers)
         return unknown_layer(self.provider, name, self.layers, main, tuple(DEPTHS))
 
-    def forget(self) -> None:
-        """Drops all compiled steps: with their weights as constants, hundreds of them fill a memory."""
+    def clear_steps(self) -> None:
+        """Frees all compiled steps. They contain weights, so hundreds of them would fill the memory."""
         self._steps.clear()
 
     def activations(
         self, layers: Sequence[str]
     ) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
-        """The network to `layers`: RGB pixels 0 to 255, `(n, height, width, 3)`, to their activations,
+        """The function from RGB pixels 0 to 255, `(n, height, width, 3)`, to the activations of `layers`,
         `(n, height, width, channels)` each.
 
         Raises:
-            LayerError: there is no such layer.
+            LayerError: a layer does not exist.
         """
         forward = self.cut(layers)
         return lambda pixels: [layer.numpy() for layer in forward(tf.constant(pixels, tf.float32))]
 
     def min_size(self, layers: Iterable[str]) -> int:
-        """The shortest side, in pixels, of a picture that `layers` can be dreamed in."""
+        """The shortest side, in pixels, of a picture in which `layers` can be dreamed."""
         return max(self.provider.min_size, *(self._info.min_sizes.get(name, 1) for name in layers))
 
     def _graph_def(self, layers: Sequence[str]) -> Any:
-        """The graph to `layers` for reading: all nodes at one level, all shapes known."""
+        """The graph to `layers` without calls of functions, for reading shapes and depths."""
         function = self.cut(layers)
         if function.graph.as_graph_def().library.function or not self._info.saved:
             function = graph.frozen(function)
         return function.graph.as_graph_def()
 
     def cut(self, layers: Sequence[str]) -> tf.types.experimental.ConcreteFunction:
-        """The graph from pixels to the activations of `layers`, and nothing deeper."""
+        """The graph from pixels to the activations of `layers`, without deeper layers.
+
+        Raises:
+            LayerError: a layer does not exist.
+        """
         for name in layers:
             if name not in self.layers:
                 raise self.unknown_layer(name)
@@ -224,20 +230,20 @@ class Network:
             ]
 
         function = forward.get_concrete_function()
-        return graph.flat(function) if self._info.saved else function
+        return graph.inlined(function) if self._info.saved else function
 
 
 def load(provider: ModelProvider, weights: Path | None) -> Network:
-    """Loads a provider's network, or what the cache holds of it.
+    """Loads a provider's network, or its description from the cache.
 
     Args:
-        weights: the file that holds its weights; None for the architecture alone, or where it needs none.
+        provider: of the network.
+        weights: the weights file; None for the architecture alone, or if the provider needs no file.
 
     Raises:
         WeightsError: the file is damaged or of another network.
-        ModelError: what the provider returned cannot be dreamed.
+        ModelError: dreamkit cannot dream with what the provider returned.
     """
-
     digest = paths.digest(weights) if weights else ""
 
     def load_network() -> LoadedNetwork:
@@ -246,22 +252,22 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
 
     owner = cache_key.cache_key(provider, digest)
     cache = CompiledCache(paths.cache() / "networks", owner) if owner else None
-    kept = cache.get("facts") if cache else None
-    if kept:
-        info = ModelInfo(**json.loads(kept))
-        if info.saved:  # loading is cheap, and the provider may refuse its files
+    cached = cache.get("info") if cache else None
+    if cached:
+        info = ModelInfo(**json.loads(cached))
+        if info.saved:  # loading is cheap, and the provider checks its files
             model_info.load(provider, weights)
         return Network(provider, info, load_network, cache)
     loaded = load_network()
     if weights is None and not loaded.info.saved:
-        cache = None  # its weights may come from anywhere
+        cache = None  # its weights may come from a source that the key does not cover
     if cache:
-        cache.put("facts", json.dumps(loaded.info._asdict()).encode())
+        cache.put("info", json.dumps(loaded.info._asdict()).encode())
     return Network(provider, loaded.info, lambda: loaded, cache)
 
 
 def _is_out_of_memory(error: tf.errors.OpError) -> bool:
-    """TensorFlow's own word for it, or oneDNN's, whose status 1 is `dnnl_out_of_memory`."""
+    """Whether TensorFlow or oneDNN ran out of memory; oneDNN's status 1 is `dnnl_out_of_memory`."""
     return isinstance(error, tf.errors.ResourceExhaustedError) or (
         isinstance(error, tf.errors.AbortedError) and "Status: 1," in error.message
     )

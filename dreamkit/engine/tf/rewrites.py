@@ -1,7 +1,7 @@
-"""Parts of a network's graph replaced by others that compute the same numbers and whose gradients are faster.
+"""Rewrites of a network's graph: the same numbers, with faster gradients.
 
-A rewrite takes one node of a frozen graph and says, as a function of a tensor, what to compute instead. The
-nodes that this makes take the node's place and its name, so whatever reads it stays as it is.
+A rewrite replaces one node of a frozen graph by a function of a tensor. The last of the new nodes takes the
+node's name, so the nodes that read it stay unchanged.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from dreamkit.engine.tf import graph
 
 _FEW_CHANNELS = 4  # of a picture; TensorFlow is fast with more
-_LEAST_SIDE = 5  # of a kernel; rounded up to an even side, a smaller one costs what it saves
+_LEAST_SIDE = 5  # of a kernel; for a smaller one, rounding up to an even side costs what the rewrite saves
 _MOST_BAND = 512  # channels; beyond, a matrix of all channels costs more than it saves
 Rewrite = Callable[[tf.Tensor], tf.Tensor]
 
 
-def rewritten(graph_def: Any, *, keep_range: bool = False) -> Any:
+def rewrite_graph(graph_def: Any, *, keep_range: bool = False) -> Any:
     """The GraphDef with response normalisations and strided first convolutions replaced.
 
     Args:
-        graph_def: frozen and folded, without functions of its own.
-        keep_range: leave response normalisation as it is, because TensorFlow will compute convolutions in
-            16 bits, in which its sums of squares could overflow.
+        graph_def: frozen and folded, without calls of functions.
+        keep_range: do not rewrite response normalisations, because TensorFlow will compute convolutions in
+            16 bits, in which their sums of squares could overflow.
     """
     shapes = graph.shapes(graph_def)
     constants = {node.name: node for node in graph_def.node if node.op == "Const"}
@@ -46,10 +46,10 @@ def rewritten(graph_def: Any, *, keep_range: bool = False) -> Any:
     return result
 
 
-def normalised(x: tf.Tensor, radius: int, bias: float, alpha: float, beta: float) -> tf.Tensor:
+def response_normalisation(x: tf.Tensor, radius: int, bias: float, alpha: float, beta: float) -> tf.Tensor:
     """Local response normalisation, `x * (bias + alpha * sum of squares near) ** -beta`.
 
-    The sums are a 1 x 1 convolution with a banded matrix. TensorFlow's own gradient of LRN is a plain loop.
+    The sums are a 1 x 1 convolution with a banded matrix: TensorFlow's gradient of LRN is a slow, plain loop.
     """
     places = np.arange(x.shape[-1])
     band = alpha * (np.abs(places[:, None] - places) <= radius)
@@ -67,7 +67,9 @@ def _power(x: tf.Tensor, beta: float) -> tf.Tensor:
     return tf.exp(-beta * tf.math.log(x))
 
 
-def halved(x: tf.Tensor, kernel: NDArray[np.float32], padding: str | Sequence[int] = "SAME") -> tf.Tensor:
+def convolution_over_blocks(
+    x: tf.Tensor, kernel: NDArray[np.float32], padding: str | Sequence[int] = "SAME"
+) -> tf.Tensor:
     """A convolution of stride 2 as one of stride 1 over blocks of 2 x 2 pixels.
 
     TensorFlow's gradient of a convolution with few input channels and a stride is slow; this one has four
@@ -86,7 +88,7 @@ def halved(x: tf.Tensor, kernel: NDArray[np.float32], padding: str | Sequence[in
     for axis in (0, 1):
         size, tap, block = tf.shape(x)[1 + axis], int(taps[axis]), int(blocks[axis])
         if padding == "SAME":
-            # What TensorFlow pads depends on whether the size is even.
+            # TensorFlow's padding depends on whether the size is even.
             odd = tf.math.floormod(size, 2)
             count, before = (size + odd) // 2, (tap - 2 + odd) // 2
         else:
@@ -107,7 +109,7 @@ def _normalisation(node: Any, shape: Sequence[int | None]) -> Rewrite | None:
     if channels is None or channels > _MOST_BAND or node.attr["bias"].f <= 0:
         return None
     options = {name: float(f"{node.attr[name].f:.6g}") for name in ("bias", "alpha", "beta")}
-    return lambda x: normalised(x, node.attr["depth_radius"].i, **options)
+    return lambda x: response_normalisation(x, node.attr["depth_radius"].i, **options)
 
 
 def _first_convolution(node: Any, kernel: NDArray[Any]) -> Rewrite | None:
@@ -127,15 +129,15 @@ def _first_convolution(node: Any, kernel: NDArray[Any]) -> Rewrite | None:
         padding = list(attributes["explicit_paddings"].list.i)[2:6]
     behind = (padding[1], padding[3]) if isinstance(padding, list) else (padding == "SAME",) * 2
     if not all(size % 2 or after for size, after in zip(kernel.shape[:2], behind, strict=True)):
-        return None  # see `halved`
-    return lambda x: halved(x, kernel, padding)
+        return None  # see `convolution_over_blocks`
+    return lambda x: convolution_over_blocks(x, kernel, padding)
 
 
 def _nodes(node: Any, rewrite: Rewrite, shape: Sequence[int | None]) -> list[Any]:
-    """The nodes that compute `rewrite` of the first input of `node`; the last has its name."""
+    """The nodes that compute `rewrite` of the first input of `node`. The last one has the node's name."""
     with tf.Graph().as_default() as graph:
         x = tf.compat.v1.placeholder(tf.float32, shape, name="x")
-        # No more nodes than these: TensorFlow's executor fuses a convolution with the bias right behind it.
+        # Without further nodes, because TensorFlow fuses a convolution with a bias directly behind it.
         names = {"x": node.input[0], rewrite(x).op.name: node.name}
     nodes = [each for each in graph.as_graph_def().node if each.name != "x"]
     for each in nodes:

@@ -23,13 +23,13 @@ from dreamkit.engine.updates.normalisation import normalise
 
 @dataclass(frozen=True, slots=True)
 class GradientContext:
-    """What is known of a gradient beside its values.
+    """The circumstances of a gradient.
 
     Attributes:
-        step, steps: which step of the octave, from 0, and how many it has.
-        roll: how far the picture was rolled, down and right, in pixels.
-        coverage: share of the picture that was computed, 0 to 1.
-        blurs: how many times it is smoothed.
+        step, steps: the number of the step in its octave, from 0, and the octave's number of steps.
+        roll: the roll of the picture, down and right, in pixels.
+        coverage: the share of the picture for which it was computed, 0 to 1.
+        blurs: how many times to smooth it.
     """
 
     step: int
@@ -39,37 +39,37 @@ class GradientContext:
     blurs: int
 
 
-Shape: TypeAlias = Callable[[Pixels, GradientContext], None]
-Regularise: TypeAlias = Callable[[Pixels, Pixels, Pixels | None], None]
+GradientUpdate: TypeAlias = Callable[[Pixels, GradientContext], None]
+Regulariser: TypeAlias = Callable[[Pixels, Pixels, Pixels | None], None]
 
 
-def shaping(config: DreamConfig) -> tuple[Shape, ...]:
-    """What is done to the gradient of each objective: units, smoothing, colour, normalisation."""
-    shapes: list[Shape] = []
-    # Where every colour has the same unit, normalisation cancels it.
+def gradient_updates(config: DreamConfig) -> tuple[GradientUpdate, ...]:
+    """The updates of each objective's gradient: units, smoothing, colour, normalisation."""
+    updates: list[GradientUpdate] = []
+    # If all colours have the same unit, normalisation cancels it.
     if config.space == "pixels" and (len(set(config.unit)) > 1 or config.normalise == "none"):
         unit = np.asarray(config.unit, np.float32)
-        shapes.append(lambda gradient, _: multiply(gradient, unit))
+        updates.append(lambda gradient, _: multiply(gradient, unit))
     if config.smooth == "gaussian":
-        shapes.append(partial(_blur, config))
+        updates.append(partial(_blur, config))
     elif config.smooth == "laplacian":
-        shapes.append(
+        updates.append(
             lambda gradient, _: smoothing.laplacian(gradient, config.smooth_levels, wrapped=config.wrapped)
         )
     if config.color > color.FREE:
-        matrix = color.direction(config.color)
-        shapes.append(lambda gradient, _: color.turn(gradient, matrix))
-    shapes.append(lambda gradient, context: normalise(gradient, config.normalise, context.coverage))
-    return tuple(shapes)
+        matrix = color.step_matrix(config.color)
+        updates.append(lambda gradient, _: color.apply_matrix(gradient, matrix))
+    updates.append(lambda gradient, context: normalise(gradient, config.normalise, context.coverage))
+    return tuple(updates)
 
 
-def regularisation(config: DreamConfig, tv: float) -> tuple[Regularise, ...]:
-    """What is subtracted from an update: functions of the update, the pixels and the photograph.
+def regularisation(config: DreamConfig, tv: float) -> tuple[Regulariser, ...]:
+    """The regularisers of an update: functions of the update, the pixels and the photograph.
 
     `tv` is the weight of total variation.
     """
     unit = np.asarray(config.unit, np.float32)
-    found: list[Regularise] = []
+    found: list[Regulariser] = []
     if tv:
         found.append(
             lambda update, pixels, _: regularisers.subtract_total_variation(
@@ -93,6 +93,6 @@ def multiply(gradient: Pixels, factor: NDArray[np.float32]) -> None:
 
 def _blur(config: DreamConfig, gradient: Pixels, context: GradientContext) -> None:
     width = SMOOTH_WIDTH if config.smooth_width is None else config.smooth_width
-    sigma = smoothing.widths(context.step, context.steps, width)
+    sigma = smoothing.step_sigma(context.step, context.steps, width)
     for _ in range(context.blurs):
         smoothing.gaussian(gradient, sigma, context.roll, wrapped=config.wrapped)

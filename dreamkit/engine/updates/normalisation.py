@@ -1,4 +1,4 @@
-"""Gradients brought to one size, so that a step is as long in every octave and for every layer."""
+"""Gradients scaled to the same size, so that steps are equally long in every octave and for every layer."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from numpy.typing import NDArray
 from dreamkit.engine.resize import Pixels
 from dreamkit.errors import NumericError
 
-_BAND = 64  # rows that a whole-picture reduction holds in float64 at a time
+_BAND = 64  # rows that a sum over the picture converts to float64 at a time
 
 
 def normalise(gradient: Pixels, how: str, coverage: float = 1.0) -> None:
     """Divides `gradient`, in place, by its mean absolute value or by its standard deviation.
 
-    `how` is `mean-abs`, `std`, `score`, which subtracts the mean first, or `none`. The whole array is one
-    population; sums are taken in float64. A gradient of zero stays zero. Where only a part of the picture
-    was computed, `coverage` from 0 to 1, that part is the population, without the zeros elsewhere.
+    Statistics are over all pixels and colours; sums are in float64. A gradient of zero stays zero.
+
+    Args:
+        gradient: `(height, width, 3)`.
+        how: `mean-abs`, `std`, `score`, which subtracts the mean first, or `none`.
+        coverage: the share of the picture for which the gradient was computed, 0 to 1. Statistics are over
+            this part, without the zeros elsewhere.
 
     Raises:
-        NumericError: it holds a value that is not finite.
+        NumericError: a value is not finite.
     """
     count = gradient.size * coverage or 1.0
     mean = 0.0
     if how in ("std", "score"):
         mean = sum(float(band.sum()) for band in _bands(gradient)) / count
         squares = sum(float(np.square(band - mean).sum()) for band in _bands(gradient))
-        squares -= (gradient.size - count) * mean**2  # of the zeros outside the population
+        squares -= (gradient.size - count) * mean**2  # of the zeros elsewhere
         size = math.sqrt(max(squares, 0.0) / count)  # in this order, NaN stays NaN
     else:
         size = sum(float(np.abs(band).sum()) for band in _bands(gradient)) / count

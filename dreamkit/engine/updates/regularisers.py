@@ -1,7 +1,7 @@
-"""Terms that hold a dream back: roughness, and distance from the picture it began as.
+"""Regularisers, which limit a dream: total variation, and the distance from the photograph.
 
-Each is subtracted, as a gradient, from the update that a step is about to make. Values are counted in
-units, `u = pixels / unit`, one for each colour, so that a weight means the same whatever a network eats.
+The gradient of each is subtracted from the update of a step. Pixels are measured in units,
+`u = pixels / unit`, one for each colour, so that a weight means the same for every network.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
 
-_FLAT = 1 / 127.5  # differences, in units, well below which a picture counts as flat
-_BAND = 64  # rows that are held in units at a time
+_FLAT = 1 / 127.5  # differences, in units, well below which a picture is flat
+_BAND = 64  # rows that are converted to units at a time
 
 
 def subtract_total_variation(
@@ -31,8 +31,8 @@ def subtract_total_variation(
     The isotropic total variation of Rudin, Osher and Fatemi (1992), made smooth: the sum over pixels and
     colours of `sqrt(dx**2 + dy**2 + eps**2)`, with `dx` and `dy` the differences of `u = pixels / unit` to
     the right and downwards, 0 at the last column and row, and `eps = 1 / 127.5`. Along a wrapped axis, the
-    first column or row comes after the last. The gradient is the one
-    with respect to `u`; no value of it is beyond `2 + sqrt(2)`.
+    first column or row comes after the last. The gradient is with respect to `u`; its values are within
+    `2 + sqrt(2)`.
 
     Args:
         update: `(height, width, 3)`.
@@ -41,7 +41,7 @@ def subtract_total_variation(
     """
     height = len(pixels)
     for start in range(0, height, _BAND):
-        # One row more above, whose differences reach down, and one below for the last differences.
+        # With a row above, whose differences reach down, and one below for the last differences.
         end = min(start + _BAND, height)
         rows = np.arange(start - 1, end + 1)
         units = pixels.take(rows, 0, mode="wrap" if wrapped[0] else "clip") / unit.astype(np.float32)

@@ -1,8 +1,7 @@
-"""Gradients made smoother: Gaussian blurs, and a Laplacian pyramid whose levels weigh the same.
+"""Smoothing of gradients: Gaussian blurs, and a Laplacian pyramid with levels of equal strength.
 
 The blur is the cascade of gordicaleksa/pytorch-deepdream (2020); the pyramid is the one of TensorFlow's
-DeepDream tutorial (`deepdream.ipynb`, 2015). Both keep a gradient's large shapes, which a network's own
-gradient drowns in fine noise.
+DeepDream tutorial (`deepdream.ipynb`, 2015). Both show a gradient's large shapes, which fine noise hides.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ REACH = 4  # pixels from the centre of a blur's kernel to its edge
 _BAND = 1 << 19  # pixels that are blurred at a time
 _LEAST_BAND = 64  # rows, of pictures wider than that many pixels make
 
-_MOST_AROUND = 256  # pixels on each side that a pyramid sees of a picture's other side
+_MOST_AROUND = 256  # pixels of a picture's other side, on each side of a pyramid
 _PYRAMID = np.array([1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16], np.float32)
 _FAINTEST = 1e-10  # a level is divided by no less than this
 
@@ -40,9 +39,9 @@ def gaussian(
 
     Their widths are `sigma / 2`, `sigma` and `2 sigma` pixels, `sigma` above 0. Each has the separable
     kernel of 9 x 9 taps, `exp(-k**2 / (2 s**2))` for `k = -4 .. 4` along an axis, normalised to sum one.
-    Beyond an edge lies the mirrored picture, the edge pixel not repeated, or along a wrapped axis the
-    picture's other side. `roll` is how far the picture was
-    rolled, down and right, when its gradient was taken: edges are those of the rolled picture, as published.
+    Beyond an edge lies the mirrored picture without its edge pixel, or along a wrapped axis the picture's
+    other side. `roll` is the roll of the picture, down and right, when its gradient was computed: edges are
+    those of the rolled picture, as published.
     """
     height, width, _ = gradient.shape
     rows, columns = (  # where in the picture
@@ -63,24 +62,24 @@ def gaussian(
         gradient[np.arange(start - roll[0], end - roll[0]) % height] = np.roll(blurred, -roll[1], 1)
 
 
-def widths(step: int, steps: int, sigma: float) -> float:
+def step_sigma(step: int, steps: int, sigma: float) -> float:
     """The `sigma` of step `step = 0 .. steps - 1`: `(step + 1) / steps * 2 + sigma`, ever smoother."""
     return (step + 1) / steps * 2 + sigma
 
 
 def laplacian(gradient: Pixels, levels: int, *, wrapped: Wrapped = (False, False)) -> None:
-    """Brings all scales of `gradient` `(height, width, colours)` to the same strength, in place.
+    """Scales all frequencies of `gradient` `(height, width, colours)` to the same strength, in place.
 
-    With `k = outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256`, each colour is correlated with `k` at every
-    second pixel, `lo`, and `hi` is what the adjoint with `4 k` of `lo` lacks of the image; then likewise
-    with `lo`, `levels` times in all. Each `hi`, and the last `lo`, is divided by its root mean square over
-    pixels and colours, but by no less than 1e-10, and all are put together again.
+    With `k = outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256`: `lo` is the correlation of each colour with `k`
+    at every second pixel, and `hi` is the image minus the adjoint, with `4 k`, of `lo`. The same is done with
+    `lo`, `levels` times in all. Each `hi`, and the last `lo`, is divided by its root mean square over pixels
+    and colours, or by 1e-10 if that is more, and all are added up again.
 
     The borders are TensorFlow's "SAME": zeros beyond them, `ceil(n / 2)` pixels left of `n`. The pyramid's
     finest level lies in `gradient` itself; the others, and the filters, need its memory once more.
 
     Along a wrapped axis, the picture's other side lies beyond its borders: `4 * 2 ** levels` pixels of it,
-    as far as the pyramid reaches, but at most 256 and one picture. It counts in the levels' strengths.
+    the reach of the pyramid, but at most 256 and at most one picture. They count in the levels' strengths.
     """
     if any(wrapped):
         height, width, _ = gradient.shape
@@ -103,7 +102,7 @@ def laplacian(gradient: Pixels, levels: int, *, wrapped: Wrapped = (False, False
 
 
 def _mirrored(length: int) -> NDArray[np.intp]:
-    """Which pixels lie at `-REACH .. length + REACH - 1`; of a single pixel, that one."""
+    """The mirrored indices of the pixels at `-REACH .. length + REACH - 1`; all 0 for a single pixel."""
     period = max(2 * (length - 1), 1)
     places = np.arange(-REACH, length + REACH) % period
     return np.asarray(np.minimum(places, period - places), np.intp)
@@ -117,14 +116,16 @@ def _kernel(sigma: float) -> Pixels:
 
 
 def _bands(height: int, rows: int) -> Iterator[tuple[int, int]]:
-    """Where bands of about `rows` rows begin and end. None is so short that the rows mirrored beyond it lie
-    in the one before."""
+    """The starts and ends of bands of about `rows` rows.
+
+    No band is so short that the rows mirrored beyond its end lie in the band before.
+    """
     starts = range(0, max(height - _LEAST_BAND, 1), rows)
     yield from pairwise([*starts, height])
 
 
 def _correlated(plane: Pixels, taps: Pixels, stride: int = 1) -> Pixels:
-    """The correlation of the columns of `plane` with `taps` where these lie within it."""
+    """The correlation of the columns of `plane` with `taps`, where these lie inside."""
     last = (len(plane) - len(taps)) // stride * stride
     out: Pixels = taps[0] * plane[: last + 1 : stride]
     for k, tap in enumerate(taps[1:], 1):
@@ -133,7 +134,7 @@ def _correlated(plane: Pixels, taps: Pixels, stride: int = 1) -> Pixels:
 
 
 def _before(length: int) -> int:
-    """How many of the zeros that "SAME" pads an axis with stand before it: half of 3 or 4, rounded down."""
+    """How many zeros "SAME" pads before an axis: half of 3 or 4, rounded down."""
     return 1 + length % 2
 
 
@@ -144,7 +145,7 @@ def _halved(plane: Pixels) -> Pixels:
 
 
 def _doubled(plane: Pixels, length: int) -> Pixels:
-    """Twice the adjoint of `_halved`: the columns of `plane` at their `length` of before."""
+    """Twice the adjoint of `_halved`: the columns of `plane` at their original `length`."""
     out = np.zeros((2 * len(plane) + 3, plane.shape[1]), np.float32)
     for k, tap in enumerate(2 * _PYRAMID):
         out[k : k + 2 * len(plane) - 1 : 2] += tap * plane
@@ -166,5 +167,5 @@ def _add_expanded(fine: Pixels, coarse: Pixels, factor: float) -> None:
 
 
 def _root_mean_square(level: Pixels) -> float:
-    """In float64, of which it holds a row at a time."""
+    """The root mean square, in float64, one row at a time."""
     return math.sqrt(sum(float(np.square(row, dtype=np.float64).sum()) for row in level) / level.size)
