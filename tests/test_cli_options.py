@@ -344,7 +344,7 @@ WRONG = {
     "recipe without one": (["dream", "-r", "photo.jpg"], 1, "photo.jpg carries no recipe"),
     "recipe's key": (["dream", "-r", "key.toml"], 1, "key.toml: there is no key 'stepps'; did you mean steps"),
     "recipe's value": (["dream", "-r", "value.toml"], 1, "value.toml: steps is 'three'; it takes a whole number"),
-    "recipe's syntax": (["dream", "-r", "syntax.toml"], 1, "syntax.toml is no TOML file"),
+    "recipe's syntax": (["dream", "-r", "syntax.toml"], 1, "syntax.toml is not a TOML file"),
     "recipe's model": (["dream", "photo.jpg", "-r", "model.toml"], 1, "no model 'tinny'; did you mean tiny"),
     "recipe's layer": (["dream", "photo.jpg", "-r", "layer.toml"], 1, "no layer 'hihg'; did you mean high"),
     "recipe's guide": (["dream", "photo.jpg", "-r", "guide.toml"], 1, "guide.toml names the guide none.png, which is not beside it; give it with --guide FILE"),

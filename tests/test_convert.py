@@ -432,7 +432,7 @@ def test_infinite_values_are_explained_by_the_preprocessing(files, tmp_path):
         ("a..b", "--name is 'a..b'; it takes"),
         ("", "--name is ''; it takes"),
         ("x" * 101, "it takes at most 100"),
-        ("pocket", "but dreamkit has a model of that name; choose another"),
+        ("pocket", "but deepdreamkit has a model of that name; choose another"),
     ],
 )
 def test_a_wrong_name_is_an_error_in_one_line(name, message, files, capsys, tmp_path):

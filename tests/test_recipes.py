@@ -198,17 +198,17 @@ def test_an_ending_in_capitals_is_toml(tmp_path):
 MODELS = '[[models]]\nname = "a"\n'
 WRONG_TOML = {
     # what is wrong: (the file, what the message says)
-    "no TOML": ("steps : 3", "mine.toml is no TOML file"),
+    "no TOML": ("steps : 3", "mine.toml is not a TOML file"),
     "not UTF-8": (b'description = "caf\xe9"', "cannot read the recipe .*mine.toml"),
     "UTF-16": ("steps = 3".encode("utf-16"), "cannot read the recipe .*mine.toml"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(200), "cannot read the recipe .*mine.toml"),
-    "NUL": (b"steps = 3\x00", "is no TOML file"),
-    "a key twice": ("steps = 3\nsteps = 4", "is no TOML file"),
-    "a table twice": ("[steps]\n[steps]", "is no TOML file"),
-    "deep lists": ("layers = " + "[" * 5000 + "]" * 5000, "is no TOML file"),
+    "NUL": (b"steps = 3\x00", "is not a TOML file"),
+    "a key twice": ("steps = 3\nsteps = 4", "is not a TOML file"),
+    "a table twice": ("[steps]\n[steps]", "is not a TOML file"),
+    "deep lists": ("layers = " + "[" * 5000 + "]" * 5000, "is not a TOML file"),
     "less deep lists": ("layers = " + "[" * 400 + "]" * 400, r"layers is \[\[\[.*name at least one layer"),
     "deep tables": ("layers" + ".a" * 3000 + " = 1", "a key of many parts between dots"),
-    "many digits": ("steps = " + "9" * 5000, "is no TOML file"),
+    "many digits": ("steps = " + "9" * 5000, "is not a TOML file"),
     "many hexadecimal digits": ("steps = 0x" + "f" * 5000, "steps is an endless int; it takes a whole number"),
     "too large": ("#" * (1 << 20) + "\n", "is larger than any recipe"),
     "a near miss": ("stepps = 3", "no key 'stepps'; did you mean steps"),

@@ -160,7 +160,7 @@ def _new_model_folder(name: str, *, overwrite: bool) -> Path:
     """The folder for a converted model with this name, if no other model has it."""
     from dreamkit.models import converted
     from dreamkit.models.providers import is_name
-    from dreamkit.models.registry import Registry
+    from dreamkit.models.registry import installed
 
     if not is_name(name) or ".." in name or len(name) > 100:
         raise ConfigError(
@@ -174,7 +174,7 @@ def _new_model_folder(name: str, *, overwrite: bool) -> Path:
                 f"there is a converted model {name!r}; choose another name, or add --overwrite"
             )
         return folder
-    owner = Registry().owner(name)
+    owner = installed().owner(name)
     if owner:
         raise ConfigError(f"--name is {name!r}, but {owner} has a model of that name; choose another")
     return folder
