@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import e, log
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dreamkit.convert.caffe import arguments
 from dreamkit.convert.caffe.net import Layer, format_shape, layer_error
@@ -33,7 +35,7 @@ def relu(graph: Graph, layer: Layer, bottoms: list[Blob]) -> None:
 def prelu(graph: Graph, layer: Layer, bottoms: list[Blob]) -> None:
     x = bottoms[0]
     if layer.params["channel_shared"]:
-        slopes = arguments.weight(layer, 0, ()).reshape(1)
+        slopes: NDArray[Any] = arguments.weight(layer, 0, ()).reshape(1)
     else:
         slopes = arguments.weight(layer, 0, (arguments.channels(layer, x),))
         slopes = arguments.broadcastable(slopes, 1, len(x.dims))
