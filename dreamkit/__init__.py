@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted
 from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
+from dreamkit.plugins.parts import Objective, Option, Parametrisation, Regulariser, Transform
 from dreamkit.version import __version__
 
 if TYPE_CHECKING:
     from dreamkit.api import dream, load, plan, redo, render
-    from dreamkit.models.hookspecs import hookimpl
     from dreamkit.models.spec import ModelSpec
+    from dreamkit.plugins.hookspecs import hookimpl
     from dreamkit.request import DreamRequest, make_request
     from dreamkit.session import Dream, Session
 
@@ -29,9 +30,14 @@ __all__ = [
     "Interrupted",
     "ModelProvider",
     "ModelSpec",
+    "Objective",
+    "Option",
+    "Parametrisation",
     "Preprocess",
+    "Regulariser",
     "SavedModel",
     "Session",
+    "Transform",
     "Weights",
     "__version__",
     "dream",
@@ -50,7 +56,7 @@ _LAZY = {
     "ModelSpec": "dreamkit.models.spec",
     "Session": "dreamkit.session",
     "dream": "dreamkit.api",
-    "hookimpl": "dreamkit.models.hookspecs",
+    "hookimpl": "dreamkit.plugins.hookspecs",
     "load": "dreamkit.api",
     "make_request": "dreamkit.request",
     "plan": "dreamkit.api",

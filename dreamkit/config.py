@@ -5,16 +5,17 @@ The command line, the table in the docs and the keys of recipes are made from it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from dreamkit import option_values
+from dreamkit import option_values, part_values
 from dreamkit.errors import ConfigError, did_you_mean
 from dreamkit.option import LOOK, SIZE, WHAT, check, number, option, plain, quoted
-from dreamkit.option import describe as _describe
+from dreamkit.option_values import Wrapped
+from dreamkit.plugins.parts import Objective
 
-__all__ = ["DreamConfig", "default", "describe", "number", "option_names", "plain", "quoted", "refuse"]
+__all__ = ["DreamConfig", "default", "number", "option_names", "plain", "quoted", "refuse"]
 
 DEFAULT_MODEL = "pocket"
 CHECKPOINT_EVERY = 30.0  # seconds between two checkpoints of a long dream
@@ -22,8 +23,6 @@ STEPS = 15  # of an octave, where no layer is deep
 DEEP_STEPS = 25  # of an octave with layers whose activations lie 32 pixels apart
 SMOOTH_WIDTH = 0.5  # pixels
 UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
-
-Wrapped = tuple[bool, bool]  # whether a picture goes on at its other side: from bottom to top, right to left
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +66,15 @@ class DreamConfig:
         flags=("-l", "--output-layers"),
         metavar="LAYERS",
         default_text="the model's own",
+        shape=option_values.layers,
     )
-    objective: str = option(
+    objective: str | Objective = option(  # noqa: RUF009 - frozen, but ruff cannot know
         "mean-square",
-        "What grows in a layer: mean-square lets the strongest features grow most, mean all features alike.",
-        choices=("mean", "mean-square"),
+        "What grows in a layer: mean-square lets the strongest features grow most, mean all features alike. "
+        "In Python, also a function of activations.",
+        choices=part_values.objectives(guided=False),
+        read=str,
+        shape=part_values.objective,
     )
     balance: bool = option(
         True, "Let all layers change the picture alike, however large their activations are."
@@ -82,7 +85,8 @@ class DreamConfig:
         "How a guide works: match draws at each place the guide's most similar feature, channels draws what "
         "the guide shows most of.",
         panel=WHAT,
-        choices=("match", "channels"),
+        choices=(*part_values.objectives(guided=True), "channels"),
+        shape=part_values.guide_style,
     )
     normalise: str = option(
         "mean-abs",
@@ -177,6 +181,7 @@ class DreamConfig:
         default_text=f"{UNIT:g}",
         metavar="N|R,G,B",
         read=option_values.read_unit,
+        shape=option_values.unit,
     )
     clip: bool = option(True, "Keep pixels between black and white after each step, not only at the end.")
     max_objective: float | None = option(
@@ -189,7 +194,8 @@ class DreamConfig:
         "pixels",
         "What a step changes: pixels, or with fourier the waves that a picture is made of, in natural "
         "colours, by Adam.",
-        choices=("pixels", "fourier"),
+        choices=part_values.PARAMETRISATIONS,
+        shape=part_values.space,
     )
     jitter: int = option(
         32, "Furthest random shift of the picture before each step, in pixels.", least=0, most=4096
@@ -202,6 +208,29 @@ class DreamConfig:
         "Furthest random change of the picture's scale before each step: 0.1 is 10%.",
         least=0.0,
         most=0.9,
+    )
+    transforms: Mapping[str, float] | None = option(
+        None,
+        "Transforms of plugins, before each step, each with its strength; `dreamkit plugins` lists them.",
+        default_text="none",
+        metavar="NAME[=STRENGTH],...",
+        read=option_values.read_weights,
+        shape=part_values.transforms,
+    )
+    regularisers: Mapping[str, float] | None = option(
+        None,
+        "Regularisers of plugins, each with its weight; `dreamkit plugins` lists them.",
+        flags=("--regularizers",),
+        default_text="none",
+        metavar="NAME[=WEIGHT],...",
+        read=option_values.read_weights,
+        shape=part_values.regularisers,
+    )
+    plugin_options: Mapping[str, Mapping[str, Any]] | None = option(
+        None,
+        "Options of the plugins' parts that a dream uses, by part.",
+        in_recipes_only=True,
+        shape=part_values.plugin_options,
     )
     schedule: tuple[Mapping[str, Any], ...] = option(
         (), "Layers, steps, step size and jitter for each octave, in a recipe.", in_recipes_only=True
@@ -258,6 +287,7 @@ class DreamConfig:
         default_text="512x512",
         metavar="N|WxH",
         read=option_values.read_size,
+        shape=option_values.size,
     )
     noise: str = option(
         "clouds",
@@ -296,7 +326,7 @@ class DreamConfig:
     @property
     def wrapped(self) -> Wrapped:
         """`wrap` by axis."""
-        return wrapped_axes(self.wrap)
+        return option_values.wrapped_axes(self.wrap)
 
     @classmethod
     def of(cls, config: DreamConfig | None = None, **options: Any) -> DreamConfig:
@@ -318,9 +348,17 @@ class DreamConfig:
             return self
         return replace(self, **self.schedule[min(octave, len(self.schedule) - 1)], schedule=())
 
+    def part_options(self, part: str) -> Mapping[str, Any]:
+        """The options that are given for a plugin's part, empty for none."""
+        return (self.plugin_options or {}).get(part, {})
+
     def to_dict(self) -> dict[str, Any]:
-        """The options as plain JSON values."""
-        return {name: plain(getattr(self, name)) for name in option_names()}
+        """The options as plain JSON values; those for plugins only where they are given."""
+        values = {name: plain(getattr(self, name)) for name in option_names()}
+        if isinstance(self.objective, Objective):
+            values["objective"] = self.objective.described()
+        plugins = "transforms", "regularisers", "plugin_options"
+        return {name: each for name, each in values.items() if each is not None or name not in plugins}
 
 
 def refuse(config: DreamConfig, what: str, *names: str) -> None:
@@ -335,11 +373,6 @@ def refuse(config: DreamConfig, what: str, *names: str) -> None:
             raise ConfigError(f"{name} is {given}, which {what} cannot do; set it to {default(name)}")
 
 
-def wrapped_axes(wrap: Any) -> Wrapped:
-    """Whether the vertical axis and the horizontal one wrap, for a value of `wrap`."""
-    return wrap == "both", wrap in ("both", "horizontal")
-
-
 def option_names() -> list[str]:
     """The names of all options, in order."""
     return [each.name for each in fields(DreamConfig)]
@@ -350,49 +383,13 @@ def default(name: str) -> Any:
     return DreamConfig.__dataclass_fields__[name].default
 
 
-def default_text(name: str) -> str:
-    """The default of option `name` in words, for command lines and docs."""
-    about = DreamConfig.__dataclass_fields__[name].metadata["cli"]
-    return about["default_text"] or str(default(name))
-
-
-def limits(name: str) -> dict[str, Any]:
-    """Help and range of option `name`, as plain data."""
-    metadata = DreamConfig.__dataclass_fields__[name].metadata
-    return {key: value for key, value in metadata.items() if key != "cli"}
-
-
-def describe(name: str) -> str:
-    """The help of option `name` with its range, for command lines and docs."""
-    return _describe(limits(name))
-
-
-_SCHEDULED = ("layers", "steps", "step_size", "jitter")
-
-
-def _schedule(value: Any) -> tuple[dict[str, Any], ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(each, Mapping) for each in value):
-        raise ConfigError(f"schedule is {quoted(value)}; it takes a list of tables, one for each octave")
-    if len(value) > 32:
-        raise ConfigError(f"schedule has {len(value)} octaves; it takes at most 32")
-    for name in (name for octave in value for name in octave):
-        if name not in _SCHEDULED:
-            raise ConfigError(f"schedule has {quoted(name)}; {did_you_mean(str(name), _SCHEDULED)}")
-    return tuple({name: _checked(name, each) for name, each in octave.items()} for octave in value)
-
-
-# Options that are more than a number or a choice.
-_SHAPED: dict[str, Callable[[Any], Any]] = {
-    "layers": option_values.layers,
-    "size": option_values.size,
-    "unit": option_values.unit,
-    "schedule": _schedule,
-}
-
-
 def _checked(name: str, value: Any) -> Any:
     """The value of option `name` in its canonical type."""
-    if name in _SHAPED:
-        return _SHAPED[name](value)
+    if name == "schedule":
+        return tuple(
+            {each: _checked(each, given) for each, given in octave.items()}
+            for octave in option_values.schedule(value)
+        )
     known = DreamConfig.__dataclass_fields__[name]
-    return check(name, value, known.type, known.metadata)
+    shape = known.metadata["cli"]["shape"]
+    return shape(value) if shape else check(name, value, known.type, known.metadata)

@@ -49,6 +49,10 @@ class LayerError(DreamkitError):
     """A layer term names no layer of the network."""
 
 
+class PluginError(DreamkitError):
+    """A plugin's code raised an error during a dream."""
+
+
 class WeightsError(DreamkitError):
     """A weights file is missing, damaged or of another network."""
 

@@ -43,7 +43,7 @@ def of_parts(request: DreamRequest, models: Sequence[Sequence[Any]]) -> dict[str
         **{name: _sha256(picture) for name, picture in pictures.items()},
         "masks": {name: _sha256(mask) for name, mask in request.masks.items()},
         "timeline": [plain(dict(entry)) for entry in request.timeline],
-        "versions": recipes.versions(),
+        "versions": recipes.versions(request.uses),
     }
 
 

@@ -27,6 +27,7 @@ def option(
     metavar: str | None = None,
     read: Callable[[str], Any] | None = None,
     in_recipes_only: bool = False,
+    shape: Callable[[Any], Any] | None = None,
     **limits: Any,
 ) -> Any:
     """A field of `DreamConfig`, with all that the command line and the docs say of it.
@@ -40,6 +41,7 @@ def option(
         metavar: what stands for the value in `--help`.
         read: from text to a value, where it is neither a number nor a choice.
         in_recipes_only: whether the command line lacks it.
+        shape: from a value to its canonical type, where it is neither a number nor a choice.
         **limits: `least`, `above` and `most` of a number, `choices` of a text, `names` for numbers.
     """
     about = {
@@ -49,6 +51,7 @@ def option(
         "metavar": metavar,
         "read": read,
         "in_recipes_only": in_recipes_only,
+        "shape": shape,
     }
     return field(default=default, metadata={"help": help, **limits, "cli": about})
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from dreamkit.errors import ConfigError, did_you_mean, shown
 from dreamkit.option import number, quoted
+from dreamkit.part_values import is_objective
 
+Wrapped = tuple[bool, bool]  # whether a picture goes on at its other side: from bottom to top, right to left
 Layers = tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None
 
 
@@ -92,10 +94,29 @@ _TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
     "place": ("column and row, such as [12, 7]", _list_of(2, 2, whole=True)),
     "direction": ("a list of numbers, one for each channel", _list_of(1, _MOST_CHANNELS, whole=False)),
-    "objective": ("mean or mean-square", lambda value: value if value in ("mean", "mean-square") else None),
+    "objective": ("an objective's name", lambda value: value if is_objective(value) else None),
     "mask": ("a mask's name", _name),
     "guide": ("true or false", lambda value: value if isinstance(value, bool) else None),
 }
+
+
+_SCHEDULED = ("layers", "steps", "step_size", "jitter")
+
+
+def schedule(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """Tables of options, one for each octave, whose values are not checked here.
+
+    Raises:
+        ConfigError: there are too many, or one has an option that cannot change between octaves.
+    """
+    if not isinstance(value, list | tuple) or not all(isinstance(each, Mapping) for each in value):
+        raise ConfigError(f"schedule is {quoted(value)}; it takes a list of tables, one for each octave")
+    if len(value) > 32:
+        raise ConfigError(f"schedule has {len(value)} octaves; it takes at most 32")
+    for name in (name for octave in value for name in octave):
+        if name not in _SCHEDULED:
+            raise ConfigError(f"schedule has {quoted(name)}; {did_you_mean(str(name), _SCHEDULED)}")
+    return tuple(value)
 
 
 def size(value: Any) -> tuple[int, int]:
@@ -128,6 +149,11 @@ def unit(value: Any) -> tuple[float, float, float]:
     return tuple(found)  # type: ignore[return-value]
 
 
+def wrapped_axes(wrap: Any) -> Wrapped:
+    """Whether the vertical axis and the horizontal one wrap, for a value of `wrap`."""
+    return wrap == "both", wrap in ("both", "horizontal")
+
+
 # From the command line's text.
 
 
@@ -156,6 +182,18 @@ def read_number_or_name(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
+
+
+def read_weights(text: str) -> dict[str, float]:
+    """`NAME` or `NAME=NUMBER`, several between commas, as numbers by name."""
+    found: dict[str, float] = {}
+    for each in text.split(","):
+        name, equals, weight = (part.strip() for part in each.partition("="))
+        try:
+            found[name] = float(weight) if equals else 1.0
+        except ValueError:
+            raise ConfigError(f"{quoted(each.strip())} has no number after =; write NAME=0.5") from None
+    return found
 
 
 def read_unit(text: str) -> Any:

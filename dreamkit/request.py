@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dreamkit import recipes
-from dreamkit.config import DreamConfig, refuse
+from dreamkit import part_values, recipes
+from dreamkit.config import DreamConfig, option_names, refuse
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
 from dreamkit.inputs import (
     ImageSource,
@@ -23,6 +23,8 @@ from dreamkit.inputs import (
 )
 from dreamkit.media.images import Picture
 from dreamkit.models.spec import ModelSpec, WeightsFiles, with_weights
+from dreamkit.part_values import PYTHON
+from dreamkit.plugins.registry import Kind
 from dreamkit.recipes import File, Recipe
 from dreamkit.recipes.resolve import resolve_models
 
@@ -73,6 +75,11 @@ class DreamRequest:
     def names(self) -> str:
         """Its networks, in a message."""
         return " and ".join(spec.name for spec in self.models)
+
+    @property
+    def uses(self) -> dict[str, Kind[Any]]:
+        """The plugins' parts that it uses, with their kinds."""
+        return _uses(self.config, self.models)
 
     def on(self, image: ImageSource) -> DreamRequest:
         """The same dream of another photograph, or of noise for None; masks are brought to its size.
@@ -154,6 +161,7 @@ def without_image(
     models, options = resolve_models(found, specs_of(model), options, weights=weights)
     models = with_weights(models, weights)
     config = found.config(**options) if found else DreamConfig.of(config, **options)
+    config = _with_used_options(config, models, found, options)
     opened, masks = _beside(config, models, found, guide, mask)
     timeline = found.timeline if found else ()
     return DreamRequest(models, config, None, opened, masks, timeline, found)
@@ -207,6 +215,42 @@ def specs_of(model: Models) -> tuple[ModelSpec, ...]:
         return ()
     several = model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
     return tuple(each if isinstance(each, ModelSpec) else ModelSpec(each) for each in several)
+
+
+def _uses(config: DreamConfig, models: Sequence[ModelSpec]) -> dict[str, Kind[Any]]:
+    options = {name: getattr(config, name) for name in option_names()}
+    return part_values.used(options, [spec.layers for spec in models])
+
+
+def _with_used_options(
+    config: DreamConfig, models: Sequence[ModelSpec], recipe: Recipe | None, options: Mapping[str, Any]
+) -> DreamConfig:
+    """`config` with the plugin options of parts that it uses; a recipe may have more.
+
+    Raises:
+        ConfigError: options are given for a part that it does not use.
+        RecipeError: the recipe was dreamed with a Python function.
+    """
+    if isinstance(config.objective, str) and config.objective.startswith(PYTHON):
+        function = shown(config.objective.removeprefix(PYTHON))
+        whose = "the recipe" if recipe is None else recipe.name
+        raise RecipeError(
+            f"{whose} has the Python function {function} as its objective, which no recipe can hold; "
+            "give it again from Python: dreamkit.dream(..., objective=...)"
+        )
+    given = config.plugin_options or {}
+    if not given:
+        return config
+    used = _uses(config, models)
+    unused = [part for part in given if part not in used]
+    asked = [part for part in unused if recipe is None or part in (options.get("plugin_options") or {})]
+    if asked:
+        raise ConfigError(
+            f"there are options for {asked[0]}, which this dream does not use; choose {asked[0]} too, or "
+            "leave them out"
+        )
+    kept = {part: values for part, values in given.items() if part in used}
+    return replace(config, plugin_options=kept or None) if unused else config
 
 
 def _recipe(given: PathLike | Recipe | None) -> Recipe | None:

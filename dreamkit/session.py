@@ -171,7 +171,7 @@ class Session:
                     f"the weights of {name} are not those of {recipe.name} (SHA-256 "
                     f"{shown(spec.sha256, 15)}, now {digest[:12]}...); the dream will differ"
                 )
-        now = metadata.versions()
+        now = metadata.versions(self.request.uses)
         others = [
             f"{shown(name)} {shown(version)} (now {now.get(name, 'unknown')})"
             for name, version in recipe.versions.items()
@@ -200,6 +200,7 @@ class Session:
             size=request.size,
             octaves=result.sizes,
             tile_size=result.tile_size,
+            uses=request.uses,
         )
 
 

@@ -51,7 +51,7 @@ def shares(
     random = np.random.default_rng(0)
 
     def objective(pixels: Array) -> float:
-        return float(_ascent(teacher, layer, pixels, "all").objectives[0])
+        return float(_gradient(teacher, layer, pixels, "all").objectives[0])
 
     for name, picture in pictures.items():
         theirs, own = (dreamkit.dream(picture, net, layers=[layer], **options) for net in (teacher, student))
@@ -75,7 +75,7 @@ def cosines(
     for picture in pictures.values():
         drawn = random.integers(1 << 30)
         own, theirs = (
-            _ascent(net, layer, picture, kind, np.random.default_rng(drawn)).gradient.ravel()
+            _gradient(net, layer, picture, kind, np.random.default_rng(drawn)).gradient.ravel()
             for net in (student, teacher)
         )
         norm = float(np.linalg.norm(own) * np.linalg.norm(theirs))
@@ -83,21 +83,25 @@ def cosines(
     return found
 
 
-def _ascent(
+def _gradient(
     network: Any, layer: str, pixels: Array, kind: str, random: np.random.Generator | None = None
 ) -> Any:
     """The objective and the pixel gradient of a network on one picture."""
     from dreamkit.engine.tf.compiled_step import ObjectiveSpec
+    from dreamkit.plugins import registry
 
-    batch, pulls = pixels[None].astype(np.float32), np.ones(1, np.float32)
+    objectives = registry.installed(registry.OBJECTIVES)
+    batch, ones = pixels[None].astype(np.float32), np.ones(1, np.float32)
     if kind == "all" or random is None:
-        return network.ascent([ObjectiveSpec(layer, "mean-square")])(batch, pulls)
+        return network.step([ObjectiveSpec(layer, objectives.get("mean-square"))])(batch, ones)
     weights = np.zeros(network.channels(layer), np.float32)
     if kind == "class":
         weights[random.integers(len(weights))] = 1
     else:
         weights[:] = random.standard_normal(len(weights))
-    return network.ascent([ObjectiveSpec(layer, "mean", channel_weights=True)])(batch, pulls, [weights])
+    return network.step([ObjectiveSpec(layer, objectives.get("mean"), channel_weights=True)])(
+        batch, ones, [weights]
+    )
 
 
 def arithmetic(model: Any, layer: str, side: int) -> float:
@@ -126,7 +130,7 @@ def step_seconds(
     for turn in range(rounds + 1):
         for name, network in networks.items():
             began = time.perf_counter()
-            _ascent(network, layer, pixels, "all")
+            _gradient(network, layer, pixels, "all")
             if turn:  # the first traces
                 taken[name].append(time.perf_counter() - began)
     return {name: float(np.median(seconds)) for name, seconds in taken.items()}

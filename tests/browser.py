@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny
 
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.engine.tf.network import Network
@@ -34,7 +35,7 @@ def write_case(
     folder.mkdir(parents=True)
     network_files.write(network, layers, folder, "float32")
     windows = pixels[None].astype(np.float32)
-    step = network.step([ObjectiveSpec(layer, kind) for layer in layers])
+    step = network.step([ObjectiveSpec(layer, tiny.objective(kind)) for layer in layers])
     squares = step(windows, np.ones(len(layers), np.float32)).mean_squares
     result = step(windows, (1 / np.where(squares > 0, squares, 1)).astype(np.float32))
     windows.tofile(folder / "pixels.f32")

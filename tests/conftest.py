@@ -19,7 +19,9 @@ from hypothesis import settings
 from PIL import Image
 
 from dreamkit.engine import process
-from dreamkit.models import registry
+from dreamkit.models import registry as models
+from dreamkit.plugins import packages
+from dreamkit.plugins import registry as parts
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -58,10 +60,13 @@ def files_no_larger_than(size):
 
 @pytest.fixture(autouse=True)
 def fresh_registry():
-    """Every test finds the models that are there while it runs."""
-    registry.installed.cache_clear()
+    """Every test finds the plugins that are there while it runs."""
+    found = packages.installed, models.installed, parts.installed
+    for each in found:
+        each.cache_clear()
     yield
-    registry.installed.cache_clear()
+    for each in found:
+        each.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from dreamkit.engine.tf import graph, model_info, network
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.models import pocket
 
-GOALS = [ObjectiveSpec("mixed4c", "mean-square")]
+GOALS = [ObjectiveSpec("mixed4c", tiny.objective("mean-square"))]
 PULL = np.ones(1, np.float32)
 
 
@@ -67,7 +67,10 @@ def test_on_a_smooth_network_the_step_agrees_to_a_hundred_thousandth(photo):
     model, scale = smooth_model(), Preprocess(mean=(128,) * 3, scale=(0.01,) * 3)
     provider = ModelProvider(name="smooth", load=lambda _: model, preprocess=scale, layers={})
     step = network.load(provider, None).step(
-        [ObjectiveSpec("tanh1", "mean-square"), ObjectiveSpec("tanh2", "mean-square")]
+        [
+            ObjectiveSpec("tanh1", tiny.objective("mean-square")),
+            ObjectiveSpec("tanh2", tiny.objective("mean-square")),
+        ]
     )
     found = step(photo[None].astype(np.float32), np.ones(2, np.float32)).gradient
     expected = plainly(model, scale, ["tanh1", "tanh2"], photo[None].astype(np.float32))
@@ -87,7 +90,7 @@ def test_inceptions_step_is_that_of_its_model(inception_weights):
     net = dreamkit.load("inception_v3", inception_weights)
     layers = ["mixed3", "mixed5"]
     pixels = photograph(512)
-    found = net.step([ObjectiveSpec(name, "mean-square") for name in layers])(
+    found = net.step([ObjectiveSpec(name, tiny.objective("mean-square")) for name in layers])(
         pixels, np.ones(2, np.float32)
     ).gradient
     model = net.provider.load(inception_weights)
@@ -156,7 +159,7 @@ def test_damaged_files_are_made_again(loads):
 def test_a_model_that_was_handed_over_is_not_kept(cold):
     from dreamkit.media import paths
 
-    network.load(tiny.provider(), None).step([ObjectiveSpec("first", "mean")])
+    network.load(tiny.provider(), None).step([ObjectiveSpec("first", tiny.objective("mean"))])
     assert not (paths.cache() / "networks").exists()
 
 
@@ -164,7 +167,7 @@ def test_a_step_is_forgotten_with_its_network():
     from tensorflow.python.eager import context
 
     net = network.load(tiny.provider(), None)
-    net.step([ObjectiveSpec("first", "mean")])
+    net.step([ObjectiveSpec("first", tiny.objective("mean"))])
     (step,) = net._steps.values()
     assert context.context().has_function(step._name)
     name = step._name

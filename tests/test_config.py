@@ -13,8 +13,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dreamkit.config import DreamConfig, default, describe, option_names
+from dreamkit.config import DreamConfig, default, option_names
 from dreamkit.errors import ConfigError
+from dreamkit.option_table import describe
 
 # A few of each kind: Hypothesis needs seconds to list all of Unicode.
 letters = st.sampled_from("aZ09_/:.=- \\'\n\0é日🐕")

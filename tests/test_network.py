@@ -22,7 +22,7 @@ def provider_of(model, **changes):
 
 
 def ascend(net, layers, objective, pixels, pulls):
-    step = net.step([ObjectiveSpec(layer, objective) for layer in layers])
+    step = net.step([ObjectiveSpec(layer, tiny.objective(objective)) for layer in layers])
     return step(pixels[None].astype(np.float32), np.asarray(pulls, np.float32))
 
 
@@ -40,7 +40,7 @@ def test_gradient_is_the_oracles(photo, objective, pulls):
 
 
 def test_windows_of_a_batch_do_not_know_each_other(photo):
-    step = network.load(tiny.provider(), None).step([ObjectiveSpec("second", "mean-square")])
+    step = network.load(tiny.provider(), None).step([ObjectiveSpec("second", tiny.objective("mean-square"))])
     windows = np.stack([photo, photo[::-1], photo[:, ::-1]]).astype(np.float32)
     pull = np.ones(1, np.float32)
     together = step(windows, pull).gradient
@@ -50,7 +50,7 @@ def test_windows_of_a_batch_do_not_know_each_other(photo):
 
 def test_one_trace_serves_all_sizes_batches_and_pulls(photo):
     net = network.load(tiny.provider(), None)
-    goals = [ObjectiveSpec("first", "mean"), ObjectiveSpec("second", "mean")]
+    goals = [ObjectiveSpec("first", tiny.objective("mean")), ObjectiveSpec("second", tiny.objective("mean"))]
     step = net.step(goals)
     for height, width, count in ((40, 56, 1), (17, 23, 4), (9, 9, 2)):
         window = photo[:height, :width].astype(np.float32)
@@ -161,7 +161,7 @@ def test_a_layer_used_elsewhere_first_is_said():
     pixels = keras.Input((None, None, 3))
     net = network.load(provider_of(keras.Model(pixels, shared(pixels))), None)
     with pytest.raises(LayerError, match="shared cannot be reached from the picture"):
-        net.step([ObjectiveSpec("shared", "mean")])
+        net.step([ObjectiveSpec("shared", tiny.objective("mean"))])
 
 
 def test_a_sequential_model_works(photo):
@@ -283,7 +283,7 @@ def test_a_folder_that_is_no_saved_model_is_named(tmp_path):
 
 def test_unknown_layers_get_a_near_miss():
     with pytest.raises(LayerError, match="did you mean first"):
-        network.load(tiny.provider(), None).step([ObjectiveSpec("frist", "mean")])
+        network.load(tiny.provider(), None).step([ObjectiveSpec("frist", tiny.objective("mean"))])
 
 
 def test_a_callable_preprocess_is_differentiated_through(photo):
@@ -380,7 +380,7 @@ def test_a_class_that_is_not_there_is_said(fields, label, said):
 
 def message(net, layer):
     with pytest.raises(LayerError) as caught:
-        net.step([ObjectiveSpec(layer, "mean")])
+        net.step([ObjectiveSpec(layer, tiny.objective("mean"))])
     return str(caught.value)
 
 

@@ -18,7 +18,7 @@ from dreamkit.engine import rng
 from dreamkit.engine.loop import dream
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
-from dreamkit.engine.transforms import Warp
+from dreamkit.engine.transforms.warp import Warp
 
 KERNELS = tiny.kernels()
 

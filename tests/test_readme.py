@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 from dreamkit import config
+from dreamkit.option_table import default_text, describe
 
 README = (ROOT / "README.md").read_text()
 OPTIONS = ROOT / "docs" / "options.md"
@@ -19,12 +20,12 @@ def options_table() -> str:
     rows = []
     for name in config.option_names():
         flag = f"--{name.replace('_', '-')}"
-        shown = config.default_text(name)
+        shown = default_text(name)
         if isinstance(config.default(name), bool):
             flag, shown = f"{flag}/--no-{name}", "on" if config.default(name) else "off"
         if name == "schedule":  # a recipe's alone
             continue
-        rows.append(f"| `{flag}` | {shown} | {config.describe(name)} |")
+        rows.append(f"| `{flag}` | {shown} | {describe(name)} |")
     return "\n".join(rows)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.updates.regularisers import subtract_distance, subtract_total_variation
+from dreamkit.engine.regularisers.l2 import subtract_distance
+from dreamkit.engine.regularisers.tv import subtract_total_variation
 
 UNIT = np.array([58.4, 57.1, 57.4])
 seeds = st.integers(0, 2**32)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 from dreamkit import ModelProvider, Preprocess
 from dreamkit.engine.tf import graph, network, rewrites
@@ -152,7 +153,7 @@ def inception_stem():
 @pytest.mark.parametrize("sides", [(32, 34), (33, 35)])
 def test_a_networks_step_is_that_of_its_model(sides):
     net, pixels = network_of(inception_stem), DRAW.uniform(0, 255, (2, *sides, 3)).astype(np.float32)
-    goals = [ObjectiveSpec("end", "mean-square")]
+    goals = [ObjectiveSpec("end", tiny.objective("mean-square"))]
     found = net.step(goals)(pixels, np.ones(1, np.float32)).gradient
     model = net.provider.load(None)
     window = tf.constant(pixels)
@@ -174,13 +175,13 @@ def test_the_exported_graph_keeps_its_own_operations():
 
 def test_in_sixteen_bits_no_squares_are_summed():
     net = network_of(inception_stem)
-    graph_def, _ = net._step((ObjectiveSpec("end", "mean-square"),), 0, "mixed").graph
+    graph_def, _ = net._step((ObjectiveSpec("end", tiny.objective("mean-square")),), 0, "mixed").graph
     assert {"LRN", "SpaceToDepth"} <= {node.op for node in graph_def.node}
 
 
 def test_memory_is_still_told():
     """Every result of a rewritten step has a known size, and it grows with the windows."""
-    net, goals = network_of(inception_stem), [ObjectiveSpec("end", "mean-square")]
+    net, goals = network_of(inception_stem), [ObjectiveSpec("end", tiny.objective("mean-square"))]
     one, four = (net.live_bytes(goals, 0, "float32", [(1, side, side, 3), (1,)]) for side in (64, 128))
     assert 3.5 < four / one < 4.5
     assert one > 64 * 64 * 3 * 4

@@ -14,10 +14,10 @@ from dreamkit import DreamConfig
 from dreamkit.engine import masks, rng, tiled_gradient, tiles
 from dreamkit.engine.loop import dream
 from dreamkit.engine.objective_set import LoadedModel
+from dreamkit.engine.regularisers.tv import subtract_total_variation
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import compiled_step, network
 from dreamkit.engine.updates import smoothing
-from dreamkit.engine.updates.regularisers import subtract_total_variation
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.media import image_sizes, seams
 from dreamkit.media.image_metadata import read_recipe
@@ -214,7 +214,7 @@ def test_windows_see_around_their_cores(length, tile_size, data):
 )
 def test_every_pixel_gets_the_gradient_of_a_window_around_it(net, height, width, tile_size, roll, wrapped):
     pixels = np.random.default_rng(height * width).uniform(0, 255, (height, width, 3)).astype(np.float32)
-    step = net.step([compiled_step.ObjectiveSpec("second", "mean-square")])
+    step = net.step([compiled_step.ObjectiveSpec("second", tiny.objective("mean-square"))])
     cover = tiles.cover((height, width), tile_size, 4, wrapped)
     out = np.full_like(pixels, np.nan)
     pulls = np.ones(1, np.float32)

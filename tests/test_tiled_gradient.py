@@ -17,7 +17,7 @@ KERNELS = tiny.kernels()
 
 @pytest.fixture(scope="module")
 def step():
-    goals = [compiled_step.ObjectiveSpec(layer, "mean-square") for layer in tiny.LAYERS]
+    goals = [compiled_step.ObjectiveSpec(layer, tiny.objective("mean-square")) for layer in tiny.LAYERS]
     return network.load(tiny.provider(), None).step(goals)
 
 

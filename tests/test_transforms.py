@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamkit.engine.transforms import Warp
+from dreamkit.engine.transforms.warp import Warp
 
 sides = st.integers(1, 9)
 angles = st.floats(-4, 4)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit import ModelProvider, Preprocess
+from dreamkit.plugins import registry
+from dreamkit.plugins.parts import Objective
 
 Array = NDArray[np.float64]
 
@@ -37,6 +39,11 @@ def kernels(seed: int = 0, gain: float = 1.0) -> Kernels:
         second=draw.normal(0, 0.3, (3, 3, 4, 5)) / gain,
         second_bias=draw.normal(0, 0.1, 5),
     )
+
+
+def objective(name: str) -> Objective:
+    """A built-in objective."""
+    return registry.installed(registry.OBJECTIVES).get(name)
 
 
 def provider(seed: int = 0, *, min_size: int = 4, gain: float = 1.0, **changes: object) -> ModelProvider:

@@ -22,6 +22,7 @@ from dreamkit.cli import (
     dream,
     film,
     models,
+    plugin_options,
     recipes,
     terminal,
     variants,
@@ -54,6 +55,18 @@ class _Command(_Light, TyperCommand):
         return super().parse_args(ctx, args)
 
 
+class _DreamCommand(_Command):
+    """A command that takes the options of a dream, those of plugins included."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        plugin_options.add(self, args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        ctx.meta[plugin_options.META] = plugin_options.taken(ctx.params)
+        return super().invoke(ctx)
+
+
 class _Stopped(Exception):  # noqa: N818 - not an error
     """Carries `Interrupted` through Typer, which keeps every KeyboardInterrupt to itself."""
 
@@ -76,18 +89,22 @@ _LogFormat = Annotated[
 def _command(function: Callable[..., None]) -> Callable[..., None]:
     """A command with the option that all of them have which take time."""
     signature = inspect.signature(function, eval_str=True)
-    own = inspect.Parameter("log_format", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_LogFormat)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    own = [
+        inspect.Parameter("log_format", kind, default=None, annotation=_LogFormat),
+        inspect.Parameter("context", kind, annotation=typer.Context),
+    ]
 
     @wraps(function)
-    def command(*, log_format: str | None, **given: Any) -> None:
+    def command(*, log_format: str | None, context: typer.Context, **given: Any) -> None:
         if log_format not in (None, "text", "json"):
             raise UsageError(f"--log-format is {log_format!r}; choose text or json")
         try:
-            function(**given)
+            function(**given, **context.meta.get(plugin_options.META, {}))
         except Interrupted as interrupted:
             raise _Stopped(interrupted) from None
 
-    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), own])  # type: ignore[attr-defined]
+    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *own])  # type: ignore[attr-defined]
     return command
 
 
@@ -130,7 +147,8 @@ for _function in (
     web.serve,
     models.layers,
 ):
-    app.command(cls=_Command)(_command(_function))
+    _class = _DreamCommand if hasattr(_function, "takes_dream_options") else _Command
+    app.command(cls=_class)(_command(_function))
 for _list in (models.models, models.plugins):  # which have nothing to tell of, and are to answer at once
     app.command(cls=_Command)(_list)
 

@@ -9,6 +9,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.errors import ConfigError
+from dreamkit.option_table import describe
 
 
 def blend(
@@ -22,7 +23,7 @@ def blend(
         typer.Option("-o", "--output", metavar="PATH", help="Where to write. Default: DREAM.blend.png here."),
     ] = None,
     max_pixels: Annotated[
-        int | None, typer.Option("--max-pixels", help=config.describe("max_pixels"), show_default=False)
+        int | None, typer.Option("--max-pixels", help=describe("max_pixels"), show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")] = False,
     quiet: Annotated[

@@ -11,6 +11,7 @@ import typer
 from dreamkit import config
 from dreamkit.cli import terminal
 from dreamkit.errors import ConfigError, shown
+from dreamkit.option_table import describe
 
 if TYPE_CHECKING:
     from dreamkit.jobs.compare import Comparison
@@ -29,7 +30,7 @@ def compare(
     ] = None,
     max_pixels: Annotated[
         int | None,
-        typer.Option("--max-pixels", help=config.describe("max_pixels"), show_default=False),
+        typer.Option("--max-pixels", help=describe("max_pixels"), show_default=False),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The differences as JSON, for programs.")] = False,

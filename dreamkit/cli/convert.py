@@ -159,8 +159,8 @@ def keras(
 def _new_model_folder(name: str, *, overwrite: bool) -> Path:
     """The folder for a converted model with this name, if no other model has it."""
     from dreamkit.models import converted
-    from dreamkit.models.providers import is_name
     from dreamkit.models.registry import installed
+    from dreamkit.names import is_name
 
     if not is_name(name) or ".." in name or len(name) > 100:
         raise ConfigError(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamkit import config
+from dreamkit.cli import plugin_options
 from dreamkit.errors import ConfigError, UsageError
 from dreamkit.option import LOOK, PANELS, WHAT
+from dreamkit.option_table import default_text, describe
 
 if TYPE_CHECKING:
     from dreamkit.models.spec import ModelSpec
@@ -96,7 +98,7 @@ def option(name: str) -> Any:
     field = config.DreamConfig.__dataclass_fields__[name]
     about = field.metadata["cli"]
     flag = f"--{name.replace('_', '-')}"
-    shown = config.default_text(name)
+    shown = default_text(name)
     if field.type == "bool":
         flags = flag, f"--no-{name.replace('_', '-')}"
         flag, shown = "/".join(flags), flags[0 if config.default(name) else 1]
@@ -109,7 +111,7 @@ def option(name: str) -> Any:
             flag,
             *aliases,
             metavar=about["metavar"],
-            help=f"{config.describe(name)} Default: {shown}.",
+            help=f"{describe(name)} Default: {shown}.",
             show_default=False,
             rich_help_panel=about["panel"],
         ),
@@ -149,6 +151,7 @@ def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[...
         shared = [each for each in parameters() if each.name not in names]
         ordered = sorted([*own, *shared], key=_panel_rank)
         function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+        function.takes_dream_options = True  # type: ignore[attr-defined]
         return function
 
     return decorate
@@ -189,8 +192,11 @@ class DreamOptions:
         self.model, self.weights, self.guide, self.mask, self.layers = (
             given.get(name) for name in ("model", "weights", "guide", "mask", "layers")
         )
+        plugin = plugin_options.collected(given) or None
         terms = [*(self.layers or []), *({"class": label} for label in given.get("classes") or [])]
-        self.given = values(**{**given, "layers": tuple(terms) or None, **_wrap(given)})
+        self.given = values(
+            **{**given, "layers": tuple(terms) or None, "plugin_options": plugin, **_wrap(given)}
+        )
 
     def arguments(self) -> dict[str, Any]:
         """As `make_request` takes them."""

@@ -9,6 +9,8 @@ import typer
 
 from dreamkit.cli import terminal
 
+_FEW = 5  # names that are listed in a row
+
 _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -60,16 +62,32 @@ def layers(
 
 
 def plugins(as_json: _Json = False) -> None:
-    """List the packages that provide networks, and those that fail to."""
+    """List the packages that extend dreamkit, what each adds, and what fails."""
     from dreamkit.models.registry import installed
+    from dreamkit.plugins import packages, registry
+    from dreamkit.recipes.library import RECIPES, built_in
 
-    registry = installed()
-    list(registry.providers())
+    list(installed().providers())
+    for kind in (*registry.PARTS, RECIPES):
+        list(registry.installed(kind).third_party())
+    found = [asdict(plugin) for plugin in packages.installed().plugins]
+    for kind in registry.PARTS:  # dreamkit's own need not be imported to be listed
+        found[0][f"{kind.what}s"] = list(kind.built_in())
+    found[0]["recipes"] = built_in()
     if as_json:
-        _echo_json([asdict(plugin) for plugin in registry.plugins])
+        _echo_json(found)
         return
-    rows = [(p.name, p.distribution, p.version, len(p.models), p.failure or "ok") for p in registry.plugins]
-    terminal.table(rows, ("PLUGIN", "PACKAGE", "VERSION", "MODELS", "STATE"))
+    rows = [(p["name"], p["distribution"], p["version"], _adds(p), p["failure"] or "ok") for p in found]
+    terminal.table(rows, ("PLUGIN", "PACKAGE", "VERSION", "ADDS", "STATE"))
+
+
+def _adds(plugin: dict[str, Any]) -> str:
+    """What a plugin adds: the names, or how many where they are more than a few."""
+    return "; ".join(
+        f"{len(names)} {kind}" if len(names) > _FEW else f"{kind} {', '.join(names)}"
+        for kind, names in plugin.items()
+        if isinstance(names, list) and names
+    )
 
 
 def _echo_json(value: object) -> None:

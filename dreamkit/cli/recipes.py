@@ -14,7 +14,7 @@ def recipes(
         str | None, typer.Argument(metavar="NAME|FILE|DREAM", help="The recipe to show, as a TOML file.")
     ] = None,
 ) -> None:
-    """List the built-in recipes, or show one: of a name, a file or a dream.
+    """List the recipes, or show one: of a name, a file or a dream.
 
     dreamkit recipes photo.dream.png > mine.toml
     """
@@ -23,6 +23,6 @@ def recipes(
     if recipe is not None:
         typer.echo(recipes.find(recipe).to_toml(), nl=False)
         return
-    found = [recipes.find(name) for name in recipes.built_in()]
+    found = [recipes.find(name) for name in [*recipes.built_in(), *recipes.of_plugins()]]
     rows = [(each.name, ",".join(spec.name for spec in each.models), each.description) for each in found]
     terminal.table(rows, ("RECIPE", "MADE WITH", ""))

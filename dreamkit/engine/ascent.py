@@ -11,21 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import color, depth, interrupts, masks, octaves, plan, rng, updates
+from dreamkit.engine import color, depth, drawn_transforms, interrupts, masks, octaves, plan, updates
+from dreamkit.engine.drawn_transforms import DrawnTransforms
 from dreamkit.engine.masked_objective import MaskedObjective
 from dreamkit.engine.objective_set import ObjectiveSet
-from dreamkit.engine.parametrisations import Parametrisation, Parametrise
-from dreamkit.engine.parametrisations.fourier import FourierSpace
-from dreamkit.engine.parametrisations.pixels import PixelSpace
 from dreamkit.engine.progress import DreamState, StepEvent
 from dreamkit.engine.resize import Pixels, resize
-from dreamkit.engine.transforms import Warp
 from dreamkit.engine.updates import GradientContext, smoothing
 from dreamkit.errors import DreamkitWarning, NetworkMemoryError
-
-PARAMETRISATIONS: dict[str, Parametrise] = {"pixels": PixelSpace, "fourier": FourierSpace}
-
-_NEGATIVE_TV = 0.3  # total variation where all weights are negative: nothing but grain would come of it
+from dreamkit.plugins import registry
+from dreamkit.plugins.parts import Variables
 
 
 class _Objective(NamedTuple):
@@ -57,8 +52,10 @@ class Ascent:
         self._objectives, self._config, self._photo = objectives, config, photo
         self._run, self._on_step = list(run), on_step
         self._gradient_updates = updates.gradient_updates(config)
-        tv = _NEGATIVE_TV if objectives.all_negative else 0.0
-        self._regularisers = updates.regularisation(config, tv if config.tv is None else config.tv)
+        self._regularisers = updates.regularisation(config, objectives.all_negative)
+        self._needs_photo = any(each.part.needs_photograph for each in self._regularisers)
+        self._transforms = drawn_transforms.chosen(config)
+        self._parametrisation = registry.installed(registry.PARAMETRISATIONS).get(config.space)
         self._hold = color.hold_share(config.color)
         self._spread = color.spread(photo) if self._hold else None
         self._first: float | None = None
@@ -70,8 +67,8 @@ class Ascent:
         config = self._config.at(octave.number)
         steps = self._objectives.steps(octave.number)
         objectives = [self._on_octave(each, octave) for each in self._objectives.of_octave(octave.number)]
-        photo = resize(self._photo, octave.size, wrapped=config.wrapped) if config.l2 else None
-        variables = PARAMETRISATIONS[config.space](pixels, config, start.variables if start else {})
+        photo = resize(self._photo, octave.size, wrapped=config.wrapped) if self._needs_photo else None
+        variables = self._variables(pixels, config, start)
         taken = self._begin(pixels, octave, steps, start)
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(objectives) > 1 else update
@@ -89,7 +86,8 @@ class Ascent:
             ends = config.max_objective is not None and weighted > config.max_objective
             last = step + 1 if ends else steps
             with interrupts.deferred():
-                variables.step(pixels, update, config.strength * config.step_size)
+                with registry.blamed(registry.PARAMETRISATIONS, self._parametrisation):
+                    variables.step(pixels, update, config.strength * config.step_size)
                 if self._spread is not None:
                     color.hold(pixels, self._spread, self._hold)
                 self._record(pixels, octave, step, last, balanced, variables)
@@ -130,27 +128,25 @@ class Ascent:
         config = self._config.at(octave.number)
         update, spare = out
         reaches = [each.objective.cover(octave.size, self.tile_size).reach for each in objectives]
-        down, right = (max(config.jitter, *along) for along in zip(*reaches, strict=True))
-        roll = rng.roll(config.seed, octave.number, step[0], (down, right))
-        warp = self._warp(octave, step[0])
-        seen = pixels if warp is None else warp.apply(pixels)
+        reach = max(along[0] for along in reaches), max(along[1] for along in reaches)
+        drawn = DrawnTransforms(self._transforms, config, octave.size, octave.number, step[0], reach)
+        seen = drawn.apply(pixels)
         # Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
-        local = warp is None and config.smooth != "laplacian"
+        local = not drawn and config.smooth != "laplacian"
         balanced = weighted = 0.0
         for number, (objective, region) in enumerate(objectives):
             gradient = spare if number else update
             blurs = self._blurs(objective)
             stats = objective.gradient(
                 seen,
-                roll,
+                drawn.roll,
                 gradient,
                 self.tile_size,
                 where=region if local else None,
                 margin=smoothing.REACH * blurs if config.smooth == "gaussian" else 0,
             )
-            if warp is not None:
-                gradient[:] = warp.adjoint(gradient)
-            context = GradientContext(*step, roll, stats.coverage, blurs)
+            drawn.adjoint(gradient)
+            context = GradientContext(*step, drawn.roll, stats.coverage, blurs)
             for shape in self._gradient_updates:
                 shape(gradient, context)
             _weigh(gradient, objective.strength, region)
@@ -162,12 +158,12 @@ class Ascent:
     def _blurs(self, objective: MaskedObjective) -> int:
         return depth.blurs(objective.stride) if self._config.smooth_width is None else 1
 
-    def _warp(self, octave: octaves.Octave, step: int) -> Warp | None:
-        config = self._config
-        if not config.rotate and not config.zoom:
-            return None
-        turn, scale = rng.warp(config.seed, octave.number, step, math.radians(config.rotate), config.zoom)
-        return Warp(octave.size, turn, scale)
+    def _variables(self, pixels: Pixels, config: DreamConfig, start: DreamState | None) -> Variables:
+        part = self._parametrisation
+        options = part.values(config.part_options(part.name))
+        with registry.blamed(registry.PARAMETRISATIONS, part):
+            variables: Variables = part.make(pixels, config, start.variables if start else {}, **options)
+        return variables
 
     def _halve_tiles(self, error: NetworkMemoryError | MemoryError) -> None:
         smaller = plan.smaller_tile(self.tile_size, self._objectives.min_size)
@@ -196,7 +192,7 @@ class Ascent:
         step: int,
         steps: int,
         objective: float,
-        variables: Parametrisation,
+        variables: Variables,
     ) -> None:
         """Sets the state after a step."""
         if self._first is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from dreamkit.engine.tf import compiled_step
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec, StepResult
 from dreamkit.engine.tf.network import Network
 from dreamkit.errors import ConfigError, LayerError
+from dreamkit.plugins import registry
+from dreamkit.plugins.parts import Objective
 from dreamkit.terms import Term, Terms
 
 
@@ -78,16 +80,28 @@ class MaskedObjective:
         ] = {}  # of neurons: index in `_feeds`, shares of the picture
         for term in terms:
             channel_weights = term.channel_weights(network.channels(term.layer))
-            kind = term.objective or config.objective
+            objective = _objective(term.objective or config.objective)
             features = None
             if guide is not None and term.guided:
                 features = _features(network, term.layer, guide)
                 if config.guide_style == "channels":
                     channel_weights, features = _guide_channel_weights(features), None
                 else:
-                    kind = "match"
+                    objective = _objective(config.guide_style)
+            if term.direction and "channel_weights" not in objective.takes:
+                raise LayerError(
+                    f"the objective {objective.name} does not weigh channels, so {term} cannot have a "
+                    "direction; use mean or mean-square"
+                )
+            options = objective.values(config.part_options(objective.name))
             specs.append(
-                ObjectiveSpec(term.layer, _kind(kind), channel_weights is not None, term.place is not None)
+                ObjectiveSpec(
+                    term.layer,
+                    objective,
+                    channel_weights is not None,
+                    term.place is not None,
+                    tuple(options.items()),
+                )
             )
             if channel_weights is not None:
                 self._feeds.append(channel_weights)
@@ -96,7 +110,7 @@ class MaskedObjective:
                 self._feeds.append(np.empty((0, 2), np.float32))
             if features is not None:
                 self._feeds.append(features)
-        self._powers = [spec.power for spec in specs]
+        self._powers = [spec.objective.power for spec in specs]
         self._network, self._compiled = network, (specs, config.border, config.precision)
         self._step = network.step(*self._compiled)
         self._devices = compiled_step.devices()
@@ -184,8 +198,12 @@ class MaskedObjective:
         return feeds
 
 
-def _kind(kind: str) -> Literal["mean", "mean-square", "match"]:
-    return "match" if kind == "match" else "mean" if kind == "mean" else "mean-square"
+def _objective(objective: str | Objective) -> Objective:
+    """The record of an objective, which a config names or has itself."""
+    if isinstance(objective, Objective):
+        return objective
+    found: Objective = registry.installed(registry.OBJECTIVES).get(str(objective))
+    return found
 
 
 def _features(network: Network, layer: str, guide: NDArray[np.uint8]) -> NDArray[np.float32]:

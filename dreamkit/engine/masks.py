@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels, resize
 from dreamkit.media.image_sizes import pad_wrapped
+from dreamkit.option_values import Wrapped
 
 Mask = NDArray[np.float32]
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dreamkit.config import DreamConfig
+from dreamkit.engine import drawn_transforms, updates
+from dreamkit.plugins import registry
+from dreamkit.plugins.parts import Parametrisation
 
 COPY = 12  # bytes a pixel of one float32 copy of a picture
 _BASE = 700 << 20  # TensorFlow and a network, if the system does not report the memory of a process
@@ -42,13 +45,16 @@ def copies(config: DreamConfig, *, objectives: int, masks: int) -> float:
     The photograph is a quarter of a copy; the pixels and their gradient are one each. Between octaves
     there is no gradient, but the dream so far, twice, at the smaller size.
     """
+    regularisers = [each.part for each in updates.regularisation(config)]
     step = 1.0
     step += objectives > 1  # the sum over networks or masks
-    step += config.l2 > 0  # the photograph at this size
+    step += any(each.needs_photograph for each in regularisers)  # at this size
+    step += max((each.copies for each in regularisers), default=0)
     step += config.smooth == "laplacian"
     step += config.smooth == "laplacian" and config.wrap != "none"  # the gradient with its other sides
-    step += 2 * (config.rotate > 0 or config.zoom > 0)  # the picture turned, and its gradient turned back
-    step += 5 * (config.space == "fourier")
+    step += sum(each.copies for each, _ in drawn_transforms.chosen(config))
+    parametrisation: Parametrisation = registry.installed(registry.PARAMETRISATIONS).get(config.space)
+    step += parametrisation.copies
     growing = 2 / config.octave_scale**2
     return 1.25 + max(step, growing) + masks * 2 / 3
 

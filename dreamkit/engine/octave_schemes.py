@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import DreamConfig, Wrapped
+from dreamkit.config import DreamConfig
 from dreamkit.engine import masks, octaves, rng
 from dreamkit.engine.resize import Pixels, add_resized, resize
+from dreamkit.option_values import Wrapped
 
 _CLOUD_CELLS = 24  # of the clouds of another seed, along the longer side
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamkit.config import Wrapped
 from dreamkit.media.image_sizes import pad_wrapped
+from dreamkit.option_values import Wrapped
 
 Pixels = NDArray[np.float32]
 

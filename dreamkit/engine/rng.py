@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import Wrapped
 from dreamkit.engine.resize import resize
+from dreamkit.option_values import Wrapped
 
 _ROLL, _CLOUDS, _WARP = 0, 1, 2
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise, product
 from typing import NamedTuple
 
-from dreamkit.config import Wrapped
+from dreamkit.option_values import Wrapped
 
 CONTEXT = 64  # pixels of a window on either side of its core, along an axis that wraps
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from dreamkit.config import DreamConfig, number, wrapped_axes
+from dreamkit.config import DreamConfig, number
 from dreamkit.errors import ImageError
 from dreamkit.inputs import same_shape
 from dreamkit.media import image_sizes, images, seams
+from dreamkit.option_values import wrapped_axes
 from dreamkit.session import Dream
 
 

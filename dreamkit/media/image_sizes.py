@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamkit.config import Wrapped
 from dreamkit.errors import ImageError
 from dreamkit.media.images import Picture
+from dreamkit.option_values import Wrapped
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 

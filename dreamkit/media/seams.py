@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import Wrapped
 from dreamkit.media.images import Picture
+from dreamkit.option_values import Wrapped
 
 _VISIBLE = 2.0  # times the mean difference of neighbouring lines: above it, a seam is visible
 _BLENDED = 1 / 6  # of a side, measured from each edge

@@ -13,8 +13,8 @@ from typing import Any
 
 from dreamkit.errors import DreamkitWarning, ModelError, first_line
 from dreamkit.media import paths
-from dreamkit.models.hookspecs import hookimpl
 from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel
+from dreamkit.plugins.hookspecs import hookimpl
 
 RECORD, SAVED_MODEL = "model.json", "saved_model"
 FORMAT = 1

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dreamkit.errors import ModelError, first_line
 from dreamkit.models import architecture, graphdef
 from dreamkit.models.architecture import INPUT, Operation
-from dreamkit.models.hookspecs import hookimpl
 from dreamkit.models.providers import ModelProvider, Preprocess, Weights
+from dreamkit.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     import keras

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dreamkit.models.hookspecs import hookimpl
 from dreamkit.models.providers import ModelProvider, Preprocess, Weights
+from dreamkit.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     import keras

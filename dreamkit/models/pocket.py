@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamkit.models import architecture, inception5h, inception_v3
-from dreamkit.models.hookspecs import hookimpl
 from dreamkit.models.providers import ModelProvider, Preprocess
+from dreamkit.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     import keras

@@ -10,15 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from dreamkit.names import is_name
+
 if TYPE_CHECKING:
     import keras
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def is_name(text: object) -> bool:
-    """Whether `text` can be the name of a model: letters, digits, `.`, `_` and `-`, no sign first."""
-    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

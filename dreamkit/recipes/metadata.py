@@ -14,12 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, first_line
 from dreamkit.media import image_metadata
 from dreamkit.models.spec import ModelSpec
+from dreamkit.plugins import registry
+from dreamkit.plugins.registry import Kind
 from dreamkit.recipes.recipe import File, Recipe
 from dreamkit.recipes.toml_file import model_spec, options
 from dreamkit.version import __version__
@@ -103,12 +106,13 @@ def describe(
     size: tuple[int, int],
     octaves: Sequence[tuple[int, int]],
     tile_size: int,
+    uses: Mapping[str, Kind[Any]],
 ) -> dict[str, Any]:
     """What a picture carries: the options, what they came to, and hashes of what went in. No time, no path.
 
     `models` have `name`, `sha256`, `weight`, `layers` as they were given and `dreamed`, the terms with
     their weights. `size` and `octaves` are heights and widths in pixels, `tile_size` what the tiles were in
-    the end. A mask that came from no file is in it itself.
+    the end. A mask that came from no file is in it itself. `uses` are the plugins' parts that are used.
     """
     written: dict[str, Any] = {
         "dreamkit": __version__,
@@ -120,7 +124,7 @@ def describe(
         },
         "models": [dict(model) for model in models],
         "photograph": photograph and _written(photograph),
-        "versions": {name: each for name, each in versions().items() if name != "dreamkit"},
+        "versions": {name: each for name, each in versions(uses).items() if name != "dreamkit"},
     }
     if guide is not None:
         written["guide"] = _written(guide)
@@ -129,12 +133,14 @@ def describe(
     return written
 
 
-def versions() -> dict[str, str]:
-    """What a dream is made with here."""
+def versions(uses: Mapping[str, Kind[Any]] = MappingProxyType({})) -> dict[str, str]:
+    """What a dream is made with here, with the packages of the plugins' parts that it uses."""
+    plugins = [registry.installed(kind).plugin(name) for name, kind in uses.items()]
     return {
         "dreamkit": __version__,
         "python": platform.python_version(),
         **{name: version(name) for name in _VERSIONS_OF},
+        **{plugin.distribution: plugin.version for plugin in plugins if plugin is not None},
     }
 
 

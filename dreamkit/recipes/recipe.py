@@ -54,6 +54,11 @@ class Recipe:
     def config(self, **options: Any) -> DreamConfig:
         """The recipe's options; `options` go before them, and before those of its schedule's octaves."""
         merged = {**self.options, **options}
+        if options.get("plugin_options") and self.options.get("plugin_options"):
+            ours, theirs = options["plugin_options"], self.options["plugin_options"]
+            merged["plugin_options"] = {
+                part: {**theirs.get(part, {}), **ours.get(part, {})} for part in {**theirs, **ours}
+            }
         if "schedule" not in options and "schedule" in merged:
             merged["schedule"] = tuple(
                 {name: value for name, value in octave.items() if name not in options}
@@ -75,7 +80,7 @@ class Recipe:
         usual, plain = DreamConfig().to_dict(), DreamConfig.of(None, **self.options).to_dict()
         for name in self.options:
             # A picture's recipe has all options; those at their defaults would only be noise.
-            if plain[name] is not None and not (self.versions and plain[name] == usual[name]):
+            if plain[name] is not None and not (self.versions and plain[name] == usual.get(name)):
                 table[name] = _short(plain[name])
         if self.models and "model" not in table:
             table["models"] = [

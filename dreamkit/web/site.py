@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dreamkit import recipes
-from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, limits, option_names
+from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
+from dreamkit.option_table import limits
+from dreamkit.part_values import objectives
 from dreamkit.terms import layer_named, parse_terms
 from dreamkit.web import network_files
 
@@ -45,6 +47,9 @@ _UNSUPPORTED_OPTIONS = {
     "upscale": 1.0,
     "wrap": "none",
     "clouds": 0.0,
+    "transforms": None,
+    "regularisers": None,
+    "plugin_options": None,
 }
 # Options that Python chooses by the layer where they have their default, and the page's values for them.
 _PAGE_DEFAULTS = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}
@@ -111,6 +116,11 @@ def check_config(config: DreamConfig) -> None:
         given = getattr(config, name)
         if given != value:
             raise ConfigError(f"{name} is {given}, which a page cannot do; set it to {value}")
+    if config.objective not in objectives(guided=False):
+        raise ConfigError(
+            f"objective is {config.to_dict()['objective']}, which a page cannot do; set it to mean or "
+            "mean-square"
+        )
     if config.smooth == "laplacian":
         raise ConfigError("smooth is laplacian, which a page cannot do; set it to gaussian or none")
     for each in (config, *map(config.at, range(len(config.schedule)))):

@@ -20,6 +20,7 @@ import dreamkit
 from dreamkit.engine.tf import compiled_step, graph, rewrites
 from dreamkit.engine.tf.compiled_step import CompiledStep, ObjectiveSpec
 from dreamkit.engine.tf.network import Network
+from dreamkit.plugins import registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +49,8 @@ def main() -> None:
 
 
 def _step(network: Network, layers: list[str], rewrite: object) -> CompiledStep:
-    goals = [ObjectiveSpec(layer, "mean-square") for layer in layers]
+    objective = registry.installed(registry.OBJECTIVES).get("mean-square")
+    goals = [ObjectiveSpec(layer, objective) for layer in layers]
     function = compiled_step.build_step(graph.fold(network.cut(layers), rewrite), layers, goals, 0)
     definition = compiled_step.function_def(function)
     assert definition is not None, "a network with functions of its own is never rewritten"

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from dreamkit.config import DreamConfig
 from dreamkit.engine.color import MIXING
 from dreamkit.engine.resize import Pixels
+from dreamkit.plugins.hookspecs import hookimpl
+from dreamkit.plugins.parts import Parametrisation
 
 _EXTREMES = (0.5, 254.5)  # black and white, as near as a sigmoid comes to them
 _SOFTNESS = 4.0  # Lucid divides its spatial values by this
@@ -209,3 +211,13 @@ def _through_sigmoid(gradient: Pixels, pixels: Pixels) -> None:
     np.subtract(255, pixels, out=pixels)
     pixels /= 255
     gradient *= pixels
+
+
+@hookimpl
+def dreamkit_parametrisations() -> Iterator[Parametrisation]:
+    yield Parametrisation(
+        name="fourier",
+        make=FourierSpace,
+        copies=5,
+        description="the waves that a picture is made of, by Adam",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from dreamkit.config import DreamConfig
 from dreamkit.engine import color
 from dreamkit.engine.resize import Pixels
+from dreamkit.plugins.hookspecs import hookimpl
+from dreamkit.plugins.parts import Parametrisation
 
 
 class PixelSpace:
@@ -38,3 +40,8 @@ class PixelSpace:
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """None."""
         return {}
+
+
+@hookimpl
+def dreamkit_parametrisations() -> Iterator[Parametrisation]:
+    yield Parametrisation(name="pixels", make=PixelSpace, description="the pixels themselves")

@@ -27,13 +27,13 @@ def cache_key(provider: ModelProvider, digest: str) -> str | None:
     It contains `digest`, the hash of the weights; the sizes and times of the files of dreamkit and of the
     packages with `load` and `preprocess`; and the versions and settings of the libraries that compute.
     """
-    code = [_code(function) for function in (provider.load, provider.preprocess)]
-    if None in code:
+    functions = [code(function) for function in (provider.load, provider.preprocess)]
+    if None in functions:
         return None
     parts = [
         provider.name,
         digest,
-        *code,
+        *functions,
         _state(sys.modules["dreamkit"]),
         sys.version,
         *(version(package) for package in _PACKAGES),
@@ -42,12 +42,12 @@ def cache_key(provider: ModelProvider, digest: str) -> str | None:
     return "\n".join(map(str, parts))
 
 
-def _code(function: Any) -> str | None:
+def code(function: Any) -> str | None:
     """A text that identifies a function's code; None if the code, or a value in it, is not in a file."""
     if isinstance(function, Preprocess):
         return repr(function)
     if isinstance(function, partial):
-        inner = _code(function.func)
+        inner = code(function.func)
         return inner and f"{inner} {function.args!r} {sorted(function.keywords.items())!r}"
     if not isinstance(function, FunctionType) or "<" in function.__qualname__ or function.__closure__:
         return None

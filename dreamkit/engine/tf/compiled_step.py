@@ -5,16 +5,19 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from dreamkit.engine.tf import private
+from dreamkit.engine.tf import cache_key, private
+from dreamkit.engine.tf.objectives.mean import mean
+from dreamkit.errors import PluginError
+from dreamkit.plugins import registry
+from dreamkit.plugins.parts import Objective
 
 PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
-_MOST_SIMILARITIES = 1 << 22  # numbers in memory at once while places are compared with a guide's
 _SCALE = 2.0**16  # the activations' gradients, below a millionth, would vanish in float16
 _numbers = count()
 
@@ -24,22 +27,34 @@ class ObjectiveSpec(NamedTuple):
 
     Attributes:
         layer: its name.
-        kind: `mean` of the activations, `mean-square`, or `match`: the mean over all places of the product
-            with the most similar of a guide's features.
+        objective: what grows in it.
         channel_weights: whether each channel has a weight; fed `(channels,)`.
         place: whether a single neuron is maximised; fed `(windows, 2)`, row and column as shares of the
             window, negative where the neuron is not in it.
+        options: those of the objective, with their values.
     """
 
     layer: str
-    kind: Literal["mean", "mean-square", "match"]
+    objective: Objective
     channel_weights: bool = False
     place: bool = False
+    options: tuple[tuple[str, Any], ...] = ()
 
     @property
-    def power(self) -> int:
-        """The power of the activations with which the objective grows."""
-        return 2 if self.kind == "mean-square" else 1
+    def guided(self) -> bool:
+        """Whether it takes a guide's features; fed `(places, channels)`."""
+        return "guide" in self.objective.takes
+
+    @property
+    def key(self) -> str | None:
+        """All that its compiled step depends on, beside the network and dreamkit's own code; None where the
+        objective's code is not in files."""
+        objectives = registry.installed(registry.OBJECTIVES)
+        name = self.objective.name
+        code: str | None = "built in"
+        if not objectives.is_built_in(self.objective):
+            code = cache_key.code(self.objective.value)
+        return code and repr((self.layer, name, code, *self[2:]))
 
 
 class StepResult(NamedTuple):
@@ -140,7 +155,7 @@ def build_step(
         for shape, wanted in (
             ([None], spec.channel_weights),
             ([None, 2], spec.place),
-            ([None, None], spec.kind == "match"),
+            ([None, None], spec.guided),
         )
         if wanted
     ]
@@ -186,24 +201,42 @@ def _objective(
     inside: tf.Tensor | float = 1.0
     if spec.place:
         layer, inside = _neuron(layer, next(feeds))
-    area = tf.cast(tf.reduce_prod(tf.shape(layer)[1:3]), tf.float32)
+    places = tf.cast(tf.reduce_prod(tf.shape(layer)[1:3]), tf.float32)
     if border and not spec.place:
         layer = layer[:, border:-border, border:-border]
 
-    def total(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
-        sums = tf.reduce_sum(values, [1, 2])
-        windows = tf.reduce_mean(sums, 1) if weights is None else tf.linalg.matvec(sums, weights)
-        return tf.reduce_sum(inside * windows) / area
-
-    squares = tf.square(layer)
     shares = None
     if channel_weights is not None:
         sizes = tf.abs(channel_weights)
         shares = tf.math.divide_no_nan(sizes, tf.reduce_sum(sizes))
-    mean_square = total(squares, shares)
-    if spec.kind == "match":
-        return total(layer * _most_similar(layer, next(feeds)), None), mean_square
-    return total(squares if spec.kind == "mean-square" else layer, channel_weights), mean_square
+    squares = mean(tf.square(layer), channel_weights=shares, places=1.0)
+    given = {"channel_weights": channel_weights, "places": places}
+    if spec.guided:
+        given["guide"] = next(feeds)
+    value = _value(spec, layer, given)
+    return tf.reduce_sum(inside * value), tf.reduce_sum(inside * squares) / places
+
+
+def _value(spec: ObjectiveSpec, activations: tf.Tensor, given: dict[str, tf.Tensor | None]) -> tf.Tensor:
+    """What the objective's function returns, one number for each window.
+
+    Raises:
+        PluginError: it returned something else, or a plugin's function raised an error.
+    """
+    objective = spec.objective
+    if "channel_weights" not in objective.takes and given["channel_weights"] is not None:
+        chosen = tf.where(given["channel_weights"] != 0)[:, 0]
+        activations = tf.gather(activations, chosen, axis=3)
+    feeds = {name: each for name, each in given.items() if name in objective.takes}
+    with registry.blamed(registry.OBJECTIVES, objective):
+        value = tf.convert_to_tensor(objective.value(activations, **feeds, **dict(spec.options)))
+    if value.dtype != tf.float32 or value.shape.rank != 1:
+        shape = value.shape if value.shape.rank is not None else "unknown"
+        raise PluginError(
+            f"the objective {objective.name} returned {value.dtype.name} of shape {shape}; it must return "
+            "one float32 for each window, such as tf.reduce_mean(activations, axis=[1, 2, 3])"
+        )
+    return value
 
 
 def _neuron(layer: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -216,22 +249,3 @@ def _neuron(layer: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     index = tf.clip_by_value(tf.cast(places * tf.cast(sides, tf.float32), tf.int32), 0, sides - 1)
     inside = tf.cast(tf.reduce_all(places >= 0, axis=1), tf.float32)
     return tf.gather_nd(layer, index, batch_dims=1)[:, None, None, :], inside
-
-
-def _most_similar(layer: tf.Tensor, guide: tf.Tensor) -> tf.Tensor:
-    """For each place of `layer`, the feature of `guide` `(places, channels)` with the largest product.
-
-    No gradient passes through the choice (google/deepdream's guided objective, 2015). A few places are
-    compared at a time, so that memory does not grow with their number times the guide's.
-    """
-    places = tf.stop_gradient(tf.reshape(layer, [-1, tf.shape(guide)[1]]))
-    at_once = tf.maximum(1, _MOST_SIMILARITIES // tf.shape(guide)[0])
-    count = tf.shape(places)[0]
-    padded = tf.pad(places, [[0, -count % at_once], [0, 0]])
-    best = tf.map_fn(
-        lambda few: tf.argmax(tf.matmul(few, guide, transpose_b=True), axis=1, output_type=tf.int32),
-        tf.reshape(padded, [-1, at_once, tf.shape(guide)[1]]),
-        parallel_iterations=1,
-        fn_output_signature=tf.int32,
-    )
-    return tf.reshape(tf.gather(guide, tf.reshape(best, [-1])[:count]), tf.shape(layer))

@@ -146,8 +146,10 @@ class Network:
     def _cached_step(
         self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str
     ) -> CompiledStep | NestedStep:
-        key = f"step {border} {precision} {specs!r}"
-        cached = self._cache.get(key) if self._cache else None
+        keys = [spec.key for spec in specs]
+        cache = self._cache if None not in keys else None
+        key = f"step {border} {precision} {keys!r}"
+        cached = cache.get(key) if cache else None
         if cached:
             return CompiledStep(private.FunctionDef.FromString(cached), precision)
         layers = list(dict.fromkeys(spec.layer for spec in specs))
@@ -159,8 +161,8 @@ class Network:
         definition = compiled_step.function_def(function)
         if definition is None:
             return NestedStep(function)
-        if self._cache:
-            self._cache.put(key, definition.SerializeToString())
+        if cache:
+            cache.put(key, definition.SerializeToString())
         return CompiledStep(definition, precision)
 
     def channels(self, layer: str) -> int:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from dreamkit.config import SMOOTH_WIDTH, DreamConfig
 from dreamkit.engine import color
 from dreamkit.engine.resize import Pixels
-from dreamkit.engine.updates import regularisers, smoothing
+from dreamkit.engine.updates import smoothing
 from dreamkit.engine.updates.normalisation import normalise
+from dreamkit.plugins import registry
+from dreamkit.plugins.parts import Regulariser, RegulariserContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class GradientContext:
 
 
 GradientUpdate: TypeAlias = Callable[[Pixels, GradientContext], None]
-Regulariser: TypeAlias = Callable[[Pixels, Pixels, Pixels | None], None]
+
+_NEGATIVE_TV = 0.3  # total variation where all weights are negative
 
 
 def gradient_updates(config: DreamConfig) -> tuple[GradientUpdate, ...]:
@@ -63,27 +66,35 @@ def gradient_updates(config: DreamConfig) -> tuple[GradientUpdate, ...]:
     return tuple(updates)
 
 
-def regularisation(config: DreamConfig, tv: float) -> tuple[Regulariser, ...]:
-    """The regularisers of an update: functions of the update, the pixels and the photograph.
+class BoundRegulariser:
+    """A regulariser with its weight and options.
 
-    `tv` is the weight of total variation.
+    Attributes:
+        part: its record.
     """
-    unit = np.asarray(config.unit, np.float32)
-    found: list[Regulariser] = []
-    if tv:
-        found.append(
-            lambda update, pixels, _: regularisers.subtract_total_variation(
-                update, pixels, tv, unit, wrapped=config.wrapped
-            )
-        )
-    if config.l2:
 
-        def distance(update: Pixels, pixels: Pixels, photo: Pixels | None) -> None:
-            assert photo is not None
-            regularisers.subtract_distance(update, pixels, photo, config.l2, unit)
+    def __init__(self, part: Regulariser, weight: float, config: DreamConfig) -> None:
+        self.part = part
+        self._context = RegulariserContext(weight, np.asarray(config.unit, np.float32), config.wrapped, None)
+        self._options = part.values(config.part_options(part.name))
 
-        found.append(distance)
-    return tuple(found)
+    def __call__(self, update: Pixels, pixels: Pixels, photo: Pixels | None) -> None:
+        """Subtracts its gradient from `update`; `photo` is at the octave's size."""
+        with registry.blamed(registry.REGULARISERS, self.part):
+            self.part.subtract(update, pixels, self._context._replace(photograph=photo), **self._options)
+
+
+def regularisation(config: DreamConfig, all_negative: bool = False) -> tuple[BoundRegulariser, ...]:
+    """The regularisers of an update, in order.
+
+    `all_negative` says whether all weights are negative: nothing but grain would come of that.
+    """
+    tv = config.tv if config.tv is not None else _NEGATIVE_TV if all_negative else 0.0
+    weights = {"tv": tv, "l2": config.l2, **dict(config.regularisers or {})}
+    known = registry.installed(registry.REGULARISERS)
+    return tuple(
+        BoundRegulariser(known.get(name), weight, config) for name, weight in weights.items() if weight
+    )
 
 
 def multiply(gradient: Pixels, factor: NDArray[np.float32]) -> None:

@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.tf import filters
 from dreamkit.media.image_sizes import pad_wrapped
+from dreamkit.option_values import Wrapped
 
 _CASCADE = (0.5, 1.0, 2.0)  # widths of the three blurs, in sigmas
 REACH = 4  # pixels from the centre of a blur's kernel to its edge

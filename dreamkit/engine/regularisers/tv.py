@@ -1,18 +1,17 @@
-"""Regularisers, which limit a dream: total variation, and the distance from the photograph.
-
-The gradient of each is subtracted from the update of a step. Pixels are measured in units,
-`u = pixels / unit`, one for each colour, so that a weight means the same for every network.
-"""
+"""Total variation: areas become smoother, with less grain (Rudin, Osher and Fatemi, 1992)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import Wrapped
 from dreamkit.engine.resize import Pixels
+from dreamkit.option_values import Wrapped
+from dreamkit.plugins.hookspecs import hookimpl
+from dreamkit.plugins.parts import Regulariser, RegulariserContext
 
 _FLAT = 1 / 127.5  # differences, in units, well below which a picture is flat
 _BAND = 64  # rows that are converted to units at a time
@@ -58,15 +57,10 @@ def subtract_total_variation(
         update[start:end] -= np.float32(weight) * slope[1:]
 
 
-def subtract_distance(
-    update: Pixels, pixels: Pixels, original: Pixels, weight: float, unit: NDArray[np.floating[Any]]
-) -> None:
-    """Subtracts `weight * (pixels - original) / unit` from `update`, in place.
+def _subtract(update: Pixels, pixels: Pixels, context: RegulariserContext) -> None:
+    subtract_total_variation(update, pixels, context.weight, context.unit, wrapped=context.wrapped)
 
-    That is `weight` times the gradient, with respect to `u = pixels / unit`, of half the squared distance
-    from `original`. All three are `(height, width, 3)`; `unit` is `(3,)`.
-    """
-    for colour, size in enumerate(unit):
-        distance = pixels[..., colour] - original[..., colour]
-        distance *= np.float32(weight / size)
-        update[..., colour] -= distance
+
+@hookimpl
+def dreamkit_regularisers() -> Iterator[Regulariser]:
+    yield Regulariser(name="tv", subtract=_subtract, description="smoother areas and less grain")

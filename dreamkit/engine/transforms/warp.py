@@ -1,9 +1,4 @@
-"""Random rotation and scaling of a picture, and its adjoint for the gradient.
-
-tensorflow/lucid (`lucid/optvis/transform.py`, 2018) jitters, scales and rotates the picture before each step,
-so that only shapes grow which are robust to that. The gradient returns through the exact transpose, not
-through the inverse transform, which would blur it a second time and differently.
-"""
+"""Random rotation and scaling of a picture, and its adjoint for the gradient (tensorflow/lucid, 2018)."""
 
 from __future__ import annotations
 
@@ -14,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit.engine import rng
 from dreamkit.engine.resize import Pixels
+from dreamkit.plugins.hookspecs import hookimpl
+from dreamkit.plugins.parts import Transform, TransformContext
 
 _OUTSIDE = 127.5  # mid-grey
 _BLOCK = 256  # pixels on a side of the blocks that are warped one by one
@@ -102,3 +100,18 @@ class Warp:
     def _inside(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.bool_]:
         height, width = self.size
         return (y >= 0) & (y < height) & (x >= 0) & (x < width)
+
+
+def _draw(context: TransformContext) -> Warp | None:
+    config = context.config
+    if not config.rotate and not config.zoom:
+        return None
+    turn, scale = rng.warp(
+        config.seed, context.octave, context.step, math.radians(config.rotate), config.zoom
+    )
+    return Warp(context.size, turn, scale)
+
+
+@hookimpl
+def dreamkit_transforms() -> Iterator[Transform]:
+    yield Transform(name="warp", draw=_draw, description="turns and scales, by --rotate and --zoom")

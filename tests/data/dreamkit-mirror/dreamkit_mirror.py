@@ -1,0 +1,17 @@
+from dreamkit import Transform, hookimpl
+
+
+class Mirror:
+    def apply(self, pixels):
+        return pixels[:, ::-1].copy()
+
+    adjoint = apply  # mirrored twice is as it was
+
+
+def draw(context):
+    return Mirror() if context.random().random() < context.strength / 2 else None
+
+
+@hookimpl
+def dreamkit_transforms():
+    yield Transform(name="mirror", draw=draw, description="mirrors every second step, at strength 1")
