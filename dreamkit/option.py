@@ -67,6 +67,8 @@ def allowed(limits: Mapping[str, Any]) -> str:
         return " or ".join(limits["choices"])
     if "above" in limits:
         return f"above {limits['above']:g}" + (f", at most {limits['most']:g}" if "most" in limits else "")
+    if "most" in limits and "least" not in limits:
+        return f"at most {_written(limits['most'])}"
     if "most" in limits:
         return f"{_written(limits['least'])} to {_written(limits['most'])}"
     if "least" in limits:

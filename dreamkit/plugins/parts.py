@@ -6,7 +6,6 @@ Creating a record imports neither NumPy nor TensorFlow.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -68,8 +67,7 @@ class Option:
     @property
     def range(self) -> str:
         """The range in words, empty for anything."""
-        bounds = self.limits
-        return allowed(bounds if "most" not in bounds else {"least": -math.inf, **bounds})
+        return allowed(self.limits)
 
     def check(self, name: str, value: Any) -> Any:
         """`value` in the option's type.
