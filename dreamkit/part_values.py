@@ -34,7 +34,7 @@ def objective(value: Any) -> str | Objective:
         return Objective(name="".join(c for c in name if c.isalnum() or c in "_-") or "function", value=value)
     if isinstance(value, str) and value.startswith(PYTHON):
         return value
-    if value in GUIDED:
+    if isinstance(value, str) and value in GUIDED:
         raise ConfigError(f"objective is {value}, which needs a guide; use guide_style")
     return _name_of(registry.OBJECTIVES, "objective", value, objectives(guided=False))
 
@@ -46,9 +46,9 @@ def guide_style(value: Any) -> str:
         ConfigError: there is none.
     """
     choices = (*objectives(guided=True), "channels")
-    if value in choices:
-        return str(value)
-    if value not in objectives(guided=False):
+    if isinstance(value, str) and value in choices:
+        return value
+    if isinstance(value, str) and value not in objectives(guided=False):
         found = _name_of(registry.OBJECTIVES, "guide_style", value, choices)
         if "guide" in registry.installed(registry.OBJECTIVES).get(found).takes:
             return found
@@ -163,8 +163,8 @@ def _name_of(kind: Kind[Any], name: str, value: Any, built_in: tuple[str, ...]) 
     Raises:
         ConfigError: it is not; the message names the option `name` and near misses.
     """
-    if value in built_in:
-        return str(value)
+    if isinstance(value, str) and value in built_in:
+        return value
     known = registry.installed(kind)
     if isinstance(value, str) and known.has(value):
         return value

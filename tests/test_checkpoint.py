@@ -23,7 +23,7 @@ from dreamkit.engine.loop import dream
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.errors import DreamkitWarning, Interrupted
-from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError, path_of, run_resumable
+from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError, path_of
 from dreamkit.media import image_metadata, image_writer
 
 KILLS = int(os.environ.get("KILLS", "4"))
@@ -47,7 +47,9 @@ def net():
 
 
 def render(image, checkpoint, on_step=None, **request):
-    return run_resumable(Session(make_request(image, **request)), checkpoint, on_step)
+    session = Session(make_request(image, **request))
+    start = checkpoint.begin(session.fingerprint())
+    return session.run(on_step=checkpoint.after_each(on_step), start=start)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

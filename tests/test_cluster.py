@@ -26,6 +26,14 @@ KILLS = int(os.environ.get("KILLS", "2"))
 ARGUMENTS = ("batch", "photos", "--steps", "6", "--threads", "1")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_tokens():
+    """A token that an earlier cluster left in the user's home keeps drivers out of another one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        yield
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A cluster of one node with two CPUs, and its address."""

@@ -23,7 +23,7 @@ from dreamkit import api, recipes
 from dreamkit.config import DreamConfig
 from dreamkit.errors import DreamkitError, DreamkitWarning, first_line
 from dreamkit.jobs import batch
-from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError, run_resumable
+from dreamkit.jobs.checkpoint import Checkpoint, CheckpointError
 from dreamkit.media import image_metadata, images, storage, xmp
 from dreamkit.models import architecture, converted, graphdef, inception5h
 from dreamkit.request import DreamRequest, make_request
@@ -264,7 +264,8 @@ def test_networks_as_data(tmp_path):
 def test_work_files(tmp_path):
     kept = Checkpoint(tmp_path / "dream.png", every=0)
     photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
-    run_resumable(Session(make_request(photo, "pocket", octaves=1, steps=1)), kept)
+    session = Session(make_request(photo, "pocket", octaves=1, steps=1))
+    session.run(on_step=kept.after_each(), start=kept.begin(session.fingerprint()))
     right = kept.path.read_bytes()
     identity = json.loads(np.load(io.BytesIO(right))["about"].tobytes())["identity"]
 

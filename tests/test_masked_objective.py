@@ -9,7 +9,8 @@ import tiny
 
 from dreamkit import DreamConfig
 from dreamkit.engine.masked_objective import MaskedObjective
-from dreamkit.engine.tf import compiled_step, network
+from dreamkit.engine.tf import network
+from dreamkit.engine.tf.objectives import match
 from dreamkit.errors import LayerError
 from dreamkit.terms import parse_terms
 
@@ -141,9 +142,7 @@ def test_a_guide_pulls_each_place_to_its_best_match(net, photo, guide):
 
 def test_places_are_compared_a_few_at_a_time_with_the_same_result(photo, guide, monkeypatch):
     plain, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
-    monkeypatch.setattr(
-        compiled_step, "_MOST_SIMILARITIES", 5000
-    )  # for a map of 2240 places and a guide of 891
+    monkeypatch.setattr(match, "_MOST_SIMILARITIES", 5000)  # for a map of 2240 places and a guide of 891
     few, _ = pulled(network.load(tiny.provider(), None), photo, "first", guide=guide)
     np.testing.assert_array_equal(plain, few)
 

@@ -446,9 +446,7 @@ def test_films_zooms_batches_and_atlases_take_parts(installed, run, picture):
     found = read_recipe("out/photo.png")
     assert found["options"]["plugin_options"] == {"standouts": {"threshold": 1.0}}
     assert found["versions"]["dreamkit-standouts"] == "0.1"
-    code, _, err = run(
-        "atlas", "-m", "tiny", "-l", "mid", "-o", "atlas.png", "--steps", 1, *chosen, "-q"
-    )
+    code, _, err = run("atlas", "-m", "tiny", "-l", "mid", "-o", "atlas.png", "--steps", 1, *chosen, "-q")
     assert code == 0, err
 
 

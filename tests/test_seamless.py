@@ -218,9 +218,7 @@ def test_every_pixel_gets_the_gradient_of_a_window_around_it(net, height, width,
     cover = tiles.cover((height, width), tile_size, 4, wrapped)
     out = np.full_like(pixels, np.nan)
     pulls = np.ones(1, np.float32)
-    tiled_gradient.gradient(
-        pixels, lambda windows, _, __: step(windows, pulls), 1, cover, tile_size, roll, out
-    )
+    tiled_gradient.gradient(pixels, step, pulls, cover, tile_size, roll, out)
     expected = np.full(pixels.shape, np.nan)
     rolled = np.roll(pixels.astype(np.float64), roll, (0, 1))
     down, right = cover.rows.context, cover.columns.context

@@ -99,7 +99,7 @@ def test_whatever_changes_the_bytes_changes_the_fingerprint(net, photo, guide, m
     assert len(found) == 1 + len(changes)
     assert digest(**given) in found
     versions = {**recipes.versions(), "tensorflow": "0.0"}
-    monkeypatch.setattr(recipes, "versions", lambda: versions)
+    monkeypatch.setattr(recipes, "versions", lambda *_: versions)
     assert digest(**given) not in found
 
 
@@ -116,7 +116,7 @@ def test_frames_made_by_other_versions_are_not_continued(net, photo, tmp_path, m
     make()
     make()
     now = recipes.versions()
-    monkeypatch.setattr(recipes, "versions", lambda: {**now, "tensorflow": "0.0"})
+    monkeypatch.setattr(recipes, "versions", lambda *_: {**now, "tensorflow": "0.0"})
     with pytest.raises(frame_store.FrameStoreError, match="with another versions"):
         make()
 

@@ -24,9 +24,7 @@ def step():
 def engine_gradient(step, pixels, tile_size, roll, min_size=4):
     cover = tiles.cover(pixels.shape[:2], tile_size, min_size)
     out = np.full_like(pixels, np.nan)
-    measure = tiled_gradient.gradient(
-        pixels, lambda windows, _batch, _device: step(windows, PULLS), 2, cover, tile_size, roll, out
-    )
+    measure = tiled_gradient.gradient(pixels, step, PULLS, cover, tile_size, roll, out)
     return out, measure, cover
 
 

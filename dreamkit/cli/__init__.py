@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -55,57 +55,55 @@ class _Command(_Light, TyperCommand):
         return super().parse_args(ctx, args)
 
 
-class _DreamCommand(_Command):
+class _LongCommand(_Command):
+    """A command that takes time, and so has --log-format; `run` obeys it before anything is parsed."""
+
+    def __init__(self, *arguments: Any, **given: Any) -> None:
+        super().__init__(*arguments, **given)
+        # Not a parameter of the function, so that no frame stands between Typer and the function.
+        self.params = [*self.params, *_parameters_of(_log_format)]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        log_format = ctx.params.pop("log_format", None)
+        if log_format not in (None, "text", "json"):
+            raise UsageError(f"--log-format is {log_format!r}; choose text or json")
+        return rest
+
+
+class _DreamCommand(_LongCommand):
     """A command that takes the options of a dream, those of plugins included."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         plugin_options.add(self, args)
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: Any) -> Any:
-        ctx.meta[plugin_options.META] = plugin_options.taken(ctx.params)
-        return super().invoke(ctx)
-
-
-class _Stopped(Exception):  # noqa: N818 - not an error
-    """Carries `Interrupted` through Typer, which keeps every KeyboardInterrupt to itself."""
-
-    def __init__(self, interrupted: Interrupted) -> None:
-        super().__init__(str(interrupted))
-        self.interrupted = interrupted
+        rest = super().parse_args(ctx, args)
+        if ctx.params["plugin_options"] is not None:
+            raise UsageError(
+                "there is no option --plugin-options; name each one, such as --standouts-threshold"
+            )
+        ctx.params["plugin_options"] = plugin_options.taken(ctx.params)
+        return rest
 
 
-_LogFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--log-format",
-        metavar="text|json",
-        help="What is said on stderr: text for people, or json, a line for each event. Default: text.",
-        show_default=False,
-    ),
-]
+def _log_format(
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            "--log-format",
+            metavar="text|json",
+            help="What is said on stderr: text for people, or json, a line for each event. Default: text.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """The option that all commands have which take time."""
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
-    """A command with the option that all of them have which take time."""
-    signature = inspect.signature(function, eval_str=True)
-    kind = inspect.Parameter.KEYWORD_ONLY
-    own = [
-        inspect.Parameter("log_format", kind, default=None, annotation=_LogFormat),
-        inspect.Parameter("context", kind, annotation=typer.Context),
-    ]
-
-    @wraps(function)
-    def command(*, log_format: str | None, context: typer.Context, **given: Any) -> None:
-        if log_format not in (None, "text", "json"):
-            raise UsageError(f"--log-format is {log_format!r}; choose text or json")
-        try:
-            function(**given, **context.meta.get(plugin_options.META, {}))
-        except Interrupted as interrupted:
-            raise _Stopped(interrupted) from None
-
-    command.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *own])  # type: ignore[attr-defined]
-    return command
+def _parameters_of(function: Callable[..., None]) -> list[Any]:
+    """A function's parameters as those of a command."""
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    return list(typer.main.get_command(app).params)
 
 
 app = typer.Typer(
@@ -147,8 +145,8 @@ for _function in (
     web.serve,
     models.layers,
 ):
-    _class = _DreamCommand if hasattr(_function, "takes_dream_options") else _Command
-    app.command(cls=_class)(_command(_function))
+    _class = _DreamCommand if hasattr(_function, "takes_dream_options") else _LongCommand
+    app.command(cls=_class)(_function)
 for _list in (models.models, models.plugins):  # which have nothing to tell of, and are to answer at once
     app.command(cls=_Command)(_list)
 
@@ -158,7 +156,7 @@ _converts = typer.Typer(
     no_args_is_help=True,
 )
 for _convert in (convert.caffe, convert.onnx, convert.keras):
-    _converts.command(cls=_Command)(_command(_convert))
+    _converts.command(cls=_LongCommand)(_convert)
 app.add_typer(_converts, name="convert")
 
 _exports = typer.Typer(
@@ -171,13 +169,8 @@ def _export() -> None:
     """With a callback, a group of one command stays a group."""
 
 
-_exports.command(cls=_Command)(_command(web.web))
+_exports.command(cls=_LongCommand)(web.web)
 app.add_typer(_exports, name="export")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs `dreamkit` and leaves the process."""
-    run(app, "dreamkit", arguments)
 
 
 def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> None:
@@ -192,12 +185,18 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
     terminal.log_as_json("--log-format=json" in given or ("--log-format", "json") in pairwise(given))
     with terminal.warnings_as_lines(), terminal.ended_as_by_ctrl_c():
         try:
-            code = command(given, program, standalone_mode=False)
-            if code == Interrupted.exit_code:  # Typer's, of Ctrl-C where there was nothing to tell of yet
-                terminal.error("interrupted", code=code)
-        except _Stopped as stopped:
+            # Not by calling the command: Typer would keep every KeyboardInterrupt to itself.
+            with command.make_context(program, given) as context:
+                code = command.invoke(context)
+        except typer.Exit as left:
+            code = left.exit_code
+        except KeyboardInterrupt as interrupted:  # and so `Interrupted`, which has more to say
             code = 128 + signal.SIGTERM if terminal.terminated() else Interrupted.exit_code
-            terminal.error(str(stopped), stopped.interrupted, code=code)
+            known = interrupted if isinstance(interrupted, Interrupted) else None
+            terminal.error(str(known or "interrupted"), known, code=code)
+        except BrokenPipeError:  # who reads stdout has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
         except DreamkitError as error:
             terminal.error(
                 str(error), error, code=128 + signal.SIGTERM if terminal.terminated() else error.exit_code
@@ -221,3 +220,6 @@ def _usage(message: str, context: typer.Context | None) -> str:
     if "No such option: --log-format" in line:  # it was written before the command
         line += "; it goes after a command that takes time"
     return f"{line}; see {context.command_path} --help" if context else line
+
+
+main = partial(run, app, "dreamkit")  # which adds no frame of its own

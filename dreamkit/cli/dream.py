@@ -214,7 +214,6 @@ def _make(
 ) -> None:
     """Dreams, writes the dream and says so."""
     started = time.monotonic()
-    from dreamkit.jobs.checkpoint import run_resumable
     from dreamkit.media import atomic
     from dreamkit.session import Dream, file_metadata
 
@@ -234,7 +233,8 @@ def _make(
                 session.warn_of_differences(request.recipe)
             meter.doing(f"preparing {request.names}")
             with recorded(record, request, meter.step, overwrite=overwrite) as recording:
-                result = run_resumable(session, checkpoint, recording.step)
+                start = checkpoint.begin(session.fingerprint())
+                result = session.run(on_step=checkpoint.after_each(recording.step), start=start)
                 meter.doing("writing")
                 written = save(result)
                 checkpoint.done()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dreamkit import config
-from dreamkit.cli import plugin_options
 from dreamkit.errors import ConfigError, UsageError
 from dreamkit.option import LOOK, PANELS, WHAT
 from dreamkit.option_table import default_text, describe
@@ -136,6 +135,15 @@ def parameters() -> list[inspect.Parameter]:
     ]
 
 
+# What `plugin_options.taken` finds: not a flag, though Typer wants one for each parameter.
+_PLUGIN_OPTIONS = inspect.Parameter(
+    "plugin_options",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[str | None, typer.Option("--plugin-options", hidden=True)],
+)
+
+
 def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Puts the shared parameters in place of a command's `**options`, all in the order of the panels.
 
@@ -149,7 +157,7 @@ def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[...
         ][:-1]
         names = {each.name for each in own}.union(left_out)
         shared = [each for each in parameters() if each.name not in names]
-        ordered = sorted([*own, *shared], key=_panel_rank)
+        ordered = sorted([*own, *shared, _PLUGIN_OPTIONS], key=_panel_rank)
         function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
         function.takes_dream_options = True  # type: ignore[attr-defined]
         return function
@@ -192,11 +200,8 @@ class DreamOptions:
         self.model, self.weights, self.guide, self.mask, self.layers = (
             given.get(name) for name in ("model", "weights", "guide", "mask", "layers")
         )
-        plugin = plugin_options.collected(given) or None
         terms = [*(self.layers or []), *({"class": label} for label in given.get("classes") or [])]
-        self.given = values(
-            **{**given, "layers": tuple(terms) or None, "plugin_options": plugin, **_wrap(given)}
-        )
+        self.given = values(**{**given, "layers": tuple(terms) or None, **_wrap(given)})
 
     def arguments(self) -> dict[str, Any]:
         """As `make_request` takes them."""

@@ -15,7 +15,6 @@ from dreamkit.plugins import registry
 if TYPE_CHECKING:
     from dreamkit.plugins.parts import Option
 
-META = "dreamkit.plugin_options"  # of a context of Click
 PANEL = "Plugins"
 _PREFIX = "plugin_option_"
 
@@ -62,19 +61,16 @@ def add(command: Any, arguments: Sequence[str]) -> None:
     command.params = [*command.params, *_parameters(found)]
 
 
-def taken(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Takes the options of plugins out of the parameters of a command: Typer does not know them."""
-    return {name: parameters.pop(name) for name in list(parameters) if name.startswith(_PREFIX)}
-
-
-def collected(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The options of plugins among the parameters of a command, by part."""
+def taken(parameters: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """Takes the options of plugins out of the parameters of a command, which Typer does not know; by part."""
     values: dict[str, dict[str, Any]] = {}
-    named = {name: value for name, value in given.items() if name.startswith(_PREFIX) and value is not None}
-    for name, value in named.items():
+    found = {name: parameters.pop(name) for name in list(parameters) if name.startswith(_PREFIX)}
+    for name, value in found.items():
+        if value is None:
+            continue
         option = _options()[name]
         values.setdefault(option.part, {})[option.name] = value
-    return values
+    return values or None
 
 
 def _options() -> dict[str, PluginOption]:

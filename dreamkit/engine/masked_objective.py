@@ -14,7 +14,7 @@ from dreamkit.engine import tiled_gradient, tiles
 from dreamkit.engine.masks import Mask
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.tf import compiled_step
-from dreamkit.engine.tf.compiled_step import ObjectiveSpec, StepResult
+from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.engine.tf.network import Network
 from dreamkit.errors import ConfigError, LayerError
 from dreamkit.plugins import registry
@@ -136,12 +136,13 @@ class MaskedObjective:
         for each in [roll] if self._is_balanced else [(0, 0), roll]:
             stats = tiled_gradient.gradient(
                 pixels,
-                partial(self._step_on_tiles, cover=cover, roll=each, size=(height, width)),
-                len(self._weights),
+                self._step,
+                self._balanced_weights,
                 cover,
                 tile_size,
                 each,
                 out,
+                feeds=partial(self._feeds_on_tiles, cover=cover, roll=each, size=(height, width)),
                 where=where,
                 margin=margin,
                 devices=self._devices,
@@ -151,22 +152,15 @@ class MaskedObjective:
         weighted = float(stats.objectives @ np.asarray(self._weights))
         return GradientStats(float(stats.objectives @ self._balanced_weights), weighted, stats.coverage)
 
-    def _step_on_tiles(
-        self,
-        windows: Pixels,
-        batch: tiles.Batch,
-        device: str,
-        *,
-        cover: tiles.Cover,
-        roll: tuple[int, int],
-        size: tuple[int, int],
-    ) -> StepResult:
-        """The step over a batch of windows, with neurons fed where they lie in each window."""
+    def _feeds_on_tiles(
+        self, batch: tiles.Batch, *, cover: tiles.Cover, roll: tuple[int, int], size: tuple[int, int]
+    ) -> list[NDArray[np.float32]]:
+        """The feeds for a batch of windows, with neurons where they lie in each window."""
         feeds = list(self._feeds)
         for index, (down, right) in self._positions.items():
             spot = int(down * size[0]) + roll[0], int(right * size[1]) + roll[1]
             feeds[index] = _within(batch, cover, spot, size)
-        return self._step(windows, self._balanced_weights, feeds, device)
+        return feeds
 
     @property
     def balance(self) -> list[float] | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.engine.masks import Mask
-from dreamkit.engine.tf.compiled_step import StepResult
+from dreamkit.engine.tf.compiled_step import RunStep
 from dreamkit.engine.tiles import Batch, Cover, Span
 
 Pixels = NDArray[np.float32]
@@ -36,13 +36,14 @@ class TileStats(NamedTuple):
 
 def gradient(
     pixels: Pixels,
-    step: Callable[[Pixels, Batch, str], StepResult],
-    terms: int,
+    step: RunStep,
+    weights: NDArray[np.float32],
     cover: Cover,
     tile_size: int,
     roll: tuple[int, int],
     out: Pixels,
     *,
+    feeds: Callable[[Batch], Sequence[NDArray[np.float32]]] = lambda _: (),
     where: Mask | None = None,
     margin: int = 0,
     devices: Sequence[str] = ("",),
@@ -51,12 +52,13 @@ def gradient(
 
     Args:
         pixels: `(height, width, 3)`, 0 to 255.
-        step: computes the gradients of windows, given the tiles that they belong to and a device.
-        terms: how many objectives there are.
+        step: the compiled step.
+        weights: of the objectives.
         cover: of `pixels`.
         tile_size: a batch of windows holds at most `tile_size ** 2` pixels.
         roll: how far the picture is rolled (down, right) before it is cut into tiles.
         out: of the shape of `pixels`; every value is written exactly once.
+        feeds: what else the step is fed for a batch of tiles.
         where: strengths, `(height, width, 1)`. A tile with none within `margin` pixels is not computed: its
             gradient is zero.
         margin: how far from its pixel a gradient can come to matter.
@@ -71,7 +73,7 @@ def gradient(
             starts = rows.start - before[0] - roll[0], columns.start - before[1] - roll[1]
             for inside, there in _pieces(starts, window.shape, pixels.shape):
                 window[inside] = pixels[there]
-        result = step(windows, batch, device)
+        result = step(windows, weights, feeds(batch), device)
         for (rows, columns), window in zip(batch, result.gradient[:, before[0] :, before[1] :], strict=True):
             starts = rows.start - roll[0], columns.start - roll[1]
             for inside, there in _pieces(starts, (rows.core, columns.core), pixels.shape):
@@ -88,8 +90,8 @@ def gradient(
     if where is not None:
         tiles = [tile for tile in tiles if matters(*tile)]
         out[:] = 0
-    objectives = np.zeros(terms)
-    mean_squares = np.zeros(terms)
+    objectives = np.zeros(len(weights))
+    mean_squares = np.zeros(len(weights))
     with ThreadPoolExecutor(len(devices)) as pool:  # which starts no thread before it is used
         apply: Any = pool.map if len(devices) > 1 else map
         for seen, squares in apply(take, cover.batches(tile_size, tiles), cycle(devices)):

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from dreamkit.config import CHECKPOINT_EVERY
 from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_line
 from dreamkit.media import atomic, paths
-from dreamkit.session import Dream, Session
 
 if TYPE_CHECKING:
     from dreamkit.engine.progress import DreamState, StepEvent
@@ -109,6 +108,16 @@ class Checkpoint:
 
         atomic.write_with(self.path, save, overwrite=True)
 
+    def after_each(self, on_step: Callable[[StepEvent], None] | None = None) -> Callable[[StepEvent], None]:
+        """A function for the steps of a session, which keeps the state after `on_step`."""
+
+        def keep(event: StepEvent) -> None:
+            if on_step is not None:
+                on_step(event)
+            self.keep(event.state)
+
+        return keep
+
     def is_so_far(self) -> bool:
         """Whether the file at the output is the unfinished picture of this dream, which may be replaced."""
         try:
@@ -121,25 +130,6 @@ class Checkpoint:
         """Removes the work file."""
         with suppress(FileNotFoundError):
             self.path.unlink()
-
-
-def run_resumable(
-    session: Session, checkpoint: Checkpoint, on_step: Callable[[StepEvent], None] | None = None
-) -> Dream:
-    """Runs a session from its checkpoint, and keeps that up to date. Once the dream is saved, call `done`.
-
-    Raises:
-        CheckpointError: the work file cannot be read, or is another dream's.
-        DreamkitError: as `Session.run`.
-    """
-    start = checkpoint.begin(session.fingerprint())
-
-    def keep(event: StepEvent) -> None:
-        if on_step is not None:
-            on_step(event)
-        checkpoint.keep(event.state)
-
-    return session.run(on_step=keep, start=start)
 
 
 def path_of(output: Path) -> Path:

@@ -19,7 +19,6 @@ from typing import Any
 
 from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, first_line
-from dreamkit.media import image_metadata
 from dreamkit.models.spec import ModelSpec
 from dreamkit.plugins import registry
 from dreamkit.plugins.registry import Kind
@@ -45,6 +44,8 @@ def from_picture(path: str | os.PathLike[str]) -> Recipe:
         RecipeError: the picture carries none, or one that is damaged.
         ImageError: the file cannot be read as a picture.
     """
+    from dreamkit.media import image_metadata  # which imports Pillow
+
     found = image_metadata.read_recipe(path)
     if found is None:
         raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
@@ -106,7 +107,7 @@ def describe(
     size: tuple[int, int],
     octaves: Sequence[tuple[int, int]],
     tile_size: int,
-    uses: Mapping[str, Kind[Any]],
+    uses: Mapping[str, Kind[Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What a picture carries: the options, what they came to, and hashes of what went in. No time, no path.
 

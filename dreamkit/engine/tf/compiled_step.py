@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -69,6 +69,19 @@ class StepResult(NamedTuple):
     gradient: NDArray[np.float32]
     objectives: NDArray[np.float64]
     mean_squares: NDArray[np.float64]
+
+
+class RunStep(Protocol):
+    """A compiled step."""
+
+    def __call__(
+        self,
+        windows: NDArray[np.float32],
+        weights: NDArray[np.float32],
+        feeds: Sequence[NDArray[np.float32]] = (),
+        device: str = "",
+    ) -> StepResult:
+        """The gradient of `windows`, computed on `device` or else where TensorFlow chooses."""
 
 
 class CompiledStep:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dreamkit.engine.process import collector_paused
 from dreamkit.engine.tf import cache_key, compiled_step, graph, model_info, private, rewrites
 from dreamkit.engine.tf.compiled_cache import CompiledCache
-from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, StepResult
+from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, RunStep, StepResult
 from dreamkit.engine.tf.layer_probe import LayerProbe
 from dreamkit.engine.tf.model_info import Forward, LoadedNetwork, ModelInfo
 from dreamkit.errors import LayerError, NetworkMemoryError
@@ -31,19 +31,6 @@ from dreamkit.models import labels
 from dreamkit.models.providers import ModelProvider
 from dreamkit.models.unknown_layer import unknown_layer
 from dreamkit.terms import DEPTHS
-
-
-class RunStep(Protocol):
-    """A compiled step."""
-
-    def __call__(
-        self,
-        windows: NDArray[np.float32],
-        weights: NDArray[np.float32],
-        feeds: Sequence[NDArray[np.float32]] = (),
-        device: str = "",
-    ) -> StepResult:
-        """The gradient of `windows`, computed on `device` or else where TensorFlow chooses."""
 
 
 class Network:
