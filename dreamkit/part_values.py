@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -27,16 +28,19 @@ def objective(value: Any) -> str | Objective:
     Raises:
         ConfigError: there is no such objective, or it needs a guide.
     """
-    if isinstance(value, Objective):
-        return value
-    if callable(value):
-        name = getattr(value, "__name__", type(value).__name__)
-        return Objective(name="".join(c for c in name if c.isalnum() or c in "_-") or "function", value=value)
     if isinstance(value, str) and value.startswith(PYTHON):
         return value
-    if isinstance(value, str) and value in GUIDED:
-        raise ConfigError(f"objective is {value}, which needs a guide; use guide_style")
-    return _name_of(registry.OBJECTIVES, "objective", value, objectives(guided=False))
+    if callable(value):
+        name = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9_]", "", getattr(value, "__name__", type(value).__name__))
+        value = Objective(name=name or "function", value=value)
+    if isinstance(value, Objective):
+        name, is_guided = value.name, "guide" in value.takes
+    else:
+        name = _name_of(registry.OBJECTIVES, "objective", value, objectives(guided=False))
+        is_guided = _takes_guide(name)
+    if is_guided:
+        raise ConfigError(f"objective is {name}, which needs a guide; use guide_style")
+    return value if isinstance(value, Objective) else name
 
 
 def guide_style(value: Any) -> str:
@@ -46,12 +50,8 @@ def guide_style(value: Any) -> str:
         ConfigError: there is none.
     """
     choices = (*objectives(guided=True), "channels")
-    if isinstance(value, str) and value in choices:
+    if isinstance(value, str) and (value == "channels" or _takes_guide(value)):
         return value
-    if isinstance(value, str) and value not in objectives(guided=False):
-        found = _name_of(registry.OBJECTIVES, "guide_style", value, choices)
-        if "guide" in registry.installed(registry.OBJECTIVES).get(found).takes:
-            return found
     raise ConfigError(f"guide_style is {quoted(value)}; choose {' or '.join(choices)}")
 
 
@@ -153,8 +153,18 @@ def _weights(kind: Kind[Any], name: str, value: Any, own: Mapping[str, str]) -> 
 def is_objective(value: Any) -> bool:
     """Whether `value` names an objective that needs no guide, a plugin's included."""
     return (
-        isinstance(value, str) and value not in GUIDED and registry.installed(registry.OBJECTIVES).has(value)
+        isinstance(value, str)
+        and registry.installed(registry.OBJECTIVES).has(value)
+        and not _takes_guide(value)
     )
+
+
+def _takes_guide(name: str) -> bool:
+    """Whether there is an objective `name` that takes a guide's features. No built-in one is imported."""
+    known = registry.installed(registry.OBJECTIVES)
+    if name in registry.OBJECTIVES.built_in():
+        return name in GUIDED
+    return known.has(name) and "guide" in known.get(name).takes
 
 
 def _name_of(kind: Kind[Any], name: str, value: Any, built_in: tuple[str, ...]) -> str:

@@ -148,6 +148,24 @@ def test_a_function_that_returns_something_else_is_told_what_to_return(net, phot
         dreamed(net, photo, objective=returned)
 
 
+def test_an_objective_that_needs_a_guide_is_refused():
+    def similar(activations, *, guide):
+        raise AssertionError
+
+    for objective in (similar, Objective(name="similar", value=similar)):
+        with pytest.raises(ConfigError, match="objective is similar, which needs a guide; use guide_style"):
+            DreamConfig(objective=objective)
+
+
+@pytest.mark.parametrize("name", ["_hidden", "größe", "<lambda>", "__"])
+def test_a_function_may_have_any_name(name):
+    def function(activations):
+        raise AssertionError
+
+    function.__name__ = name
+    assert DreamConfig(objective=function).objective.value is function
+
+
 def test_a_bug_in_a_function_keeps_its_traceback(net, photo):
     def broken(activations):
         raise KeyError("mine")

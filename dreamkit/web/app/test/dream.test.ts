@@ -68,6 +68,8 @@ test("a bug is not reported as a user error", async () => {
 
 test.each([
   [{ clouds: 5 }, "clouds is 5, which a page cannot do; set it to 0"],
+  [{ transforms: { mirror: 1 } }, "transforms is for plugins of Python, which a page cannot do; leave it out"],
+  [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square"],
   [{ tv: 0.5 }, "tv is 0.5"],
   [{ rotate: 5 }, "rotate is 5"],
   [{ smooth: "laplacian" }, "smooth is laplacian"],

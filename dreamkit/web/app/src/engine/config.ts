@@ -68,12 +68,20 @@ const UNSUPPORTED: Partial<DreamConfig> = {
   clouds: 0,
 };
 
+const FOR_PLUGINS = ["transforms", "regularisers", "plugin_options"];
+
 /** Throws a `UserError` for a config with options that the page does not support. */
 export function checkConfig(config: DreamConfig): void {
   for (const [name, value] of Object.entries(UNSUPPORTED)) {
     if (config[name] !== value) {
       throw new UserError(`${name} is ${String(config[name])}, which a page cannot do; set it to ${String(value)}`);
     }
+  }
+  for (const name of FOR_PLUGINS) {
+    if (config[name] != null) throw new UserError(`${name} is for plugins of Python, which a page cannot do; leave it out`);
+  }
+  if (config.objective !== "mean" && config.objective !== "mean-square") {
+    throw new UserError(`objective is ${String(config.objective)}, which a page cannot do; set it to mean or mean-square`);
   }
   if (config.smooth === "laplacian") {
     throw new UserError("smooth is laplacian, which a page cannot do; set it to gaussian or none");
