@@ -303,6 +303,9 @@ SHAPED = {
     "unit": ['"3"', "true", "[]", "[1, 2]", "0", "-1", "[1, 2, nan]", "{}", "256"],
     "size": ['"3"', "true", "[]", "[1]", "[1, 2, 3]", "0", "1.5", "[1, 2.5]", "65537", "{}"],
     "schedule": ["3", '"a"', "[3]", "true", "{steps = 1}", "[[]]"],
+    "transforms": ["3", '"a"', "[3]", "true", "{jitter = 1}", "{none = 1}"],
+    "regularisers": ["3", '"a"', "[3]", "true", "{tv = 1}", "{none = 1}"],
+    "plugin_options": ["3", '"a"', "[3]", "true", "{a = 1}", "{a = {b = 1}}"],
 }
 
 
@@ -474,6 +477,9 @@ def values(name):
         "schedule": schedules,
         "size": st.integers(1, 65_536) | st.tuples(st.integers(1, 65_536), st.integers(1, 65_536)),
         "unit": st.floats(1e-3, 255) | st.tuples(*[st.floats(1e-3, 255)] * 3),
+        **dict.fromkeys(
+            ("transforms", "regularisers", "plugin_options"), st.none()
+        ),  # test_parts has plugins
     }
     if name in shaped:
         return shaped[name]

@@ -92,6 +92,15 @@ _OTHERS = {
 }
 
 
+# What `plugin_options.taken` finds: not a flag, though Typer wants one for each parameter.
+_PLUGIN_OPTIONS = inspect.Parameter(
+    "plugin_options",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[str | None, typer.Option("--plugin-options", hidden=True)],
+)
+
+
 def option(name: str) -> Any:
     """The type of a command's parameter for an option of `DreamConfig`, with its flags, help and default."""
     field = config.DreamConfig.__dataclass_fields__[name]
@@ -130,18 +139,12 @@ def parameters() -> list[inspect.Parameter]:
         if panel == LOOK:
             found += [(LOOK, name, _OTHERS[name]) for name in ("tileable", "panorama")]
     return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for _, name, kind in found
+        *(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+            for _, name, kind in found
+        ),
+        _PLUGIN_OPTIONS,
     ]
-
-
-# What `plugin_options.taken` finds: not a flag, though Typer wants one for each parameter.
-_PLUGIN_OPTIONS = inspect.Parameter(
-    "plugin_options",
-    inspect.Parameter.KEYWORD_ONLY,
-    default=None,
-    annotation=Annotated[str | None, typer.Option("--plugin-options", hidden=True)],
-)
 
 
 def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -157,7 +160,7 @@ def with_options(*left_out: str) -> Callable[[Callable[..., None]], Callable[...
         ][:-1]
         names = {each.name for each in own}.union(left_out)
         shared = [each for each in parameters() if each.name not in names]
-        ordered = sorted([*own, *shared, _PLUGIN_OPTIONS], key=_panel_rank)
+        ordered = sorted([*own, *shared], key=_panel_rank)
         function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
         function.takes_dream_options = True  # type: ignore[attr-defined]
         return function

@@ -17,6 +17,7 @@ from dreamkit.config import STEPS, DreamConfig
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.executors.executor import run_here
 from dreamkit.executors.scheduler import OnEvent, TaskChain
+from dreamkit.jobs import frame_store
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import images, optical_flow, video_formats, video_writer
@@ -113,7 +114,7 @@ def make(
     source = source.within(request.config.max_size)
     request = request.on(np.zeros((*source.size, 3), np.uint8))  # masks at the size of a frame
     total = source.count if preview is None else min(preview, source.count)
-    folder = output.with_name(f"{output.name}.work")
+    folder = frame_store.path_of(output)
     check_disk_space(folder, total, source.size)
     identity = _identity(session.fingerprint(request), source, options)
     with FrameStore(folder, identity, overwrite=overwrite) as store:

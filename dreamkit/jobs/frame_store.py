@@ -46,6 +46,11 @@ class FrameProgress:
     resumed: bool = False
 
 
+def path_of(output: Path) -> Path:
+    """The work folder of a film or a zoom that will be written to `output`."""
+    return output.with_name(f"{output.name}.work")
+
+
 class FrameStore:
     """The finished frames of one run, numbered from 0; a context, in which no other process can use them."""
 

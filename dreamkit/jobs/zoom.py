@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dreamkit.config import STEPS, DreamConfig
 from dreamkit.engine import octaves
 from dreamkit.errors import ConfigError
+from dreamkit.jobs import frame_store
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import color_match, images, video_formats, video_writer
@@ -110,7 +111,7 @@ def make(
     request.refuse("a zoom", *UNABLE)
     video_formats.check_output(output, overwrite=overwrite)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
-    folder = output.with_name(f"{output.name}.work")
+    folder = frame_store.path_of(output)
     check_disk_space(folder, total, request.size)
     with FrameStore(folder, _identity(session, options), overwrite=overwrite) as store:
         first = cache(lambda: color_match.measure(store.read(0)))

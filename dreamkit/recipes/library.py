@@ -40,7 +40,7 @@ def dreamkit_recipes() -> Iterator[Traversable]:
     """The files of the recipes that come with dreamkit: its own, the moods, the published loops."""
     for folder in _FOLDERS:
         inside = resources.files(__package__).joinpath(folder)
-        for file in sorted(inside.iterdir(), key=lambda file: file.name):
+        for file in sorted(inside.iterdir(), key=lambda file: file.name) if inside.is_dir() else ():
             if file.name.endswith(_SUFFIX):
                 yield file
 

@@ -80,7 +80,7 @@ class Recipe:
         usual, plain = DreamConfig().to_dict(), DreamConfig.of(None, **self.options).to_dict()
         for name in self.options:
             # A picture's recipe has all options; those at their defaults would only be noise.
-            if plain[name] is not None and not (self.versions and plain[name] == usual.get(name)):
+            if plain.get(name) is not None and not (self.versions and plain[name] == usual.get(name)):
                 table[name] = _short(plain[name])
         if self.models and "model" not in table:
             table["models"] = [
