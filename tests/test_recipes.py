@@ -477,9 +477,6 @@ def values(name):
         "schedule": schedules,
         "size": st.integers(1, 65_536) | st.tuples(st.integers(1, 65_536), st.integers(1, 65_536)),
         "unit": st.floats(1e-3, 255) | st.tuples(*[st.floats(1e-3, 255)] * 3),
-        **dict.fromkeys(
-            ("transforms", "regularisers", "plugin_options"), st.none()
-        ),  # test_parts has plugins
     }
     if name in shaped:
         return shaped[name]
@@ -493,9 +490,10 @@ def values(name):
     return st.floats(least, most if most is not None else 1e300, exclude_min="above" in limits)
 
 
-options = st.fixed_dictionaries({}, optional={name: values(name) for name in option_names()}).filter(
-    lambda found: found.get("wrap", "none") == "none" or not found.keys() & {"rotate", "zoom", "border"}
-)
+FOR_PLUGINS = ("transforms", "regularisers", "plugin_options")  # test_parts has plugins
+options = st.fixed_dictionaries(
+    {}, optional={name: values(name) for name in option_names() if name not in FOR_PLUGINS}
+).filter(lambda found: found.get("wrap", "none") == "none" or not found.keys() & {"rotate", "zoom", "border"})
 shares = st.lists(st.builds(ModelSpec, names, weights, st.none() | layers), max_size=3)
 
 
