@@ -52,7 +52,7 @@ class DreamConfig:
     )
     blend: float = option(
         0.0,
-        "How much of the photograph shows through the finished dream: 0 none, 1 nothing else.",
+        "How much of the photograph shows through the finished dream: 0 nothing of it, 1 only the photograph.",
         panel=LOOK,
         least=0.0,
         most=1.0,
@@ -70,8 +70,8 @@ class DreamConfig:
     )
     objective: str | Objective = option(  # noqa: RUF009 - frozen, but ruff cannot know
         "mean-square",
-        "What grows in a layer: mean-square lets the strongest features grow most, mean all features alike. "
-        "In Python, also a function of activations.",
+        "What grows in a layer. mean-square: the strongest features grow most. mean: all features grow alike. "
+        "Plugins provide more; in Python, it can be a function.",
         choices=part_values.objectives(guided=False),
         read=str,
         shape=part_values.objective,
@@ -79,32 +79,34 @@ class DreamConfig:
     balance: bool = option(
         True, "Let all layers change the picture alike, however large their activations are."
     )
-    border: int = option(0, "Ignore so many activations at the edges of a layer's map.", least=0, most=64)
+    border: int = option(
+        0, "Ignore this many rows and columns of activations at each edge of a layer's map.", least=0, most=64
+    )
     guide_style: str = option(
         "match",
-        "How a guide works: match draws at each place the guide's most similar feature, channels draws what "
-        "the guide shows most of.",
+        "How a guide works. match: at each place, the guide's most similar feature grows. channels: what is "
+        "strong in the guide grows everywhere.",
         panel=WHAT,
         choices=(*part_values.objectives(guided=True), "channels"),
         shape=part_values.guide_style,
     )
     normalise: str = option(
         "mean-abs",
-        "What the gradient is divided by, so that all steps are of one size: its mean absolute value, or "
-        "its standard deviation (score subtracts its mean first).",
+        "How the gradient is scaled, so that all steps have one size. mean-abs: divided by its mean absolute "
+        "value. std: by its standard deviation. score: the mean is subtracted first. none: not scaled.",
         flags=("--normalize",),
         choices=("std", "mean-abs", "score", "none"),
     )
     smooth: str = option(
         "gaussian",
-        "How fine noise is kept out: gaussian blurs the gradient, laplacian brings fine and large shapes to "
+        "How to suppress fine noise. gaussian: blur the gradient. laplacian: bring fine and large shapes to "
         "the same strength.",
         choices=("none", "gaussian", "laplacian"),
     )
     smooth_width: float | None = option(
         None,
-        "Width of the Gaussian blur in pixels: larger gives softer shapes. It grows by 2 over an octave. By "
-        f"default {SMOOTH_WIDTH}, and twice in a row for layers whose activations lie 32 pixels apart.",
+        "Width of the Gaussian blur in pixels: larger gives softer shapes. During an octave it grows by 2 "
+        f"pixels. By default {SMOOTH_WIDTH}; for deep layers (stride 32), dreamkit blurs twice.",
         default_text="by layer",
         least=0.0,
         most=64.0,
@@ -123,8 +125,8 @@ class DreamConfig:
     )
     tv: float | None = option(
         None,
-        "Weight of total variation: more gives smoother areas and less grain. By default 0, or 0.3 where "
-        "all weights are negative.",
+        "Weight of total variation: more gives smoother areas and less grain. By default 0, or 0.3 if the "
+        "weights of all layers are negative.",
         default_text="by weights",
         least=0.0,
         most=10.0,
@@ -146,23 +148,23 @@ class DreamConfig:
     )
     octave_scheme: str = option(
         "residual",
-        "How a dream passes to the next octave: residual keeps the photograph's detail and enlarges only "
-        "what was dreamed; whole enlarges the picture itself; lost-detail does so and adds the "
+        "How a dream passes to the next octave. residual: keep the photograph's detail and enlarge only what "
+        "was dreamed. whole: enlarge the picture itself. lost-detail: enlarge the picture, then add the "
         "photograph's detail again.",
         choices=("residual", "whole", "lost-detail"),
     )
     first_octave: int | None = option(
         None,
-        "Size of the smallest octave, as a power of the octave scale. By default the last octave has the "
-        "picture's size, or with whole the middle one.",
+        "Size of the smallest octave: N is the picture's size times the octave scale to the power N. By "
+        "default the largest octave has the picture's size; with --octave-scheme whole, the middle one has.",
         default_text="by scheme",
         least=-31,
         most=8,
     )
     steps: int | None = option(
         None,
-        f"Steps in each octave: more let shapes grow further. By default {STEPS}, or {DEEP_STEPS} for layers "
-        "whose activations lie 32 pixels apart.",
+        f"Steps in each octave: more let shapes grow further. By default {STEPS}, or {DEEP_STEPS} for deep "
+        "layers (stride 32).",
         panel=LOOK,
         default_text="by layer",
         least=1,
@@ -170,7 +172,7 @@ class DreamConfig:
     )
     step_size: float = option(
         0.015,
-        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. A typical pixel moves so far, where "
+        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. It is the mean change of a pixel, where "
         "black is -1 and white +1.",
         above=0.0,
         most=255.0,
@@ -192,8 +194,8 @@ class DreamConfig:
     )
     space: str = option(
         "pixels",
-        "What a step changes: pixels, or with fourier the waves that a picture is made of, in natural "
-        "colours, by Adam.",
+        "What a step changes. pixels: the pixels. fourier: the frequencies of the picture, in natural "
+        "colours, with the optimiser Adam. Plugins provide more.",
         choices=part_values.PARAMETRISATIONS,
         shape=part_values.space,
     )
@@ -261,22 +263,22 @@ class DreamConfig:
     )
     max_size: int | None = option(
         None,
-        "Shrink the picture first, so that its longest side has at most so many pixels.",
+        "Shrink the picture first, so that its longest side has at most this many pixels.",
         panel=SIZE,
         default_text="no limit",
         least=1,
     )
     upscale: float = option(
         1.0,
-        "Enlarge the photograph first, after max_size, so many times in width and height.",
+        "Multiply the photograph's width and height by this number first, after --max-size.",
         panel=SIZE,
         least=1.0,
         most=8.0,
     )
     wrap: str = option(
         "none",
-        "Which edges of the dream meet without a seam: both, for a texture to tile; horizontal, left and "
-        "right, for a panorama of 360 degrees.",
+        "Which edges of the dream meet without a seam. both: all four, for a texture to tile. horizontal: "
+        "left and right, for a panorama of 360 degrees.",
         panel=LOOK,
         choices=("none", "horizontal", "both"),
     )
@@ -304,8 +306,8 @@ class DreamConfig:
     )
     clouds: float = option(
         12.0,
-        "How different the dreams of different seeds are: strength, in pixel values, of the clouds that a "
-        "seed other than 0 lays over the smallest octave.",
+        "How different the dreams of different seeds are. With a seed other than 0, dreamkit adds random "
+        "clouds of this strength, in pixel values, to the smallest octave.",
         least=0.0,
         most=64.0,
     )

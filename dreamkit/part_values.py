@@ -183,4 +183,4 @@ def _name_of(kind: Kind[Any], name: str, value: Any, built_in: tuple[str, ...]) 
         raise ConfigError(f"{name} is {quoted(value)}; {did_you_mean(value, [*built_in, *of_plugins])}")
     if not built_in:
         raise ConfigError(f"{name} has {quoted(value)}; no installed plugin provides one")
-    raise ConfigError(f"{name} is {quoted(value)}; choose {' or '.join(built_in)}")
+    raise ConfigError(f"{name} is {quoted(value)}; choose {' or '.join(built_in)} (plugins provide more)")

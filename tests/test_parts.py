@@ -134,9 +134,35 @@ def test_a_lambda_is_not_kept_on_disk(photo, monkeypatch, tmp_path):
         assert fresh.traces == 1
 
 
+def test_functions_of_one_name_are_not_taken_for_each_other(photo, monkeypatch, tmp_path):
+    """Their globals and closures are in no key of the cache, so they are not kept on disk."""
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path))
+    found = []
+    for scale in (1.0, -1.0):
+        monkeypatch.setitem(globals(), "SCALE", scale)
+        fresh = network.load(tiny.provider(), None)
+        found.append(dreamed(fresh, photo, objective=scaled))
+    assert np.abs(found[0].astype(int) - found[1]).max() > 3
+
+
+SCALE = 1.0
+
+
+def scaled(activations):
+    return SCALE * mean(activations)
+
+
+def test_an_objective_without_weights_cannot_follow_a_guide_by_channels(installed, net, photo):
+    request = make_request(photo, net, guide=photo, guide_style="channels", objective="standouts", **OPTIONS)
+    with pytest.raises(LayerError, match="nor a guide by channels"):
+        Session(request).run()
+
+
 def test_a_function_cannot_follow_a_direction(installed, net, photo):
     term = {"layer": "second", "direction": [1, 0, 0, 0, -1], "objective": "standouts"}
-    with pytest.raises(LayerError, match="the objective standouts does not weigh channels, so second cannot"):
+    with pytest.raises(
+        LayerError, match="the objective standouts does not weigh channels, so second can follow neither"
+    ):
         dreamed(net, photo, layers=[term])
 
 
@@ -424,7 +450,10 @@ def test_without_its_plugin_a_recipe_is_refused_by_name(run, picture):
     with open("mine.toml", "w") as file:
         file.write('objective = "standouts"\n')
     code, _, err = run("dream", "photo.jpg", "--recipe", "mine.toml")
-    assert (code, err) == (1, "error: mine.toml: objective is 'standouts'; choose mean or mean-square\n")
+    assert (code, err) == (
+        1,
+        "error: mine.toml: objective is 'standouts'; choose mean or mean-square (plugins provide more)\n",
+    )
     with open("mine.toml", "w") as file:
         file.write("[plugin_options.standouts]\nthreshold = 1.0\n")
     code, _, err = run("dream", "photo.jpg", "--recipe", "mine.toml")

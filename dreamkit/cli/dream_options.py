@@ -64,8 +64,8 @@ Masks = Annotated[
     typer.Option(
         "--mask",
         metavar="[NAME=]PATH",
-        help="Where to dream: white fully, grey partly, black not at all. With a name, the mask of those "
-        "terms of a recipe that name it.",
+        help="Where to dream: white fully, grey partly, black not at all. NAME=PATH is the file for the mask "
+        "NAME of a recipe.",
         show_default=False,
         rich_help_panel=WHAT,
     ),

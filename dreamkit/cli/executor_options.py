@@ -25,11 +25,17 @@ Address = Annotated[
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", help="How many work beside each other. Default: the fastest that fits.", min=1),
+    typer.Option(
+        "--jobs",
+        help="How many processes dream at the same time. Default: the fastest number that fits.",
+        min=1,
+    ),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", help="Threads of each. Default: the cores, divided by the jobs.", min=1),
+    typer.Option(
+        "--threads", help="Threads of each process. Default: the cores, divided by the jobs.", min=1
+    ),
 ]
 
 

@@ -28,11 +28,19 @@ _Preview = Annotated[
     ),
 ]
 _Fps = Annotated[
-    str | None, typer.Option("--fps", help="Frames a second, such as 30 or 24000/1001. Default: 30.")
+    str | None,
+    typer.Option(
+        "--fps",
+        help="Frames a second, such as 30 or 24000/1001. Default: 30. A film that is dreamed keeps its own.",
+    ),
 ]
 _Steps = Annotated[
     int | None,
-    typer.Option("--frame-steps", help="Steps of each frame after the first. Default: a quarter.", min=1),
+    typer.Option(
+        "--frame-steps",
+        help="Steps of each frame; in a zoom, of each after the first. Default: a quarter of --steps.",
+        min=1,
+    ),
 ]
 
 
@@ -71,7 +79,7 @@ def zoom(
 ) -> None:
     """Dream an endless zoom: each frame is dreamed from a closer look at the last.
 
-    Interrupted at any moment, the same command continues from the last finished frame.
+    If you interrupt it, run the same command again: it continues after the last finished frame.
 
     dreamkit zoom photo.jpg -o zoom.mp4 --frames 300 --rotate 1
     """
@@ -137,7 +145,9 @@ def film(
     every: Annotated[
         int,
         typer.Option(
-            "--every", metavar="N", help="Dream one frame of N; through the others it is moved along."
+            "--every",
+            metavar="N",
+            help="Dream every Nth frame. In the frames between, the dream moves with the picture.",
         ),
     ] = 1,
     frame_steps: _Steps = None,
@@ -152,9 +162,9 @@ def film(
     verbose: Verbose = False,
     **options: Any,
 ) -> None:
-    """Dream a film, so that what is dreamed sticks to what moves. Sound and times are kept.
+    """Dream a film. The dream follows the motion in the picture. Sound and timing are kept.
 
-    Interrupted at any moment, the same command continues from the last finished frame.
+    If you interrupt it, run the same command again: it continues after the last finished frame.
 
     dreamkit film in.mp4 -o out.mp4 --layers mixed3
     """

@@ -26,8 +26,8 @@ Recipe = Annotated[
         "-r",
         "--recipe",
         metavar="NAME|FILE",
-        help="A recipe: a built-in one (`dreamkit recipes` lists them), a TOML file, or a dream. Options on "
-        "the command line go before those of the recipe.",
+        help="A recipe: a built-in one (`dreamkit recipes` lists them), a TOML file, or a picture that "
+        "dreamkit dreamed. Options on the command line replace those of the recipe.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -38,7 +38,7 @@ Dpi = Annotated[
         metavar="N",
         min=2,
         max=65_535,
-        help="Mark the file with so many dots per inch, for printing; no pixel changes. Default: the "
+        help="Write this number of dots per inch into the file, for printing; no pixel changes. Default: the "
         "photograph's.",
         show_default=False,
         rich_help_panel=OUTPUT,
@@ -48,7 +48,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Continue the dream that was interrupted, to the same bytes.",
+        help="Continue an interrupted dream. The file will be the same as without the interruption.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -58,7 +58,7 @@ CheckpointEvery = Annotated[
         "--checkpoint",
         metavar="SECONDS",
         min=0,
-        help="How often to save the state of a long dream in PATH.work, for --resume; 0 is after each step.",
+        help="How often to save the state of a long dream in OUTPUT.work, for --resume; 0 is after each step.",
         rich_help_panel=OUTPUT,
     ),
 ]

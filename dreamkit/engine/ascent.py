@@ -199,9 +199,9 @@ class Ascent:
             self._first = abs(objective) or 1.0
         number, over = self._run.index(octave), step + 1 == steps
         balance = self._objectives.balance()
-        self.state = DreamState(
-            number, step + 1, over, self.tile_size, self._first, pixels, variables.arrays(), balance
-        )
+        with registry.blamed(registry.PARAMETRISATIONS, self._parametrisation):
+            arrays = variables.arrays()
+        self.state = DreamState(number, step + 1, over, self.tile_size, self._first, pixels, arrays, balance)
 
     def _report(
         self, pixels: Pixels, octave: octaves.Octave, step: int, steps: int, objective: float

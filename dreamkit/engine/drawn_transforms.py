@@ -32,7 +32,9 @@ class DrawnTransforms:
         for part, strength in transforms:
             options: dict[str, Any] = part.values(config.part_options(part.name))
             with registry.blamed(registry.TRANSFORMS, part):
-                drawn = part.draw(TransformContext(config, strength, size, octave, step, reach), **options)
+                drawn = part.draw(
+                    TransformContext(part.name, config, strength, size, octave, step, reach), **options
+                )
             if isinstance(drawn, Roll):
                 self.roll = drawn
             elif drawn is not None:

@@ -88,10 +88,10 @@ class MaskedObjective:
                     channel_weights, features = _guide_channel_weights(features), None
                 else:
                     objective = _objective(config.guide_style)
-            if term.direction and "channel_weights" not in objective.takes:
+            if channel_weights is not None and not term.channels and "channel_weights" not in objective.takes:
                 raise LayerError(
-                    f"the objective {objective.name} does not weigh channels, so {term} cannot have a "
-                    "direction; use mean or mean-square"
+                    f"the objective {objective.name} does not weigh channels, so {term} can follow neither a "
+                    "direction nor a guide by channels; use mean or mean-square"
                 )
             options = objective.values(config.part_options(objective.name))
             specs.append(

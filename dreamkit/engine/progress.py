@@ -14,6 +14,8 @@ from dreamkit.engine.resize import Pixels
 # Entry of the schedule, number of the objective in it, balanced weights of its terms.
 Balance: TypeAlias = tuple[int, int, list[float]]
 
+_VARIABLE = "variable."  # before the names of a parametrisation's arrays, in a work file
+
 
 @dataclass(frozen=True, slots=True)
 class DreamState:
@@ -49,7 +51,7 @@ class DreamState:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name."""
-        return {"pixels": self.pixels, **self.variables}
+        return {"pixels": self.pixels, **{_VARIABLE + name: each for name, each in self.variables.items()}}
 
     @classmethod
     def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> DreamState:
@@ -68,7 +70,11 @@ class DreamState:
             tile_size=int(numbers["tile_size"]),
             first=None if first is None else float(first),
             pixels=pixels,
-            variables={name: each for name, each in arrays.items() if name != "pixels"},
+            variables={
+                name.removeprefix(_VARIABLE): each
+                for name, each in arrays.items()
+                if name.startswith(_VARIABLE)
+            },
             balance=[
                 (int(entry), int(number), [float(each) for each in measured])
                 for entry, number, measured in numbers["balance"]

@@ -264,6 +264,7 @@ class TransformContext:
     """The circumstances of a transform.
 
     Attributes:
+        name: of the transform.
         config: the options, at this octave.
         strength: as the dream gives it; 0 for transforms with options of their own in `config`.
         size: (height, width) of the picture.
@@ -271,6 +272,7 @@ class TransformContext:
         reach: pixels, down and right, over which seams of tiles can be seen without jitter.
     """
 
+    name: str
     config: DreamConfig
     strength: float
     size: tuple[int, int]
@@ -278,12 +280,14 @@ class TransformContext:
     step: int
     reach: tuple[int, int] = (0, 0)
 
-    def random(self, purpose: int = 0) -> np.random.Generator:
-        """Random numbers of this seed, octave and step; other numbers for another `purpose`, 0 to 2**32."""
+    def random(self) -> np.random.Generator:
+        """Random numbers of this transform, seed, octave and step. Each call starts the same ones again."""
+        import zlib
+
         import numpy as np
 
-        key = np.array([self.config.seed, 1], np.uint64)
-        counter = np.array([0, self.step, self.octave, purpose], np.uint64)
+        key = np.array([self.config.seed, 1 + zlib.crc32(self.name.encode())], np.uint64)
+        counter = np.array([0, self.step, self.octave, 0], np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 

@@ -103,17 +103,15 @@ class Registry(Generic[T]):
         found = self._found.get(name) if self.has(name) else None
         return None if found is None or found[1] is self._packages.built_in else found[1]
 
-    def is_built_in(self, record: object) -> bool:
-        """Whether this very record came with dreamkit."""
-        return any(
-            each is record and plugin is self._packages.built_in for each, plugin in self._found.values()
-        )
+    def is_built_in(self, record: T) -> bool:
+        """Whether `record` came with dreamkit. No third-party code runs."""
+        name = self.kind.name_of(record)
+        return name in self.kind.built_in() and self.get(name) == record
 
-    def is_third_party(self, record: object) -> bool:
-        """Whether a plugin's package registered this very record."""
-        return any(
-            each is record and plugin is not self._packages.built_in for each, plugin in self._found.values()
-        )
+    def is_third_party(self, record: T) -> bool:
+        """Whether `record` is one that a plugin's package registered."""
+        name = self.kind.name_of(record)
+        return name in self._found and self.plugin(name) is not None and self._found[name][0] == record
 
     def built_in(self) -> Iterator[T]:
         """The records that come with dreamkit. No third-party code runs."""
@@ -233,17 +231,27 @@ def blamed(kind: Kind[Any], part: parts.Part) -> Iterator[None]:
     except (DreamkitError, MemoryError):
         raise
     except Exception as error:
-        registry = installed(kind)
-        if not registry.is_third_party(part):
-            raise
-        import traceback
+        blame(kind, part, error)
+        raise
 
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise PluginError(
-            f"the {kind.what} {part.name} of {registry.owner(part.name)} failed: "
-            f"{type(error).__name__}: {shown(first_line(error), 200)} "
-            f"({os.path.basename(last.filename)}, line {last.lineno})"
-        ) from error
+
+def blame(kind: Kind[Any], part: parts.Part, error: Exception) -> None:
+    """Raises the line for an `error` of a part; returns if the part is not a plugin's.
+
+    Raises:
+        PluginError: it is a plugin's.
+    """
+    registry = installed(kind)
+    if not registry.is_third_party(part):
+        return
+    import traceback
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    raise PluginError(
+        f"the {kind.what} {part.name} of {registry.owner(part.name)} failed: "
+        f"{type(error).__name__}: {shown(first_line(error), 200)} "
+        f"({os.path.basename(last.filename)}, line {last.lineno})"
+    ) from error
 
 
 def _article(name: str) -> str:

@@ -48,12 +48,13 @@ class ObjectiveSpec(NamedTuple):
     @property
     def key(self) -> str | None:
         """All that its compiled step depends on, beside the network and dreamkit's own code; None where the
-        objective's code is not in files."""
+        objective is not in an installed package: the values of a caller's own variables are in no key."""
         objectives = registry.installed(registry.OBJECTIVES)
         name = self.objective.name
         code: str | None = "built in"
         if not objectives.is_built_in(self.objective):
-            code = cache_key.code(self.objective.value)
+            is_plugins = objectives.is_third_party(self.objective)
+            code = cache_key.code(self.objective.value) if is_plugins else None
         return code and repr((self.layer, name, code, *self[2:]))
 
 

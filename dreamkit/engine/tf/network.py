@@ -30,6 +30,7 @@ from dreamkit.media import paths
 from dreamkit.models import labels
 from dreamkit.models.providers import ModelProvider
 from dreamkit.models.unknown_layer import unknown_layer
+from dreamkit.plugins import registry
 from dreamkit.terms import DEPTHS
 
 
@@ -99,6 +100,8 @@ class Network:
                     gradient, objectives, mean_squares = step(*map(tf.constant, (windows, weights, *feeds)))
             except tf.errors.OpError as error:
                 if not _is_out_of_memory(error):
+                    for spec in specs:
+                        registry.blame(registry.OBJECTIVES, spec.objective, error)
                     raise
                 raise NetworkMemoryError(
                     f"too little memory for tiles of {windows.shape[2]} x {windows.shape[1]} pixels; "

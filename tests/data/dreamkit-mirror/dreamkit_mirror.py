@@ -14,4 +14,4 @@ def draw(context):
 
 @hookimpl
 def dreamkit_transforms():
-    yield Transform(name="mirror", draw=draw, description="mirrors every second step, at strength 1")
+    yield Transform(name="mirror", draw=draw, description="mirrors each step with probability strength / 2")

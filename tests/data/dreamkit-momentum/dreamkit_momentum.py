@@ -19,5 +19,5 @@ class Momentum:
 
 @hookimpl
 def dreamkit_parametrisations():
-    share = Option(0.9, "How much of each step is the direction of those before it.", least=0.0, most=0.99)
+    share = Option(0.9, "The share of each step that comes from earlier steps.", least=0.0, most=0.99)
     yield Parametrisation(name="momentum", make=Momentum, copies=1, options={"share": share})
