@@ -52,7 +52,7 @@ class DreamConfig:
     )
     blend: float = option(
         0.0,
-        "How much of the photograph shows through the finished dream: 0 nothing of it, 1 only the photograph.",
+        "How much of the photograph shows through the finished dream: 0 nothing, 1 only the photograph.",
         panel=LOOK,
         least=0.0,
         most=1.0,
@@ -70,7 +70,7 @@ class DreamConfig:
     )
     objective: str | Objective = option(  # noqa: RUF009 - frozen, but ruff cannot know
         "mean-square",
-        "What grows in a layer. mean-square: the strongest features grow most. mean: all features grow alike. "
+        "What grows in a layer. mean-square: the strongest features grow most. mean: all grow alike. "
         "Plugins provide more; in Python, it can be a function.",
         choices=part_values.objectives(guided=False),
         read=str,
@@ -172,7 +172,7 @@ class DreamConfig:
     )
     step_size: float = option(
         0.015,
-        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. It is the mean change of a pixel, where "
+        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. It is the mean change of a pixel; "
         "black is -1 and white +1.",
         above=0.0,
         most=255.0,

@@ -58,7 +58,7 @@ CheckpointEvery = Annotated[
         "--checkpoint",
         metavar="SECONDS",
         min=0,
-        help="How often to save the state of a long dream in OUTPUT.work, for --resume; 0 is after each step.",
+        help="How often to save the state of a long dream in OUTPUT.work, for --resume; 0: after each step.",
         rich_help_panel=OUTPUT,
     ),
 ]
