@@ -149,7 +149,6 @@ def _site_folder(
             )
         yield folder
         return
-    site.bundle()
     with tempfile.TemporaryDirectory(prefix="dreamkit-") as temporary:
         served = Path(temporary) / "site"
         with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
@@ -174,7 +173,6 @@ def _open(
 
     if dtype not in _DTYPES:
         raise ConfigError(f"--dtype is {shown(dtype)!r}; choose {' or '.join(_DTYPES)}")
-    site.bundle()
     request = without_image(specs_of(model), weights=weights_by_model(weights), recipe=recipe)
     if model is None and len(request.models) > 1:
         raise ConfigError(
@@ -186,6 +184,7 @@ def _open(
             "--layers is given for several networks; export one network at a time to choose its layers"
         )
     site.check(request)
+    site.bundle()
     names = [name.strip() for each in layers or () for name in each.split(",")]
     session = open_session(request, meter)
     return [site.PageModel(each.network, names) for each in session.models], request.config
