@@ -92,8 +92,9 @@ class DreamConfig:
     )
     normalise: str = option(
         "mean-abs",
-        "How the gradient is scaled, so that all steps have one size. mean-abs: divided by its mean absolute "
-        "value. std: by its standard deviation. score: the mean is subtracted first. none: not scaled.",
+        "How the gradient is scaled, so that all steps are the same size. mean-abs: divided by its mean "
+        "absolute value. std: divided by its standard deviation. score: the mean is subtracted, then divided "
+        "by the standard deviation. none: not scaled.",
         flags=("--normalize",),
         choices=("std", "mean-abs", "score", "none"),
     )
@@ -106,7 +107,7 @@ class DreamConfig:
     smooth_width: float | None = option(
         None,
         "Width of the Gaussian blur in pixels: larger gives softer shapes. During an octave it grows by 2 "
-        f"pixels. By default {SMOOTH_WIDTH}; for deep layers (stride 32), dreamkit blurs twice.",
+        f"pixels. If it is not given: {SMOOTH_WIDTH}, and for deep layers (stride 32) dreamkit blurs twice.",
         default_text="by layer",
         least=0.0,
         most=64.0,
@@ -136,8 +137,8 @@ class DreamConfig:
     )
     octaves: int | None = option(
         None,
-        "Number of sizes that the dream passes through, smallest first: more give larger shapes. By default "
-        "as many as lead down to about 100 pixels.",
+        "Number of sizes that the dream passes through, smallest first: more give larger shapes. By default, "
+        "enough for the shorter side of the smallest to have about 100 pixels.",
         panel=LOOK,
         default_text="by size",
         least=1,
@@ -155,8 +156,8 @@ class DreamConfig:
     )
     first_octave: int | None = option(
         None,
-        "Size of the smallest octave: N is the picture's size times the octave scale to the power N. By "
-        "default the largest octave has the picture's size; with --octave-scheme whole, the middle one has.",
+        "Size of the smallest octave: the picture's size times (octave scale)^N, so 0 is the picture's own "
+        "size. By default, the largest octave has that size; with --octave-scheme whole, the middle one has.",
         default_text="by scheme",
         least=-31,
         most=8,
@@ -172,14 +173,14 @@ class DreamConfig:
     )
     step_size: float = option(
         0.015,
-        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. It is the mean change of a pixel; "
-        "black is -1 and white +1.",
+        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. It is the average change of a pixel in "
+        "one step, on a scale where black is -1 and white is +1.",
         above=0.0,
         most=255.0,
     )
     unit: tuple[float, float, float] = option(
         (UNIT, UNIT, UNIT),
-        "Pixel values in one unit of step size: one number, or one for each of R,G,B.",
+        "How many pixel values, of 0 to 255, a step size of 1 stands for: one number, or one each for R,G,B.",
         default_text=f"{UNIT:g}",
         metavar="N|R,G,B",
         read=option_values.read_unit,
@@ -200,14 +201,14 @@ class DreamConfig:
         shape=part_values.space,
     )
     jitter: int = option(
-        32, "Furthest random shift of the picture before each step, in pixels.", least=0, most=4096
+        32, "Largest random shift of the picture before each step, in pixels.", least=0, most=4096
     )
     rotate: float = option(
-        0.0, "Furthest random turn of the picture before each step, in degrees.", least=0.0, most=180.0
+        0.0, "Largest random rotation of the picture before each step, in degrees.", least=0.0, most=180.0
     )
     zoom: float = option(
         0.0,
-        "Furthest random change of the picture's scale before each step: 0.1 is 10%.",
+        "Largest random change of the picture's scale before each step: 0.1 is 10%.",
         least=0.0,
         most=0.9,
     )
@@ -246,8 +247,8 @@ class DreamConfig:
     )
     max_memory: int | None = option(
         None,
-        "Most memory that the dream may take, in MB of 1,000,000 bytes or as 4GB: tiles become smaller until "
-        "it fits. TensorFlow alone takes some 700 MB.",
+        "The most memory that the dream may use, in MB (1,000,000 bytes) or with a unit, such as 4GB. Tiles "
+        "become smaller until it fits. TensorFlow alone takes about 700 MB.",
         panel=SIZE,
         default_text="no limit",
         metavar="MB",
@@ -256,8 +257,8 @@ class DreamConfig:
     )
     precision: str = option(
         "float32",
-        "What the network computes in: float32, or mixed, which uses 16 bits where the machine can: faster, "
-        "and it looks much the same.",
+        "Number format of the network. float32, or mixed: 16 bits where the machine supports it, which is "
+        "faster and looks much the same.",
         panel=SIZE,
         choices=("float32", "mixed"),
     )
@@ -277,8 +278,8 @@ class DreamConfig:
     )
     wrap: str = option(
         "none",
-        "Which edges of the dream meet without a seam. both: all four, for a texture to tile. horizontal: "
-        "left and right, for a panorama of 360 degrees.",
+        "Which edges of the dream join without a seam. both: all four, for a repeating texture. horizontal: "
+        "left and right, for a 360-degree panorama.",
         panel=LOOK,
         choices=("none", "horizontal", "both"),
     )

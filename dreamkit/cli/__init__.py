@@ -91,7 +91,7 @@ def _log_format(
         typer.Option(
             "--log-format",
             metavar="text|json",
-            help="What is said on stderr: text for people, or json, a line for each event. Default: text.",
+            help="Format of messages on stderr: text, or json with one line per event. Default: text.",
             show_default=False,
         ),
     ] = None,

@@ -23,8 +23,8 @@ Models = Annotated[
         "-m",
         "--model",
         metavar="NAME[=WEIGHT]",
-        help="The network; `dreamkit models` lists them. Given several times, they dream together, each "
-        f"with its weight. Default: the recipe's, or {config.DEFAULT_MODEL}.",
+        help="The network; `dreamkit models` lists them. If you give several, they dream together, each with "
+        f"its own weight. Default: the recipe's, or {config.DEFAULT_MODEL}.",
         show_default=False,
         rich_help_panel=WHAT,
     ),
@@ -35,7 +35,7 @@ Weights = Annotated[
         "-w",
         "--weights",
         metavar="[NAME=]PATH",
-        help="A weights file, instead of a download; with the model's name where there are several.",
+        help="A weights file to use instead of a download; with several models, NAME=PATH for each.",
         show_default=False,
         rich_help_panel=WHAT,
     ),
@@ -45,7 +45,7 @@ Classes = Annotated[
     typer.Option(
         "--class",
         metavar="LABEL",
-        help="A class to dream, by label or number, such as `castle`, if the network tells classes apart.",
+        help="A class to dream, by label or number, such as `castle`; only for networks that classify.",
         show_default=False,
         rich_help_panel=WHAT,
     ),

@@ -27,7 +27,8 @@ Jobs = Annotated[
     int | None,
     typer.Option(
         "--jobs",
-        help="How many processes dream at the same time. Default: the fastest number that fits.",
+        help="How many processes dream at the same time. Default: the fastest number that fits; 1 for a film "
+        "without --threads, --engine and --address.",
         min=1,
     ),
 ]

@@ -31,7 +31,9 @@ _Fps = Annotated[
     str | None,
     typer.Option(
         "--fps",
-        help="Frames a second, such as 30 or 24000/1001. Default: 30. A film that is dreamed keeps its own.",
+        help="Frames per second, such as 30 or 24000/1001, of a zoom or of numbered pictures. A film file "
+        "keeps its own. Default: 30.",
+        show_default=False,
     ),
 ]
 _Steps = Annotated[
@@ -62,7 +64,9 @@ def zoom(
     center: Annotated[
         str | None,
         typer.Option(
-            "--center", metavar="X,Y", help="What it moves to, in shares of the picture. Default: 0.5,0.5."
+            "--center",
+            metavar="X,Y",
+            help="The centre of zoom and rotation, as fractions of the size. Default: 0.5,0.5.",
         ),
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
@@ -136,7 +140,9 @@ def film(
     recipe: Recipe = None,
     blend: Annotated[
         float,
-        typer.Option("--blend", help="How much of the last frame's dream each frame begins with, 0 to 0.95."),
+        typer.Option(
+            "--blend", help="How much of the previous frame's dream each frame begins with, 0 to 0.95."
+        ),
     ] = 0.8,
     flow: Annotated[
         str,

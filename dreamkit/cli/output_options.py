@@ -67,7 +67,7 @@ Overwrite = Annotated[
 ]
 Quiet = Annotated[
     bool,
-    typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.", rich_help_panel=OUTPUT),
+    typer.Option("-q", "--quiet", help="Print only errors and warnings.", rich_help_panel=OUTPUT),
 ]
 Verbose = Annotated[
     bool, typer.Option("-v", "--verbose", help="Show TensorFlow's own messages.", rich_help_panel=OUTPUT)

@@ -39,7 +39,7 @@ class ZoomOptions:
         rate: frames a second.
         zoom: how much larger a frame shows what the one before showed; below 1, it moves away.
         rotate: degrees that a frame is turned by, clockwise.
-        center: what it moves to, as shares of the width and the height.
+        center: of the zoom and the rotation, as fractions of the width and the height.
         steps, octaves: of each frame but the first, which is dreamed in full; None for what suits.
         loop: whether the last frame leads to the first.
 

@@ -11,5 +11,5 @@ def standouts(activations, *, threshold):
 
 @hookimpl
 def dreamkit_objectives():
-    threshold = Option(2.0, "How far above its mean a feature must be to grow.", least=0.0, most=10.0)
+    threshold = Option(2.0, "How many times its mean a feature must exceed to grow.", least=0.0, most=10.0)
     yield Objective(name="standouts", value=standouts, power=2, options={"threshold": threshold})
