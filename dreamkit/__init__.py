@@ -16,12 +16,14 @@ from dreamkit.version import __version__
 
 if TYPE_CHECKING:
     from dreamkit.api import dream, load, plan, redo, render
+    from dreamkit.concepts.concept import Concept
     from dreamkit.models.spec import ModelSpec
     from dreamkit.plugins.hookspecs import hookimpl
     from dreamkit.request import DreamRequest, make_request
     from dreamkit.session import Dream, Session
 
 __all__ = [
+    "Concept",
     "Dream",
     "DreamConfig",
     "DreamRequest",
@@ -51,6 +53,7 @@ __all__ = [
 
 # Imported at first use: they cost more than `dreamkit --help` should.
 _LAZY = {
+    "Concept": "dreamkit.concepts.concept",
     "Dream": "dreamkit.session",
     "DreamRequest": "dreamkit.request",
     "ModelSpec": "dreamkit.models.spec",

@@ -57,6 +57,10 @@ class WeightsError(DreamkitError):
     """A weights file is missing, damaged or of another network."""
 
 
+class ConceptError(DreamkitError):
+    """A concept is not there, cannot be read or learned, or is of another network."""
+
+
 class ConvertError(DreamkitError):
     """A model of another framework cannot be read, or does what we cannot say."""
 

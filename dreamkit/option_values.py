@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dreamkit.direction_text import checked
 from dreamkit.errors import ConfigError, did_you_mean, shown
 from dreamkit.option import number, quoted
 from dreamkit.part_values import is_objective
@@ -22,7 +23,7 @@ def layers(value: Any) -> Layers:
     """
     if value is None:
         return None
-    if isinstance(value, Mapping) and value and "layer" not in value and "class" not in value:
+    if isinstance(value, Mapping) and value and not _SUBJECTS.intersection(value):
         weights = {layer: number(weight, whole=False) for layer, weight in value.items()}
         for layer, weight in weights.items():
             if not isinstance(layer, str) or not layer.strip() or weight is None:
@@ -49,9 +50,14 @@ def _term(value: Any, layers: Any) -> str | dict[str, Any]:
         term[key] = check(given)
         if term[key] is None:
             raise ConfigError(f"layers has {key} = {quoted(given)}; it takes {takes}")
-    if ("layer" in term) == ("class" in term):
-        raise ConfigError(f"layers has {quoted(value)}; a table names either a layer or a class")
+    if len(_SUBJECTS.intersection(term)) != 1 and term.keys() & _SUBJECTS != {"layer", "concept"}:
+        raise ConfigError(f"layers has {quoted(value)}; a table names a layer, a class or a concept")
+    if "directions" in term and "concept" not in term:
+        raise ConfigError(f"layers has {quoted(value)}; directions belong to a concept")
     for one, other in (
+        ("concept", "channels"),
+        ("concept", "place"),
+        ("concept", "direction"),
         ("class", "channels"),
         ("class", "place"),
         ("class", "direction"),
@@ -71,6 +77,24 @@ def _class(value: Any) -> str | int | None:
     return _name(value) if whole is None else int(whole) if 0 <= whole < _MOST_WHOLE else None
 
 
+def _directions(value: Any) -> dict[str, dict[str, str]] | None:
+    """Directions by the SHA-256 of a network's weights and by layer, each as text."""
+    try:
+        found = {
+            _require_name(sha256): {_require_name(layer): checked(text) for layer, text in layers.items()}
+            for sha256, layers in value.items()
+        }
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return found or None
+
+
+def _require_name(value: Any) -> str:
+    if _name(value) is None:
+        raise ValueError("it is not a name")
+    return str(value)
+
+
 def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int | float, ...] | None]:
     """A check for a list of numbers, not negative where they are whole."""
 
@@ -85,11 +109,14 @@ def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int
     return check
 
 
+_SUBJECTS = frozenset({"layer", "class", "concept"})  # what a table can be about
 _MOST_WHOLE = 1 << 31  # no network has as many channels, places or classes
 _MOST_CHANNELS = 65_536  # in one list; no network that we know has a tenth of it in a layer
 _TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "layer": ("a layer's name", _name),
     "class": ("a label or a number from 0", _class),
+    "concept": ("a concept's name", _name),
+    "directions": ("directions by network and layer, as a dream's recipe has them", _directions),
     "weight": ("a number", lambda value: number(value, whole=False)),
     "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
     "place": ("column and row, such as [12, 7]", _list_of(2, 2, whole=True)),
@@ -193,6 +220,26 @@ def read_weights(text: str) -> dict[str, float]:
             found[name] = float(weight) if equals else 1.0
         except ValueError:
             raise ConfigError(f"{quoted(each.strip())} has no number after =; write NAME=0.5") from None
+    return found
+
+
+def read_concepts(text: str) -> list[dict[str, Any]]:
+    """`NAME[@LAYER][=WEIGHT]`, several separated by commas, as tables of terms."""
+    found: list[dict[str, Any]] = []
+    for each in text.split(","):
+        name, equals, number = each.strip().rpartition("=")
+        name, at, layer = (name if equals else each.strip()).partition("@")
+        if not name or (at and not layer):
+            raise ConfigError(f"--concept is {quoted(text)}; write NAME, NAME@LAYER or NAME=0.5")
+        table: dict[str, Any] = {"concept": name}
+        if at:
+            table["layer"] = layer
+        if equals:
+            try:
+                table["weight"] = float(number)
+            except ValueError:
+                raise ConfigError(f"{quoted(each.strip())} has no number after =; write NAME=0.5") from None
+        found.append(table)
     return found
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dreamkit import part_values, recipes
+from dreamkit.concepts import lookup
 from dreamkit.config import DreamConfig, option_names, refuse
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
 from dreamkit.inputs import (
@@ -160,6 +161,7 @@ def without_image(
     found = _recipe(recipe)
     models, options = resolve_models(found, specs_of(model), options, weights=weights)
     models = with_weights(models, weights)
+    models, options, config, found = _with_directions(models, options, config, found)
     config = found.config(**options) if found else DreamConfig.of(config, **options)
     config = _with_used_options(config, models, found, options)
     opened, masks = _beside(config, models, found, guide, mask)
@@ -251,6 +253,27 @@ def _with_used_options(
         )
     kept = {part: values for part, values in given.items() if part in used}
     return replace(config, plugin_options=kept or None) if unused else config
+
+
+def _with_directions(
+    models: tuple[ModelSpec, ...], options: dict[str, Any], config: DreamConfig | None, recipe: Recipe | None
+) -> tuple[tuple[ModelSpec, ...], dict[str, Any], DreamConfig | None, Recipe | None]:
+    """What is given, with the directions of the concepts that it names. What goes unused is left alone.
+
+    Raises:
+        ConceptError: a concept does not exist, or not for one of the networks.
+    """
+    models = tuple(
+        replace(spec, layers=lookup.layers_with_directions(spec.layers, [spec])) for spec in models
+    )
+    shared = [spec for spec in models if spec.layers is None]
+    options = lookup.with_directions(options, shared)
+    if config is not None and "layers" not in options:
+        named = {name: getattr(config, name) for name in ("layers", "schedule")}
+        config = replace(config, **lookup.with_directions(named, shared))
+    if recipe is not None and "layers" not in options:
+        recipe = lookup.recipe_with_directions(recipe, shared)
+    return models, options, config, recipe
 
 
 def _recipe(given: PathLike | Recipe | None) -> Recipe | None:

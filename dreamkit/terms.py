@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit.direction_text import decoded
 from dreamkit.errors import LayerError
 
 DEPTHS = {"low": 0.25, "mid": 0.5, "high": 0.75}  # of a network's depth
@@ -72,6 +73,10 @@ class LayerNames(Protocol):
     def layers(self) -> Sequence[str]:
         """All layers, from the picture inwards."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+
     def channels(self, layer: str) -> int:
         """How many channels a layer has."""
 
@@ -121,7 +126,11 @@ def _pairs(
     given: str | Mapping[str, Any], known: set[str], names: LayerNames
 ) -> Iterable[tuple[Term, float]]:
     if isinstance(given, Mapping):
-        yield _from_table(given, known, names), given.get("weight", 1.0)
+        weight = given.get("weight", 1.0)
+        if "concept" in given:
+            yield from ((term, weight) for term in _of_concept(given, names))
+        else:
+            yield _from_table(given, known, names), weight
         return
     for text in [given] if given in known else given.split(","):
         name, weight = text.strip(), 1.0
@@ -149,6 +158,28 @@ def _from_table(table: Mapping[str, Any], known: set[str], names: LayerNames) ->
     if "guide" in table:
         changes["guided"] = table["guide"]
     return replace(term, **changes)
+
+
+def _of_concept(table: Mapping[str, Any], names: LayerNames) -> Iterable[Term]:
+    """The terms of a concept, one for each layer in which it has a direction.
+
+    Raises:
+        LayerError: its directions are those of other networks.
+    """
+    directions = table.get("directions", {}).get(names.digest)
+    if not directions:
+        raise LayerError(
+            f"the concept {table['concept']} was learned with other weights than those that dream it; learn "
+            f"it again: dreamkit concept learn {table['concept']} PICTURES"
+        )
+    for layer, text in directions.items():
+        yield Term(
+            layer_named(layer, names),
+            direction=tuple(map(float, decoded(text))),
+            objective=table.get("objective", "mean"),
+            mask=table.get("mask", ""),
+            guided=table.get("guide", False),
+        )
 
 
 def _read(text: str, known: set[str], names: LayerNames) -> Term:

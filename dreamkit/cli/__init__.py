@@ -18,6 +18,7 @@ from dreamkit.cli import (
     batch,
     blend,
     compare,
+    concept,
     convert,
     dream,
     film,
@@ -147,7 +148,11 @@ for _function in (
 ):
     _class = _DreamCommand if hasattr(_function, "takes_dream_options") else _LongCommand
     app.command(cls=_class)(_function)
-for _list in (models.models, models.plugins):  # which have nothing to tell of, and are to answer at once
+for _list in (
+    models.models,
+    models.plugins,
+    concept.concepts,
+):  # which have nothing to tell of, and are to answer at once
     app.command(cls=_Command)(_list)
 
 _converts = typer.Typer(
@@ -158,6 +163,22 @@ _converts = typer.Typer(
 for _convert in (convert.caffe, convert.onnx, convert.keras):
     _converts.command(cls=_LongCommand)(_convert)
 app.add_typer(_converts, name="convert")
+
+_concepts = typer.Typer(
+    cls=_Group,
+    help="Dream of what is in your own pictures: learn it from a few of them.",
+    no_args_is_help=True,
+)
+
+
+@_concepts.callback()
+def _concept() -> None:
+    """With a callback, a group of one command stays a group."""
+
+
+for _learn in (concept.learn,):
+    _concepts.command(cls=_LongCommand)(_learn)
+app.add_typer(_concepts, name="concept")
 
 _exports = typer.Typer(
     cls=_Group, help="Take networks elsewhere: to a page in the browser.", no_args_is_help=True

@@ -13,6 +13,7 @@ from dreamkit import config
 from dreamkit.errors import ConfigError, UsageError
 from dreamkit.option import LOOK, PANELS, WHAT
 from dreamkit.option_table import default_text, describe
+from dreamkit.option_values import read_concepts
 
 if TYPE_CHECKING:
     from dreamkit.models.spec import ModelSpec
@@ -46,6 +47,17 @@ Classes = Annotated[
         "--class",
         metavar="LABEL",
         help="A class to dream, by label or number, such as `castle`; only for networks that classify.",
+        show_default=False,
+        rich_help_panel=WHAT,
+    ),
+]
+Concepts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--concept",
+        metavar="NAME[@LAYER][=WEIGHT]",
+        help="A concept to dream, such as `butterflies`; `dreamkit concepts` lists them, and "
+        "`dreamkit concept learn` makes one from your own pictures.",
         show_default=False,
         rich_help_panel=WHAT,
     ),
@@ -85,6 +97,7 @@ _OTHERS = {
     "model": Models,
     "weights": Weights,
     "classes": Classes,
+    "concepts": Concepts,
     "guide": Guide,
     "mask": Masks,
     "tileable": Tileable,
@@ -203,7 +216,11 @@ class DreamOptions:
         self.model, self.weights, self.guide, self.mask, self.layers = (
             given.get(name) for name in ("model", "weights", "guide", "mask", "layers")
         )
-        terms = [*(self.layers or []), *({"class": label} for label in given.get("classes") or [])]
+        terms = [
+            *(self.layers or []),
+            *({"class": label} for label in given.get("classes") or []),
+            *(each for text in given.get("concepts") or [] for each in read_concepts(text)),
+        ]
         self.given = values(**{**given, "layers": tuple(terms) or None, **_wrap(given)})
 
     def arguments(self) -> dict[str, Any]:

@@ -225,6 +225,12 @@ class Meter:
         """Shows a download, in bytes."""
         self._show("fetching weights", total=total or None, completed=done, note=f"{done / 1e6:.0f} MB")
 
+    def picture(self, done: int, total: int) -> None:
+        """Shows how many pictures were looked at."""
+        if self._json:
+            event("picture", done=done, total=total)
+        self._show(f"picture {done}/{total}", total=total, completed=done, note="")
+
     def step(self, step: StepEvent) -> None:
         """Shows a step of the dream."""
         height, width = step.size

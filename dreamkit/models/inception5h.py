@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PREPROCESS = Preprocess(mean=(117.0, 117.0, 117.0))
 HEAD = "softmax2_pre_activation"
-LAYERS, GUIDE_LAYERS = {"mixed4c": 1.0}, {"mixed3b": 1.0}
+LAYERS, GUIDE_LAYERS, CONCEPT_LAYERS = {"mixed4c": 1.0}, {"mixed3b": 1.0}, ("mixed5a",)
 _GRAPH = "tensorflow_inception_graph.pb"
 _MOST_BYTES = 64 << 20  # the graph has 53,884,595
 _CLASSES = 1008  # of which the last seven were never trained
@@ -136,6 +136,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         preprocess=PREPROCESS,
         layers=LAYERS,
         guide_layers=GUIDE_LAYERS,
+        concept_layers=CONCEPT_LAYERS,
         weights=Weights(
             url="https://storage.googleapis.com/download.tensorflow.org/models/inception5h.zip",
             hash="sha256:d13569f6a98159de37e92e9c8ec4dae8f674fbf475f69fe6199b514f756d4364",

@@ -38,6 +38,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         preprocess=inception5h.PREPROCESS,
         layers=inception5h.LAYERS,
         guide_layers=inception5h.GUIDE_LAYERS,
+        concept_layers=inception5h.CONCEPT_LAYERS,
         weights=WEIGHTS,
         licence="Apache-2.0",
         description="inception5h made small: in the package, no download, and fast",

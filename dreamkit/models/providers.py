@@ -111,6 +111,8 @@ class ModelProvider:
         layers: the layers that are dreamed by default, with their weights.
         guide_layers: those that are dreamed by default with a guide; if empty, the one at a quarter of the
             depth.
+        concept_layers: those that concepts are dreamed in by default; if empty, the layer that tells a
+            concept's pictures apart best.
         weights: the file to download, or the path of a file in the plugin; None if `load` needs no file.
         min_size: the shortest side that the network accepts, in pixels.
         description: one line for `dreamkit models`.
@@ -134,6 +136,7 @@ class ModelProvider:
     layers: Mapping[str, float]
     weights: Weights | Path | None = None
     guide_layers: Mapping[str, float] = field(default_factory=dict)
+    concept_layers: Sequence[str] = ()
     min_size: int = 1
     description: str = ""
     licence: str = ""
