@@ -18,9 +18,14 @@ _MOST = 65_536  # numbers of one direction
 
 def encoded(weights: NDArray[np.float32]) -> str:
     """A direction, float32 `(channels,)`, as text."""
+    return half_text(weights)
+
+
+def half_text(values: NDArray[np.floating[Any]]) -> str:
+    """Any numbers as such a text."""
     import numpy as np
 
-    return base64.b64encode(np.asarray(weights, np.float32).astype(_NUMBERS).tobytes()).decode()
+    return base64.b64encode(np.asarray(values, np.float32).astype(_NUMBERS).tobytes()).decode()
 
 
 def decoded(text: Any) -> NDArray[np.float32]:

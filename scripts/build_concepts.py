@@ -18,8 +18,10 @@ from typing import Any
 from dreamkit import api
 from dreamkit.concepts import learning, reference
 from dreamkit.concepts.concept import Concept
+from dreamkit.engine.tf.network import Network
 
 HERE = Path(__file__).parent
+LAYERS = {"pocket": ["mixed4c", "mixed4e", "mixed5a"], "inception5h": ["mixed4c", "mixed4e", "mixed5a"]}
 PACKAGE = HERE.parent / "dreamkit" / "concepts"
 
 
@@ -33,35 +35,35 @@ def main() -> None:
     groups = tomllib.loads((HERE / "concept_groups.toml").read_text())
     for text in given.model:
         name, _, weights = text.partition("=")
+        network = api.load(name, weights or None)
         if not given.no_references:
-            write_reference(name, weights or None, photographs)
-        learned = [learn(each, group, photographs, name, weights or None) for each, group in groups.items()]
+            write_reference(network, photographs)
+        if name not in LAYERS:
+            continue
+        learned = [learn(each, group, photographs, network) for each, group in groups.items()]
         path = PACKAGE / "library" / f"{name}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text("[\n" + ",\n".join(each.to_json().strip() for each in learned) + "\n]\n")
         print(f"wrote {path} ({path.stat().st_size / 1e3:.0f} kB)")
 
 
-def write_reference(name: str, weights: str | None, photographs: list[Path]) -> None:
-    network = api.load(name, weights)
+def write_reference(network: Network, photographs: list[Path]) -> None:
     found = learning.measure(network, learning.main_layers(network), photographs)
-    path = PACKAGE / "references" / f"{name}.npz"
+    path = PACKAGE / "references" / f"{network.provider.name}.npz"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(reference.to_bytes(found))
     print(f"wrote {path} ({path.stat().st_size / 1e3:.0f} kB)")
 
 
-def learn(
-    name: str, group: dict[str, Any], photographs: list[Path], model: str, weights: str | None
-) -> Concept:
-    """The concept of one group, in the layers that its network dreams concepts in."""
-    pictures = [path for path in photographs if path.stem.partition("_")[2] in group["labels"]]
-    if len(pictures) != len(group["labels"]):
-        missing = set(group["labels"]) - {path.stem.partition("_")[2] for path in pictures}
-        raise SystemExit(f"{name}: no photograph of {', '.join(missing)}")
-    learned = learning.learn(name, pictures, model, weights=weights, layers=group.get("layers"), keep=True)
+def learn(name: str, group: dict[str, Any], photographs: list[Path], network: Network) -> Concept:
+    """The concept of one group, in the layers that concepts are dreamed in, and one between them."""
+    found = [path.stem.partition("_")[2] for path in photographs]
+    if wrong := [label for label in group["labels"] if found.count(label) != 1]:
+        raise SystemExit(f"{name}: there is not one photograph of {', '.join(wrong)}")
+    pictures = [path for path, label in zip(photographs, found, strict=True) if label in group["labels"]]
+    learned = learning.learn(name, pictures, network, layers=LAYERS[network.provider.name], keep=True)
     shares = {layer: f"{each.separation:.2f}" for layer, each in learned.concept.directions.items()}
-    print(model, name, len(pictures), shares, *learned.notes)
+    print(network.provider.name, name, len(pictures), shares, *learned.notes)
     return learned.concept
 
 

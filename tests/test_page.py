@@ -16,6 +16,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import DreamConfig, recipes
+from dreamkit.concepts import library
 from dreamkit.engine.tf import network
 from dreamkit.errors import RecipeError
 from dreamkit.web import server, site
@@ -419,3 +420,39 @@ def test_recipe_options_of_a_link_are_checked(page, served):
     assert other.input_value("#option-jitter") == "5"
     assert other.text_content("#terms") == "Dreams mixed4c"
     assert other.text_content("#notice").startswith("This link asks for steps, seed, unknown, mixed9")
+
+
+def directions_in(recipe):
+    """The directions in a picture's recipe, by layer."""
+    return {term["layer"]: np.array(term["direction"]) for term in recipe.options["layers"]}
+
+
+def test_a_concept_is_dreamed_as_in_python(page, tmp_path):
+    choose(page, octaves=1)
+    page.click("#concepts [data-term='concept butterflies']")
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    path = saved(page, tmp_path)
+    found = directions_in(recipes.from_picture(path))
+    expected = library.find("butterflies", "pocket")
+    assert set(found) == set(expected.layers)
+    for layer, direction in found.items():
+        np.testing.assert_array_equal(direction, expected.direction(layer).weights)
+    with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js"):
+        again = dreamkit.redo(path, PHOTO)  # with the page's smoothing, which is the same at every depth
+    assert cosine(pixels(path) - shrunk(PHOTO), again.pixels - shrunk(PHOTO)) > 0.95
+
+
+def test_a_concept_is_learned_in_the_browser_as_in_python(page, tmp_path):
+    files = [ROOT / "docs" / "pictures" / f"{name}.jpg" for name in ("chelsea", "astronaut", "coffee")]
+    page.fill("#concept-name", "things")
+    page.set_input_files("#concept-files", files)
+    page.wait_for_function("() => /Learned things/.test(document.querySelector('#status').textContent)")
+    assert "stands out from" in page.text_content("#status")
+    choose(page, octaves=1)
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    found = directions_in(recipes.from_picture(saved(page, tmp_path)))
+    learned = dreamkit.Concept.learn("things", files, layers=list(found), keep=True)
+    for layer, direction in found.items():
+        assert cosine(direction, learned.concept.direction(layer).weights.astype(float)) > 0.999

@@ -42,6 +42,11 @@ def built(tmp_path, monkeypatch):
     return folder
 
 
+def _numbers(texts):
+    parts = [texts] if isinstance(texts, str) else texts
+    return np.concatenate([np.frombuffer(base64.b64decode(each), "<f4") for each in parts])
+
+
 def test_python_still_computes_the_file_of_cases():
     """Pixels may differ by one, because the order of sums depends on the processor."""
     known = json.loads(web_parity.PATH.read_text())
@@ -54,6 +59,12 @@ def test_python_still_computes_the_file_of_cases():
         assert np.abs(pixels[0] - pixels[1]).max() <= 1
         assert found.pop("objectives") == pytest.approx(expected.pop("objectives"), rel=1e-3)
         assert found == expected
+    concepts = [each["concept"] for each in (now, known)]
+    for name in ("features", "direction"):
+        one, other = (_numbers(each.pop(name)) for each in concepts)
+        np.testing.assert_allclose(one, other, atol=1e-3)
+    assert concepts[0].pop("separation") == pytest.approx(concepts[1].pop("separation"), abs=1e-3)
+    assert concepts[0]["pictures"] == concepts[1]["pictures"]
     assert now["model"]["description"]["operations"] == known["model"]["description"]["operations"]
     for part in ("words", "noise", "octaves", "tiles", "resized", "shrunk", "photo", "mask", "options"):
         assert now[part] == known[part], part

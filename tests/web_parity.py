@@ -14,13 +14,16 @@ import numpy as np
 import tiny
 
 from dreamkit import DreamConfig
+from dreamkit.concepts import reference, separation
+from dreamkit.concepts.features import square
+from dreamkit.concepts.reference import Reference
 from dreamkit.engine import masks, octaves, rng, tiles
 from dreamkit.engine.loop import dream
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import network
 from dreamkit.engine.updates import smoothing
-from dreamkit.web import network_files, site
+from dreamkit.web import concept_files, network_files, site
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
 
@@ -108,7 +111,34 @@ def cases() -> dict:
         ],
         "shrunk": [{"longest": 61, **_picture(_shrunk(photo(), 61))}],
         "softened": _floats(masks.soften(mask())),
+        "concept": _concept(loaded),
         "blurred": [{"sigma": sigma, "values": _floats(_blurred(sigma))} for sigma in (0.5, 2.5)],
+    }
+
+
+def _concept(loaded: network.Network) -> dict:
+    """A concept of three cuts of the photograph, against seeded features."""
+    side = 48
+    cuts = [photo()[:60, start : start + 70] for start in (0, 10, 24)]
+    seen = [loaded.activations(["second"])(square(each, side)[None])[0].mean((1, 2)) for each in cuts]
+    features = np.concatenate(seen)
+    draw = np.random.default_rng(7)
+    others = features.mean(0) + 0.05 * draw.normal(size=(60, 5)) @ draw.normal(size=(5, 5))
+    exact = reference.measured(others)
+    found = Reference("tiny", loaded.digest, 60, {"second": exact})
+    rounded = reference._parsed(reference.to_bytes(found), "tiny").layers["second"]
+    return {
+        "description": {
+            "layers": ["second"],
+            "side": side,
+            "shrinkage": separation.SHRINKAGE,
+            "reference": {"second": concept_files.statistics(exact)},
+            "concepts": [],
+        },
+        "pictures": [_picture(np.ascontiguousarray(each)) for each in cuts],
+        "features": [_floats(each) for each in features],
+        "direction": _floats(separation.direction(features, rounded)),
+        "separation": separation.leave_one_out(features, rounded),
     }
 
 

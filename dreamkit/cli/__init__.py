@@ -171,13 +171,8 @@ _concepts = typer.Typer(
 )
 
 
-@_concepts.callback()
-def _concept() -> None:
-    """With a callback, a group of one command stays a group."""
-
-
-for _learn in (concept.learn,):
-    _concepts.command(cls=_LongCommand)(_learn)
+for _name, _function in (("learn", concept.learn), ("show", concept.show), ("test", concept.try_class)):
+    _concepts.command(_name, cls=_LongCommand)(_function)
 app.add_typer(_concepts, name="concept")
 
 _exports = typer.Typer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,9 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.output_options import Quiet, Verbose
-from dreamkit.errors import shown
+from dreamkit.cli.dream import open_session
+from dreamkit.cli.output_options import Overwrite, Quiet, Verbose
+from dreamkit.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from dreamkit.concepts.concept import Concept
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 _Model = Annotated[
     str,
     typer.Option("-m", "--model", help="The network; `dreamkit models` lists them."),
+]
+_Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME|FILE", help="The concept; `dreamkit concepts` lists them."),
 ]
 _Weights = Annotated[
     str | None,
@@ -99,6 +105,112 @@ def learn(
         _tell(learned, path, named=output is None)
 
 
+def show(
+    name: _Name,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PICTURE]...", help="Pictures in which to show where it is."),
+    ] = None,
+    model: _Model = config.DEFAULT_MODEL,
+    weights: _Weights = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="Where to write. Default: NAME.concept.png here."
+        ),
+    ] = None,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, max=100_000, help="Of the dream out of nothing.")
+    ] = 256,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show a concept: dreamed out of nothing, and where it is in pictures.
+
+    dreamkit concept show butterflies garden.jpg
+    """
+    from dreamkit.concepts import library
+    from dreamkit.jobs.batch.inputs import expand
+    from dreamkit.media import atomic, image_writer
+    from dreamkit.request import without_image
+
+    concept = library.find(name, model)
+    stem = f"{concept.name}.concept"
+    path = output or (Path(f"{stem}.png") if overwrite else atomic.free_path(stem))
+    image_writer.check_output(path, overwrite=overwrite)
+    files = [each.source for each in expand(pictures)] if pictures else []
+    refuse_inputs(path, files)
+    request = without_image(
+        model, weights=weights, recipe="lucid", layers=({"concept": name},), steps=steps, size=(320, 320)
+    )
+    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        from dreamkit.jobs import concepts as jobs
+
+        session = open_session(request.on(None), meter)
+        (loaded,) = session.models
+        jobs.reference_of(loaded.network, concept)
+        dreamed = session.run(on_step=meter.step)
+        meter.doing("looking at the pictures")
+        pixels = jobs.sheet(concept, loaded.network, dreamed.pixels, files)
+        image_writer.write(path, pixels, overwrite=overwrite)
+    if not quiet:
+        typer.echo(f"wrote {path} ({pixels.shape[1]} x {pixels.shape[0]})")
+
+
+def try_class(
+    name: _Name,
+    pictures: Annotated[list[str], typer.Argument(metavar="PICTURE...", help="Pictures of the class.")],
+    label: Annotated[
+        str, typer.Option("--class", metavar="LABEL", help="The class, by label or number, such as `castle`.")
+    ],
+    model: _Model = config.DEFAULT_MODEL,
+    weights: _Weights = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random concepts.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Test whether the network uses a concept to recognise a class (TCAV).
+
+    dreamkit concept test butterflies ringlets --class ringlet
+    """
+    from dreamkit.concepts import library
+    from dreamkit.concepts.tcav import RUNS
+    from dreamkit.jobs.batch.inputs import expand
+
+    concept = library.find(name, model)
+    files = [each.source for each in expand(pictures)]
+    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        meter.doing(f"loading {model}")
+        from dreamkit.engine.loading import load_network
+        from dreamkit.jobs import concepts as jobs
+        from dreamkit.models.spec import ModelSpec
+
+        network = load_network(ModelSpec(model, weights=weights), meter.download)
+        found = jobs.score(concept, network, label, files, seed=seed, on_picture=meter.picture)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+        return
+    rows = [
+        (
+            each.layer,
+            f"{each.score:.2f}",
+            f"{each.random:.2f}",
+            f"{min(1.0, each.p_value * len(found.layers)):.2g}",
+            f"{each.as_far:.0%}",
+        )
+        for each in found.layers
+    ]
+    terminal.table(rows, ("LAYER", "TCAV SCORE", "RANDOM", "P", "AS FAR"))
+    typer.echo(
+        f"TCAV score: the share of the {found.pictures} pictures in which the score of {shown(label)} rises "
+        f"along {concept.name}, the mean of {RUNS} runs. random: that of {RUNS} random concepts. P: of the "
+        "t-test between both, times the number of layers (Bonferroni). as far: the share of random concepts "
+        "whose score is as far from 0.5"
+    )
+
+
 def concepts(
     model: _Model = config.DEFAULT_MODEL,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
@@ -119,6 +231,16 @@ def concepts(
         for each in found
     ]
     terminal.table(rows, ("CONCEPT", "PICTURES", "LAYERS", ""))
+
+
+def refuse_inputs(path: Path, pictures: list[str]) -> None:
+    """Refuses to write over a picture that is read.
+
+    Raises:
+        ConfigError: `path` is one of them.
+    """
+    if any(path.exists() and path.samefile(each) for each in pictures):
+        raise ConfigError(f"{path} is one of the pictures; write somewhere else")
 
 
 def _tell(learned: Learned, path: Path, *, named: bool) -> None:

@@ -41,10 +41,12 @@ class Direction:
         weights: one for each channel, float32 `(channels,)`; the largest is 1 in size.
         separation: the share of other photographs that a picture of the concept which was not learned from
             stands out from, 0 to 1; 0.5 is chance, and NaN unknown.
+        scale: what `weights` were divided by.
     """
 
     weights: NDArray[np.float32]
     separation: float = math.nan
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ class Concept:
                 layer: {
                     "weights": encoded(each.weights),
                     "separation": None if math.isnan(each.separation) else round(each.separation, 4),
+                    "scale": float(f"{each.scale:.6g}"),
                 }
                 for layer, each in self.directions.items()
             },
@@ -207,7 +210,9 @@ def _of(found: Any, where: str) -> Concept:
             network=_text(content["network"]),
             sha256=_text(content["network_sha256"]),
             directions={
-                layer: Direction(decoded(each["weights"]), _separation(each["separation"]))
+                layer: Direction(
+                    decoded(each["weights"]), _separation(each["separation"]), _scale(each["scale"])
+                )
                 for layer, each in content["directions"].items()
             },
             layers=tuple(map(_text, content["layers"])),
@@ -253,6 +258,12 @@ def check_name(name: Any) -> str:
 
 def _separation(value: Any) -> float:
     return math.nan if value is None else min(1.0, max(0.0, float(value)))
+
+
+def _scale(value: Any) -> float:
+    if not 0 < float(value) < math.inf:
+        raise ValueError("a scale in it is not a positive number")
+    return float(value)
 
 
 def _text(value: Any) -> str:

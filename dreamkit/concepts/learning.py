@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dreamkit.concepts import library, reference, separation
 from dreamkit.concepts.concept import Concept, Direction, check_name
 from dreamkit.concepts.features import Features, features
-from dreamkit.concepts.reference import Reference
+from dreamkit.concepts.reference import LayerStatistics, Reference
 from dreamkit.config import DEFAULT_MODEL, DreamConfig
 from dreamkit.direction_text import rounded
 from dreamkit.engine.loading import load_network
@@ -74,10 +74,7 @@ def learn(
     wanted = _layers(network, layers, compared)
     seen, count = _features(network, wanted, pictures, on_picture)
     directions = {
-        layer: Direction(
-            rounded(separation.direction(seen[layer].mean, compared.layers[layer])),
-            separation.leave_one_out(seen[layer].mean, compared.layers[layer]),
-        )
+        layer: _direction(seen[layer].mean, compared.layers[layer])
         for layer in wanted
         if np.any(seen[layer].mean != compared.layers[layer].mean)
     }
@@ -85,6 +82,14 @@ def learn(
     concept = Concept(name, network.provider.name, network.digest, directions, dreamed, count)
     _check_separation(concept, keep=keep)
     return Learned(concept, _notes(concept, seen), _similar(concept, seen, compared))
+
+
+def _direction(seen: NDArray[np.float32], compared: LayerStatistics) -> Direction:
+    """The direction of a layer, and how well it tells its pictures apart."""
+    found = separation.discriminant(seen, compared)
+    scale = float(np.abs(found).max())
+    weights = rounded((found / scale).astype(np.float32))
+    return Direction(weights, separation.leave_one_out(seen, compared), scale)
 
 
 def measure(

@@ -19,16 +19,23 @@ SHRINKAGE = (
 Features = NDArray[np.floating[Any]]
 
 
-def direction(features: Features, reference: LayerStatistics) -> NDArray[np.float32]:
-    """The direction from the reference photographs to the pictures with `features` `(pictures, channels)`.
+def discriminant(
+    features: Features, reference: LayerStatistics, mean: Features | None = None
+) -> NDArray[np.float64]:
+    """Fisher's linear discriminant: S^-1 (mean of the pictures - mean of the others), `(channels,)`.
 
-    Fisher's linear discriminant with a shrunk covariance, S^-1 (mean of the pictures - mean of the
-    reference), scaled to a largest size of 1. Zero where both means are the same.
+    The pictures have the `features` `(pictures, channels)`, the others the `mean` `(channels,)`, by default
+    that of the reference; S is the reference's covariance, shrunk.
     """
-    difference = features.astype(np.float64).mean(0) - reference.mean
-    found = reference.whitened(difference, SHRINKAGE)
-    largest = float(np.abs(found).max())
-    return (found / largest if largest > 0 else found).astype(np.float32)
+    others = reference.mean if mean is None else mean
+    return reference.whitened(features.astype(np.float64).mean(0) - others, SHRINKAGE)
+
+
+def direction(features: Features, reference: LayerStatistics) -> NDArray[np.float32]:
+    """The discriminant of the pictures with `features` `(pictures, channels)`, scaled to a largest size of 1;
+    zero where they are the reference's mean."""
+    found = discriminant(features, reference)
+    return (found / (np.abs(found).max() or 1.0)).astype(np.float32)
 
 
 def standard_scores(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from dreamkit.config import DreamConfig
 from dreamkit.inputs import PathLike
@@ -23,8 +25,9 @@ def command(image: PathLike | None, request: DreamRequest) -> str:
     words += ["--model", spec.name]
     if spec.weights is not None:
         words += ["--weights", spec.weights]
-    for layer in options.layers or ():
-        words += ["--layers", str(layer)]
+    if options.layers != usual.layers:
+        for term in options.layers or ():
+            words += _term(term)
     words += _pictures(request)
     left_out = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
     for name, value in options.to_dict().items():
@@ -39,6 +42,24 @@ def command(image: PathLike | None, request: DreamRequest) -> str:
         else:
             words += [f"--{flag}", str(value)]
     return shlex.join(words)
+
+
+def term_text(term: str | Mapping[str, Any]) -> str:
+    """A term as a command line has it: a layer's text, a class, or `CONCEPT@LAYER=WEIGHT`."""
+    if isinstance(term, str):
+        return term
+    if "concept" not in term:
+        return str(term.get("class", term.get("layer")))
+    layer = f"@{term['layer']}" if "layer" in term else ""
+    weight = f"={term['weight']:g}" if "weight" in term else ""
+    return f"{term['concept']}{layer}{weight}"
+
+
+def _term(term: str | Mapping[str, Any]) -> list[str]:
+    flag = "--layers"
+    if isinstance(term, Mapping):
+        flag = "--concept" if "concept" in term else "--class" if "class" in term else flag
+    return [flag, term_text(term)]
 
 
 def _pictures(request: DreamRequest) -> list[str]:

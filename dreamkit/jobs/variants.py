@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
 from dreamkit.inputs import PathLike
-from dreamkit.jobs.command_line import command
+from dreamkit.jobs.command_line import command, term_text
 from dreamkit.media import contact_sheet
 from dreamkit.media.images import Picture
 from dreamkit.session import Session
@@ -50,7 +50,7 @@ def plan(image: PathLike, session: Session, cell: int) -> list[Variant]:
         name = (
             layer_named(depth, network)
             if depth
-            else ",".join(map(str, config.layers or network.provider.layers))
+            else ",".join(map(term_text, config.layers or network.provider.layers))
         )
         for column, (strength, factor) in enumerate(STRENGTHS):
             seed = (config.seed + row * len(STRENGTHS) + column) % 2**64

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PREPROCESS = Preprocess(mean=(117.0, 117.0, 117.0))
 HEAD = "softmax2_pre_activation"
-LAYERS, GUIDE_LAYERS, CONCEPT_LAYERS = {"mixed4c": 1.0}, {"mixed3b": 1.0}, ("mixed5a",)
+LAYERS, GUIDE_LAYERS, CONCEPT_LAYERS = {"mixed4c": 1.0}, {"mixed3b": 1.0}, ("mixed4c", "mixed5a")
 _GRAPH = "tensorflow_inception_graph.pb"
 _MOST_BYTES = 64 << 20  # the graph has 53,884,595
 _CLASSES = 1008  # of which the last seven were never trained

@@ -32,7 +32,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
         preprocess=Preprocess(mean=(127.5, 127.5, 127.5), scale=(1 / 127.5, 1 / 127.5, 1 / 127.5)),
         layers={"mixed4": 1.0},
         guide_layers={"mixed3": 1.0},
-        concept_layers=("mixed7",),
+        concept_layers=("mixed5", "mixed7"),
         weights=Weights(
             url=f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{_FILE}",
             hash="md5:bcbd6486424b2319ff4ef7d526e38f63",

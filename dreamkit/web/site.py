@@ -19,7 +19,7 @@ from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExists
 from dreamkit.option_table import limits
 from dreamkit.part_values import objectives
 from dreamkit.terms import layer_named, parse_terms
-from dreamkit.web import network_files
+from dreamkit.web import concept_files, network_files
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
@@ -29,6 +29,7 @@ _SITE_FILE = "site.json"  # a folder with this file is a site
 _MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 _UNSUPPORTED_KEYS = {  # of a term that is written as a table
     "class": "a class",
+    "concept": "a concept",
     "place": "a neuron",
     "guide": "a guide",
     "mask": "a mask",
@@ -242,13 +243,14 @@ def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str
     if missing:
         raise ConfigError(f"the recipe dreams {missing[0]}, which --layers leaves out; add it to --layers")
     if not layers:
-        offered = {*network_files.default_layers(network), *dreamed}
+        offered = {*network_files.default_layers(network), *concept_files.layers_of(network), *dreamed}
         layers = [layer for layer in network.layers if layer in offered]
     folder = site / "models" / provider.name
     if folder.exists():
         raise ModelError(f"{provider.name} is given twice; give each network once")
     folder.mkdir(parents=True)
     size = network_files.write(network, list(dict.fromkeys(layers)), folder, dtype)
+    concepts = concept_files.write(network, layers, folder)
     (folder / "LICENCE.txt").write_text(
         f"{provider.name}: {provider.description}\n"
         f"Terms of its weights: {provider.licence or 'unknown to dreamkit'}\n"
@@ -261,6 +263,7 @@ def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str
         "bytes": size,
         "description": provider.description,
         "licence": provider.licence,
+        "concepts": concepts and f"models/{provider.name}/{concepts}",
     }
 
 

@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { beforeAll, describe, expect, test } from "vitest";
+import { direction, leaveOneOut, middleSquare, readStatistics } from "../src/engine/concept";
 import { dream } from "../src/engine/loop";
 import { soften } from "../src/engine/masks";
 import { buildNetwork } from "../src/engine/network_files";
@@ -66,6 +67,26 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
   test.each(parity.blurred)("blurred by $sigma", async ({ sigma, values }) => {
     const gradient = picture.values.map((value) => value / 100 - 1);
     expect(largestDifference(await blurred(gradient, height, width, sigma), decodeFloats(values))).toBeLessThan(1e-5);
+  });
+
+  test("a concept", async () => {
+    const { description, pictures, ...expected } = parity.concept;
+    const weights = decodeBytes(parity.model.weights).buffer;
+    const network = await buildNetwork(parity.model.description, async () => weights);
+    const features: Float32Array[] = [];
+    for (const { height, width, bytes } of pictures) {
+      const square = middleSquare({ height, width, values: Float32Array.from(decodeBytes(bytes)) }, description.side);
+      features.push(...(await network.means(square, description.layers)));
+    }
+    network.dispose();
+    features.forEach((each, i) => {
+      expect(largestDifference(each, decodeFloats(expected.features[i]))).toBeLessThan(1e-5);
+    });
+    const reference = readStatistics(description, "second");
+    const found = direction(features, reference, description.shrinkage);
+    expect(largestDifference(found, decodeFloats(expected.direction))).toBeLessThan(1e-3);
+    expect(leaveOneOut(features, reference, description.shrinkage)).toBeCloseTo(expected.separation, 3);
+    expect(leaveOneOut(features.slice(0, 1), reference, description.shrinkage)).toBeNull();
   });
 
   test.each(parity.dreams)("dreams $name", async (expected) => {

@@ -1,6 +1,7 @@
 /** The file of cases that both test suites read: dreamkit's Python tests, and these. */
 
 import { readFileSync } from "node:fs";
+import type { ConceptsDescription } from "../src/engine/concept";
 import type { DreamConfig, TermTable } from "../src/engine/config";
 import type { NetworkDescription } from "../src/engine/network";
 
@@ -37,6 +38,13 @@ export interface Parity {
   resized: { size: [number, number]; values: string }[];
   shrunk: (EncodedPicture & { longest: number })[];
   softened: string;
+  concept: {
+    description: ConceptsDescription;
+    pictures: EncodedPicture[];
+    features: string[];
+    direction: string;
+    separation: number;
+  };
   blurred: { sigma: number; values: string }[];
 }
 

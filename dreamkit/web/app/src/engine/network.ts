@@ -90,24 +90,49 @@ export class Network {
     };
   }
 
+  /** The activations of `layers` in a picture, averaged over places: `(channels,)` each. */
+  async means(picture: Picture, layers: string[]): Promise<Float32Array[]> {
+    const outputs = layers.map((layer) => this.activations.get(layer)!);
+    const means = tf.tidy(() => {
+      const [operations, needed] = this.needed(outputs);
+      const values = this.forward(picture, operations, needed);
+      return outputs.map((output) => tf.mean(values[output], [0, 1, 2]));
+    });
+    const found = (await Promise.all(means.map((each) => each.data()))) as Float32Array[];
+    tf.dispose(means);
+    return found;
+  }
+
   dispose(): void {
     for (const operation of this.operations) operation.dispose();
   }
 
-  /** The gradient, and for each spec its objective and mean square. */
-  private gradient(window: Picture, { specs, weights, border }: WeightedObjective): [tf.Tensor4D, tf.Tensor1D] {
-    const outputs = specs.map((spec) => this.activations.get(spec.layer)!);
+  /** The operations up to `outputs`, and the activations that they need. */
+  private needed(outputs: number[]): [Operation[], Set<number>] {
     const operations = this.operations.slice(0, Math.max(...outputs));
     const needed = new Set(outputs);
     for (let i = operations.length; i > 0; i--) {
       if (needed.has(i)) for (const input of operations[i - 1].inputs) needed.add(input);
     }
+    return [operations, needed];
+  }
+
+  /** The activations that are needed, by number. */
+  private forward(picture: Picture, operations: Operation[], needed: Set<number>): tf.Tensor4D[] {
+    const values: tf.Tensor4D[] = [tf.tensor4d(picture.values, [1, picture.height, picture.width, 3])];
+    operations.forEach((operation, i) => {
+      if (needed.has(i + 1)) values[i + 1] = operation.forward(operation.inputs.map((input) => values[input]));
+    });
+    return values;
+  }
+
+  /** The gradient, and for each spec its objective and mean square. */
+  private gradient(window: Picture, { specs, weights, border }: WeightedObjective): [tf.Tensor4D, tf.Tensor1D] {
+    const outputs = specs.map((spec) => this.activations.get(spec.layer)!);
+    const [operations, needed] = this.needed(outputs);
     tf.engine().startScope();
     try {
-      const values: tf.Tensor4D[] = [tf.tensor4d(window.values, [1, window.height, window.width, 3])];
-      operations.forEach((operation, i) => {
-        if (needed.has(i + 1)) values[i + 1] = operation.forward(operation.inputs.map((input) => values[input]));
-      });
+      const values = this.forward(window, operations, needed);
       const gradients: (tf.Tensor4D | undefined)[] = [];
       const add = (to: number, gradient: tf.Tensor4D) => {
         const before = gradients[to];

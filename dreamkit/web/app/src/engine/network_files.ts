@@ -2,6 +2,7 @@
 
 import { UserError } from "./errors";
 import { Network, type NetworkDescription } from "./network";
+import { fromHalf } from "./numbers";
 import type { Constant } from "./operations";
 
 const MAX_BYTES = 1 << 30;
@@ -85,16 +86,5 @@ function readWeights(description: NetworkDescription, all: Uint8Array<ArrayBuffe
     const values = dtype === "float16" ? fromHalf(new Uint16Array(bytes.buffer)) : new Float32Array(bytes.buffer);
     if (values.length !== count) throw new UserError("the model has too few weights; export it again");
     return { values, shape };
-  });
-}
-
-/** IEEE 754 half precision to single. */
-function fromHalf(halves: Uint16Array): Float32Array {
-  return Float32Array.from(halves, (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 0x1f;
-    const fraction = half & 0x3ff;
-    if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-    return exponent ? sign * 2 ** (exponent - 15) * (1 + fraction / 1024) : sign * 2 ** -14 * (fraction / 1024);
   });
 }

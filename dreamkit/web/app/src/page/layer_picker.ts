@@ -1,6 +1,7 @@
-/** Layers and channels to choose from, each with a thumbnail of what it dreams. */
+/** Layers, channels and concepts to choose from, each with a thumbnail of what it dreams. */
 
-import type { DreamConfig } from "../engine/config";
+import type { Concept } from "../engine/concept";
+import type { DreamConfig, TermTable } from "../engine/config";
 import { element, select } from "./elements";
 import { toImageData } from "./photograph";
 import type { FinishedDream, OpenedNetwork } from "./protocol";
@@ -8,10 +9,18 @@ import type { RunningTask, WorkerClient } from "./worker_client";
 
 const SIDE = 72; // pixels of a thumbnail
 const PAGE = 24; // channels that are added at a time
+const CONCEPT = "concept "; // before the name of a concept, in a term
+
+/** The term of a concept, in links and in the picker. */
+export function conceptTerm(name: string): string {
+  return CONCEPT + name;
+}
 
 export class LayerPicker {
-  /** Weights by term, such as `mixed4c` or `mixed4c:128`. */
+  /** Weights by term, such as `mixed4c`, `mixed4c:128` or `concept butterflies`. */
   private chosen = new Map<string, number>();
+  /** The concepts that can be chosen, by term. */
+  private concepts = new Map<string, Concept>();
   private network: OpenedNetwork | null = null;
   private worker: WorkerClient | null = null;
   private undrawn: HTMLButtonElement[] = [];
@@ -28,7 +37,8 @@ export class LayerPicker {
   }
 
   /** Shows the layers of a network, and chooses `terms`, or its default layers where there are none. */
-  open(worker: WorkerClient, network: OpenedNetwork, terms: string[]): void {
+  open(worker: WorkerClient, network: OpenedNetwork, concepts: Concept[], terms: string[]): void {
+    this.concepts = new Map(concepts.map((concept) => [conceptTerm(concept.name), concept]));
     this.worker = worker;
     this.network = network;
     this.undrawn = [];
@@ -38,6 +48,10 @@ export class LayerPicker {
     element("layers").replaceChildren(...layers);
     select("layer").replaceChildren(...network.layers.map((layer) => new Option(layer.name)));
     select("layer").value = network.layers[network.layers.length - 1].name;
+    element("concept-section").hidden = !concepts.length;
+    element("concepts").replaceChildren(
+      ...concepts.map(({ name }) => this.createTile(conceptTerm(name), name)),
+    );
     element("channels").replaceChildren();
     if (element<HTMLDetailsElement>("channel-section").open) this.showChannels();
     void this.draw();
@@ -46,6 +60,32 @@ export class LayerPicker {
   /** The chosen terms, as a recipe writes them. */
   get terms(): string[] {
     return [...this.chosen].map(([term, weight]) => (weight === 1 ? term : `${term}=${weight}`));
+  }
+
+  /** The chosen terms, as the engine takes them. */
+  get layers(): (string | TermTable)[] {
+    return [...this.chosen].flatMap(([term, weight]) => this.layersOf(term, weight));
+  }
+
+  /** Adds a concept, and chooses it. */
+  add(concept: Concept): void {
+    const term = conceptTerm(concept.name);
+    this.concepts.set(term, concept);
+    element("concepts").prepend(this.createTile(term, concept.name));
+    this.undrawn.unshift(this.undrawn.pop()!);
+    this.toggle(term, false);
+    void this.draw();
+  }
+
+  /** Whether there is a concept of this name. */
+  hasConcept(name: string): boolean {
+    return this.concepts.has(conceptTerm(name));
+  }
+
+  private layersOf(term: string, weight: number): (string | TermTable)[] {
+    const concept = this.concepts.get(term);
+    if (!concept) return [weight === 1 ? term : `${term}=${weight}`];
+    return Object.entries(concept.directions).map(([layer, direction]) => ({ layer, direction, weight }));
   }
 
   /** Thumbnails are drawn only while the worker is idle. */
@@ -68,7 +108,7 @@ export class LayerPicker {
     for (const each of document.querySelectorAll<HTMLElement>(".tiles button")) {
       each.setAttribute("aria-pressed", String(this.chosen.has(each.dataset.term!)));
     }
-    element("terms").textContent = `Dreams ${this.terms.join(" and ")}`;
+    element("terms").textContent = `Dreams ${this.terms.join(" and ").replaceAll(CONCEPT, "")}`;
   }
 
   private createTile(term: string, label: string): HTMLButtonElement {
@@ -120,7 +160,7 @@ export class LayerPicker {
     const { worker } = this;
     const config: DreamConfig = {
       ...this.config(),
-      layers: [tile.dataset.term!],
+      layers: this.layersOf(tile.dataset.term!, 1),
       objective: tile.dataset.term!.includes(":") ? "mean" : "mean-square",
       octaves: 2,
       first_octave: null,

@@ -1,11 +1,12 @@
 /** The network that is selected, and the worker that computes it. */
 
+import { type ConceptsDescription, readConcepts } from "../engine/concept";
 import { UserError } from "../engine/errors";
 import { element, select } from "./elements";
 import { fastestBackend } from "./graphics_card";
-import type { LayerPicker } from "./layer_picker";
+import { conceptTerm, type LayerPicker } from "./layer_picker";
 import type { Backend, OpenedNetwork } from "./protocol";
-import type { Site } from "./site";
+import { loadConcepts, type Site } from "./site";
 import { showError, showProgress, showStatus } from "./status_bar";
 import { WorkerClient } from "./worker_client";
 
@@ -22,6 +23,8 @@ export interface Tasks {
 export class NetworkSession {
   worker!: WorkerClient;
   network: OpenedNetwork | null = null;
+  /** The concepts of the network, and what is needed to learn more; null where it has none. */
+  concepts: ConceptsDescription | null = null;
 
   /** `onChange` is called when `network` changes. */
   constructor(
@@ -38,8 +41,10 @@ export class NetworkSession {
     return this.network?.name ?? this.site.models[0].name;
   }
 
-  /** Whether the network has the layer of a term. */
-  hasLayer(term: string): boolean {
+  /** Whether the network has the layer or the concept of a term. */
+  hasTerm(term: string): boolean {
+    const isConcept = this.concepts?.concepts.some(({ name }) => conceptTerm(name) === term.split("=")[0]);
+    if (isConcept) return true;
     return this.network?.layers.some((layer) => layer.name === term.split(/[:=]/)[0]) ?? false;
   }
 
@@ -66,7 +71,9 @@ export class NetworkSession {
       return;
     }
     showProgress(0);
-    this.picker.open(this.worker, this.network, terms.filter((term) => this.hasLayer(term)));
+    this.concepts = model.concepts ? await loadConcepts(model.concepts) : null;
+    const concepts = this.concepts ? readConcepts(this.concepts) : [];
+    this.picker.open(this.worker, this.network, concepts, terms.filter((term) => this.hasTerm(term)));
     showStatus(`${this.network.name}, computed by ${this.network.backend}`);
     const licence = this.network.licence ? `, ${this.network.licence}` : "";
     element("about").textContent = `dreamkit ${this.site.dreamkit}; ${model.name}: ${model.description}${licence}`;

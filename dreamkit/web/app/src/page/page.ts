@@ -3,6 +3,7 @@
 import type { DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
 import { cameraVideo, startCamera, stopCamera } from "./camera";
+import { learnConcept } from "./concept_learner";
 import { Controls } from "./controls";
 import { DreamHistory } from "./dream_history";
 import { button, element, input, isPressed, select, setPressed } from "./elements";
@@ -23,7 +24,7 @@ import { type RunningTask, WorkerCrashed } from "./worker_client";
 const ZOOM = 1.03; // factor of each turn of the endless zoom
 const PAUSE = 700; // milliseconds without a stroke after which the recipe is dreamed under the mask
 
-type Activity = "idle" | "dreaming" | "growing" | "zooming";
+type Activity = "idle" | "dreaming" | "growing" | "zooming" | "learning";
 
 export class Page {
   private photo: Photo | null = null;
@@ -64,7 +65,7 @@ export class Page {
     const rejected = link?.rejected ?? (location.hash.startsWith("#r=") ? ["everything"] : []);
     await this.session.open("wasm", Array.isArray(terms) ? terms.filter((term) => typeof term === "string") : []);
     const layers = (link?.options.layers ?? []) as string[];
-    rejected.push(...layers.filter((term) => !this.session.hasLayer(term)));
+    rejected.push(...layers.filter((term) => !this.session.hasTerm(term)));
     if (rejected.length) {
       const names = rejected.join(", ");
       const message = `this link asks for ${names}, which this page does not have`;
@@ -79,7 +80,7 @@ export class Page {
       ...this.site.options,
       ...this.linkOptions,
       ...this.controls.options,
-      layers: this.picker.terms,
+      layers: this.picker.layers,
       max_size: this.longestSide,
       ...(this.photo?.isNoise && { size: [this.photo.height, this.photo.width] as [number, number] }),
     };
@@ -278,7 +279,7 @@ export class Page {
   }
 
   private async share(): Promise<void> {
-    const link = recipeLink(this.site, this.session.name, this.config);
+    const link = recipeLink(this.site, this.session.name, { ...this.config, layers: this.picker.terms });
     history.replaceState(null, "", link);
     try {
       await navigator.clipboard.writeText(link);
@@ -286,6 +287,41 @@ export class Page {
     } catch {
       showStatus("The recipe's link is in the address bar");
     }
+  }
+
+  /** Learns a concept from pictures of the user, and chooses it. */
+  private async learn(files: File[]): Promise<void> {
+    const { concepts, worker } = this.session;
+    if (!concepts || !files.length) return;
+    clearError();
+    await this.stop();
+    this.activity = "learning";
+    this.refresh();
+    showStatus(`Looking at ${files.length} picture${files.length > 1 ? "s" : ""}; they stay on this machine`);
+    try {
+      const name = this.conceptName();
+      const { concept, separation, isDoubtful } = await learnConcept(name, files, concepts, worker);
+      const share = separation === null ? "" : `; each stands out from ${(100 * separation).toFixed(0)}% of photographs`;
+      this.picker.add(concept);
+      showStatus(
+        isDoubtful
+          ? `Learned ${name}, but the pictures have little in common${share}, and chance is 50%`
+          : `Learned ${name}${share}. Press Dream, or brush it on`,
+      );
+    } catch (error) {
+      if (!(error instanceof WorkerCrashed)) showError(error);
+    } finally {
+      this.activity = "idle";
+      this.refresh();
+    }
+  }
+
+  /** The name that the user wrote for a concept, or a new one. */
+  private conceptName(): string {
+    const given = input("concept-name").value.trim().replace(/[=,\s]+/g, "-") || "mine";
+    let name = given;
+    for (let number = 2; this.picker.hasConcept(name); number++) name = `${given}-${number}`;
+    return name;
   }
 
   private async openCamera(): Promise<void> {
@@ -341,6 +377,7 @@ export class Page {
     button("dream").disabled = !isReady;
     button("dream").textContent = isBusy ? "Stop" : "Dream";
     for (const id of ["brush", "zoom"]) button(id).disabled = !isReady;
+    button("learn").disabled = !isOpen || isBusy;
     setPressed("zoom", this.activity === "zooming");
     button("undo").disabled = !this.history.length;
     button("save").disabled = !this.history.length || isBusy;
@@ -369,6 +406,12 @@ export class Page {
     onClick("brush", () => {
       setPressed("brush", !isPressed("brush"));
       this.refresh();
+    });
+    onClick("learn", () => input("concept-files").click());
+    input("concept-files").addEventListener("change", () => {
+      const files = [...(input("concept-files").files ?? [])];
+      input("concept-files").value = "";
+      void this.learn(files);
     });
     onClick("erase", () => setPressed("erase", !isPressed("erase")));
     onClick("clear", () => {

@@ -22,7 +22,8 @@ export type Task =
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "thumbnail"; config: DreamConfig; side: number }
-  | { kind: "measure"; side: number };
+  | { kind: "measure"; side: number }
+  | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };
 
 /** A task has an `id` of its own, which its replies carry. `mask` replaces the mask of the task that grows. */
 export type Request = { id: number; task: Task } | { id: number; stop: true } | { id: number; mask: MaskLevels };
@@ -66,5 +67,6 @@ export type Reply = { id: number } & (
   | { kind: "step"; update: StepUpdate }
   | { kind: "finished"; dream: FinishedDream | null }
   | { kind: "measured"; milliseconds: number }
+  | { kind: "seen"; features: Float32Array[][] }
   | { kind: "failed"; message: string; isUserError: boolean }
 );

@@ -1,5 +1,6 @@
 /** The content of `site.json`: the networks and the recipe of this page. */
 
+import type { ConceptsDescription } from "../engine/concept";
 import type { DreamConfig } from "../engine/config";
 
 /** Help and range of an option. */
@@ -13,7 +14,7 @@ export interface Limits {
 
 export interface Site {
   dreamkit: string;
-  models: { name: string; path: string; bytes: number; description: string; licence: string }[];
+  models: { name: string; path: string; bytes: number; description: string; licence: string; concepts: string }[];
   options: DreamConfig;
   limits: Record<string, Limits>;
 }
@@ -22,4 +23,11 @@ export async function loadSite(): Promise<Site> {
   const response = await fetch("site.json");
   if (!response.ok) throw new Error(`site.json cannot be read (${response.status}); export the page again`);
   return (await response.json()) as Site;
+}
+
+/** The concepts at an address of the site. */
+export async function loadConcepts(address: string): Promise<ConceptsDescription> {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address} cannot be read (${response.status}); export the page again`);
+  return (await response.json()) as ConceptsDescription;
 }

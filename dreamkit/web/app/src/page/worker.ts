@@ -1,5 +1,6 @@
 /** The thread that computes. It runs one task at a time, in the order of the requests; each can be stopped. */
 
+import { middleSquare } from "../engine/concept";
 import type { DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
 import { dream } from "../engine/loop";
@@ -79,6 +80,8 @@ async function perform(id: number, task: Task): Promise<void> {
       return finish(id, await thumbnail(id, task.config, task.side));
     case "measure":
       return measure(id, task.side);
+    case "look":
+      return look(id, task.pictures, task.layers, task.side);
   }
 }
 
@@ -185,6 +188,17 @@ async function measure(id: number, side: number): Promise<void> {
     if (turn) milliseconds = Math.min(milliseconds, performance.now() - start);
   }
   reply(id, { kind: "measured", milliseconds });
+}
+
+/** Looks at pictures: for each, the activations of the layers, averaged over the places of its middle square. */
+async function look(id: number, pictures: Pixels[], layers: string[], side: number): Promise<void> {
+  const features: Float32Array[][] = [];
+  for (const { height, width, bytes } of pictures) {
+    const square = middleSquare({ height, width, values: Float32Array.from(bytes) }, side);
+    features.push(await openNetwork().means(square, layers));
+    await receiveMessages();
+  }
+  reply(id, { kind: "seen", features });
 }
 
 function openNetwork(): Network {

@@ -1,7 +1,9 @@
 /** The page's side of the worker: tasks are promises, and can be stopped. */
 
 import { UserError } from "../engine/errors";
-import type { Backend, FinishedDream, MaskLevels, OpenedNetwork, Reply, Request, StepUpdate, Task } from "./protocol";
+import type {
+  Backend, FinishedDream, MaskLevels, OpenedNetwork, Pixels, Reply, Request, StepUpdate, Task,
+} from "./protocol"; // prettier-ignore
 
 export interface RunningTask<Result> {
   result: Promise<Result>;
@@ -44,6 +46,11 @@ export class WorkerClient {
   /** Milliseconds of a step on a picture of `side` pixels. */
   async measure(side: number): Promise<number> {
     return this.start<number>({ kind: "measure", side }, {}).result;
+  }
+
+  /** The features of each picture in each layer: see `Task`. */
+  async look(pictures: Pixels[], layers: string[], side: number): Promise<Float32Array[][]> {
+    return this.start<Float32Array[][]>({ kind: "look", pictures, layers, side }, {}).result;
   }
 
   /** Replaces the mask of the task that grows. */
@@ -90,6 +97,8 @@ export class WorkerClient {
         return task.resolve(reply.dream);
       case "measured":
         return task.resolve(reply.milliseconds);
+      case "seen":
+        return task.resolve(reply.features);
       case "failed":
         if (reply.isUserError) return task.reject(new UserError(reply.message));
         if (!isFatal(reply.message)) return task.reject(new Error(reply.message));

@@ -1,0 +1,135 @@
+"""How well concepts are told apart, and whether another network sees a concept that one network dreamed.
+
+    python scripts/measure_concepts.py separation PHOTOS --model pocket --model inception_v3=inception_v3.h5
+    python scripts/measure_concepts.py transfer PHOTOS docs/pictures/rocket.jpg --model pocket --model inception_v3=...
+
+`separation` learns concepts from 3, 5 and 10 photographs of a group and prints, for each layer that is dreamed, the
+separation that dreamkit reports (each picture left out in turn) and the one of photographs of the group that it
+was not learned from, against all photographs of other groups (AUC). `transfer` dreams concepts with the first
+network, and prints how far each dream lies along the concept that the other network learned from the same
+photographs, in standard deviations of other photographs, before and after.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+import dreamkit
+from dreamkit import api
+from dreamkit.concepts import reference, separation
+from dreamkit.concepts.features import features
+from dreamkit.direction_text import encoded
+from dreamkit.engine.tf.network import Network
+from dreamkit.inputs import open_picture
+
+Array = npt.NDArray[Any]
+
+CONCEPTS = ("butterflies", "buildings", "dogs", "lizards", "mushrooms", "boats")
+COUNTS = (3, 5, 10)
+DRAWS = 5  # sets of photographs that each concept is learned from
+GROUPS = Path(__file__).with_name("concept_groups.toml")
+
+app = typer.Typer(add_completion=False)
+Photographs = Annotated[Path, typer.Argument(help="a folder of photographs that end in _LABEL.jpg")]
+Models = Annotated[list[str], typer.Option("--model", help="NAME or NAME=WEIGHTS")]
+
+
+def load(text: str) -> Network:
+    name, _, weights = text.partition("=")
+    return api.load(name, weights or None)
+
+
+def groups(files: list[Path]) -> dict[str, list[int]]:
+    """The photographs of each concept, by number."""
+    labels = [file.stem.partition("_")[2] for file in files]
+    found = tomllib.loads(GROUPS.read_text())
+    return {name: [labels.index(label) for label in found[name]["labels"]] for name in CONCEPTS}
+
+
+def seen(network: Network, files: list[Path]) -> dict[str, Array]:
+    """The features of all photographs in the layers that concepts are dreamed in."""
+    layers = list(network.provider.concept_layers)
+    pictures = (open_picture(file, dreamkit.DreamConfig()).pixels for file in files)  # type: ignore[union-attr]
+    return {layer: each.mean for layer, each in features(network, layers, pictures).items()}
+
+
+def auc(inside: Array, outside: Array) -> float:
+    return float((inside[:, None] > outside[None]).mean())
+
+
+@app.command("separation")
+def separation_table(photographs: Photographs, model: Models) -> None:
+    """The table of separations."""
+    files = sorted(photographs.glob("*.jpg"))
+    by_concept = groups(files)
+    print("| network, layer | pictures |", " | ".join(CONCEPTS), "| mean |")
+    for network in map(load, model):
+        known = reference.find(network.provider.name, network.digest)
+        assert known is not None
+        for layer, all_seen in seen(network, files).items():
+            for count in COUNTS:
+                found = [scores(all_seen, by_concept[name], count, known.layers[layer]) for name in CONCEPTS]
+                cells = [f"{left:.3f} / {held:.3f}" if held >= 0 else "-" for left, held in found]
+                mean = np.mean([held for _, held in found if held >= 0])
+                print(f"| {network.provider.name}, {layer} | {count} |", " | ".join(cells), f"| {mean:.3f} |")
+
+
+def scores(
+    all_seen: Array, group: list[int], count: int, known: reference.LayerStatistics
+) -> tuple[float, float]:
+    """The reported separation and the held-out one; negative where the group has too few photographs."""
+    if len(group) < count + 2:
+        return -1.0, -1.0
+    others = np.delete(all_seen, group, axis=0)
+    left, held = [], []
+    for draw in range(DRAWS):
+        order = np.random.default_rng(draw).permutation(group)
+        weights = separation.direction(all_seen[order[:count]], known)
+        left.append(separation.leave_one_out(all_seen[order[:count]], known))
+        held.append(auc(all_seen[order[count:]] @ weights, others @ weights))
+    return float(np.mean(left)), float(np.mean(held))
+
+
+@app.command()
+def transfer(photographs: Photographs, pictures: list[Path], model: Models) -> None:
+    """The table of standard scores in the second network."""
+    files = sorted(photographs.glob("*.jpg"))
+    by_concept = groups(files)
+    dreaming, looking = map(load, model)
+    known = {
+        network: reference.find(network.provider.name, network.digest) for network in (dreaming, looking)
+    }
+    layer = looking.provider.concept_layers[-1]
+    print(f"| concept | {' | '.join(path.stem for path in pictures)} |")
+    for name in CONCEPTS:
+        own = [files[number] for number in by_concept[name]]
+        learned = {
+            network: {
+                each: separation.direction(values, known[network].layers[each])  # type: ignore[union-attr]
+                for each, values in seen(network, own).items()
+            }
+            for network in (dreaming, looking)
+        }
+        texts = {each: encoded(weights) for each, weights in learned[dreaming].items()}
+        table = {"concept": name, "directions": {dreaming.digest: texts}}
+        cells = []
+        for path in pictures:
+            before = open_picture(path, dreamkit.DreamConfig(max_size=512)).pixels  # type: ignore[union-attr]
+            after = dreamkit.dream(before, dreaming, layers=[table])
+            both = features(looking, [layer], [before, after])[layer].mean
+            along = separation.standard_scores(both, learned[looking][layer], known[looking].layers[layer])  # type: ignore[union-attr]
+            cells.append(f"{along[0]:+.1f} to {along[1]:+.1f}")
+        print(f"| {name} |", " | ".join(cells), "|", flush=True)
+
+
+if __name__ == "__main__":
+    app()
