@@ -5,7 +5,7 @@ Only numbers are written: into `dreamkit/concepts/references` and `dreamkit/conc
     python scripts/build_concepts.py PHOTOS --model pocket --model inception5h=inception5h.zip
 
 PHOTOS is a folder of photographs of all kinds, whose file names end in `_LABEL.jpg`; `concept_groups.toml`
-says which labels each concept is learned from.
+says which labels each concept is learned from. At most ten of a group are among the reference photographs.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dreamkit.engine.tf.network import Network
 
 HERE = Path(__file__).parent
 LAYERS = {"pocket": ["mixed4c", "mixed4e", "mixed5a"], "inception5h": ["mixed4c", "mixed4e", "mixed5a"]}
+MOST = 10  # reference photographs of one group
 PACKAGE = HERE.parent / "dreamkit" / "concepts"
 
 
@@ -37,7 +38,7 @@ def main() -> None:
         name, _, weights = text.partition("=")
         network = api.load(name, weights or None)
         if not given.no_references:
-            write_reference(network, photographs)
+            write_reference(network, of_all_kinds(photographs, groups))
         if name not in LAYERS:
             continue
         learned = [learn(each, group, photographs, network) for each, group in groups.items()]
@@ -45,6 +46,16 @@ def main() -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text("[\n" + ",\n".join(each.to_json().strip() for each in learned) + "\n]\n")
         print(f"wrote {path} ({path.stat().st_size / 1e3:.0f} kB)")
+
+
+def of_all_kinds(photographs: list[Path], groups: dict[str, Any]) -> list[Path]:
+    """At most ten `photographs` of each group: with a hundred dogs among them, no dog would stand out."""
+    left_out: set[str] = set()
+    for group in groups.values():
+        labels = group["labels"]
+        kept = {labels[round(number * (len(labels) - 1) / (MOST - 1))] for number in range(MOST)}
+        left_out |= set(labels) - kept if len(labels) > MOST else set()
+    return [path for path in photographs if path.stem.partition("_")[2] not in left_out]
 
 
 def write_reference(network: Network, photographs: list[Path]) -> None:

@@ -1,13 +1,15 @@
 """How well concepts are told apart, and whether another network sees a concept that one network dreamed.
 
     python scripts/measure_concepts.py separation PHOTOS --model pocket --model inception_v3=inception_v3.h5
-    python scripts/measure_concepts.py transfer PHOTOS docs/pictures/rocket.jpg --model pocket --model inception_v3=...
+    python scripts/measure_concepts.py transfer PHOTOS rocket.jpg --model pocket --model inception_v3=...
 
-`separation` learns concepts from 3, 5 and 10 photographs of a group and prints, for each layer that is dreamed, the
-separation that dreamkit reports (each picture left out in turn) and the one of photographs of the group that it
-was not learned from, against all photographs of other groups (AUC). `transfer` dreams concepts with the first
-network, and prints how far each dream lies along the concept that the other network learned from the same
-photographs, in standard deviations of other photographs, before and after.
+`separation` learns concepts from 3, 5 and 10 photographs of a group. For each layer that is dreamed it
+prints the separation that dreamkit reports (each picture left out in turn), and that of photographs of the
+group that it was not learned from, against all photographs of other groups (AUC).
+
+`transfer` dreams concepts with the first network. It prints how far each dream lies along the concept that
+the other network learned from the same photographs, in standard deviations of other photographs, before
+and after.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from PIL import Image
 pytest.importorskip("av")
 pytest.importorskip("cv2")
 
+import dreamkit
+from dreamkit.concepts.concept import Concept, Direction
 from dreamkit.media import video
 
 pytestmark = pytest.mark.usefixtures("second", "loaded_once")
@@ -35,6 +37,7 @@ ASKS = {
     ),
     "fourier": ('space = "fourier"\nstep_size = 0.05\n', ""),
     "class": ('layers = [{class = "sea lion"}]\n', ""),
+    "concept": ('layers = [{concept = "stripes.json"}]\n', ""),
     "max_size": ("max_size = 32\n", ""),
 }
 REFUSED = {
@@ -49,20 +52,30 @@ REFUSED = {
     ("export", "timeline"): "a timeline, which a page cannot follow",
     ("export", "fourier"): "space is fourier, which a page cannot do",
     ("export", "class"): "a class, which a page cannot dream",
+    ("export", "concept"): "a concept, which a page cannot dream",
 }
 # An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
-OWN = {("atlas", "named mask"), ("atlas", "class"), ("atlas", "max_size"), ("redo", "timeline")}
+OWN = {
+    ("atlas", "named mask"),
+    ("atlas", "class"),
+    ("atlas", "concept"),
+    ("atlas", "max_size"),
+    ("redo", "timeline"),
+}
 COMMANDS = ("dream", "redo", "batch", "film", "zoom", "atlas", "export")
 
 
 @pytest.fixture
-def folder(tmp_path, picture, photo):
+def folder(tmp_path, picture, photo, run):
     rng = np.random.default_rng(5)
     Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(tmp_path / "guide.png")
     left = np.zeros(photo.shape[:2], np.uint8)
     left[:, :24] = 255
     for name in ("mask.png", "left"):
         Image.fromarray(left).save(tmp_path / name, format="PNG")
+    stripes = Direction(np.array([1, -0.5, 0.25, 0, -1], np.float32), 0.9)
+    sha256 = dreamkit.load("sorter").digest
+    Concept("stripes", "sorter", sha256, {"edges": stripes}, ("edges",), 3).save(tmp_path / "stripes.json")
     (tmp_path / "frames").mkdir()
     for number in range(3):
         Image.fromarray(np.roll(photo, number, 1)).save(tmp_path / "frames" / f"{number}.png")
