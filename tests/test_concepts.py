@@ -705,3 +705,29 @@ def test_a_recipe_follows_no_path(tmp_path, text):
         found = Recipe("r", {"layers": ({"concept": text},)}, folder=folder)
         with pytest.raises(ConceptError, match="without a folder"):
             lookup.recipe_with_directions(found, ())
+
+
+def test_photographs_that_are_all_the_same_are_not_enough(run, pictures):
+    (pictures / "same").mkdir()
+    for number in range(25):
+        shutil.copy(pictures / "all" / "00.png", pictures / "same" / f"{number}.png")
+    code, _, err = learn(run, "--against", "same")
+    assert code == 1
+    assert "there are 1 photographs to compare with; give at least 20" in err
+
+
+def test_a_layer_that_tells_nothing_apart_is_left_out(run, pictures, monkeypatch):
+    """`high` sees the same in all photographs."""
+    before = reference.measured
+
+    def measured(values):
+        found = before(values)
+        same = found._replace(factors=0 * found.factors, variances=0 * found.variances)
+        return same if len(found.mean) == 6 else found
+
+    monkeypatch.setattr(reference, "measured", measured)
+    code, out, err = learn(run, "--against", "all")
+    assert code == 0, err
+    assert "low" in out
+    assert "high" not in out
+    assert pictures.exists()

@@ -247,7 +247,10 @@ def _tell(learned: Learned, path: Path, *, named: bool) -> None:
     """Says what was learned, from how many pictures, and how well it is told apart."""
     concept = learned.concept
     plural = "s" if concept.pictures > 1 else ""
-    typer.echo(f"learned {concept.name} from {concept.pictures} picture{plural}, for {concept.network}")
+    typer.echo(
+        f"learned {concept.name} from {concept.pictures} picture{plural}, for {concept.network}; compared "
+        f"with {learned.compared_with} other photographs"
+    )
     rows = [
         (layer, _share(each.separation), "dreamed" if layer in concept.layers else "")
         for layer, each in concept.directions.items()

@@ -41,11 +41,13 @@ class Learned:
 
     Attributes:
         concept: the concept.
+        compared_with: how many other photographs it was compared with.
         notes: what may be wrong with it, a line each.
         similar: other concepts that are seen in its pictures as well, the most similar first.
     """
 
     concept: Concept
+    compared_with: int
     notes: tuple[str, ...] = ()
     similar: tuple[str, ...] = ()
 
@@ -76,12 +78,17 @@ def learn(
     directions = {
         layer: _direction(seen[layer].mean, compared.layers[layer])
         for layer in wanted
-        if np.any(seen[layer].mean != compared.layers[layer].mean)
+        if _tells_apart(seen[layer].mean, compared.layers[layer])
     }
     dreamed = _dreamed(network, directions)
     concept = Concept(name, network.provider.name, network.digest, directions, dreamed, count)
     _check_separation(concept, keep=keep)
-    return Learned(concept, _notes(concept, seen), _similar(concept, seen, compared))
+    return Learned(concept, compared.photographs, _notes(concept, seen), _similar(concept, seen, compared))
+
+
+def _tells_apart(seen: NDArray[np.float32], compared: LayerStatistics) -> bool:
+    """Whether a layer sees any difference, between photographs and between them and the pictures."""
+    return compared.mean_variance > 0 and bool(np.any(seen.mean(0) != compared.mean))
 
 
 def _direction(seen: NDArray[np.float32], compared: LayerStatistics) -> Direction:
@@ -103,12 +110,9 @@ def measure(
     Raises:
         ConceptError: they are too few.
     """
-    if len(photographs) < reference.LEAST:
-        raise ConceptError(
-            f"there are {len(photographs)} photographs to compare with; give at least {reference.LEAST}, of "
-            "all kinds; some hundred are good"
-        )
+    _check_count(len(photographs))
     seen, count = _features(network, layers, photographs, on_picture)
+    _check_count(count)  # without those that are the same
     return Reference(
         network.provider.name,
         network.digest,
@@ -116,6 +120,14 @@ def measure(
         {layer: reference.measured(each.mean) for layer, each in seen.items()},
         _source(photographs),
     )
+
+
+def _check_count(photographs: int) -> None:
+    if photographs < reference.LEAST:
+        raise ConceptError(
+            f"there are {photographs} photographs to compare with; give at least {reference.LEAST}, of all "
+            "kinds; some hundred are good"
+        )
 
 
 def _reference(
@@ -170,7 +182,7 @@ def main_layers(network: Network) -> list[str]:
 def _dreamed(network: Network, directions: dict[str, Direction]) -> tuple[str, ...]:
     """The layers that a concept is dreamed in: the provider's own, else the one that separates it best."""
     if not directions:
-        raise ConceptError("the pictures are what photographs are on average; give others")
+        raise ConceptError("no layer tells the pictures from other photographs; give others")
     own = [layer for layer in network.provider.concept_layers if layer in directions]
     best = max(directions, key=lambda layer: np.nan_to_num(directions[layer].separation))
     return tuple(own) or (best,)

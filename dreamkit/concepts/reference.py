@@ -151,7 +151,7 @@ def to_bytes(reference: Reference) -> bytes:
     for number, layer in enumerate(reference.layers.values()):
         unit = math.sqrt(layer.mean_variance) or 1.0  # so that no number is too large or too small
         units.append(unit)
-        arrays[f"mean_{number}"] = (layer.mean / unit).astype(_HALF)
+        arrays[f"mean_{number}"] = layer.mean / np.float32(unit)  # which may be far from zero
         arrays[f"factors_{number}"] = (layer.factors / unit).astype(_HALF)
         arrays[f"variances_{number}"] = (layer.variances / unit**2).astype(_HALF)
     about = {
