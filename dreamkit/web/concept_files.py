@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Sequence
@@ -53,11 +54,13 @@ def write(network: Network, exported: Sequence[str], folder: Path) -> str:
 
 
 def statistics(layer: LayerStatistics) -> dict[str, Any]:
-    """The statistics of a layer as texts, in units of its standard deviation."""
+    """The statistics of a layer as texts, in units of its standard deviation: float32 and float16 numbers."""
     unit = math.sqrt(layer.mean_variance) or 1.0
     return {
         "unit": unit,
-        "mean": half_text(layer.mean / unit),
+        "mean": base64.b64encode(
+            (layer.mean / unit).astype("<f4").tobytes()
+        ).decode(),  # may be far from zero
         "factors": half_text((layer.factors / unit).ravel()),
         "variances": half_text(layer.variances / unit**2),
     }

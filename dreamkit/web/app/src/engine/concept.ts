@@ -33,8 +33,11 @@ export interface Concept {
 
 /** Numbers in half precision, the low byte first, in base64. */
 export function readHalves(text: string): Float32Array {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return fromHalf(new Uint16Array(bytes.buffer));
+  return fromHalf(new Uint16Array(readBytes(text).buffer));
+}
+
+function readBytes(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
 export function readConcepts(description: ConceptsDescription): Concept[] {
@@ -48,8 +51,12 @@ export function readConcepts(description: ConceptsDescription): Concept[] {
 
 export function readStatistics(description: ConceptsDescription, layer: string): LayerStatistics {
   const { unit, mean, factors, variances } = description.reference[layer];
-  const scaled = (text: string, by: number) => Float64Array.from(readHalves(text), (value) => value * by);
-  return { mean: scaled(mean, unit), factors: scaled(factors, unit), variances: scaled(variances, unit ** 2) };
+  const scaled = (values: Float32Array, by: number) => Float64Array.from(values, (value) => value * by);
+  return {
+    mean: scaled(new Float32Array(readBytes(mean).buffer), unit),
+    factors: scaled(readHalves(factors), unit),
+    variances: scaled(readHalves(variances), unit ** 2),
+  };
 }
 
 /** The middle square of a picture with `side` pixels, its shorter side whole. */
