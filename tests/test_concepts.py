@@ -638,7 +638,7 @@ def test_a_concept_is_lit_where_it_is(run, pictures):
     pixels = np.full((60, 80, 3), (40, 40, 220), np.uint8)
     pixels[:, :40] = (220, 40, 40)
     network = dreamkit.load("tiny")
-    found = jobs.heat(network, library.find("red", "tiny"), "low", pixels)
+    found = jobs.heat_map(network, library.find("red", "tiny"), "low")(pixels)
     assert found[:, :35].mean() > 2 * found[:, 45:].mean()
     assert pictures.exists()
 

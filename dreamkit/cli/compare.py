@@ -10,7 +10,8 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.errors import ConfigError, shown
+from dreamkit.cli.output_options import refuse_inputs
+from dreamkit.errors import shown
 from dreamkit.option_table import describe
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def compare(
     found = compare.compare(pictures)
     path = output or (Path("compare.png") if overwrite else atomic.free_path("compare"))
     image_writer.check_output(path, overwrite=overwrite)
-    if any(path.exists() and path.samefile(picture) for picture in pictures):
-        raise ConfigError(f"{path} is one of the pictures; write somewhere else")
+    refuse_inputs(path, pictures)
     pixels = compare.side_by_side(
         pictures,
         height=compare.HEIGHT if height is None else height,

@@ -13,8 +13,8 @@ import typer
 from dreamkit import config
 from dreamkit.cli import terminal
 from dreamkit.cli.dream import open_session
-from dreamkit.cli.output_options import Overwrite, Quiet, Verbose
-from dreamkit.errors import ConfigError, shown
+from dreamkit.cli.output_options import Overwrite, Quiet, Verbose, refuse_inputs
+from dreamkit.errors import shown
 
 if TYPE_CHECKING:
     from dreamkit.concepts.concept import Concept
@@ -231,16 +231,6 @@ def concepts(
         for each in found
     ]
     terminal.table(rows, ("CONCEPT", "PICTURES", "LAYERS", ""))
-
-
-def refuse_inputs(path: Path, pictures: list[str]) -> None:
-    """Refuses to write over a picture that is read.
-
-    Raises:
-        ConfigError: `path` is one of them.
-    """
-    if any(path.exists() and path.samefile(each) for each in pictures):
-        raise ConfigError(f"{path} is one of the pictures; write somewhere else")
 
 
 def _tell(learned: Learned, path: Path, *, named: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dreamkit.errors import ConfigError
 from dreamkit.option import OUTPUT, WHAT
 
 Output = Annotated[
@@ -72,3 +73,13 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("-v", "--verbose", help="Show TensorFlow's own messages.", rich_help_panel=OUTPUT)
 ]
+
+
+def refuse_inputs(path: Path, pictures: list[str]) -> None:
+    """Refuses to write over a picture that is read.
+
+    Raises:
+        ConfigError: `path` is one of them.
+    """
+    if any(path.exists() and path.samefile(picture) for picture in pictures):
+        raise ConfigError(f"{path} is one of the pictures; write somewhere else")

@@ -48,6 +48,11 @@ class LayerStatistics(NamedTuple):
         """The variance of a channel, on average."""
         return float(np.mean(self.variances) + np.sum(self.factors**2) / len(self.mean))
 
+    @property
+    def unit(self) -> float:
+        """What its numbers are written in, so that none is too large or too small: a standard deviation."""
+        return math.sqrt(self.mean_variance) or 1.0
+
     def variance_along(self, weights: NDArray[np.floating[Any]]) -> float:
         """The variance of the activations' product with `weights` `(channels,)`."""
         return float(np.sum((weights @ self.factors) ** 2) + np.sum(weights**2 * self.variances))
@@ -149,7 +154,7 @@ def to_bytes(reference: Reference) -> bytes:
     arrays: dict[str, NDArray[Any]] = {}
     units = []
     for number, layer in enumerate(reference.layers.values()):
-        unit = math.sqrt(layer.mean_variance) or 1.0  # so that no number is too large or too small
+        unit = layer.unit
         units.append(unit)
         arrays[f"mean_{number}"] = layer.mean / np.float32(unit)  # which may be far from zero
         arrays[f"factors_{number}"] = (layer.factors / unit).astype(_HALF)

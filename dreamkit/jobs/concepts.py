@@ -91,22 +91,29 @@ def sheet(
     """A dream of a concept beside the pictures, each lit where the concept is; uint8 `(height, width, 3)`."""
     cells = [contact_sheet.Cell(_fitted(dreamed), f"{concept.name}, from nothing")]
     layer = concept.layers[-1]
+    heat = heat_map(network, concept, layer)
     for path, pixels in zip(pictures, _opened(pictures), strict=True):
         fitted = _fitted(pixels)
-        cells.append(contact_sheet.Cell(_lit(fitted, heat(network, concept, layer, fitted)), str(path)))
+        cells.append(contact_sheet.Cell(_lit(fitted, heat(fitted)), str(path)))
     title = f"{concept.name} in {layer} of {concept.network}"
     return contact_sheet.draw(cells, min(_COLUMNS, len(cells)), title=title)
 
 
-def heat(network: Network, concept: Concept, layer: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How much of a concept is at each place of a picture, against the average of other photographs:
-    `(height, width)` of the layer's map, in units of the largest; not negative."""
-    (maps,) = network.activations([layer])(pixels[None].astype(np.float32))
+def heat_map(
+    network: Network, concept: Concept, layer: str
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """The function from a picture to how much of a concept is at each place, against the average of other
+    photographs: `(height, width)` of the layer's map, in units of the largest; not negative."""
+    activations = network.activations([layer])
     average = reference_of(network, concept).layers[layer].mean
-    along = np.maximum((maps[0] - average) @ concept.direction(layer).weights, 0.0)
-    largest = float(along.max())
-    found: NDArray[np.float32] = along / largest if largest > 0 else along
-    return found
+    weights = concept.direction(layer).weights
+
+    def heat(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (maps,) = activations(pixels[None].astype(np.float32))
+        along: NDArray[np.float32] = np.maximum((maps[0] - average) @ weights, 0.0)
+        return along / (float(along.max()) or 1.0)
+
+    return heat
 
 
 def reference_of(network: Network, concept: Concept) -> reference.Reference:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +54,7 @@ def write(network: Network, exported: Sequence[str], folder: Path) -> str:
 
 def statistics(layer: LayerStatistics) -> dict[str, Any]:
     """The statistics of a layer as texts, in units of its standard deviation: float32 and float16 numbers."""
-    unit = math.sqrt(layer.mean_variance) or 1.0
+    unit = layer.unit
     return {
         "unit": unit,
         "mean": base64.b64encode(
