@@ -21,7 +21,11 @@ from dreamkit.concepts.concept import Concept
 from dreamkit.engine.tf.network import Network
 
 HERE = Path(__file__).parent
-LAYERS = {"pocket": ["mixed4c", "mixed4e", "mixed5a"], "inception5h": ["mixed4c", "mixed4e", "mixed5a"]}
+LAYERS = {
+    "pocket": ["mixed4c", "mixed4e", "mixed5a"],
+    "inception5h": ["mixed4c", "mixed4e", "mixed5a"],
+    "inception_v3": ["mixed5", "mixed7"],
+}
 MOST = 10  # reference photographs of one group
 PACKAGE = HERE.parent / "dreamkit" / "concepts"
 

@@ -40,11 +40,11 @@ layers() { # each join layer of pocket
 }
 moods() {
     local mood
-    for mood in creatures architecture shells clockwork engraving painterly subtle neon; do
+    for mood in creatures architecture shells garden jungle clockwork engraving painterly subtle neon; do
         dream coffee "$work/$mood.png" --max-size 480 --recipe $mood
     done
-    row "$out/moods.jpg" "$work"/{creatures,architecture,shells,clockwork}.png
-    row "$out/moods-2.jpg" "$work"/{engraving,painterly,subtle,neon}.png
+    row "$out/moods.jpg" "$work"/{creatures,architecture,shells,garden,jungle}.png
+    row "$out/moods-2.jpg" "$work"/{clockwork,engraving,painterly,subtle,neon}.png
 }
 strengths() {
     local strength

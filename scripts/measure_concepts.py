@@ -9,7 +9,7 @@ group that it was not learned from, against all photographs of other groups (AUC
 
 `transfer` dreams concepts with the first network. It prints how far each dream lies along the concept that
 the other network learned from the same photographs, in standard deviations of other photographs, before
-and after.
+and after; and in brackets after, along the other concepts, as a mean.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ def groups(files: list[Path]) -> dict[str, list[int]]:
     return {name: [labels.index(label) for label in found[name]["labels"]] for name in CONCEPTS}
 
 
+def reference_of(network: Network) -> reference.Reference:
+    found = reference.find(network.provider.name, network.digest)
+    assert found is not None
+    return found
+
+
 def seen(network: Network, files: list[Path]) -> dict[str, Array]:
     """The features of all photographs in the layers that concepts are dreamed in."""
     layers = list(network.provider.concept_layers)
@@ -75,8 +81,7 @@ def separation_table(photographs: Photographs, model: Models) -> None:
     by_concept = groups(files)
     print("| network, layer | pictures |", " | ".join(CONCEPTS), "| mean |")
     for network in map(load, model):
-        known = reference.find(network.provider.name, network.digest)
-        assert known is not None
+        known = reference_of(network)
         for layer, all_seen in seen(network, files).items():
             for count in COUNTS:
                 found = [scores(all_seen, by_concept[name], count, known.layers[layer]) for name in CONCEPTS]
@@ -107,29 +112,35 @@ def transfer(photographs: Photographs, pictures: list[Path], model: Models) -> N
     files = sorted(photographs.glob("*.jpg"))
     by_concept = groups(files)
     dreaming, looking = map(load, model)
-    known = {
-        network: reference.find(network.provider.name, network.digest) for network in (dreaming, looking)
-    }
+    known = {network: reference_of(network) for network in (dreaming, looking)}
     layer = looking.provider.concept_layers[-1]
+    learned = {
+        network: {
+            name: {
+                each: separation.direction(values, known[network].layers[each])
+                for each, values in seen(network, [files[number] for number in by_concept[name]]).items()
+            }
+            for name in CONCEPTS
+        }
+        for network in (dreaming, looking)
+    }
     print(f"| concept | {' | '.join(path.stem for path in pictures)} |")
     for name in CONCEPTS:
-        own = [files[number] for number in by_concept[name]]
-        learned = {
-            network: {
-                each: separation.direction(values, known[network].layers[each])  # type: ignore[union-attr]
-                for each, values in seen(network, own).items()
-            }
-            for network in (dreaming, looking)
-        }
-        texts = {each: encoded(weights) for each, weights in learned[dreaming].items()}
+        texts = {each: encoded(weights) for each, weights in learned[dreaming][name].items()}
         table = {"concept": name, "directions": {dreaming.digest: texts}}
         cells = []
         for path in pictures:
             before = open_picture(path, dreamkit.DreamConfig(max_size=512)).pixels  # type: ignore[union-attr]
             after = dreamkit.dream(before, dreaming, layers=[table])
             both = features(looking, [layer], [before, after])[layer].mean
-            along = separation.standard_scores(both, learned[looking][layer], known[looking].layers[layer])  # type: ignore[union-attr]
-            cells.append(f"{along[0]:+.1f} to {along[1]:+.1f}")
+            statistics = known[looking].layers[layer]
+            along = {
+                each: separation.standard_scores(both, learned[looking][each][layer], statistics)
+                for each in CONCEPTS
+            }
+            before_it, after_it = along[name]
+            others = np.mean([after for each, (_, after) in along.items() if each != name])
+            cells.append(f"{before_it:+.1f} to {after_it:+.1f} ({others:+.1f})")
         print(f"| {name} |", " | ".join(cells), "|", flush=True)
 
 

@@ -565,11 +565,11 @@ def test_a_score_gradient_is_that_of_finite_differences():
     """In `tiny`, whose last layer is tanh of a convolution of the one before."""
     import tiny
 
-    from dreamkit.engine.tf.sensitivity import score_gradient
+    from dreamkit.engine.tf.sensitivity import score_gradients
 
     network = dreamkit.load(tiny.provider())
     pixels = np.random.default_rng(0).uniform(0, 255, (9, 11, 3))
-    found = score_gradient(network, "first", "second", 3)(pixels[None].astype(np.float32))
+    (found,) = score_gradients(network, ["first"], "second", 3)(pixels[None].astype(np.float32))
     kernels = tiny.kernels()
     first = tiny.activations(pixels, kernels)["first"]
 
@@ -586,11 +586,11 @@ def test_a_score_gradient_is_that_of_finite_differences():
 def test_a_score_that_does_not_depend_on_a_layer_is_refused():
     import tiny
 
-    from dreamkit.engine.tf.sensitivity import score_gradient
+    from dreamkit.engine.tf.sensitivity import score_gradients
 
     network = dreamkit.load(tiny.provider())
     with pytest.raises(LayerError, match="do not depend on second"):
-        score_gradient(network, "second", "first", 0)(np.zeros((1, 9, 9, 3), np.float32))
+        score_gradients(network, ["second"], "first", 0)(np.zeros((1, 9, 9, 3), np.float32))
 
 
 def test_a_concept_that_a_score_follows_is_told_from_chance():
@@ -670,15 +670,81 @@ def test_commands_of_a_sheet_name_the_concept(run, pictures, picture):
     assert pictures.exists()
 
 
+def test_every_concept_on_a_photograph(run, pictures, picture):
+    assert learn(run, "--against", "all")[0] == 0
+    assert learn(run, "--keep", name="other", folder="all/0[0-4].png")[0] == 0
+    code, out, err = run("concepts", picture, "-m", "tiny", "--cell", 64)
+    assert code == 0, err
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["other", "red"]
+    assert "wrote photo.concepts.png" in err
+    sheet = pixels_of("photo.concepts.png")
+    # The photograph is smaller than a cell, so that its dream is what the sheet shows.
+    code, _, err = run("dream", picture, "-m", "tiny", "--concept", "red", "-o", "one.png", "-q")
+    assert code == 0, err
+    one = pixels_of("one.png")
+    windows = np.lib.stride_tricks.sliding_window_view(sheet, one.shape)[..., 0, :, :, :]
+    assert any((windows[row] == one).all((1, 2, 3)).any() for row in range(len(windows)))
+    before = picture.read_bytes()
+    code, _, err = run("concepts", picture, "-m", "tiny", "-o", picture, "--overwrite")
+    assert code == 1
+    assert "is the photograph itself; write the sheet somewhere else" in err
+    assert picture.read_bytes() == before
+    assert pictures.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("photo.jpg", "-m", "tiny"), 1, "tiny has no concepts; learn one with dreamkit concept learn"),
+        (("-m", "tiny", "-o", "a.png"), 2, "-o is for a sheet; give a photograph"),
+        (("none.jpg",), 1, "none.jpg does not exist"),
+        (("photo.jpg", "--cell", "9"), 1, "cell is 9; it takes a whole number, 64 to 1024"),
+    ],
+)
+def test_sheets_that_cannot_be(run, picture, arguments, code, says):
+    found, out, err = run("concepts", *arguments)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert says in err
+    assert picture.exists()
+
+
+@pytest.mark.parametrize("network", ["pocket", "inception5h", "inception_v3"])
+def test_moods_name_concepts_that_there_are(photo, network):
+    from dreamkit import recipes
+    from dreamkit.request import make_request
+
+    moods = [each for each in map(recipes.find, recipes.built_in()) if "concept" in str(each.options)]
+    assert len(moods) >= 5
+    for mood in moods:
+        found = make_request(photo, network, recipe=mood).config.layers
+        assert all(set(each["directions"][library.find(each["concept"], network).sha256]) for each in found)
+
+
+def test_a_mood_of_concepts_is_refused_where_they_are_not_learned(photo):
+    from dreamkit.request import make_request
+
+    with pytest.raises(ConceptError, match="the concept flowers is not learned for tiny, only for"):
+        make_request(photo, "tiny", recipe="garden")
+
+
+def test_a_mood_of_channels_is_that_of_the_network_it_was_made_from(photo):
+    """inception5h has the layers of pocket, channel for channel."""
+    from dreamkit import recipes
+    from dreamkit.request import make_request
+
+    found = make_request(photo, "inception5h", recipe="clockwork").config.layers
+    assert found == recipes.find("clockwork").config().layers
+
+
 def test_a_page_refuses_a_concept(run, pictures):
     assert learn(run, "--against", "all")[0] == 0
     (pictures / "mine.toml").write_text('model = "tiny"\nlayers = [{concept = "red"}]\n')
     code, _, err = run("export", "web", "-o", "site", "--recipe", "mine.toml")
     assert code == 1
-    assert "layers has a concept, which a page cannot dream" in err
+    assert "the concept red, with which a page cannot begin; leave it out and choose it on the page" in err
 
 
-@pytest.mark.parametrize("network", ["pocket", "inception5h"])
+@pytest.mark.parametrize("network", ["pocket", "inception5h", "inception_v3"])
 def test_the_library_is_whole(network):
     """At least 24 concepts, of the weights and layers that their network has."""
     from dreamkit.models.registry import installed

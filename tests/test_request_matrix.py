@@ -52,7 +52,7 @@ REFUSED = {
     ("export", "timeline"): "a timeline, which a page cannot follow",
     ("export", "fourier"): "space is fourier, which a page cannot do",
     ("export", "class"): "a class, which a page cannot dream",
-    ("export", "concept"): "a concept, which a page cannot dream",
+    ("export", "concept"): "the concept stripes, with which a page cannot begin",
 }
 # An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
 OWN = {

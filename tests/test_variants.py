@@ -66,7 +66,7 @@ def test_each_variant_is_a_dream_of_its_own(net, photo):
     assert sum(changes[::3]) < sum(changes[2::3])  # of the subtle ones and of the wild
     assert heard == sorted(heard)
     assert heard[-1] == 1.0
-    sheet = variants.sheet(dreamed, "photo")
+    sheet = variants.sheet(dreamed, 3, "photo")
     assert sheet.shape[0] > 3 * photo.shape[0]
     assert sheet.shape[1] > 3 * photo.shape[1]
     one = dreamed[4].pixels

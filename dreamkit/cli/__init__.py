@@ -197,7 +197,7 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
     """
     command = typer.main.get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Before it is parsed, so that what is wrong with it is told of in the same way.
+    # Before it is parsed, so that a faulty command line is reported in the same format.
     terminal.log_as_json("--log-format=json" in given or ("--log-format", "json") in pairwise(given))
     with terminal.warnings_as_lines(), terminal.ended_as_by_ctrl_c():
         try:

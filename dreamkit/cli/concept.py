@@ -14,7 +14,8 @@ from dreamkit import config
 from dreamkit.cli import terminal
 from dreamkit.cli.dream import open_session
 from dreamkit.cli.output_options import Overwrite, Quiet, Verbose, refuse_inputs
-from dreamkit.errors import shown
+from dreamkit.cli.variants import Cell, Sheet
+from dreamkit.errors import ConceptError, UsageError, shown
 
 if TYPE_CHECKING:
     from dreamkit.concepts.concept import Concept
@@ -212,25 +213,68 @@ def try_class(
 
 
 def concepts(
+    image: Annotated[
+        str | None, typer.Argument(metavar="[IMAGE]", help="A photograph to dream each concept onto, small.")
+    ] = None,
     model: _Model = config.DEFAULT_MODEL,
+    weights: _Weights = None,
+    cell: Cell = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="Where to write the sheet of IMAGE. Default: IMAGE.concepts.png here.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """List the concepts that a network can dream: those that you learned, and those in the package.
 
-    dreamkit concepts --model inception5h
+    With a photograph, also dream each onto it, small, all on one sheet.
+
+    dreamkit concepts photo.jpg
     """
     from dreamkit.concepts import library
 
     own = {each.name for each in library.learned() if each.network == model}
     found = list(library.of_network(model))
+    sheet = None
+    if image is not None:
+        sheet = Sheet(image, "concepts", output, cell, overwrite=overwrite, quiet=quiet)
+        _dream_each([each.name for each in found], image, model, weights, sheet, verbose=verbose)
+    elif output is not None:
+        raise UsageError("-o is for a sheet; give a photograph to dream the concepts onto")
     if as_json:
         typer.echo(json.dumps([_about(each, own=each.name in own) for each in found], indent=2))
-        return
-    rows = [
-        (each.name, each.pictures, ",".join(each.layers), "learned here" if each.name in own else "")
-        for each in found
-    ]
-    terminal.table(rows, ("CONCEPT", "PICTURES", "LAYERS", ""))
+    else:
+        rows = [
+            (each.name, each.pictures, ",".join(each.layers), "learned here" if each.name in own else "")
+            for each in found
+        ]
+        terminal.table(rows, ("CONCEPT", "PICTURES", "LAYERS", ""))
+    if sheet is not None:
+        sheet.tell()
+
+
+def _dream_each(
+    names: list[str], image: str, model: str, weights: str | None, sheet: Sheet, *, verbose: bool
+) -> None:
+    """Dreams each of the concepts onto a photograph, for a sheet."""
+    if not names:
+        raise ConceptError(f"{model} has no concepts; learn one with dreamkit concept learn")
+    with terminal.own_lines_only(verbose=verbose):
+        from dreamkit.jobs.variants import SEVERAL, plan_concepts
+
+        sheet.dream(
+            {"model": model, "weights": weights},
+            lambda session, side: plan_concepts(image, session, side, names),
+            SEVERAL,
+        )
 
 
 def _tell(learned: Learned, path: Path, *, named: bool) -> None:

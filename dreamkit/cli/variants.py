@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,15 @@ from dreamkit.cli.dream_options import DreamOptions, weights_by_model, with_opti
 from dreamkit.cli.output_options import Overwrite, Verbose
 from dreamkit.errors import ConfigError, Interrupted
 
+if TYPE_CHECKING:
+    from dreamkit.jobs.variants import Variant
+    from dreamkit.session import Session
+
+Cell = Annotated[
+    int | None,
+    typer.Option("--cell", help="Longest side of a small dream in pixels, 64 to 1024. Default: 240."),
+]
+
 
 @with_options("classes", "size", "noise", "upscale", "wrap", "tileable", "panorama")
 def variants(
@@ -22,10 +32,7 @@ def variants(
     model: Annotated[
         str, typer.Option("-m", "--model", help="The network; `dreamkit models` lists them.")
     ] = config.DEFAULT_MODEL,
-    cell: Annotated[
-        int | None,
-        typer.Option("--cell", help="Longest side of a small dream in pixels, 64 to 1024. Default: 240."),
-    ] = None,
+    cell: Cell = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -41,42 +48,77 @@ def variants(
 
     dreamkit variants photo.jpg
     """
-    started = time.monotonic()
     chosen = DreamOptions(model=[model], **options)
     if isinstance(weights_by_model(chosen.weights), dict):
         raise ConfigError(f"variants are of one network; give {model}'s weights alone")
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs import variants as sheets
-        from dreamkit.media import atomic, image_sizes, image_writer
+
+        made = Sheet(image, "variants", output, cell, overwrite=overwrite, quiet=quiet)
+        dreamed = made.dream(
+            chosen.arguments(), lambda session, side: sheets.plan(image, session, side), len(sheets.STRENGTHS)
+        )
+    for number, variant in enumerate(dreamed, 1):
+        typer.echo(f"{number}  {variant.name}\n   {variant.command}")
+    made.tell()
+
+
+class Sheet:
+    """A sheet of small dreams of one photograph, in a file.
+
+    Raises:
+        ImageError: it cannot be written there.
+        ConfigError: a cell would be too small or too large.
+    """
+
+    def __init__(
+        self, image: str, kind: str, output: Path | None, cell: int | None, *, overwrite: bool, quiet: bool
+    ) -> None:
+        from dreamkit.jobs import variants as sheets
+        from dreamkit.media import atomic, image_writer
+
+        self._started = time.monotonic()
+        self._image, self._kind, self._overwrite, self._quiet = image, kind, overwrite, quiet
+        self._side = sheets.CELL if cell is None else cell
+        if not 64 <= self._side <= 1024:
+            raise ConfigError(f"cell is {self._side}; it takes a whole number, 64 to 1024")
+        stem = f"{Path(image).stem}.{kind}"
+        self._path = output or (Path(f"{stem}.png") if overwrite else atomic.free_path(stem))
+        image_writer.check_output(self._path, overwrite=overwrite)
+
+    def dream(
+        self, arguments: dict[str, Any], plan: Callable[[Session, int], list[Variant]], columns: int
+    ) -> list[Variant]:
+        """Dreams what `plan` gives for the dream that `arguments` describe, and writes the sheet.
+
+        Raises:
+            DreamkitError: something is wrong, in one line.
+        """
+        from dreamkit.jobs import variants as sheets
+        from dreamkit.media import image_sizes, image_writer
         from dreamkit.request import make_request
 
-        side = sheets.CELL if cell is None else cell
-        if not 64 <= side <= 1024:
-            raise ConfigError(f"cell is {side}; it takes a whole number, 64 to 1024")
-        path = output or (
-            Path(f"{Path(image).stem}.variants.png")
-            if overwrite
-            else atomic.free_path(f"{Path(image).stem}.variants")
-        )
-        image_writer.check_output(path, overwrite=overwrite)
-        request = make_request(image, **chosen.arguments())
+        request = make_request(self._image, **arguments)
         picture = request.image
         assert picture is not None
-        small = image_sizes.shrink(picture, side)
-        if path.exists() and picture.path and path.samefile(picture.path):
-            raise ConfigError(f"{path} is the photograph itself; write the sheet somewhere else")
+        small = image_sizes.shrink(picture, self._side)
+        if self._path.exists() and picture.path and self._path.samefile(picture.path):
+            raise ConfigError(f"{self._path} is the photograph itself; write the sheet somewhere else")
         try:
-            with terminal.Meter(quiet=quiet) as meter:
+            with terminal.Meter(quiet=self._quiet) as meter:
                 session = open_session(request, meter)
-                planned = sheets.plan(image, session, side)
+                planned = plan(session, self._side)
                 dreamed = []
                 for variant in sheets.dreams(small, session, planned):
                     dreamed.append(variant)
-                    meter.doing(f"{len(dreamed)} of {len(planned)} variants")
+                    meter.doing(f"{len(dreamed)} of {len(planned)} {self._kind}")
         except KeyboardInterrupt:
             raise Interrupted("interrupted; nothing was written") from None
-        image_writer.write(path, sheets.sheet(dreamed, Path(image).name), overwrite=overwrite)
-    for number, variant in enumerate(dreamed, 1):
-        typer.echo(f"{number}  {variant.name}\n   {variant.command}")
-    if not quiet:
-        typer.echo(f"wrote {path} in {time.monotonic() - started:.1f} s", err=True)
+        title = Path(self._image).name
+        image_writer.write(self._path, sheets.sheet(dreamed, columns, title), overwrite=self._overwrite)
+        return dreamed
+
+    def tell(self) -> None:
+        """Says where the sheet is."""
+        if not self._quiet:
+            typer.echo(f"wrote {self._path} in {time.monotonic() - self._started:.1f} s", err=True)

@@ -57,30 +57,28 @@ def score(
         ConceptError: there is no reference for random concepts.
         ImageError: a picture cannot be read.
     """
-    from dreamkit.engine.tf.sensitivity import score_gradient
+    from dreamkit.engine.tf.sensitivity import score_gradients
 
     head, number = network.class_term(label)
     compared = reference_of(network, concept)
     layers = [layer for layer in concept.directions if layer in compared.layers and layer != head]
-    gradients = {layer: score_gradient(network, layer, head, number) for layer in layers}
-    found: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
+    gradients = score_gradients(network, layers, head, number)
+    found: list[list[NDArray[np.float32]]] = []
     side = max(SIDE, network.min_size([head, *layers]))
     for done, pixels in enumerate(_opened(pictures), 1):
-        seen = square(pixels, side)[None]
-        for layer in layers:
-            found[layer].append(gradients[layer](seen)[0])
+        found.append([each[0] for each in gradients(square(pixels, side)[None])])
         if on_picture is not None:
             on_picture(done, len(pictures))
     scores = tuple(
         tcav.score(
             layer,
             concept.directions[layer],
-            np.stack(found[layer]),
+            np.stack(of_layer),
             compared.layers[layer],
             concept.pictures,
             seed,
         )
-        for layer in layers
+        for layer, of_layer in zip(layers, zip(*found, strict=True), strict=True)
     )
     return ConceptTest(label, len(pictures), scores)
 

@@ -1,14 +1,15 @@
-"""Nine small dreams of one photograph on one sheet, each with the command that makes it large."""
+"""Small dreams of one photograph on one sheet, each with the command that makes it large."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit.concepts import lookup
 from dreamkit.config import DreamConfig
 from dreamkit.inputs import PathLike
 from dreamkit.jobs.command_line import command, term_text
@@ -20,6 +21,7 @@ from dreamkit.terms import layer_named
 CELL = 240  # pixels
 DEPTHS = ("low", "", "high")  # one row each: a shallow layer, the options' own, a deep one
 MOST = 10.0  # of a strength, as `DreamConfig` takes it
+SEVERAL = 8  # concepts in a row
 STRENGTHS = (("subtle", 0.5), ("normal", 1.0), ("wild", 2.0))  # one column each
 
 
@@ -28,7 +30,7 @@ class Variant:
     """One dream of the sheet.
 
     Attributes:
-        name: its layer and strength.
+        name: its layer and strength, or its concept.
         config: how it is dreamed, at its own size.
         command: the command line that dreams the whole photograph so.
         pixels: uint8 `(height, width, 3)`; None before it is dreamed.
@@ -61,6 +63,22 @@ def plan(image: PathLike, session: Session, cell: int) -> list[Variant]:
     return found
 
 
+def plan_concepts(image: PathLike, session: Session, cell: int, names: Sequence[str]) -> list[Variant]:
+    """A variant for each concept of `names`, not dreamed yet.
+
+    Raises:
+        ConceptError: there is no such concept.
+    """
+    request = session.request
+    found = []
+    for name in names:
+        layers = lookup.layers_with_directions(({"concept": name},), request.models)
+        chosen = replace(request.config, layers=layers)
+        line = command(image, replace(request, config=chosen))
+        found.append(Variant(name, replace(chosen, max_size=cell), line))
+    return found
+
+
 def dreams(
     picture: Picture, session: Session, planned: list[Variant], on_step: Callable[[float], None] | None = None
 ) -> Iterator[Variant]:
@@ -77,11 +95,11 @@ def dreams(
         yield replace(variant, pixels=result.pixels)
 
 
-def sheet(dreamed: list[Variant], title: str) -> NDArray[np.uint8]:
+def sheet(dreamed: list[Variant], columns: int, title: str) -> NDArray[np.uint8]:
     """All variants in a grid, numbered, uint8 `(height, width, 3)`."""
     cells = [
         contact_sheet.Cell(variant.pixels, f"{number}  {variant.name}")
         for number, variant in enumerate(dreamed, 1)
         if variant.pixels is not None
     ]
-    return contact_sheet.draw(cells, len(STRENGTHS), title=title)
+    return contact_sheet.draw(cells, min(columns, len(cells)), title=title)

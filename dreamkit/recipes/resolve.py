@@ -24,9 +24,10 @@ def resolve_models(
 ) -> tuple[tuple[ModelSpec, ...], dict[str, Any]]:
     """The networks given, else the recipe's, else the one that dreamkit carries.
 
-    A recipe's layers are those of its own networks, and of networks with the same layers. Other networks
-    dream their default layers, and a warning says so; that is also so where the network of a built-in
-    recipe cannot be loaded without a download or a set-up.
+    A recipe's layers are those of its own networks, and of networks with the same layers; concepts that it
+    names are those of any network that has them. Other networks dream their default layers, and a warning
+    says so; that is also so where the network of a built-in recipe cannot be loaded without a download or a
+    set-up.
 
     Returns:
         The networks, and `options` with what else that changes.
@@ -52,6 +53,8 @@ def resolve_models(
             replace(own, model=spec.model, weight=spec.weight, layers=spec.layers or own.layers)
             for spec, own in zip(chosen, recipe.models, strict=True)
         ), options
+    if given and _only_names_concepts(recipe):
+        return chosen, options
     if "schedule" not in options:
         options["schedule"] = tuple(
             {name: value for name, value in octave.items() if name != "layers"}
@@ -78,17 +81,27 @@ def _is_at_hand(name: str, weights: WeightsFiles, registry: Registry) -> bool:
 def _has_same_layers(chosen: Sequence[ModelSpec], published: Sequence[str], registry: Registry) -> bool:
     """Whether each of `chosen` is the published network, or has its layers."""
     return len(chosen) == len(published) and all(
-        name in (spec.name, _same_layers_as(spec.model, registry))
+        spec.name == name or _whose_layers(spec.model, registry) == _whose_layers(name, registry)
         for spec, name in zip(chosen, published, strict=True)
     )
 
 
-def _same_layers_as(model: Any, registry: Registry) -> str:
-    """The model whose layers a model has as well, empty where there is none."""
+def _whose_layers(model: Any, registry: Registry) -> str:
+    """The model that is known for the layers that a model has: itself, or the one that it follows."""
     provider = getattr(model, "provider", model)
     if isinstance(provider, str):
         try:
             provider = registry.provider(provider)
         except ModelError:  # loading it will say so
-            return ""
-    return str(getattr(provider, "same_layers_as", ""))
+            return str(provider)
+    return str(getattr(provider, "same_layers_as", "") or getattr(provider, "name", ""))
+
+
+def _only_names_concepts(recipe: Recipe) -> bool:
+    """Whether the recipe's layers are concepts by name alone, which other networks may have as well."""
+    layers = recipe.options.get("layers")
+    terms = layers if isinstance(layers, list | tuple) else (layers,)
+    return all(
+        isinstance(term, Mapping) and "concept" in term and not term.keys() & {"layer", "directions"}
+        for term in terms
+    )

@@ -29,7 +29,6 @@ _SITE_FILE = "site.json"  # a folder with this file is a site
 _MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 _UNSUPPORTED_KEYS = {  # of a term that is written as a table
     "class": "a class",
-    "concept": "a concept",
     "place": "a neuron",
     "guide": "a guide",
     "mask": "a mask",
@@ -134,6 +133,11 @@ def check_config(config: DreamConfig) -> None:
 def _check_term(term: str | Mapping[str, Any]) -> None:
     if isinstance(term, str):
         found = ["a neuron"] if _PLACE.search(term) else []
+    elif "concept" in term:
+        raise ConfigError(
+            f"layers has the concept {shown(str(term['concept']))}, with which a page cannot begin; leave it "
+            "out and choose it on the page"
+        )
     else:
         found = [name for key, name in _UNSUPPORTED_KEYS.items() if key in term]
     for name in found:
