@@ -27,6 +27,20 @@ row() { # RESULT PICTURES... : side by side, their file names below
     "$bin" compare "$@" -o "$result" --overwrite --quiet --height "${HEIGHT:-220}"
 }
 
+jpeg() { # PICTURE RESULT [WIDTH]
+    .venv/bin/python - "$@" <<'END'
+import sys
+
+from PIL import Image
+
+picture, result, *width = sys.argv[1:]
+with Image.open(picture) as image:
+    if width:
+        image = image.resize((int(*width), round(image.height * int(*width) / image.width)), Image.Resampling.LANCZOS)
+    image.save(result, quality=88)
+END
+}
+
 first() { # README's first pictures, with the defaults alone
     dream chelsea "$out/chelsea.dream.jpg"
     dream rocket "$out/rocket.dream.jpg"
@@ -108,22 +122,31 @@ smoothing() {
     done
     row "$out/smoothing.jpg" "$work"/{"smooth none","smooth gaussian","smooth laplacian","tv 0.1","tv 0.5","l2 4"}.png
 }
-masks() { # an ellipse around the face, and white that fades in from the left
+half_masks() { # white that fades in from the left, and from the right
     .venv/bin/python - "$work" <<'END'
 import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 folder = Path(sys.argv[1])
-mask = Image.new("L", (512, 512), 255)
-ImageDraw.Draw(mask).ellipse((130, 10, 330, 250), fill=0)
-mask.save(folder / "mask.png")
 ramp = np.tile(np.linspace(0, 255, 512).astype(np.uint8), (512, 1))
 Image.fromarray(ramp).save(folder / "right.png")
 Image.fromarray(255 - ramp).save(folder / "left.png")
 END
+}
+masks() { # an ellipse around the face, and both halves
+    .venv/bin/python - "$work/mask.png" <<'END'
+import sys
+
+from PIL import Image, ImageDraw
+
+mask = Image.new("L", (512, 512), 255)
+ImageDraw.Draw(mask).ellipse((130, 10, 330, 250), fill=0)
+mask.save(sys.argv[1])
+END
+    half_masks
     dream astronaut "$work/mask mask.png" --max-size 400 --mask "$work/mask.png"
     dream astronaut "$work/mask right.png" --max-size 400 --mask "$work/right.png"
     printf '[[layers]]\nlayer = "mixed3a"\nmask = "left.png"\n[[layers]]\nlayer = "mixed4d"\nmask = "right.png"\n' \
@@ -147,11 +170,32 @@ published() { # the published loops, each at Inception v3's default layer
     row "$out/recipes.jpg" "$work"/{default,google-2015,hughy-2020,keras-example}.png
     row "$out/recipes-2.jpg" "$work"/{lapnorm,smooth,tf-tutorial,lucid}.png
 }
+concepts() { # of the library: on a coffee, all of them, out of nothing, under masks and along a zoom
+    local photo name
+    for name in butterflies buildings dogs mushrooms boats; do
+        dream coffee "$work/$name.png" --max-size 480 --concept $name
+    done
+    row "$out/concepts.jpg" "$work"/{butterflies,buildings,dogs,mushrooms,boats}.png
+    for photo in rocket coffee; do
+        "$bin" concepts $photos/$photo.jpg --cell 320 -o "$work/$photo.png" --quiet >/dev/null
+        jpeg "$work/$photo.png" "$out/concept-library.$photo.jpg" 1600
+    done
+    "$bin" concept show cats $photos/{chelsea,coffee,astronaut}.jpg -o "$work/show.png" --quiet
+    jpeg "$work/show.png" "$out/concept-show.jpg" 1600
+    half_masks
+    printf '[[layers]]\nconcept = "butterflies"\nmask = "left.png"\n[[layers]]\nconcept = "towers"\nmask = "right.png"\n' \
+        >"$work/both.toml"
+    dream astronaut "$work/butterflies and towers.png" --max-size 480 --recipe "$work/both.toml"
+    row "$out/concept-masks.jpg" $photos/astronaut.jpg "$work"/{left,right,"butterflies and towers"}.png
+    printf '[[timeline]]\nat = 0.0\nlayers = [{ concept = "butterflies" }]\n' >"$work/journey.toml"
+    printf '[[timeline]]\nat = 1.0\nlayers = [{ concept = "buildings" }]\n' >>"$work/journey.toml"
+    "$bin" zoom $photos/rocket.jpg --recipe "$work/journey.toml" --frames 48 --fps 12 --max-size 240 \
+        -o "$out/concept-zoom.webp" --overwrite --quiet
+}
 atlas() {
     "$bin" atlas $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \
         --columns 5 -o "$work/atlas" --quiet
-    .venv/bin/python -c "import sys; from PIL import Image; Image.open(sys.argv[1]).save(sys.argv[2], quality=88)" \
-        "$work/atlas/atlas.png" "$out/atlas.jpg"
+    jpeg "$work/atlas/atlas.png" "$out/atlas.jpg"
 }
 features() { # what channels like
     local channel
@@ -169,6 +213,6 @@ zoo() { # networks converted beforehand, by the names in docs/zoo.md
     dream astronaut "$out/zoo.writing.jpg" --max-size 448 --model writing --layers p2o.Mul.139 --strength wild
 }
 
-for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published atlas features}"; do
+for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts atlas features}"; do
     for each in $name; do "$each"; done
 done

@@ -2,6 +2,7 @@
 
     python scripts/measure_concepts.py separation PHOTOS --model pocket --model inception_v3=inception_v3.h5
     python scripts/measure_concepts.py transfer PHOTOS rocket.jpg --model pocket --model inception_v3=...
+    python scripts/measure_concepts.py learning PHOTOS --model pocket
 
 `separation` learns concepts from 3, 5 and 10 photographs of a group. For each layer that is dreamed it
 prints the separation that dreamkit reports (each picture left out in turn), and that of photographs of the
@@ -10,25 +11,30 @@ group that it was not learned from, against all photographs of other groups (AUC
 `transfer` dreams concepts with the first network. It prints how far each dream lies along the concept that
 the other network learned from the same photographs, in standard deviations of other photographs, before
 and after; and in brackets after, along the other concepts, as a mean.
+
+`learning` times how long concepts take to learn once the network is loaded, and in the same run the plain way
+to see the same layers: Keras' `predict`, a picture at a time.
 """
 
 from __future__ import annotations
 
 import os
+import time
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import typer
 
 import dreamkit
 from dreamkit import api
-from dreamkit.concepts import reference, separation
-from dreamkit.concepts.features import features
+from dreamkit.concepts import learning, reference, separation
+from dreamkit.concepts.features import features, square
 from dreamkit.direction_text import encoded
 from dreamkit.engine.tf.network import Network
 from dreamkit.inputs import open_picture
@@ -142,6 +148,28 @@ def transfer(photographs: Photographs, pictures: list[Path], model: Models) -> N
             others = np.mean([after for each, (_, after) in along.items() if each != name])
             cells.append(f"{before_it:+.1f} to {after_it:+.1f} ({others:+.1f})")
         print(f"| {name} |", " | ".join(cells), "|", flush=True)
+
+
+@app.command("learning")
+def learning_table(photographs: Photographs, model: Models) -> None:
+    """The table of times."""
+    files = sorted(photographs.glob("*.jpg"))
+    (network,) = map(load, model)
+    layers = learning.main_layers(network)
+    plain: Any = network.provider.load(None)
+    plain = keras.Model(plain.inputs, [plain.get_layer(layer).output for layer in layers])
+    preprocess = network.provider.preprocess
+    print("| pictures | learn | Keras' predict |")
+    print("|---|---|---|")
+    for count in (3, 10, 100, 500):
+        chosen = files[:: len(files) // count][:count]
+        started = time.perf_counter()
+        learning.learn("it", chosen, network, keep=True)
+        learned = time.perf_counter()
+        for file in chosen:
+            pixels = open_picture(file, dreamkit.DreamConfig()).pixels  # type: ignore[union-attr]
+            plain.predict(preprocess(square(pixels)[None]), verbose=0)
+        print(f"| {count} | {learned - started:.1f} s | {time.perf_counter() - learned:.1f} s |", flush=True)
 
 
 if __name__ == "__main__":

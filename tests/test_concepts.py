@@ -638,8 +638,11 @@ def test_a_concept_is_lit_where_it_is(run, pictures):
     pixels = np.full((60, 80, 3), (40, 40, 220), np.uint8)
     pixels[:, :40] = (220, 40, 40)
     network = dreamkit.load("tiny")
-    found = jobs.heat_map(network, library.find("red", "tiny"), "low")(pixels)
+    heat = jobs.heat_map(network, library.find("red", "tiny"), "low")
+    found = heat(pixels)
     assert found[:, :35].mean() > 2 * found[:, 45:].mean()
+    ordinary = pixels_of(pictures / "all" / "00.png").astype(np.uint8)
+    assert heat(ordinary).mean() < 0.2  # a picture without it stays dark
     assert pictures.exists()
 
 

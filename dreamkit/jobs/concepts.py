@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 CELL = 320  # pixels of the shorter side of a picture on the sheet
 _DIM = 0.25  # brightness where a concept is not
 _COLUMNS = 4
+# Standard deviations of ordinary photographs that are shown as full light. Where a concept is in a picture, a
+# layer is 10 to 30 along it; in other pictures, nowhere more than 1 to 5.
+_FULL = 8.0
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,17 @@ def heat_map(
     network: Network, concept: Concept, layer: str
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     """The function from a picture to how much of a concept is at each place, against the average of other
-    photographs: `(height, width)` of the layer's map, in units of the largest; not negative."""
+    photographs: `(height, width)` of the layer's map, 0 to 1. The largest is 1 if the concept is in the
+    picture at all."""
     activations = network.activations([layer])
-    average = reference_of(network, concept).layers[layer].mean
+    statistics = reference_of(network, concept).layers[layer]
     weights = concept.direction(layer).weights
+    full = _FULL * math.sqrt(statistics.variance_along(weights))
 
     def heat(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         (maps,) = activations(pixels[None].astype(np.float32))
-        along: NDArray[np.float32] = np.maximum((maps[0] - average) @ weights, 0.0)
-        return along / (float(along.max()) or 1.0)
+        along: NDArray[np.float32] = np.maximum((maps[0] - statistics.mean) @ weights, 0.0)
+        return along / (max(full, float(along.max())) or 1.0)
 
     return heat
 
