@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -224,13 +226,16 @@ def read_weights(text: str) -> dict[str, float]:
 
 
 def read_concepts(text: str) -> list[dict[str, Any]]:
-    """`NAME[@LAYER][=WEIGHT]`, several separated by commas, as tables of terms."""
+    """`NAME[@LAYER][=WEIGHT]`, several separated by commas, as tables of terms. The path of a file may
+    have these signs in it."""
+    if text.endswith(".json") and os.path.isfile(text):
+        return [{"concept": text}]
     found: list[dict[str, Any]] = []
     for each in text.split(","):
         name, equals, number = each.strip().rpartition("=")
         name, at, layer = (name if equals else each.strip()).partition("@")
         if not name or (at and not layer):
-            raise ConfigError(f"--concept is {quoted(text)}; write NAME, NAME@LAYER or NAME=0.5")
+            raise _no_concept(text)
         table: dict[str, Any] = {"concept": name}
         if at:
             table["layer"] = layer
@@ -238,9 +243,17 @@ def read_concepts(text: str) -> list[dict[str, Any]]:
             try:
                 table["weight"] = float(number)
             except ValueError:
-                raise ConfigError(f"{quoted(each.strip())} has no number after =; write NAME=0.5") from None
+                raise _no_concept(text) from None
+            if not math.isfinite(table["weight"]) or not table["weight"]:
+                raise ConfigError(
+                    f"--concept is {quoted(text)}; a weight is a number, and not zero, such as {name}=0.5"
+                )
         found.append(table)
     return found
+
+
+def _no_concept(text: str) -> ConfigError:
+    return ConfigError(f"--concept is {quoted(text)}; write NAME, NAME@LAYER, NAME=0.5 or NAME@LAYER=0.5")
 
 
 def read_unit(text: str) -> Any:

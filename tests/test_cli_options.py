@@ -220,7 +220,8 @@ def test_the_recipes_are_listed_and_shown(run, tmp_path):
     assert re.fullmatch(r"RECIPE +MADE WITH", lines[0])
     assert [line.split()[0] for line in lines[1:]] == [
         "default",
-        "architecture", "clockwork", "creatures", "engraving", "neon", "painterly", "shells", "subtle",
+        "architecture", "clockwork", "creatures", "engraving", "garden", "jungle", "neon", "painterly", "shells",
+            "subtle",
         "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "smooth", "tf-tutorial",
     ]  # fmt: skip
     assert re.search(r"^lucid +inception5h +Feature visualisation", out, re.M)

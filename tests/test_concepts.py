@@ -84,6 +84,8 @@ def test_separation_leaves_each_picture_out():
     assert separation.leave_one_out(np.array([[9.0, 0, 0], [8, 1, 0], [9, 0, 1]]), statistics) > 0.999
     assert separation.leave_one_out(np.array([[9.0, 0, 0], [-9, 0, 0]]), statistics) < 0.001
     assert np.isnan(separation.leave_one_out(np.array([[9.0, 0, 0]]), statistics))
+    each = separation.left_out(np.array([[9.0, 0, 0], [8, 1, 0], [-9, 0, 0], [9, 0, 1]]), statistics)
+    assert np.argmin(each) == 2
 
 
 def test_separation_of_chance_is_a_half():
@@ -160,11 +162,11 @@ def test_a_concept_survives_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text[: len(text) // 2], "is not a concept's file"),
-        (lambda _: "[]", "is not a concept's file"),
-        (lambda _: "[" * 100_000, "is not a concept's file"),
-        (lambda _: "\x00" * 10, "is not a concept's file"),
-        (lambda text: text.replace('"pictures": 3', '"pictures": 4'), "is damaged or was changed"),
+        (lambda text: text[: len(text) // 2], "is damaged, or no concept's file"),
+        (lambda _: "[]", "is damaged, or no concept's file"),
+        (lambda _: "[" * 100_000, "is damaged, or no concept's file"),
+        (lambda _: "\x00" * 10, "is damaged, or no concept's file"),
+        (lambda text: text.replace('"pictures": 3', '"pictures": 4'), "is damaged, or no concept's file"),
         (lambda text: text.replace('"dreamkit_concept": 1', '"dreamkit_concept": 2'), "another version"),
         (lambda text: text + " " * (5 << 20), "larger than any concept"),
     ],
@@ -423,9 +425,68 @@ def test_a_name_that_is_taken_is_kept(run, pictures):
     assert library.path_of("red", "tiny").read_bytes() != before
 
 
+def test_a_concept_of_dreamkit_is_not_hidden_by_chance(run, pictures):
+    ours = ("concept", "learn", "dogs", "red", "--keep")
+    code, _, err = run(*ours)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "dogs is a concept that comes with dreamkit for pocket; choose another name" in err
+    assert pictures.exists()
+    with pytest.raises(ConceptError, match="you have no concept dogs of pocket"):
+        library.remove("dogs", "pocket")
+
+
+def test_a_concept_is_removed(run, pictures):
+    assert learn(run, "--against", "all")[0] == 0
+    path = library.path_of("red", "tiny")
+    code, out, err = run("concept", "remove", "red", "-m", "tiny")
+    assert (code, err) == (0, "")
+    assert str(path) in out
+    assert not path.parent.exists()
+    code, _, err = run("concept", "remove", "red", "-m", "tiny")
+    assert code == 1
+    assert "you have no concept red of tiny; there are none" in err
+    assert pictures.exists()
+
+
+def test_a_damaged_concept_does_not_hide_the_others(run, pictures):
+    assert learn(run, "--against", "all")[0] == 0
+    broken = library.path_of("broken", "tiny")
+    broken.parent.mkdir()
+    broken.write_text("{")
+    code, out, err = run("concepts", "-m", "tiny")
+    assert code == 0
+    assert "red" in out
+    assert "is damaged, or no concept's file" in err
+    assert pictures.exists()
+
+
+def test_the_picture_that_fits_least_is_named(run, pictures):
+    code, _, err = learn(run, "--against", "all", folder="all/0[0-4].png")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "chance is 50%, and 60% are needed. 0" in err
+    assert ".png fits least. Give more pictures or more similar ones" in err
+    assert pictures.exists()
+
+
+def test_photographs_that_are_given_count_once_where_dreamkit_has_its_own(pictures):
+    """779 photographs are known for pocket; 30 others are for one concept alone."""
+    reds, others = (sorted((pictures / name).iterdir()) for name in ("red", "all"))
+    learned = dreamkit.Concept.learn("red", reds, against=others, layers=["mixed4c", "mixed5a"])
+    assert learned.compared_with == 30
+    assert "it was compared with 30 photographs; some hundred tell more" in learned.notes
+    assert dreamkit.Concept.learn("red", reds, layers=["mixed5a"]).compared_with == 779
+    assert "weights" not in repr(learned.concept)
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("", "is not a concept's name"), ("a/b", "is not a concept's name"), ("-x", "No such option")],
+    [
+        ("", "is not a concept's name"),
+        ("a/b", "is not a concept's name"),
+        ("-x", "No such option"),
+        ("red.json", "red.json is the name of a file; write a NAME first"),
+        ("One.JPG", "One.JPG is the name of a file; write a NAME first"),
+    ],
 )
 def test_names_that_no_concept_has(run, pictures, name, says):
     code, _, err = learn(run, name=name)
@@ -466,14 +527,19 @@ def test_a_shared_background_is_said(run, pictures):
     [
         ("nope", "there is no concept 'nope'"),
         ("nope.json", "cannot read the concept nope.json"),
-        ("red@", "write NAME, NAME@LAYER or NAME=0.5"),
-        ("red=x", "has no number after ="),
-        ("red@second", "has no direction in second of tiny; it has one in low, high"),
+        ("red@", "write NAME, NAME@LAYER, NAME=0.5 or NAME@LAYER=0.5"),
+        ("red=x", "write NAME, NAME@LAYER, NAME=0.5 or NAME@LAYER=0.5"),
+        ("red=2@high", "write NAME, NAME@LAYER, NAME=0.5 or NAME@LAYER=0.5"),
+        ("red=0", "a weight is a number, and not zero, such as red=0.5"),
+        ("red=nan", "a weight is a number, and not zero, such as red=0.5"),
+        ("file", "did you mean the file file.json?"),
+        ("red@second", "was not learned in second of tiny, only in low, high; choose one of these"),
         ("", "write NAME"),
     ],
 )
 def test_concepts_that_cannot_be_dreamed(run, pictures, picture, text, says):
     assert learn(run, "--against", "all")[0] == 0
+    (pictures / "file.json").write_text("{}")
     code, _, err = run("dream", picture, "-m", "tiny", "--concept", text, "-o", "a.png")
     assert code == 1
     assert says in err
@@ -505,7 +571,9 @@ def test_a_concept_is_dreamed_in_python(run, pictures, photo, second):
     np.testing.assert_array_equal(
         pixels, dreamkit.dream(photo, "tiny", layers=[{"concept": path}], **options)
     )
-    with pytest.raises(ConceptError, match="was learned for tiny, and other dreams"):
+    with pytest.raises(
+        ConceptError, match="is a concept of tiny, not of other; add --model tiny, or learn it"
+    ):
         dreamkit.dream(photo, "other", layers=[{"concept": path}], **options)
     with pytest.raises(ConceptError, match="there is no picture"):
         dreamkit.Concept.learn("red", [], "tiny")
@@ -626,6 +694,11 @@ def test_a_concept_is_shown(run, pictures):
     code, _, err = run(*show, "-o", "red/00.png", "--overwrite")
     assert code == 1
     assert "is one of the pictures" in err
+    (pictures / "text.png").write_text("text")
+    # It is read before anything is dreamed.
+    code, _, err = run("concept", "show", "red", "text.png", "-m", "tiny", "-o", "b.png", "--steps", 100_000)
+    assert code == 1
+    assert "text.png" in err
     code, _, err = run("concept", "show", "blue", "-m", "tiny")
     assert code == 1
     assert "there is no concept 'blue'" in err
@@ -657,6 +730,10 @@ def test_a_concept_is_tested_with_a_class(run, second, pictures):
     found = json.loads(out)
     assert found["pictures"] == 30
     assert all(0 <= each["score"] <= 1 and 0 <= each["p_value"] <= 1 for each in found["layers"])
+    assert "warning" not in err
+    code, _, err = run("concept", "test", "red", "all/0[0-2].png", *against[:2], "--class", "sea lion")
+    assert code == 0
+    assert "3 pictures say little; give 10 or more of sea lion" in err
     code, _, err = run(*test, "walrus")
     assert code == 1
     assert "no class 'walrus'" in err
@@ -699,7 +776,9 @@ def test_every_concept_on_a_photograph(run, pictures, picture):
     ("arguments", "code", "says"),
     [
         (("photo.jpg", "-m", "tiny"), 1, "tiny has no concepts; learn one with dreamkit concept learn"),
-        (("-m", "tiny", "-o", "a.png"), 2, "-o is for a sheet; give a photograph"),
+        (("-m", "tiny", "-o", "a.png"), 2, "-o and --cell are for a sheet; give a photograph"),
+        (("-m", "nope"), 1, "no model 'nope'"),
+        (("--cell", "64"), 2, "-o and --cell are for a sheet"),
         (("none.jpg",), 1, "none.jpg does not exist"),
         (("photo.jpg", "--cell", "9"), 1, "cell is 9; it takes a whole number, 64 to 1024"),
     ],

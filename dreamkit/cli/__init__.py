@@ -171,7 +171,12 @@ _concepts = typer.Typer(
 )
 
 
-for _name, _function in (("learn", concept.learn), ("show", concept.show), ("test", concept.try_class)):
+for _name, _function in (
+    ("learn", concept.learn),
+    ("show", concept.show),
+    ("test", concept.try_class),
+    ("remove", concept.remove),
+):
     _concepts.command(_name, cls=_LongCommand)(_function)
 app.add_typer(_concepts, name="concept")
 

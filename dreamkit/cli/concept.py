@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dreamkit.concepts.concept import Concept
     from dreamkit.concepts.learning import Learned
 
+_FEW = 10  # pictures of a class
+
 _Model = Annotated[
     str,
     typer.Option("-m", "--model", help="The network; `dreamkit models` lists them."),
@@ -79,9 +81,11 @@ def learn(
     from dreamkit.concepts.concept import check_name, check_output
     from dreamkit.jobs.batch.inputs import expand
 
-    check_name(name)
-    path = output or library.path_of(name, model)
-    check_output(path, overwrite=overwrite, is_own=output is None)
+    path = output or library.path_of(check_name(name), model)
+    if output is None:
+        library.check_free(name, model, overwrite=overwrite)
+    else:
+        check_output(path, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         files = [each.source for each in expand(pictures)]
         others = [each.source for each in expand(against)] if against else None
@@ -99,11 +103,11 @@ def learn(
             on_picture=meter.picture,
             on_download=meter.download,
         )
-        learned.concept.save(path, overwrite=overwrite)
+        learned.concept.save(path, overwrite=overwrite or output is None)
     for note in learned.notes:
         terminal.warning(f"{name}: {note}")
     if not quiet:
-        _tell(learned, path, named=output is None)
+        _tell(learned, path, named=output is None, given=others is not None)
 
 
 def show(
@@ -121,7 +125,7 @@ def show(
         ),
     ] = None,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, max=100_000, help="Of the dream out of nothing.")
+        int, typer.Option("--steps", min=1, max=100_000, help="Steps of the dream out of nothing.")
     ] = 256,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -148,12 +152,13 @@ def show(
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         from dreamkit.jobs import concepts as jobs
 
+        seen = jobs.small(files)
         session = open_session(request.on(None), meter)
         (loaded,) = session.models
         jobs.reference_of(loaded.network, concept)
         dreamed = session.run(on_step=meter.step)
         meter.doing("looking at the pictures")
-        pixels = jobs.sheet(concept, loaded.network, dreamed.pixels, files)
+        pixels = jobs.sheet(concept, loaded.network, dreamed.pixels, seen)
         image_writer.write(path, pixels, overwrite=overwrite)
     if not quiet:
         typer.echo(f"wrote {path} ({pixels.shape[1]} x {pixels.shape[0]})")
@@ -161,13 +166,19 @@ def show(
 
 def try_class(
     name: _Name,
-    pictures: Annotated[list[str], typer.Argument(metavar="PICTURE...", help="Pictures of the class.")],
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PICTURE...",
+            help="Pictures of the class, other ones than the concept was learned from. Ten or more are good.",
+        ),
+    ],
     label: Annotated[
         str, typer.Option("--class", metavar="LABEL", help="The class, by label or number, such as `castle`.")
     ],
     model: _Model = config.DEFAULT_MODEL,
     weights: _Weights = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random concepts.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The seed of the random concepts.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -193,23 +204,41 @@ def try_class(
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
         return
+    if found.pictures < _FEW:
+        terminal.warning(f"{found.pictures} pictures say little; give {_FEW} or more of {shown(label)}")
     rows = [
         (
             each.layer,
             f"{each.score:.2f}",
             f"{each.random:.2f}",
-            f"{min(1.0, each.p_value * len(found.layers)):.2g}",
             f"{each.as_far:.0%}",
+            f"{min(1.0, each.p_value * len(found.layers)):.2g}",
         )
         for each in found.layers
     ]
-    terminal.table(rows, ("LAYER", "TCAV SCORE", "RANDOM", "P", "AS FAR"))
+    terminal.table(rows, ("LAYER", "TCAV SCORE", "RANDOM", "AS FAR", "P"))
     typer.echo(
         f"TCAV score: the share of the {found.pictures} pictures in which the score of {shown(label)} rises "
-        f"along {concept.name}, the mean of {RUNS} runs. random: that of {RUNS} random concepts. P: of the "
-        "t-test between both, times the number of layers (Bonferroni). as far: the share of random concepts "
-        "whose score is as far from 0.5"
+        f"along {concept.name}, the mean of {RUNS} runs. random: that of {RUNS} random concepts. as far: the "
+        "share of random concepts whose score is as far from 0.5; above 5%, chance explains the score. P: of "
+        "the t-test between both, as published, times the number of layers (Bonferroni)"
     )
+
+
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A concept that you learned.")],
+    model: _Model = config.DEFAULT_MODEL,
+    quiet: Quiet = False,
+) -> None:
+    """Delete a concept that you learned.
+
+    dreamkit concept remove wings
+    """
+    from dreamkit.concepts import library
+
+    path = library.remove(name, model)
+    if not quiet:
+        typer.echo(f"deleted {path}")
 
 
 def concepts(
@@ -240,23 +269,33 @@ def concepts(
     dreamkit concepts photo.jpg
     """
     from dreamkit.concepts import library
+    from dreamkit.models.registry import installed
 
+    installed().provider(model)  # or a message with those that there are
     own = {each.name for each in library.learned() if each.network == model}
     found = list(library.of_network(model))
     sheet = None
     if image is not None:
         sheet = Sheet(image, "concepts", output, cell, overwrite=overwrite, quiet=quiet)
         _dream_each([each.name for each in found], image, model, weights, sheet, verbose=verbose)
-    elif output is not None:
-        raise UsageError("-o is for a sheet; give a photograph to dream the concepts onto")
+    elif output is not None or cell is not None:
+        raise UsageError("-o and --cell are for a sheet; give a photograph to dream the concepts onto")
     if as_json:
         typer.echo(json.dumps([_about(each, own=each.name in own) for each in found], indent=2))
+    elif not found:
+        typer.echo(f"{model} has no concepts; learn one with dreamkit concept learn NAME PICTURES -m {model}")
     else:
         rows = [
-            (each.name, each.pictures, ",".join(each.layers), "learned here" if each.name in own else "")
+            (
+                each.name,
+                each.pictures,
+                ",".join(each.layers),
+                ",".join(_share(each.directions[layer].separation) for layer in each.layers),
+                "learned here" if each.name in own else "",
+            )
             for each in found
         ]
-        terminal.table(rows, ("CONCEPT", "PICTURES", "LAYERS", ""))
+        terminal.table(rows, ("CONCEPT", "PICTURES", "LAYERS", "SEPARATION", ""))
     if sheet is not None:
         sheet.tell()
 
@@ -277,13 +316,14 @@ def _dream_each(
         )
 
 
-def _tell(learned: Learned, path: Path, *, named: bool) -> None:
+def _tell(learned: Learned, path: Path, *, named: bool, given: bool) -> None:
     """Says what was learned, from how many pictures, and how well it is told apart."""
     concept = learned.concept
     plural = "s" if concept.pictures > 1 else ""
+    others = "photographs that you gave" if given else "other photographs"
     typer.echo(
         f"learned {concept.name} from {concept.pictures} picture{plural}, for {concept.network}; compared "
-        f"with {learned.compared_with} other photographs"
+        f"with {learned.compared_with} {others}"
     )
     rows = [
         (layer, _share(each.separation), "dreamed" if layer in concept.layers else "")
@@ -292,11 +332,11 @@ def _tell(learned: Learned, path: Path, *, named: bool) -> None:
     terminal.table(rows, ("LAYER", "SEPARATION", ""))
     if concept.pictures > 1:
         typer.echo(
-            "separation: the share of other photographs that each picture stands out from, by what the rest "
-            "of the pictures have in common; 50% is chance"
+            "separation: each picture is left out in turn; it fits what the others share better than this "
+            "share of other photographs does. 50% is chance"
         )
     if learned.similar:
-        typer.echo(f"dreamkit also sees {', '.join(learned.similar)} in these pictures")
+        typer.echo(f"the pictures also show {' and '.join(learned.similar)}, and the dream may, too")
     typer.echo(f"wrote {path}")
     said = concept.name if named else shown(str(path), 200)
     chosen = "" if concept.network == config.DEFAULT_MODEL else f" --model {concept.network}"
@@ -304,7 +344,7 @@ def _tell(learned: Learned, path: Path, *, named: bool) -> None:
 
 
 def _share(separation: float) -> str:
-    return "" if math.isnan(separation) else f"{separation:.0%}"
+    return "-" if math.isnan(separation) else f"{separation:.0%}"
 
 
 def _about(concept: Concept, *, own: bool) -> dict[str, object]:

@@ -109,7 +109,8 @@ def dream(
             from dreamkit.media import video_formats
 
             video_formats.check_output(record, overwrite=overwrite)
-        hint = _BY_DEFAULT if chosen.model is None and recipe is None else ""
+        by_default = chosen.model is None and recipe is None and not options.get("concepts")
+        hint = _BY_DEFAULT if by_default else ""
         _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet, hint=hint, record=record)
 
 

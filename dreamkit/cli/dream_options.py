@@ -56,8 +56,8 @@ Concepts = Annotated[
     typer.Option(
         "--concept",
         metavar="NAME[@LAYER][=WEIGHT]",
-        help="A concept to dream, such as `butterflies`; `dreamkit concepts` lists them, and "
-        "`dreamkit concept learn` makes one from your own pictures.",
+        help="A concept to dream, such as `butterflies` or `butterflies@mixed4c=0.5`; several with commas. "
+        "`dreamkit concepts` lists them, and `dreamkit concept learn` makes one from your own pictures.",
         show_default=False,
         rich_help_panel=WHAT,
     ),

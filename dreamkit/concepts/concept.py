@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.direction_text import decoded, encoded
-from dreamkit.errors import ConceptError, OutputExistsError, first_line, shown
-from dreamkit.media import atomic
+from dreamkit.errors import ConceptError, first_line, shown
+from dreamkit.media import atomic, image_writer
 from dreamkit.names import is_name
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".json"
 _FORMAT = 1
+_DAMAGED = "is damaged, or no concept's file; get it again, or learn the concept again"
 _MOST_BYTES = 4 << 20  # of a concept's file; one of all layers of Inception v3 has 0.1 MB
 
 
@@ -65,7 +66,7 @@ class Concept:
     name: str
     network: str
     sha256: str
-    directions: Mapping[str, Direction]
+    directions: Mapping[str, Direction] = field(repr=False)
     layers: tuple[str, ...]
     pictures: int = 0
 
@@ -85,8 +86,8 @@ class Concept:
         """
         if layer not in self.directions:
             raise ConceptError(
-                f"the concept {self.name} has no direction in {shown(layer)} of {self.network}; it has one "
-                f"in {', '.join(self.directions)}"
+                f"the concept {self.name} was not learned in {shown(layer)} of {self.network}, only in "
+                f"{', '.join(self.directions)}; choose one of these"
             )
         return self.directions[layer]
 
@@ -166,8 +167,12 @@ def read(path: PathLike) -> Concept:
         if os.path.getsize(path) > _MOST_BYTES:
             raise ConceptError(f"{name} is larger than any concept; it is refused")
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConceptError(f"cannot read the concept {name} ({first_line(error)})") from error
+    except UnicodeDecodeError as error:
+        raise ConceptError(f"{name} {_DAMAGED}") from error
+    except OSError as error:
+        raise ConceptError(
+            f"cannot read the concept {name} ({first_line(error)}); `dreamkit concepts` lists what there is"
+        ) from error
     return parse(text, name)
 
 
@@ -180,7 +185,7 @@ def parse(text: str, where: str) -> Concept:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConceptError(f"{where} is not a concept's file") from error
+        raise ConceptError(f"{where} {_DAMAGED}") from error
     return _of(found, where)
 
 
@@ -199,11 +204,11 @@ def _of(found: Any, where: str) -> Concept:
         content = dict(found)
         version, digest = content.pop("dreamkit_concept"), content.pop("sha256")
     except (KeyError, TypeError, ValueError) as error:
-        raise ConceptError(f"{where} is not a concept's file") from error
+        raise ConceptError(f"{where} {_DAMAGED}") from error
     if version != _FORMAT:
         raise ConceptError(f"{where} was written by another version of dreamkit; learn it again")
     if digest != _hash(content):
-        raise ConceptError(f"{where} is damaged or was changed; learn it again")
+        raise ConceptError(f"{where} {_DAMAGED}")
     try:
         return Concept(
             name=content["name"],
@@ -219,13 +224,11 @@ def _of(found: Any, where: str) -> Concept:
             pictures=int(content["pictures"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ConceptError(f"{where} cannot be used ({first_line(error)[:100]}); learn it again") from error
+        raise ConceptError(f"{where} {_DAMAGED}; {first_line(error)[:100]}") from error
 
 
-def check_output(path: Path, *, overwrite: bool, is_own: bool) -> None:
+def check_output(path: Path, *, overwrite: bool) -> None:
     """Checks, before anything is learned, that a concept's file can be written to `path`.
-
-    `is_own` is whether the file is one of dreamkit's own folder, which it makes.
 
     Raises:
         ConceptError: its name is not that of a concept's file.
@@ -233,13 +236,6 @@ def check_output(path: Path, *, overwrite: bool, is_own: bool) -> None:
     """
     if path.suffix != SUFFIX:
         raise ConceptError(f"{path} is not a concept's file; give a name that ends in {SUFFIX}")
-    if is_own:
-        if path.exists() and not overwrite:
-            raise OutputExistsError(
-                f"there is a concept {path.parent.name} of {path.stem} already, in {path}; choose another "
-                "name or give --overwrite"
-            )
-        return
     atomic.check_path(path, overwrite=overwrite)
 
 
@@ -252,6 +248,10 @@ def check_name(name: Any) -> str:
     if not isinstance(name, str) or not is_name(name):
         raise ConceptError(
             f"{shown(str(name), 100)!r} is not a concept's name; it takes letters, digits, '.', '_' and '-'"
+        )
+    if name.lower().endswith((SUFFIX, *image_writer.SUFFIXES)):
+        raise ConceptError(
+            f"{name} is the name of a file; write a NAME first: dreamkit concept learn NAME PICTURE..."
         )
     return name
 

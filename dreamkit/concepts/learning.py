@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dreamkit.request import Model
 
 _LEAST_SEPARATION = 0.6  # chance is 0.5; of ten threes of unrelated photographs, about seven are below
+_FEW = 100  # photographs to compare with
 _CONFUSED = 0.9  # share of reference photographs that a similar concept puts the pictures above
 _MOST_PICTURES = 10_000
 OnPicture = Callable[[int, int], None] | None
@@ -74,16 +75,20 @@ def learn(
     network = load_network(spec, on_download)
     compared = _reference(network, layers, against, on_picture)
     wanted = _layers(network, layers, compared)
-    seen, count = _features(network, wanted, pictures, on_picture)
+    seen, names = _features(network, wanted, pictures, on_picture)
     directions = {
         layer: _direction(seen[layer].mean, compared.layers[layer])
         for layer in wanted
         if _tells_apart(seen[layer].mean, compared.layers[layer])
     }
     dreamed = _dreamed(network, directions)
-    concept = Concept(name, network.provider.name, network.digest, directions, dreamed, count)
-    _check_separation(concept, keep=keep)
-    return Learned(concept, compared.photographs, _notes(concept, seen), _similar(concept, seen, compared))
+    concept = Concept(name, network.provider.name, network.digest, directions, dreamed, len(names))
+    if not keep:
+        _check_separation(concept, seen, names, compared)
+    notes = _notes(concept, seen)
+    if compared.photographs < _FEW:
+        notes += (f"it was compared with {compared.photographs} photographs; some hundred tell more",)
+    return Learned(concept, compared.photographs, notes, _similar(concept, seen, compared))
 
 
 def _tells_apart(seen: NDArray[np.float32], compared: LayerStatistics) -> bool:
@@ -111,7 +116,8 @@ def measure(
         ConceptError: they are too few.
     """
     _check_count(len(photographs))
-    seen, count = _features(network, layers, photographs, on_picture)
+    seen, names = _features(network, layers, photographs, on_picture)
+    count = len(names)
     _check_count(count)  # without those that are the same
     return Reference(
         network.provider.name,
@@ -136,9 +142,14 @@ def _reference(
     against: Sequence[ImageSource] | None,
     on_picture: OnPicture,
 ) -> Reference:
-    """What the pictures are compared with: photographs that are given, else what is known of the network."""
-    found = reference.find(network.provider.name, network.digest)
+    """What the pictures are compared with: photographs that are given, else what is known of the network.
+
+    Those given are kept for the next time, where the package has none of the network.
+    """
+    built_in = reference.built_in(network.provider.name, network.digest)
+    kept = None if built_in else reference.kept(network.digest)
     if against is None:
+        found = built_in or kept
         if found is None:
             raise ConceptError(
                 f"dreamkit has no photographs to compare with for {network.provider.name}; give a folder of "
@@ -147,8 +158,10 @@ def _reference(
         return found
     source = _source(against)
     wanted = [layer_named(each, network) for each in layers or ()] or main_layers(network)
-    if found is None or not source or found.source != source or not found.layers.keys() >= set(wanted):
-        found = measure(network, wanted, against, on_picture)
+    if kept is not None and source and kept.source == source and kept.layers.keys() >= set(wanted):
+        return kept
+    found = measure(network, wanted, against, on_picture)
+    if built_in is None:
         reference.keep(found)
     return found
 
@@ -190,8 +203,8 @@ def _dreamed(network: Network, directions: dict[str, Direction]) -> tuple[str, .
 
 def _features(
     network: Network, layers: Sequence[str], pictures: Sequence[ImageSource], on_picture: OnPicture
-) -> tuple[dict[str, Features], int]:
-    """The features of `layers` in pictures of different contents, and how many those are."""
+) -> tuple[dict[str, Features], list[str]]:
+    """The features of `layers` in pictures of different contents, and the names of these pictures."""
     hashes: dict[str, str] = {}
 
     def opened() -> Iterator[NDArray[np.uint8]]:
@@ -207,7 +220,7 @@ def _features(
                 on_picture(number, len(pictures))
 
     found = features(network, layers, opened())
-    return found, len(hashes)
+    return found, list(hashes.values())
 
 
 def _opened(source: ImageSource) -> Picture:
@@ -230,16 +243,20 @@ def _check_files(pictures: Sequence[ImageSource], against: Sequence[ImageSource]
             raise ImageError(f"there is no file {shown(os.fspath(each), 200)}")
 
 
-def _check_separation(concept: Concept, *, keep: bool) -> None:
-    """Refuses pictures of nothing in common, unless they are to be kept."""
+def _check_separation(
+    concept: Concept, seen: dict[str, Features], names: list[str], compared: Reference
+) -> None:
+    """Refuses pictures of nothing in common."""
     shares = {layer: concept.directions[layer].separation for layer in concept.layers}
     best = max(shares, key=lambda layer: np.nan_to_num(shares[layer]))
-    if keep or math.isnan(shares[best]) or shares[best] >= _LEAST_SEPARATION:
+    if math.isnan(shares[best]) or shares[best] >= _LEAST_SEPARATION:
         return
+    each = separation.left_out(seen[best].mean, compared.layers[best])
     raise ConceptError(
-        f"these {concept.pictures} pictures have little in common in {best} of {concept.network}: by what "
-        f"the others share, each stands out from {shares[best]:.0%} of other photographs, and chance is 50%; "
-        "give more pictures or more similar ones, or learn the concept anyway with --keep"
+        f"these {concept.pictures} pictures have little in common in {best} of {concept.network}: a picture "
+        f"fits what the others share better than {shares[best]:.0%} of other photographs do, on average; "
+        f"chance is 50%, and {_LEAST_SEPARATION:.0%} are needed. {shown(names[int(np.argmin(each))])} fits "
+        "least. Give more pictures or more similar ones, or learn the concept anyway with --keep"
     )
 
 
@@ -266,10 +283,11 @@ def _notes(concept: Concept, seen: dict[str, Features]) -> tuple[str, ...]:
 
 
 def _similar(concept: Concept, seen: dict[str, Features], compared: Reference) -> tuple[str, ...]:
-    """Other concepts of the network that are seen in the same pictures."""
+    """Other concepts that are seen in the same pictures: dreamkit's own, or else those that were learned."""
     layer = concept.layers[-1]
     found: dict[str, float] = {}
-    for other in library.of_network(concept.network):
+    known = [each for (_, network), each in library.built_in().items() if network == concept.network]
+    for other in known or library.of_network(concept.network):
         if other.sha256 == concept.sha256 and layer in other.directions and other.name != concept.name:
             scores = separation.standard_scores(
                 seen[layer].mean, other.directions[layer].weights, compared.layers[layer]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from dreamkit.concepts import concept
 from dreamkit.concepts.concept import SUFFIX, Concept
-from dreamkit.errors import ConceptError, did_you_mean, shown
+from dreamkit.errors import (
+    ConceptError,
+    DreamkitWarning,
+    OutputExistsError,
+    did_you_mean,
+    first_line,
+    shown,
+)
 from dreamkit.media import paths
 from dreamkit.names import is_name
 
@@ -36,8 +45,9 @@ def find(text: str, network: str) -> Concept:
         found = concept.read(text)
         if found.network != network:
             raise ConceptError(
-                f"{shown(text, 200)} was learned for {shown(found.network)}, and {network} dreams; learn it "
-                f"there with dreamkit concept learn {found.name} PICTURES --model {network}"
+                f"{shown(text, 200)} is a concept of {shown(found.network)}, not of {network}; add --model "
+                f"{shown(found.network)}, or learn it with dreamkit concept learn {found.name} PICTURES "
+                f"--model {network}"
             )
         return found
     learned = path_of(text, network) if is_name(text) else None
@@ -61,13 +71,52 @@ def of_network(network: str) -> Iterator[Concept]:
 
 
 def learned() -> Iterator[Concept]:
-    """The concepts that the user learned.
+    """The concepts that the user learned. A damaged one is left out, with a warning."""
+    for path in sorted(folder().glob(f"*/*{SUFFIX}")):
+        try:
+            yield concept.read(path)
+        except ConceptError as error:
+            warnings.warn(str(error), DreamkitWarning, stacklevel=2)
+
+
+def check_free(name: str, network: str, *, overwrite: bool) -> None:
+    """Checks, before anything is learned, that no concept of a network has a name already.
 
     Raises:
-        ConceptError: a file is damaged.
+        ConceptError: it cannot be a name.
+        OutputExistsError: one has it, and must not be replaced.
     """
-    for path in sorted(folder().glob(f"*/*{SUFFIX}")):
-        yield concept.read(path)
+    path = path_of(name, network)
+    if overwrite:
+        return
+    if path.exists():
+        raise OutputExistsError(
+            f"there is a concept {name} of {network} already; choose another name, or give --overwrite"
+        )
+    if (name, network) in built_in():
+        raise OutputExistsError(
+            f"{name} is a concept that comes with dreamkit for {network}; choose another name, or give "
+            "--overwrite to use yours instead"
+        )
+
+
+def remove(name: str, network: str) -> Path:
+    """Deletes a concept that the user learned; returns the path of the file that it was in.
+
+    Raises:
+        ConceptError: there is none, or it cannot be deleted.
+    """
+    path = path_of(name, network)
+    if not path.is_file():
+        known = [each.name for each in learned() if each.network == network]
+        raise ConceptError(f"you have no concept {name} of {network}; {did_you_mean(name, known)}")
+    try:
+        path.unlink()
+    except OSError as error:
+        raise ConceptError(f"cannot delete {path} ({first_line(error)})") from error
+    with suppress(OSError):  # concepts of other networks are in it
+        path.parent.rmdir()
+    return path
 
 
 @cache
@@ -92,8 +141,10 @@ def _unknown(text: str, network: str) -> ConceptError:
         )
     if os.path.isfile(text):
         return ConceptError(f"{shown(text, 200)} is not a concept's file, whose name ends in {SUFFIX}")
+    if os.path.isfile(f"{text}{SUFFIX}"):
+        return ConceptError(f"there is no concept {shown(text)!r}; did you mean the file {text}{SUFFIX}?")
     known = names(network)
     hint = did_you_mean(text, known) if known else f"{network} has none"
     return ConceptError(
-        f"there is no concept {shown(text)!r}; {hint}; dreamkit concept learn makes one from pictures"
+        f"there is no concept {shown(text)!r}, and dreamkit concept learn makes one from pictures; {hint}"
     )

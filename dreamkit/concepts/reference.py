@@ -99,19 +99,31 @@ def measured(features: NDArray[np.floating[Any]]) -> LayerStatistics:
 
 
 def find(network: str, sha256: str) -> Reference | None:
-    """The reference of a network: the one kept by `keep`, else the one in the package; None for neither.
+    """The reference of a network: the one in the package, else the one kept by `keep`; None for neither.
 
     Raises:
         ConceptError: its file is damaged.
     """
-    kept = path_of(sha256)
-    if kept.is_file():
-        return read(kept)
+    return built_in(network, sha256) or kept(sha256)
+
+
+def built_in(network: str, sha256: str) -> Reference | None:
+    """The reference in the package, for a network with weights of this SHA-256."""
     inside = resources.files(__package__).joinpath("references", f"{network}.npz")
     if not inside.is_file():
         return None
     found = _parsed(inside.read_bytes(), f"the reference of {network}")
     return found if found.sha256 == sha256 else None
+
+
+def kept(sha256: str) -> Reference | None:
+    """The reference that `keep` has kept.
+
+    Raises:
+        ConceptError: its file is damaged.
+    """
+    path = path_of(sha256)
+    return read(path) if path.is_file() else None
 
 
 def path_of(sha256: str) -> Path:

@@ -49,19 +49,22 @@ def standard_scores(
 
 
 def leave_one_out(features: Features, reference: LayerStatistics) -> float:
-    """The share of reference photographs that a picture of the concept stands out from, 0 to 1.
+    """The share of reference photographs that a picture of the concept stands out from, 0 to 1, on average.
 
-    Each picture in turn is left out, the direction is learned from the others, and the picture's place
-    among the reference photographs is read from a normal distribution. 0.5 is chance; NaN for one picture.
+    0.5 is chance; NaN for one picture.
     """
-    if len(features) < 2:
-        return math.nan
+    return float(np.mean(left_out(features, reference))) if len(features) > 1 else math.nan
+
+
+def left_out(features: Features, reference: LayerStatistics) -> list[float]:
+    """That share for each picture: it is left out, the direction is learned from the others, and its place
+    among the reference photographs is read from a normal distribution."""
     shares = []
     for index in range(len(features)):
         others = np.delete(features, index, axis=0)
         (score,) = standard_scores(features[index : index + 1], direction(others, reference), reference)
         shares.append(normal_share(float(score)))
-    return float(np.mean(shares))
+    return shares
 
 
 def normal_share(score: float) -> float:

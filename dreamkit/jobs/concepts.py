@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,16 +88,25 @@ def score(
     return ConceptTest(label, len(pictures), scores)
 
 
+def small(pictures: Sequence[PathLike]) -> dict[str, NDArray[np.uint8]]:
+    """The pictures by file name, uint8 `(height, width, 3)`, with a shorter side of `CELL` pixels.
+
+    Raises:
+        ImageError: one cannot be read.
+    """
+    opened = zip(pictures, _opened(pictures), strict=True)
+    return {os.path.basename(path): _fitted(pixels) for path, pixels in opened}
+
+
 def sheet(
-    concept: Concept, network: Network, dreamed: NDArray[np.uint8], pictures: Sequence[PathLike]
+    concept: Concept, network: Network, dreamed: NDArray[np.uint8], pictures: Mapping[str, NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """A dream of a concept beside the pictures, each lit where the concept is; uint8 `(height, width, 3)`."""
+    """A dream of a concept beside pictures by name, each lit where the concept is; uint8
+    `(height, width, 3)`."""
     cells = [contact_sheet.Cell(_fitted(dreamed), f"{concept.name}, from nothing")]
     layer = concept.layers[-1]
     heat = heat_map(network, concept, layer)
-    for path, pixels in zip(pictures, _opened(pictures), strict=True):
-        fitted = _fitted(pixels)
-        cells.append(contact_sheet.Cell(_lit(fitted, heat(fitted)), str(path)))
+    cells += [contact_sheet.Cell(_lit(pixels, heat(pixels)), name) for name, pixels in pictures.items()]
     title = f"{concept.name} in {layer} of {concept.network}"
     return contact_sheet.draw(cells, min(_COLUMNS, len(cells)), title=title)
 

@@ -38,6 +38,7 @@ def class_term(provider: ModelProvider, count: int, label: str | int) -> tuple[s
         name: number
         for number, label in reversed(list(enumerate(provider.labels)))
         for name in _names_in(label)
+        if name
     }
     (wanted, *_) = _names_in(text)
     if wanted not in names:

@@ -123,8 +123,8 @@ def _expand_list(path: Path) -> list[Input]:
     # A picture that does not exist fails like a damaged one. If none exists, the file is not a list.
     if not any(is_url(each.source) or os.path.isfile(each.source) for each in found):
         raise ImageError(
-            f"the list {path} names {shown(found[0].source)}{and_more(found)}, none of which exists; write "
-            "paths from the list's own folder"
+            f"{path} is read as a list of pictures and names {shown(found[0].source)}{and_more(found)}, none "
+            "of which exists; write paths from its own folder"
         )
     return found
 
