@@ -78,7 +78,8 @@ OPTIONS = {
     **{
         recipe: {"recipe": recipe}
         for recipe in recipes.built_in()
-        if recipe not in ("default", "clockwork", "creatures", "shells")  # their own layers set these apart
+        # Of the moods that their own layers alone set apart, one.
+        if recipe not in ("default", "clockwork", "creatures", "garden", "jungle", "shells")
     },
 }
 
