@@ -78,13 +78,13 @@ def learn(
     dreamkit concept learn butterflies one.jpg two.jpg three.jpg
     """
     from dreamkit.concepts import library
-    from dreamkit.concepts.concept import check_name, check_output
+    from dreamkit.concepts.concept import check_output
     from dreamkit.jobs.batch.inputs import expand
 
-    path = output or library.path_of(check_name(name), model)
     if output is None:
-        library.check_free(name, model, overwrite=overwrite)
+        path = library.check_free(name, model, overwrite=overwrite)
     else:
+        path = output
         check_output(path, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         files = [each.source for each in expand(pictures)]
@@ -272,10 +272,13 @@ def concepts(
     from dreamkit.models.registry import installed
 
     installed().provider(model)  # or a message with those that there are
-    own = {each.name for each in library.learned() if each.network == model}
     found = list(library.of_network(model))
+    own = {each.name for each in found if each is not library.built_in().get((each.name, model))}
+    none = f"{model} has no concepts; learn one with dreamkit concept learn NAME PICTURES -m {model}"
     sheet = None
     if image is not None:
+        if not found:
+            raise ConceptError(none)
         sheet = Sheet(image, "concepts", output, cell, overwrite=overwrite, quiet=quiet)
         _dream_each([each.name for each in found], image, model, weights, sheet, verbose=verbose)
     elif output is not None or cell is not None:
@@ -283,7 +286,7 @@ def concepts(
     if as_json:
         typer.echo(json.dumps([_about(each, own=each.name in own) for each in found], indent=2))
     elif not found:
-        typer.echo(f"{model} has no concepts; learn one with dreamkit concept learn NAME PICTURES -m {model}")
+        typer.echo(none)
     else:
         rows = [
             (
@@ -304,8 +307,6 @@ def _dream_each(
     names: list[str], image: str, model: str, weights: str | None, sheet: Sheet, *, verbose: bool
 ) -> None:
     """Dreams each of the concepts onto a photograph, for a sheet."""
-    if not names:
-        raise ConceptError(f"{model} has no concepts; learn one with dreamkit concept learn")
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs.variants import SEVERAL, plan_concepts
 

@@ -120,7 +120,7 @@ class Concept:
             keep: whether pictures may have nothing in common.
 
         Raises:
-            ConceptError: there is no picture, nothing to compare with, or nothing in common.
+            ConceptError: pictures is empty, nothing is known to compare with, or they have nothing in common.
             DreamkitError: a picture or the network cannot be read.
         """
         from dreamkit.concepts.learning import learn

@@ -79,8 +79,8 @@ def learned() -> Iterator[Concept]:
             warnings.warn(str(error), DreamkitWarning, stacklevel=2)
 
 
-def check_free(name: str, network: str, *, overwrite: bool) -> None:
-    """Checks, before anything is learned, that no concept of a network has a name already.
+def check_free(name: str, network: str, *, overwrite: bool) -> Path:
+    """Where a concept will be kept, once it is sure that no other of its network has the name.
 
     Raises:
         ConceptError: it cannot be a name.
@@ -88,7 +88,7 @@ def check_free(name: str, network: str, *, overwrite: bool) -> None:
     """
     path = path_of(name, network)
     if overwrite:
-        return
+        return path
     if path.exists():
         raise OutputExistsError(
             f"there is a concept {name} of {network} already; choose another name, or give --overwrite"
@@ -98,6 +98,7 @@ def check_free(name: str, network: str, *, overwrite: bool) -> None:
             f"{name} is a concept that comes with dreamkit for {network}; choose another name, or give "
             "--overwrite to use yours instead"
         )
+    return path
 
 
 def remove(name: str, network: str) -> Path:

@@ -39,7 +39,7 @@ class Picture:
         profile: the ICC profile of `pixels` where it is not sRGB, else None.
         dpi: dots per inch across and down, or None where the file does not say.
         name: the file's name without its folder; empty for a picture that came from memory.
-        sha256: of the file's bytes, or of the pixels where there is no file.
+        sha256: of the file's bytes; for a picture from memory, of its pixels.
         path: where it was read from; never written down.
         authorship: who made the photograph, or None where the file does not say.
     """

@@ -44,7 +44,7 @@ def location(source: str) -> str:
 
 
 def stamp(source: str) -> tuple[int | None, int | None]:
-    """Bytes of a file, and when it was changed, in nanoseconds. None for a URL, or where there is no file."""
+    """The size of a file in bytes, and its time of change in nanoseconds; None for URLs and missing files."""
     try:
         about = os.stat(source)
     except OSError:
