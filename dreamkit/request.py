@@ -82,6 +82,20 @@ class DreamRequest:
         """The plugins' parts that it uses, with their kinds."""
         return _uses(self.config, self.models)
 
+    @property
+    def inputs(self) -> dict[str, PathLike | None]:
+        """The files that it is read from, by what they are in a message; none is ever written over."""
+        found: dict[str, PathLike | None] = {}
+        for role, picture in (("photograph", self.image), ("guide", self.guide)):
+            found[f"the {role} itself"] = picture.path if picture is not None else None
+        for name, mask in self.masks.items():
+            found[f"the mask {shown(name)} itself" if name else "the mask itself"] = mask.path
+        if self.recipe is not None and not self.recipe.built_in:
+            found["the recipe itself"] = self.recipe.name
+        for spec in self.models:
+            found[f"the weights file of {spec.name}"] = spec.weights
+        return found
+
     def on(self, image: ImageSource) -> DreamRequest:
         """The same dream of another photograph, or of noise for None; masks are brought to its size.
 

@@ -25,7 +25,7 @@ from dreamkit.config import DreamConfig
 from dreamkit.errors import ImageError, OutputExistsError
 from dreamkit.executors.executor import run_here
 from dreamkit.jobs import batch
-from dreamkit.media import atomic, image_metadata, storage
+from dreamkit.media import image_metadata, storage
 from dreamkit.request import DreamRequest, without_image
 
 KILLS = int(os.environ.get("KILLS", "2"))
@@ -255,8 +255,8 @@ def test_a_damaged_manifest_costs_its_lines_alone(photos, tmp_path):
 def test_what_killed_runs_left_is_cleared_away(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    (out / f"{atomic.PARTIAL}0011.png").write_bytes(b"half")
-    os.utime(out / f"{atomic.PARTIAL}0011.png", (1, 1))
+    (out / ".dreamkit-12-0123456789abcdef.png").write_bytes(b"half")
+    os.utime(out / ".dreamkit-12-0123456789abcdef.png", (1, 1))
     make(photos, out)
     assert list(dreams(out)) == ["0.png", "1.png", "2.png"]
 
@@ -362,7 +362,7 @@ def test_ctrl_c_ends_all_and_leaves_nothing_half(tmp_path, photos):
     assert re.fullmatch(
         r"error: interrupted after [0-3] of 3; the same command continues", err.splitlines()[-1]
     )
-    assert not any(atomic.PARTIAL in name for name in dreams(tmp_path / "out"))
+    assert not any(".dreamkit-" in name for name in dreams(tmp_path / "out"))
     assert json.loads((tmp_path / "out" / batch.REPORT).read_text())["interrupted"]
 
 

@@ -128,7 +128,7 @@ def test_neither_of_the_two_is_written_over(run, dream_of, picture, tmp_path, wh
     for more in ([], ["--overwrite"]):
         code, _, err = run("blend", "whole.png", picture, "-o", which, *more)
         assert (code, err.count("\n")) == (1, 1)
-    assert "itself; write somewhere else" in err
+    assert "is one of the pictures; write somewhere else" in err
     assert (tmp_path / which).read_bytes() == before
 
 

@@ -16,8 +16,6 @@ import pytest
 from faults import signal_when
 from test_batch import count, dreams, ended, picture, start
 
-from dreamkit.media import atomic
-
 pytestmark = pytest.mark.heavy
 if find_spec("ray") is None:
     pytest.skip("ray is not installed; install deepdreamkit[scale]", allow_module_level=True)
@@ -104,7 +102,7 @@ def test_workers_and_driver_are_killed_and_nothing_is_lost(cluster, folder):
     assert (code, err.count("Traceback")) == (1, 0), err
     assert "error: 1 of" in err
     found = dreams(out)
-    assert {name: data for name, data in found.items() if atomic.PARTIAL not in name} == dreams(
+    assert {name: data for name, data in found.items() if ".dreamkit-" not in name} == dreams(
         folder / "local"
     )
 

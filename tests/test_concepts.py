@@ -767,7 +767,7 @@ def test_every_concept_on_a_photograph(run, pictures, picture):
     before = picture.read_bytes()
     code, _, err = run("concepts", picture, "-m", "tiny", "-o", picture, "--overwrite")
     assert code == 1
-    assert "is the photograph itself; write the sheet somewhere else" in err
+    assert "is the photograph itself; write somewhere else" in err
     assert picture.read_bytes() == before
     assert pictures.exists()
 

@@ -515,19 +515,16 @@ def test_a_changed_model_is_not_dreamed(at_home, tmp_path, monkeypatch):
 
 
 def test_the_files_of_a_killed_conversion_are_removed_by_the_next(tmp_path):
-    gone = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], stdout=subprocess.PIPE, check=True
-    )
-    stale, other = (
-        tmp_path / f".converting-{int(gone.stdout)}-abc",
-        tmp_path / f".converting-{os.getpid()}-abc",
-    )
-    replaced = stale.with_suffix(".old")  # a model that was about to be replaced
-    for folder in (stale, other, replaced):
-        (folder / "saved_model").mkdir(parents=True)
+    (tmp_path / ".dreamkit-9-0123456789abcdef" / "saved_model").mkdir(parents=True)
+    (tmp_path / ".dreamkit-former-old" / "saved_model").mkdir(parents=True)  # it was about to be replaced
     with new_folder(tmp_path / "new", overwrite=False) as home:
         (home / "model.json").write_text("{}")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([other.name, replaced.name, "new"])
+        with (
+            pytest.raises(dreamkit.DreamkitError, match="another dreamkit is converting new; wait"),
+            new_folder(tmp_path / "new", overwrite=False),
+        ):
+            pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
 
 
 def test_sigterm_leaves_nothing(files, tmp_path):

@@ -229,7 +229,7 @@ def test_a_frame_store_is_free_again_after_an_error_and_after_it_is_deleted(tmp_
 def test_what_a_killed_run_left_at_its_start_is_a_work_folder(tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / ".lock").touch()
-    (tmp_path / "work" / ".dreamkit-0123.json").touch()
+    (tmp_path / "work" / ".dreamkit-9-0123456789abcdef.json").touch()
     with FrameStore(tmp_path / "work", {"what": "a"}) as store:
         assert len(store) == 0
 

@@ -493,7 +493,7 @@ def test_what_is_read_is_not_written_over(run, photo, masks, tmp_path, command):
         for output in (name, f"soft-{name}", f"folder/soft-{name}", f"hard-{name}", f"folder/../{name}"):
             code, out, err = run(*arguments, "-o", output)
             assert (code, out) == (1, "")
-            assert err == f"error: {output} is the {role} itself; write the dream somewhere else\n"
+            assert err == f"error: {output} is the {role} itself; write somewhere else\n"
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
@@ -503,7 +503,7 @@ def test_a_recipes_own_guide_and_masks_are_not_written_over(run, picture, masks,
     for name, role in (("right.png", "guide"), ("left.png", "mask")):
         before = (tmp_path / name).read_bytes()
         code, _, err = run("dream", picture, *DREAM, "-r", "mine.toml", "-o", name, "--overwrite")
-        assert (code, err) == (1, f"error: {name} is the {role} itself; write the dream somewhere else\n")
+        assert (code, err) == (1, f"error: {name} is the {role} itself; write somewhere else\n")
         assert (tmp_path / name).read_bytes() == before
 
 

@@ -108,7 +108,7 @@ def test_a_sheet_that_is_there_is_kept(run, picture, tmp_path):
     before = picture.read_bytes()
     code, _, err = run(*arguments, "-o", picture, "--overwrite")
     assert (code, err.count("\n")) == (1, 1)
-    assert "is the photograph itself; write the sheet somewhere else" in err
+    assert "is the photograph itself; write somewhere else" in err
     assert picture.read_bytes() == before
 
 

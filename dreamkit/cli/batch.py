@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -91,21 +92,20 @@ def batch(
         meter.doing("looking for pictures and finished dreams")
         inputs_found = batches.expand(inputs, output)
         requests = _requests(dream_options, recipe or [None], each_model=each_model, meter=meter)
-        job_list = batches.list_jobs(inputs_found, requests, suffix)
         store = storage.open_store(output)
-        if not dry_run:
-            store.check()
-        run = batches.Batch(job_list, requests, store, overwrite=overwrite, on_progress=meter.job)
-        if dry_run:
-            _show_plan(run, as_json=as_json)
-            return
-        try:
-            about = _work(run, requests, store, executor, meter, dpi)
-        except Interrupted:
-            run.write_report(run.report(engine=executor.name, output=output, interrupted=True))
-            raise
-    report = run.report(engine=executor.name, output=output, interrupted=False, **about)
-    run.write_report(report)
+        with contextlib.nullcontext(False) if dry_run else storage.held(store) as folds_case:
+            job_list = batches.list_jobs(inputs_found, requests, suffix, folds_case=folds_case)
+            run = batches.Batch(job_list, requests, store, overwrite=overwrite, on_progress=meter.job)
+            if dry_run:
+                _show_plan(run, as_json=as_json)
+                return
+            try:
+                about = _work(run, requests, store, executor, meter, dpi)
+            except Interrupted:
+                run.write_report(run.report(engine=executor.name, output=output, interrupted=True))
+                raise
+            report = run.report(engine=executor.name, output=output, interrupted=False, **about)
+            run.write_report(report)
     _show_report(report, as_json=as_json, quiet=quiet)
 
 

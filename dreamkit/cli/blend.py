@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamkit import config
-from dreamkit.errors import ConfigError
+from dreamkit.cli.output_options import refuse_pictures
 from dreamkit.option_table import describe
 
 
@@ -45,9 +45,7 @@ def blend(
         else atomic.free_path(f"{Path(dreamed).stem}.blend")
     )
     image_writer.check_output(path, overwrite=overwrite)
-    for given in (dreamed, image):
-        if path.exists() and Path(given).exists() and path.samefile(given):
-            raise ConfigError(f"{path} is {given} itself; write somewhere else")
+    refuse_pictures(path, (dreamed, image))
     result = blends.blend(
         images.read(dreamed, most), images.read(image, most), amount, image_metadata.read_recipe(dreamed)
     )

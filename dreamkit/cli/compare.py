@@ -10,7 +10,7 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import terminal
-from dreamkit.cli.output_options import refuse_inputs
+from dreamkit.cli.output_options import refuse_pictures
 from dreamkit.errors import shown
 from dreamkit.option_table import describe
 
@@ -49,7 +49,7 @@ def compare(
     found = compare.compare(pictures)
     path = output or (Path("compare.png") if overwrite else atomic.free_path("compare"))
     image_writer.check_output(path, overwrite=overwrite)
-    refuse_inputs(path, pictures)
+    refuse_pictures(path, pictures)
     pixels = compare.side_by_side(
         pictures,
         height=compare.HEIGHT if height is None else height,

@@ -13,7 +13,7 @@ import typer
 from dreamkit import config
 from dreamkit.cli import terminal
 from dreamkit.cli.dream import open_session
-from dreamkit.cli.output_options import Overwrite, Quiet, Verbose, refuse_inputs
+from dreamkit.cli.output_options import Overwrite, Quiet, Verbose, refuse_pictures
 from dreamkit.cli.variants import Cell, Sheet
 from dreamkit.errors import ConceptError, UsageError, shown
 
@@ -145,7 +145,7 @@ def show(
     path = output or (Path(f"{stem}.png") if overwrite else atomic.free_path(stem))
     image_writer.check_output(path, overwrite=overwrite)
     files = [each.source for each in expand(pictures)] if pictures else []
-    refuse_inputs(path, files)
+    refuse_pictures(path, files)
     request = without_image(
         model, weights=weights, recipe="lucid", layers=({"concept": name},), steps=steps, size=(320, 320)
     )

@@ -33,7 +33,7 @@ from dreamkit.cli.output_options import (
     Verbose,
 )
 from dreamkit.cli.recording import recorded
-from dreamkit.errors import ConfigError, Interrupted, OutputExistsError, UsageError
+from dreamkit.errors import Interrupted, OutputExistsError, UsageError
 from dreamkit.option import OUTPUT
 
 if TYPE_CHECKING:
@@ -106,9 +106,12 @@ def dream(
             image, output, request, "dream", overwrite=overwrite, resume=resume, every=checkpoint
         )
         if record is not None:
-            from dreamkit.media import video_formats
+            from dreamkit.media import atomic, video_formats
 
             video_formats.check_output(record, overwrite=overwrite)
+            atomic.refuse_inputs(record, {**request.inputs, "the dream itself": path})
+            if os.path.abspath(record).casefold() == os.path.abspath(path).casefold():
+                raise UsageError(f"--record and -o are both {record}; give two names")
         by_default = chosen.model is None and recipe is None and not options.get("concepts")
         hint = _BY_DEFAULT if by_default else ""
         _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet, hint=hint, record=record)
@@ -191,14 +194,7 @@ def _output(
     image_writer.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=request.size)
     if resume and not os.path.isfile(kept.path):
         terminal.warning(f"there is no {kept.path} to continue from; the dream starts anew")
-    read = [
-        ("photograph", request.image),
-        ("guide", request.guide),
-        *(("mask", mask) for mask in request.masks.values()),
-    ]
-    for role, source in read:
-        if source is not None and source.path and path.exists() and path.samefile(source.path):
-            raise ConfigError(f"{path} is the {role} itself; write the dream somewhere else")
+    atomic.refuse_inputs(path, request.inputs)
     return path, kept
 
 

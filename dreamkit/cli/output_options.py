@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dreamkit.errors import ConfigError
 from dreamkit.option import OUTPUT, WHAT
 
 Output = Annotated[
@@ -75,11 +75,13 @@ Verbose = Annotated[
 ]
 
 
-def refuse_inputs(path: Path, pictures: list[str]) -> None:
-    """Refuses to write over a picture that is read.
+def refuse_pictures(path: Path, pictures: Sequence[str]) -> None:
+    """Refuses to write over one of the pictures that are read.
 
     Raises:
         ConfigError: `path` is one of them.
     """
-    if any(path.exists() and path.samefile(picture) for picture in pictures):
-        raise ConfigError(f"{path} is one of the pictures; write somewhere else")
+    from dreamkit.media import atomic
+
+    for picture in pictures:
+        atomic.refuse_inputs(path, {"one of the pictures": picture})

@@ -95,15 +95,14 @@ class Sheet:
             DreamkitError: something is wrong, in one line.
         """
         from dreamkit.jobs import variants as sheets
-        from dreamkit.media import image_sizes, image_writer
+        from dreamkit.media import atomic, image_sizes, image_writer
         from dreamkit.request import make_request
 
         request = make_request(self._image, **arguments)
         picture = request.image
         assert picture is not None
         small = image_sizes.shrink(picture, self._side)
-        if self._path.exists() and picture.path and self._path.samefile(picture.path):
-            raise ConfigError(f"{self._path} is the photograph itself; write the sheet somewhere else")
+        atomic.refuse_inputs(self._path, request.inputs)
         try:
             with terminal.Meter(quiet=self._quiet) as meter:
                 session = open_session(request, meter)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dreamkit.direction_text import decoded, encoded
 from dreamkit.errors import ConceptError, first_line, shown
-from dreamkit.media import atomic, image_writer
+from dreamkit.media import atomic, files, image_writer
 from dreamkit.names import is_name
 
 if TYPE_CHECKING:
@@ -164,9 +164,7 @@ def read(path: PathLike) -> Concept:
     """
     name = shown(os.fspath(path), 200)
     try:
-        if os.path.getsize(path) > _MOST_BYTES:
-            raise ConceptError(f"{name} is larger than any concept; it is refused")
-        text = Path(path).read_text(encoding="utf-8")
+        text = files.read(path, _MOST_BYTES).decode()
     except UnicodeDecodeError as error:
         raise ConceptError(f"{name} {_DAMAGED}") from error
     except OSError as error:

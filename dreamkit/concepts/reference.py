@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import ConceptError, first_line
-from dreamkit.media import atomic, paths
+from dreamkit.media import atomic, files, paths
 
 LEAST = 20  # photographs
 _RANK = 24  # of the covariance that is kept; more tells held-out photographs apart no better
@@ -153,9 +153,7 @@ def read(path: Path) -> Reference:
         ConceptError: it is damaged, too large, or of another version.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ConceptError(f"{path} is larger than any reference; delete it")
-        data = path.read_bytes()
+        data = files.read(path, _MOST_BYTES)
     except OSError as error:
         raise ConceptError(f"cannot read {path} ({first_line(error)})") from error
     return _parsed(data, str(path))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,12 +13,10 @@ from dreamkit.convert.feature_maps import FeatureMap, find_head
 from dreamkit.convert.options import ConversionOptions
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, first_line
-from dreamkit.media import paths
+from dreamkit.media import folders, locks, paths
 from dreamkit.models import converted, registry
 from dreamkit.version import __version__
 
-_NEW_PREFIX = ".converting-"  # followed by the number of the process
-_OLD_SUFFIX = ".old"
 _RECORDED_PACKAGES = (
     "tensorflow",
     "onnx2tf",
@@ -40,48 +35,26 @@ def new_folder(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises:
         ConvertError: `folder` exists and `overwrite` is not set, or it cannot be written.
     """
-    if folder.exists() and not overwrite:
-        raise ConvertError(f"there is a converted model in {folder}; choose another name, or add --overwrite")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(folder.parent)
-        new = Path(tempfile.mkdtemp(prefix=f"{_NEW_PREFIX}{os.getpid()}-", dir=folder.parent))
+        folders.complete(folder.parent)
     except OSError as error:
         raise ConvertError(
             f"cannot write to {folder.parent} ({first_line(error)}); set DREAMKIT_HOME to a folder that you "
             "can write to"
         ) from error
-    old = new.with_suffix(_OLD_SUFFIX)
+    if folder.exists() and not overwrite:
+        raise ConvertError(f"there is a converted model in {folder}; choose another name, or add --overwrite")
     try:
-        yield new
-        os.chmod(new, 0o755)  # mkdtemp lets only the owner in
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+        with folders.written(folder) as new:
+            yield new
         registry.installed.cache_clear()  # this process finds the new model, too
+    except locks.LockedError as error:
+        raise ConvertError(
+            f"another dreamkit is converting {folder.name}; wait until it ends, or choose another name"
+        ) from error
     except OSError as error:
-        if old.exists():
-            old.rename(folder)
         raise ConvertError(f"cannot write {folder} ({first_line(error)}); nothing was kept") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove_stale(parent: Path) -> None:
-    """Removes the temporary folders of conversions that were killed."""
-    if os.name != "posix":  # elsewhere os.kill ends the process instead of looking for it
-        return
-    for path in parent.glob(f"{_NEW_PREFIX}*"):
-        if path.suffix == _OLD_SUFFIX:  # the model that was about to be replaced is undamaged
-            continue
-        process = path.name.removeprefix(_NEW_PREFIX).partition("-")[0]
-        try:
-            os.kill(int(process), 0)
-        except (ProcessLookupError, ValueError):
-            shutil.rmtree(path, ignore_errors=True)
-        except OSError:  # it runs, as another user
-            continue
 
 
 def write_record(

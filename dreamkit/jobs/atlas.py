@@ -24,6 +24,7 @@ from dreamkit.inputs import PathLike
 from dreamkit.jobs.atlas_cells import CellPlan, CellProgress, DreamWorker, dream_cells
 from dreamkit.jobs.command_line import command
 from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images, paths
+from dreamkit.media.partial import is_partial
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
 
@@ -202,7 +203,7 @@ def _strays(folder: Path) -> list[str]:
     strays = {name for name in os.listdir(folder) if name not in own}
     if own:
         strays |= {name for name in os.listdir(cells) if not name.endswith(".png")}
-    return sorted(name for name in strays if not name.startswith(atomic.PARTIAL))
+    return sorted(name for name in strays if not is_partial(name))
 
 
 def _plans(

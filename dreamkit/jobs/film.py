@@ -20,7 +20,7 @@ from dreamkit.executors.scheduler import OnEvent, TaskChain
 from dreamkit.jobs import frame_store
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
-from dreamkit.media import images, optical_flow, video_formats, video_writer
+from dreamkit.media import atomic, images, optical_flow, video_formats, video_writer
 from dreamkit.media.video import Clip
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
@@ -111,6 +111,9 @@ def make(
     request = session.request
     request.refuse("a film", *UNABLE)
     video_formats.check_output(output, overwrite=overwrite)
+    atomic.refuse_inputs(output, session.request.inputs)
+    for path in source.paths if output.exists() else ():
+        atomic.refuse_inputs(output, {"the film itself": path})
     source = source.within(request.config.max_size)
     request = request.on(np.zeros((*source.size, 3), np.uint8))  # masks at the size of a frame
     total = source.count if preview is None else min(preview, source.count)

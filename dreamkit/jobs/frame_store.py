@@ -7,6 +7,7 @@ it is stored here, so the result has the same bytes as without an interruption.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,10 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.errors import DreamkitError, Interrupted, first_line
-from dreamkit.media import atomic, image_writer, locks
+from dreamkit.media import atomic, files, image_writer, locks, partial
 
 _MANIFEST = "manifest.json"
+_MARK = "dreamkit_frames"  # a key in the manifest, which tells the folder from other people's
 _LOCK = ".lock"
+_MOST_BYTES = 64 << 20  # of a manifest, which may hold directions and masks
+_FRAME = re.compile(r"\d{6,}\.png")
 _BYTES_PER_PIXEL = 2.2  # of a dreamed frame as PNG, about
 
 
@@ -63,7 +67,7 @@ class FrameStore:
             overwrite: whether the frames of another run are deleted.
         """
         self.folder = folder
-        self._identity = json.loads(json.dumps(identity))
+        self._identity = {_MARK: 1, **json.loads(json.dumps(identity))}
         self._overwrite = overwrite
         self._lock = ExitStack()
 
@@ -89,6 +93,7 @@ class FrameStore:
                 raise FrameStoreError(
                     f"cannot use the folder {self.folder} ({first_line(error)}); choose another -o"
                 ) from error
+            partial.remove_abandoned(self.folder)
             self._check_identity()
             self._lock = lock.pop_all()
         return self
@@ -97,9 +102,9 @@ class FrameStore:
         self._lock.close()
 
     def _is_ours(self) -> bool:
-        """Whether the folder holds a run, or nothing but what a killed run left at its start."""
+        """Whether the folder holds a run, or only what a run left that was killed at its start or end."""
         return _read_manifest(self.folder) is not None or all(
-            path.name == _LOCK or path.name.startswith(atomic.PARTIAL) for path in self.folder.iterdir()
+            path.name == _LOCK or partial.is_partial(path.name) for path in self.folder.iterdir()
         )
 
     def _check_identity(self) -> None:
@@ -189,7 +194,7 @@ class FrameStore:
             ) from None
 
     def delete(self) -> None:
-        """Deletes the folder and frees it for others."""
+        """Deletes the frames and frees the folder for others. It goes with them if nothing else is in it."""
         self._delete_files()
         self._lock.close()
         with suppress(OSError):  # another process may have begun a run there
@@ -197,12 +202,11 @@ class FrameStore:
 
     def _delete_files(self) -> None:
         for path in self.folder.iterdir():
-            if path.name == _LOCK:  # Windows cannot delete it while it is locked
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
+            if _FRAME.fullmatch(path.name):
                 path.unlink()
+        partial.remove_abandoned(self.folder)
+        # Last, because it says whose the folder is. The lock stays: Windows cannot delete it while held.
+        (self.folder / _MANIFEST).unlink(missing_ok=True)
 
 
 def check_disk_space(folder: Path, frames: int, size: tuple[int, int]) -> None:
@@ -230,8 +234,10 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return sorted(dict.fromkeys(names))
 
 
-def _read_manifest(folder: Path) -> Any:
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What the frames in a folder depend on; None where it is damaged or another program's."""
     try:
-        return json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(files.read(folder / _MANIFEST, _MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict) and _MARK in found else None

@@ -19,7 +19,7 @@ from dreamkit.errors import ConfigError
 from dreamkit.jobs import frame_store
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
-from dreamkit.media import color_match, images, video_formats, video_writer
+from dreamkit.media import atomic, color_match, images, video_formats, video_writer
 from dreamkit.media.video_formats import RATE
 from dreamkit.session import Session
 
@@ -110,6 +110,7 @@ def make(
     request = session.request
     request.refuse("a zoom", *UNABLE)
     video_formats.check_output(output, overwrite=overwrite)
+    atomic.refuse_inputs(output, session.request.inputs)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, request.size)

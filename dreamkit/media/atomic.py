@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import IO
 
-from dreamkit.errors import ImageError, OutputExistsError, first_line
-
-PARTIAL = ".dreamkit-"  # prefix of a file's name while it is being written
+from dreamkit.errors import ConfigError, ImageError, OutputExistsError, first_line
+from dreamkit.media import partial
 
 
 def write(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -27,17 +25,12 @@ def write(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
 
 def write_with(path: Path, writer: Callable[[IO[bytes]], object], *, overwrite: bool) -> None:
     """Like `write`, for what `writer` writes to the open file."""
-    partial = path.with_name(f"{PARTIAL}{secrets.token_hex(8)}{path.suffix}")
-    with write_errors(path):
-        try:
-            with partial.open("xb") as file:
-                writer(file)
-                file.flush()
-                os.fsync(file.fileno())
-            move_into_place(partial, path, overwrite=overwrite)
-        finally:
-            with suppress(FileNotFoundError):
-                partial.unlink()
+    with write_errors(path), partial.file_for(path) as written:
+        with written.open("wb") as file:
+            writer(file)
+            file.flush()
+            os.fsync(file.fileno())
+        move_into_place(written, path, overwrite=overwrite)
 
 
 @contextmanager
@@ -50,25 +43,25 @@ def write_errors(path: Path) -> Iterator[None]:
         raise ImageError(f"cannot write {path} ({reason}); nothing was written") from error
 
 
-def move_into_place(partial: Path, path: Path, *, overwrite: bool) -> None:
-    """Renames `partial` to `path` in one step. Without `overwrite`, an existing file is kept.
+def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
+    """Renames `written` to `path` in one step. Without `overwrite`, an existing file is kept.
 
     Raises:
         OutputExistsError: without `overwrite`, `path` exists by now.
     """
     if overwrite:
-        partial.replace(path)
+        written.replace(path)
         return
     try:
-        path.hardlink_to(partial)
+        path.hardlink_to(written)
     except FileExistsError:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite") from None
     except OSError:  # a file system without links
-        partial.rename(path)
+        written.rename(path)
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:
-    """Checks that a file can be written to `path`.
+    """Checks that a file can be written to `path`, and removes what killed runs left half-written beside it.
 
     Raises:
         ImageError: a missing or read-only folder, or an existing file without `overwrite`.
@@ -87,6 +80,23 @@ def check_path(path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite")
     if not os.access(path.parent, os.W_OK):
         raise ImageError(f"the folder {path.parent} may not be written to; choose another")
+    partial.remove_abandoned(path.parent)
+
+
+def refuse_inputs(path: Path, inputs: Mapping[str, str | os.PathLike[str] | None]) -> None:
+    """Refuses to write over a file that is read, whatever the options are and whatever links lead to it.
+
+    Args:
+        path: where something will be written.
+        inputs: the files that are read, by what they are: `the photograph itself`. None is for no file.
+
+    Raises:
+        ConfigError: it is one of them.
+    """
+    for what, source in inputs.items():
+        with suppress(OSError, ValueError):  # one of them does not exist
+            if source is not None and os.path.samefile(path, source):
+                raise ConfigError(f"{path} is {what}; write somewhere else")
 
 
 def free_path(stem: str, suffix: str = ".png") -> Path:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_line
 from dreamkit.installation import extra_command
-from dreamkit.media import atomic
+from dreamkit.media import atomic, files, locks, partial
 
+_LOCK = "_dreamkit/.lock"  # in a folder
+_MOST_BYTES = 1 << 30  # of a file that is read
 # Protocols of object stores, where a written object appears whole or not at all.
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
 
@@ -53,6 +56,33 @@ def open_store(where: str) -> Store:
     return RemoteStore(where) if is_url(where) else FolderStore(Path(where))
 
 
+@contextmanager
+def held(store: Store) -> Iterator[bool]:
+    """A store that can be written to, for this process alone if it is a folder. Gives whether its names are
+    the same that differ in capitals alone.
+
+    Raises:
+        StoreError: another process writes to it.
+        DreamkitError: it cannot be written to.
+    """
+    store.check()
+    if not isinstance(store, FolderStore):
+        yield False
+        return
+    lock = store.path / _LOCK
+    with ExitStack() as stack:
+        try:
+            lock.parent.mkdir(exist_ok=True)
+            stack.enter_context(locks.exclusive(lock))
+        except locks.LockedError as error:
+            raise StoreError(
+                f"another dreamkit is writing to {store}; wait until it ends, or choose another -o"
+            ) from error
+        except OSError as error:
+            raise ImageError(f"cannot write {lock} ({first_line(error)})") from error
+        yield store.folds_case()
+
+
 class FolderStore:
     """A folder of this machine, or of all machines that share it."""
 
@@ -83,7 +113,7 @@ class FolderStore:
         atomic.write(path, data, overwrite=True)
 
     def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+        return files.read(self.path / name, _MOST_BYTES)
 
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
@@ -96,14 +126,19 @@ class FolderStore:
             if (size := _size(os.path.join(folder, name))) is not None
         }
 
-    def delete_partial(self, before: float) -> None:
-        """Deletes files that killed runs left half-written before a time, in seconds since the epoch."""
-        for folder, _, names in os.walk(self.path):
-            for name in names:
-                path = Path(folder, name)
-                with suppress(OSError):
-                    if name.startswith(atomic.PARTIAL) and path.stat().st_mtime < before:
-                        path.unlink()
+    def folds_case(self) -> bool:
+        """Whether names are the same that differ in capitals alone.
+
+        Raises:
+            ImageError: no file can be written to the folder.
+        """
+        with atomic.write_errors(self.path), partial.file_for(self.path / "x") as written:
+            return written.with_name(written.name.upper()).exists()
+
+    def remove_abandoned(self) -> None:
+        """Removes what killed runs have left half-written, in all folders."""
+        for folder, _, _ in os.walk(self.path):
+            partial.remove_abandoned(Path(folder))
 
 
 class RemoteStore:
@@ -142,12 +177,12 @@ class RemoteStore:
     def write(self, name: str, data: bytes | memoryview) -> None:
         fs, root = self._fs()
         path, whole = f"{root}/{name}", self.url.partition(":")[0] in _OBJECT_STORES
-        partial = path if whole else f"{path.rpartition('/')[0]}/{atomic.PARTIAL}{secrets.token_hex(8)}"
+        written = path if whole else f"{path.rpartition('/')[0]}/{partial.name_for(Path(name))}"
         try:
             fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            fs.pipe_file(partial, bytes(data))
+            fs.pipe_file(written, bytes(data))
             if not whole:
-                fs.mv(partial, path)
+                fs.mv(written, path)
         except Exception as error:  # every file system has its own errors
             raise StoreError(f"cannot write {self.url}/{name} ({first_line(error)[:160]})") from error
 

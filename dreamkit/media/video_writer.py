@@ -6,10 +6,8 @@ Colours are BT.709, limited range, and marked as such. The same frames give the 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import first_line
-from dreamkit.media import atomic, image_writer
+from dreamkit.media import atomic, image_writer, partial
 from dreamkit.media.sound_track import SoundTrack
 from dreamkit.media.video import Clip
-from dreamkit.media.video_formats import FORMATS, RATE, VideoError, check_output, import_av
+from dreamkit.media.video_formats import FORMATS, RATE, Format, VideoError, check_output, import_av
 
 _TICK = Fraction(1, 90_000)  # seconds; the unit of the times of frames at no constant rate
 _MUXER_OPTIONS = {".mp4": {"movflags": "+faststart"}}
@@ -61,30 +59,34 @@ class Writer:
         self._size, self._times, self._sound = size, times, sound
         self._scratch = scratch or path.parent
         self._count = 0
+        self._held = ExitStack()  # the partial film, or folder
 
     def __enter__(self) -> Writer:
-        name = f"{atomic.PARTIAL}{secrets.token_hex(8)}{self._path.suffix}"
-        self._partial = self._scratch / name
-        if self._kind is None:
-            self._partial.mkdir()
-            return self
-        height, width = (side + side % 2 if self._kind.even else side for side in self._size)
-        with _write_errors(self._path):
-            muxing = {"fflags": "+bitexact", **_MUXER_OPTIONS.get(self._path.suffix.lower(), {})}
-            self._container = import_av().open(str(self._partial), "w", options=muxing)
-            self._stream = self._container.add_stream(self._kind.codec, rate=self._rate)
-            self._stream.width, self._stream.height = width, height
-            self._stream.pix_fmt = self._kind.pixels
-            self._stream.options = self._kind.options
-            context = self._stream.codec_context
-            if self._times is not None:
-                context.time_base = _TICK
-            if self._kind.even:
-                context.color_range, context.colorspace = 1, 1  # limited; BT.709
-                context.color_primaries = context.color_trc = 1
-            self._palettes = _Palettes(height, width, self._rate) if self._kind.pixels == "pal8" else None
-            self._track = SoundTrack.open(self._sound, self._container, self._path)
+        make = partial.folder_for if self._kind is None else partial.file_for
+        with ExitStack() as held, _write_errors(self._path):
+            self._partial = held.enter_context(make(self._path, self._scratch))
+            if self._kind is not None:
+                self._open(self._kind)
+            self._held = held.pop_all()
         return self
+
+    def _open(self, kind: Format) -> None:
+        """Begins the file."""
+        height, width = (side + side % 2 if kind.even else side for side in self._size)
+        muxing = {"fflags": "+bitexact", **_MUXER_OPTIONS.get(self._path.suffix.lower(), {})}
+        self._container = import_av().open(str(self._partial), "w", options=muxing)
+        self._stream = self._container.add_stream(kind.codec, rate=self._rate)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = kind.pixels
+        self._stream.options = kind.options
+        context = self._stream.codec_context
+        if self._times is not None:
+            context.time_base = _TICK
+        if kind.even:
+            context.color_range, context.colorspace = 1, 1  # limited; BT.709
+            context.color_primaries = context.color_trc = 1
+        self._palettes = _Palettes(height, width, self._rate) if kind.pixels == "pal8" else None
+        self._track = SoundTrack.open(self._sound, self._container, self._path)
 
     def add(self, pixels: NDArray[np.uint8]) -> None:
         """Adds a frame, uint8 `(height, width, 3)`."""
@@ -115,9 +117,7 @@ class Writer:
             if kind is None:
                 atomic.move_into_place(self._partial, self._path, overwrite=self._overwrite)
         finally:
-            if self._partial.is_dir():
-                shutil.rmtree(self._partial)
-            self._partial.unlink(missing_ok=True)
+            self._held.close()
 
     def _close(self, *, complete: bool) -> None:
         if not complete:

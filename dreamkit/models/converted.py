@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamkit.errors import DreamkitWarning, ModelError, first_line
-from dreamkit.media import paths
+from dreamkit.media import folders, paths
 from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel
 from dreamkit.plugins.hookspecs import hookimpl
 
@@ -97,6 +97,7 @@ def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> 
 
 @hookimpl
 def dreamkit_model_providers() -> Iterable[ModelProvider]:
+    folders.complete(folder())
     try:
         found = sorted(path for path in folder().iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError:  # nothing was converted yet

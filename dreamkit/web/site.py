@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dreamkit import recipes
 from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
+from dreamkit.media import folders, locks
 from dreamkit.option_table import limits
 from dreamkit.part_values import objectives
 from dreamkit.terms import layer_named, parse_terms
@@ -202,6 +202,7 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
         OutputExistsError: it exists; with `overwrite`, it exists and is not a site.
         SiteError: its parent folder does not exist.
     """
+    folders.complete(folder.absolute().parent)
     if os.path.lexists(folder):
         if not overwrite:
             raise OutputExistsError(f"{folder} exists; choose another name or give --overwrite")
@@ -280,20 +281,11 @@ def _limits() -> dict[str, dict[str, Any]]:
 def _staging_folder(folder: Path) -> Iterator[Path]:
     """A new folder that replaces `folder` at the end; after an error it is deleted, and `folder` stays."""
     try:
-        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
-    except OSError as error:
-        raise SiteError(f"cannot write {folder} ({first_line(error)})") from error
-    try:
-        yield staged
-        staged.chmod(0o755)
-        if os.path.lexists(folder):
-            former = staged.with_name(f"{staged.name}.former")
-            folder.rename(former)
-            staged.rename(folder)
-            shutil.rmtree(former, ignore_errors=True)
-        else:
-            staged.rename(folder)
+        with folders.written(folder) as staged:
+            yield staged
+    except locks.LockedError as error:
+        raise SiteError(
+            f"another dreamkit is writing {folder}; wait until it ends, or choose another -o"
+        ) from error
     except OSError as error:
         raise SiteError(f"cannot write {folder} ({first_line(error)}); nothing was written") from error
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)

@@ -7,6 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from dreamkit.media import files
+
 MOST_BYTES = 1 << 30  # in all; the files that were unused for longest are removed first
 _HASH = hashlib.sha256
 _LENGTH = _HASH().digest_size
@@ -25,7 +27,7 @@ class CompiledCache:
         """The data under `key`; None if it is missing or damaged."""
         path = self._path(key)
         try:
-            read = path.read_bytes()
+            read = files.read(path, self._most_bytes)
             os.utime(path)
         except OSError:
             return None

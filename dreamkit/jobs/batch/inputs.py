@@ -48,8 +48,8 @@ def expand(given: Sequence[str], output: str = "") -> list[Input]:
         for each in _expand(text):
             found.setdefault(location(each.source), each)
     if output and not is_url(output):
-        below = os.path.join(os.path.abspath(output), "")
-        within = [path for path in found if path.startswith(below)]
+        below = os.path.join(os.path.realpath(output), "")
+        within = [path for path in found if not is_url(path) and os.path.realpath(path).startswith(below)]
         if len(within) == len(found):
             raise ImageError(f"the pictures are in {output}, where the dreams would go; choose another -o")
         for path in within:
@@ -92,7 +92,15 @@ def _pictures_below(folder: Path) -> Iterator[Path]:
 
 def _expand_pattern(pattern: str) -> list[Input]:
     root = Path(*_before_wildcards(pattern))
-    found = sorted(Path(path) for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    # Path.glob follows no links to folders for `**`, so a loop of links ends. It finds hidden files too.
+    rest = Path(pattern).relative_to(root)
+    hidden = any(part.startswith(".") for part in rest.parts)
+    found = sorted(
+        path
+        for path in root.glob(str(rest))
+        if path.is_file()
+        and (hidden or not any(part.startswith(".") for part in path.relative_to(root).parts))
+    )
     if not found:
         raise ImageError(f"{pattern} matches no file; give a pattern that does")
     return [Input(str(path), path.relative_to(root).as_posix()) for path in found]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 from dreamkit.errors import ImageError
 from dreamkit.jobs.batch.inputs import Input
@@ -27,30 +28,48 @@ class Job:
     output: str
 
 
-def list_jobs(inputs: Sequence[Input], requests: Sequence[BatchRequest], suffix: str) -> list[Job]:
+def list_jobs(
+    inputs: Sequence[Input], requests: Sequence[BatchRequest], suffix: str, *, folds_case: bool = False
+) -> list[Job]:
     """The jobs of each request for each picture. Dreams have `suffix` in place of their pictures' own; where
-    two pictures differ in their suffixes alone, both keep theirs before it.
+    the dreams of two pictures would have the same name, both keep theirs before it.
+
+    Args:
+        folds_case: whether names are the same that differ in capitals alone, as on some file systems.
 
     Raises:
-        ImageError: two pictures have the same name.
+        ImageError: two dreams would have the same name all the same.
     """
-    names = Counter(each.name for each in inputs)
-    for name, count in names.items():
-        if count > 1:
-            first, second, *_ = [each.source for each in inputs if each.name == name]
+    names = _names(inputs, suffix, folds_case=folds_case)
+    return [
+        Job(each, number, f"{request.name}/{name}" if request.name else name)
+        for number, request in enumerate(requests)
+        for each, name in zip(inputs, names, strict=True)
+    ]
+
+
+def _names(inputs: Sequence[Input], suffix: str, *, folds_case: bool) -> list[str]:
+    """The names of dreams, of which no two are the same."""
+
+    def same(name: str) -> str:
+        return normalize("NFC", name).casefold() if folds_case else name
+
+    names = [f"{PurePosixPath(each.name).with_suffix('')}{suffix}" for each in inputs]
+    long = [f"{each.name}{suffix}" for each in inputs]
+    while True:
+        counts = Counter(map(same, names))
+        doubled = [number for number, name in enumerate(names) if counts[same(name)] > 1]
+        if not doubled:
+            return names
+        changed = [number for number in doubled if names[number] != long[number]]
+        if not changed:
+            first, second, *_ = [
+                number for number in doubled if same(names[number]) == same(names[doubled[0]])
+            ]
+            short = PurePosixPath(inputs[first].name).with_suffix(suffix)
             raise ImageError(
-                f"{first} and {second} would both become {PurePosixPath(name).with_suffix(suffix)}; dream "
+                f"{inputs[first].source} and {inputs[second].source} would both become {short}; dream "
                 "them into two folders, or give the folder above both"
             )
-    stems = Counter(_stem(each) for each in inputs)
-    jobs = []
-    for number, request in enumerate(requests):
-        for each in inputs:
-            stem = _stem(each)
-            name = f"{each.name if stems[stem] > 1 else stem}{suffix}"
-            jobs.append(Job(each, number, f"{request.name}/{name}" if request.name else name))
-    return jobs
-
-
-def _stem(picture: Input) -> str:
-    return str(PurePosixPath(picture.name).with_suffix(""))
+        for number in changed:
+            names[number] = long[number]

@@ -81,6 +81,7 @@ class Batch:
         self._started = time.time()
         self._requests, self._store, self._on_progress = requests, store, on_progress
         survey = Survey(jobs, requests, store)
+        survey.refuse_inputs()
         if not overwrite:
             survey.refuse_to_overwrite()
         self._manifest = survey.manifest
@@ -113,10 +114,10 @@ class Batch:
         self._report_progress(self.missing[step.number].output, step)
 
     def finish(self) -> None:
-        """Writes the manifest, and removes what killed runs have half written."""
+        """Writes the manifest, and removes what killed runs have left half-written."""
         self._manifest.write(merged=True)
         if isinstance(self._store, FolderStore):
-            self._store.delete_partial(self._started)
+            self._store.remove_abandoned()
 
     def report(self, **about: Any) -> dict[str, Any]:
         """What became of the run, as plain data, with `about` added."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path
 
 from dreamkit.errors import ImageError, first_line
+from dreamkit.media import files
 from dreamkit.media.storage import is_url
+
+_MOST_BYTES = 1 << 30  # of a picture file
 
 
 def read(source: str) -> bytes:
@@ -22,7 +24,7 @@ def read(source: str) -> bytes:
 
             with fsspec.open(source, "rb") as file:
                 return bytes(file.read())
-        return Path(source).read_bytes()
+        return files.read(source, _MOST_BYTES)
     except FileNotFoundError as error:
         raise ImageError(f"{source} does not exist") from error
     except Exception as error:  # every file system has errors of its own

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
-from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, shown
+from dreamkit.errors import ConfigError, DreamkitError, ImageError, OutputExistsError, shown
 from dreamkit.jobs.batch import source
 from dreamkit.jobs.batch.inputs import and_more
 from dreamkit.jobs.batch.job import Job
 from dreamkit.jobs.batch.manifest import Entry, Manifest
 from dreamkit.jobs.batch.request import BatchRequest
 from dreamkit.media import image_metadata
-from dreamkit.media.storage import Store
+from dreamkit.media.storage import FolderStore, Store
 
 
 class Survey:
@@ -43,6 +45,24 @@ class Survey:
         for job in jobs:
             is_kept = self._look_at(job)
             (self.kept if is_kept else self.missing).append(job)
+
+    def refuse_inputs(self) -> None:
+        """Makes sure that no dream is written over a photograph, whatever links lead to it.
+
+        Raises:
+            ConfigError: one would be.
+        """
+        if not isinstance(self._store, FolderStore):
+            return
+        jobs = [*self.missing, *self.kept]
+        photographs = {_identity(job.input.source): job.input.source for job in jobs}
+        for job in jobs:
+            path = self._store.path / job.output
+            # A link at the place of the dream is replaced itself, and what it leads to stays.
+            if job.output in self._sizes and not path.is_symlink() and _identity(path) in photographs:
+                raise ConfigError(
+                    f"{path} is the photograph {photographs[_identity(path)]} itself; choose another -o"
+                )
 
     def refuse_to_overwrite(self) -> None:
         """Makes sure that no file is overwritten that no batch made, and no dream of another picture.
@@ -114,6 +134,15 @@ class Survey:
             return False
         self.manifest.add(job.output, entry_of(job, sha256, digest, len(data)))
         return True
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What names a file, by whatever path; None where there is none."""
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return about.st_dev, about.st_ino
 
 
 def entry_of(job: Job, sha256: str, digest: str, size: int) -> Entry:

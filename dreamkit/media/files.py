@@ -1,0 +1,29 @@
+"""Reading files: regular ones alone, and none that is larger than its reader expects."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+# Else a pipe would wait for somebody to write to it.
+_HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def read(path: str | os.PathLike[str], most: int) -> bytes:
+    """The bytes of a file, of which there may be `most`.
+
+    Raises:
+        OSError: it cannot be read, is a pipe or a device, or is larger.
+    """
+    descriptor = os.open(path, _HOW)
+    with open(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if stat.S_ISDIR(about.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(errno.EINVAL, "it is not a file but a pipe or a device", str(path))
+        data = file.read(most + 1) if about.st_size <= most else b""
+        if about.st_size > most or len(data) > most:
+            raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+        return data
