@@ -508,9 +508,11 @@ def test_a_recipes_own_guide_and_masks_are_not_written_over(run, picture, masks,
 
 
 @pytest.mark.usefixtures("loaded_once")
-def test_a_dream_may_be_replaced_by_itself(run, dreamed, picture):
+def test_a_dream_is_not_replaced_by_its_repetition(run, dreamed, picture):
+    """Which may differ: by the weights, the photograph, the machine."""
     before = dreamed.read_bytes()
-    assert run("redo", "d.png", picture, "-o", "d.png", "--overwrite", "-q") == (0, "", "")
+    code, _, err = run("redo", "d.png", picture, "-o", "d.png", "--overwrite", "-q")
+    assert (code, err) == (1, "error: d.png is the recipe itself; write somewhere else\n")
     assert dreamed.read_bytes() == before
 
 
