@@ -156,13 +156,14 @@ def photo_file(tmp_path, photo):
 
 
 @pytest.mark.heavy
-def test_sigterm_ends_with_the_picture_so_far_and_a_way_to_go_on(photo_file):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_end_with_the_picture_so_far_and_a_way_to_go_on(photo_file, number, code):
     folder = photo_file
     process = start(folder)
-    signal_when(process, (folder / "out.png.work").exists, signal.SIGTERM)
+    signal_when(process, (folder / "out.png.work").exists, number)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (
-        143,
+        code,
         "error: interrupted; the picture so far is in out.png; --resume continues from there\n",
     )
     so_far = (folder / "out.png").read_bytes()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,6 +23,7 @@ from dreamkit.cli import (
     models,
     plugin_options,
     recipes,
+    streams,
     terminal,
     variants,
     web,
@@ -197,14 +196,14 @@ app.add_typer(_exports, name="export")
 def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> None:
     """Runs a command line and leaves the process: the one place where errors are shown.
 
-    Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM. What
-    is neither is a bug and keeps its traceback.
+    Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM, 129
+    after SIGHUP. What is neither is a bug and keeps its traceback.
     """
     command = typer.main.get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)
     # Before it is parsed, so that a faulty command line is reported in the same format.
     terminal.log_as_json("--log-format=json" in given or ("--log-format", "json") in pairwise(given))
-    with terminal.warnings_as_lines(), terminal.ended_as_by_ctrl_c():
+    with streams.safe(), terminal.warnings_as_lines(), terminal.ended_as_by_ctrl_c():
         try:
             # Not by calling the command: Typer would keep every KeyboardInterrupt to itself.
             with command.make_context(program, given) as context:
@@ -212,16 +211,13 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
         except typer.Exit as left:
             code = left.exit_code
         except KeyboardInterrupt as interrupted:  # and so `Interrupted`, which has more to say
-            code = 128 + signal.SIGTERM if terminal.terminated() else Interrupted.exit_code
+            code = terminal.interrupted_code()
             known = interrupted if isinstance(interrupted, Interrupted) else None
             terminal.error(str(known or "interrupted"), known, code=code)
         except BrokenPipeError:  # who reads stdout has left, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
         except DreamkitError as error:
-            terminal.error(
-                str(error), error, code=128 + signal.SIGTERM if terminal.terminated() else error.exit_code
-            )
+            terminal.error(str(error), error, code=error.exit_code)
             code = error.exit_code
         except Exception as error:
             # Typer's own complaints about a command line; its Click is private, so they are told by shape.
@@ -230,8 +226,6 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
             if error.format_message():  # a bare `dreamkit` has shown its help, and nothing is wrong
                 terminal.error(_usage(error.format_message(), getattr(error, "ctx", None)))
             code = error.exit_code
-    if terminal.terminated() and code == Interrupted.exit_code:
-        code = 128 + signal.SIGTERM
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dreamkit.jobs.frame_store import FrameProgress
 
 _verbose = False
-_terminated = False
+_ended_by = 0  # the signal
 _as_json = False
 
 
@@ -50,28 +50,34 @@ def event(what: str, **about: Any) -> None:
 
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """Lets SIGTERM, by which schedulers and shutdowns end a process, do what Ctrl-C does."""
-    global _terminated
-    _terminated = False
+    """Lets SIGTERM, by which schedulers and shutdowns end a process, and SIGHUP, which a closed terminal
+    sends, do what Ctrl-C does. A process that ignores one, as with `nohup`, goes on ignoring it."""
+    global _ended_by
+    _ended_by = 0
 
-    def end(*_: object) -> None:
-        global _terminated
-        _terminated = True
+    def end(number: int, _: object) -> None:
+        global _ended_by
+        _ended_by = number
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():  # Python takes handlers nowhere else
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def terminated() -> bool:
-    """Whether it was SIGTERM."""
-    return _terminated
+def interrupted_code() -> int:
+    """The exit code of an interruption: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    return 128 + (_ended_by or signal.SIGINT)
 
 
 def error(message: str, exception: BaseException | None = None, *, code: int = 2) -> None:
@@ -132,13 +138,13 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
         return
     import logging
 
-    from dreamkit.cli import native_output
+    from dreamkit.cli import native_output, streams
 
     sys.stderr.flush()
     python_stderr = sys.stderr
     # Where Python's stderr is the descriptor itself, it moves to a copy; a test's replacement stays.
     own = (
-        os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        streams.forgiving(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
         if _is_descriptor_2(sys.stderr)
         else None
     )

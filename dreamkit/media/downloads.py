@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamkit.errors import WeightsError, first_line
-from dreamkit.media import locks, paths
+from dreamkit.media import files, locks, paths
 
 if TYPE_CHECKING:
     import requests
@@ -18,6 +18,7 @@ Progress = Callable[[int, int], None]
 # Seconds for a server to answer, and between two pieces of a file; a slow download is not cut off.
 CONNECT_TIMEOUT, READ_TIMEOUT = 15.0, 60.0
 _PIECE = 1 << 16  # bytes
+_MOST_OF_A_VERSION = 1 << 10  # bytes
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
@@ -49,13 +50,15 @@ def download(url: str, path: Path, *, hash: str | None = None, progress: Progres
 
 def _download(url: str, path: Path, hash: str | None, progress: Progress | None) -> None:  # noqa: A002
     import requests
+    import urllib3
 
     part = path.with_name(f"{path.name}.part")
     stamp = path.with_name(f"{path.name}.part.version")
     try:
         part.touch()
         _fetch(url, part, stamp, part.stat().st_size, progress)
-    except requests.RequestException as error:
+    # What a server makes up reaches further down: a redirect to nowhere, headers of other letters.
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
         _discard(part, stamp, only_if_empty=True)
         raise WeightsError(f"cannot download {url} ({_reason(error)})") from error
     except OSError:
@@ -73,28 +76,44 @@ def _fetch(url: str, part: Path, stamp: Path, done: int, progress: Progress | No
     import requests
 
     headers = {"Accept-Encoding": "identity"}  # else the length is not the file's
-    if done and stamp.exists():
-        headers |= {"Range": f"bytes={done}-", "If-Range": stamp.read_text()}
+    version = _kept_version(stamp) if done else ""
+    if version:
+        headers |= {"Range": f"bytes={done}-", "If-Range": version}
     with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), headers=headers) as response:
-        if response.status_code == 416:  # there is no rest: the file is whole, or has changed
+        if response.status_code == 416 and version:  # there is no rest: the file is whole, or has changed
             stamp.unlink()
             return _fetch(url, part, stamp, done, progress)
         response.raise_for_status()
         continues = response.status_code == 206
         done = done if continues else 0
-        version = _version(response)
-        if version:
-            stamp.write_text(version)
-        else:
-            stamp.unlink(missing_ok=True)
-        length = int(response.headers.get("Content-Length", 0))
+        length = _length(response)
         total = done + length if length else 0
         with open(part, "ab" if continues else "wb") as file:
+            # Only now is what there was of another version gone: a kill before this continues nothing.
+            if version := _version(response):
+                stamp.write_text(version)
+            else:
+                stamp.unlink(missing_ok=True)
             for piece in response.iter_content(_PIECE):
                 done += file.write(piece)
                 if progress is not None:
                     progress(done, total)
     return None
+
+
+def _kept_version(stamp: Path) -> str:
+    """The version that a part was begun from; empty where it is not known."""
+    try:
+        found = files.read(stamp, _MOST_OF_A_VERSION).decode("ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found if found.isprintable() else ""
+
+
+def _length(response: requests.Response) -> int:
+    """The bytes that a response announces; 0 where it does not, or makes no sense."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def _version(response: requests.Response) -> str:
