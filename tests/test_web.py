@@ -7,9 +7,11 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -258,6 +260,16 @@ def _pocket():
     return provider, pocket.WEIGHTS
 
 
+@contextmanager
+def serving(folder, **options):
+    with server.Server(folder, 0, **options) as running:
+        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
 @pytest.fixture
 def served(tmp_path):
     folder = tmp_path / "site"
@@ -265,12 +277,13 @@ def served(tmp_path):
     (folder / "index.html").write_text("page")
     (folder / "a.wasm").write_bytes(b"\0asm")
     (tmp_path / "secret.txt").write_text("secret")
-    with server.Server(folder, 0) as running:
-        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (folder / "away").symlink_to(tmp_path)
+    (folder / ".hidden").write_text("secret")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("secret")
+    with serving(folder) as running:
         yield running
-        running.shutdown()
-        thread.join()
 
 
 def request(running, path, host=None, method="GET"):
@@ -291,11 +304,18 @@ def test_the_server_serves_its_folder_with_types_and_a_policy(served):
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert request(served, "/a.wasm")[0].headers["Content-Type"] == "application/wasm"
     assert request(served, "/", host="localhost:80")[0].status == 200
+    assert request(served, "/", host="127.0.0.1")[0].status == 200
+    assert request(served, "/index.html?a=1")[1] == b"page"
 
 
 @pytest.mark.parametrize(
-    "path", ["/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/models/", "/none"]
-)
+    "path",
+    [
+        "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/models/", "/models", "/none",
+        "/%00", "/%ff", "/link.txt", "/away/secret.txt",
+        "/.hidden", "/.git/config", "//secret.txt", "/./index.html",
+    ],
+)  # fmt: skip
 def test_the_server_serves_nothing_else(served, path):
     response, body = request(served, path)
     assert response.status == 404
@@ -306,6 +326,25 @@ def test_the_server_refuses_other_hosts_and_writes(served):
     assert request(served, "/", host="evil.example")[0].status == 421
     assert request(served, "/", method="POST")[0].status == 501
     assert served.server_address[0] == "127.0.0.1"
+
+
+def test_slow_clients_hold_no_more_than_their_share(tmp_path):
+    """Who comes when all places are taken is hung up on; a place that is left is free again."""
+    (tmp_path / "index.html").write_text("page")
+    with serving(tmp_path, most_clients=2) as running:
+        slow = [socket.create_connection(running.server_address[:2]) for _ in range(2)]
+        for each in slow:
+            each.sendall(b"GET / HTTP/1.1\r\n")
+        with socket.create_connection(running.server_address[:2], timeout=60) as late:
+            assert late.recv(1) == b""
+        for each in slow:
+            each.close()
+        response = None
+        while response is None:  # until the server has noticed
+            with suppress(http.client.HTTPException, ConnectionError):
+                response, _ = request(running, "/")
+        assert response.status == 200
+    assert server._Handler.timeout == server._PATIENCE
 
 
 def test_a_port_in_use_is_reported(served):
