@@ -238,3 +238,66 @@ def test_one_line_says_that_pyav_is_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(VideoError, match=r"films need PyAV, which is not installed; run: pip install"):
         video_formats.check_output(Path("film.mp4"), overwrite=False)
+
+
+# Names and formats
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["12:30.mp4", "clip[1].mp4", "a:b/x.mp4", "http:/127.0.0.1:1/x.mp4", "x%03d.gif", "-f.webm", "é ж.mp4"],
+)
+def test_a_films_name_is_a_files_whatever_it_looks_like(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, count=3)
+    found = video.read(path)
+    assert found.count == 3
+    assert len(list(found.frames())) == 3
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == [tmp_path / name]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfilm.mp4\n#EXT-X-ENDLIST\n"),
+        ("a.ffconcat", "ffconcat version 1.0\nfile 'film.mp4'\n"),
+        ("a.mp4", "ffconcat version 1.0\nfile 'film.mp4'\n"),
+        ("a.sdp", "v=0\nm=video 0 RTP/AVP 96\n"),
+    ],
+)
+def test_a_list_of_other_files_is_no_film(tmp_path, name, text):
+    write(tmp_path / "film.mp4", count=3)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(VideoError, match="cannot be read as a film"):
+        video.read(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_a_title_in_another_encoding_is_no_obstacle(tmp_path, suffix):
+    path = tmp_path / f"film{suffix}"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "Rose and friends"
+        kind = video_formats.FORMATS[suffix]
+        stream = container.add_stream(kind.codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, kind.pixels
+        for packet in [
+            *stream.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")),
+            *stream.encode(None),
+        ]:
+            container.mux(packet)
+    data = path.read_bytes()
+    assert b"Rose and friends" in data
+    path.write_bytes(data.replace(b"Rose and friends", b"Ros\xe9 and friends"))
+    assert video.read(path).count == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("file", "file is a file; name a folder for the frames"), ("no/frames", "does not exist")],
+)
+def test_a_folder_of_frames_that_cannot_be_is_refused_before_any_work(tmp_path, name, message):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ImageError, match=message):
+        video_formats.check_output(tmp_path / name, overwrite=True)

@@ -68,8 +68,7 @@ def check_path(path: Path, *, overwrite: bool) -> None:
     """
     if os.path.isdir(path):
         raise ImageError(f"{path} is a folder; give a file name in it")
-    if not os.path.isdir(path.parent):
-        raise ImageError(f"the folder {path.parent} does not exist; create it or choose another")
+    check_parent(path)
     try:
         exists = path.exists()
     except OSError as error:
@@ -78,9 +77,19 @@ def check_path(path: Path, *, overwrite: bool) -> None:
         ) from error
     if exists and not overwrite:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite")
+    partial.remove_abandoned(path.parent)
+
+
+def check_parent(path: Path) -> None:
+    """Checks that there is a folder to write `path` into.
+
+    Raises:
+        ImageError: there is none, or it is read-only.
+    """
+    if not os.path.isdir(path.parent):
+        raise ImageError(f"the folder {path.parent} does not exist; create it or choose another")
     if not os.access(path.parent, os.W_OK):
         raise ImageError(f"the folder {path.parent} may not be written to; choose another")
-    partial.remove_abandoned(path.parent)
 
 
 def refuse_inputs(path: Path, inputs: Mapping[str, str | os.PathLike[str] | None]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dreamkit.errors import DreamkitWarning
 from dreamkit.media.video import Clip
-from dreamkit.media.video_formats import import_av
+from dreamkit.media.video_formats import import_av, open_film
 
 # By extension: the codecs that are copied, and the encoder for all others.
 _CODECS = {
@@ -48,7 +48,7 @@ class SoundTrack:
         if suffix not in _CODECS:
             warnings.warn(f"{suffix} holds no sound; use .mp4 to keep it", DreamkitWarning, stacklevel=4)
             return None
-        source = import_av().open(str(sound.paths[0]))
+        source = open_film(sound.paths[0])
         video = source.streams.video[0]
         start = Fraction(video.start_time or 0) * video.time_base
         return cls(source, container, suffix, start)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dreamkit.errors import first_line
 from dreamkit.media import image_sizes, image_writer, images, paths
-from dreamkit.media.video_formats import RATE, VideoError, import_av
+from dreamkit.media.video_formats import RATE, VideoError, import_av, open_film
 
 _MOST_PIXELS = 200_000_000  # of one picture
 
@@ -124,9 +124,10 @@ def read(source: str | os.PathLike[str], rate: Fraction = RATE) -> Clip:
         VideoError: nothing is there, or it cannot be read as a film.
     """
     path = Path(source)
-    if path.is_dir() or any(letter in path.name for letter in "*?["):
+    is_file = os.path.isfile(path)  # which is no pattern, whatever it is called
+    if path.is_dir() or (not is_file and any(letter in path.name for letter in "*?[")):
         return _read_pictures(path, rate)
-    if not os.path.isfile(path):
+    if not is_file:
         raise VideoError(
             f"{source} does not exist; give a film, a folder of frames or a pattern such as f/*.png"
         )
@@ -200,7 +201,7 @@ def _describe(paths: Sequence[Path]) -> str:
 def _open(path: Path) -> Iterator[Any]:
     """The container of a film; a context."""
     try:
-        with import_av().open(str(path)) as container:
+        with open_film(path) as container:
             yield container
     except (OSError, import_av().error.FFmpegError) as error:
         why = error.strerror or first_line(error)

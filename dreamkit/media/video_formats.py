@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +41,11 @@ class Format:
 
 # Without x264's macroblock tree: on processors with AVX-512 its bytes differ from run to run.
 _H264 = {"crf": "16", "preset": "medium", "threads": "2", "x264-params": "mbtree=0"}
+_FILE = "file:"  # before a name; FFmpeg takes one such as 12:30.mp4 for an address else
+# Formats of FFmpeg that hold a film themselves. Playlists and the like name other files.
+_READABLE = (
+    "mov,matroska,avi,gif,apng,ogg,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,m4v,dv,mxf,rm,ivf,nut,yuv4mpegpipe"
+)
 FORMATS = {
     ".mp4": Format("libx264", "yuv420p", _H264, even=True),
     ".webm": Format(
@@ -60,6 +67,9 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if not path.suffix:  # a folder of frames
         if path.is_dir() and any(path.iterdir()):
             raise OutputExistsError(f"the folder {path} is not empty; choose another for the frames")
+        if os.path.lexists(path) and not path.is_dir():
+            raise OutputExistsError(f"{path} is a file; name a folder for the frames, or a film: {path}.mp4")
+        atomic.check_parent(path)
         import_av()
         return
     if kind is None:
@@ -68,6 +78,26 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     if kind.codec not in import_av().codecs_available:
         possible = [suffix for suffix, each in FORMATS.items() if each.codec in import_av().codecs_available]
         raise VideoError(f"there is no encoder for {path.suffix} here; use one of {', '.join(possible)}")
+
+
+def open_film(path: Path) -> Any:
+    """PyAV's container of a film. Its name is a file's, whatever it looks like, and no other file is read.
+
+    Raises:
+        OSError, av.error.FFmpegError: it cannot be read, or is of no format that films have.
+    """
+    options = {"protocol_whitelist": "file", "format_whitelist": _READABLE}
+    # Old films have titles in encodings of their own; nobody reads them here.
+    return import_av().open(f"{_FILE}{path}", metadata_errors="replace", options=options)
+
+
+def open_output(path: Path, options: Mapping[str, str]) -> Any:
+    """PyAV's container of a film to write, with options of its format.
+
+    Raises:
+        OSError, av.error.FFmpegError: it cannot be written.
+    """
+    return import_av().open(f"{_FILE}{path}", "w", options=dict(options))
 
 
 def import_av() -> Any:

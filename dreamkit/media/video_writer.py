@@ -19,7 +19,15 @@ from dreamkit.errors import first_line
 from dreamkit.media import atomic, image_writer, partial
 from dreamkit.media.sound_track import SoundTrack
 from dreamkit.media.video import Clip
-from dreamkit.media.video_formats import FORMATS, RATE, Format, VideoError, check_output, import_av
+from dreamkit.media.video_formats import (
+    FORMATS,
+    RATE,
+    Format,
+    VideoError,
+    check_output,
+    import_av,
+    open_output,
+)
 
 _TICK = Fraction(1, 90_000)  # seconds; the unit of the times of frames at no constant rate
 _MUXER_OPTIONS = {".mp4": {"movflags": "+faststart"}}
@@ -74,7 +82,7 @@ class Writer:
         """Begins the file."""
         height, width = (side + side % 2 if kind.even else side for side in self._size)
         muxing = {"fflags": "+bitexact", **_MUXER_OPTIONS.get(self._path.suffix.lower(), {})}
-        self._container = import_av().open(str(self._partial), "w", options=muxing)
+        self._container = open_output(self._partial, muxing)
         self._stream = self._container.add_stream(kind.codec, rate=self._rate)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = kind.pixels
