@@ -322,7 +322,12 @@ def _beside(
             raise ConfigError(f"no term is under the mask {shown(name)}; {among}")
     if recipe is not None:
         guide = guide if guide is not None else recipe_file(recipe, recipe.guide, "guide", config)
+        left = config.max_pixels  # for all masks together: some hundred bytes can be many pixels
         for name, file in recipe.masks.items():
             if name not in given and name in ("", *named):
-                given[name] = recipe_file(recipe, file, f"mask {shown(name)}".strip(), config)
+                within = replace(config, max_pixels=max(1, left))
+                found = recipe_file(recipe, file, f"mask {shown(name)}".strip(), within)
+                if isinstance(found, Picture):
+                    left -= found.pixels.shape[0] * found.pixels.shape[1]
+                given[name] = found
     return open_guide(guide, config), {name: open_mask(each, config) for name, each in given.items()}

@@ -11,6 +11,7 @@ import os
 import random
 import string
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -942,6 +943,35 @@ def test_a_mask_inside_is_within_the_most_pixels(tmp_path):
             gathered(recipe)
         given = np.full((3, 4), 7, np.uint8)  # and that helps
         assert (gathered(recipe, mask=given).masks[""].pixels == 7).all()
+
+
+def test_a_recipe_does_not_raise_the_limit_of_pixels(tmp_path):
+    path = tmp_path / "large.toml"
+    path.write_text("size = [30_000, 30_000]\nmax_pixels = 1_000_000_000_000\n")
+    assert find(path).config().max_pixels == 200_000_000
+    assert find(path).config(max_pixels=10**9).max_pixels == 10**9  # the user does
+    with pytest.raises(ConfigError, match="size is 30000 x 30000 pixels, more than the 200000000 allowed"):
+        make_request(None, recipe=path)
+    path.write_text("max_pixels = 99\n")
+    assert find(path).config().max_pixels == 99
+
+
+def test_masks_inside_share_the_most_pixels(tmp_path):
+    """Forty of them are a few bytes, and many pixels."""
+    side = 60
+    data = io.BytesIO()
+    Image.new("L", (side, side), 255).save(data, "PNG")
+    recipe = with_mask(tmp_path / "d.png", data.getvalue(), max_pixels=2 * side**2 + 1)
+    several = replace(
+        recipe,
+        masks=dict.fromkeys(("", "a", "b"), recipe.masks[""]),
+        options={
+            **recipe.options,
+            "layers": ({"layer": "low", "mask": "a"}, {"layer": "high", "mask": "b"}),
+        },
+    )
+    with pytest.raises(ImageError, match=f"has {side} x {side} pixels, more than the 1 allowed"):
+        gathered(several)
 
 
 def test_a_mask_inside_that_is_no_text_is_unusable(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dreamkit.config import DreamConfig
+from dreamkit.config import DreamConfig, default
 from dreamkit.config import plain as plain_value
 from dreamkit.models.spec import ModelSpec
 
@@ -52,8 +52,13 @@ class Recipe:
     timeline: tuple[Mapping[str, Any], ...] = ()
 
     def config(self, **options: Any) -> DreamConfig:
-        """The recipe's options; `options` go before them, and before those of its schedule's octaves."""
+        """The recipe's options; `options` go before them, and before those of its schedule's octaves.
+
+        A recipe may lower the limit of pixels, but only the user raises it.
+        """
         merged = {**self.options, **options}
+        if "max_pixels" in self.options and "max_pixels" not in options:
+            merged["max_pixels"] = min(self.options["max_pixels"], default("max_pixels"))
         if options.get("plugin_options") and self.options.get("plugin_options"):
             ours, theirs = options["plugin_options"], self.options["plugin_options"]
             merged["plugin_options"] = {
