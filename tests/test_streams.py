@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from dreamkit.cli import streams
+from dreamkit.cli import streams, terminal
 
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is full")
 
@@ -73,3 +73,29 @@ def test_characters_that_a_terminal_lacks_are_escaped(tmp_path):
     ended = shell("PYTHONIOENCODING=latin-1 $D dream no-ж.png", tmp_path)
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: no-\\u0436.png does not exist")
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("plain", "plain"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("a\tb\nc", "a\tb\nc"),
+        ("\u202eright to left", "\\u202eright to left"),
+        ("ж é 猫", "ж é 猫"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_characters_that_a_terminal_would_obey_are_escaped(capsys, text, seen):
+    terminal.say(text)
+    terminal.say(text, err=True)
+    assert capsys.readouterr() == (f"{seen}\n", f"{seen}\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such file names here")
+def test_a_file_name_does_not_command_the_terminal(run, tmp_path):
+    (tmp_path / "\x1b[2Jx.jpg").write_text("no picture")
+    code, out, err = run("dream", "\x1b[2Jx.jpg")
+    assert (code, out) == (1, "")
+    assert "\x1b" not in err
+    assert "\\x1b[2Jx.jpg cannot be read as a picture" in err

@@ -118,7 +118,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"dreamkit {__version__}")
+        terminal.say(f"dreamkit {__version__}")
         raise typer.Exit
 
 

@@ -118,7 +118,7 @@ def atlas(
             raise Interrupted("interrupted; the same command continues from here") from None
     for why, names in made.left_out.items():
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        typer.echo(f"left out {shown(', '.join(names[:_SHOWN]), 300)}{more}: {why}", err=True)
+        terminal.say(f"left out {shown(', '.join(names[:_SHOWN]), 300)}{more}: {why}", err=True)
     if not quiet:
         seconds = time.monotonic() - started
-        typer.echo(f"wrote {made.page} ({made.dreamed} dreamed, {made.kept} kept) in {seconds:.1f} s")
+        terminal.say(f"wrote {made.page} ({made.dreamed} dreamed, {made.kept} kept) in {seconds:.1f} s")

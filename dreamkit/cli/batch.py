@@ -125,9 +125,9 @@ def _checked_suffix(ending: str, output: str) -> str:
 def _show_plan(run: Batch, *, as_json: bool) -> None:
     """Shows what a run would do."""
     if as_json:
-        typer.echo(json.dumps({"to_dream": run.total, "kept": len(run.kept)}))
+        terminal.say(json.dumps({"to_dream": run.total, "kept": len(run.kept)}))
     else:
-        typer.echo(f"{run.total} to dream, {len(run.kept)} kept; nothing was dreamed or written")
+        terminal.say(f"{run.total} to dream, {len(run.kept)} kept; nothing was dreamed or written")
 
 
 def _requests(
@@ -211,14 +211,14 @@ def _show_report(report: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     for message, count in report["warnings"].items():
         terminal.warning(f"{message} ({count} times)" if count > 1 else message)
     if as_json:
-        typer.echo(json.dumps(report, indent=1))
+        terminal.say(json.dumps(report, indent=1))
     elif not quiet and report["jobs"]:
-        typer.echo(
+        terminal.say(
             f"wrote {report['dreamed']} to {report['output']} ({report['kept']} kept) "
             f"in {report['seconds']:.1f} s, {report['jobs']} at once"
         )
     elif not quiet:
-        typer.echo(f"all {report['kept']} are in {report['output']} already")
+        terminal.say(f"all {report['kept']} are in {report['output']} already")
     failed = report["failed"]
     if not terminal.is_json():  # else there was an event for each
         _show_failures(failed)
@@ -238,6 +238,6 @@ def _show_failures(failed: list[dict[str, str]]) -> None:
         first = alike[0]
         named = "" if first["input"] in why else f"{first['input']}: "
         more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""
-        typer.echo(f"failed: {named}{why}{more}", err=True)
+        terminal.say(f"failed: {named}{why}{more}", err=True)
         if "traceback" in first:
-            typer.echo(first["traceback"], err=True)
+            terminal.say(first["traceback"], err=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dreamkit import config
+from dreamkit.cli import terminal
 from dreamkit.cli.output_options import refuse_pictures
 from dreamkit.option_table import describe
 
@@ -52,4 +53,4 @@ def blend(
     result.save(path, overwrite=overwrite)
     if not quiet:
         height, width = result.pixels.shape[:2]
-        typer.echo(f"wrote {path} ({width} x {height})")
+        terminal.say(f"wrote {path} ({width} x {height})")

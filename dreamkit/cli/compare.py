@@ -63,7 +63,7 @@ def compare(
     elif not quiet:
         _show(found)
     if not quiet:
-        typer.echo(f"wrote {path} ({pixels.shape[1]} x {pixels.shape[0]})", err=True)
+        terminal.say(f"wrote {path} ({pixels.shape[1]} x {pixels.shape[0]})", err=True)
 
 
 def _show(found: Comparison) -> None:
@@ -72,10 +72,10 @@ def _show(found: Comparison) -> None:
         rows = [(key, *(_cell(key, value) for value in values)) for key, values in found.differences.items()]
         terminal.table(rows, ("", *map(shown, found.names)))
     elif sum(recipe is not None for recipe in found.recipes) > 1:
-        typer.echo("the recipes are the same")
+        terminal.say("the recipes are the same")
     for name, recipe in zip(found.names, found.recipes, strict=True):
         if recipe is None:
-            typer.echo(f"{shown(name)} carries no recipe")
+            terminal.say(f"{shown(name)} carries no recipe")
 
 
 def _cell(key: str, value: Any) -> str:
@@ -86,4 +86,4 @@ def _cell(key: str, value: Any) -> str:
 
 
 def _echo_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2))
+    terminal.say(json.dumps(value, indent=2))

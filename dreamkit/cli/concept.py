@@ -161,7 +161,7 @@ def show(
         pixels = jobs.sheet(concept, loaded.network, dreamed.pixels, seen)
         image_writer.write(path, pixels, overwrite=overwrite)
     if not quiet:
-        typer.echo(f"wrote {path} ({pixels.shape[1]} x {pixels.shape[0]})")
+        terminal.say(f"wrote {path} ({pixels.shape[1]} x {pixels.shape[0]})")
 
 
 def try_class(
@@ -202,7 +202,7 @@ def try_class(
         network = load_network(ModelSpec(model, weights=weights), meter.download)
         found = jobs.score(concept, network, label, files, seed=seed, on_picture=meter.picture)
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        terminal.say(json.dumps(asdict(found), indent=2))
         return
     if found.pictures < _FEW:
         terminal.warning(f"{found.pictures} pictures say little; give {_FEW} or more of {shown(label)}")
@@ -217,7 +217,7 @@ def try_class(
         for each in found.layers
     ]
     terminal.table(rows, ("LAYER", "TCAV SCORE", "RANDOM", "AS FAR", "P"))
-    typer.echo(
+    terminal.say(
         f"TCAV score: the share of the {found.pictures} pictures in which the score of {shown(label)} rises "
         f"along {concept.name}, the mean of {RUNS} runs. random: that of {RUNS} random concepts. as far: the "
         "share of random concepts whose score is as far from 0.5; above 5%, chance explains the score. P: of "
@@ -238,7 +238,7 @@ def remove(
 
     path = library.remove(name, model)
     if not quiet:
-        typer.echo(f"deleted {path}")
+        terminal.say(f"deleted {path}")
 
 
 def concepts(
@@ -284,9 +284,9 @@ def concepts(
     elif output is not None or cell is not None:
         raise UsageError("-o and --cell are for a sheet; give a photograph to dream the concepts onto")
     if as_json:
-        typer.echo(json.dumps([_about(each, own=each.name in own) for each in found], indent=2))
+        terminal.say(json.dumps([_about(each, own=each.name in own) for each in found], indent=2))
     elif not found:
-        typer.echo(none)
+        terminal.say(none)
     else:
         rows = [
             (
@@ -322,7 +322,7 @@ def _tell(learned: Learned, path: Path, *, named: bool, given: bool) -> None:
     concept = learned.concept
     plural = "s" if concept.pictures > 1 else ""
     others = "photographs that you gave" if given else "other photographs"
-    typer.echo(
+    terminal.say(
         f"learned {concept.name} from {concept.pictures} picture{plural}, for {concept.network}; compared "
         f"with {learned.compared_with} {others}"
     )
@@ -332,16 +332,16 @@ def _tell(learned: Learned, path: Path, *, named: bool, given: bool) -> None:
     ]
     terminal.table(rows, ("LAYER", "SEPARATION", ""))
     if concept.pictures > 1:
-        typer.echo(
+        terminal.say(
             "separation: each picture is left out in turn; it fits what the others share better than this "
             "share of other photographs does. 50% is chance"
         )
     if learned.similar:
-        typer.echo(f"the pictures also show {' and '.join(learned.similar)}, and the dream may, too")
-    typer.echo(f"wrote {path}")
+        terminal.say(f"the pictures also show {' and '.join(learned.similar)}, and the dream may, too")
+    terminal.say(f"wrote {path}")
     said = concept.name if named else shown(str(path), 200)
     chosen = "" if concept.network == config.DEFAULT_MODEL else f" --model {concept.network}"
-    typer.echo(f"dream it with: dreamkit dream PHOTO{chosen} --concept {said}")
+    terminal.say(f"dream it with: dreamkit dream PHOTO{chosen} --concept {said}")
 
 
 def _share(separation: float) -> str:

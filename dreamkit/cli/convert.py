@@ -278,8 +278,8 @@ def show(name: str, convert: Callable[[Callable[[str], None]], ConvertedModel], 
     header, *rows = report.rows()
     terminal.table(rows, header)
     worst, error = report.worst
-    typer.echo(f"largest error of {len(rows)} blobs: {worst}, {error:.1e}; the limit is {report.limit:.0e}")
-    typer.echo(
+    terminal.say(f"largest error of {len(rows)} blobs: {worst}, {error:.1e}; the limit is {report.limit:.0e}")
+    terminal.say(
         f"converted in {time.monotonic() - started:.0f} s with at most {result.megabytes} MB of memory; "
         f"dreams {','.join(result.layers)} by default: dreamkit dream photo.jpg --model {name}"
     )

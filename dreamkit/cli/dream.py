@@ -248,11 +248,11 @@ def _make(
         raise Interrupted("interrupted before the first step; nothing was written") from None
     if not quiet:
         height, width = result.pixels.shape[:2]
-        typer.echo(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
+        terminal.say(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
         if record is not None:
-            typer.echo(f"wrote {record}")
+            terminal.say(f"wrote {record}")
         if hint:
-            typer.echo(hint, err=True)
+            terminal.say(hint, err=True)
 
 
 def _resumption(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
@@ -277,18 +277,19 @@ def _show_plan(request: DreamRequest, *, quiet: bool) -> None:
     for number, octave in enumerate(plan.octaves, 1):
         (height, width), (down, across), window = octave.size, octave.tiles, octave.window
         tiles = f"{down * across} tile{'s' if down * across > 1 else ''} of {window[1]} x {window[0]}"
-        typer.echo(f"octave {number}/{len(plan.octaves)}: {width} x {height}, {tiles}, {octave.steps} steps")
+        size = f"{width} x {height}"
+        terminal.say(f"octave {number}/{len(plan.octaves)}: {size}, {tiles}, {octave.steps} steps")
     memory = plan.memory
     parts = {
         "TensorFlow and the network": memory.base,
         f"{memory.copies:.2f} float32 copies of the picture": memory.picture,
         f"tiles of at most {plan.tile_size} pixels": memory.tiles,
     }
-    typer.echo(f"memory: about {memory.total / 1e9:.2f} GB at the peak")
+    terminal.say(f"memory: about {memory.total / 1e9:.2f} GB at the peak")
     for what, taken in parts.items():
-        typer.echo(f"  {taken / 1e9:.2f} GB {what}")
-    typer.echo(f"time: about {terminal.duration(plan.seconds)} for the steps")
-    typer.echo("nothing was dreamed or written")
+        terminal.say(f"  {taken / 1e9:.2f} GB {what}")
+    terminal.say(f"time: about {terminal.duration(plan.seconds)} for the steps")
+    terminal.say("nothing was dreamed or written")
 
 
 def _image(pictures: list[str], image_filepath: str | None, layers: list[str] | None) -> str | None:

@@ -117,7 +117,7 @@ def zoom(
             on_frame=meter.frame,
         )
     if not quiet:
-        typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
+        terminal.say(f"wrote {output} in {time.monotonic() - started:.1f} s")
 
 
 @with_options("upscale", "wrap", "tileable", "panorama", "size", "noise")
@@ -203,7 +203,7 @@ def film(
             executor=executor,
         )
     if not quiet:
-        typer.echo(f"wrote {output} in {time.monotonic() - started:.1f} s")
+        terminal.say(f"wrote {output} in {time.monotonic() - started:.1f} s")
 
 
 def _rate(text: str | None) -> Fraction:

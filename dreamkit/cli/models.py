@@ -93,7 +93,7 @@ def _adds(plugin: dict[str, Any]) -> str:
 def _echo_json(value: object) -> None:
     import json
 
-    typer.echo(json.dumps(value, indent=2))
+    terminal.say(json.dumps(value, indent=2))
 
 
 def _about(model: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ def recipes(
     from dreamkit import recipes
 
     if recipe is not None:
-        typer.echo(recipes.find(recipe).to_toml(), nl=False)
+        terminal.say(recipes.find(recipe).to_toml(), nl=False)
         return
     found = [recipes.find(name) for name in [*recipes.built_in(), *recipes.of_plugins()]]
     rows = [(each.name, ",".join(spec.name for spec in each.models), each.description) for each in found]

@@ -42,10 +42,22 @@ def is_json() -> bool:
     return _as_json
 
 
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Writes lines to stdout, or to stderr: the one place where text from files, of whatever kind, meets the
+    screen. Characters that a terminal would obey are escaped."""
+    typer.echo(_plain(text), err=err, nl=nl)
+
+
+def _plain(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
+
+
 def event(what: str, **about: Any) -> None:
     """Says that something happened, as a line of JSON on stderr: when, what, and what belongs to it."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    typer.echo(json.dumps({"time": now, "event": what, **about}), err=True)
+    say(json.dumps({"time": now, "event": what, **about}), err=True)
 
 
 @contextmanager
@@ -87,7 +99,7 @@ def error(message: str, exception: BaseException | None = None, *, code: int = 2
     if _as_json:
         event("error", message=message, exit_code=code)
     else:
-        typer.echo(f"error: {message}", err=True)
+        say(f"error: {message}", err=True)
 
 
 def warning(message: str) -> None:
@@ -95,7 +107,7 @@ def warning(message: str) -> None:
     if _as_json:
         event("warning", message=message)
     else:
-        typer.echo(f"warning: {message}", err=True)
+        say(f"warning: {message}", err=True)
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
@@ -103,7 +115,7 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
     lines = [[str(cell) for cell in row] for row in [header, *rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 @contextmanager
@@ -225,7 +237,7 @@ class Meter:
         """Names what is being waited for; where nothing moves on a screen, as a line."""
         self.doing(what)
         if self._lines:
-            typer.echo(what, err=True)
+            say(what, err=True)
 
     def download(self, done: int, total: int) -> None:
         """Shows a download, in bytes."""
@@ -249,7 +261,7 @@ class Meter:
             note=f"objective {step.objective:.3g}",
         )
         if self._lines and step.step == step.steps:
-            typer.echo(
+            say(
                 f"octave {step.octave}/{step.octaves} ({width} x {height}): objective {step.objective:.3g}",
                 err=True,
             )
@@ -261,9 +273,9 @@ class Meter:
             event("frame", done=done, total=total, path=str(progress.path), resumed=progress.resumed)
         self._show(f"frame {done}/{total}", total=total, completed=done, note=str(progress.path))
         if self._lines and progress.resumed:
-            typer.echo(f"continuing from frame {done}/{total}, in {progress.path.parent}", err=True)
+            say(f"continuing from frame {done}/{total}, in {progress.path.parent}", err=True)
         elif self._lines and (done in (1, total) or done % max(10, total // 10) == 0):
-            typer.echo(f"frame {done}/{total}", err=True)
+            say(f"frame {done}/{total}", err=True)
 
     def job(self, progress: BatchProgress) -> None:
         """Shows a batch; without a live bar, every tenth of it."""
@@ -279,7 +291,7 @@ class Meter:
         if not self._lines or progress.step is not None:
             return
         if done in (1, total) or done % max(10, total // 10) == 0:
-            typer.echo(f"{done}/{total}{failed}", err=True)
+            say(f"{done}/{total}{failed}", err=True)
 
     def cell(self, progress: CellProgress) -> None:
         """Shows an atlas: one bar for all of it, or a line for each finished cell."""
@@ -289,7 +301,7 @@ class Meter:
         done = (progress.number - 1 + progress.share) / progress.total
         self._show(what, total=1.0, completed=done, note="")
         if self._lines and progress.finished:
-            typer.echo(what, err=True)
+            say(what, err=True)
 
     def _show(self, what: str, *, total: float | None, completed: float, note: str) -> None:
         if self._progress is None:

@@ -59,7 +59,7 @@ def variants(
             chosen.arguments(), lambda session, side: sheets.plan(image, session, side), len(sheets.STRENGTHS)
         )
     for number, variant in enumerate(dreamed, 1):
-        typer.echo(f"{number}  {variant.name}\n   {variant.command}")
+        terminal.say(f"{number}  {variant.name}\n   {variant.command}")
     made.tell()
 
 
@@ -120,4 +120,4 @@ class Sheet:
     def tell(self) -> None:
         """Says where the sheet is."""
         if not self._quiet:
-            typer.echo(f"wrote {self._path} in {time.monotonic() - self._started:.1f} s", err=True)
+            terminal.say(f"wrote {self._path} in {time.monotonic() - self._started:.1f} s", err=True)

@@ -82,7 +82,7 @@ def web(
         size = site.write(output, models, dream_config, dtype=dtype, overwrite=overwrite)
     if not quiet:
         names = " and ".join(each.network.provider.name for each in models)
-        typer.echo(f"wrote {output} ({names}, {size / 1e6:.1f} MB of weights)")
+        terminal.say(f"wrote {output} ({names}, {size / 1e6:.1f} MB of weights)")
 
 
 def serve(
@@ -115,12 +115,12 @@ def serve(
         Server(served, port) as server,
     ):
         try:
-            typer.echo(f"dreaming at {server.address} (press Ctrl-C to stop)")
+            terminal.say(f"dreaming at {server.address} (press Ctrl-C to stop)")
             if browser:
                 webbrowser.open(server.address)
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
-            typer.echo("")
+            terminal.say("")
 
 
 @contextmanager
