@@ -1,7 +1,8 @@
 """The one identity of a dream: all that its bytes depend on, but for the machine, as plain data.
 
 Work files, films, zooms, batches and atlases compare it to decide whether what is there is the dream that
-would be made now.
+would be made now. On another machine the same dream differs in its last bits alone, so what was begun there
+is continued here, with a warning that names what differs.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit import recipes
 from dreamkit.config import plain
+from dreamkit.errors import shown
 
 if TYPE_CHECKING:
     from dreamkit.engine.objective_set import LoadedModel
     from dreamkit.media.images import Picture
     from dreamkit.request import DreamRequest
+
+
+_MACHINE = {"processor": "processor", "gpu": "GPU", "threads": "threads", "onednn": "oneDNN"}
 
 
 def fingerprint(request: DreamRequest, models: Sequence[LoadedModel]) -> dict[str, Any]:
@@ -69,6 +74,18 @@ def from_metadata(recipe: Mapping[str, Any]) -> dict[str, Any]:
 def digest(found: Mapping[str, Any]) -> str:
     """A fingerprint as 32 hexadecimal digits."""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def machine_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between two machines, for a warning; empty where nothing does, or where one is unknown.
+
+    Both are as `engine.tf.machine.describe` gives them.
+    """
+    return ", ".join(
+        f"{label} {shown(str(before.get(name, 'none')))} (now {now.get(name, 'none')})"
+        for name, label in _MACHINE.items()
+        if before and before.get(name) != now.get(name)
+    )
 
 
 def _sha256(picture: Picture | None) -> str | None:

@@ -155,8 +155,16 @@ class Session:
         """The fingerprint of the session's request, or of another one by the same networks."""
         return fingerprints.fingerprint(request or self.request, self.models)
 
+    @staticmethod
+    def machine(threads: int | None = None) -> dict[str, Any]:
+        """What the last bits of a dream depend on here, by so many threads; None for this process's."""
+        from dreamkit.engine.tf import machine
+
+        return machine.describe(threads)
+
     def warn_of_differences(self, recipe: Recipe) -> None:
-        """Warns of what a finished dream was made with and is another now: networks, weights, versions."""
+        """Warns of what a finished dream was made with and is another now: networks, weights, versions,
+        machine."""
         names = [model.network.provider.name for model in self.models]
         before = [spec.name for spec in recipe.models]
         if before != names:
@@ -177,6 +185,7 @@ class Session:
             for name, version in recipe.versions.items()
             if now.get(name) != version
         ]
+        others += filter(None, [fingerprints.machine_differences(recipe.machine, self.machine())])
         if others:
             _warn(f"{recipe.name} was dreamed with {', '.join(others)}; bytes may differ")
 
@@ -200,6 +209,7 @@ class Session:
             size=request.size,
             octaves=result.sizes,
             tile_size=result.tile_size,
+            machine=self.machine(),
             uses=request.uses,
         )
 

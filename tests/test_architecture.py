@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamkit.errors import ImageError
 from dreamkit.models import architecture
 from dreamkit.models.architecture import INPUT, Operation
 from dreamkit.models.layers import ResponseNormalisation
@@ -150,7 +151,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError("the disk is full")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(ImageError, match="full"):
         architecture.write(path, OPERATIONS, arrays())
     assert path.read_bytes() == before
 

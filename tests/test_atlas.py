@@ -132,6 +132,7 @@ def test_a_damaged_cell_is_dreamed_again(run, picture, tmp_path, damage):
     assert files(folder) == before
 
 
+@pytest.mark.heavy
 def test_what_would_be_another_dream_now_is_dreamed_again(run, photo, picture, tmp_path):
     import dreamkit_tiny
 

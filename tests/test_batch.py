@@ -264,6 +264,7 @@ def test_what_killed_runs_left_is_cleared_away(photos, tmp_path):
 # On the command line.
 
 
+@pytest.mark.heavy
 def test_a_batch_on_the_command_line(tmp_path, photos):
     (photos / "sub").mkdir()
     (photos / "sub" / "bad.jpg").write_text("none")
@@ -313,6 +314,7 @@ def test_what_is_wrong_is_one_line(case, photos, tmp_path, monkeypatch, run):
     assert message in err
 
 
+@pytest.mark.heavy
 def test_a_wrong_layer_is_told_of_once(tmp_path, photos):
     code, _, err = ended(tmp_path, "batch", "photos", "-o", "out", "-l", "mixed77")
     assert code == 1

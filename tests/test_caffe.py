@@ -532,6 +532,7 @@ def damaged(data, draw):
     return mutated(data, draw, numbers, [b"{", b"x_param{", b"[", b"}", b'"', b"\x0b", b"\x0c", b"\x0d\x0d"])
 
 
+@pytest.mark.heavy
 def test_mutated_files_are_errors_or_read_in_little_memory(net, tmp_path):
     draw = random.Random(0)
     models = [

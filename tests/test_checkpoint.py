@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def net():
 
 def render(image, checkpoint, on_step=None, **request):
     session = Session(make_request(image, **request))
-    start = checkpoint.begin(session.fingerprint())
+    start = checkpoint.begin(session.fingerprint(), session.machine())
     return session.run(on_step=checkpoint.after_each(on_step), start=start)
 
 
@@ -64,14 +65,14 @@ def test_a_dream_goes_on_from_any_step(net, photo, tmp_path, variant):
             super().keep(state)
             states.append(self.path.read_bytes())
 
-    assert np.array_equal(render(photo, Every(output, every=0), **options).pixels, whole)
+    assert np.array_equal(render(photo, Every(output, 10_000, every=0), **options).pixels, whole)
     assert len(states) == (3 if variant == "ends early" else 9)
     for state in states:
         path_of(output).write_bytes(state)
         shares = []
         again = render(
             photo,
-            Checkpoint(output, resume=True),
+            Checkpoint(output, 10_000, resume=True),
             lambda step, shares=shares: shares.append(step.done),
             **options,
         )
@@ -96,9 +97,9 @@ def test_an_interrupt_keeps_the_last_whole_step(net, photo):
 
 
 def test_a_work_file_of_another_dream_is_refused(net, photo, tmp_path):
-    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    kept = Checkpoint(tmp_path / "dream.png", 10_000, every=0)
     render(photo, kept, model=net, **OPTIONS)
-    again = Checkpoint(tmp_path / "dream.png", resume=True)
+    again = Checkpoint(tmp_path / "dream.png", 10_000, resume=True)
     with pytest.raises(CheckpointError, match=r"of another dream, by its seed: 0, not 1; .* --overwrite"):
         render(photo, again, model=net, **{**OPTIONS, "seed": 1})
     with pytest.raises(CheckpointError, match="another dream, by its photograph; "):
@@ -109,7 +110,7 @@ def test_a_work_file_of_another_dream_is_refused(net, photo, tmp_path):
 
 
 def test_a_damaged_work_file_is_one_line(net, photo, tmp_path):
-    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    kept = Checkpoint(tmp_path / "dream.png", 10_000, every=0)
     render(photo, kept, model=net, **OPTIONS)
     data = kept.path.read_bytes()
     draw = random.Random(0)
@@ -119,11 +120,11 @@ def test_a_damaged_work_file_is_one_line(net, photo, tmp_path):
     for each in broken:
         kept.path.write_bytes(each)
         with pytest.raises(CheckpointError, match=r"cannot be read as a work file; start anew"):
-            Checkpoint(tmp_path / "dream.png", resume=True).begin({})
+            Checkpoint(tmp_path / "dream.png", 10_000, resume=True).begin({}, {})
 
 
 def test_a_full_disk_stops_no_dream(net, photo, tmp_path):
-    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    kept = Checkpoint(tmp_path / "dream.png", 10_000, every=0)
     with files_no_larger_than(1000), pytest.warns(DreamkitWarning, match="no checkpoint: cannot write"):
         found = render(photo, kept, model=net, **OPTIONS).pixels
     assert np.array_equal(found, api.render(photo, net, **OPTIONS).pixels)
@@ -246,3 +247,30 @@ def test_killed_at_random_moments_it_comes_to_the_same_bytes(photo_file):
     assert ended(folder, "--resume") == (0, "")
     assert (folder / "out.png").read_bytes() == whole
     assert json.loads(json.dumps(image_metadata.read_recipe(folder / "out.png")))
+
+
+def test_another_machine_is_warned_of_and_the_dream_goes_on(net, photo, tmp_path):
+    kept = Checkpoint(tmp_path / "dream.png", 10_000, every=0)
+    whole = render(photo, kept, model=net, **OPTIONS).pixels
+    fingerprint = Session(make_request(photo, model=net, **OPTIONS)).fingerprint()
+    here = Session.machine()
+    again = Checkpoint(tmp_path / "dream.png", 10_000, resume=True)
+    assert again.begin(fingerprint, here) is not None  # without a warning
+    threads = here["threads"]
+    message = (
+        rf"was begun with processor .* \(now Other\), GPU none \(now One\), threads {threads} \(now 99\), "
+        r"oneDNN .* \(now 0\); bytes may differ"
+    )
+    with pytest.warns(DreamkitWarning, match=message):
+        state = again.begin(fingerprint, {"processor": "Other", "threads": 99, "onednn": "0", "gpu": "One"})
+    assert state is not None
+    assert np.array_equal(state.pixels.shape, whole.shape)
+
+
+def test_a_work_file_takes_no_more_memory_than_its_dream(net, photo, tmp_path):
+    kept = Checkpoint(tmp_path / "dream.png", 10_000, every=0)
+    with zipfile.ZipFile(kept.path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("about.npy", bytes(200 << 20))
+    assert kept.path.stat().st_size < 1 << 20
+    with pytest.raises(CheckpointError, match=r"cannot be read as a work file"):
+        Checkpoint(tmp_path / "dream.png", 10_000, resume=True).begin({}, {})

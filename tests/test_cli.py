@@ -325,6 +325,7 @@ def test_a_bug_keeps_its_traceback(tiny_plugin, picture, tmp_path):
     assert program.stderr.endswith("ZeroDivisionError: a bug\n")
 
 
+@pytest.mark.heavy
 def test_ctrl_c_writes_the_picture_so_far(tiny_plugin, picture, tmp_path):
     program = started(
         tiny_plugin, tmp_path, "dream", "photo.jpg", "-m", "tiny", "--octaves", "2", "--steps", "2000"

@@ -74,6 +74,7 @@ OPTIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.heavy
 def test_every_option_has_an_effect_and_is_in_the_recipe(run, picture, photo, tmp_path):
     Image.fromarray(photo[::-1, ::-1].copy()).save(tmp_path / "guide.png")
     plain = {}
@@ -147,6 +148,7 @@ def test_depths_are_layers(run, picture, tmp_path, layers, dreamed):
     assert read_recipe(tmp_path / "d.png")["models"][0]["dreamed"] == dreamed
 
 
+@pytest.mark.heavy
 def test_depths_of_the_network_carried_along(run, tmp_path):
     small = ["dream", "--size", "64", "--octaves", "1", "--steps", "1", "-q"]
     assert run(*small, "-l", "low,mid,high,60%", "-o", "d.png") == (0, "", "")

@@ -235,6 +235,7 @@ print(np.array_equal(alone, spread))
 """
 
 
+@pytest.mark.heavy
 def test_tiles_are_spread_over_devices_and_nothing_else_changes():
     run = subprocess.run([sys.executable, "-c", SPREAD], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines() == ["['CPU:0']", "['CPU:0', 'CPU:1']", "True"]

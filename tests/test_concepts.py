@@ -168,7 +168,7 @@ def test_a_concept_survives_its_file(tmp_path):
         (lambda _: "\x00" * 10, "is damaged, or no concept's file"),
         (lambda text: text.replace('"pictures": 3', '"pictures": 4'), "is damaged, or no concept's file"),
         (lambda text: text.replace('"dreamkit_concept": 1', '"dreamkit_concept": 2'), "another version"),
-        (lambda text: text + " " * (5 << 20), "larger than any concept"),
+        (lambda text: text + " " * (5 << 20), r"it has more than 4,194,304 bytes"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, change, says):
@@ -354,6 +354,7 @@ def test_two_concepts_under_two_masks(run, pictures, picture):
     np.testing.assert_array_equal(found["right"][:, :half], before[:, :half])
 
 
+@pytest.mark.heavy
 def test_a_batch_and_a_zoom_from_one_concept_to_another(run, pictures, picture):
     pytest.importorskip("av")
     assert learn(run, "--against", "all")[0] == 0
@@ -468,6 +469,7 @@ def test_the_picture_that_fits_least_is_named(run, pictures):
     assert pictures.exists()
 
 
+@pytest.mark.heavy
 def test_photographs_that_are_given_count_once_where_dreamkit_has_its_own(pictures):
     """779 photographs are known for pocket; 30 others are for one concept alone."""
     reds, others = (sorted((pictures / name).iterdir()) for name in ("red", "all"))

@@ -246,6 +246,7 @@ def test_a_keras_model(at_home, tmp_path):
 # -------------------------------------------------------------------------------------------- errors
 
 
+@pytest.mark.heavy
 def test_a_network_that_differs_from_its_original_is_not_kept(files, tmp_path, monkeypatch):
     """OpenCV computes another caffemodel than the one that was converted."""
     other = tmp_path / "other.caffemodel"
@@ -264,6 +265,7 @@ def test_a_network_that_differs_from_its_original_is_not_kept(files, tmp_path, m
     assert list((tmp_path / "models").iterdir()) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("room", "message"), [(2000, "cannot write"), (40_000, "writing the SavedModel failed")]
 )
@@ -274,6 +276,7 @@ def test_a_full_disk_leaves_nothing(files, tmp_path, room, message):
     assert list(tmp_path.glob("models/*")) == []
 
 
+@pytest.mark.heavy
 def test_ctrl_c_leaves_nothing(files, tmp_path):
     def interrupt(stage):
         if stage.startswith("comparing"):
@@ -446,6 +449,7 @@ def test_a_model_is_not_overwritten(at_home, files, capsys, tmp_path):
     assert (at_home / "models" / "small" / "model.json").read_bytes() == before
 
 
+@pytest.mark.heavy
 def test_foreign_libraries_are_imported_only_in_child_processes(files, tmp_path):
     code = f"""
 import sys
@@ -527,6 +531,7 @@ def test_the_files_of_a_killed_conversion_are_removed_by_the_next(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
 
 
+@pytest.mark.heavy
 def test_sigterm_leaves_nothing(files, tmp_path):
     environment = {**os.environ, "DREAMKIT_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x"]
@@ -571,6 +576,7 @@ def test_the_pictures_ship_with_the_package():
     assert pixels.std() > 20
 
 
+@pytest.mark.heavy
 def test_no_temporary_files_are_left(files, tmp_path):
     environment = {**os.environ, "DREAMKIT_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x", "-q"]

@@ -36,6 +36,7 @@ def test_a_command_warns_of_a_damaged_model_once(run, picture, arguments):
     assert err.count("warning: converted model damaged is skipped: cannot read") == 1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_batch_warns_of_a_damaged_model_once(tmp_path, jobs):
     (tmp_path / "photos").mkdir()

@@ -332,6 +332,7 @@ def thirty_pictures(folder):
     return folder
 
 
+@pytest.mark.heavy
 def test_it_learns_goes_on_and_writes_a_network_as_data(tmp_path):
     """From a small teacher, in twelve seconds."""
     small_teacher(tmp_path / "teacher.npz")

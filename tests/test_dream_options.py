@@ -62,6 +62,7 @@ def dreamed(photo, parts, guide=None, regions=None, **options):
 # Weights, masks and schedules
 
 
+@pytest.mark.heavy
 def test_guide_mask_channels_weights_and_schedule_together(net, photo, guide, regions):
     picture = dreamed(photo, [net], guide, regions, **COMBINED)
     changed = (picture != photo).any(-1)

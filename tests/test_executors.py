@@ -68,6 +68,7 @@ class Doubler:
         return True
 
 
+@pytest.mark.heavy
 def test_chains_are_done_and_crashed_workers_are_replaced(tmp_path):
     results, events = {}, []
     chains = [
@@ -101,17 +102,20 @@ class CrashesOnceAtBegin(Doubler):
             os._exit(1)
 
 
+@pytest.mark.heavy
 def test_a_worker_that_cannot_begin_ends_the_run_with_its_error(tmp_path):
     with pytest.raises(ConfigError, match="no such model"):
         local.run(PoolSize(1, 1), Unable(tmp_path), [chain(["a"], {})], print)
 
 
+@pytest.mark.heavy
 def test_a_worker_that_crashes_while_it_begins_is_restarted(tmp_path):
     results = {}
     local.run(PoolSize(1, 1), CrashesOnceAtBegin(tmp_path), [chain(["a", "b"], results)], print)
     assert [result.value for result in results.values()] == ["aa", "bb"]
 
 
+@pytest.mark.heavy
 def test_a_worker_that_crashes_between_two_tasks_is_restarted(tmp_path):
     """The process is killed and gone before it is given the next task."""
     slot = local.LocalSlot(Doubler(tmp_path), PoolSize(1, 1), 0, print)

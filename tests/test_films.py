@@ -35,6 +35,7 @@ from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
 from dreamkit.executors import scheduler
+from dreamkit.executors.executor import Executor
 from dreamkit.jobs import film, frame_store, timeline, zoom
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.jobs.zoom import ZoomOptions
@@ -154,6 +155,7 @@ def test_a_loop_comes_round(tmp_path, net, photo):
     assert steps[False] > 2
 
 
+@pytest.mark.heavy
 def test_a_long_zoom_drifts_neither_to_grey_nor_to_neon(tmp_path, net, photo):
     zoom.make(zoom_session(net, photo), tmp_path / "zoom.mp4", ZoomOptions(frames=120, zoom=1.05, rotate=3))
     moments = [color_match.measure(frame) for frame in frames_of(tmp_path / "zoom.mp4")]
@@ -212,15 +214,15 @@ def test_a_run_in_another_process_keeps_its_folder(tmp_path, net, photo):
 
 def test_a_frame_store_is_free_again_after_an_error_and_after_it_is_deleted(tmp_path):
     folder = tmp_path / "work"
-    with pytest.raises(ZeroDivisionError), FrameStore(folder, {"what": "a"}):
+    with pytest.raises(ZeroDivisionError), FrameStore(folder, {"what": "a"}, (4, 4)):
         raise ZeroDivisionError
-    with pytest.raises(FrameStoreError, match="another what"), FrameStore(folder, {"what": "b"}):
+    with pytest.raises(FrameStoreError, match="another what"), FrameStore(folder, {"what": "b"}, (4, 4)):
         pass
-    with FrameStore(folder, {"what": "b"}, overwrite=True) as store:
-        with pytest.raises(FrameStoreError, match="is in use"), FrameStore(folder, {"what": "b"}):
+    with FrameStore(folder, {"what": "b"}, (4, 4), overwrite=True) as store:
+        with pytest.raises(FrameStoreError, match="is in use"), FrameStore(folder, {"what": "b"}, (4, 4)):
             pass
         store.delete()
-        with FrameStore(folder, {"what": "c"}) as another:
+        with FrameStore(folder, {"what": "c"}, (4, 4)) as another:
             another.write(0, np.zeros((2, 3, 3), np.uint8))
             assert len(another) == 1
     assert sorted(path.name for path in folder.iterdir()) == ["000000.png", "manifest.json"]
@@ -230,7 +232,7 @@ def test_what_a_killed_run_left_at_its_start_is_a_work_folder(tmp_path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / ".lock").touch()
     (tmp_path / "work" / ".dreamkit-9-0123456789abcdef.json").touch()
-    with FrameStore(tmp_path / "work", {"what": "a"}) as store:
+    with FrameStore(tmp_path / "work", {"what": "a"}, (4, 4)) as store:
         assert len(store) == 0
 
 
@@ -401,6 +403,7 @@ def test_a_film_keeps_its_frames_and_a_dream_moves_along(tmp_path, net, clip):
     assert max(change) < 4 * min(change)  # neither the first frame nor a cut's is less dreamed
 
 
+@pytest.mark.heavy
 def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, clip):
     film.make(clip, film_session(net, CONFIG), tmp_path / "whole")
 
@@ -418,7 +421,7 @@ def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, clip
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
 
 
-class TwoSlots:
+class TwoSlots(Executor):
     """An executor of this process, which dreams two scenes in turn."""
 
     def run(self, worker, chains, *_, **__):
@@ -473,6 +476,7 @@ def scenes(request, tmp_path):
     return counted(video.read(path))
 
 
+@pytest.mark.heavy
 def test_scenes_beside_each_other_read_a_clip_no_more_often_than_there_are_slots(tmp_path, net, scenes):
     config = DreamConfig(octaves=1, steps=1, jitter=4)
     film.make(scenes, film_session(net, config), tmp_path / "beside", executor=TwoSlots(), preview=24)
@@ -486,6 +490,7 @@ def test_scenes_beside_each_other_read_a_clip_no_more_often_than_there_are_slots
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.heavy
 def test_finished_scenes_are_skipped(tmp_path, net, scenes):
     config = DreamConfig(octaves=1, steps=1, jitter=4)
     film.make(scenes, film_session(net, config), tmp_path / "out", executor=TwoSlots(), preview=24)

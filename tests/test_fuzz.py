@@ -262,16 +262,16 @@ def test_networks_as_data(tmp_path):
 
 
 def test_work_files(tmp_path):
-    kept = Checkpoint(tmp_path / "dream.png", every=0)
+    kept = Checkpoint(tmp_path / "dream.png", 10_000, every=0)
     photo = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
     session = Session(make_request(photo, "pocket", octaves=1, steps=1))
-    session.run(on_step=kept.after_each(), start=kept.begin(session.fingerprint()))
+    session.run(on_step=kept.after_each(), start=kept.begin(session.fingerprint(), {}))
     right = kept.path.read_bytes()
     identity = json.loads(np.load(io.BytesIO(right))["about"].tobytes())["identity"]
 
     def read(data):
         kept.path.write_bytes(data)
-        if Checkpoint(tmp_path / "dream.png", resume=True).begin(identity) is None:
+        if Checkpoint(tmp_path / "dream.png", 10_000, resume=True).begin(identity, {}) is None:
             raise CheckpointError("it is gone")
 
     fuzz("work files", [right], read, sealed=True)

@@ -385,6 +385,7 @@ def test_a_dream_keeps_its_photographs_authorship(tmp_path):
     assert blended.authorship == Authorship("A bear", "Anna")
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("loaded_once")
 def test_every_command_keeps_the_photographs_authorship(run, tmp_path):
     options = ["-m", "tiny", "--octaves", "1", "--steps", "1", "-q"]

@@ -66,6 +66,7 @@ def test_a_built_in_model_does_not_even_import_plugins(good_and_broken, tmp_path
     )
 
 
+@pytest.mark.heavy
 def test_a_model_of_the_plugin_dreams_beside_the_broken_one(good_and_broken, tmp_path):
     """With the plan's own random weights: it shows that the network runs, not that it is beautiful."""
     import keras
@@ -90,6 +91,7 @@ def test_a_model_of_the_plugin_dreams_beside_the_broken_one(good_and_broken, tmp
     assert read_recipe(tmp_path / "dream.png")["models"][0]["name"] == "vgg16"
 
 
+@pytest.mark.heavy
 def test_the_plugin_of_the_authors_page_works_as_written(install, tmp_path):
     page = (ROOT / "docs" / "plugins.md").read_text()
     files = dict(re.findall(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", page, re.S))

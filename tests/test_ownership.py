@@ -96,7 +96,7 @@ def test_a_damaged_manifest_is_one_line(tmp_path, text):
     (tmp_path / "work" / "manifest.json").write_text(text)
     with (
         pytest.raises(FrameStoreError, match="is not a work folder; move it away"),
-        FrameStore(tmp_path / "work", {"what": "a"}),
+        FrameStore(tmp_path / "work", {"what": "a"}, (4, 4)),
     ):
         pass
 
@@ -104,11 +104,11 @@ def test_a_damaged_manifest_is_one_line(tmp_path, text):
 def test_only_frames_are_deleted(tmp_path):
     folder = tmp_path / "work"
     pixels = np.zeros((2, 3, 3), np.uint8)
-    with FrameStore(folder, {"what": "a"}) as store:
+    with FrameStore(folder, {"what": "a"}, (4, 4)) as store:
         store.write(0, pixels)
         (folder / "thesis.txt").write_text("mine")
         (folder / "more").mkdir()
-    with FrameStore(folder, {"what": "b"}, overwrite=True) as store:
+    with FrameStore(folder, {"what": "b"}, (4, 4), overwrite=True) as store:
         assert len(store) == 0
         store.write(0, pixels)
         store.delete()
@@ -117,13 +117,13 @@ def test_only_frames_are_deleted(tmp_path):
 
 def test_a_run_that_was_killed_while_it_removed_its_folder_goes_on(tmp_path):
     folder = tmp_path / "work"
-    with FrameStore(folder, {"what": "a"}) as store:
+    with FrameStore(folder, {"what": "a"}, (4, 4)) as store:
         store.write(0, np.zeros((2, 3, 3), np.uint8))
     (folder / "000000.png").unlink()
-    with FrameStore(folder, {"what": "a"}):
+    with FrameStore(folder, {"what": "a"}, (4, 4)):
         pass
     (folder / "manifest.json").unlink()
-    with FrameStore(folder, {"what": "b"}) as store:
+    with FrameStore(folder, {"what": "b"}, (4, 4)) as store:
         store.delete()
     assert not folder.exists()
 
@@ -299,7 +299,7 @@ def test_pipes_and_devices_are_not_read(tmp_path):
         batch.source.read(str(tmp_path / "pipe.png"))
     (tmp_path / "work").mkdir()
     os.mkfifo(tmp_path / "work" / "manifest.json")
-    with pytest.raises(FrameStoreError), FrameStore(tmp_path / "work", {}):
+    with pytest.raises(FrameStoreError), FrameStore(tmp_path / "work", {}, (4, 4)):
         pass
 
 

@@ -483,6 +483,7 @@ def test_plugins_lists_what_each_adds(installed, run):
         assert rows[name].rstrip().endswith("ok")
 
 
+@pytest.mark.heavy
 def test_films_zooms_batches_and_atlases_take_parts(installed, run, picture):
     chosen = ["--objective", "standouts", "--standouts-threshold", 1, "--regularisers", "grey"]
     small = [*DREAM, *chosen, "-q"]
@@ -608,6 +609,7 @@ def test_the_page_of_parts_shows_these_packages():
         assert (DATA / name).read_text() == text
 
 
+@pytest.mark.heavy
 def test_the_page_of_parts_works_as_written(examples, tmp_path, photo):
     """Its Python and its commands, in processes of their own, with the network that dreamkit carries."""
     page = (ROOT / "docs" / "parts.md").read_text()

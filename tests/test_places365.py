@@ -103,6 +103,7 @@ def run_program(*arguments):
     return left.value.code
 
 
+@pytest.mark.heavy
 def test_it_downloads_resumes_and_converts(small, server, capsys):
     whole = server.files["/small.caffemodel"]
     half = len(whole) // 2

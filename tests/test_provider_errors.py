@@ -150,6 +150,7 @@ def test_a_bug_in_load_keeps_its_error_and_names_the_provider(tmp_path, load, ha
     assert caught.value.__notes__ == ["the provider failed to load tiny; this is a bug in its load function"]
 
 
+@pytest.mark.heavy
 def test_a_bug_in_a_plugin_keeps_its_traceback_and_names_the_plugin(install, tmp_path):
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "dreamkit-buggy"\nversion = "1.0"\n'

@@ -79,6 +79,7 @@ def test_keras_example(net, photo, most):
     agree(found, expected, within=0.05)
 
 
+@pytest.mark.heavy
 def test_lapnorm(net, photo):
     found = dreamed(net, photo, "lapnorm", layers="second:3", steps=5)
     expected = published.lapnorm(photo, KERNELS, "second", 3, rolls(511), steps=5, first=0)

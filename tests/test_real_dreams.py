@@ -67,6 +67,7 @@ def test_the_same_bytes_again(net, photograph):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("photograph", ["coffee", "rocket"], indirect=True)
 def test_different_layers_give_different_dreams(net, photograph):
     """Changes by two layers are less alike than a layer's change with other jitter."""
@@ -80,6 +81,7 @@ def test_different_layers_give_different_dreams(net, photograph):
     assert np.corrcoef(low, high)[0, 1] < np.corrcoef(high, again)[0, 1] - 0.1
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("photograph", ["coffee"], indirect=True)
 def test_no_seam_shows_at_the_borders_of_tiles(net, photograph):
     """Many small tiles: differences across their borders are as those beside them."""

@@ -22,7 +22,7 @@ from PIL import Image, PngImagePlugin
 
 import dreamkit
 from dreamkit import Session, make_request, recipes, session
-from dreamkit.config import DreamConfig, option_names
+from dreamkit.config import DreamConfig, default, option_names
 from dreamkit.errors import ConfigError, DreamkitError, DreamkitWarning, ImageError, RecipeError
 from dreamkit.media import image_metadata, image_writer, images
 from dreamkit.models.registry import Registry
@@ -491,6 +491,7 @@ def values(name):
     return st.floats(least, most if most is not None else 1e300, exclude_min="above" in limits)
 
 
+MACHINE = {"processor": "one", "threads": 2, "onednn": "1"}
 FOR_PLUGINS = ("transforms", "regularisers", "plugin_options")  # test_parts has plugins
 options = st.fixed_dictionaries(
     {}, optional={name: values(name) for name in option_names() if name not in FOR_PLUGINS}
@@ -533,7 +534,9 @@ def test_a_file_says_again_what_it_said(options, shares, description, guide, mas
 def test_a_dream_says_as_a_file_what_it_carried(tmp_path_factory, options, shares):
     config = DreamConfig(**options)
     found = written(tmp_path_factory.mktemp("dream") / "d.png", config, shares)
-    config = DreamConfig.of(config, max_memory=None)  # which is a matter of the machine
+    # Memory is a matter of the machine, and the limit of pixels is the user's to raise.
+    most = min(config.max_pixels, default("max_pixels"))
+    config = DreamConfig.of(config, max_memory=None, max_pixels=most)
     assert found.config() == config
     assert [(spec.model, spec.weight) for spec in found.models] == [
         (spec.model, spec.weight) for spec in shares
@@ -562,6 +565,7 @@ def written(path, config=None, shares=(), **more):
             }
             for spec in shares or [ModelSpec("tiny")]
         ],
+        machine=MACHINE,
         **{
             "photograph": File("p.jpg", HASH),
             "guide": None,
@@ -621,6 +625,7 @@ GOOD = json.loads(
                 {"name": "tiny", "sha256": HASH, "weight": 1.0, "layers": None, "dreamed": {"low": 1.0}},
                 {"name": "other", "sha256": HASH, "weight": -0.5, "layers": ["a"], "dreamed": {"a": 1.0}},
             ],
+            machine=MACHINE,
             photograph=File("photo.jpg", HASH),
             guide=File("guide.png", HASH),
             masks={"left": File("left.png", HASH), "": File("", HASH, MASK)},

@@ -157,6 +157,7 @@ print(gc.isenabled(), gc.get_freeze_count())
 """
 
 
+@pytest.mark.heavy
 def test_a_program_that_dreams_keeps_its_environment_and_its_collector():
     command = [sys.executable, "-c", PROGRAM]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env=clean())

@@ -62,6 +62,7 @@ def test_a_full_stdout_is_one_line(tmp_path):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("redirection", ["2>&-", "2>&1 | head -n 1", "<&- >&- 2>&-"])
 def test_the_work_goes_on_whoever_listens(tmp_path, picture, redirection):
     command = f"$D dream {picture} -o out.png --octaves 1 --steps 1 --max-size 64"

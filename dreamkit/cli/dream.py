@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -185,7 +186,7 @@ def _output(
     stem = f"{Path(named_after).stem}.{what}" if named_after else what
     path = given or (unfinished(stem) if resume else None)
     path = path or (Path(f"{stem}.png") if overwrite else atomic.free_path(stem))
-    kept = Checkpoint(path, every=every, resume=resume)
+    kept = Checkpoint(path, math.prod(request.size), every=every, resume=resume)
     if os.path.isfile(kept.path) and not resume and not overwrite:
         raise OutputExistsError(
             f"{kept.path} holds an interrupted dream; continue it with --resume, or start anew with "
@@ -230,7 +231,7 @@ def _make(
                 session.warn_of_differences(request.recipe)
             meter.doing(f"preparing {request.names}")
             with recorded(record, request, meter.step, overwrite=overwrite) as recording:
-                start = checkpoint.begin(session.fingerprint())
+                start = checkpoint.begin(session.fingerprint(), session.machine())
                 result = session.run(on_step=checkpoint.after_each(recording.step), start=start)
                 meter.doing("writing")
                 written = save(result)

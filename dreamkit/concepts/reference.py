@@ -10,7 +10,6 @@ import io
 import json
 import math
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import ConceptError, first_line
-from dreamkit.media import atomic, files, paths
+from dreamkit.media import arrays, atomic, files, paths
 
 LEAST = 20  # photographs
 _RANK = 24  # of the covariance that is kept; more tells held-out photographs apart no better
@@ -161,14 +160,14 @@ def read(path: Path) -> Reference:
 
 def to_bytes(reference: Reference) -> bytes:
     """The contents of a reference's file: float16 numbers in NumPy's archive of arrays."""
-    arrays: dict[str, NDArray[Any]] = {}
+    found: dict[str, NDArray[Any]] = {}
     units = []
     for number, layer in enumerate(reference.layers.values()):
         unit = layer.unit
         units.append(unit)
-        arrays[f"mean_{number}"] = layer.mean / np.float32(unit)  # which may be far from zero
-        arrays[f"factors_{number}"] = (layer.factors / unit).astype(_HALF)
-        arrays[f"variances_{number}"] = (layer.variances / unit**2).astype(_HALF)
+        found[f"mean_{number}"] = layer.mean / np.float32(unit)  # which may be far from zero
+        found[f"factors_{number}"] = (layer.factors / unit).astype(_HALF)
+        found[f"variances_{number}"] = (layer.variances / unit**2).astype(_HALF)
     about = {
         "format": _FORMAT,
         "network": reference.network,
@@ -177,25 +176,22 @@ def to_bytes(reference: Reference) -> bytes:
         "source": reference.source,
         "layers": dict(zip(reference.layers, units, strict=True)),
     }
-    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    found["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
     file = io.BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **arrays)
+    np.savez_compressed(file, allow_pickle=False, **found)
     return file.getvalue()
 
 
 def _parsed(data: bytes, where: str) -> Reference:
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
-                raise ConceptError(f"{where} is larger than any reference; delete it")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            about = json.loads(arrays["about"].tobytes())
-            if about["format"] != _FORMAT:
-                raise ValueError("it was written by another version of dreamkit")
-            layers = {
-                name: _layer(arrays, number, float(unit))
-                for number, (name, unit) in enumerate(about["layers"].items())
-            }
+        found = arrays.read_from(io.BytesIO(data), _MOST_BYTES)
+        about = json.loads(found["about"].tobytes())
+        if about["format"] != _FORMAT:
+            raise ValueError("it was written by another version of dreamkit")
+        layers = {
+            name: _layer(found, number, float(unit))
+            for number, (name, unit) in enumerate(about["layers"].items())
+        }
         return Reference(
             str(about["network"]),
             str(about["sha256"]),
@@ -203,13 +199,13 @@ def _parsed(data: bytes, where: str) -> Reference:
             layers,
             str(about["source"]),
         )
-    except (OSError, KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ConceptError(f"{where} cannot be used ({first_line(error)[:100]}); delete it") from error
 
 
-def _layer(arrays: Mapping[str, NDArray[Any]], number: int, unit: float) -> LayerStatistics:
+def _layer(found: Mapping[str, NDArray[Any]], number: int, unit: float) -> LayerStatistics:
     mean, factors, variances = (
-        arrays[f"{what}_{number}"].astype(np.float32) for what in ("mean", "factors", "variances")
+        found[f"{what}_{number}"].astype(np.float32) for what in ("mean", "factors", "variances")
     )
     channels = len(mean)
     if factors.shape[:1] != (channels,) or factors.ndim != 2 or variances.shape != (channels,):

@@ -78,6 +78,12 @@ class Executor:
         local.run(size, worker, chains, on_event)
         return size.jobs, size.threads
 
+    def threads_of_each(self, tasks: int, memory: int = local.BASE) -> int:
+        """How many threads each worker has that `run` starts for so many tasks."""
+        if self.name == "ray":
+            return self.threads or 1
+        return pool_size.fastest(tasks, memory, self.jobs, self.threads).threads
+
 
 def run_here(worker: Worker, chains: Iterable[TaskChain], on_event: OnEvent) -> None:
     """Does `chains` one after another in this process. Bugs are raised as they are."""

@@ -10,7 +10,7 @@ import json
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,14 +18,17 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit import fingerprint as fingerprints
 from dreamkit.config import CHECKPOINT_EVERY
 from dreamkit.errors import DreamkitError, DreamkitWarning, ImageError, first_line
-from dreamkit.media import atomic, paths
+from dreamkit.media import arrays, atomic, paths
 
 if TYPE_CHECKING:
     from dreamkit.engine.progress import DreamState, StepEvent
 
 _ENDING = ".work"
+_MOST_OF_DESCRIPTION = 64 << 20  # bytes; it may hold directions and masks
+_MOST_OF_PIXEL = 256  # bytes of state; three channels, twenty float32 arrays
 _LONG = 60  # characters of a difference that are more than a line should have
 
 
@@ -36,36 +39,48 @@ class CheckpointError(DreamkitError):
 class Checkpoint:
     """The work file of the dream that will be written to `output`."""
 
-    def __init__(self, output: Path, *, every: float = CHECKPOINT_EVERY, resume: bool = False) -> None:
-        """With `resume`, a dream continues from the work file, if there is one; `every` is in seconds."""
+    def __init__(
+        self, output: Path, pixels: int, *, every: float = CHECKPOINT_EVERY, resume: bool = False
+    ) -> None:
+        """Of a dream of so many pixels. With `resume`, it continues from the work file, if there is one;
+        `every` is in seconds."""
         self.path = path_of(output)
+        self._pixels = pixels
         self._output = output
         self._every = every
         self._resume = resume
         self._fingerprint: Mapping[str, Any] = {}
+        self._machine: Mapping[str, Any] = {}
         self._so_far = ""
         self._written = time.monotonic()
 
-    def begin(self, fingerprint: Mapping[str, Any]) -> DreamState | None:
+    def begin(self, fingerprint: Mapping[str, Any], machine: Mapping[str, Any]) -> DreamState | None:
         """The state to resume the dream of this fingerprint from, or None for its beginning.
+
+        Warns where the dream was begun on a machine that differs from `machine`.
 
         Raises:
             CheckpointError: the work file cannot be read, or is another dream's.
         """
         self._fingerprint = json.loads(json.dumps(fingerprint))
+        self._machine = machine
         self._written = time.monotonic()
         if not self._resume or not self.path.is_file():
             return None
-        about, arrays = _read(self.path)
-        found = about["identity"]
-        if found != self._fingerprint:
-            differs = _difference(found, self._fingerprint)
+        about, found = _read(self.path, self._pixels)
+        identity = about["identity"]
+        if identity != self._fingerprint:
+            differs = _difference(identity, self._fingerprint)
             raise CheckpointError(
                 f"{self.path} is of another dream, by its {differs}; repeat that one with --resume, or start "
                 "anew with --overwrite"
             )
         self._so_far = about["so_far"]
-        return _state(self.path, about, arrays)
+        others = fingerprints.machine_differences(about["machine"], machine)
+        if others:
+            message = f"{self.path} was begun with {others}; bytes may differ"
+            warnings.warn(message, DreamkitWarning, stacklevel=2)
+        return _state(self.path, about, found)
 
     def keep(self, state: DreamState) -> None:
         """Writes the state if it is time to. A full disk does not stop the dream."""
@@ -84,7 +99,8 @@ class Checkpoint:
             ImageError: it cannot be written.
         """
         self._so_far = so_far or self._so_far
-        self._put({"identity": self._fingerprint, **state.numbers()}, state.arrays())
+        about = {"identity": self._fingerprint, "machine": dict(self._machine), **state.numbers()}
+        self._put(about, state.arrays())
 
     def note(self, so_far: str) -> None:
         """Adds the hash of the unfinished picture that was written to a work file that exists.
@@ -93,15 +109,15 @@ class Checkpoint:
             ImageError, CheckpointError: it cannot be written, or read.
         """
         self._so_far = so_far
-        self._put(*_read(self.path))
+        self._put(*_read(self.path, self._pixels))
 
-    def _put(self, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def _put(self, about: Mapping[str, Any], of_state: Mapping[str, NDArray[Any]]) -> None:
         text = np.frombuffer(json.dumps({**about, "so_far": self._so_far}).encode(), np.uint8)
 
         def save(file: IO[bytes]) -> None:
             # As np.savez does it, which does not close its archive where the disk is full.
             with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
-                for name, array in {"about": text, **arrays}.items():
+                for name, array in {"about": text, **of_state}.items():
                     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                         write: Any = np.lib.format.write_array
                         write(member, np.asanyarray(array), allow_pickle=False)
@@ -121,7 +137,7 @@ class Checkpoint:
     def is_so_far(self) -> bool:
         """Whether the file at the output is the unfinished picture of this dream, which may be replaced."""
         try:
-            so_far = _read(self.path, whole=False)[0]["so_far"]
+            so_far = _read(self.path, self._pixels, ("about",))[0]["so_far"]
             return bool(so_far) and paths.digest(self._output) == so_far
         except (CheckpointError, OSError):
             return False
@@ -147,21 +163,24 @@ def unfinished(stem: str) -> Path | None:
     return None
 
 
-def _read(path: Path, *, whole: bool = True) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """The description in a work file, and its arrays if the `whole` is wanted."""
-    with _one_line(path), path.open("rb") as file:  # np.load leaves one open that it cannot read
-        archive = np.load(file, allow_pickle=False)
-        about = json.loads(archive["about"].tobytes())
-        if not isinstance(about["identity"], dict) or not isinstance(about["so_far"], str):
+def _read(
+    path: Path, pixels: int, names: Container[str] | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The description in a work file of a dream of so many pixels, and its arrays, or those of `names`."""
+    with _one_line(path):
+        found = arrays.read(path, _MOST_OF_DESCRIPTION + pixels * _MOST_OF_PIXEL, names)
+        about = json.loads(found.pop("about").tobytes())
+        kinds = {"identity": dict, "machine": dict, "so_far": str}
+        if not all(isinstance(about[name], kind) for name, kind in kinds.items()):
             raise ValueError("it does not describe its dream")
-        return about, {name: archive[name] for name in archive.files if whole and name != "about"}
+        return about, found
 
 
-def _state(path: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> DreamState:
+def _state(path: Path, about: Mapping[str, Any], found: Mapping[str, NDArray[Any]]) -> DreamState:
     from dreamkit.engine.progress import DreamState
 
     with _one_line(path):
-        return DreamState.from_parts(about, arrays)
+        return DreamState.from_parts(about, found)
 
 
 @contextmanager

@@ -120,15 +120,18 @@ def make(
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, source.size)
     identity = _identity(session.fingerprint(request), source, options)
-    with FrameStore(folder, identity, overwrite=overwrite) as store:
+    with FrameStore(folder, identity, source.size, overwrite=overwrite) as store:
+        scenes = [range(total)] if executor is None else _scenes(source, total, options)
+        if executor is not None:  # threads follow from the number of scenes, and bytes from them
+            executor = replace(executor, threads=executor.threads_of_each(len(scenes)))
+        store.begin_on(session.machine(None if executor is None else executor.threads))
         worker = _DreamWorker(session if executor is None else None, request, options, source.count)
         with store.writing(total, on_frame) as keep:
             readers = _Readers(source, total)
+            chains = (_scene(readers, scene, store, keep) for scene in scenes)
             if executor is None:
-                run_here(worker, [_scene(readers, range(total), store, keep)], lambda _: None)
+                run_here(worker, chains, lambda _: None)
             else:
-                scenes = _scenes(source, total, options)
-                chains = (_scene(readers, scene, store, keep) for scene in scenes)
                 executor.run(worker, chains, lambda _: None, tasks=len(scenes))
         writer = video_writer.Writer(
             output,
@@ -322,6 +325,5 @@ def _identity(fingerprint: Mapping[str, Any], source: Clip, options: FilmOptions
         **fingerprint,
         "photograph": None,
         "film": source.sha256,
-        "size": list(source.size),
         "frames": [options.blend, options.flow, options.every, options.steps],
     }

@@ -6,9 +6,11 @@ it is stored here, so the result has the same bytes as without an interruption.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dreamkit.errors import DreamkitError, Interrupted, first_line
+from dreamkit import fingerprint
+from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted, first_line
 from dreamkit.media import atomic, files, image_writer, locks, partial
 
 _MANIFEST = "manifest.json"
 _MARK = "dreamkit_frames"  # a key in the manifest, which tells the folder from other people's
+_MACHINE = "machine"  # another, which may differ between runs
 _LOCK = ".lock"
 _MOST_BYTES = 64 << 20  # of a manifest, which may hold directions and masks
+_MOST_OF_HEADERS = 1 << 20  # in a frame's file
 _FRAME = re.compile(r"\d{6,}\.png")
 _BYTES_PER_PIXEL = 2.2  # of a dreamed frame as PNG, about
 
@@ -58,16 +63,25 @@ def path_of(output: Path) -> Path:
 class FrameStore:
     """The finished frames of one run, numbered from 0; a context, in which no other process can use them."""
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, Any],
+        size: tuple[int, int],
+        *,
+        overwrite: bool = False,
+    ) -> None:
         """Touches no file yet.
 
         Args:
             folder: where the frames are.
-            identity: plain data; everything that the frames depend on.
+            identity: plain data; everything that the frames depend on, but for the machine.
+            size: height and width of a frame in pixels.
             overwrite: whether the frames of another run are deleted.
         """
         self.folder = folder
-        self._identity = {_MARK: 1, **json.loads(json.dumps(identity))}
+        self._identity = {_MARK: 1, **json.loads(json.dumps(identity)), "size": list(size)}
+        self._size = size
         self._overwrite = overwrite
         self._lock = ExitStack()
 
@@ -109,7 +123,7 @@ class FrameStore:
 
     def _check_identity(self) -> None:
         found = _read_manifest(self.folder)
-        if found is not None and found != self._identity:
+        if found is not None and _differences(found, self._identity):
             if not self._overwrite:
                 different = " and ".join(_differences(found, self._identity))
                 raise FrameStoreError(
@@ -119,8 +133,26 @@ class FrameStore:
             self._delete_files()
             found = None
         if found is None:
-            data = json.dumps(self._identity, indent=1).encode()
-            atomic.write(self.folder / _MANIFEST, data, overwrite=True)
+            self._write_manifest({})
+
+    def _write_manifest(self, machine: Mapping[str, Any]) -> None:
+        data = json.dumps({**self._identity, _MACHINE: machine}, indent=1).encode()
+        atomic.write(self.folder / _MANIFEST, data, overwrite=True)
+
+    def begin_on(self, machine: Mapping[str, Any]) -> None:
+        """Notes the machine that dreams the frames, as `engine.tf.machine.describe` says; warns where frames
+        that are finished come from another."""
+        found = (_read_manifest(self.folder) or {}).get(_MACHINE)
+        if not found or not isinstance(found, dict):
+            self._write_manifest(machine)
+            return
+        others = fingerprint.machine_differences(found, machine)
+        if others:
+            warnings.warn(
+                f"the frames in {self.folder} were begun with {others}; bytes may differ",
+                DreamkitWarning,
+                stacklevel=3,
+            )
 
     def __len__(self) -> int:
         """How many frames are finished, counted from the first without a gap."""
@@ -142,9 +174,24 @@ class FrameStore:
         atomic.write(self.path(number), image_writer.to_png(pixels, quick=True), overwrite=True)
 
     def read(self, number: int) -> NDArray[np.uint8]:
-        """A finished frame, uint8 `(height, width, 3)`."""
-        with Image.open(self.path(number)) as image:
-            return np.asarray(image.convert("RGB"))
+        """A finished frame, uint8 `(height, width, 3)`.
+
+        Raises:
+            FrameStoreError: the file was damaged or replaced since it was written.
+        """
+        path = self.path(number)
+        height, width = self._size
+        try:
+            data = files.read(path, (3 * width + 1) * height * 2 + _MOST_OF_HEADERS)
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                if image.size != (width, height):
+                    raise ValueError(f"it has {image.width} x {image.height} pixels")
+                return np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise FrameStoreError(
+                f"the frame {path} is damaged ({first_line(error)}); delete it, and the same command dreams "
+                "it again"
+            ) from error
 
     def frames(self, count: int) -> Iterator[NDArray[np.uint8]]:
         """The first `count` frames, one at a time."""
@@ -225,10 +272,10 @@ def check_disk_space(folder: Path, frames: int, size: tuple[int, int]) -> None:
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The names of what differs between two runs."""
-    names = [key for key in {**one, **other} if one.get(key) != other.get(key)]
-    if "options" in names:
-        before, now = one.get("options", {}), other.get("options", {})
+    """The names of what differs between two runs, but for the machine."""
+    names = [key for key in {**one, **other} if one.get(key) != other.get(key) and key != _MACHINE]
+    before, now = one.get("options"), other.get("options")
+    if "options" in names and isinstance(before, dict) and isinstance(now, dict):
         changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         names = [*changed, *(name for name in names if name != "options")]
     return sorted(dict.fromkeys(names))

@@ -114,7 +114,8 @@ def make(
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, request.size)
-    with FrameStore(folder, _identity(session, options), overwrite=overwrite) as store:
+    with FrameStore(folder, _identity(session, options), request.size, overwrite=overwrite) as store:
+        store.begin_on(session.machine())
         first = cache(lambda: color_match.measure(store.read(0)))
 
         def frame(number: int) -> NDArray[np.uint8]:
@@ -207,7 +208,6 @@ def _identity(session: Session, options: ZoomOptions) -> Mapping[str, Any]:
     return {
         "what": "zoom",
         **found,
-        "size": list(session.request.size),
         "frames": options.frames if found["timeline"] else None,
         "zoom": [options.zoom, options.rotate, list(options.center), options.steps, options.octaves],
     }

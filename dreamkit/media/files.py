@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
 # Else a pipe would wait for somebody to write to it.
 _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -16,6 +19,20 @@ def read(path: str | os.PathLike[str], most: int) -> bytes:
     Raises:
         OSError: it cannot be read, is a pipe or a device, or is larger.
     """
+    with opened(path, most) as file:
+        data = file.read(most + 1)
+    if len(data) > most:  # which grew meanwhile
+        raise _too_large(path, most)
+    return data
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], most: int) -> Iterator[IO[bytes]]:
+    """A file that is open for reading, of at most `most` bytes.
+
+    Raises:
+        OSError: as `read`.
+    """
     descriptor = os.open(path, _HOW)
     with open(descriptor, "rb") as file:
         about = os.fstat(descriptor)
@@ -23,7 +40,10 @@ def read(path: str | os.PathLike[str], most: int) -> bytes:
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "it is not a file but a pipe or a device", str(path))
-        data = file.read(most + 1) if about.st_size <= most else b""
-        if about.st_size > most or len(data) > most:
-            raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
-        return data
+        if about.st_size > most:
+            raise _too_large(path, most)
+        yield file
+
+
+def _too_large(path: str | os.PathLike[str], most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))

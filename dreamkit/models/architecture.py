@@ -7,8 +7,6 @@ few channels), `core` (the kernel itself) and `up` (1 x 1, to all of its channel
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
 
 INPUT = "input"
 _OPERATIONS, _SCALE = "operations", ":scale"
+_MOST_BYTES = 1 << 30  # of a file, and of its arrays
 FACTORS = ("down", "core", "up")
 KINDS = {
     "convolution": ("stride", "padding"),
@@ -190,14 +189,13 @@ def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
     """
     import numpy as np
 
+    from dreamkit.media import arrays
+
+    found = arrays.read(path, _MOST_BYTES)
     try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            found = {key: file[key] for key in file.files}
         operations = from_json(found.pop(_OPERATIONS).tobytes().decode())
     except KeyError as error:
         raise ValueError("it has no architecture") from error
-    except (AttributeError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ValueError(f"it is not an npz file, or is damaged ({error})") from error
     scales = {key.removesuffix(_SCALE): found.pop(key) for key in list(found) if key.endswith(_SCALE)}
     return operations, {
         key: array.astype(np.float32) * scales.get(key, np.float32(1)) for key, array in found.items()
@@ -216,6 +214,8 @@ def write(
     """
     import numpy as np
 
+    from dreamkit.media import atomic
+
     kept: dict[str, Any] = {_OPERATIONS: np.frombuffer(to_json(operations).encode(), np.uint8)}
     layers = set(coarse)
     for key, array in arrays.items():
@@ -225,7 +225,4 @@ def write(
             kept[key], kept[key + _SCALE] = np.rint(array / scale).astype(np.int8), scale
         else:
             kept[key] = array.astype(np.float16)
-    partial = path.with_name(f"{path.name}.part")
-    with open(partial, "wb") as file:
-        np.savez_compressed(file, **kept)
-    partial.replace(path)
+    atomic.write_with(path, lambda file: np.savez_compressed(file, **kept), overwrite=True)

@@ -62,6 +62,10 @@ def from_picture(path: str | os.PathLike[str]) -> Recipe:
             photograph=None if found["photograph"] is None else _file(found["photograph"]),
             versions={"dreamkit": _string(found["dreamkit"])}
             | {_string(name): _string(each) for name, each in found["versions"].items()},
+            machine={
+                name: each if isinstance(each, int) else _string(each)
+                for name, each in found.get("machine", {}).items()
+            },
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ConfigError) as error:
         raise RecipeError(
@@ -107,13 +111,15 @@ def describe(
     size: tuple[int, int],
     octaves: Sequence[tuple[int, int]],
     tile_size: int,
+    machine: Mapping[str, Any],
     uses: Mapping[str, Kind[Any]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What a picture carries: the options, what they came to, and hashes of what went in. No time, no path.
 
     `models` have `name`, `sha256`, `weight`, `layers` as they were given and `dreamed`, the terms with
     their weights. `size` and `octaves` are heights and widths in pixels, `tile_size` what the tiles were in
-    the end. A mask that came from no file is in it itself. `uses` are the plugins' parts that are used.
+    the end, `machine` what `engine.tf.machine.describe` says. A mask that came from no file is in it itself.
+    `uses` are the plugins' parts that are used.
     """
     written: dict[str, Any] = {
         "dreamkit": __version__,
@@ -126,6 +132,7 @@ def describe(
         "models": [dict(model) for model in models],
         "photograph": photograph and _written(photograph),
         "versions": {name: each for name, each in versions(uses).items() if name != "dreamkit"},
+        "machine": dict(machine),
     }
     if guide is not None:
         written["guide"] = _written(guide)

@@ -35,6 +35,7 @@ class Recipe:
         photograph: what the dream was made from, or None.
         folder: where files that it names are looked for; None for nowhere.
         versions: of dreamkit and of what computed the dream, in a finished dream.
+        machine: which a finished dream was made on, as `engine.tf.machine.describe` gives it.
         built_in: whether it came with dreamkit.
         timeline: of a film: tables with `at`, a share of it from 0 to 1, and options of `schedule`.
     """
@@ -48,6 +49,7 @@ class Recipe:
     photograph: File | None = None
     folder: Path | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str | int] = field(default_factory=dict)
     built_in: bool = False
     timeline: tuple[Mapping[str, Any], ...] = ()
 

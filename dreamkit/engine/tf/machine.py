@@ -1,0 +1,44 @@
+"""What a dream's last bits depend on beside its recipe: the processor, the threads, the way it computes."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+
+def describe(threads: int | None = None) -> dict[str, Any]:
+    """This machine as plain data: `processor`, `threads`, `onednn`, and `gpu` where there is one.
+
+    `threads` is TensorFlow's number in the process that dreams; None for this process.
+    """
+    found: dict[str, Any] = {
+        "processor": _processor(),
+        "threads": threads or tf.config.threading.get_intra_op_parallelism_threads() or _cores(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+    }
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        found["gpu"] = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    return found
+
+
+def _cores() -> int:
+    """Those that this process may use, as TensorFlow counts them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _processor() -> str:
+    """The processor's name, as the system tells it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
