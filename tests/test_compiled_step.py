@@ -147,13 +147,30 @@ def test_damaged_files_are_made_again(loads):
 
     pixels = photograph(128)
     first = dreamkit.load("pocket").step(GOALS)(pixels, PULL).gradient
-    files = list((paths.cache() / "networks").iterdir())
+    files = list((paths.cache() / "networks").glob("*.kept"))
     assert len(files) == 2  # the facts and the step
     for path in files:
         path.write_bytes(path.read_bytes()[:-1] + b"?")
     again = dreamkit.load("pocket")
     np.testing.assert_array_equal(again.step(GOALS)(pixels, PULL).gradient, first)
     assert (len(loads), again.traces) == (2, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"no step", b"\x0a\x00", b"\x0a\x03\x0a\x01a"])
+def test_what_is_no_step_is_made_again(loads, content):
+    from dreamkit.engine.tf.compiled_cache import CompiledCache
+
+    pixels = photograph(128)
+    net = dreamkit.load("pocket")
+    first = net.step(GOALS)(pixels, PULL).gradient
+    for key in ("info", "stride mixed3a", "depths", f"step 0 float32 {[spec.key for spec in GOALS]!r}"):
+        assert isinstance(net._cache, CompiledCache)
+        net._cache.put(key, content)
+    again = dreamkit.load("pocket")
+    np.testing.assert_array_equal(again.step(GOALS)(pixels, PULL).gradient, first)
+    assert again.traces == 1
+    assert again.probe.stride("mixed3a") == 8
+    assert again.at_depth(0.5) == net.at_depth(0.5)
 
 
 def test_a_model_that_was_handed_over_is_not_kept(cold):

@@ -382,12 +382,14 @@ def test_other_weights_are_said(run, dreamed, picture, tmp_path):
 def test_other_versions_are_said(run, dreamed, picture, tmp_path):
     recipe = read_recipe(dreamed)
     versions = {**recipe["versions"], "numpy": "0.1", "elsewhere": "7"}
-    rewritten(dreamed, dreamkit="0.0.1", versions=versions)
+    machine = {**recipe["machine"], "threads": 77, "more": 1}
+    rewritten(dreamed, dreamkit="0.0.1", versions=versions, machine=machine)
     code, _, err = run("redo", "changed.png", picture, "-q", "-o", "again.png")
     assert (code, err) == (
         0,
         f"warning: changed.png was dreamed with dreamkit 0.0.1 (now {dreamkit.__version__}), numpy 0.1 "
-        f"(now {np.__version__}), elsewhere 7 (now unknown); bytes may differ\n",
+        f"(now {np.__version__}), elsewhere 7 (now unknown), threads 77 (now {recipe['machine']['threads']}); "
+        "bytes may differ\n",
     )
     assert read_recipe(tmp_path / "again.png") == recipe
 

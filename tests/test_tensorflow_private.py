@@ -38,6 +38,43 @@ def test_a_variable_becomes_a_constant(doubled):
     assert frozen(tf.constant([1.0]))[0].numpy().tolist() == [5.0], VERSION
 
 
+def _calls_a_function(x):
+    return tf.cond(tf.reduce_sum(x) > 0, lambda: x, lambda: 2 * x)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        lambda x: tf.io.write_file("name", "text"),
+        lambda x: tf.strings.length(tf.io.read_file("name")),
+        lambda x: tf.io.matching_files("*"),
+        lambda x: tf.numpy_function(lambda each: each, [x], tf.float32),
+        lambda x: tf.numpy_function(lambda each: each, [x], tf.float32, stateful=False),
+        lambda x: tf.raw_ops.ImmutableConst(dtype=tf.float32, shape=[1], memory_region_name="name"),
+        lambda x: tf.raw_ops.DebugIdentity(input=x, debug_urls=["file:///name"]),
+        lambda x: tf.random.normal([1]),
+        lambda x: tf.print(x),
+        lambda x: tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[]),
+        _calls_a_function,
+    ],
+)
+def test_a_function_that_does_more_than_compute_is_told(more):
+    @tf.function(input_signature=[tf.TensorSpec([1], tf.float32)], autograph=False)
+    def function(x):
+        with tf.control_dependencies([each for each in [more(x)] if each is not None]):
+            return tf.identity(x)
+
+    assert not private.computes_only(function.get_concrete_function().function_def), VERSION
+
+
+def test_a_function_that_computes_is_told(doubled):
+    assert private.computes_only(private.freeze(doubled).function_def), VERSION
+    assert private.parse_function(b"no function") is None, VERSION
+    unknown = private.freeze(doubled).function_def
+    unknown.node_def[0].op = "some_function"
+    assert not private.computes_only(unknown), VERSION
+
+
 def test_a_function_is_added_called_and_removed(doubled):
     definition = private.FunctionDef.FromString(private.freeze(doubled).function_def.SerializeToString())
     definition.signature.name = "dreamkit_test"

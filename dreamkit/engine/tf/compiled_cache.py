@@ -1,17 +1,27 @@
-"""A cache on disk for compiled steps and other data that takes seconds to compute: files, by key."""
+"""A cache on disk for compiled steps and other data that takes seconds to compute: files, by key.
+
+A compiled step is a program for TensorFlow. So a file is read only if it is signed with a key that no other
+user can read or replace (HMAC, RFC 2104).
+"""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
 import os
-import tempfile
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
-from dreamkit.media import files
+from dreamkit.errors import ImageError
+from dreamkit.media import atomic, files, partial, signing_key
 
 MOST_BYTES = 1 << 30  # in all; the files that were unused for longest are removed first
-_HASH = hashlib.sha256
-_LENGTH = _HASH().digest_size
+Read = TypeVar("Read")
+_SIGNATURE = 32  # bytes
+_SUFFIX = ".kept"
 
 
 class CompiledCache:
@@ -23,45 +33,66 @@ class CompiledCache:
         self._owner = owner
         self._most_bytes = most_bytes
 
+    @cached_property
+    def _key(self) -> bytes | None:
+        return signing_key.of_folder(self._folder)
+
     def get(self, key: str) -> bytes | None:
-        """The data under `key`; None if it is missing or damaged."""
+        """The data under `key`; None if it is missing, damaged or signed by another user."""
         path = self._path(key)
+        if self._key is None:
+            return None
         try:
             read = files.read(path, self._most_bytes)
             os.utime(path)
         except OSError:
             return None
-        content = read[_LENGTH:]
-        return content if _HASH(content).digest() == read[:_LENGTH] else None
+        content = read[_SIGNATURE:]
+        is_ours = hmac.compare_digest(_signature(self._key, path.name, content), read[:_SIGNATURE])
+        return content if is_ours else None
 
     def put(self, key: str, content: bytes) -> None:
         """Writes `content` under `key`, whole or not at all."""
-        if len(content) > self._most_bytes // 4:
-            return  # it would displace most of the other files
+        path = self._path(key)
+        # One of a quarter would displace most of the other files.
+        if self._key is None or len(content) > self._most_bytes // 4:
+            return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            descriptor, partial = tempfile.mkstemp(dir=self._folder, suffix=".part")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(_HASH(content).digest())
-                    file.write(content)
-                os.replace(partial, self._path(key))
-            except BaseException:
-                os.unlink(partial)
-                raise
+            atomic.write(path, _signature(self._key, path.name, content) + content, overwrite=True)
             self._make_room()
-        except OSError:  # the disk is full or read-only
+        except (ImageError, OSError):  # the disk is full or read-only
             return
 
+    def get_plain(self, key: str, check: Callable[[Any], Read]) -> Read | None:
+        """What `check` makes of the plain data under `key`; None if it is missing, or `check` finds it wrong
+        (a KeyError, TypeError or ValueError)."""
+        content = self.get(key)
+        if content is None:
+            return None
+        try:
+            return check(json.loads(content))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            return None
+
+    def put_plain(self, key: str, value: Any) -> None:
+        """Writes plain data, as `put`."""
+        self.put(key, json.dumps(value).encode())
+
     def _path(self, key: str) -> Path:
-        name = _HASH("\n".join([self._owner, key]).encode()).hexdigest()
-        return self._folder / f"{name}.kept"
+        name = hashlib.sha256("\n".join([self._owner, key]).encode()).hexdigest()
+        return self._folder / f"{name}{_SUFFIX}"
 
     def _make_room(self) -> None:
         """Removes the files that were unused for longest, and those that a killed process left behind."""
-        found = [(path.stat(), path) for path in self._folder.iterdir() if path.suffix in (".kept", ".part")]
+        partial.remove_abandoned(self._folder)
+        found = [(path.stat(), path) for path in self._folder.iterdir() if path.suffix == _SUFFIX]
         room = self._most_bytes
         for state, path in sorted(found, key=lambda each: -each[0].st_mtime):
             room -= state.st_size
             if room < 0:
                 path.unlink(missing_ok=True)
+
+
+def _signature(key: bytes, name: str, content: bytes) -> bytes:
+    """Of a file's content under its name, so that no file takes the place of another."""
+    return hmac.digest(key, name.encode() + content, "sha256")

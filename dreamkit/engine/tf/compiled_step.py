@@ -193,6 +193,17 @@ def build_step(
     return step.get_concrete_function()
 
 
+def from_bytes(data: bytes) -> Any:
+    """The FunctionDef of a step that was kept; None where it is no step, or does more than compute."""
+    definition = private.parse_function(data)
+    if definition is None or not private.computes_only(definition):
+        return None
+    arguments = [each.type for each in definition.signature.input_arg]
+    results = [each.type for each in definition.signature.output_arg]
+    is_step = len(arguments) >= 2 and len(results) == len(StepResult._fields)
+    return definition if is_step and {*arguments, *results} == {tf.float32.as_datatype_enum} else None
+
+
 def function_def(function: tf.types.experimental.ConcreteFunction) -> Any:
     """The FunctionDef of a traced step, with all its weights; None if it calls other functions."""
     found = function.function_def

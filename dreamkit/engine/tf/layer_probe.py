@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -73,16 +72,16 @@ class LayerProbe:
     def stride(self, layer: str) -> int:
         """Pixels of the picture between neighbouring activations of `layer`."""
         key = f"stride {layer}"
-        cached = self._cache.get(key) if self._cache else None
+        cached = self._cache.get_plain(key, int) if self._cache else None
         if cached:
-            return int(cached)
+            return cached
         graph_def = self._graph_def([layer])
         ((_, small, _, _),), ((_, large, _, _),) = (
             graph.output_shapes(graph_def, 1, (side, side)) for side in _SIDES
         )
         found = _stride(small, large) if large > small else _SIDES[1]
         if self._cache:
-            self._cache.put(key, str(found).encode())
+            self._cache.put_plain(key, found)
         return found
 
     def smallest_side(self, layers: Sequence[str], most: int) -> int:
@@ -112,14 +111,19 @@ class LayerProbe:
     @cached_property
     def _depths(self) -> tuple[list[int], list[int]]:
         """The result of `graph.layer_depths` for all layers."""
-        cached = self._cache.get("depths") if self._cache else None
+        cached = self._cache.get_plain("depths", self._checked_depths) if self._cache else None
         if cached:
-            depths, joins = json.loads(cached)
-            return depths, joins
+            return cached
         found = graph.layer_depths(self._graph_def(self._layers), len(self._layers))
         if self._cache:
-            self._cache.put("depths", json.dumps(found).encode())
+            self._cache.put_plain("depths", found)
         return found
+
+    def _checked_depths(self, plain: Any) -> tuple[list[int], list[int]]:
+        depths, joins = plain
+        if len(depths) != len(self._layers) or any(each not in range(len(depths)) for each in joins):
+            raise ValueError("it has the depths of other layers")
+        return [int(each) for each in depths], [int(each) for each in joins]
 
 
 def _stride(small: int, large: int) -> int:

@@ -46,6 +46,19 @@ class ModelInfo(NamedTuple):
     saved: bool = False
     min_sizes: Mapping[str, int] = {}
 
+    @classmethod
+    def from_plain(cls, plain: Any) -> ModelInfo:
+        """The description that `_asdict` gave as plain data.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        info = cls(**plain)
+        sizes = [*info.channels.values(), *info.min_sizes.values()]
+        if not all(isinstance(each, int) and each > 0 for each in sizes) or not isinstance(info.digest, str):
+            raise ValueError("it describes no network")
+        return info
+
 
 class LoadedNetwork(NamedTuple):
     """A network in memory."""

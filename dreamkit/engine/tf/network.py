@@ -9,7 +9,6 @@ A cache on disk keeps compiled steps. A network is loaded only when something is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -140,8 +139,8 @@ class Network:
         cache = self._cache if None not in keys else None
         key = f"step {border} {precision} {keys!r}"
         cached = cache.get(key) if cache else None
-        if cached:
-            return CompiledStep(private.FunctionDef.FromString(cached), precision)
+        if cached and (step := compiled_step.from_bytes(cached)) is not None:
+            return CompiledStep(step, precision)
         layers = list(dict.fromkeys(spec.layer for spec in specs))
         rewrite = partial(rewrites.rewrite_graph, keep_range=precision == "mixed")
         with collector_paused():
@@ -151,7 +150,7 @@ class Network:
         definition = compiled_step.function_def(function)
         if definition is None:
             return NestedStep(function)
-        if cache:
+        if cache and private.computes_only(definition):
             cache.put(key, definition.SerializeToString())
         return CompiledStep(definition, precision)
 
@@ -244,9 +243,8 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
 
     owner = cache_key.cache_key(provider, digest)
     cache = CompiledCache(paths.cache() / "networks", owner) if owner else None
-    cached = cache.get("info") if cache else None
-    if cached:
-        info = ModelInfo(**json.loads(cached))
+    info = cache.get_plain("info", ModelInfo.from_plain) if cache else None
+    if info is not None:
         if info.saved:  # loading is cheap, and the provider checks its files
             model_info.load(provider, weights)
         return Network(provider, info, load_network, cache)
@@ -254,7 +252,7 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
     if weights is None and not loaded.info.saved:
         cache = None  # its weights may come from a source that the key does not cover
     if cache:
-        cache.put("info", json.dumps(loaded.info._asdict()).encode())
+        cache.put_plain("info", loaded.info._asdict())
     return Network(provider, loaded.info, lambda: loaded, cache)
 
 

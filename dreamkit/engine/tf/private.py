@@ -6,16 +6,25 @@ TensorFlow may change it in any release, so dreamkit allows only the minor versi
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from tensorflow.core.framework import function_pb2
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import function_pb2, types_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, rewriter_config_pb2
 from tensorflow.python.eager import context
-from tensorflow.python.framework import convert_to_constants, function_def_to_graph
+from tensorflow.python.framework import convert_to_constants, function_def_to_graph, op_def_registry
 from tensorflow.python.grappler import tf_optimizer
 
 FunctionDef = function_pb2.FunctionDef
 RewriterConfig = rewriter_config_pb2.RewriterConfig
+_NOT_NUMBERS = {types_pb2.DT_STRING, types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT}
+_HARMLESS_TEXTS = frozenset(
+    {
+        *("equation", "bad_indices_policy", "message", "interpolation", "fill_mode", "kernel_type"),
+        *("activation_mode", "fused_ops", "data_format", "src_format", "dst_format"),
+    }
+)  # attributes of operations that compute; the others name files, addresses and functions
 CollectionDef = meta_graph_pb2.CollectionDef
 
 
@@ -29,10 +38,59 @@ def get_function(name: str) -> Any:
     return context.context().get_function_def(name)
 
 
+def computes_only(definition: Any) -> bool:
+    """Whether a FunctionDef does nothing but arithmetic on its arguments.
+
+    None of its operations has a state, calls a function or takes a text, as all operations do that read or
+    write files, run Python or reach other machines.
+    """
+    return all(_computes_only(node) for node in definition.node_def)
+
+
+def _computes_only(node: Any) -> bool:
+    harmless = _harmless_texts(node.op)
+    if harmless is None:
+        return False
+    for name, value in node.attr.items():
+        kind = value.WhichOneof("value")
+        listed = value.list if kind == "list" else None
+        if name.startswith("_"):  # a note of TensorFlow's own
+            continue
+        if kind in ("func", "placeholder") or (listed and listed.func):
+            return False
+        if kind == "type" and value.type in _NOT_NUMBERS:
+            return False
+        if listed and not _NOT_NUMBERS.isdisjoint(listed.type):
+            return False
+        if (kind == "s" or (listed and listed.s)) and name not in harmless:
+            return False
+    return True
+
+
+@cache
+def _harmless_texts(name: str) -> frozenset[str] | None:
+    """The attributes of an operation that may be any text; None where it does more than compute."""
+    operation = op_def_registry.get(name)
+    if operation is None or operation.is_stateful:
+        return None
+    if any(each.type in _NOT_NUMBERS for each in (*operation.input_arg, *operation.output_arg)):
+        return None
+    limited = {each.name for each in operation.attr if each.HasField("allowed_values")}
+    return _HARMLESS_TEXTS | limited
+
+
 def remove_function(name: str) -> None:
     """Forgets a function, if it is registered."""
     if context.context().has_function(name):
         context.context().remove_function(name)
+
+
+def parse_function(data: bytes) -> Any:
+    """A FunctionDef from its bytes; None where they are none."""
+    try:
+        return FunctionDef.FromString(data)
+    except DecodeError:
+        return None
 
 
 def function_graph(definition: Any) -> Any:
