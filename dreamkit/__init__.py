@@ -8,17 +8,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from dreamkit.config import DreamConfig
-from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted
-from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
-from dreamkit.plugins.parts import Objective, Option, Parametrisation, Regulariser, Transform
 from dreamkit.version import __version__
 
 if TYPE_CHECKING:
     from dreamkit.api import dream, load, plan, redo, render
     from dreamkit.concepts.concept import Concept
+    from dreamkit.config import DreamConfig
+    from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted
+    from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
     from dreamkit.models.spec import ModelSpec
     from dreamkit.plugins.hookspecs import hookimpl
+    from dreamkit.plugins.parts import Objective, Option, Parametrisation, Regulariser, Transform
     from dreamkit.request import DreamRequest, make_request
     from dreamkit.session import Dream, Session
 
@@ -51,13 +51,26 @@ __all__ = [
     "render",
 ]
 
-# Imported at first use: they cost more than `dreamkit --help` should.
+# Imported at first use: `dreamkit --help` is to answer at once, and Ctrl-C to find us when we can answer.
 _LAZY = {
     "Concept": "dreamkit.concepts.concept",
     "Dream": "dreamkit.session",
+    "DreamConfig": "dreamkit.config",
     "DreamRequest": "dreamkit.request",
+    "DreamkitError": "dreamkit.errors",
+    "DreamkitWarning": "dreamkit.errors",
+    "Interrupted": "dreamkit.errors",
+    "ModelProvider": "dreamkit.models.providers",
     "ModelSpec": "dreamkit.models.spec",
+    "Objective": "dreamkit.plugins.parts",
+    "Option": "dreamkit.plugins.parts",
+    "Parametrisation": "dreamkit.plugins.parts",
+    "Preprocess": "dreamkit.models.providers",
+    "Regulariser": "dreamkit.plugins.parts",
+    "SavedModel": "dreamkit.models.providers",
     "Session": "dreamkit.session",
+    "Transform": "dreamkit.plugins.parts",
+    "Weights": "dreamkit.models.providers",
     "dream": "dreamkit.api",
     "hookimpl": "dreamkit.plugins.hookspecs",
     "load": "dreamkit.api",

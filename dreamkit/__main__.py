@@ -7,9 +7,10 @@ def main() -> None:
     """Runs the command line; Ctrl-C while it is still being imported is no bug either."""
     try:
         from dreamkit.cli import main as command
+
+        command()
     except KeyboardInterrupt:
         sys.exit(130)
-    command()
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from PIL import Image
 
 from dreamkit.config import DreamConfig, default
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, shown
-from dreamkit.media import image_sizes, images, seams
+from dreamkit.media import free_memory, image_sizes, images, seams
 from dreamkit.recipes import File, Recipe
 
 PathLike: TypeAlias = str | os.PathLike[str]
 ImageSource: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
+_LEAST_COPIES = 3  # in float32: the dream, its gradient and the photograph
+_COPY = 12  # bytes a pixel of one
 _SHAPES_DIFFER = 0.02  # of a side, by which a picture of another's shape may be off, beside one pixel
 
 
@@ -30,6 +32,8 @@ def open_photograph(image: ImageSource, config: DreamConfig) -> images.Picture |
     """
     picture = open_picture(image, config)
     if picture is not None:
+        height, width = picture.pixels.shape[:2]
+        _check_memory((round(height * config.upscale), round(width * config.upscale)), "--max-size")
         picture = image_sizes.enlarge(picture, config.upscale, config.max_pixels, config.wrapped)
         return _seamless(picture, config)
     if config.upscale > 1:
@@ -42,7 +46,19 @@ def open_photograph(image: ImageSource, config: DreamConfig) -> images.Picture |
             f"size is {width} x {height} pixels, more than the {config.max_pixels} allowed; make it "
             "smaller or raise --max-pixels"
         )
+    _check_memory(config.size, "--size")
     return None
+
+
+def _check_memory(size: tuple[int, int], otherwise: str) -> None:
+    """Checks that the memory holds the least that a dream of `size` (height, width) takes.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    lacking = free_memory.too_little_for(_LEAST_COPIES * _COPY * size[0] * size[1])
+    if lacking:
+        raise ConfigError(f"a dream of {size[1]} x {size[0]} pixels {lacking}; use a smaller {otherwise}")
 
 
 def open_picture(image: ImageSource, config: DreamConfig) -> images.Picture | None:

@@ -315,6 +315,8 @@ def _beside(
         given = {"": mask}
     named = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, models)
     for name in given:
+        if not isinstance(name, str):
+            raise ConfigError(f"a mask has the name {name!r:.40}; the names of masks are texts")
         if name and name not in named:
             among = (
                 did_you_mean(name, named) if named else "only a recipe's terms are; give it without a name"

@@ -12,12 +12,13 @@ from dreamkit.errors import ConfigError, ImageError
 from dreamkit.executors import local, pool_size, scheduler
 from dreamkit.executors.pool_size import PoolSize
 from dreamkit.executors.scheduler import TaskResult, WorkersError
+from dreamkit.media import free_memory
 
 
 def test_a_pool_has_a_process_for_each_core_as_far_as_memory_goes(monkeypatch):
     monkeypatch.setattr(pool_size, "_cores", lambda: 8)
     monkeypatch.setattr(pool_size, "_gpus", lambda: 0)
-    monkeypatch.setattr(pool_size, "_free_memory", lambda: 10 << 30)
+    monkeypatch.setattr(free_memory, "available", lambda: 10 << 30)
     fastest = pool_size.fastest
     assert fastest(100, 1 << 30) == PoolSize(8, 1)
     assert fastest(3, 1 << 30) == PoolSize(3, 2)

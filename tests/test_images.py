@@ -219,7 +219,10 @@ def test_a_profile_of_another_colour_space_is_not_kept(tmp_path, mode, another):
     assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
 
 
-@pytest.mark.parametrize("damaged", [b"garbage", RGB_PROFILE[:100], RGB_PROFILE[:140]])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"garbage", RGB_PROFILE[:100], RGB_PROFILE[:140], RGB_PROFILE[:16] + b"\xff\xfe\0\1" + RGB_PROFILE[20:]],
+)
 def test_a_damaged_profile_gives_one_warning(tmp_path, damaged):
     path = saved(tmp_path / "photo.png", Image.fromarray(NOISE), icc_profile=damaged)
     with pytest.warns(DreamkitWarning, match=r"photo\.png has a damaged colour profile") as warned:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit.errors import ConfigError, ImageError
+from dreamkit.errors import ConfigError, DreamkitWarning, ImageError
 from dreamkit.jobs import batch
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.media import atomic, files, folders, locks, partial, storage
@@ -99,6 +99,43 @@ def test_a_damaged_manifest_is_one_line(tmp_path, text):
         FrameStore(tmp_path / "work", {"what": "a"}, (4, 4)),
     ):
         pass
+
+
+@pytest.mark.parametrize("damage", ["cut", "other size", "no picture", "folder", "too long"])
+def test_a_damaged_frame_is_one_line(tmp_path, damage):
+    with FrameStore(tmp_path / "work", {"what": "a"}, (4, 5)) as store:
+        store.write(0, np.zeros((4, 5, 3), np.uint8))
+        path = store.path(0)
+        match damage:
+            case "cut":
+                path.write_bytes(path.read_bytes()[:40])
+            case "other size":
+                Image.new("RGB", (4, 5)).save(path)
+            case "no picture":
+                path.write_bytes(b"text")
+            case "folder":
+                path.unlink()
+                path.mkdir()
+            case "too long":
+                path.write_bytes(path.read_bytes() + bytes(2 << 20))
+        with pytest.raises(FrameStoreError, match=r"the frame .*000000\.png is damaged \(.*; delete it"):
+            store.read(0)
+
+
+def test_frames_of_another_machine_are_warned_of(tmp_path):
+    here = {"processor": "one", "threads": 2, "onednn": "1"}
+    for machine, message in (
+        (here, None),
+        (here, None),
+        ({**here, "threads": 1}, r"were begun with threads 2 \(now 1\); bytes may differ"),
+        ({**here, "threads": 1}, r"were begun with threads 2 \(now 1\); bytes may differ"),
+    ):
+        with FrameStore(tmp_path / "work", {"what": "a"}, (4, 5)) as store:
+            if message is None:
+                store.begin_on(machine)
+            else:
+                with pytest.warns(DreamkitWarning, match=message):
+                    store.begin_on(machine)
 
 
 def test_only_frames_are_deleted(tmp_path):

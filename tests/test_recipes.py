@@ -403,6 +403,11 @@ def test_files_beside_a_recipe_that_are_not_there_are_named_with_a_way_out(tmp_p
     assert gather(mask={"sky": some}).masks["sky"].name == ""
 
 
+def test_the_name_of_a_mask_is_a_text():
+    with pytest.raises(ConfigError, match="a mask has the name 1; the names of masks are texts"):
+        make_request(np.zeros((4, 4, 3), np.uint8), "pocket", mask={1: np.zeros((4, 4), np.uint8)})
+
+
 def test_a_mask_that_no_term_is_under_is_refused():
     some = np.zeros((8, 8, 3), np.uint8)
     config = DreamConfig(layers=[{"layer": "a", "mask": "sky"}], schedule=[{"layers": {"b": 1}}])

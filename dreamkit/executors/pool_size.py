@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from dreamkit.errors import ConfigError
+from dreamkit.media import free_memory
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def fastest(
     cores, gpus = _cores(), _gpus()
     if jobs is None:
         jobs = gpus or max(1, cores // (threads or 1))
-        jobs = max(1, min(jobs, total or tasks, _free_memory() // memory))
+        jobs = max(1, min(jobs, total or tasks, free_memory.available() // memory))
     threads = threads or max(1, cores // jobs)
     return PoolSize(min(jobs, max(1, tasks)), threads, gpus)
 
@@ -70,12 +70,3 @@ def _gpus() -> int:
     with contextlib.suppress(OSError):
         return len(list(Path("/proc/driver/nvidia/gpus").iterdir()))
     return 0
-
-
-def _free_memory() -> int:
-    """In bytes; unlimited where the system does not say."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    return sys.maxsize

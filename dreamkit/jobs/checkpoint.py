@@ -150,7 +150,7 @@ class Checkpoint:
 
 def path_of(output: Path) -> Path:
     """The work file of a dream that will be written to `output`."""
-    return output.with_name(f"{output.name}{_ENDING}")
+    return paths.companion(output, _ENDING)
 
 
 def unfinished(stem: str) -> Path | None:

@@ -114,6 +114,7 @@ def make(
     atomic.refuse_inputs(output, session.request.inputs)
     for path in source.paths if output.exists() else ():
         atomic.refuse_inputs(output, {"the film itself": path})
+    _check_pixels(source, request.config.max_pixels)
     source = source.within(request.config.max_size)
     request = request.on(np.zeros((*source.size, 3), np.uint8))  # masks at the size of a frame
     total = source.count if preview is None else min(preview, source.count)
@@ -147,6 +148,14 @@ def make(
                 film.add(pixels)
         if preview is None:
             store.delete()
+
+
+def _check_pixels(source: Clip, most: int) -> None:
+    height, width = source.size
+    if height * width > most:
+        raise ConfigError(
+            f"the frames have {width} x {height} pixels, more than the {most} allowed; raise --max-pixels"
+        )
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from PIL import Image
 
 from dreamkit import fingerprint
 from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted, first_line
-from dreamkit.media import atomic, files, image_writer, locks, partial
+from dreamkit.media import atomic, files, image_writer, locks, partial, paths
 
 _MANIFEST = "manifest.json"
 _MARK = "dreamkit_frames"  # a key in the manifest, which tells the folder from other people's
@@ -57,7 +57,7 @@ class FrameProgress:
 
 def path_of(output: Path) -> Path:
     """The work folder of a film or a zoom that will be written to `output`."""
-    return output.with_name(f"{output.name}.work")
+    return paths.companion(output, ".work")
 
 
 class FrameStore:

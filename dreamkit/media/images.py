@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from dreamkit.errors import DreamkitWarning, ImageError, first_line
-from dreamkit.media import image_metadata, pillow
+from dreamkit.media import free_memory, image_metadata, pillow
 from dreamkit.media.image_metadata import Authorship
 
 _TURNS = {  # that bring EXIF's orientations upright; the first already is
@@ -26,6 +27,8 @@ _TURNS = {  # that bring EXIF's orientations upright; the first already is
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PLAIN, _OTHER = 12, 24  # bytes a pixel at the peak of decoding, without transparency and otherwise
+_STRIP = 256  # rows that are converted at once
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 
 
@@ -84,6 +87,7 @@ def _picture(file: IO[bytes], name: str, max_pixels: int) -> Picture:
             file.seek(0)
             with Image.open(file, formats=pillow.READABLE) as image:
                 _check_pixels(image, max_pixels, name, "shrink it or raise --max-pixels")
+                _check_memory(image, name)
                 return replace(_decode(image, name), sha256=sha256)
     except (ImageError, DreamkitWarning):
         raise
@@ -135,6 +139,7 @@ def from_png(data: bytes, max_pixels: int, name: str, otherwise: str) -> Picture
     try:
         with pillow.own_limits(), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             _check_pixels(image, max_pixels, name, otherwise)
+            _check_memory(image, name)
             image.load()
             return from_memory(image)
     except (ImageError, DreamkitWarning):
@@ -155,6 +160,14 @@ def _check_pixels(image: Image.Image, most: int, name: str, otherwise: str) -> N
     width, height = image.size
     if width * height > most:
         raise ImageError(f"{name} has {width} x {height} pixels, more than the {most} allowed; {otherwise}")
+
+
+def _check_memory(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    plain = image.mode in ("1", "L", "P", "RGB") and "transparency" not in image.info
+    lacking = free_memory.too_little_for(width * height * (_PLAIN if plain else _OTHER))
+    if lacking:
+        raise ImageError(f"reading {name} of {width} x {height} pixels {lacking}; shrink it first")
 
 
 def _decode(image: Image.Image, name: str) -> Picture:
@@ -183,22 +196,42 @@ def _decode(image: Image.Image, name: str) -> Picture:
     elif space == "CMYK" and upright.mode == "CMYK":
         rgb, profile = _to_srgb(upright, profile, name), None
     else:
-        rgb = upright.convert("RGBA").convert("RGB") if has_alpha else upright.convert("RGB")
+        rgb = upright.convert("RGBA") if has_alpha else upright
+        rgb = rgb if rgb.mode == "RGB" else rgb.convert("RGB")
         if space != "RGB" or upright.mode not in ("RGB", "RGBA", "P", "PA", "RGBX"):
             profile = None
     authorship = image_metadata.read_authorship(image)
-    return Picture(np.asarray(rgb).copy(), alpha, profile, dpi=dpi, authorship=authorship)
+    return Picture(_pixels(rgb), alpha, profile, dpi=dpi, authorship=authorship)
+
+
+def _pixels(rgb: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of an RGB image, in strips: Pillow's own way takes them three times."""
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    for top, strip in _strips(rgb):
+        pixels[top : top + strip.height] = np.asarray(strip)
+    return pixels
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    for top in range(0, image.height, _STRIP):
+        yield top, image.crop((0, top, image.width, min(top + _STRIP, image.height)))
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65_535:
-        raise ImageError("the picture holds 32-bit values; save it with 8 or 16 bits a channel")
-    grey = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     transparent = image.info.get("transparency")
-    if transparent is not None:
-        grey.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return grey
+    grey = np.empty((image.height, image.width), np.uint8)
+    alpha = None if transparent is None else np.empty_like(grey)
+    for top, strip in _strips(image):
+        values = np.asarray(strip).astype(np.int64)
+        if values.min() < 0 or values.max() > 65_535:
+            raise ImageError("the picture holds 32-bit values; save it with 8 or 16 bits a channel")
+        grey[top : top + strip.height] = (values + 128) // 257
+        if alpha is not None:
+            alpha[top : top + strip.height] = np.where(values == transparent, 0, 255)
+    made = Image.fromarray(grey)
+    if alpha is not None:
+        made.putalpha(Image.fromarray(alpha))
+    return made
 
 
 def _colour_space(profile: bytes | None, name: str) -> str:
@@ -206,7 +239,7 @@ def _colour_space(profile: bytes | None, name: str) -> str:
         return ""
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip()
-    except (OSError, ImageCms.PyCMSError):
+    except (OSError, ValueError, ImageCms.PyCMSError):  # a ValueError for a space of odd characters
         _warn(f"{name} has a damaged colour profile: it is ignored")
         return ""
 

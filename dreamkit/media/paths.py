@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+_LONGEST = 255  # bytes of a file's name
+
 
 def cache() -> Path:
     """The folder for files that can be fetched or computed again."""
@@ -24,6 +26,13 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
+def companion(path: Path, suffix: str) -> Path:
+    """`NAME` + `suffix` beside `path`; of its hash where that name is longer than file systems take."""
+    if len(os.fsencode(path.name + suffix)) <= _LONGEST:
+        return path.with_name(path.name + suffix)
+    return path.with_name(hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32] + suffix)
+
+
 def safe_name(name: str) -> str:
     """`name` as a file name that every system takes."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100] or "_"
@@ -32,7 +41,7 @@ def safe_name(name: str) -> str:
 def _home(function: str) -> Path:
     given = os.environ.get("DREAMKIT_HOME")
     if given:
-        return Path(given).expanduser()
+        return Path(os.path.expanduser(given))  # which leaves a user that does not exist
     import platformdirs  # slow to import, and most commands need no folder
 
     return Path(getattr(platformdirs, function)("dreamkit", appauthor=False))

@@ -41,7 +41,7 @@ def resolve(
         WeightsError: `given` is not a readable file, or the download failed or is damaged.
     """
     if given is not None:
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))
         # os.path returns False for a name that no file can have; Path raises an error.
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             is_there = "cannot be read" if os.path.exists(path) else "does not exist"

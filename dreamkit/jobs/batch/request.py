@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +59,7 @@ def resolve(
     specs, models, size = [], [], 0
     for spec in request.models:
         path = weights.resolve(registry.installed().provider(spec.name), spec.weights, on_download)
-        given = None if spec.weights is None else str(Path(spec.weights).expanduser().absolute())
+        given = None if spec.weights is None else str(Path(os.path.expanduser(spec.weights)).absolute())
         specs.append(replace(spec, weights=given))
         models.append((spec.name, paths.digest(path) if path else "", spec.weight, plain(spec.layers)))
         size += path.stat().st_size if path else 0
