@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,8 +30,17 @@ from dreamkit.cli import (
     web,
 )
 from dreamkit.cli.repeated import refuse_repeated
-from dreamkit.errors import DreamkitError, Interrupted, UsageError
+from dreamkit.errors import DreamkitError, Interrupted, UsageError, first_line
 from dreamkit.version import __version__
+
+# A disk that is full, read-only or broken, a folder without rights: of the machine, wherever it shows.
+_SYSTEMS_FAULTS = {
+    getattr(errno, name, None)
+    for name in (
+        *("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM"),
+        *("ENAMETOOLONG", "EMFILE", "ENFILE", "ESTALE", "ENODEV"),
+    )
+} - {None}
 
 
 class _Light:
@@ -219,6 +229,12 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
         except DreamkitError as error:
             terminal.error(str(error), error, code=error.exit_code)
             code = error.exit_code
+        except OSError as error:
+            if error.errno not in _SYSTEMS_FAULTS:
+                raise
+            about = f" {error.filename}" if error.filename is not None else " a file"
+            terminal.error(f"cannot read or write{about} ({first_line(error)})", error, code=1)
+            code = 1
         except Exception as error:
             # Typer's own complaints about a command line; its Click is private, so they are told by shape.
             if not (hasattr(error, "format_message") and hasattr(error, "exit_code")):

@@ -11,7 +11,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -144,8 +144,11 @@ class Checkpoint:
 
     def done(self) -> None:
         """Removes the work file."""
-        with suppress(FileNotFoundError):
-            self.path.unlink()
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:  # the dream is written
+            message = f"{self.path} cannot be removed ({first_line(error)}); delete it"
+            warnings.warn(message, DreamkitWarning, stacklevel=2)
 
 
 def path_of(output: Path) -> Path:

@@ -242,7 +242,11 @@ class FrameStore:
 
     def delete(self) -> None:
         """Deletes the frames and frees the folder for others. It goes with them if nothing else is in it."""
-        self._delete_files()
+        try:
+            self._delete_files()
+        except OSError as error:  # the film is written
+            message = f"{self.folder} cannot be removed ({first_line(error)}); delete it"
+            warnings.warn(message, DreamkitWarning, stacklevel=2)
         self._lock.close()
         with suppress(OSError):  # another process may have begun a run there
             self.folder.rmdir()

@@ -48,7 +48,7 @@ def file_for(path: Path, folder: Path | None = None) -> Iterator[Path]:
     finally:
         if fcntl is not None:
             os.close(held)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # else it is swept later
             partial.unlink()
 
 
