@@ -40,6 +40,7 @@ class Format:
 
 
 # Without x264's macroblock tree: on processors with AVX-512 its bytes differ from run to run.
+_LAZY_TITLES = 19  # PyAV's version
 _H264 = {"crf": "16", "preset": "medium", "threads": "2", "x264-params": "mbtree=0"}
 _FILE = "file:"  # before a name; FFmpeg takes one such as 12:30.mp4 for an address else
 # Formats of FFmpeg that hold a film themselves. Playlists and the like name other files.
@@ -87,8 +88,11 @@ def open_film(path: Path) -> Any:
         OSError, av.error.FFmpegError: it cannot be read, or is of no format that films have.
     """
     options = {"protocol_whitelist": "file", "format_whitelist": _READABLE}
-    # Old films have titles in encodings of their own; nobody reads them here.
-    return import_av().open(f"{_FILE}{path}", metadata_errors="replace", options=options)
+    av = import_av()
+    # Old films have titles in encodings of their own, and nobody reads them here. From 19 on, PyAV decodes a
+    # title only for who asks for it.
+    titles = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < _LAZY_TITLES else {}
+    return av.open(f"{_FILE}{path}", options=options, **titles)
 
 
 def open_output(path: Path, options: Mapping[str, str]) -> Any:
