@@ -21,6 +21,8 @@ from dreamkit.media import downloads, folders
 from dreamkit.web import site
 
 SMALL = ("-m", "tiny", "--octaves", "1", "--steps", "1", "-q")
+WHOLE = os.environ.get("CRASHES") == "whole"
+FAULTS = ["ENOSPC", "SIGINT", *(["EIO"] if WHOLE else [])]
 THEIRS = {"notes.txt": b"notes", ".dreamkit-notes.txt": b"more", "out.work.txt": b"work"}
 """Files of the user's beside the output, some with names like ours."""
 KEPT_TIMES = (".json", ".jsonl", ".html")  # files that hold times
@@ -142,7 +144,7 @@ def ends_well(run, place, command, expected, what):
 
 
 @pytest.mark.usefixtures("loaded_once", "here")
-@pytest.mark.parametrize("kind", ["ENOSPC", "EIO", "SIGINT"])
+@pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_fault_at_any_point(run, place, tmp_path, name, kind):
     command = COMMANDS[name]
