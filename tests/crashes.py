@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dreamkit.media import partial
+
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _EVENTS = {
     "open": 1,
@@ -122,6 +124,7 @@ def snapshots(folder: Path, copies: Path, run: Callable[[], object]) -> list[tup
 
 def restored(copy: Path, folder: Path) -> None:
     """Makes `folder` what it was in a copy."""
+    partial._swept.clear()  # as in another process
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

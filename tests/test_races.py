@@ -32,21 +32,12 @@ COMMANDS = {
     "export": ("export", "web", "-m", "tiny", "-q", "-o", "site", "--overwrite"),
 }
 SAMPLED = [("dream", "another dream")]
-HEAVY = [
-    ("dream", "redo"),
-    ("redo", "variants"),
-    ("zoom", "another zoom"),
-    ("zoom", "film"),
-    ("batch", "another batch"),
-    ("batch", "atlas"),
-    ("export", "export"),
-]
-WHOLE = os.environ.get("RACES") == "whole"  # also those that share nothing but the folder and the cache
+WHOLE = os.environ.get("RACES") == "whole"  # every pair, which takes a quarter of an hour
 
 PAIRS = [
     pytest.param(pair, id=" and ".join(pair), marks=() if pair in SAMPLED else pytest.mark.heavy)
     for pair in combinations_with_replacement(COMMANDS, 2)
-    if WHOLE or pair in [*SAMPLED, *HEAVY]
+    if WHOLE or pair in SAMPLED
 ]
 TIMED = (".json", ".jsonl", ".html")  # files that hold times
 
@@ -132,7 +123,7 @@ def test_two_and_four_commands_at_once(races, start, alone, tmp_path, pair):
             if not re.search(r"manifest-|\.lock$|^out\.gif\.work/", path)
         }
         for path, data in found.items():
-            named = re.sub(r"-\d\.", ".", path)  # a dream that another was faster than takes a free name
+            named = re.sub(r"^out-\d\.", "out.", path)  # the slower of two dreams takes a free name
             possible = [each[named] for each in (before, *expected) if named in each]
             assert possible, (path, ended)
             assert path.endswith(TIMED) or data in possible, (path, ended)
@@ -141,7 +132,8 @@ def test_two_and_four_commands_at_once(races, start, alone, tmp_path, pair):
             command = COMMANDS[name]
             goes_on = "--overwrite" in command or command[0] in ("batch", "atlas")
             ((code, err),) = races(folder, home, command if goes_on else (*command, "--overwrite"))
-            assert code == 0 or "npm" in err, (name, err)
+            # An atlas is not made among a batch's dreams.
+            assert code == 0 or "npm" in err or "not part of an atlas" in err, (name, err)
 
 
 def test_the_cache_of_one_home_is_whole_after_a_race(races, start, tmp_path):

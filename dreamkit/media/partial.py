@@ -19,6 +19,7 @@ try:
 except ImportError:  # Windows, where a file that is open cannot be deleted
     fcntl = None  # type: ignore[assignment]
 
+_swept: set[Path] = set()
 _NAME = re.compile(r"\.dreamkit-\d{1,10}-[0-9a-f]{16}(?:\.[A-Za-z0-9]{1,10})?")
 
 
@@ -40,6 +41,7 @@ def file_for(path: Path, folder: Path | None = None) -> Iterator[Path]:
     Raises:
         OSError: it cannot be created.
     """
+    _sweep(folder or path.parent)
     partial, held = _created(path, folder or path.parent)
     try:
         if fcntl is None:  # there, an open file cannot be moved
@@ -55,9 +57,8 @@ def file_for(path: Path, folder: Path | None = None) -> Iterator[Path]:
 @contextmanager
 def folder_for(path: Path, folder: Path | None = None) -> Iterator[Path]:
     """As `file_for`, for an empty folder."""
-    partial = (folder or path.parent) / name_for(path)
-    partial.mkdir()
-    held = _held_folder(partial)
+    _sweep(folder or path.parent)
+    partial, held = _created_folder(path, folder or path.parent)
     try:
         yield partial
     finally:
@@ -77,6 +78,13 @@ def remove_abandoned(folder: Path) -> None:
             _remove_if_abandoned(Path(entry.path), is_folder=entry.is_dir(follow_symlinks=False))
 
 
+def _sweep(folder: Path) -> None:
+    """`remove_abandoned`, once in a process: a folder may be written to ten thousand times."""
+    if folder.absolute() not in _swept:
+        _swept.add(folder.absolute())
+        remove_abandoned(folder)
+
+
 def _created(path: Path, folder: Path) -> tuple[Path, int]:
     """A new file and a descriptor that holds it."""
     while True:
@@ -89,13 +97,19 @@ def _created(path: Path, folder: Path) -> tuple[Path, int]:
         os.close(descriptor)  # another process took it for abandoned before it was locked
 
 
-def _held_folder(folder: Path) -> int | None:
-    """A descriptor that holds a folder, where the system has such."""
-    if fcntl is None:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    _lock(descriptor)
-    return descriptor
+def _created_folder(path: Path, folder: Path) -> tuple[Path, int | None]:
+    """A new folder and a descriptor that holds it, where the system has such."""
+    while True:
+        partial = folder / name_for(path)
+        partial.mkdir()
+        if fcntl is None:
+            return partial, None
+        with suppress(FileNotFoundError):  # another process took it for abandoned before it was locked
+            descriptor = os.open(partial, os.O_RDONLY)
+            _lock(descriptor)
+            if partial.is_dir():
+                return partial, descriptor
+            os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:
