@@ -21,3 +21,17 @@ def changed(defaults: Sequence[str], *given: object) -> list[str]:
         if not is_dropped:
             line.append(word)
     return [*line, *map(str, given)]
+
+
+SMALL = ("-m", "tiny", "--octaves", "1", "--steps", "1", "-q")
+WRITING = {
+    "dream": ("dream", "photo.png", *SMALL, "-o", "out.png", "--overwrite"),
+    "redo": ("redo", "dreamed.png", "photo.png", "-q", "-o", "out.png", "--overwrite"),
+    "variants": ("variants", "photo.png", *SMALL, "--overwrite", "-o", "out.png"),
+    "zoom": ("zoom", "photo.png", *SMALL, "-o", "out.gif", "--frames", "2"),
+    "film": ("film", "clip", *SMALL, "-o", "out.gif", "--blend", "0"),
+    "batch": ("batch", "photo.png", "more", *SMALL, "-o", "out"),
+    "atlas": ("atlas", "photo.png", *SMALL, "--layers", "low,high", "-o", "out"),
+    "export": ("export", "web", "-m", "tiny", "-q", "-o", "site", "--overwrite"),
+}
+"""Commands that write: with `--overwrite`, or such as continue by themselves."""

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from faults import run_in_this_process
+
 
 def main() -> None:
     """Serves races until stdin ends."""
@@ -26,12 +28,8 @@ def main() -> None:
     from dreamkit.jobs import atlas, batch, film, zoom  # noqa: F401
     from dreamkit.web import site  # noqa: F401
 
-    def run_here(self, worker, chains, on_event, **_):  # type: ignore[no-untyped-def]
-        executor.run_here(worker, chains, on_event)
-        return 1, 1
-
     # Workers of their own would import TensorFlow again.
-    executor.Executor.run = run_here  # type: ignore[method-assign]
+    executor.Executor.run = run_in_this_process  # type: ignore[method-assign]
     print("ready", flush=True)
     for line in sys.stdin:
         race = json.loads(line)

@@ -13,6 +13,8 @@ import crashes
 import http_server
 import numpy as np
 import pytest
+from command_lines import SMALL, WRITING
+from faults import run_in_this_process
 from PIL import Image
 
 from dreamkit.errors import DreamkitError
@@ -20,31 +22,19 @@ from dreamkit.executors import executor
 from dreamkit.media import downloads, folders
 from dreamkit.web import site
 
-SMALL = ("-m", "tiny", "--octaves", "1", "--steps", "1", "-q")
 WHOLE = os.environ.get("CRASHES") == "whole"
 FAULTS = ["ENOSPC", "SIGINT", *(["EIO"] if WHOLE else [])]
 THEIRS = {"notes.txt": b"notes", ".dreamkit-notes.txt": b"more", "out.work.txt": b"work"}
 """Files of the user's beside the output, some with names like ours."""
 KEPT_TIMES = (".json", ".jsonl", ".html")  # files that hold times
 COMMANDS = {
-    "dream": ("dream", "photo.png", *SMALL, "-o", "out.png", "--overwrite"),
-    "a dream with all its files": (
-        *("dream", "photo.png", *SMALL, "-o", "out.png", "--overwrite", "--record", "steps.gif"),
-        *("--checkpoint", "0"),
-    ),
-    "redo": ("redo", "dreamed.png", "photo.png", "-q", "-o", "out.png", "--overwrite"),
-    "batch": ("batch", "photo.png", "more", *SMALL, "-o", "out"),
-    "zoom": ("zoom", "photo.png", *SMALL, "-o", "out.gif", "--frames", "2"),
-    "film": ("film", "clip", *SMALL, "-o", "out.gif", "--blend", "0"),
-    "atlas": ("atlas", "photo.png", *SMALL, "--layers", "low,high", "-o", "out"),
-    "variants": ("variants", "photo.png", *SMALL, "--overwrite", "-o", "out.png"),
-    "export": ("export", "web", "-m", "tiny", "-q", "-o", "site", "--overwrite"),
+    **WRITING,
+    "a dream with all its files": (*WRITING["dream"], "--record", "steps.gif", "--checkpoint", "0"),
     "learn": (
         *("concept", "learn", "mine", "photo.png", "more", "clip", "-m", "tiny", "-q"),
         *("--against", "against", "--overwrite"),
     ),
 }
-"""What is run: with `--overwrite`, or in its place a command that goes on by itself."""
 SAMPLED = [name for name in COMMANDS if name == "dream" or WHOLE]
 
 
@@ -79,11 +69,7 @@ def here(monkeypatch, tmp_path):
     (tmp_path / "bundle" / "assets" / "a.wasm").write_bytes(b"\0asm")
     monkeypatch.setattr(site, "bundle", lambda: tmp_path / "bundle")
 
-    def run(self, worker, chains, on_event, **_):
-        executor.run_here(worker, chains, on_event)
-        return 1, 1
-
-    monkeypatch.setattr(executor.Executor, "run", run)
+    monkeypatch.setattr(executor.Executor, "run", run_in_this_process)
 
 
 def restored(copy, place):

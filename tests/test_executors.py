@@ -8,6 +8,7 @@ from concurrent.futures import Future
 
 import pytest
 
+from dreamkit.engine import process as engine_process
 from dreamkit.errors import ConfigError, ImageError
 from dreamkit.executors import local, pool_size, scheduler
 from dreamkit.executors.pool_size import PoolSize
@@ -16,7 +17,7 @@ from dreamkit.media import free_memory
 
 
 def test_a_pool_has_a_process_for_each_core_as_far_as_memory_goes(monkeypatch):
-    monkeypatch.setattr(pool_size, "_cores", lambda: 8)
+    monkeypatch.setattr(engine_process, "cores", lambda: 8)
     monkeypatch.setattr(pool_size, "_gpus", lambda: 0)
     monkeypatch.setattr(free_memory, "available", lambda: 10 << 30)
     fastest = pool_size.fastest

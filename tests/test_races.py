@@ -14,22 +14,15 @@ from pathlib import Path
 import crashes
 import numpy as np
 import pytest
+from command_lines import SMALL, WRITING
 from conftest import ROOT
 from PIL import Image
 
-SMALL = ("-m", "tiny", "--octaves", "1", "--steps", "1", "-q")
 COMMANDS = {
-    "dream": ("dream", "photo.png", *SMALL, "-o", "out.png", "--overwrite"),
+    **WRITING,
     "another dream": ("dream", "photo.png", *SMALL, "-o", "out.png", "--seed", "7", "--jitter", "3"),
-    "redo": ("redo", "dreamed.png", "photo.png", "-q", "-o", "out.png", "--overwrite"),
-    "variants": ("variants", "photo.png", *SMALL, "--overwrite", "-o", "out.png"),
-    "zoom": ("zoom", "photo.png", *SMALL, "-o", "out.gif", "--frames", "2"),
-    "another zoom": ("zoom", "photo.png", *SMALL, "-o", "out.gif", "--frames", "2", "--seed", "7"),
-    "film": ("film", "clip", *SMALL, "-o", "out.gif", "--blend", "0", "--overwrite"),
-    "batch": ("batch", "photo.png", "more", *SMALL, "-o", "out"),
-    "another batch": ("batch", "photo.png", "more", *SMALL, "-o", "out", "--seed", "7"),
-    "atlas": ("atlas", "photo.png", *SMALL, "--layers", "low,high", "-o", "out"),
-    "export": ("export", "web", "-m", "tiny", "-q", "-o", "site", "--overwrite"),
+    "another zoom": (*WRITING["zoom"], "--seed", "7"),
+    "another batch": (*WRITING["batch"], "--seed", "7"),
 }
 SAMPLED = [("dream", "another dream")]
 WHOLE = os.environ.get("RACES") == "whole"  # every pair, which takes a quarter of an hour

@@ -21,6 +21,13 @@ _ENVIRONMENT = {
 _is_own = False
 
 
+def cores() -> int:
+    """The processor's cores that this process may use, as TensorFlow counts them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def own() -> None:
     """Says that this process is dreamkit's own. What the user has set in the environment stays."""
     global _is_own

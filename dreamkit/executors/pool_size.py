@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamkit.engine import process
 from dreamkit.errors import ConfigError
 from dreamkit.media import free_memory
 
@@ -47,19 +48,12 @@ def fastest(
     for name, given in (("jobs", jobs), ("threads", threads)):
         if given is not None and given < 1:
             raise ConfigError(f"{name} is {given}; it takes a whole number, at least 1")
-    cores, gpus = _cores(), _gpus()
+    cores, gpus = process.cores(), _gpus()
     if jobs is None:
         jobs = gpus or max(1, cores // (threads or 1))
         jobs = max(1, min(jobs, total or tasks, free_memory.available() // memory))
     threads = threads or max(1, cores // jobs)
     return PoolSize(min(jobs, max(1, tasks)), threads, gpus)
-
-
-def _cores() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _gpus() -> int:

@@ -83,6 +83,7 @@ class FrameStore:
         self._identity = {_MARK: 1, **json.loads(json.dumps(identity)), "size": list(size)}
         self._size = size
         self._overwrite = overwrite
+        self._begun_on: Any = None
         self._lock = ExitStack()
 
     def __enter__(self) -> FrameStore:
@@ -123,6 +124,7 @@ class FrameStore:
 
     def _check_identity(self) -> None:
         found = _read_manifest(self.folder)
+        self._begun_on = (found or {}).get(_MACHINE)
         if found is not None and _differences(found, self._identity):
             if not self._overwrite:
                 different = " and ".join(_differences(found, self._identity))
@@ -131,7 +133,7 @@ class FrameStore:
                     "repeat that one to finish it, or give --overwrite to start anew"
                 )
             self._delete_files()
-            found = None
+            found = self._begun_on = None
         if found is None:
             self._write_manifest({})
 
@@ -142,11 +144,10 @@ class FrameStore:
     def begin_on(self, machine: Mapping[str, Any]) -> None:
         """Notes the machine that dreams the frames, as `engine.tf.machine.describe` says; warns where frames
         that are finished come from another."""
-        found = (_read_manifest(self.folder) or {}).get(_MACHINE)
-        if not found or not isinstance(found, dict):
+        if not self._begun_on or not isinstance(self._begun_on, dict):
             self._write_manifest(machine)
             return
-        others = fingerprint.machine_differences(found, machine)
+        others = fingerprint.machine_differences(self._begun_on, machine)
         if others:
             warnings.warn(
                 f"the frames in {self.folder} were begun with {others}; bytes may differ",

@@ -26,7 +26,6 @@ def written(folder: Path) -> Iterator[Path]:
     folder = folder.absolute()
     with locks.exclusive(_lock_of(folder)):
         _complete(folder)
-        partial.remove_abandoned(folder.parent)
         with partial.folder_for(folder) as new:
             yield new
             _replace(new, folder)

@@ -15,8 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dreamkit.errors import ImageError
-from dreamkit.media import atomic, files, partial, signing_key
+from dreamkit.media import files, partial, signing_key
 
 MOST_BYTES = 1 << 30  # in all; the files that were unused for longest are removed first
 Read = TypeVar("Read")
@@ -58,9 +57,14 @@ class CompiledCache:
         if self._key is None or len(content) > self._most_bytes // 4:
             return
         try:
-            atomic.write(path, _signature(self._key, path.name, content) + content, overwrite=True)
+            # Not `atomic.write`, which waits for the disk: what is lost is made again.
+            with partial.file_for(path) as written:
+                with written.open("wb") as file:
+                    file.write(_signature(self._key, path.name, content))
+                    file.write(content)
+                written.replace(path)
             self._make_room()
-        except (ImageError, OSError):  # the disk is full or read-only
+        except OSError:  # the disk is full or read-only
             return
 
     def get_plain(self, key: str, check: Callable[[Any], Read]) -> Read | None:
@@ -83,8 +87,7 @@ class CompiledCache:
         return self._folder / f"{name}{_SUFFIX}"
 
     def _make_room(self) -> None:
-        """Removes the files that were unused for longest, and those that a killed process left behind."""
-        partial.remove_abandoned(self._folder)
+        """Removes the files that were unused for longest."""
         found = [(path.stat(), path) for path in self._folder.iterdir() if path.suffix == _SUFFIX]
         room = self._most_bytes
         for state, path in sorted(found, key=lambda each: -each[0].st_mtime):
@@ -95,4 +98,6 @@ class CompiledCache:
 
 def _signature(key: bytes, name: str, content: bytes) -> bytes:
     """Of a file's content under its name, so that no file takes the place of another."""
-    return hmac.digest(key, name.encode() + content, "sha256")
+    signature = hmac.new(key, name.encode(), "sha256")
+    signature.update(content)
+    return signature.digest()

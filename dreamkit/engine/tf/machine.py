@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import platform
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+
+from dreamkit.engine import process
 
 
 def describe(threads: int | None = None) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def describe(threads: int | None = None) -> dict[str, Any]:
     """
     found: dict[str, Any] = {
         "processor": _processor(),
-        "threads": threads or tf.config.threading.get_intra_op_parallelism_threads() or _cores(),
+        "threads": threads or tf.config.threading.get_intra_op_parallelism_threads() or process.cores(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
     gpus = tf.config.list_physical_devices("GPU")
@@ -27,13 +30,7 @@ def describe(threads: int | None = None) -> dict[str, Any]:
     return found
 
 
-def _cores() -> int:
-    """Those that this process may use, as TensorFlow counts them."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
+@cache
 def _processor() -> str:
     """The processor's name, as the system tells it."""
     with suppress(OSError):
