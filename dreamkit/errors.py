@@ -41,6 +41,10 @@ class OutputExistsError(ImageError):
     """A file is in the way, and was not given up with `--overwrite`."""
 
 
+class StoreError(DreamkitError):
+    """A store, or a file at a URL, cannot be written to or read from."""
+
+
 class ModelError(DreamkitError):
     """A model is unknown or cannot be dreamed with."""
 

@@ -460,22 +460,7 @@ def test_cells_of_an_atlas_go_through_an_executor(tmp_path):
     assert dreams(tmp_path / "1") == dreams(tmp_path / "2")
 
 
-# A store.
-
-
-def test_a_store_of_fsspec_writes_whole(tmp_path):
-    pytest.importorskip("fsspec")
-    place = storage.open_store(f"file://{tmp_path}/store")
-    place.check()
-    place.write("a/b.png", b"one")
-    place.write("a/b.png", memoryview(b"another"))
-    assert place.sizes() == {"a/b.png": 7}
-    assert place.read("a/b.png") == b"another"
-    place.remove("a/b.png")
-    place.remove("a/b.png")
-    assert place.sizes() == {}
-    with pytest.raises(storage.StoreError, match="nowhere://x cannot be reached"):
-        storage.open_store("nowhere://x")
+# URLs.
 
 
 @pytest.mark.heavy

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from dreamkit.errors import DreamkitError, ImageError, OutputExistsError, first_line
-from dreamkit.installation import extra_command
-from dreamkit.media import atomic, files, locks, partial
+from dreamkit.errors import ImageError, OutputExistsError, StoreError, first_line
+from dreamkit.media import atomic, files, locks, partial, remote
 
 _LOCK = "_dreamkit/.lock"  # in a folder
 _MOST_BYTES = 1 << 30  # of a file that is read
-# Protocols of object stores, where a written object appears whole or not at all.
-_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
-
-
-class StoreError(DreamkitError):
-    """A store cannot be written to or read from."""
 
 
 class Store(Protocol):
@@ -33,27 +25,22 @@ class Store(Protocol):
         """Writes a file, whole or not at all, and replaces an existing one."""
 
     def read(self, name: str) -> bytes:
-        """A file's bytes; raises FileNotFoundError."""
+        """A file's bytes; raises FileNotFoundError, or a `DreamkitError` or OSError if it cannot be read."""
 
     def remove(self, name: str) -> None:
-        """Deletes a file if it exists."""
+        """Deletes a file if it exists; raises a `DreamkitError` or OSError if it cannot."""
 
     def sizes(self) -> dict[str, int]:
-        """The sizes of all files, in bytes, by name."""
-
-
-def is_url(where: str) -> bool:
-    """Whether `where` is a URL, and not a folder."""
-    return "://" in where
+        """The sizes of all files, in bytes, by name; raises a `DreamkitError` if the store cannot be read."""
 
 
 def open_store(where: str) -> Store:
     """The store at a folder or URL.
 
     Raises:
-        StoreError: fsspec, or what it needs for such a URL, is not installed.
+        StoreError: the URL is not one that fsspec can open here.
     """
-    return RemoteStore(where) if is_url(where) else FolderStore(Path(where))
+    return remote.RemoteStore(where) if remote.is_url(where) else FolderStore(Path(where))
 
 
 @contextmanager
@@ -139,72 +126,6 @@ class FolderStore:
         """Removes what killed runs have left half-written, in all folders."""
         for folder, _, _ in os.walk(self.path):
             partial.remove_abandoned(Path(folder))
-
-
-class RemoteStore:
-    """A place that fsspec knows. Every process that receives a copy opens it again."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._opened: tuple[Any, str] | None = None
-        self._fs()
-
-    def __str__(self) -> str:
-        return self.url
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"url": self.url, "_opened": None}
-
-    def _fs(self) -> tuple[Any, str]:
-        if self._opened is None:
-            try:
-                from fsspec.core import url_to_fs
-            except ImportError as error:
-                raise StoreError(
-                    f"{self.url} needs fsspec, which is not installed; run: {extra_command('scale')}"
-                ) from error
-            try:
-                self._opened = url_to_fs(self.url)
-            except (ImportError, ValueError) as error:
-                raise StoreError(f"{self.url} cannot be reached ({first_line(error)[:160]})") from error
-        return self._opened
-
-    def check(self) -> None:
-        name = f"_dreamkit/check-{secrets.token_hex(8)}"
-        self.write(name, b"")
-        self.remove(name)
-
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        fs, root = self._fs()
-        path, whole = f"{root}/{name}", self.url.partition(":")[0] in _OBJECT_STORES
-        written = path if whole else f"{path.rpartition('/')[0]}/{partial.name_for(Path(name))}"
-        try:
-            fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            fs.pipe_file(written, bytes(data))
-            if not whole:
-                fs.mv(written, path)
-        except Exception as error:  # every file system has its own errors
-            raise StoreError(f"cannot write {self.url}/{name} ({first_line(error)[:160]})") from error
-
-    def read(self, name: str) -> bytes:
-        fs, root = self._fs()
-        return bytes(fs.cat_file(f"{root}/{name}"))
-
-    def remove(self, name: str) -> None:
-        fs, root = self._fs()
-        with suppress(FileNotFoundError):
-            fs.rm_file(f"{root}/{name}")
-
-    def sizes(self) -> dict[str, int]:
-        fs, root = self._fs()
-        try:
-            fs.invalidate_cache()
-            found = fs.find(root, detail=True)
-        except FileNotFoundError:
-            return {}
-        except Exception as error:  # as in `write`
-            raise StoreError(f"{self.url} cannot be read ({first_line(error)[:160]})") from error
-        return {name[len(root) :].lstrip("/"): int(about["size"]) for name, about in found.items()}
 
 
 def _size(path: str) -> int | None:

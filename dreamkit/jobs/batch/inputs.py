@@ -12,11 +12,12 @@ from typing import Any
 from dreamkit.errors import ImageError, first_line, shown
 from dreamkit.jobs.batch.manifest import FOLDER
 from dreamkit.jobs.batch.source import location
-from dreamkit.media import image_writer, storage
-from dreamkit.media.storage import is_url
+from dreamkit.media import files, image_writer, storage
+from dreamkit.media.remote import is_url
 
 _SUFFIXES = frozenset({*image_writer.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
 _LISTS = frozenset({".txt", ".lst"})
+_MOST_OF_LIST = 1 << 28  # bytes: two million paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _before_wildcards(pattern: str) -> Iterator[str]:
 
 def _expand_list(path: Path) -> list[Input]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read(path, _MOST_OF_LIST).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ImageError(f"cannot read the list {path} ({first_line(error)})") from error
     found = []

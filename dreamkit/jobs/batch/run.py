@@ -22,7 +22,8 @@ from dreamkit.jobs.batch.manifest import FOLDER
 from dreamkit.jobs.batch.request import BatchRequest
 from dreamkit.jobs.batch.survey import Survey, entry_of
 from dreamkit.jobs.batch.worker import JobStep, Task
-from dreamkit.media.storage import FolderStore, Store, is_url
+from dreamkit.media.remote import is_url
+from dreamkit.media.storage import FolderStore, Store
 
 REPORT = f"{FOLDER}/report.json"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 
-from dreamkit.errors import ImageError, first_line
-from dreamkit.media import files
-from dreamkit.media.storage import is_url
+from dreamkit.errors import ImageError, StoreError, first_line
+from dreamkit.media import files, remote
+from dreamkit.media.remote import is_url
 
 _MOST_BYTES = 1 << 30  # of a picture file
 
@@ -19,15 +19,12 @@ def read(source: str) -> bytes:
         ImageError: it does not exist or cannot be read.
     """
     try:
-        if is_url(source):
-            import fsspec
-
-            with fsspec.open(source, "rb") as file:
-                return bytes(file.read())
-        return files.read(source, _MOST_BYTES)
+        return remote.read(source) if is_url(source) else files.read(source, _MOST_BYTES)
     except FileNotFoundError as error:
         raise ImageError(f"{source} does not exist") from error
-    except Exception as error:  # every file system has errors of its own
+    except StoreError as error:
+        raise ImageError(str(error)) from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in a path
         raise ImageError(f"{source} cannot be read ({first_line(error)[:120]})") from error
 
 
