@@ -191,6 +191,9 @@ def test_missing_arrays_are_key_errors():
         architecture.model(OPERATIONS, given, "it")
 
 
+SCALED = {"first/kernel": np.ones((3, 3, 3, 6), np.int8)}
+
+
 def files(path):
     """Wrong files, by what is wrong."""
     operations = np.frombuffer(architecture.to_json(OPERATIONS).encode(), np.uint8)
@@ -211,6 +214,17 @@ def files(path):
         "a flat kernel": {"first/kernel": np.zeros(5)},
         "a bias of another length": {"first/bias": np.zeros(5)},
         "a kernel of text": {"first/kernel": np.array(["a"])},
+        "a kernel of whole numbers": {"first/kernel": np.ones((3, 3, 3, 6), np.int32)},
+        "a kernel of 8 bits without a scale": {"first/kernel": np.ones((3, 3, 3, 6), np.int8)},
+        "a kernel of complex numbers": {"first/kernel": np.ones((3, 3, 3, 6), np.complex64)},
+        "a kernel that is not finite": {"first/kernel": np.full((3, 3, 3, 6), np.inf, np.float32)},
+        "a scale of another length": SCALED | {"first/kernel:scale": np.ones(5, np.float32)},
+        "a scale of text": SCALED | {"first/kernel:scale": np.array(["a"] * 6)},
+        "a scale that is not finite": SCALED | {"first/kernel:scale": np.full(6, np.nan, np.float32)},
+        "a scale of nothing": {"nothing/kernel:scale": np.ones(6, np.float32)},
+        "a kernel of no layer": {"nothing/kernel": np.ones((3, 3, 3, 6), np.float32)},
+        "a kernel of a layer without one": {"pool/kernel": np.ones((3, 3, 3, 6), np.float32)},
+        "an array of no meaning": {"first/gamma": np.ones(6, np.float32)},
         "no architecture": {"operations": np.frombuffer(b'[["a", "b", [], {}]]', np.uint8)},
     }.items():
         kept = {"operations": operations, **arrays(), **changed}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import Future
 
 import pytest
@@ -108,6 +110,36 @@ class CrashesOnceAtBegin(Doubler):
 def test_a_worker_that_cannot_begin_ends_the_run_with_its_error(tmp_path):
     with pytest.raises(ConfigError, match="no such model"):
         local.run(PoolSize(1, 1), Unable(tmp_path), [chain(["a"], {})], print)
+
+
+class NeverBegun(Doubler):
+    def begin(self):
+        partial = self.folder / "partial"
+        partial.touch()
+        try:
+            os.close(os.open(self.folder / "loading", os.O_WRONLY))  # a pipe, which waits for its reader
+            while True:  # Python handles a signal between two steps of its own
+                threading.Event().wait(0.01)
+        finally:
+            partial.unlink()
+
+
+@pytest.mark.heavy
+def test_ctrl_c_ends_workers_that_are_loading(tmp_path):
+    """And what they have half written is removed."""
+    os.mkfifo(tmp_path / "loading")
+
+    def interrupt():
+        (tmp_path / "loading").read_bytes()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        local.run(PoolSize(1, 1), NeverBegun(tmp_path), [chain(["a"], {})], print)
+    thread.join()
+    assert not (tmp_path / "partial").exists()
+    assert multiprocessing.active_children() == []
 
 
 @pytest.mark.heavy

@@ -6,10 +6,11 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from threading import Thread
 from typing import Any
 
@@ -55,19 +56,19 @@ class LocalSlot:
         gpu = self._number % self._size.gpus if self._size.gpus else None
         arguments = self._worker, self._size.threads, gpu, self._sender
         self._pool = ProcessPoolExecutor(1, _SPAWN, _initialize, arguments)
-        self.pid: int | None = None  # of a worker that has begun
+        self._processes: set[BaseProcess] = set()
         Thread(target=_forward, args=(events, self._on_event), daemon=True).start()
 
     def begin(self) -> Future[Any]:
-        future = self._submit(_begin)
+        others = multiprocessing.active_children()
+        future = self._submit(_begin)  # which starts the process
+        self._processes = set(multiprocessing.active_children()).difference(others)
         future.add_done_callback(self._on_begun)
         return future
 
-    def _on_begun(self, future: Future[int]) -> None:
-        if future.cancelled() or future.exception() is not None:
-            return
-        self.pid = future.result()
-        self._sender.close()  # the process has its own; when that closes, `_forward` ends
+    def _on_begun(self, future: Future[None]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._sender.close()  # the process has its own; when that closes, `_forward` ends
 
     def do(self, task: Any) -> Future[TaskResult]:
         return self._submit(_do, task)
@@ -86,10 +87,9 @@ class LocalSlot:
         self._start()
 
     def stop(self) -> None:
-        """Ends the task that is being done, in such a way that it removes what it has half written."""
-        if self.pid is not None:
-            with contextlib.suppress(OSError):
-                os.kill(self.pid, signal.SIGTERM)
+        """Ends what is being loaded or done, in such a way that it removes what it has half written."""
+        for process in self._processes:
+            process.terminate()
 
     def join(self) -> None:
         """Waits until the process has ended."""
@@ -107,7 +107,7 @@ def _forward(events: Connection, on_event: OnEvent) -> None:
 
 _worker: Worker
 _on_event: OnEvent
-_is_busy = False
+_has_begun = _is_busy = False
 
 
 def _initialize(worker: Worker, threads: int, gpu: int | None, sender: Connection) -> None:
@@ -130,8 +130,10 @@ def _initialize(worker: Worker, threads: int, gpu: int | None, sender: Connectio
 
 
 def _on_sigterm(*_: object) -> None:
-    if _is_busy:  # an idle process ends with its pool
+    if _is_busy:
         raise SystemExit(_TERMINATED)
+    if not _has_begun:
+        os._exit(_TERMINATED)  # an idle process ends with its pool
 
 
 def _die_with_parent() -> None:
@@ -141,17 +143,26 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _begin() -> int:
-    _worker.begin()
-    return os.getpid()
+def _begin() -> None:
+    global _has_begun
+    with _busy():
+        _worker.begin()
+        _has_begun = True
 
 
 def _do(task: Any) -> TaskResult:
+    with _busy():
+        return scheduler.perform(_worker, task, _on_event)
+
+
+@contextlib.contextmanager
+def _busy() -> Iterator[None]:
+    """SIGTERM ends this process, after what is half written has been removed."""
     global _is_busy
     try:
         _is_busy = True
         try:
-            return scheduler.perform(_worker, task, _on_event)
+            yield
         finally:
             _is_busy = False
     except SystemExit:  # by SIGTERM. The pool would raise it in the parent; a process that ends is restarted

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamkit.errors import shown
+
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
@@ -20,6 +22,7 @@ INPUT = "input"
 _OPERATIONS, _SCALE = "operations", ":scale"
 _MOST_BYTES = 1 << 30  # of a file, and of its arrays
 FACTORS = ("down", "core", "up")
+_PARTS = ("kernel", *FACTORS, "bias")  # of a convolution
 KINDS = {
     "convolution": ("stride", "padding"),
     "relu": (),
@@ -197,9 +200,32 @@ def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
     except KeyError as error:
         raise ValueError("it has no architecture") from error
     scales = {key.removesuffix(_SCALE): found.pop(key) for key in list(found) if key.endswith(_SCALE)}
-    return operations, {
-        key: array.astype(np.float32) * scales.get(key, np.float32(1)) for key, array in found.items()
-    }
+    names = {each.name for each in operations if each.kind == "convolution"}
+    for key in scales.keys() - found.keys():
+        raise ValueError(f"there is a scale of {shown(key)!r}, but no such array")
+    weights = {}
+    for key, array in found.items():
+        name, _, part = key.rpartition("/")
+        if name not in names or part not in _PARTS:
+            raise ValueError(f"its array {shown(key)!r} belongs to no layer")
+        weights[key] = _unpacked(key, array, scales.get(key))
+        if not np.isfinite(weights[key]).all():
+            raise ValueError(f"{key} holds numbers that are not finite")
+    return operations, weights
+
+
+def _unpacked(key: str, array: NDArray[Any], scale: NDArray[Any] | None) -> NDArray[Any]:
+    """An array as float32, from float16 or float32, or from int8 and the scale of each channel."""
+    import numpy as np
+
+    if scale is None and array.dtype in (np.float16, np.float32):
+        return array.astype(np.float32)
+    if scale is None or array.dtype != np.int8:
+        raise ValueError(f"{key} is of type {array.dtype}, not float16 or float32, or int8 with a scale")
+    if scale.dtype != np.float32 or scale.shape != array.shape[-1:]:
+        raise ValueError(f"the scale of {key} is of type {scale.dtype} and shape {scale.shape}")
+    unpacked: NDArray[Any] = array.astype(np.float32) * scale
+    return unpacked
 
 
 def write(
