@@ -277,6 +277,87 @@ def test_work_files(tmp_path):
     fuzz("work files", [right], read, sealed=True)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif", ".avi", ".mpg"])
+def test_films(tmp_path, suffix):
+    av = pytest.importorskip("av")
+    from dreamkit.media import video
+
+    path = tmp_path / f"it{suffix}"
+    codecs = {".mp4": "libx264", ".webm": "libvpx-vp9", ".gif": "gif", ".avi": "mjpeg", ".mpg": "mpeg2video"}
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream(codecs[suffix], rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, {".gif": "rgb8"}.get(suffix, "yuv420p")
+        if suffix == ".avi":
+            stream.pix_fmt = "yuvj420p"
+        for number in range(3):
+            pixels = np.random.default_rng(number).integers(0, 256, (32, 48, 3), np.uint8)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        film.mux(stream.encode(None))
+
+    def read(data):
+        path.write_bytes(data)
+        clip = video.read(path)
+        assert clip.size[0] * clip.size[1] <= MOST_PIXELS, clip.size
+        for frame in clip.frames():
+            assert frame.pixels.shape == (*clip.size, 3)
+
+    fuzz(f"films, {suffix}", [path.read_bytes()], read)
+
+
+def test_kept_steps():
+    import tensorflow as tf
+    import tiny
+
+    from dreamkit.engine.tf import compiled_step
+
+    kernel = np.random.default_rng(0).standard_normal((3, 3, 3, 4)).astype(np.float32)
+    specs = [compiled_step.ObjectiveSpec("it", tiny.objective("mean-square"), channel_weights=True)]
+    step = compiled_step.build_step(
+        lambda pixels: [tf.nn.relu(tf.nn.conv2d(pixels, kernel, 2, "SAME"))], ["it"], specs, 1
+    )
+    right = compiled_step.function_def(step).SerializeToString()
+
+    def read(data):
+        if compiled_step.from_bytes(data) is None:
+            raise DreamkitError("it is made again")
+
+    fuzz("kept steps", [right], read)
+
+
+def test_files_of_the_cache(tmp_path):
+    """They are signed: nothing is read that was changed."""
+    from dreamkit.engine.tf.compiled_cache import CompiledCache
+
+    cache = CompiledCache(tmp_path, "it")
+    cache.put("a", b"1234" * 100)
+    (path,) = tmp_path.glob("*.kept")
+    right = path.read_bytes()
+
+    def read(data):
+        path.write_bytes(data)
+        found = cache.get("a")
+        assert found in (None, b"1234" * 100)
+        if found is None:
+            raise DreamkitError("it is made again")
+
+    fuzz("files of the cache", [right], read, sealed=True)
+
+
+def test_plain_data_in_the_cache(tmp_path):
+    from dreamkit.engine.tf.compiled_cache import CompiledCache
+    from dreamkit.engine.tf.model_info import ModelInfo
+
+    cache = CompiledCache(tmp_path, "it")
+    info = ModelInfo({"a": 3, "b": 4}, "0" * 64, True, {"b": 8})
+
+    def read(data):
+        cache.put("info", data)
+        if cache.get_plain("info", ModelInfo.from_plain) is None:
+            raise DreamkitError("it is made again")
+
+    fuzz("plain data in the cache", [json.dumps(info._asdict()).encode()], read)
+
+
 def test_manifests(tmp_path):
     place = storage.open_store(str(tmp_path))
     photo = tmp_path / "it.png"

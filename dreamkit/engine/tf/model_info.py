@@ -54,8 +54,11 @@ class ModelInfo(NamedTuple):
             KeyError, TypeError, ValueError: it is none.
         """
         info = cls(**plain)
-        sizes = [*info.channels.values(), *info.min_sizes.values()]
-        if not all(isinstance(each, int) and each > 0 for each in sizes) or not isinstance(info.digest, str):
+        tables = info.channels, info.min_sizes
+        if not (isinstance(info.digest, str) and all(isinstance(each, dict) for each in tables)):
+            raise ValueError("it describes no network")
+        sizes = [size for each in tables for size in each.values()]
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
             raise ValueError("it describes no network")
         return info
 
