@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,14 @@ def use_memory(on_stage):
 
 
 def run_forever(on_stage):
+    on_stage("running")
+    while True:
+        pass
+
+
+def hold(on_stage, pipe):
+    """Runs for ever, with `pipe` open for as long as its process lives."""
+    os.open(pipe, os.O_WRONLY)
     on_stage("running")
     while True:
         pass
@@ -143,6 +153,21 @@ def test_ctrl_c_ends_the_child(tmp_path):
         call("run_forever", interrupt)
     assert logs(tmp_path) == []
     assert children(os.getpid()) == before
+
+
+def test_a_child_ends_with_its_parent_and_leaves_nothing(tmp_path):
+    pipe, temporary = tmp_path / "pipe", tmp_path / "temporary"
+    os.mkfifo(pipe)
+    temporary.mkdir()
+    code = f"""
+import os, signal
+from dreamkit.convert import sandbox
+sandbox.call("{HERE.stem}:hold", lambda stage: os.kill(os.getpid(), signal.SIGKILL), pipe={str(pipe)!r})
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(temporary)})
+    assert pipe.read_bytes() == b""  # until the child has opened it and is gone
+    assert parent.wait() == -signal.SIGKILL
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_child_has_no_network():

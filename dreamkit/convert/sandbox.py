@@ -1,20 +1,23 @@
 """Runs a function in a child process with limits, because foreign files and native libraries can crash.
 
 The child's output goes to a log, which is kept only if the child fails. The child reports to its parent
-in lines of JSON: `stage` (what it is doing), then `result`, `error` (a wrong input) or `crash`.
+in lines of JSON: `stage` (what it is doing), then `result`, `error` (a wrong input) or `crash`. If its parent
+dies, it ends, and removes what both have in the folder for temporary files.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
-from threading import Event, Timer
+from threading import Event, Thread, Timer
 from typing import IO, Any
 
 from dreamkit.errors import ConvertError, DreamkitError, first_line
@@ -47,7 +50,8 @@ def call(function: str, on_stage: OnStage, *, model_bytes: int = 0, **arguments:
             os.fdopen(descriptor, "wb") as file,
             tempfile.TemporaryDirectory(prefix="dreamkit-convert-") as scratch,
         ):
-            job = {"arguments": arguments, "memory": BASE_MEMORY + MEMORY_FACTOR * model_bytes}
+            memory = BASE_MEMORY + MEMORY_FACTOR * model_bytes
+            job = {"arguments": arguments, "memory": memory, "temporary": [scratch, log]}
             outcome, stage = _run(_start(function, file, scratch), job, on_stage)
         if "result" in outcome:
             return outcome["result"]
@@ -98,8 +102,9 @@ def _run(child: subprocess.Popen[str], job: dict[str, Any], on_stage: OnStage) -
     outcome: dict[str, Any] = {}
     stage = "the child process"
     try:
-        json.dump(job, child.stdin, default=os.path.abspath)
-        child.stdin.close()
+        # A line, after which the pipe stays open: its end tells the child that its parent is dead.
+        child.stdin.write(json.dumps(job, default=os.path.abspath) + "\n")
+        child.stdin.flush()
         for line in child.stdout:
             message = json.loads(line)
             if "stage" in message:
@@ -116,6 +121,8 @@ def _run(child: subprocess.Popen[str], job: dict[str, Any], on_stage: OnStage) -
             child.kill()
             child.wait()
         child.stdout.close()
+        with suppress(BrokenPipeError):
+            child.stdin.close()
     return outcome or {"crash": _describe_end(child.returncode, timed_out=timed_out.is_set())}, stage
 
 
@@ -150,10 +157,21 @@ def _limit_memory(limit: int) -> None:
         resource.setrlimit(kind, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
+def _die_with_parent(temporary: Sequence[str]) -> None:
+    """Waits until the parent is dead, removes a folder and a file, and ends this process."""
+    os.read(0, 1)  # not sys.stdin, which a thread may not hold while Python ends
+    scratch, log = temporary
+    shutil.rmtree(scratch, ignore_errors=True)
+    with suppress(OSError):
+        os.unlink(log)
+    os._exit(1)
+
+
 def _main() -> None:
     """The child: runs the function that the command line names with the job on standard input."""
     module, name = sys.argv[1].split(":")
-    job = json.load(sys.stdin)
+    job = json.loads(sys.stdin.readline())
+    Thread(target=_die_with_parent, args=(job["temporary"],), daemon=True).start()
     _limit_memory(job["memory"])
     # Descriptor 1 becomes the log; only `parent` writes to the parent.
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as parent:
