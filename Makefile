@@ -62,7 +62,7 @@ test: lint
 	$(BIN)/python -m pytest $(BESIDE)
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest $(BESIDE) -m "heavy or not heavy"
+	CRASHES=whole RACES=whole $(BIN)/python -m pytest $(BESIDE) --timeout 2400 -m "heavy or not heavy"
 
 test-web: $(VENV)/.test $(BUNDLE)
 	$(INSTALL) --editable '.[browser]'

@@ -9,7 +9,8 @@ Czarnecki et al. 2017, arXiv 1706.04859).
 
 Stopped and started again with the same --out, it goes on from its checkpoint. It runs on whatever
 TensorFlow finds, a processor or a GPU. --minutes is the whole time of training, which the step size
-follows to zero: the same seed draws the same crops, but how many of them fit is the machine's.
+follows to zero: the same seed draws the same crops, but how many of them fit is the machine's. --steps
+makes them as many on every machine.
 """
 
 from __future__ import annotations
@@ -37,16 +38,15 @@ from dreamkit.models.registry import Registry
 
 Array = npt.NDArray[Any]
 
-_CALIBRATION = 64, 288  # crops and their side, to see what the teacher's convolutions do
-_PRICING = 12, 144  # crops and their side, to see what thinning one of them costs
+_CALIBRATION = 288  # side of the crops that show what the teacher's convolutions do
+_PRICING = 144  # side of those that show what thinning one of them costs
 _HELD_OUT = 24  # batches of crops of photographs held out
 
 
 def moments_of(
-    teacher: Network, names: Sequence[str], pictures: Sequence[Array], random: np.random.Generator
+    teacher: Network, names: Sequence[str], pictures: Sequence[Array], count: int, random: np.random.Generator
 ) -> dict[str, factorise.Moments]:
-    """What the convolutions `names` of the teacher do on real pictures."""
-    count, side = _CALIBRATION
+    """What the convolutions `names` of the teacher do on `count` crops of real pictures."""
     found = [teacher.model.get_layer(name) for name in names]
     inside = keras.Model(teacher.model.input, [[layer.input, layer.output] for layer in found])
 
@@ -61,7 +61,7 @@ def moments_of(
 
     totals: Any = None
     for _ in range(count):
-        pixels = tf.constant(samples.crop(pictures, side, random)[None])
+        pixels = tf.constant(samples.crop(pictures, _CALIBRATION, random)[None])
         one = tf.nest.map_structure(lambda value: value.numpy() / count, measured(pixels))
         totals = one if totals is None else tf.nest.map_structure(np.add, totals, one)
     return {
@@ -81,19 +81,23 @@ def thin_arrays(
     default: str,
     pictures: Sequence[Array],
     shares: Sequence[float],
+    crops: int,
     random: np.random.Generator,
 ) -> list[factorise.Arrays]:
     """The student to begin with, at each of `shares`: the teacher's convolutions, those as far as the layer
-    dreamed by default at the ranks that turn the gradients least. The first convolution stays whole."""
+    dreamed by default at the ranks that turn the gradients least. The first convolution stays whole.
+
+    `crops` of the pictures show what the convolutions do, and a few more what thinning them costs.
+    """
     needed = architecture.cut(teacher.operations, [default])
     first, *names = [each.name for each in needed if each.kind == "convolution"]
-    moments = moments_of(teacher, [first, *names], pictures, random)
+    moments = moments_of(teacher, [first, *names], pictures, crops, random)
     every, *places = (
         factorise.Site.of(name, whole[f"{name}/kernel"], whole[f"{name}/bias"], moments[name])
         for name in (first, *names)
     )
-    count, side = _PRICING
-    pixels = tf.constant(np.stack([samples.crop(pictures, side, random) for _ in range(count)]))
+    count = max(1, crops * 3 // 16)
+    pixels = tf.constant(np.stack([samples.crop(pictures, _PRICING, random) for _ in range(count)]))
     layers = list(teacher.channels)
     compiled: dict[str, Any] = {}
 
@@ -137,6 +141,7 @@ def begun(
     default: str,
     pictures: Sequence[Array],
     share: float,
+    crops: int,
     learning_rate: float,
     seed: int,
 ) -> tuple[Trainer, np.random.Generator]:
@@ -146,7 +151,7 @@ def begun(
     if not checkpoint.exists():
         random = np.random.default_rng(seed)
         print(f"{len(pictures)} photographs; ranks for {share:.3f} of the teacher's cost:")
-        (begin,) = thin_arrays(guide, whole, default, pictures, [share], random)
+        (begin,) = thin_arrays(guide, whole, default, pictures, [share], crops, random)
         return Trainer(Network(operations, begin, layers, guide.preprocess), learning_rate), random
     with np.load(checkpoint, allow_pickle=False) as arrays:
         found = dict(arrays)
@@ -162,7 +167,9 @@ def main(
     teacher: Annotated[str, typer.Option(help="a model of plain convolutions")] = "inception5h",
     teacher_weights: Annotated[Path | None, typer.Option(help="the teacher's weights file")] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="of training, in all")] = 60.0,
+    steps: Annotated[int | None, typer.Option(min=1, help="of training, in all, instead of minutes")] = None,
     share: Annotated[float, typer.Option(min=0.01, max=1.0, help="of the teacher's cost")] = 0.8,
+    crops: Annotated[int, typer.Option(min=1, help="that show what the teacher's convolutions do")] = 64,
     taught: Annotated[
         list[str] | None, typer.Option("--layer", help="taught besides the default one; default: every join")
     ] = None,
@@ -186,7 +193,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.npz"
     trainer, random = begun(
-        checkpoint, guide, whole, default, [*pictures.values()], share, learning_rate, seed
+        checkpoint, guide, whole, default, [*pictures.values()], share, crops, learning_rate, seed
     )
     answers = training.teacher_answers(guide)
 
@@ -200,7 +207,7 @@ def main(
     print("before   ", training.described(training.held_out(trainer, held.batches)), flush=True)
     seen = pool_of([*pictures.values()], random)
     seen.fill(pool)
-    training.train(trainer, seen, held.batches, minutes, uses, checkpoint)
+    training.train(trainer, seen, held.batches, minutes, steps, uses, checkpoint)
     measured = training.held_out(trainer, held.batches)
     print("after    ", training.described(measured), flush=True)
     student = trainer.student

@@ -48,6 +48,7 @@ OFFICIAL = {
     "vgg16_places365": 39,
     "resnet152_places365": 670,
 }
+LONG = "vgg16_places365", "resnet152_places365"  # minutes each
 
 
 def original_files(name):
@@ -126,7 +127,9 @@ def test_the_top_class_of_photographs_is_the_same(real, photographs):
     assert len(classes) > 15
 
 
-@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in OFFICIAL]
+)
 def test_an_official_prototxt_with_random_weights_equals_its_original(name, tmp_path):
     prototxt = DATA / "caffe" / "places365" / f"deploy_{name}.prototxt"
     if not prototxt.is_file():

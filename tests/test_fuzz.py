@@ -10,8 +10,11 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -356,6 +359,25 @@ def test_plain_data_in_the_cache(tmp_path):
             raise DreamkitError("it is made again")
 
     fuzz("plain data in the cache", [json.dumps(info._asdict()).encode()], read)
+
+
+READERS = ("prototxt", "caffemodel", "recipe", "xmp", "picture", "architecture", "graph", "record")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("reader", READERS)
+def test_inputs_that_reach_new_lines(tmp_path, reader):
+    pytest.importorskip("atheris")
+    command = [sys.executable, Path(__file__).with_name("guided_fuzz.py"), reader]
+    run = subprocess.run(
+        [*command, f"-runs={INPUTS}", "-seed=1", "-max_len=6000", f"-timeout={PATIENCE}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert "DONE" in run.stderr
 
 
 def test_manifests(tmp_path):

@@ -199,6 +199,18 @@ def test_a_file_that_is_not_a_film_is_refused_in_one_line(tmp_path, name, make, 
     assert "\n" not in str(caught.value)
 
 
+def test_a_frame_that_cannot_become_rgb_is_one_line(tmp_path, monkeypatch):
+    """FFmpeg decodes frames of colour spaces that it cannot convert."""
+    clip = video.read(write(tmp_path / "film.mp4"))
+
+    def fail(frame):
+        raise av.error.OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(video, "_upright", fail)
+    with pytest.raises(VideoError, match=r"film.mp4 cannot be read as a film, or is damaged \(Operation not"):
+        list(clip.frames())
+
+
 def test_frames_of_different_sizes_are_refused(tmp_path):
     write(tmp_path / "frames", count=2)
     atomic.write(tmp_path / "frames" / "9.png", image_writer.to_png(picture(0, (20, 20))), overwrite=True)

@@ -92,7 +92,8 @@ class Clip:
         for number, read in enumerate(islice(self._pixels(), count)):
             if wanted is not None and not wanted(number):
                 continue
-            pixels = read()
+            with _errors(_describe(self.paths)):
+                pixels = read()
             height, width = self.shrunk_from or self.size
             if pixels.shape[:2] != (height, width):
                 raise VideoError(
@@ -200,9 +201,15 @@ def _describe(paths: Sequence[Path]) -> str:
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     """The container of a film; a context."""
+    with _errors(str(path)), open_film(path) as container:
+        yield container
+
+
+@contextmanager
+def _errors(name: str) -> Iterator[None]:
+    """Turns errors of FFmpeg into a `VideoError`."""
     try:
-        with open_film(path) as container:
-            yield container
+        yield
     except (OSError, import_av().error.FFmpegError) as error:
         why = error.strerror or first_line(error)
-        raise VideoError(f"{path} cannot be read as a film, or is damaged ({why})") from error
+        raise VideoError(f"{name} cannot be read as a film, or is damaged ({why})") from error

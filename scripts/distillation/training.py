@@ -232,15 +232,25 @@ def teacher_answers(teacher: Network) -> Callable[[str, Array, Array, Array], tu
 
 
 def train(
-    trainer: Trainer, seen: Pool, tests: Sequence[Batch], minutes: float, uses: int, checkpoint: Path
+    trainer: Trainer,
+    seen: Pool,
+    tests: Sequence[Batch],
+    minutes: float,
+    steps: int | None,
+    uses: int,
+    checkpoint: Path,
 ) -> None:
-    """Trains until `minutes` are full, with a line of figures and a checkpoint now and then."""
+    """Trains until `minutes` are full, or for `steps`, with figures and a checkpoint now and then."""
+
+    def done() -> float:
+        return trainer.seconds / (minutes * 60) if steps is None else trainer.steps / steps
+
     began, spent = time.monotonic(), trainer.seconds
     reported = saved = began
     recent: list[float] = []
-    while trainer.seconds < minutes * 60:
+    while done() < 1:
         batch = seen.draw()
-        gradients, cosines, _ = trainer.step(batch, trainer.seconds / (minutes * 60))
+        gradients, cosines, _ = trainer.step(batch, done())
         batch.students = (gradients * seen.side).astype(np.float16)
         if trainer.steps % uses == 0:
             seen.refresh()
