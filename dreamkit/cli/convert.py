@@ -42,6 +42,10 @@ _Scale = Annotated[
 _Labels = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="The names of its classes, one on each line.")
 ]
+_Fill = Annotated[
+    float | None,
+    typer.Option("--fill", help="What the fourth channel of a network holds, after mean and scale."),
+]
 _Description = Annotated[str, typer.Option("--description", help="A line for `dreamkit models`.")]
 _Licence = Annotated[
     str, typer.Option("--licence", "--license", help="The terms of the weights, for its record.")
@@ -102,6 +106,7 @@ def onnx(
     mean: _Mean = None,
     scale: _Scale = None,
     labels: _Labels = None,
+    fill: _Fill = None,
     description: _Description = "",
     licence: _Licence = "",
     overwrite: _Overwrite = False,
@@ -113,16 +118,19 @@ def onnx(
     """
     folder = _new_model_folder(name, overwrite=overwrite)
     from dreamkit.convert import conversion
-    from dreamkit.convert.options import TORCH
+    from dreamkit.convert.options import BYTES, TORCH
 
     preprocess = _preprocess(TORCH, order, mean, scale)
-    options = _options(preprocess, layers, labels, description, licence)
-    show(
+    is_default = (order, mean, scale) == (None, None, None)
+    options = _options(preprocess, layers, labels, description, licence, fill, is_default=is_default)
+    result = show(
         name,
         lambda on_stage: conversion.from_onnx(file, folder, options, on_stage, overwrite=overwrite),
         quiet=quiet,
     )
-    _warn_of_defaults("PyTorch", preprocess, {"--mean": mean, "--scale": scale})
+    used = result.preprocess or preprocess
+    if used != BYTES or not is_default:
+        _warn_of_defaults("PyTorch", used, {"--mean": mean, "--scale": scale})
 
 
 def keras(
@@ -222,7 +230,14 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
 
 
 def _options(
-    preprocess: Preprocess, layers: list[str] | None, labels: Path | None, description: str, licence: str
+    preprocess: Preprocess,
+    layers: list[str] | None,
+    labels: Path | None,
+    description: str,
+    licence: str,
+    fill: float | None = None,
+    *,
+    is_default: bool = False,
 ) -> ConversionOptions:
     from dreamkit.convert.labels import read_labels
     from dreamkit.convert.options import ConversionOptions
@@ -234,6 +249,8 @@ def _options(
         preprocess=preprocess,
         layers=names or None,
         labels=read_labels(labels) if labels else (),
+        fill=fill,
+        is_default=is_default,
         description=_one_line(description),
         licence=_one_line(licence),
     )
@@ -263,8 +280,10 @@ def _warn_of_defaults(framework: str, preprocess: Preprocess, values: Mapping[st
     )
 
 
-def show(name: str, convert: Callable[[Callable[[str], None]], ConvertedModel], *, quiet: bool) -> None:
-    """Converts, and shows the progress and the report. `name` is what `--model` takes afterwards."""
+def show(
+    name: str, convert: Callable[[Callable[[str], None]], ConvertedModel], *, quiet: bool
+) -> ConvertedModel:
+    """Converts, shows progress and report, and returns the result. `name` is what `--model` takes."""
     started = time.monotonic()
     with terminal.own_lines_only(verbose=False), _cleaned_up_on_sigterm():
         try:
@@ -274,15 +293,20 @@ def show(name: str, convert: Callable[[Callable[[str], None]], ConvertedModel], 
             raise Interrupted("interrupted; nothing was kept") from None
     report = result.report
     if quiet:
-        return
+        return result
     header, *rows = report.rows()
     terminal.table(rows, header)
+    if result.kept:
+        layer, classes = result.head
+        head = f"the head is {layer}, {classes} classes" if layer else "it has no head of class scores"
+        terminal.say(f"{result.kept}; {head}")
     worst, error = report.worst
     terminal.say(f"largest error of {len(rows)} blobs: {worst}, {error:.1e}; the limit is {report.limit:.0e}")
     terminal.say(
         f"converted in {time.monotonic() - started:.0f} s with at most {result.megabytes} MB of memory; "
         f"dreams {','.join(result.layers)} by default: dreamkit dream photo.jpg --model {name}"
     )
+    return result
 
 
 @contextmanager

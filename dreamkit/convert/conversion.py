@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,14 +14,15 @@ from dreamkit.convert import keras_model, onnx_model, sandbox, saved_model, veri
 from dreamkit.convert.caffe.net import format_shape
 from dreamkit.convert.caffe.reader import read_net
 from dreamkit.convert.caffe.to_onnx import supported_blobs, to_onnx
-from dreamkit.convert.feature_maps import FeatureMap, default_layer
+from dreamkit.convert.feature_maps import FeatureMap, Kept, default_layer, find_head
 from dreamkit.convert.model_folder import new_folder, write_record
 from dreamkit.convert.onnx_model import PreparedModel
-from dreamkit.convert.options import ConversionOptions
+from dreamkit.convert.options import BYTES, GREY, ConversionOptions
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, shown
 from dreamkit.installation import extra_command
 from dreamkit.models import converted
+from dreamkit.models.providers import Preprocess
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,18 @@ class ConvertedModel:
         layers: the layers to dream by default.
         report: its comparison with the original.
         megabytes: the most memory that one process used.
+        kept: how much of the network was kept, where that is counted.
+        head: the layer of class scores, and how many classes it has; an empty name if there is none.
+        preprocess: from pixels to what it takes, where the file decides.
     """
 
     folder: Path
     layers: Sequence[str]
     report: Report
     megabytes: int
+    kept: Kept | None = None
+    head: tuple[str, int] = ("", 0)
+    preprocess: Preprocess | None = None
 
 
 def from_caffe(
@@ -109,7 +116,9 @@ def from_onnx(
     """Converts an ONNX model of a convolutional network; see `from_caffe`."""
     _check_installed("onnx", "onnx2tf", "onnxruntime")
     with _scratch_folder() as scratch:
-        model = onnx_model.prepare_file(file, scratch, on_stage)
+        model = onnx_model.prepare_file(file, scratch, on_stage, options.fill)
+        _check_kept(model, file, options)
+        options = _for_input(options, model.original, file)
         return _convert(model, (file,), folder, options, scratch, on_stage, overwrite)
 
 
@@ -150,7 +159,34 @@ def _convert(
         saved_model.save(model, saved, scratch, on_stage)
         report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
         write_record(new, options, layers, model.size, model.maps, sources, report)
-    return _finish(folder, layers, report)
+    head = find_head(model.maps, labelled=bool(options.labels))
+    classes = model.maps[head].channels if head else 0
+    finished = _finish(folder, layers, report)
+    return replace(finished, kept=model.kept, head=(head, classes), preprocess=options.preprocess)
+
+
+def _for_input(
+    options: ConversionOptions, original: onnx_model.Original | None, file: Path
+) -> ConversionOptions:
+    """The options with another default for a network that takes grey pictures or whole numbers."""
+    if original is None:
+        return options
+    if original.picture.type == "uint8" and not options.is_default:
+        raise ConvertError(f"{file} takes whole numbers from 0 to 255; leave out --order, --mean and --scale")
+    if options.is_default and original.picture.type == "uint8":
+        return replace(options, preprocess=BYTES)
+    if options.is_default and original.picture.channels == 1:
+        return replace(options, preprocess=GREY)
+    return options
+
+
+def _check_kept(model: PreparedModel, file: Path, options: ConversionOptions) -> None:
+    """Refuses a model of which little was kept, unless layers of it are named."""
+    if model.kept and model.kept.is_little and not options.layers:
+        raise ConvertError(
+            f"{file} cannot be converted as a whole: {model.kept}. To dream what was kept, name its layers: "
+            f"--layers {shown(default_layer(model.maps))}"
+        )
 
 
 def _check_installed(*modules: str) -> None:
@@ -170,6 +206,10 @@ def _check_layers(maps: Mapping[str, FeatureMap], options: ConversionOptions) ->
         if name not in maps:
             raise ConvertError(f"there is no blob {shown(name)} to dream; {did_you_mean(name, maps)}")
     name, last = list(maps.items())[-1]
+    if options.labels and not last.is_end:
+        raise ConvertError(
+            f"the class scores could not be kept, and labels name them; {shown(name)} is the last layer kept"
+        )
     if options.labels and len(options.labels) != last.channels:
         raise ConvertError(
             f"there are {len(options.labels)} labels and {last.channels} channels in {shown(name)}, the last "

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["join", "activation", "softmax", "other"]
+Kind = Literal["join", "activation", "softmax", "dense", "other"]
 DEFAULT_SIDE = 224  # pixels, for a network that does not state the size of its input
 MAX_SIDE = 1024  # pixels of a network's input; all feature maps of it are in memory at once
 _DEFAULT_STRIDES = (16, 8, 4)  # in order of preference
@@ -20,26 +20,66 @@ class FeatureMap:
         channels: the number of its channels.
         stride: pixels of the picture between neighbouring activations; 0 if there is one for the picture.
         min_size: the shortest side of a picture, in pixels, that has this map.
-        kind: what computes it: a join of several branches, an activation function, a softmax or another
-            operation.
+        kind: what computes it: a join of several branches, an activation function, a softmax, a dense layer
+            or another operation.
+        is_end: whether nothing of the original follows but a softmax.
     """
 
     channels: int
     stride: int
     min_size: int
     kind: Kind = "other"
+    is_end: bool = True
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How much of a network was kept.
+
+    Attributes:
+        convolutions: those that were kept and those of the original, dense layers among them.
+        joins: of branches, likewise.
+        stopped: the first operation that was not kept, such as "Reshape x", or empty.
+    """
+
+    convolutions: tuple[int, int]
+    joins: tuple[int, int]
+    stopped: str = ""
+
+    def __str__(self) -> str:
+        kept, all_ = self.convolutions
+        text = f"kept {kept} of {all_} convolutions"
+        if self.joins[1]:
+            text += f", {self.joins[0]} of {self.joins[1]} joins"
+        return text + (f"; stopped at {self.stopped}" if self.stopped else "")
+
+    @property
+    def is_little(self) -> bool:
+        """Whether less than a third was kept, which is hardly the network that was given."""
+        kept, all_ = self.convolutions
+        return 3 * kept < all_
+
+
+def comparison_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Three sizes besides the original one: smaller, slightly larger and much larger, none square."""
+    height, width = size
+    return [
+        (max(1, round(0.61 * height)), max(1, round(0.53 * width))),
+        (height + 1, width + 17),
+        (round(1.29 * height), round(1.18 * width)),
+    ]
 
 
 def find_head(maps: Mapping[str, FeatureMap], *, labelled: bool) -> str:
     """The map of class scores before any softmax, or an empty string if the network has none.
 
-    The last map holds class scores if the classes are `labelled`, a softmax follows, or it has a single
-    position.
+    The last map holds class scores if nothing of the original follows it, and the classes are `labelled`, a
+    softmax follows, a dense layer computes it, or it has a single position.
     """
     name = next((name for name, each in reversed(list(maps.items())) if each.kind != "softmax"), "")
     last = list(maps.values())[-1]
-    has_scores = labelled or last.kind == "softmax" or last.stride == 0
-    return name if name and has_scores and maps[name].channels == last.channels else ""
+    has_scores = labelled or last.kind in ("softmax", "dense") or last.stride == 0
+    return name if name and has_scores and last.is_end and maps[name].channels == last.channels else ""
 
 
 def default_layer(maps: Mapping[str, FeatureMap]) -> str:
@@ -53,4 +93,5 @@ def default_layer(maps: Mapping[str, FeatureMap]) -> str:
             found = [name for name, each in maps.items() if each.kind in kinds and each.stride == stride]
             if found:
                 return found[len(found) // 2]
-    return list(maps)[len(maps) // 2]
+    spread = [name for name, each in maps.items() if each.stride] or list(maps)
+    return spread[len(spread) // 2]

@@ -13,7 +13,14 @@ import numpy as np
 
 from dreamkit.convert import sandbox, saved_model, verify
 from dreamkit.convert.activations import Activations
-from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap, Kind, default_layer
+from dreamkit.convert.feature_maps import (
+    DEFAULT_SIDE,
+    MAX_SIDE,
+    FeatureMap,
+    Kind,
+    comparison_sizes,
+    default_layer,
+)
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, first_line
 from dreamkit.models.providers import ModelProvider, Preprocess
@@ -160,7 +167,7 @@ def compare_with_keras(
             name: np.moveaxis(np.asarray(each), -1, 1) for name, each in zip(names, activations, strict=True)
         }
 
-    for each in (size, *verify.comparison_sizes(size)):
+    for each in (size, *comparison_sizes(size)):
         comparison.run(f"Keras {keras.__version__}", compute, each, comparison.names_at(each))
     return comparison.result()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dreamkit.convert.feature_maps import FeatureMap, Kind
+from dreamkit.convert.feature_maps import FeatureMap, Kept, Kind, comparison_sizes
+from dreamkit.convert.onnx_layouts import as_exported, is_dense
 from dreamkit.convert.onnx_rewrites import without_weights
+from dreamkit.errors import shown
 
 if TYPE_CHECKING:
     import onnx
@@ -17,7 +19,16 @@ _KINDS: Mapping[str, Kind] = {
         ("Relu", "LeakyRelu", "PRelu", "Elu", "Clip", "Sigmoid", "Tanh", "HardSwish"), "activation"
     ),
     **dict.fromkeys(("Softmax", "LogSoftmax"), "softmax"),
+    **dict.fromkeys(("Gemm", "MatMul"), "dense"),
 }
+_CONVOLUTIONS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+_ANSWERS = frozenset(
+    {
+        *("Softmax", "LogSoftmax", "Sigmoid", "ArgMax", "TopK", "Identity", "Dropout"),
+        *("Flatten", "Reshape", "Squeeze", "Shape", "Transpose"),
+    }
+)
+_SAME_SIZE = ("Concat", "Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean")
 _WINDOW_OPS = ("Conv", "MaxPool", "AveragePool", "LpPool")
 _BATCH = 2  # not one, which is also the first size of constants
 
@@ -36,24 +47,77 @@ def find_feature_maps(
     growth = _find_growth(shapes, names, size)
     min_sizes = _find_min_sizes(shapes, set(growth), side)
     kinds = _find_kinds(model)
+    ends = _Ends(model)
     return {
-        name: FeatureMap(channels, round(side / grows) if grows else 0, min_sizes[name], kinds[name])
+        name: FeatureMap(
+            channels, round(side / grows) if grows else 0, min_sizes[name], kinds[name], ends.is_end(name)
+        )
         for name, (channels, grows) in growth.items()
     }
+
+
+def count_kept(before: onnx.ModelProto, after: onnx.ModelProto) -> Kept:
+    """How much of the network `before` is in `after`, whose tensors have the same names."""
+    kept = {output for node in after.graph.node for output in node.output}
+    computed = {output for node in before.graph.node for output in node.output}
+    weights = {each.name for each in before.graph.initializer}
+    convolutions = [
+        node
+        for node in before.graph.node
+        if node.op_type in _CONVOLUTIONS and not weights.isdisjoint(node.input)
+    ]
+    joins = [node for node in before.graph.node if _kind(node, computed) == "join"]
+
+    def share(nodes: Sequence[onnx.NodeProto]) -> tuple[int, int]:
+        return sum(not kept.isdisjoint(node.output) for node in nodes), len(nodes)
+
+    found = share(convolutions)
+    stopped = ""
+    if found[0] < found[1]:
+        reached = {each.name for each in before.graph.input}
+        for node in before.graph.node:
+            if reached.isdisjoint(node.input):
+                continue
+            if kept.isdisjoint(node.output):
+                stopped = f"{node.op_type} {shown(node.output[0])}"
+                break
+            reached.update(node.output)
+    return Kept(found, share(joins), stopped)
+
+
+class _Ends:
+    """Which tensors nothing of a model follows but what makes an answer of class scores."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._readers: dict[str, list[onnx.NodeProto]] = {}
+        for node in model.graph.node:
+            for name in node.input:
+                self._readers.setdefault(name, []).append(node)
+
+    def is_end(self, name: str) -> bool:
+        readers = [*self._readers.get(name, ()), *self._readers.get(as_exported(name), ())]
+        return all(node.op_type in _ANSWERS and all(map(self.is_end, node.output)) for node in readers)
+
+
+def find_shapes(model: onnx.ModelProto, size: tuple[int, int]) -> dict[str, list[int]]:
+    """The shapes of a model's input and float tensors, for one picture of this height and width."""
+    (picture,) = (each.name for each in model.graph.input)
+    shapes = _ShapeInference(without_weights(model), picture, batch=1).infer(size)
+    return {**shapes, picture: [1, 3, *size]}
 
 
 class _ShapeInference:
     """The shapes of a model's tensors at any size of picture."""
 
-    def __init__(self, model: onnx.ModelProto, picture: str) -> None:
-        self._model, self._picture = model, picture
+    def __init__(self, model: onnx.ModelProto, picture: str, batch: int = _BATCH) -> None:
+        self._model, self._picture, self._batch = model, picture, batch
         self._producers = {output: node for node in model.graph.node for output in node.output}
         windows = {node.output[0]: _min_input(node, model) for node in model.graph.node}
         self._min_inputs = {name: window for name, window in windows.items() if window}
 
     def maps(self, names: Iterable[str], size: tuple[int, int]) -> dict[str, list[int]]:
         """The shapes of those `names` that are four-dimensional and not empty, for pictures of this size."""
-        shapes = self._infer(size)
+        shapes = self.infer(size)
         shapes[self._picture] = [_BATCH, 3, *size]
         empty: set[str] = set()
         for name, node in self._producers.items():
@@ -68,17 +132,19 @@ class _ShapeInference:
     def _is_empty(self, name: str, node: onnx.NodeProto, shapes: Mapping[str, list[int]]) -> bool:
         if len(shapes.get(name, ())) > 2 and min(shapes[name]) <= 0:
             return True
+        if node.op_type in _SAME_SIZE and not _fit([shapes[each] for each in node.input if each in shapes]):
+            return True
         # ONNX rounds the size of a map that is smaller than its window towards zero, and so up to one.
         sides = shapes.get(node.input[0], [])[2:] if node.input else []
         return any(map(int.__lt__, sides, self._min_inputs.get(name, ())))
 
-    def _infer(self, size: tuple[int, int]) -> dict[str, list[int]]:
+    def infer(self, size: tuple[int, int]) -> dict[str, list[int]]:
         """The shapes of float tensors that ONNX can infer."""
         import onnx
 
         inputs, outputs = self._model.graph.input, self._model.graph.output
         (dims,) = (each.type.tensor_type.shape.dim for each in inputs if each.name == self._picture)
-        for axis, value in zip((0, 2, 3), (_BATCH, *size), strict=True):
+        for axis, value in zip((0, 2, 3), (self._batch, *size), strict=True):
             dims[axis].dim_value = value
         del outputs[:]
         outputs.extend(onnx.helper.make_empty_tensor_value_info(name) for name in self._producers)
@@ -92,17 +158,35 @@ class _ShapeInference:
         }
 
 
+def _odd_sizes(side: int) -> list[tuple[int, int]]:
+    """Sizes of at least half of `side` that become odd by halving, after different numbers of it."""
+    least = side // 2
+    return [
+        tuple(max(least, side - each) for each in pair)  # type: ignore[misc]
+        for pair in ((5, 11), (37, 83))
+    ]
+
+
+def _fit(shapes: Sequence[Sequence[int]]) -> bool:
+    """Whether maps can be joined: each side is the same in all, or one. ONNX infers a size otherwise, too."""
+    maps = [shape[2:] for shape in shapes if len(shape) == 4]
+    return all(len({side for side in sides if side != 1}) <= 1 for sides in zip(*maps, strict=True))
+
+
 def _find_growth(
     shapes: _ShapeInference, names: Sequence[str], size: tuple[int, int]
 ) -> dict[str, tuple[int, int]]:
     """The channels of each feature map, and by how much it grows if a square picture is doubled."""
     side = max(size)
     square, double = shapes.maps(names, (side, side)), shapes.maps(names, (2 * side, 2 * side))
+    # Branches that are halved and enlarged again meet at multiples of some size only.
+    odd = [shapes.maps(names, each) for each in (*comparison_sizes(size)[1:], *_odd_sizes(2 * side))]
     return {
         name: (shape[1], double[name][2] - square[name][2])
         for name, shape in shapes.maps(names, size).items()
         if name in square
         and name in double
+        and all(name in each for each in odd)
         and square[name][1] == double[name][1] == shape[1]
         and (double[name][2] > square[name][2] or double[name][2:] == [1, 1])
     }
@@ -141,7 +225,7 @@ def _find_kinds(model: onnx.ModelProto) -> dict[str, Kind]:
 
 def _kind(node: onnx.NodeProto, computed: Container[str]) -> Kind:
     """The kind of a node's result. A sum with a constant is not a join."""
-    kind = _KINDS.get(node.op_type, "other")
+    kind = "dense" if is_dense(node) else _KINDS.get(node.op_type, "other")
     return "other" if kind == "join" and sum(each in computed for each in node.input) < 2 else kind
 
 

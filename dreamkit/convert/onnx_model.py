@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dreamkit.convert import sandbox
-from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap
-from dreamkit.convert.onnx_feature_maps import find_feature_maps
+from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap, Kept
+from dreamkit.convert.onnx_feature_maps import count_kept, find_feature_maps, find_shapes
+from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_operators, with_rgb_input
+from dreamkit.convert.onnx_layouts import is_inner, on_maps
 from dreamkit.convert.onnx_rewrites import copy, with_outputs, with_plain_names
 from dreamkit.errors import ConvertError, first_line, shown
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     import onnx
 
 MAX_BYTES = (1 << 31) - 1  # of a protobuf message
-_MIN_OPSET = 11
-_DOMAINS = ("", "ai.onnx")  # of ONNX's own operations
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,31 @@ class PreparedModel:
         names: the original name of each output, with its name in the file.
         size: the height and width for which the model was made.
         maps: the outputs, all of which are feature maps.
+        original: the ONNX file that it comes from, if it does.
+        kept: how much of the original it is.
     """
 
     file: Path
     names: Mapping[str, str]
     size: tuple[int, int]
     maps: Mapping[str, FeatureMap]
+    original: Original | None = None
+    kept: Kept | None = None
+
+
+@dataclass(frozen=True)
+class Original:
+    """An ONNX file, to compare with.
+
+    Attributes:
+        file: where it is.
+        picture: its input.
+        layouts: the order of those of its tensors that are maps here and not there: `flat` or `last`.
+    """
+
+    file: Path
+    picture: PictureInput
+    layouts: Mapping[str, str]
 
 
 def prepare(
@@ -47,15 +66,26 @@ def prepare(
     Raises:
         ConvertError: it cannot be dreamed, or the file cannot be written.
     """
+    return _prepare(model, description, folder, size)[0]
+
+
+def _prepare(
+    model: onnx.ModelProto, description: str, folder: Path, size: tuple[int, int] | None
+) -> tuple[PreparedModel, onnx.ModelProto]:
+    """See `prepare`; also returns the prepared model under its original names."""
     freed, size, maps = free_size(model, description, size)
     plain, names = with_plain_names(freed)
     file = folder / "plain.onnx"
     write(plain, file)
-    return PreparedModel(file, names, size, maps)
+    return PreparedModel(file, names, size, maps), freed
 
 
-def prepare_file(path: Path, folder: Path, on_stage: sandbox.OnStage) -> PreparedModel:
+def prepare_file(
+    path: Path, folder: Path, on_stage: sandbox.OnStage, fill: float | None = None
+) -> PreparedModel:
     """Prepares an ONNX file in a child process, because a damaged file can crash ONNX.
+
+    `fill` is the value of a fourth channel.
 
     Raises:
         ConvertError: the file cannot be read, is not an ONNX model, or the model cannot be dreamed.
@@ -69,17 +99,54 @@ def prepare_file(path: Path, folder: Path, on_stage: sandbox.OnStage) -> Prepare
         path=Path(path),
         description=str(path),
         folder=folder,
+        fill=fill,
     )
     maps = {name: FeatureMap(**each) for name, each in result["maps"].items()}
     height, width = result["size"]
-    return PreparedModel(Path(result["file"]), result["names"], (height, width), maps)
+    original = Original(Path(path), PictureInput(**result["picture"]), result["layouts"])
+    convolutions, joins, stopped = result["kept"]
+    return PreparedModel(
+        Path(result["file"]),
+        result["names"],
+        (height, width),
+        maps,
+        original,
+        Kept(tuple(convolutions), tuple(joins), stopped),
+    )
 
 
-def read_and_prepare(on_stage: sandbox.OnStage, path: str, description: str, folder: str) -> dict[str, Any]:
+def read_and_prepare(
+    on_stage: sandbox.OnStage, path: str, description: str, folder: str, fill: float | None
+) -> dict[str, Any]:
     """In the child process: see `prepare_file`."""
     on_stage(f"reading {os.path.basename(path)}")
-    model = prepare(read(Path(path), description), description, Path(folder))
-    return {**asdict(model), "file": str(model.file)}
+    recent = with_recent_operators(read(Path(path), description), description)
+    wrapped, picture = with_rgb_input(recent, description, fill)
+    model, layouts = on_maps(wrapped, find_shapes(wrapped, _size(wrapped)))
+    prepared, freed = _prepare(model, description, Path(folder), None)
+    kept = count_kept(recent, freed)
+    return {
+        "file": str(prepared.file),
+        "names": prepared.names,
+        "size": prepared.size,
+        "maps": {name: asdict(each) for name, each in prepared.maps.items()},
+        "picture": asdict(picture),
+        "layouts": layouts,
+        "kept": [kept.convolutions, kept.joins, kept.stopped],
+    }
+
+
+def read_original(file: Path, outputs: Sequence[str]) -> onnx.ModelProto:
+    """The model in an ONNX file as it is, in 32-bit floats, with those of `outputs` that it computes."""
+    import onnx
+
+    model = in_float32(read(file, str(file)))
+    computed = {output for node in model.graph.node for output in node.output}
+    del model.graph.output[:]
+    model.graph.output.extend(
+        onnx.helper.make_empty_tensor_value_info(name) for name in outputs if name in computed
+    )
+    return model
 
 
 def read(path: Path, description: str) -> onnx.ModelProto:
@@ -105,23 +172,7 @@ def read(path: Path, description: str) -> onnx.ModelProto:
         raise ConvertError(
             f"{description} is damaged or not an ONNX model ({first_line(error)[:200]})"
         ) from error
-    _check_operations(model, description)
     return model
-
-
-def _check_operations(model: onnx.ModelProto, description: str) -> None:
-    opset = max((each.version for each in model.opset_import if each.domain in _DOMAINS), default=0)
-    if opset < _MIN_OPSET:
-        raise ConvertError(
-            f"{description} has ONNX operator set {opset}; export it again with {_MIN_OPSET} or later, such "
-            "as 17"
-        )
-    for node in model.graph.node:
-        if node.domain not in _DOMAINS:
-            raise ConvertError(
-                f"{description} has a {shown(f'{node.domain}.{node.op_type}')}, which is not one of ONNX's "
-                "own operations"
-            )
 
 
 def write(model: onnx.ModelProto, file: Path) -> None:
@@ -156,11 +207,12 @@ def free_size(
     """
     from onnx import TensorProto, helper
 
-    dims = _picture_input(model, description).type.tensor_type.shape.dim
+    _picture_input(model, description)
     names = [output.name for output in model.graph.output]
     if size is None:
-        size = dims[2].dim_value or DEFAULT_SIDE, dims[3].dim_value or DEFAULT_SIDE
-        names = [output for node in model.graph.node for output in node.output if output]
+        size = _size(model)
+        nodes = [node for node in model.graph.node if not is_inner(node)]
+        names = [output for node in nodes for output in node.output if output]
     if max(size) > MAX_SIDE:
         raise ConvertError(
             f"{description} is made for pictures of {size[1]} x {size[0]}; at most {MAX_SIDE} on each side "
@@ -183,6 +235,12 @@ def free_size(
         for name, each in maps.items()
     )
     return with_outputs(freed, list(maps)), size, maps
+
+
+def _size(model: onnx.ModelProto) -> tuple[int, int]:
+    """The height and width of the pictures that a model takes."""
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    return dims[2].dim_value or DEFAULT_SIDE, dims[3].dim_value or DEFAULT_SIDE
 
 
 def _picture_input(model: onnx.ModelProto, description: str) -> Any:

@@ -13,6 +13,8 @@ TORCH = Preprocess(
     mean=(123.675, 116.28, 103.53), scale=(1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225))
 )
 KERAS = Preprocess()
+GREY = Preprocess(scale=(1 / 255,) * 3)
+BYTES = Preprocess()  # for a network that takes uint8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +23,17 @@ class ConversionOptions:
 
     Attributes:
         preprocess: from pixels to what the network takes.
+        is_default: whether the user gave no part of it.
         layers: the layers to dream by default, or None to let dreamkit choose.
         labels: the names of its classes, in order.
+        fill: the value of a fourth channel, after preprocessing, for a network that takes four.
         description, licence: one line each.
     """
 
     preprocess: Preprocess
+    is_default: bool = False
     layers: Sequence[str] | None = None
     labels: Sequence[str] = ()
+    fill: float | None = None
     description: str = ""
     licence: str = ""

@@ -20,7 +20,9 @@ from dreamkit.convert import onnx_runtime, sandbox
 from dreamkit.convert.activations import Activations
 from dreamkit.convert.caffe import opencv
 from dreamkit.convert.caffe.reader import read_net
-from dreamkit.convert.onnx_model import PreparedModel
+from dreamkit.convert.feature_maps import comparison_sizes
+from dreamkit.convert.onnx_forms import PictureInput
+from dreamkit.convert.onnx_model import PreparedModel, read_original
 from dreamkit.convert.onnx_rewrites import with_outputs
 from dreamkit.convert.parity import Report, Run, relative_error
 from dreamkit.errors import ConvertError
@@ -34,16 +36,6 @@ PICTURES = tuple(sorted((Path(__file__).parent / "pictures").glob("*.jpg")))
 
 # From a batch that the network takes, NCHW, and names of blobs to those blobs of the original.
 Compute = Callable[[NDArray[np.float32], list[str]], Activations]
-
-
-def comparison_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
-    """Three sizes besides the original one: smaller, slightly larger and much larger, none square."""
-    height, width = size
-    return [
-        (max(1, round(0.61 * height)), max(1, round(0.53 * width))),
-        (height + 1, width + 17),
-        (round(1.29 * height), round(1.18 * width)),
-    ]
 
 
 def photographs(size: tuple[int, int]) -> NDArray[np.float32]:
@@ -80,6 +72,7 @@ def compare(
         size=model.size,
         preprocess=asdict(preprocess),
         caffe_files=caffe_files,
+        original=model.original and asdict(model.original),
     )
     report = Report.from_dict(result)
     report.check()
@@ -147,6 +140,7 @@ def compare_with_originals(
     size: Sequence[int],
     preprocess: Mapping[str, Any],
     caffe_files: Sequence[str] | None,
+    original: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """In the child process: see `compare`."""
     import onnx
@@ -154,10 +148,33 @@ def compare_with_originals(
     original_size = size[0], size[1]
     comparison = Comparison(folder, min_sizes, Preprocess(**preprocess), original_size, on_stage)
     sizes = comparison_sizes(original_size)
-    if caffe_files is None or not _compare_with_opencv(comparison, original_size, *map(Path, caffe_files)):
+    if original is not None:
+        _compare_with_file(comparison, original_size, original)
+    elif caffe_files is None or not _compare_with_opencv(comparison, original_size, *map(Path, caffe_files)):
         sizes = [original_size, *sizes]
     _compare_with_onnx_runtime(comparison, sizes, onnx.load(file), plain_names)
     return comparison.result()
+
+
+def _compare_with_file(comparison: Comparison, size: tuple[int, int], original: Mapping[str, Any]) -> None:
+    """Compares with an ONNX file as it is, at the size for which it was made."""
+    picture, layouts = PictureInput(**original["picture"]), original["layouts"]
+    model = read_original(Path(original["file"]), comparison.names_at(size))
+    names = [each.name for each in model.graph.output]
+    session = onnx_runtime.session(model.SerializeToString())
+
+    def compute(batch: NDArray[np.float32], names: list[str]) -> Activations:
+        outputs = onnx_runtime.compute(session, {picture.name: picture.from_rgb(batch)})
+        return {name: _as_map(outputs[name], layouts.get(name)) for name in names}
+
+    comparison.run(f"{onnx_runtime.version()} of the file", compute, size, names)
+
+
+def _as_map(values: NDArray[np.float32], layout: str | None) -> NDArray[np.float32]:
+    """A tensor as batch x channels x height x width."""
+    if layout == "flat":
+        return values.reshape(*values.shape[:2], *[1] * (4 - min(2, values.ndim)))
+    return np.moveaxis(values, -1, 1) if layout == "last" else values
 
 
 def _compare_with_opencv(
