@@ -210,7 +210,8 @@ def test_a_model_exported_by_pytorch(at_home, tmp_path):
     record = converted.record(at_home / "models" / "convnet")
     assert record["parity"]["runs"][0]["size"] == [96, 96]
     assert {"relu_4", "silu", "mean"} <= record["blobs"].keys()
-    assert "linear" not in record["blobs"]  # class scores of the whole picture are not a feature map
+    assert record["head"] == "linear"  # a classifier behind a global pool
+    assert f"the head is linear, {record['blobs']['linear']['channels']} classes" in run.stdout
     run = dreamkit_command(
         tmp_path, "dream", "-m", "convnet", "--size", "64", "--steps", "2", "--octaves", "1"
     )

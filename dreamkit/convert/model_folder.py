@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from dreamkit.convert.feature_maps import FeatureMap, find_head
 from dreamkit.convert.options import ConversionOptions
@@ -77,7 +78,7 @@ def write_record(
         "size": list(size),
         "head": find_head(maps, labelled=bool(options.labels)),
         "labels": list(options.labels),
-        "blobs": {name: asdict(each) for name, each in maps.items()},
+        "blobs": {name: _describe(each) for name, each in maps.items()},
         "sources": {Path(path).name: paths.digest(path) for path in sources},
         "files": converted.hashes(folder / converted.SAVED_MODEL),
         "versions": {"dreamkit": __version__, **dict(_package_versions())},
@@ -86,6 +87,10 @@ def write_record(
     (folder / converted.RECORD).write_text(
         json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
+
+
+def _describe(each: FeatureMap) -> dict[str, Any]:
+    return {key: value for key, value in asdict(each).items() if key != "is_end"}
 
 
 def _package_versions() -> Iterator[tuple[str, str]]:
