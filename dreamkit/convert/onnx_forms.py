@@ -84,6 +84,7 @@ def with_recent_operators(model: onnx.ModelProto, description: str) -> onnx.Mode
     result.graph.input.extend(inputs)
     result.ir_version = max(result.ir_version, _IR)
     _constants_to_initializers(result)
+    _without_ceil(result)
     return result
 
 
@@ -107,6 +108,27 @@ def _constants_to_initializers(model: onnx.ModelProto) -> None:
         model.graph.initializer.append(tensor)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def _without_ceil(model: onnx.ModelProto) -> None:
+    """Pools that round their size up get padding at the end instead, which onnx2tf knows at any size.
+
+    A maximum does not see padding. A window that is at least as long as its stride begins in the map.
+    """
+    from onnx import helper
+
+    for node in model.graph.node:
+        values = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+        kernel, strides = values.get("kernel_shape", []), values.get("strides", [1, 1])
+        if node.op_type != "MaxPool" or not values.get("ceil_mode") or len(kernel) != 2:
+            continue
+        if any(size < stride for size, stride in zip(kernel, strides, strict=True)):
+            continue
+        pads = list(values.get("pads", [0, 0, 0, 0]))
+        pads[2:] = [pad + stride - 1 for pad, stride in zip(pads[2:], strides, strict=True)]
+        kept = [each for each in node.attribute if each.name not in ("ceil_mode", "pads")]
+        del node.attribute[:]
+        node.attribute.extend([*kept, helper.make_attribute("pads", pads)])
 
 
 def copy_of_tensor(tensor: onnx.TensorProto) -> onnx.TensorProto:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit.convert import sandbox
 from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap, Kept
+from dreamkit.convert.onnx_constants import with_constants
 from dreamkit.convert.onnx_feature_maps import count_kept, find_feature_maps, find_shapes
 from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_operators, with_rgb_input
 from dreamkit.convert.onnx_layouts import is_inner, on_maps
@@ -122,7 +123,9 @@ def read_and_prepare(
     on_stage(f"reading {os.path.basename(path)}")
     recent = with_recent_operators(read(Path(path), description), description)
     wrapped, picture = with_rgb_input(recent, description, fill)
-    model, layouts = on_maps(wrapped, find_shapes(wrapped, _size(wrapped)))
+    size = _size(wrapped)
+    constant = with_constants(wrapped, size)
+    model, layouts = on_maps(constant, find_shapes(constant, size))
     prepared, freed = _prepare(model, description, Path(folder), None)
     kept = count_kept(recent, freed)
     return {
