@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit.convert import sandbox
 from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap
+from dreamkit.convert.files import refuse_other_kinds
 from dreamkit.convert.onnx_feature_maps import find_feature_maps
 from dreamkit.convert.onnx_rewrites import copy, with_outputs, with_plain_names
 from dreamkit.errors import ConvertError, first_line, shown
@@ -60,6 +61,7 @@ def prepare_file(path: Path, folder: Path, on_stage: sandbox.OnStage) -> Prepare
     Raises:
         ConvertError: the file cannot be read, is not an ONNX model, or the model cannot be dreamed.
     """
+    refuse_other_kinds(path, "onnx", "an ONNX file")
     if not os.path.isfile(path) or not os.access(path, os.R_OK):
         raise ConvertError(f"cannot read {path}; give the path of an ONNX file")
     result = sandbox.call(
