@@ -17,7 +17,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import Preprocess
-from dreamkit.convert import conversion, verify
+from dreamkit.convert import conversion, saved_model, verify
 from dreamkit.convert.model_folder import new_folder
 from dreamkit.convert.options import CAFFE, ConversionOptions
 from dreamkit.convert.parity import relative_error
@@ -583,3 +583,14 @@ def test_no_temporary_files_are_left(files, tmp_path):
     command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x", "-q"]
     subprocess.run(command, env=environment, check=True)
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_the_operation_that_onnx2tf_cannot_convert_is_named():
+    """By onnx2tf's own note of the node, or else by the module in which it failed."""
+    error = RuntimeError()
+    error.onnx_op_name = "n1"
+    assert saved_model._failed_operation(error, {"n0": "Conv", "n1": "Swish"}) == "Swish"
+    with pytest.raises(ZeroDivisionError) as failed:
+        exec(compile("1 / 0", os.path.join("site-packages", "onnx2tf", "ops", "Resize.py"), "exec"))
+    assert saved_model._failed_operation(failed.value, {"n0": "Conv"}) == "Resize"
+    assert saved_model._failed_operation(RuntimeError(), {}) is None
