@@ -237,7 +237,8 @@ def test_damaged_files_are_one_line_through_the_command_line(run, picture, tmp_p
         (tmp_path / "given.npz").write_bytes(content)
         code, out, err = run("dream", picture, "--weights", "given.npz", "--model", "pocket")
         assert (code, out) == (1, ""), what
-        assert err.startswith("error: given.npz does not hold weights of pocket ("), (what, err)
+        problem = "does not hold weights of pocket (" if content else "is empty; download it again"
+        assert err.startswith(f"error: given.npz {problem}"), (what, err)
         assert err.count("\n") == 1, (what, err)
         with pytest.raises((ValueError, KeyError)):
             architecture.model(*architecture.read(tmp_path / "given.npz"), "it")

@@ -400,7 +400,8 @@ def test_a_byte_order_mark_semicolons_and_old_encodings_are_accepted(net):
 
 
 WRONG_TEXTS = {
-    "nothing": ("", "has no layers that can be computed"),
+    "nothing": ("", "is empty; download it again"),
+    "only a comment": ("# a net", "has no layers that can be computed"),
     "no input": ('layer { name: "a" type: "ReLU" top: "x" }', "has no input that a layer reads"),
     "no such blob": (
         INPUT + 'layer { name: "a" type: "ReLU" bottom: "date" top: "x" }',
@@ -464,10 +465,11 @@ WRONG_MODELS = {
     "no bias, as found": ({"conv1": WEIGHTS["conv1"][:1]}, "has 1"),
     "no weights": ({"conv1": []}, "has no weights at all"),
     "no layers": (length_field(1, "a network"), "has no layers; give a caffemodel"),
-    "a prototxt": (CONV.encode(), "is a prototxt; give a caffemodel"),
+    "a prototxt": (CONV.encode(), "is a prototxt; run: dreamkit convert caffe "),
     "hdf5": (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
     "a zip file": (b"PK\3\4", "is a zip file"),
-    "text": (b"<html>404</html>", "is damaged or not a Caffe file"),
+    "text": (b"404", "is damaged or not a Caffe file"),
+    "a page": (b"<html>404</html>", "is an HTML page"),
     "the oldest format": (
         length_field(2, length_field(1, length_field(1, "conv1"))),
         "is in the V0 format of 2013",
@@ -494,12 +496,13 @@ def test_a_wrong_caffemodel(net, name):
 def test_missing_files(tmp_path, net):
     with pytest.raises(ConvertError, match="cannot read prototxt .*No such file"):
         read_net(tmp_path / "none", None)
-    with pytest.raises(ConvertError, match="cannot read prototxt"):
+    with pytest.raises(ConvertError, match="is a folder; give the prototxt of a Caffe network"):
         read_net(tmp_path, None)
     net(CONV)
-    for path in (tmp_path / "none", tmp_path):
-        with pytest.raises(ConvertError, match="cannot read caffemodel"):
-            read_net(tmp_path / "net.prototxt", path)
+    with pytest.raises(ConvertError, match="cannot read caffemodel"):
+        read_net(tmp_path / "net.prototxt", tmp_path / "none")
+    with pytest.raises(ConvertError, match="is a folder; give a caffemodel"):
+        read_net(tmp_path / "net.prototxt", tmp_path)
 
 
 def test_control_characters_in_a_file_do_not_reach_an_error_message(net):
@@ -565,7 +568,8 @@ def test_a_mean_image_is_averaged_by_channel(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "holds an array of 0; give one image"),
+        (b"", "is empty; download it again"),
+        (length_field(5, b""), "holds an array of 0; give one image"),
         (b"name: 'net'", "is damaged or not a Caffe file"),
         (blob(np.zeros((2, 3, 4, 4))), "holds an array of 2 x 3 x 4 x 4; give one image"),
         (blob(np.zeros((3, 4, 4)))[:-4], "is damaged or not a Caffe file"),

@@ -17,7 +17,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import Preprocess
-from dreamkit.convert import conversion, verify
+from dreamkit.convert import conversion, saved_model, verify
 from dreamkit.convert.model_folder import new_folder
 from dreamkit.convert.options import CAFFE, ConversionOptions
 from dreamkit.convert.parity import relative_error
@@ -318,7 +318,7 @@ def test_what_depends_on_an_unknown_layer_is_left_out_if_layers_are_given(tmp_pa
 WRONG = {
     "no prototxt": (["caffe", "none.prototxt", "MODEL"], "cannot read prototxt none.prototxt"),
     "no caffemodel": (["caffe", "NET", "none.caffemodel"], "cannot read caffemodel none.caffemodel"),
-    "in the wrong order": (["caffe", "MODEL", "NET"], "give the prototxt first and the caffemodel second"),
+    "in the wrong order": (["caffe", "MODEL", "NET"], "is a caffemodel; run: dreamkit convert caffe NET"),
     "cut short": (["caffe", "NET", "cut.caffemodel"], "is damaged or not a Caffe file"),
     "weights of another": (["caffe", "NET", "other.caffemodel"], "conv1, line 3, a Convolution"),
     "one channel": (["caffe", "grey.prototxt", "MODEL"], "takes 1 x 1 x 41 x 41; dreamkit feeds batch x 3"),
@@ -328,16 +328,16 @@ WRONG = {
     "mean of two": (["caffe", "NET", "MODEL", "--mean", "1,2"], "the mean has 2 channels; it takes 3"),
     "mean in words": (["caffe", "NET", "MODEL", "--mean", "a,b,c"], "--mean is 'a,b,c'; it takes finite"),
     "two means": (["caffe", "NET", "MODEL", "--mean", "1,2,3", "--mean-file", "NET"], "both given; give one"),
-    "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "damaged or not a Caffe file"),
+    "mean file of text": (["caffe", "NET", "MODEL", "--mean-file", "NET"], "is a prototxt; run: dreamkit"),
     "scale of none": (["caffe", "NET", "MODEL", "--scale", "0"], "--scale is '0'; it takes one number"),
     "order": (["caffe", "NET", "MODEL", "--order", "GRB"], "--order is 'GRB'; choose RGB or BGR"),
     "labels": (["caffe", "NET", "MODEL", "--labels", "NET"], "labels and 5 channels in prob, the last blob"),
     "no labels": (["caffe", "NET", "MODEL", "--labels", "none"], "cannot read file of labels none"),
-    "not an onnx file": (["onnx", "MODEL"], "is damaged or not an ONNX model"),
+    "not an onnx file": (["onnx", "noise"], "is damaged or not an ONNX model"),
     "no onnx": (["onnx", "none.onnx"], "cannot read none.onnx; give the path of an ONNX file"),
     "no keras": (["keras", "none.keras"], "cannot read none.keras as a .keras file"),
-    "not a keras file": (["keras", "MODEL"], "as a .keras file"),
-    "a zip": (["keras", "other.zip"], "is not a .keras file; save the model with"),
+    "not a keras file": (["keras", "noise"], "as a .keras file"),
+    "a zip": (["keras", "other.zip"], "is a zip file; unpack it, and give a .keras file"),
 }  # fmt: skip
 
 
@@ -355,6 +355,7 @@ def test_a_wrong_input_is_one_line(name, files, tmp_path, capsys):
     wide = NET.replace("num_output: 8 kernel_size: 5", "num_output: 8 kernel_size: 3")
     (tmp_path / "wide.prototxt").write_text(wide)
     random_caffemodels.write(tmp_path / "wide.prototxt", tmp_path / "other.caffemodel")
+    (tmp_path / "noise").write_bytes(np.random.default_rng(0).bytes(100))
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "a")
     arguments, message = WRONG[name]
@@ -583,3 +584,14 @@ def test_no_temporary_files_are_left(files, tmp_path):
     command = [sys.executable, "-m", "dreamkit", "convert", "caffe", *map(str, files), "--name", "x", "-q"]
     subprocess.run(command, env=environment, check=True)
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def test_the_operation_that_onnx2tf_cannot_convert_is_named():
+    """By onnx2tf's own note of the node, or else by the module in which it failed."""
+    error = RuntimeError()
+    error.onnx_op_name = "n1"
+    assert saved_model._failed_operation(error, {"n0": "Conv", "n1": "Swish"}) == "Swish"
+    with pytest.raises(ZeroDivisionError) as failed:
+        exec(compile("1 / 0", os.path.join("site-packages", "onnx2tf", "ops", "Resize.py"), "exec"))
+    assert saved_model._failed_operation(failed.value, {"n0": "Conv"}) == "Resize"
+    assert saved_model._failed_operation(RuntimeError(), {}) is None

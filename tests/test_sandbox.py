@@ -18,6 +18,7 @@ from dreamkit.errors import ConvertError
 
 # The children run functions of this module.
 HERE = Path(__file__)
+MORE_MEMORY = "close other programs, or convert on a machine with more memory"
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,21 @@ def raise_runtime_error(on_stage):
 def crash(on_stage):
     on_stage("reading a hostile file")
     os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def end_for_want_of_memory(on_stage):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def abort_for_want_of_memory(on_stage):
+    os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'\n")
+    os.abort()
+
+
+def leave_with_a_note(on_stage):
+    error = SystemExit(1)
+    error.add_note("do something else")
+    raise error
 
 
 def exit_early(on_stage):
@@ -134,8 +150,20 @@ def test_a_crashing_child_is_an_error_that_names_the_log(function, message):
 def test_memory_is_limited(monkeypatch):
     pytest.importorskip("resource")
     monkeypatch.setattr(sandbox, "BASE_MEMORY", 1 << 30)
-    with pytest.raises(ConvertError, match="MemoryError"):
+    with pytest.raises(ConvertError, match=f"MemoryError.*; {MORE_MEMORY}; its log is"):
         call("use_memory")
+
+
+@pytest.mark.parametrize("function", ["end_for_want_of_memory", "abort_for_want_of_memory"])
+def test_a_child_without_memory_says_what_to_try(function):
+    with pytest.raises(ConvertError, match=rf"signal \d+ \(SIG\w+\); {MORE_MEMORY}; its log is") as failed:
+        call(function)
+    assert kept_log(str(failed.value)).exists()
+
+
+def test_the_notes_of_an_exception_say_what_to_do():
+    with pytest.raises(ConvertError, match=r" failed: SystemExit: 1; do something else; its log is"):
+        call("leave_with_a_note")
 
 
 def test_time_is_limited(monkeypatch):

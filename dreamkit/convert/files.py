@@ -1,4 +1,4 @@
-"""Small input files, read with a limit."""
+"""Input files: small ones read with a limit, and files of another kind refused by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from dreamkit.errors import ConvertError, first_line
+from dreamkit.media import file_kinds
 
 
 def read_file(path: Path, kind: str, max_bytes: int) -> bytes:
@@ -34,3 +35,16 @@ def check_regular(path: Path, kind: str) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         found = "a folder" if os.path.isdir(path) else "not a regular file"
         raise ConvertError(f"cannot read {kind} {path}: it is {found}; give the path of a file")
+
+
+def refuse_other_kinds(path: Path, kind: str, wanted: str) -> None:
+    """Refuses a file that is certainly of another kind than `kind`, a key of `file_kinds.KINDS`.
+
+    `wanted` says in the error message what to give instead.
+
+    Raises:
+        ConvertError: it is of another kind; the error names it.
+    """
+    found = file_kinds.describe(path, (kind,), wanted)
+    if found is not None:
+        raise ConvertError(f"{path} {found}")

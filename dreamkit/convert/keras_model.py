@@ -21,6 +21,7 @@ from dreamkit.convert.feature_maps import (
     comparison_sizes,
     default_layer,
 )
+from dreamkit.convert.files import refuse_other_kinds
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError, first_line
 from dreamkit.models.providers import ModelProvider, Preprocess
@@ -42,6 +43,7 @@ def check_file(file: Path) -> None:
     Raises:
         ConvertError: it cannot be read, is not a `.keras` file or unpacks to more than any network needs.
     """
+    refuse_other_kinds(file, "keras", "a .keras file, as model.save('NAME.keras') of Keras 3 writes it")
     if os.path.exists(file) and not os.path.isfile(file):
         raise ConvertError(f"cannot read {file}: it is not a regular file; give a .keras file")
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit.convert import sandbox
 from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap, Kept
+from dreamkit.convert.files import refuse_other_kinds
 from dreamkit.convert.onnx_constants import with_constants
 from dreamkit.convert.onnx_feature_maps import count_kept, find_feature_maps, find_shapes
 from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_operators, with_rgb_input
@@ -91,6 +92,7 @@ def prepare_file(
     Raises:
         ConvertError: the file cannot be read, is not an ONNX model, or the model cannot be dreamed.
     """
+    refuse_other_kinds(path, "onnx", "an ONNX file")
     if not os.path.isfile(path) or not os.access(path, os.R_OK):
         raise ConvertError(f"cannot read {path}; give the path of an ONNX file")
     result = sandbox.call(

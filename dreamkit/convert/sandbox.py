@@ -1,14 +1,16 @@
 """Runs a function in a child process with limits, because foreign files and native libraries can crash.
 
 The child's output goes to a log, which is kept only if the child fails. The child reports to its parent
-in lines of JSON: `stage` (what it is doing), then `result`, `error` (a wrong input) or `crash`. If its parent
-dies, it ends, and removes what both have in the folder for temporary files.
+in lines of JSON: `stage` (what it is doing), then `result`, `error` (a wrong input) or `crash`, with the
+notes of the exception. If its parent dies, it ends, and removes what both have in the folder for temporary
+files.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +32,9 @@ BASE_MEMORY, MEMORY_FACTOR = (
     20,
 )  # a child may take BASE_MEMORY bytes and MEMORY_FACTOR times its model
 MAX_SECONDS = 3600
+# What Python, C++, TensorFlow and the system end with, in the message or at the end of the log.
+_SHORT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|bad allocation|ResourceExhausted|SIGKILL")
+_LOG_END = 4096
 
 
 def call(function: str, on_stage: OnStage, *, model_bytes: int = 0, **arguments: Any) -> Any:
@@ -58,10 +63,19 @@ def call(function: str, on_stage: OnStage, *, model_bytes: int = 0, **arguments:
         if "error" in outcome:
             raise ConvertError(outcome["error"])
         keep_log = True
-        raise ConvertError(f"{stage} failed: {outcome['crash']}; its log is {log}")
+        crash = outcome["crash"]
+        if _SHORT_OF_MEMORY.search(crash + _end_of(log)):
+            crash += "; close other programs, or convert on a machine with more memory"
+        raise ConvertError(f"{stage} failed: {crash}; its log is {log}")
     finally:
         if not keep_log:
             os.unlink(log)
+
+
+def _end_of(log: str) -> str:
+    with open(log, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _LOG_END))
+        return file.read().decode(errors="replace")
 
 
 def _start(function: str, log: IO[bytes], scratch: str) -> subprocess.Popen[str]:
@@ -185,11 +199,12 @@ def _main() -> None:
             result = function(on_stage=lambda stage: send(stage=stage), **job["arguments"])
         except DreamkitError as error:
             send(error=str(error))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # some libraries end the process
             import traceback
 
             traceback.print_exc()
-            send(crash=f"{type(error).__name__}: {first_line(error)[:200]}")
+            notes = getattr(error, "__notes__", ())
+            send(crash="; ".join([f"{type(error).__name__}: {first_line(error)[:200]}", *notes]))
         else:
             send(result=result)
         sys.stdout.flush()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -56,20 +57,37 @@ def _run_onnx2tf(file: str, scratch: str, size: Sequence[int]) -> Any:
     import onnx
     import onnx2tf
 
-    (picture,) = (each.name for each in onnx.load(file).graph.input)
+    graph = onnx.load(file).graph
+    (picture,) = (each.name for each in graph.input)
+    operations = {node.name: node.op_type for node in graph.node}
+    del graph  # and the weights
     options = {} if version("onnx2tf").startswith("1.") else {"tflite_backend": "tf_converter"}
-    return onnx2tf.convert(
-        input_onnx_file_path=file,
-        output_folder_path=os.path.join(scratch, "onnx2tf"),
-        shape_hints=[f"{picture}:1,3,{size[0]},{size[1]}"],
-        not_use_onnxsim=True,
-        # Only the model is needed; TFLite files would take ten times as long.
-        disable_model_save=True,
-        # Keras' grouped convolutions are functions that are neither saved nor folded.
-        disable_group_convolution=True,
-        non_verbose=True,
-        **options,
-    )
+    try:
+        return onnx2tf.convert(
+            input_onnx_file_path=file,
+            output_folder_path=os.path.join(scratch, "onnx2tf"),
+            shape_hints=[f"{picture}:1,3,{size[0]},{size[1]}"],
+            not_use_onnxsim=True,
+            # Only the model is needed; TFLite files would take ten times as long.
+            disable_model_save=True,
+            # Keras' grouped convolutions are functions that are neither saved nor folded.
+            disable_group_convolution=True,
+            non_verbose=True,
+            **options,
+        )
+    except (Exception, SystemExit) as error:
+        operation = _failed_operation(error, operations)
+        if operation and not isinstance(error, MemoryError):
+            error.add_note(f"the operation {operation} cannot be converted; export the model without it")
+        raise
+
+
+def _failed_operation(error: BaseException, operations: Mapping[str, str]) -> str | None:
+    """The type of the operation that onnx2tf could not convert. `operations` are types by node."""
+    name = operations.get(str(getattr(error, "onnx_op_name", "")))
+    files = [Path(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [each.stem for each in files if each.parts[-3:-1] == ("onnx2tf", "ops")]  # one for each type
+    return name or next(reversed(modules), None)
 
 
 def write(forward: Callable[[Any], Any], names: Sequence[str], folder: str, variables: Sequence[Any]) -> None:

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamkit.errors import WeightsError, first_line
-from dreamkit.media import paths
+from dreamkit.media import file_kinds, paths
 from dreamkit.models.providers import ModelProvider, Weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+_NOT_THE_FILE = {"lfs", "annex", "html", "empty"}  # never weights, whichever plugin reads them
+# What can stand for a model's own weights, by the end of their name: Keras takes more than HDF5, and
+# inception5h its graph without the archive.
+_SAME_USE = {".npz": {"npz"}, ".h5": {"hdf5", "keras", "json"}, ".zip": {"zip", "graph"}}
 
 
 def cached_path(weights: Weights) -> Path:
@@ -38,7 +43,8 @@ def resolve(
     None if the provider needs none. `progress` gets the bytes so far and in all (0 if unknown).
 
     Raises:
-        WeightsError: `given` is not a readable file, or the download failed or is damaged.
+        WeightsError: `given` is not a readable file or is of another kind, or the download failed or is
+            damaged.
     """
     if given is not None:
         path = Path(os.path.expanduser(given))
@@ -49,10 +55,21 @@ def resolve(
             raise WeightsError(
                 f"weights file {path} {what}; give the path of a weights file of {provider.name}"
             )
+        wanted = f"a weights file of {provider.name}, or name the file's network with --model"
+        found = file_kinds.describe(path, _possible_kinds(provider), wanted)
+        if found is not None:
+            raise WeightsError(f"{path} {found}")
         return path
     if isinstance(provider.weights, Weights):
         return fetch(provider.weights, progress)
     return provider.weights
+
+
+def _possible_kinds(provider: ModelProvider) -> Collection[str]:
+    """The kinds of file that a provider may read weights from; nobody knows what a plugin's code reads."""
+    own = provider.weights.file_name if isinstance(provider.weights, Weights) else provider.weights
+    known = _SAME_USE.get(Path(own).suffix) if own else None
+    return known or file_kinds.KINDS.keys() - _NOT_THE_FILE
 
 
 def fetch(weights: Weights, progress: Callable[[int, int], None] | None = None) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -15,11 +14,10 @@ from dreamkit.convert.caffe import schema
 from dreamkit.convert.caffe.net import Layer, Net, Weight, format_shape
 from dreamkit.convert.caffe.protobuf import Record
 from dreamkit.convert.caffe.wire_format import parse_wire
-from dreamkit.convert.files import check_regular, read_file
+from dreamkit.convert.files import check_regular, read_file, refuse_other_kinds
 from dreamkit.errors import ConvertError, did_you_mean, first_line, shown
 
 MAX_MEAN_BYTES = 256 << 20  # of a mean image; one of 256 pixels has 800,000
-_OTHER_FORMATS = ((b"\x89HDF", "an HDF5 file"), (b"PK\3\4", "a zip file"), (b"name:", "a prototxt"))
 
 
 def add_weights(net: Net, path: Path) -> Net:
@@ -28,6 +26,7 @@ def add_weights(net: Net, path: Path) -> Net:
     Raises:
         ConvertError: the file cannot be read, is damaged, is not a caffemodel or belongs to another network.
     """
+    refuse_other_kinds(path, "caffemodel", "a caffemodel in Caffe's binary format")
     records = _layer_blobs(_mapped(path), path)
     return replace(net, layers=tuple(_with_weights(layer, records, path) for layer in net.layers))
 
@@ -38,6 +37,7 @@ def read_mean(path: Path) -> tuple[float, ...]:
     Raises:
         ConvertError: the file cannot be read or is not such an image.
     """
+    refuse_other_kinds(path, "mean", "a mean image of Caffe, a .binaryproto")
     data = read_file(path, "mean file", MAX_MEAN_BYTES)
     image = _array(parse_wire(memoryview(data), schema.BLOB, str(path)), f"the array in mean file {path}")
     if image.ndim not in (3, 4) or (image.ndim == 4 and len(image) != 1) or not image.size:
@@ -63,8 +63,6 @@ def _mapped(path: Path) -> memoryview:
     try:
         check_regular(path, "caffemodel")
         with open(path, "rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                raise ConvertError(f"caffemodel {path} is empty; download it again")
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise ConvertError(f"cannot read caffemodel {path} ({first_line(error)})") from error
@@ -72,9 +70,6 @@ def _mapped(path: Path) -> memoryview:
 
 def _layer_blobs(data: memoryview, path: Path) -> dict[str, list[Record]]:
     """The blobs of each layer that has any."""
-    for magic, found in _OTHER_FORMATS:
-        if data[: len(magic)] == magic:
-            raise ConvertError(f"{path} is {found}; give a caffemodel in Caffe's binary format")
     model = parse_wire(data, schema.MODEL, str(path))
     if any("layer" in record for record in model.get("layers", [])):
         raise ConvertError(f"caffemodel {path} {schema.V0_FORMAT}")

@@ -15,7 +15,7 @@ from dreamkit.convert.caffe import schema
 from dreamkit.convert.caffe.net import Layer, Net, format_shape
 from dreamkit.convert.caffe.protobuf import Record, with_defaults
 from dreamkit.convert.caffe.text_format import parse_text
-from dreamkit.convert.files import read_file
+from dreamkit.convert.files import read_file, refuse_other_kinds
 from dreamkit.errors import ConvertError, did_you_mean, shown
 
 MAX_BYTES = 8 << 20  # of a prototxt; ResNet-152's has 120,000
@@ -36,6 +36,7 @@ def read_text(path: Path) -> str:
     Raises:
         ConvertError: the file cannot be read or is not a text.
     """
+    refuse_other_kinds(path, "prototxt", "the prototxt of a Caffe network")
     data = read_file(path, "prototxt", MAX_BYTES)
     if b"\0" in data:
         raise ConvertError(f"{path} is not a text file; give the prototxt first and the caffemodel second")
