@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import skip_without_converter
 
 from dreamkit.convert import onnx_model, onnx_runtime
 from dreamkit.convert.feature_maps import Kept, find_head
@@ -54,7 +55,8 @@ class Network:
             [helper.make_tensor_value_info(self.last, self.kind_out, None)],
             [numpy_helper.from_array(array, name) for name, array in self.weights.items()],
         )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=ir)
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=ir)
+        return onnx.shape_inference.infer_shapes(made)  # with the output's shape, which a file has to have
 
 
 def normal(*shape):
@@ -285,3 +287,49 @@ def test_weights_among_the_inputs_are_weights():
 def test_an_input_that_cannot_be_fed_is_one_line(network, fill, message):
     with pytest.raises(ConvertError, match=message):
         with_rgb_input(network.model(), "it", fill)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    "form", ["a classifier", "two dense layers", "a block with its channels last", "uint8"]
+)
+def test_it_is_converted_and_a_class_rises_in_the_original(form, tmp_path):
+    """Through onnx2tf, and seen by ONNX Runtime in the file itself."""
+    skip_without_converter()
+    import dreamkit
+    from dreamkit.convert import conversion
+    from dreamkit.convert.options import TORCH, ConversionOptions
+    from dreamkit.models import converted
+
+    original = FORMS[form]().model()
+    onnx.save(original, tmp_path / "it.onnx")
+    options = ConversionOptions(preprocess=TORCH, is_default=True)
+    made = conversion.from_onnx(tmp_path / "it.onnx", tmp_path / "it", options, print)
+    assert made.kept is not None
+    assert made.kept.convolutions[0] == made.kept.convolutions[1]
+    assert made.report.runs[0].oracle.endswith("of the file")
+    network = dreamkit.load(converted.provider(tmp_path / "it"))
+    noise = np.random.default_rng(2).integers(96, 160, (SIDE, SIDE, 3), np.uint8)
+    settings = {"octaves": 1, "steps": 8, "jitter": 0, "step_size": 0.02, "color": 0.0}
+    if form not in HEADS:
+        assert (dreamkit.dream(noise, network, **settings) != noise).any()
+        return
+    assert made.head[1] == HEADS[form]
+    with pytest.raises(dreamkit.DreamkitError, match=f"has no class {HEADS[form]}; its classes are 0 to 4"):
+        dreamkit.dream(noise, network, layers=[{"class": HEADS[form]}], **settings)
+    before = scores(original, noise)
+    for label in range(HEADS[form]):
+        dreamed = dreamkit.dream(noise, network, layers=[{"class": label}], **settings)
+        assert scores(original, dreamed)[label] > before[label]
+
+
+def scores(model, pixels):
+    """The scores before any softmax, as ONNX Runtime computes them in the original, for RGB pixels."""
+    from dreamkit.convert.options import TORCH
+
+    nodes = [node for node in model.graph.node if node.op_type != "Softmax"]
+    batch = np.moveaxis(TORCH(pixels[None].astype(np.float32)), -1, 1)
+    name = nodes[-1].output[0]
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return computed(copied, np.ascontiguousarray(batch, np.float32), [name])[name][0]

@@ -128,7 +128,7 @@ class _Rewriter:
             begin = begins.get(node.op_type)
             if begin is not None:
                 return begin(node)
-            return node.op_type in _BINARY and self._binary(node)
+            return node.op_type in _BINARY and (self._binary(node) or self._scale(node))
         if node.op_type in _ALIASES and view.layout == "flat":
             return self._alias(node, view)
         if node.op_type in ("Dropout", "Identity"):
@@ -291,6 +291,10 @@ class _Rewriter:
         first = found[0]
         if first.layout not in ("flat", "last"):
             return False
+        if len(found) == 1 and node.input[0] in self._views and self._is_of_channels_name(node, first):
+            inputs = self._affine(node, first.map, self._arrays[node.input[1]])
+            if inputs:
+                return self._make(node, first, "BatchNormalization", inputs, epsilon=0.0)
         inputs = []
         for name, view in zip(node.input, views, strict=True):
             if view is not None:
@@ -303,6 +307,40 @@ class _Rewriter:
             inputs.append(self._constant(f"{node.output[0]}/{name}", np.ascontiguousarray(flat)))
         shape = max((view.shape for view in found), key=lambda each: int(np.prod(each)))
         return self._make(node, replace(first, shape=shape), node.op_type, inputs)
+
+    def _is_of_channels_name(self, node: onnx.NodeProto, view: _View) -> bool:
+        array = self._arrays.get(node.input[1])
+        return array is not None and array.size > 1 and self._is_of_channels(array, view)
+
+    def _scale(self, node: onnx.NodeProto) -> bool:
+        """Arithmetic of a map with a constant for each channel."""
+        places = [0, 1] if node.op_type in ("Add", "Mul") else [0]
+        for place in places:
+            shape, array = self._map_shape(node.input[place]), self._arrays.get(node.input[1 - place])
+            if shape is None or array is None or array.size == 1:
+                continue
+            if array.size != shape[0] or array.ndim < 3 or array.shape[-3] != array.size:
+                continue
+            inputs = self._affine(node, node.input[place], array)
+            return bool(inputs) and self._replace(node, "BatchNormalization", inputs, epsilon=0.0)
+        return False
+
+    def _affine(self, node: onnx.NodeProto, name: str, array: NDArray[Any]) -> list[str]:
+        """The inputs of the normalisation that adds or multiplies by a constant for each channel.
+
+        onnx2tf takes a constant of batch x channels x 1 x 1 for another order of axes.
+        """
+        constant = array.ravel().astype(np.float32)
+        none, one = np.zeros_like(constant), np.ones_like(constant)
+        values = {
+            "Mul": (constant, none),
+            "Div": (np.divide(one, constant, out=none + np.inf, where=constant != 0), none),
+            "Add": (one, constant),
+            "Sub": (one, -constant),
+        }.get(node.op_type)
+        if values is None:
+            return []
+        return [name, *self._normal(node.output[0], *values)]
 
     @staticmethod
     def _is_of_channels(array: NDArray[Any], view: _View) -> bool:
@@ -354,11 +392,15 @@ class _Rewriter:
         spread = self._part("Conv", [square, *mean], f"{name}/spread")
         root = self._part("Sqrt", [spread], f"{name}/root")
         normal = self._part("Div", [apart, root], f"{name}/normal")
-        none, one = np.zeros(count, np.float32), np.ones(count, np.float32)
-        scale, bias = (*(each for each in arrays if each is not None), none)[:2]
-        values = {"scale": scale, "bias": bias, "zero": none, "one": one}
-        parts = [self._constant(f"{name}/{key}", each.ravel()) for key, each in values.items()]
-        return self._make(node, view, "BatchNormalization", [normal, *parts], epsilon=0.0)
+        scale, bias = (*(each for each in arrays if each is not None), np.zeros(count, np.float32))[:2]
+        inputs = [normal, *self._normal(name, scale.ravel(), bias.ravel())]
+        return self._make(node, view, "BatchNormalization", inputs, epsilon=0.0)
+
+    def _normal(self, name: str, scale: NDArray[Any], bias: NDArray[Any]) -> list[str]:
+        """The constants of a batch normalisation that only multiplies and adds."""
+        values = scale, bias, np.zeros_like(scale), np.ones_like(scale)
+        parts = zip(("scale", "bias", "zero", "one"), values, strict=True)
+        return [self._constant(f"{name}/{key}", each.astype(np.float32)) for key, each in parts]
 
     # What is made.
 
