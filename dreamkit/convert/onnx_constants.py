@@ -17,7 +17,7 @@ _FOLDED = frozenset(
     {
         *("Shape", "Gather", "Add", "Sub", "Mul", "Div", "Mod", "Neg", "Floor", "Ceil", "Min", "Max"),
         *("Concat", "Slice", "Unsqueeze", "Squeeze", "Cast", "Reshape", "Transpose", "ConstantOfShape"),
-        *("Range", "Equal", "Where", "Expand", "ReduceProd", "Flatten"),
+        *("Range", "Equal", "Where", "Expand", "ReduceProd", "Flatten", "Clip"),
     }
 )
 _MOST = 4096  # numbers of a value that is computed here
@@ -28,7 +28,8 @@ _OTHER_BATCH = 7  # a batch that no model is made for: what depends on it is not
 def with_constants(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelProto:
     """`model` with initializers for what is the same for every picture, such as half of a map's channels.
 
-    `size` is the height and width for which it was made.
+    `size` is the height and width for which it was made. If it takes no other, what it computes from that
+    size is compared at twice the size alone: the padding there is its padding everywhere.
     """
     result = _without_copies_of_weights(model)
     for _ in range(_ROUNDS):
@@ -63,11 +64,14 @@ def _without_copies_of_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _constants(model: onnx.ModelProto, size: tuple[int, int]) -> dict[str, NDArray[Any]]:
-    """The values of nodes that are the same for pictures of two sizes and batches of two."""
+    """The values of nodes that are the same for pictures of several sizes, and for batches of two."""
     height, width = size
-    shapes = [find_shapes(model, each) for each in ((height, width), (2 * height, 2 * width))]
+    sizes = [size, (2 * height, 2 * width)]
+    if not all(each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim[2:]):
+        sizes.append((height + 1, width + 17))
+    shapes = [find_shapes(model, each) for each in sizes]
     small = {each.name: each for each in model.graph.initializer if np.prod(each.dims) <= _MOST}
-    values: list[dict[str, NDArray[Any]]] = [{}, {}]
+    values: list[dict[str, NDArray[Any]]] = [{} for _ in sizes]
     found = {}
     for node in model.graph.node:
         if node.op_type not in _FOLDED or len(node.output) != 1:
@@ -76,9 +80,9 @@ def _constants(model: onnx.ModelProto, size: tuple[int, int]) -> dict[str, NDArr
             value = _value(model, node, known, shape, small, other_batch=known is values[1])
             if value is not None:
                 known[node.output[0]] = value
-        one, other = (known.get(node.output[0]) for known in values)
-        if one is not None and other is not None and np.array_equal(one, other):
-            found[node.output[0]] = one
+        first, *others = (known.get(node.output[0]) for known in values)
+        if first is not None and all(each is not None and np.array_equal(first, each) for each in others):
+            found[node.output[0]] = first
     return found
 
 
@@ -95,7 +99,7 @@ def _value(
     from onnx import helper, numpy_helper
     from onnx.reference import ReferenceEvaluator
 
-    if node.op_type == "Shape":
+    if node.op_type == "Shape" and node.input[0] not in {*known, *initializers}:
         shape = shapes.get(node.input[0])
         if shape is None or node.attribute:
             return None
