@@ -56,8 +56,9 @@ def find_feature_maps(
     }
 
 
-def count_kept(before: onnx.ModelProto, after: onnx.ModelProto) -> Kept:
-    """How much of the network `before` is in `after`, whose tensors have the same names."""
+def count_kept(before: onnx.ModelProto, after: onnx.ModelProto, maps: Container[str]) -> Kept:
+    """How much of the network `before` is in `after`, whose tensors have the same names. `maps` are those that
+    are maps at the size for which it was made."""
     kept = {output for node in after.graph.node for output in node.output}
     computed = {output for node in before.graph.node for output in node.output}
     weights = {each.name for each in before.graph.initializer}
@@ -66,7 +67,7 @@ def count_kept(before: onnx.ModelProto, after: onnx.ModelProto) -> Kept:
         for node in before.graph.node
         if node.op_type in _CONVOLUTIONS and not weights.isdisjoint(node.input)
     ]
-    joins = [node for node in before.graph.node if _kind(node, computed) == "join"]
+    joins = [node for node in before.graph.node if _kind(node, computed) == "join" and node.output[0] in maps]
 
     def share(nodes: Sequence[onnx.NodeProto]) -> tuple[int, int]:
         return sum(not kept.isdisjoint(node.output) for node in nodes), len(nodes)

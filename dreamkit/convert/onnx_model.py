@@ -127,9 +127,10 @@ def read_and_prepare(
     wrapped, picture = with_rgb_input(recent, description, fill)
     size = _size(wrapped)
     constant = with_constants(wrapped, size)
-    model, layouts = on_maps(constant, find_shapes(constant, size))
+    shapes = find_shapes(constant, size)
+    model, layouts = on_maps(constant, shapes)
     prepared, freed = _prepare(model, description, Path(folder), None)
-    kept = count_kept(recent, freed)
+    kept = count_kept(recent, freed, {name for name, shape in shapes.items() if len(shape) == 4})
     return {
         "file": str(prepared.file),
         "names": prepared.names,
