@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -126,12 +127,20 @@ def onnx(
 
 
 def keras(
-    file: Annotated[Path, typer.Argument(help="The .keras file of a functional or sequential model.")],
+    file: Annotated[Path, typer.Argument(help="The .keras or .h5 file of a functional or sequential model.")],
     name: _Name,
     layers: _Layers = None,
     order: _Order = None,
     mean: _Mean = None,
     scale: _Scale = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(
+            "--fill",
+            metavar="NUMBER",
+            help="The fourth channel of a network that takes four, in its own units: not preprocessed.",
+        ),
+    ] = None,
     labels: _Labels = None,
     description: _Description = "",
     licence: _Licence = "",
@@ -147,13 +156,23 @@ def keras(
     from dreamkit.convert.options import KERAS
 
     preprocess = _preprocess(KERAS, order, mean, scale)
-    options = _options(preprocess, layers, labels, description, licence)
+    options = replace(
+        _options(preprocess, layers, labels, description, licence), fill=_number("--fill", fill)
+    )
     show(
         name,
         lambda on_stage: conversion.from_keras(file, folder, options, on_stage, overwrite=overwrite),
         quiet=quiet,
     )
     _warn_of_defaults("Keras", preprocess, {"--mean": mean, "--scale": scale})
+
+
+def _number(option: str, text: str | None) -> float | None:
+    """The finite number that an option gives, or None if it is not given."""
+    numbers = _numbers(option, text)
+    if numbers and len(numbers) > 1:
+        raise ConfigError(f"{option} is {text!r}; it takes one number")
+    return numbers[0] if numbers else None
 
 
 def _new_model_folder(name: str, *, overwrite: bool) -> Path:
@@ -278,6 +297,8 @@ def show(name: str, convert: Callable[[Callable[[str], None]], ConvertedModel], 
     header, *rows = report.rows()
     terminal.table(rows, header)
     worst, error = report.worst
+    if result.kept:
+        terminal.say(result.kept)
     terminal.say(f"largest error of {len(rows)} blobs: {worst}, {error:.1e}; the limit is {report.limit:.0e}")
     terminal.say(
         f"converted in {time.monotonic() - started:.0f} s with at most {result.megabytes} MB of memory; "

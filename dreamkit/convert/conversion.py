@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,12 +33,14 @@ class ConvertedModel:
         layers: the layers to dream by default.
         report: its comparison with the original.
         megabytes: the most memory that one process used.
+        kept: one line about what was kept of the original, or an empty string.
     """
 
     folder: Path
     layers: Sequence[str]
     report: Report
     megabytes: int
+    kept: str = ""
 
 
 def from_caffe(
@@ -121,16 +123,16 @@ def from_keras(
     *,
     overwrite: bool = False,
 ) -> ConvertedModel:
-    """Converts a functional or sequential Keras model, `.keras`; see `from_caffe`."""
+    """Converts a functional or sequential Keras model, `.keras` or `.h5`; see `from_caffe`."""
     keras_model.check_file(file)
     with new_folder(folder, overwrite=overwrite) as new:
         saved = new / converted.SAVED_MODEL
-        layers = list(options.layers) if options.layers else None
-        size, maps = keras_model.save(file, saved, layers, on_stage)
-        layers = _check_layers(maps, options)
-        report = keras_model.compare(file, saved, maps, options.preprocess, on_stage)
-        write_record(new, options, layers, size, maps, (file,), report)
-    return _finish(folder, layers, report)
+        model = keras_model.save(file, saved, options, on_stage)
+        head = model.head_for(options.labels)
+        layers = _check_layers(model.maps, replace(options, labels=()))
+        report = keras_model.compare(file, saved, model, options, on_stage)
+        write_record(new, options, layers, model.size, model.maps, (file,), report, head=head)
+    return replace(_finish(folder, layers, report), kept=model.kept)
 
 
 def _convert(

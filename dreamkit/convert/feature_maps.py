@@ -53,4 +53,5 @@ def default_layer(maps: Mapping[str, FeatureMap]) -> str:
             found = [name for name, each in maps.items() if each.kind in kinds and each.stride == stride]
             if found:
                 return found[len(found) // 2]
-    return list(maps)[len(maps) // 2]
+    found = [name for name, each in maps.items() if each.stride] or list(maps)
+    return found[len(found) // 2]

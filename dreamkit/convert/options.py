@@ -24,6 +24,7 @@ class ConversionOptions:
         layers: the layers to dream by default, or None to let dreamkit choose.
         labels: the names of its classes, in order.
         description, licence: one line each.
+        fill: the value of a fourth channel of the input, after preprocessing; None if there is none.
     """
 
     preprocess: Preprocess
@@ -31,3 +32,4 @@ class ConversionOptions:
     labels: Sequence[str] = ()
     description: str = ""
     licence: str = ""
+    fill: float | None = None
