@@ -83,24 +83,18 @@ def _text(value: Any) -> str:
 def _check_contents(file: str, opened: Any, max_bytes: int) -> None:
     import h5py
 
+    links: list[tuple[str, Any]] = []
+    opened.visititems_links(lambda name, link: links.append((name, link)))
     total = 0
-
-    def visit(name: str, link: Any) -> None:
-        nonlocal total
-        if isinstance(link, h5py.ExternalLink):
-            raise ConvertError(f"{file} refers to another file at {shown(name)}; this is not supported")
-        if not isinstance(link, h5py.HardLink) or not isinstance(opened[name], h5py.Dataset):
-            return
-        array = opened[name]
-        if array.external or array.is_virtual:
-            raise ConvertError(f"{file} refers to another file at {shown(name)}; this is not supported")
-        total += math.prod(array.shape or ()) * array.dtype.itemsize
-        if total > max_bytes:
-            raise ConvertError(
-                f"{file} has more than {max_bytes >> 20} MB of weights; it cannot be converted"
-            )
-
-    opened.visititems_links(visit)
+    for name, link in links:
+        array = opened[name] if isinstance(link, h5py.HardLink) else None
+        is_array = isinstance(array, h5py.Dataset)
+        if isinstance(link, h5py.ExternalLink) or (is_array and (array.external or array.is_virtual)):
+            raise ConvertError(f"{file} refers to another file at {shown(name)}; save the model again")
+        if is_array:
+            total += math.prod(array.shape or ()) * array.dtype.itemsize
+    if total > max_bytes:
+        raise ConvertError(f"{file} has {total >> 20} MB of data; {max_bytes >> 20} MB can be converted")
 
 
 def check_layers(file: str, config: Any, layers: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from dreamkit.convert import keras_file, keras_forward, keras_graph, sandbox, saved_model, verify
 from dreamkit.convert.activations import Activations
 from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap, Kind, default_layer
-from dreamkit.convert.keras_graph import Graph, Operation
+from dreamkit.convert.keras_graph import Graph, Operation, is_one_position
 from dreamkit.convert.keras_input import PictureInput, picture_input
 from dreamkit.convert.options import ConversionOptions
 from dreamkit.convert.parity import Report
@@ -150,8 +150,12 @@ def read_and_write(
         "head": head,
         "scores": scores,
         "kept": f"kept {kept} of {total} convolutions{converted.where_it_stops if kept < total else ''}; "
-        + (f"the head is {shown(head)}, {maps[head].channels} classes" if head else "there is no head"),
+        + (_head_line(head, maps[head].channels) if head else "there is no head"),
     }
+
+
+def _head_line(head: str, classes: int) -> str:
+    return f"the head is {shown(head)}, {classes} {'class' if classes == 1 else 'classes'}"
 
 
 class _Converted:
@@ -248,10 +252,17 @@ class _Converted:
         return "activation" if kind == "other" and activation != "linear" else kind
 
     def count_kept(self, maps: Mapping[str, FeatureMap]) -> tuple[int, int]:
-        """How many convolutions of the original are among `maps`, and how many it has."""
-        names = self._graph.names
-        convolutions = [name for name, each in names.items() if each.type in keras_graph.CONVOLUTIONS]
-        return sum(name in maps for name in convolutions), len(convolutions)
+        """How many convolutions are kept, as maps or on the way to them, and how many the original has."""
+        convolutions = {
+            name: each for name, each in self._graph.names.items() if each.type in keras_graph.CONVOLUTIONS
+        }
+        # Those of one position are the gates of squeeze-and-excitation, which are computed but not dreamed.
+        kept = [
+            name
+            for name, each in convolutions.items()
+            if name in maps or (name in self._channels and is_one_position(each.output_shapes[0]))
+        ]
+        return len(kept), len(convolutions)
 
     @property
     def where_it_stops(self) -> str:
