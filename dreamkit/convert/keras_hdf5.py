@@ -87,7 +87,7 @@ def _check_contents(file: str, opened: Any, max_bytes: int) -> None:
     opened.visititems_links(lambda name, link: links.append((name, link)))
     total = 0
     for name, link in links:
-        array = opened[name] if isinstance(link, h5py.HardLink) else None
+        array: Any = opened[name] if isinstance(link, h5py.HardLink) else None
         is_array = isinstance(array, h5py.Dataset)
         if isinstance(link, h5py.ExternalLink) or (is_array and (array.external or array.is_virtual)):
             raise ConvertError(f"{file} refers to another file at {shown(name)}; save the model again")
