@@ -228,7 +228,7 @@ def test_a_keras_model(at_home, tmp_path):
     other = keras.layers.SeparableConv2D(4, 3, padding="same", name="other")(first)
     both = keras.layers.Concatenate(name="both")([first, other])
     second = keras.layers.Conv2D(5, 5, strides=2, activation="tanh", name="second")(both)
-    classes = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling2D()(second))
+    classes = keras.layers.Dense(3, name="classes")(keras.layers.GlobalAveragePooling2D()(second))
     keras.Model(picture, classes).save(tmp_path / "mine.keras")
     run = dreamkit_command(
         tmp_path, "convert", "keras", "mine.keras", "--name", "mine", "--layers", "both", "--overwrite",
@@ -236,7 +236,8 @@ def test_a_keras_model(at_home, tmp_path):
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     record = converted.record(at_home / "models" / "mine")
-    assert list(record["blobs"]) == ["first", "other", "both", "second"]
+    assert list(record["blobs"]) == ["first", "other", "both", "second", "classes"]
+    assert record["head"] == "classes"
     assert record["blobs"]["both"] == {"channels": 8, "stride": 2, "min_size": 3, "kind": "join"}
     assert record["blobs"]["second"]["min_size"] == 11
     assert len(record["parity"]["runs"]) == 4
@@ -408,7 +409,7 @@ def test_a_network_for_huge_pictures_is_an_error_in_one_line(files, capsys, tmp_
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((32, 32, 1), "takes any x 32 x 32 x 1; dreamkit feeds RGB, batch x height x width x 3"),
+        ((32, 32, 2), "takes any x 32 x 32 x 2; dreamkit feeds batch x height x width x 1, 3 or 4 channels"),
         ((10,), "takes any x 10;"),
     ],
 )

@@ -43,8 +43,10 @@ _Labels = Annotated[
     Path | None, typer.Option("--labels", metavar="FILE", help="The names of its classes, one on each line.")
 ]
 _Fill = Annotated[
-    float | None,
-    typer.Option("--fill", help="What the fourth channel of a network holds, after mean and scale."),
+    str | None,
+    typer.Option(
+        "--fill", metavar="NUMBER", help="What the fourth channel of a network holds, after mean and scale."
+    ),
 ]
 _Description = Annotated[str, typer.Option("--description", help="A line for `dreamkit models`.")]
 _Licence = Annotated[
@@ -134,12 +136,13 @@ def onnx(
 
 
 def keras(
-    file: Annotated[Path, typer.Argument(help="The .keras file of a functional or sequential model.")],
+    file: Annotated[Path, typer.Argument(help="The .keras or .h5 file of a functional or sequential model.")],
     name: _Name,
     layers: _Layers = None,
     order: _Order = None,
     mean: _Mean = None,
     scale: _Scale = None,
+    fill: _Fill = None,
     labels: _Labels = None,
     description: _Description = "",
     licence: _Licence = "",
@@ -155,13 +158,21 @@ def keras(
     from dreamkit.convert.options import KERAS
 
     preprocess = _preprocess(KERAS, order, mean, scale)
-    options = _options(preprocess, layers, labels, description, licence)
+    options = _options(preprocess, layers, labels, description, licence, fill)
     show(
         name,
         lambda on_stage: conversion.from_keras(file, folder, options, on_stage, overwrite=overwrite),
         quiet=quiet,
     )
     _warn_of_defaults("Keras", preprocess, {"--mean": mean, "--scale": scale})
+
+
+def _number(option: str, text: str | None) -> float | None:
+    """The finite number that an option gives, or None if it is not given."""
+    numbers = _numbers(option, text)
+    if numbers and len(numbers) > 1:
+        raise ConfigError(f"{option} is {text!r}; it takes one number")
+    return numbers[0] if numbers else None
 
 
 def _new_model_folder(name: str, *, overwrite: bool) -> Path:
@@ -235,7 +246,7 @@ def _options(
     labels: Path | None,
     description: str,
     licence: str,
-    fill: float | None = None,
+    fill: str | None = None,
     *,
     is_default: bool = False,
 ) -> ConversionOptions:
@@ -249,7 +260,7 @@ def _options(
         preprocess=preprocess,
         layers=names or None,
         labels=read_labels(labels) if labels else (),
-        fill=fill,
+        fill=_number("--fill", fill),
         is_default=is_default,
         description=_one_line(description),
         licence=_one_line(licence),
@@ -296,11 +307,9 @@ def show(
         return result
     header, *rows = report.rows()
     terminal.table(rows, header)
-    if result.kept:
-        layer, classes = result.head
-        head = f"the head is {layer}, {classes} classes" if layer else "it has no head of class scores"
-        terminal.say(f"{result.kept}; {head}")
     worst, error = report.worst
+    if result.kept:
+        terminal.say(result.kept)
     terminal.say(f"largest error of {len(rows)} blobs: {worst}, {error:.1e}; the limit is {report.limit:.0e}")
     terminal.say(
         f"converted in {time.monotonic() - started:.0f} s with at most {result.megabytes} MB of memory; "

@@ -14,7 +14,7 @@ from dreamkit.convert import keras_model, onnx_model, sandbox, saved_model, veri
 from dreamkit.convert.caffe.net import format_shape
 from dreamkit.convert.caffe.reader import read_net
 from dreamkit.convert.caffe.to_onnx import supported_blobs, to_onnx
-from dreamkit.convert.feature_maps import FeatureMap, Kept, default_layer, find_head
+from dreamkit.convert.feature_maps import FeatureMap, default_layer, find_head
 from dreamkit.convert.model_folder import new_folder, write_record
 from dreamkit.convert.onnx_model import PreparedModel
 from dreamkit.convert.options import BYTES, GREY, ConversionOptions
@@ -34,8 +34,7 @@ class ConvertedModel:
         layers: the layers to dream by default.
         report: its comparison with the original.
         megabytes: the most memory that one process used.
-        kept: how much of the network was kept, where that is counted.
-        head: the layer of class scores, and how many classes it has; an empty name if there is none.
+        kept: one line about what was kept of the original, or an empty string.
         preprocess: from pixels to what it takes, where the file decides.
     """
 
@@ -43,8 +42,7 @@ class ConvertedModel:
     layers: Sequence[str]
     report: Report
     megabytes: int
-    kept: Kept | None = None
-    head: tuple[str, int] = ("", 0)
+    kept: str = ""
     preprocess: Preprocess | None = None
 
 
@@ -130,16 +128,16 @@ def from_keras(
     *,
     overwrite: bool = False,
 ) -> ConvertedModel:
-    """Converts a functional or sequential Keras model, `.keras`; see `from_caffe`."""
+    """Converts a functional or sequential Keras model, `.keras` or `.h5`; see `from_caffe`."""
     keras_model.check_file(file)
     with new_folder(folder, overwrite=overwrite) as new:
         saved = new / converted.SAVED_MODEL
-        layers = list(options.layers) if options.layers else None
-        size, maps = keras_model.save(file, saved, layers, on_stage)
-        layers = _check_layers(maps, options)
-        report = keras_model.compare(file, saved, maps, options.preprocess, on_stage)
-        write_record(new, options, layers, size, maps, (file,), report)
-    return _finish(folder, layers, report)
+        model = keras_model.save(file, saved, options, on_stage)
+        head = model.head_for(options.labels)
+        layers = _check_layers(model.maps, replace(options, labels=()))
+        report = keras_model.compare(file, saved, model, options, on_stage)
+        write_record(new, options, layers, model.size, model.maps, (file,), report, head=head)
+    return replace(_finish(folder, layers, report), kept=model.kept)
 
 
 def _convert(
@@ -159,10 +157,14 @@ def _convert(
         saved_model.save(model, saved, scratch, on_stage)
         report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
         write_record(new, options, layers, model.size, model.maps, sources, report)
-    head = find_head(model.maps, labelled=bool(options.labels))
-    classes = model.maps[head].channels if head else 0
-    finished = _finish(folder, layers, report)
-    return replace(finished, kept=model.kept, head=(head, classes), preprocess=options.preprocess)
+    kept = ""
+    if model.kept is not None:
+        name = find_head(model.maps, labelled=bool(options.labels))
+        classes = model.maps[name].channels if name else 0
+        kept = f"{model.kept}; " + (
+            f"the head is {shown(name)}, {classes} classes" if name else "it has no head of class scores"
+        )
+    return replace(_finish(folder, layers, report), kept=kept, preprocess=options.preprocess)
 
 
 def _for_input(

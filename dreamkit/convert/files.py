@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from dreamkit.errors import ConvertError, first_line
@@ -37,14 +38,14 @@ def check_regular(path: Path, kind: str) -> None:
         raise ConvertError(f"cannot read {kind} {path}: it is {found}; give the path of a file")
 
 
-def refuse_other_kinds(path: Path, kind: str, wanted: str) -> None:
-    """Refuses a file that is certainly of another kind than `kind`, a key of `file_kinds.KINDS`.
+def refuse_other_kinds(path: Path, kind: str | Sequence[str], wanted: str) -> None:
+    """Refuses a file that is certainly of another kind than `kind`: one or several keys of `file_kinds.KINDS`.
 
     `wanted` says in the error message what to give instead.
 
     Raises:
         ConvertError: it is of another kind; the error names it.
     """
-    found = file_kinds.describe(path, (kind,), wanted)
+    found = file_kinds.describe(path, [kind] if isinstance(kind, str) else kind, wanted)
     if found is not None:
         raise ConvertError(f"{path} {found}")

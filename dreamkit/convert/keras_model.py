@@ -1,17 +1,15 @@
-"""A Keras model in a `.keras` file, read in a child process without running code from the file."""
+"""A Keras model in a file as a SavedModel for pictures of any size, built and compared in child processes."""
 
 from __future__ import annotations
 
-import os
-import zipfile
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dreamkit.convert import sandbox, saved_model, verify
+from dreamkit.convert import keras_file, keras_forward, keras_graph, sandbox, saved_model, verify
 from dreamkit.convert.activations import Activations
 from dreamkit.convert.feature_maps import (
     DEFAULT_SIDE,
@@ -21,15 +19,19 @@ from dreamkit.convert.feature_maps import (
     comparison_sizes,
     default_layer,
 )
-from dreamkit.convert.files import refuse_other_kinds
+from dreamkit.convert.keras_graph import Graph, Operation, is_one_position
+from dreamkit.convert.keras_input import PictureInput, picture_input
+from dreamkit.convert.options import ConversionOptions
 from dreamkit.convert.parity import Report
-from dreamkit.errors import ConvertError, first_line
+from dreamkit.errors import ConvertError, shown
 from dreamkit.models.providers import ModelProvider, Preprocess
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
 
-_MAX_BYTES = 8 << 30  # of the unpacked file
+check_file = keras_file.check_file
+
+_LEAST_SHARE = 1 / 3  # of the convolutions; with fewer, it is another network
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("Concatenate", "Add", "Average", "Maximum"), "join"),
     "Softmax": "softmax",
@@ -37,40 +39,50 @@ _KINDS: Mapping[str, Kind] = {
 }
 
 
-def check_file(file: Path) -> None:
-    """Refuses a file that is not in the `.keras` format.
+@dataclass(frozen=True)
+class KerasModel:
+    """A Keras model that is now a SavedModel.
 
-    Raises:
-        ConvertError: it cannot be read, is not a `.keras` file or unpacks to more than any network needs.
+    Attributes:
+        size: the height and width for which it was made.
+        maps: its feature maps.
+        head: the map of class scores, or an empty string if it has none.
+        scores: the map behind which the original computes nothing more, or an empty string; with labels, it
+            is the head.
+        kept: one line about what was kept of the original.
     """
-    refuse_other_kinds(file, "keras", "a .keras file, as model.save('NAME.keras') of Keras 3 writes it")
-    if os.path.exists(file) and not os.path.isfile(file):
-        raise ConvertError(f"cannot read {file}: it is not a regular file; give a .keras file")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            sizes = {each.filename: each.file_size for each in archive.infolist()}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ConvertError(
-            f"cannot read {file} as a .keras file ({getattr(error, 'strerror', None) or first_line(error)}); "
-            "save the model with model.save('NAME.keras') of Keras 3"
-        ) from error
-    if "config.json" not in sizes or "model.weights.h5" not in sizes:
-        raise ConvertError(
-            f"{file} is not a .keras file; save the model with model.save('NAME.keras') of Keras 3"
-        )
-    if sum(sizes.values()) > _MAX_BYTES:
-        raise ConvertError(
-            f"{file} unpacks to {sum(sizes.values()) >> 20} MB; more than "
-            f"{_MAX_BYTES >> 20} MB cannot be converted"
-        )
+
+    size: tuple[int, int]
+    maps: Mapping[str, FeatureMap]
+    head: str
+    scores: str
+    kept: str
+
+    def head_for(self, labels: Sequence[str]) -> str:
+        """The head, if the classes have these labels.
+
+        Raises:
+            ConvertError: there are no scores of as many classes.
+        """
+        if not labels:
+            return self.head
+        if not self.scores:
+            raise ConvertError(
+                f"there are {len(labels)} labels, but no scores of classes that can be dreamed; "
+                "leave out --labels"
+            )
+        if len(labels) != self.maps[self.scores].channels:
+            raise ConvertError(
+                f"there are {len(labels)} labels and {self.maps[self.scores].channels} classes in "
+                f"{shown(self.scores)}; give a file with one line for each class"
+            )
+        return self.scores
 
 
-def save(
-    file: Path, folder: Path, layers: list[str] | None, on_stage: sandbox.OnStage
-) -> tuple[tuple[int, int], dict[str, FeatureMap]]:
-    """Writes the model in `file` to `folder` as a SavedModel; returns its size and its feature maps.
+def save(file: Path, folder: Path, options: ConversionOptions, on_stage: sandbox.OnStage) -> KerasModel:
+    """Writes the model in `file` to `folder` as a SavedModel.
 
-    `layers` are those to dream by default: their common least side is found, and that of all layers.
+    The common least side of the layers to dream by default is found, and that of all layers.
 
     Raises:
         ConvertError: the model cannot be read or dreamed.
@@ -81,18 +93,17 @@ def save(
         model_bytes=file.stat().st_size,
         file=file,
         folder=folder,
-        layers=layers,
+        layers=list(options.layers) if options.layers else None,
+        order=options.preprocess.order,
+        fill=options.fill,
     )
     height, width = result["size"]
-    return (height, width), {name: FeatureMap(**each) for name, each in result["maps"].items()}
+    maps = {name: FeatureMap(**each) for name, each in result["maps"].items()}
+    return KerasModel((height, width), maps, result["head"], result["scores"], result["kept"])
 
 
 def compare(
-    file: Path,
-    folder: Path,
-    maps: Mapping[str, FeatureMap],
-    preprocess: Preprocess,
-    on_stage: sandbox.OnStage,
+    file: Path, folder: Path, model: KerasModel, options: ConversionOptions, on_stage: sandbox.OnStage
 ) -> Report:
     """Compares the SavedModel in `folder` with the model in `file` as Keras computes it.
 
@@ -105,8 +116,9 @@ def compare(
         model_bytes=file.stat().st_size,
         file=file,
         folder=folder,
-        min_sizes={name: each.min_size for name, each in maps.items()},
-        preprocess=asdict(preprocess),
+        min_sizes={name: each.min_size for name, each in model.maps.items()},
+        preprocess=asdict(options.preprocess),
+        fill=options.fill,
     )
     report = Report.from_dict(result)
     report.check()
@@ -114,38 +126,157 @@ def compare(
 
 
 def read_and_write(
-    on_stage: sandbox.OnStage, file: str, folder: str, layers: list[str] | None
+    on_stage: sandbox.OnStage,
+    file: str,
+    folder: str,
+    layers: list[str] | None,
+    order: str,
+    fill: float | None,
 ) -> dict[str, Any]:
     """In the child process: see `save`."""
     on_stage("reading the Keras model")
-    network, model = _load(file)
-    maps = _feature_maps(file, network, model, layers)
+    model = keras_file.load(file)
+    prepare = picture_input(model, file, order, fill)
+    graph = keras_graph.graph(model)
+    converted = _Converted(graph, prepare)
+    maps = converted.feature_maps(file, layers)
+    kept, total = converted.count_kept(maps)
+    if kept < _LEAST_SHARE * total and not layers:
+        raise ConvertError(
+            f"only {kept} of the {total} convolutions of {file} can be dreamed{converted.where_it_stops}; "
+            "name the layers that you want with --layers"
+        )
+    operation, certain = graph.scores
+    scores = next((name for name in maps if graph.names[name] is operation), "")
+    head = scores if certain else ""
     on_stage("writing the SavedModel")
-    saved_model.write(network.forward(list(maps)), list(maps), folder, model.variables)
-    return {"size": _size(model), "maps": {name: asdict(each) for name, each in maps.items()}}
+    saved_model.write(converted.forward(list(maps)), list(maps), folder, model.variables)
+    return {
+        "size": _size(model),
+        "maps": {name: asdict(each) for name, each in maps.items()},
+        "head": head,
+        "scores": scores,
+        "kept": f"kept {kept} of {total} convolutions{converted.where_it_stops if kept < total else ''}; "
+        + (_head_line(head, maps[head].channels) if head else "there is no head"),
+    }
 
 
-def _feature_maps(file: str, network: Network, model: Any, layers: list[str] | None) -> dict[str, FeatureMap]:
-    found = network.probe.describe() if network.layers else []
-    if not found:
-        raise ConvertError(f"{file} has no feature maps whose size follows that of the picture")
-    kinds = {layer.name: _kind(layer) for layer in model.layers}
-    min_size = network.probe.smallest_side([each.name for each in found], MAX_SIDE)
-    maps = {each.name: FeatureMap(each.channels, each.stride, min_size, kinds[each.name]) for each in found}
-    defaults = [name for name in layers or [default_layer(maps)] if name in maps]
-    if defaults:
-        min_size = network.probe.smallest_side(defaults, MAX_SIDE)
-        maps.update({name: replace(maps[name], min_size=min_size) for name in defaults})
-    return maps
+def _head_line(head: str, classes: int) -> str:
+    return f"the head is {shown(head)}, {classes} {'class' if classes == 1 else 'classes'}"
 
 
-def _kind(layer: Any) -> Kind:
-    """What a layer computes, from its type and its activation function."""
-    kind = _KINDS.get(type(layer).__name__, "other")
-    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    if kind == "activation" and activation == "softmax":
-        return "softmax"
-    return "activation" if kind == "other" and activation != "linear" else kind
+class _Converted:
+    """A model for pictures of any size. Only for a child process: it loads TensorFlow."""
+
+    def __init__(self, graph: Graph, prepare: PictureInput) -> None:
+        import tensorflow as tf
+
+        self._graph, self._prepare = graph, prepare
+        self._compute = keras_forward.FreeSize(graph)
+        shapes: dict[Operation, int] = {}
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)], autograph=False)
+        def find_shapes(pixels: Any) -> None:
+            maps = self._compute(prepare(pixels))
+            shapes.update({each: values.shape[-1] for each, values in maps.items()})
+
+        find_shapes.get_concrete_function()
+        self._channels = {
+            name: int(shapes[each])
+            for name, each in graph.names.items()
+            if shapes.get(each) and self._is_feature(each)
+        }
+
+    def _is_feature(self, operation: Operation) -> bool:
+        """Whether the output is a map in the original, or scores."""
+        return len(operation.output_shapes[0]) == 4 or self._graph.has_scores(operation)
+
+    def forward(self, layers: Sequence[str], *, constant: bool = False) -> Any:
+        """The function from preprocessed RGB pixels to the maps of `layers`; see `model_info.Forward`."""
+        import tensorflow as tf
+
+        del constant  # its variables are read where the graph is frozen
+
+        def activations(pixels: Any) -> list[Any]:
+            maps = self._compute(self._prepare(pixels))
+            return [tf.cast(maps[self._graph.names[name]], tf.float32) for name in layers]
+
+        return activations
+
+    @property
+    def _network(self) -> Network:
+        from dreamkit.engine.tf.model_info import LoadedNetwork, ModelInfo
+        from dreamkit.engine.tf.network import Network
+
+        info = ModelInfo(self._channels, "")
+        provider = ModelProvider(name="original", load=lambda _: None, preprocess=Preprocess(), layers={})
+        return Network(provider, info, lambda: LoadedNetwork(info, self.forward))
+
+    def feature_maps(self, file: str, layers: list[str] | None) -> dict[str, FeatureMap]:
+        """The maps whose size follows that of the picture, and scores of one position behind them."""
+        network = self._network
+        found = network.probe.describe() if self._channels else []
+        if not found:
+            raise ConvertError(
+                f"{file} has no feature maps whose size follows that of the picture{self.where_it_stops}"
+            )
+        strides = {each.name: each.stride for each in found}
+        names = list(self._channels)
+        names = [
+            name
+            for place, name in enumerate(names)
+            if name in strides
+            or (place > names.index(found[-1].name) and self._graph.has_scores(self._graph.names[name]))
+        ]
+        scores = {name for name in names if self._graph.has_scores(self._graph.names[name])}
+        sides: dict[str, int] = {}
+        for group in (
+            [name for name in names if name not in scores],
+            [name for name in names if name in scores],
+        ):
+            if group:
+                sides.update(dict.fromkeys(group, network.probe.smallest_side(group, MAX_SIDE)))
+        maps = {
+            name: FeatureMap(
+                self._channels[name], strides.get(name, 0), sides[name], self._kind(self._graph.names[name])
+            )
+            for name in names
+        }
+        defaults = [name for name in layers or [default_layer(maps)] if name in maps]
+        if defaults:
+            min_size = network.probe.smallest_side(defaults, MAX_SIDE)
+            maps.update({name: replace(maps[name], min_size=min_size) for name in defaults})
+        return maps
+
+    def _kind(self, operation: Operation) -> Kind:
+        """What an operation computes, from its type and its activation function."""
+        kind = _KINDS.get(operation.type, "other")
+        activation = operation.activation
+        if operation is keras_forward.scores_before_probabilities(self._graph):
+            activation = "linear"
+        if kind == "activation" and activation == "softmax":
+            return "softmax"
+        return "activation" if kind == "other" and activation != "linear" else kind
+
+    def count_kept(self, maps: Mapping[str, FeatureMap]) -> tuple[int, int]:
+        """How many convolutions are kept, as maps or on the way to them, and how many the original has."""
+        convolutions = {
+            name: each for name, each in self._graph.names.items() if each.type in keras_graph.CONVOLUTIONS
+        }
+        # Those of one position are the gates of squeeze-and-excitation, which are computed but not dreamed.
+        kept = [
+            name
+            for name, each in convolutions.items()
+            if name in maps or (name in self._channels and is_one_position(each.output_shapes[0]))
+        ]
+        return len(kept), len(convolutions)
+
+    @property
+    def where_it_stops(self) -> str:
+        """The end of a message: the first operation that cannot be computed for pictures of any size."""
+        for operation, reason in self._compute.failures.items():
+            return f" (stopped at {operation.type} {shown(operation.path[-1])}: {shown(reason, 100)})"
+        return ""
 
 
 def compare_with_keras(
@@ -154,49 +285,43 @@ def compare_with_keras(
     folder: str,
     min_sizes: Mapping[str, int],
     preprocess: Mapping[str, Any],
+    fill: float | None,
 ) -> dict[str, Any]:
-    """In the child process: see `compare`."""
-    import keras
+    """In the child process: see `compare`.
 
-    original, model = _load(file)
+    At its original size the model computes itself, and each layer's output is recorded. It refuses other
+    sizes, so there its layers are called one after another; what depends on the original size is left out.
+    """
+    model = keras_file.load(file)
+    graph = keras_graph.graph(model)
+    oracle, base = keras_file.framework(model)
+    prepare = picture_input(model, file, str(preprocess["order"]), fill)
+    operations = {name: graph.names[name] for name in min_sizes}
     size = _size(model)
     comparison = verify.Comparison(folder, min_sizes, Preprocess(**preprocess), size, on_stage)
 
-    def compute(batch: Any, names: list[str]) -> Activations:
-        pixels = keras.ops.convert_to_tensor(np.moveaxis(batch, 1, -1))
-        activations = original.forward(names)(pixels)
-        return {
-            name: np.moveaxis(np.asarray(each), -1, 1) for name, each in zip(names, activations, strict=True)
-        }
+    def compute_itself(batch: Any, names: list[str]) -> Activations:
+        picture = prepare(np.moveaxis(batch, 1, -1))
+        maps = keras_forward.recorded_maps(model, graph, picture, base, operations)
+        return {name: _nchw(maps[name]) for name in names}
 
-    for each in (size, *comparison_sizes(size)):
-        comparison.run(f"Keras {keras.__version__}", compute, each, comparison.names_at(each))
+    def compute_layers(batch: Any, names: list[str]) -> Activations:
+        maps = keras_forward.original_maps(graph, prepare(np.moveaxis(batch, 1, -1)))
+        return {name: _nchw(maps[operations[name]]) for name in names}
+
+    comparison.run(oracle, compute_itself, size, comparison.names_at(size))
+    for each in comparison_sizes(size):
+        possible = keras_forward.original_maps(graph, prepare(np.zeros((1, *each, 3), np.float32)))
+        names = [name for name in comparison.names_at(each) if operations[name] in possible]
+        if names:
+            comparison.run(oracle, compute_layers, each, names)
+        else:
+            comparison.remarks.append(f"nothing was compared at {each[1]} x {each[0]}: no layer exists there")
     return comparison.result()
 
 
-def _load(file: str) -> tuple[Network, Any]:
-    """The model in `file`, as a network and as itself."""
-    import keras
-
-    from dreamkit.engine.tf import model_info, network
-
-    try:
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
-    # Keras passes on the errors of the layer that it cannot create.
-    except Exception as error:
-        raise ConvertError(
-            f"{file} cannot be read ({first_line(error).split('. ')[0][:150]}); custom layers and Lambda "
-            "layers are code, which is not run: write a plugin for such a model"
-        ) from error
-    if not isinstance(model, keras.Model):
-        raise ConvertError(
-            f"{file} holds a {type(model).__name__}; give a functional or sequential Keras model"
-        )
-    if not getattr(model, "inputs", None):
-        raise ConvertError(f"{file} is not a functional or sequential model; give such a model")
-    model_info.check_input(model, file)
-    provider = ModelProvider(name="original", load=lambda _: model, preprocess=Preprocess(), layers={})
-    return network.load(provider, None), model
+def _nchw(values: Any) -> Any:
+    return np.moveaxis(np.asarray(values, np.float32), -1, 1)
 
 
 def _size(model: Any) -> tuple[int, int]:

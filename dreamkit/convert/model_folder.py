@@ -66,8 +66,13 @@ def write_record(
     maps: Mapping[str, FeatureMap],
     sources: Sequence[Path],
     report: Report,
+    *,
+    head: str | None = None,
 ) -> None:
-    """Writes `model.json` for the SavedModel in `folder`. It holds the names of `sources` but no paths."""
+    """Writes `model.json` for the SavedModel in `folder`. It holds the names of `sources` but no paths.
+
+    `head` is the map of class scores; None finds it among `maps`.
+    """
     record = {
         "format": converted.FORMAT,
         "description": options.description or f"converted from {Path(sources[-1]).name}",
@@ -76,8 +81,9 @@ def write_record(
         "layers": dict.fromkeys(layers, 1.0),
         "min_size": max(maps[name].min_size for name in layers),
         "size": list(size),
-        "head": find_head(maps, labelled=bool(options.labels)),
+        "head": find_head(maps, labelled=bool(options.labels)) if head is None else head,
         "labels": list(options.labels),
+        "fill": options.fill,
         "blobs": {name: _describe(each) for name, each in maps.items()},
         "sources": {Path(path).name: paths.digest(path) for path in sources},
         "files": converted.hashes(folder / converted.SAVED_MODEL),

@@ -57,8 +57,10 @@ def find_feature_maps(
 
 
 def count_kept(before: onnx.ModelProto, after: onnx.ModelProto, maps: Container[str]) -> Kept:
-    """How much of the network `before` is in `after`, whose tensors have the same names. `maps` are those that
-    are maps at the size for which it was made."""
+    """How much of the network `before` is in `after`, whose tensors have the same names.
+
+    `maps` are the tensors that are maps at the size for which it was made.
+    """
     kept = {output for node in after.graph.node for output in node.output}
     computed = {output for node in before.graph.node for output in node.output}
     weights = {each.name for each in before.graph.initializer}

@@ -26,14 +26,14 @@ class ConversionOptions:
         is_default: whether the user gave no part of it.
         layers: the layers to dream by default, or None to let dreamkit choose.
         labels: the names of its classes, in order.
-        fill: the value of a fourth channel, after preprocessing, for a network that takes four.
         description, licence: one line each.
+        fill: the value of a fourth channel of the input, after preprocessing; None if there is none.
     """
 
     preprocess: Preprocess
     is_default: bool = False
     layers: Sequence[str] | None = None
     labels: Sequence[str] = ()
-    fill: float | None = None
     description: str = ""
     licence: str = ""
+    fill: float | None = None

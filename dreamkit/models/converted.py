@@ -58,8 +58,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             path=path / SAVED_MODEL,
             outputs={name: name for name in blobs},
             min_sizes={name: int(blob["min_size"]) for name, blob in blobs.items()},
-            # The same sources give the same numbers, but not the same files.
-            digest=hashlib.sha256("".join(sorted(read["sources"].values())).encode()).hexdigest(),
+            digest=_digest(read["sources"], read.get("fill")),
         )
         files: dict[str, str] = dict(read["files"])
         fields: dict[str, Any] = {
@@ -78,6 +77,12 @@ def provider(path: Path, **known: Any) -> ModelProvider:
         raise ModelError(
             f"{path / RECORD} is damaged ({type(error).__name__}: {first_line(error)}); {_AGAIN}"
         ) from error
+
+
+def _digest(sources: Mapping[str, str], fill: float | None) -> str:
+    """SHA-256 of what decides the numbers: the same sources do not give the same files."""
+    parts = [*sorted(sources.values()), *([] if fill is None else [f"fill {fill}"])]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def hashes(folder: Path) -> dict[str, str]:
