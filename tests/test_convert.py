@@ -338,7 +338,7 @@ WRONG = {
     "no onnx": (["onnx", "none.onnx"], "cannot read none.onnx; give the path of an ONNX file"),
     "no keras": (["keras", "none.keras"], "cannot read none.keras as a .keras file"),
     "not a keras file": (["keras", "noise"], "as a .keras file"),
-    "a zip": (["keras", "other.zip"], "is a zip file; unpack it, and give a .keras file"),
+    "a zip": (["keras", "other.zip"], "is a zip file; unpack it, and give a model that Keras saved"),
 }  # fmt: skip
 
 

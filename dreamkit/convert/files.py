@@ -39,7 +39,7 @@ def check_regular(path: Path, kind: str) -> None:
 
 
 def refuse_other_kinds(path: Path, kind: str | Sequence[str], wanted: str) -> None:
-    """Refuses a file that is certainly of another kind than `kind`: one or several keys of `file_kinds.KINDS`.
+    """Refuses a file that is certainly of another kind than `kind`, one or more keys of `file_kinds.KINDS`.
 
     `wanted` says in the error message what to give instead.
 
