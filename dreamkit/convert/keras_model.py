@@ -142,6 +142,7 @@ def read_and_write(
     operation, certain = graph.scores
     scores = next((name for name in maps if graph.names[name] is operation), "")
     head = scores if certain else ""
+    where = converted.where_it_stops if kept < total or not head else ""
     on_stage("writing the SavedModel")
     saved_model.write(converted.forward(list(maps)), list(maps), folder, model.variables)
     return {
@@ -149,7 +150,7 @@ def read_and_write(
         "maps": {name: asdict(each) for name, each in maps.items()},
         "head": head,
         "scores": scores,
-        "kept": f"kept {kept} of {total} convolutions{converted.where_it_stops if kept < total else ''}; "
+        "kept": f"kept {kept} of {total} convolutions{where}; "
         + (_head_line(head, maps[head].channels) if head else "there is no head"),
     }
 
