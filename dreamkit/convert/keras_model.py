@@ -186,13 +186,14 @@ class _Converted:
         return len(operation.output_shapes[0]) == 4 or self._graph.has_scores(operation)
 
     def forward(self, layers: Sequence[str], *, constant: bool = False) -> Any:
-        """The function from preprocessed RGB pixels to the maps of `layers`; see `model_info.Forward`."""
+        """The function from preprocessed RGB pixels to the maps of `layers`; see `model_info.Forward`.
+
+        The probe asks for constants, and needs only shapes.
+        """
         import tensorflow as tf
 
-        del constant  # its variables are read where the graph is frozen
-
         def activations(pixels: Any) -> list[Any]:
-            maps = self._compute(self._prepare(pixels))
+            maps = self._compute(self._prepare(pixels), shapes_only=constant)
             return [tf.cast(maps[self._graph.names[name]], tf.float32) for name in layers]
 
         return activations
