@@ -60,15 +60,19 @@ class FreeSize:
         # The height and width of the map that a tensor was before a Flatten, until a Dense layer takes it.
         self._flat: dict[int, tuple[int, int]] = {}
 
-    def __call__(self, picture: Any) -> dict[Operation, Any]:
-        """The maps, NHWC, that can be computed from a batch of pictures as the model takes them."""
+    def __call__(self, picture: Any, *, shapes_only: bool = False) -> dict[Operation, Any]:
+        """The maps, NHWC, that can be computed from a batch of pictures as the model takes them.
+
+        With `shapes_only`, the weights of Dense layers, which can be most of a network, are zeros.
+        """
         values = {self._graph.picture: picture}
         maps = {}
         for operation in self._graph.operations:
             if operation in self.failures or any(each not in values for each in operation.inputs):
                 continue
             try:
-                results = self._results(operation, [values[each] for each in operation.inputs])
+                inputs = [values[each] for each in operation.inputs]
+                results = self._results(operation, inputs, shapes_only)
             except NotPossibleError as error:
                 self.failures[operation] = str(error)
                 continue
@@ -78,10 +82,10 @@ class FreeSize:
                 maps[operation] = results[0]
         return maps
 
-    def _results(self, operation: Operation, values: Sequence[Any]) -> list[Any]:
+    def _results(self, operation: Operation, values: Sequence[Any], shapes_only: bool) -> list[Any]:
         kind, flat = operation.type, self._flat.get(operation.inputs[0])
         if kind == "Dense" and len(operation.input_shapes[0]) == 2:
-            return [self._dense(operation, values[0], flat or (1, 1))]
+            return [self._dense(operation, values[0], flat or (1, 1), shapes_only)]
         if flat and kind in IDENTITIES:
             self._flat[operation.outputs[0]] = flat
             return [values[0]]
@@ -99,12 +103,13 @@ class FreeSize:
             return _call(operation, values)
         return _call_for_each_position(operation, values)
 
-    def _dense(self, operation: Operation, values: Any, size: tuple[int, int]) -> Any:
+    def _dense(self, operation: Operation, values: Any, size: tuple[int, int], shapes_only: bool) -> Any:
         """A Dense layer for vectors, as a convolution of `size`."""
         import tensorflow as tf
 
         layer = operation.layer
-        kernel = tf.cast(tf.convert_to_tensor(layer.kernel), layer.compute_dtype)
+        kernel = tf.zeros(layer.kernel.shape) if shapes_only else tf.convert_to_tensor(layer.kernel)
+        kernel = tf.cast(kernel, layer.compute_dtype)
         channels, units = kernel.shape[0] // (size[0] * size[1]), kernel.shape[1]
         kernel = tf.reshape(kernel, (*size, channels, units))
         scores = tf.nn.conv2d(tf.cast(values, layer.compute_dtype), kernel, 1, "VALID")

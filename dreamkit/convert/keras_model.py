@@ -149,6 +149,7 @@ def read_and_write(
     operation, certain = graph.scores
     scores = next((name for name in maps if graph.names[name] is operation), "")
     head = scores if certain else ""
+    where = converted.where_it_stops if kept < total or not head else ""
     on_stage("writing the SavedModel")
     saved_model.write(converted.forward(list(maps)), list(maps), folder, model.variables)
     return {
@@ -156,7 +157,7 @@ def read_and_write(
         "maps": {name: asdict(each) for name, each in maps.items()},
         "head": head,
         "scores": scores,
-        "kept": f"kept {kept} of {total} convolutions{converted.where_it_stops if kept < total else ''}; "
+        "kept": f"kept {kept} of {total} convolutions{where}; "
         + (_head_line(head, maps[head].channels) if head else "there is no head"),
     }
 
@@ -192,13 +193,14 @@ class _Converted:
         return len(operation.output_shapes[0]) == 4 or self._graph.has_scores(operation)
 
     def forward(self, layers: Sequence[str], *, constant: bool = False) -> Any:
-        """The function from preprocessed RGB pixels to the maps of `layers`; see `model_info.Forward`."""
+        """The function from preprocessed RGB pixels to the maps of `layers`; see `model_info.Forward`.
+
+        The probe asks for constants, and needs only shapes.
+        """
         import tensorflow as tf
 
-        del constant  # its variables are read where the graph is frozen
-
         def activations(pixels: Any) -> list[Any]:
-            maps = self._compute(self._prepare(pixels))
+            maps = self._compute(self._prepare(pixels), shapes_only=constant)
             return [tf.cast(maps[self._graph.names[name]], tf.float32) for name in layers]
 
         return activations
