@@ -208,7 +208,7 @@ def test_no_bytes_are_an_error(tmp_path, data):
 
 # ------------------------------------------------------------------------------------- by the command line
 
-EXPECTED = {"caffe": ["prototxt"], "onnx": ["onnx"], "keras": ["keras", "hdf5"]}
+EXPECTED = {"caffe": ["prototxt"], "onnx": ["onnx", "a large onnx"], "keras": ["keras", "hdf5"]}
 CASES = [(command, name) for command in EXPECTED for name in KINDS if name not in EXPECTED[command]]
 
 
