@@ -19,13 +19,15 @@ pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - what is not there is skipped above
 
 SIDE = 32
-DRAW = np.random.default_rng(0)
 
 
 class Network:
     """Builds an ONNX model. `add` takes an operation and its inputs: names, arrays, or nothing for `last`."""
 
+    draw = np.random.default_rng(0)
+
     def __init__(self, dims=(1, 3, SIDE, SIDE), kind=TensorProto.FLOAT, opset=17):
+        Network.draw = np.random.default_rng(0)  # each network is the same, whichever came before
         self.dims, self.kind, self.opset = dims, kind, opset
         self.nodes, self.weights = [], {}
         self.last, self.kind_out = "x", TensorProto.FLOAT
@@ -60,7 +62,7 @@ class Network:
 
 
 def normal(*shape):
-    return DRAW.normal(size=shape).astype(np.float32)
+    return Network.draw.normal(size=shape).astype(np.float32)
 
 
 def trunk(**options):
