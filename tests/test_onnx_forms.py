@@ -8,6 +8,7 @@ from conftest import skip_without_converter
 
 from dreamkit.convert import onnx_model, onnx_runtime
 from dreamkit.convert.feature_maps import Kept, find_head
+from dreamkit.convert.onnx_constants import with_constants
 from dreamkit.convert.onnx_feature_maps import count_kept, find_shapes
 from dreamkit.convert.onnx_forms import in_float32, with_recent_operators, with_rgb_input
 from dreamkit.convert.onnx_layouts import on_maps
@@ -173,7 +174,8 @@ def prepared(model, fill=0.5):
     dims = [each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim]
     recent = with_recent_operators(model, "it")
     wrapped, picture = with_rgb_input(recent, "it", fill if 4 in dims else None)
-    mapped, layouts = on_maps(wrapped, find_shapes(wrapped, (SIDE, SIDE)))
+    constant = with_constants(wrapped, (SIDE, SIDE))
+    mapped, layouts = on_maps(constant, find_shapes(constant, (SIDE, SIDE)))
     freed, size, maps = onnx_model.free_size(mapped, "it")
     assert size == (SIDE, SIDE)
     return recent, picture, layouts, freed, maps
@@ -247,7 +249,8 @@ def test_what_stops_a_network_is_said():
     assert not Kept((3, 9), (1, 2)).is_little
 
 
-def test_branches_that_meet_at_some_sizes_only_are_left_out():
+def pyramid():
+    """A map that is halved, enlarged again, and joined with what it was."""
     network = trunk()
     before = network.last
     network.convolution(16, 16, strides=[2, 2])
@@ -256,9 +259,25 @@ def test_branches_that_meet_at_some_sizes_only_are_left_out():
         "Resize", network.last, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric"
     )
     network.add("Concat", network.last, before, axis=1).convolution(8, 32)
-    *_, maps = prepared(network.model())
-    assert before in maps
-    assert network.last not in maps
+    return network
+
+
+def test_a_fixed_size_of_a_resized_map_is_a_factor():
+    network = trunk()
+    network.add("Resize", network.last, "", "", long(1, 16, 16, 16), mode="linear").convolution(8, 16)
+    *_, freed, maps = prepared(network.model())
+    assert (maps["Resize4"].stride, maps["Relu6"].stride) == (2, 2)
+    batch = np.zeros((1, 3, 3 * SIDE, SIDE), np.float32)
+    assert computed(freed, batch, ["Relu6"])["Relu6"].shape == (1, 8, 48, 16)
+
+
+def test_branches_meet_at_multiples_of_some_size():
+    *_, maps = prepared(pyramid().model())
+    assert {name: each.multiple for name, each in maps.items()} == {
+        **dict.fromkeys(("Conv0", "Relu1", "Conv2", "Relu3", "Conv4", "Relu5", "Resize6"), 1),
+        **dict.fromkeys(("Concat7", "Conv8", "Relu9"), 8),
+    }
+    assert maps["Relu9"].stride == 4
 
 
 def test_weights_among_the_inputs_are_weights():

@@ -23,6 +23,7 @@ class FeatureMap:
         kind: what computes it: a join of several branches, an activation function, a softmax, a dense layer
             or another operation.
         is_end: whether nothing of the original follows but a softmax.
+        multiple: the pictures that have this map are multiples of so many pixels. Others are padded.
     """
 
     channels: int
@@ -30,6 +31,7 @@ class FeatureMap:
     min_size: int
     kind: Kind = "other"
     is_end: bool = True
+    multiple: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ def comparison_sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
         (height + 1, width + 17),
         (round(1.29 * height), round(1.18 * width)),
     ]
+
+
+def rounded_up(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """The next height and width that are multiples."""
+    height, width = (-(-side // multiple) * multiple for side in size)
+    return height, width
 
 
 def find_head(maps: Mapping[str, FeatureMap], *, labelled: bool) -> str:

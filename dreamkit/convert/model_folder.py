@@ -96,7 +96,11 @@ def write_record(
 
 
 def _describe(each: FeatureMap) -> dict[str, Any]:
-    return {key: value for key, value in asdict(each).items() if key != "is_end"}
+    found = asdict(each)
+    del found["is_end"]
+    if each.multiple == 1:
+        del found["multiple"]
+    return found
 
 
 def _package_versions() -> Iterator[tuple[str, str]]:

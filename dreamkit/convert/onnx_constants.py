@@ -40,7 +40,24 @@ def with_constants(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelP
         del result.graph.node[:]
         result.graph.node.extend(nodes)
         result.graph.initializer.extend(_tensor(name, value) for name, value in found.items())
+    _scale_by_factors(result, size)
     return result
+
+
+def _scale_by_factors(model: onnx.ModelProto, size: tuple[int, int]) -> None:
+    """A map that is resized to a fixed size is resized by the factor that this is at the original size."""
+    shapes, doubled = (find_shapes(model, each) for each in (size, (2 * size[0], 2 * size[1])))
+    for node in model.graph.node:
+        if node.op_type != "Resize" or len(node.input) < 4 or not node.input[3]:
+            continue
+        before, after = (shapes.get(name, ()) for name in (node.input[0], node.output[0]))
+        is_map = len(before) == len(after) == 4
+        if not is_map or doubled.get(node.output[0]) != after or doubled.get(node.input[0]) == before:
+            continue
+        factors = [new / old for new, old in zip(after, before, strict=True)]
+        name = f"{node.output[0]}/factors"
+        model.graph.initializer.append(_tensor(name, np.array(factors, np.float32)))
+        node.input[:] = [node.input[0], "", name]
 
 
 def _without_copies_of_weights(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dreamkit.convert.feature_maps import FeatureMap, Kept, Kind, comparison_sizes
+from dreamkit.convert.feature_maps import FeatureMap, Kept, Kind, comparison_sizes, rounded_up
 from dreamkit.convert.onnx_layouts import as_exported, is_dense
 from dreamkit.convert.onnx_rewrites import without_weights
 from dreamkit.errors import shown
@@ -28,6 +28,7 @@ _ANSWERS = frozenset(
         *("Flatten", "Reshape", "Squeeze", "Shape", "Transpose"),
     }
 )
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 _SAME_SIZE = ("Concat", "Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean")
 _WINDOW_OPS = ("Conv", "MaxPool", "AveragePool", "LpPool")
 _BATCH = 2  # not one, which is also the first size of constants
@@ -40,20 +41,26 @@ def find_feature_maps(
 
     A feature map is batch x channels x height x width, has the same channels at every size of picture, and
     height and width that follow the picture's or are always one. `picture` is the name of the input and
-    `size` the height and width for which the model was made.
+    `size` the height and width for which the model was made. Maps where branches that are halved and enlarged
+    again meet exist for pictures of some multiple only.
     """
     shapes = _ShapeInference(without_weights(model), picture)
-    side = max(size)
-    growth = _find_growth(shapes, names, size)
-    min_sizes = _find_min_sizes(shapes, set(growth), side)
-    kinds = _find_kinds(model)
-    ends = _Ends(model)
-    return {
-        name: FeatureMap(
-            channels, round(side / grows) if grows else 0, min_sizes[name], kinds[name], ends.is_end(name)
-        )
-        for name, (channels, grows) in growth.items()
-    }
+    kinds, ends = _find_kinds(model), _Ends(model)
+    found: dict[str, FeatureMap] = {}
+    left = [name for name in names if name in shapes.maps(names, size)]
+    for multiple in _MULTIPLES:
+        if not left or any(side % multiple for side in size):
+            break
+        shapes.multiple = multiple
+        side = rounded_up((max(size), max(size)), multiple)[0]
+        growth = _find_growth(shapes, left, size)
+        min_sizes = _find_min_sizes(shapes, set(growth), side)
+        for name, (channels, grows) in growth.items():
+            stride = round(side / grows) if grows else 0
+            kind, is_end = kinds[name], ends.is_end(name)
+            found[name] = FeatureMap(channels, stride, min_sizes[name], kind, is_end, multiple)
+        left = [name for name in left if name not in found]
+    return {name: found[name] for name in names if name in found}
 
 
 def count_kept(before: onnx.ModelProto, after: onnx.ModelProto, maps: Container[str]) -> Kept:
@@ -114,12 +121,14 @@ class _ShapeInference:
 
     def __init__(self, model: onnx.ModelProto, picture: str, batch: int = _BATCH) -> None:
         self._model, self._picture, self._batch = model, picture, batch
+        self.multiple = 1  # to which sizes of pictures are rounded up
         self._producers = {output: node for node in model.graph.node for output in node.output}
         windows = {node.output[0]: _min_input(node, model) for node in model.graph.node}
         self._min_inputs = {name: window for name, window in windows.items() if window}
 
     def maps(self, names: Iterable[str], size: tuple[int, int]) -> dict[str, list[int]]:
         """The shapes of those `names` that are four-dimensional and not empty, for pictures of this size."""
+        size = rounded_up(size, self.multiple)
         shapes = self.infer(size)
         shapes[self._picture] = [_BATCH, 3, *size]
         empty: set[str] = set()

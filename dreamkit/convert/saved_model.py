@@ -33,14 +33,22 @@ def save(model: PreparedModel, folder: Path, scratch: Path, on_stage: sandbox.On
         folder=folder,
         scratch=scratch,
         names=list(model.names),
+        multiples=[model.maps[name].multiple for name in model.names],
         size=model.size,
     )
 
 
 def convert_and_write(
-    on_stage: sandbox.OnStage, file: str, folder: str, scratch: str, names: Sequence[str], size: Sequence[int]
+    on_stage: sandbox.OnStage,
+    file: str,
+    folder: str,
+    scratch: str,
+    names: Sequence[str],
+    multiples: Sequence[int],
+    size: Sequence[int],
 ) -> None:
-    """In the child process: see `save`. `names` are the names of the outputs, in order."""
+    """In the child process: see `save`. `names` are the names of the outputs in order, and `multiples` the
+    sizes of pictures that have them."""
     on_stage("building a TensorFlow graph (onnx2tf)")
     os.chdir(scratch)  # onnx2tf writes to the current folder
     model = _run_onnx2tf(file, scratch, size)
@@ -49,7 +57,34 @@ def convert_and_write(
             f"onnx2tf returned {len(model.outputs)} outputs of {len(names)}; the model cannot be converted"
         )
     on_stage("writing the SavedModel")
-    write(lambda pixels: model(pixels, training=False), names, folder, model.variables)
+    write(_padded(model, multiples), names, folder, model.variables)
+
+
+def _padded(model: Any, multiples: Sequence[int]) -> Callable[[Any], Any]:
+    """The function to the outputs of a model, each from pixels that are padded below and at the right, with
+    what the preprocessing makes of the mean, to a multiple of its own."""
+    import tensorflow as tf
+
+    if set(multiples) == {1}:
+        return lambda pixels: model(pixels, training=False)
+    parts = {
+        multiple: type(model)(  # of whichever Keras onnx2tf uses
+            model.inputs,
+            [output for output, own in zip(model.outputs, multiples, strict=True) if own == multiple],
+        )
+        for multiple in sorted(set(multiples))
+    }
+
+    def forward(pixels: Any) -> list[Any]:
+        height, width = tf.unstack(tf.shape(pixels)[1:3])
+        found = {}
+        for multiple, part in parts.items():
+            below, right = -height % multiple, -width % multiple
+            padded = tf.pad(pixels, [[0, 0], [0, below], [0, right], [0, 0]])
+            found[multiple] = iter(tf.nest.flatten(part(padded, training=False)))
+        return [next(found[multiple]) for multiple in multiples]
+
+    return forward
 
 
 def _run_onnx2tf(file: str, scratch: str, size: Sequence[int]) -> Any:

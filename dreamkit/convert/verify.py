@@ -20,7 +20,7 @@ from dreamkit.convert import onnx_runtime, sandbox
 from dreamkit.convert.activations import Activations
 from dreamkit.convert.caffe import opencv
 from dreamkit.convert.caffe.reader import read_net
-from dreamkit.convert.feature_maps import comparison_sizes
+from dreamkit.convert.feature_maps import comparison_sizes, rounded_up
 from dreamkit.convert.onnx_forms import PictureInput
 from dreamkit.convert.onnx_model import PreparedModel, read_original
 from dreamkit.convert.onnx_rewrites import with_outputs
@@ -68,6 +68,7 @@ def compare(
         folder=folder,
         file=model.file,
         min_sizes={name: each.min_size for name, each in model.maps.items()},
+        multiples={name: each.multiple for name, each in model.maps.items()},
         plain_names=model.names,
         size=model.size,
         preprocess=asdict(preprocess),
@@ -89,21 +90,30 @@ class Comparison:
         preprocess: Preprocess,
         size: tuple[int, int],
         on_stage: sandbox.OnStage,
+        *,
+        multiples: Mapping[str, int] | None = None,
     ) -> None:
-        """`min_sizes` is the least side of each map, and `size` the original height and width."""
+        """`min_sizes` is the least side of each map, and `size` the original height and width.
+
+        The original has a map for pictures of its multiple in `multiples`, or else for all.
+        """
         from dreamkit.engine.tf import network
 
         saved = SavedModel(path=Path(folder), outputs={name: name for name in min_sizes})
         provider = ModelProvider(name="converted", load=lambda _: saved, preprocess=preprocess, layers={})
         self._network = network.load(provider, None)
-        self._min_sizes, self._preprocess = min_sizes, preprocess
+        self._min_sizes, self._preprocess, self._multiples = min_sizes, preprocess, multiples or {}
         self._size, self._on_stage = size, on_stage
         self._runs: list[Run] = []
         self.remarks: list[str] = []
 
     def names_at(self, size: tuple[int, int]) -> list[str]:
         """The maps that exist for a picture of this height and width."""
-        return [name for name, least in self._min_sizes.items() if least <= min(size)]
+        return [
+            name
+            for name, least in self._min_sizes.items()
+            if least <= min(size) and not any(side % self._multiples.get(name, 1) for side in size)
+        ]
 
     def run(self, oracle: str, compute: Compute, size: tuple[int, int], names: list[str]) -> None:
         """Compares the maps `names` with `compute` at this height and width."""
@@ -136,6 +146,7 @@ def compare_with_originals(
     folder: str,
     file: str,
     min_sizes: Mapping[str, int],
+    multiples: Mapping[str, int],
     plain_names: Mapping[str, str],
     size: Sequence[int],
     preprocess: Mapping[str, Any],
@@ -146,8 +157,13 @@ def compare_with_originals(
     import onnx
 
     original_size = size[0], size[1]
-    comparison = Comparison(folder, min_sizes, Preprocess(**preprocess), original_size, on_stage)
+    comparison = Comparison(
+        folder, min_sizes, Preprocess(**preprocess), original_size, on_stage, multiples=multiples
+    )
     sizes = comparison_sizes(original_size)
+    largest = max(multiples.values(), default=1)
+    if largest > 1:  # sizes that have all maps
+        sizes += [rounded_up(each, largest) for each in sizes]
     if original is not None:
         _compare_with_file(comparison, original_size, original)
     elif caffe_files is None or not _compare_with_opencv(comparison, original_size, *map(Path, caffe_files)):
