@@ -166,7 +166,7 @@ def test_a_bug_in_a_plugin_keeps_its_traceback_and_names_the_plugin(install, tmp
         "def dreamkit_model_providers():\n"
         "    yield ModelProvider(name='buggy', load=load, preprocess=Preprocess(), layers={})\n"
     )
-    (tmp_path / "w.h5").touch()
+    (tmp_path / "w.h5").write_text("weights")
     run = subprocess.run(
         [sys.executable, "-m", "dreamkit", "dream", "-m", "buggy", "-w", "w.h5"],
         cwd=tmp_path,

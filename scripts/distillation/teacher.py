@@ -28,6 +28,8 @@ def read(provider: ModelProvider, weights: Path | None) -> tuple[list[Operation]
         SystemExit: it is no plain convolutional network.
         DreamkitError: its weights cannot be had.
     """
+    if weights is not None and weights.suffix == ".npz":  # which the provider itself does not read
+        return *architecture.read(weights), weights
     path = resolve(provider, weights)
     if path is None:
         raise SystemExit(f"{provider.name} has no weights file; give one that is trained")
