@@ -280,6 +280,18 @@ def test_branches_meet_at_multiples_of_some_size():
     assert maps["Relu9"].stride == 4
 
 
+def test_grey_is_the_same_luminance_in_either_order_of_colours():
+    model = Network(dims=(1, 1, SIDE, SIDE)).convolution(8, 1).model()
+    batch = np.random.default_rng(1).uniform(0, 255, (1, 3, SIDE, SIDE)).astype(np.float32)
+    found = []
+    for order, given in (("RGB", batch), ("BGR", batch[:, ::-1].copy())):
+        wrapped, picture = with_rgb_input(model, "it", None, order)
+        grey = np.einsum("nchw,c->nhw", batch, [0.299, 0.587, 0.114])[:, None]
+        np.testing.assert_allclose(picture.from_rgb(given), grey, rtol=1e-5)
+        found.append(computed(wrapped, given, ["Relu1"])["Relu1"])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-4)
+
+
 def test_weights_among_the_inputs_are_weights():
     model = trunk().model(ir=3)
     for tensor in model.graph.initializer:

@@ -45,7 +45,7 @@ class Kept:
     """
 
     convolutions: tuple[int, int]
-    joins: tuple[int, int]
+    joins: tuple[int, int] = (0, 0)
     stopped: str = ""
 
     def __str__(self) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dreamkit.convert.options import LUMINANCE
 from dreamkit.errors import ConvertError
-
-_LUMINANCE = 0.299, 0.587, 0.114  # of red, green and blue
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class PictureInput:
 
         pixels = tf.convert_to_tensor(pixels)
         if self.channels == 1:
-            weights = _LUMINANCE if self.order == "RGB" else _LUMINANCE[::-1]
-            return tf.add_n([weight * pixels[..., place, None] for place, weight in enumerate(weights)])
+            weights = enumerate(LUMINANCE[self.order])
+            return tf.add_n([weight * pixels[..., place, None] for place, weight in weights])
         if self.channels == 4:
             return tf.pad(pixels, [[0, 0]] * 3 + [[0, 1]], constant_values=self.fill)
         return pixels

@@ -11,7 +11,7 @@ import numpy as np
 
 from dreamkit.convert import keras_file, keras_forward, keras_graph, sandbox, saved_model, verify
 from dreamkit.convert.activations import Activations
-from dreamkit.convert.feature_maps import DEFAULT_SIDE, FeatureMap, comparison_sizes
+from dreamkit.convert.feature_maps import DEFAULT_SIDE, FeatureMap, Kept, comparison_sizes
 from dreamkit.convert.keras_input import picture_input
 from dreamkit.convert.keras_maps import FreeSizeModel
 from dreamkit.convert.options import ConversionOptions
@@ -20,8 +20,6 @@ from dreamkit.errors import ConvertError, shown
 from dreamkit.models.providers import Preprocess
 
 check_file = keras_file.check_file
-
-_LEAST_SHARE = 1 / 3  # of the convolutions; with fewer, it is another network
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def read_and_write(
     converted = FreeSizeModel(graph, prepare)
     maps = converted.feature_maps(file, layers)
     kept, total = converted.count_kept(maps)
-    if kept < _LEAST_SHARE * total and not layers:
+    if Kept((kept, total)).is_little and not layers:
         raise ConvertError(
             f"only {kept} of the {total} convolutions of {file} can be dreamed{converted.where_it_stops}; "
             "name the layers that you want with --layers"

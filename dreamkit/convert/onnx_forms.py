@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.convert.onnx_rewrites import copy
+from dreamkit.convert.options import LUMINANCE
 from dreamkit.errors import ConvertError, first_line, shown
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 _MIN_OPSET, _OPSET = 11, 17  # the least that is converted as it is, and what older ones become
 _IR = 4  # from which on weights need not be inputs
 _DOMAINS = ("", "ai.onnx")  # of ONNX's own operations
-_LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _TYPES = ("float16", "bfloat16", "float32", "float64", "uint8")
 _WRAPPED = "dreamkit_picture"
 
@@ -33,6 +33,7 @@ class PictureInput:
         channels_last: whether it takes batch x height x width x channels.
         type: NumPy's name of its type, such as float32 or uint8.
         fill: the value of the fourth channel.
+        order: of the colours that it is fed, RGB or BGR.
     """
 
     name: str
@@ -40,11 +41,12 @@ class PictureInput:
     channels_last: bool = False
     type: str = "float32"
     fill: float = 0.0
+    order: str = "RGB"
 
     def from_rgb(self, batch: NDArray[np.float32]) -> NDArray[Any]:
-        """What the model takes for a batch of RGB, `(n, 3, height, width)` after preprocessing."""
+        """What the model takes for a batch of pictures, `(n, 3, height, width)` after preprocessing."""
         if self.channels == 1:
-            batch = np.einsum("nchw,c->nhw", batch, np.array(_LUMINANCE, np.float32))[:, None]
+            batch = np.einsum("nchw,c->nhw", batch, np.array(LUMINANCE[self.order], np.float32))[:, None]
         elif self.channels == 4:
             batch = np.concatenate([batch, np.full_like(batch[:, :1], self.fill)], axis=1)
         if self.channels_last:
@@ -100,12 +102,13 @@ def _constants_to_initializers(model: onnx.ModelProto) -> None:
             continue
         ((name, value),) = values.items()
         if name == "value":
-            tensor = copy_of_tensor(value)
+            tensor = value
         else:
             kind = np.float32 if name.startswith("value_float") else np.int64
             tensor = numpy_helper.from_array(np.asarray(value, kind))
-        tensor.name = node.output[0]
-        model.graph.initializer.append(tensor)
+        kept = model.graph.initializer.add()
+        kept.CopyFrom(tensor)
+        kept.name = node.output[0]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
@@ -129,14 +132,6 @@ def _without_ceil(model: onnx.ModelProto) -> None:
         kept = [each for each in node.attribute if each.name not in ("ceil_mode", "pads")]
         del node.attribute[:]
         node.attribute.extend([*kept, helper.make_attribute("pads", pads)])
-
-
-def copy_of_tensor(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    import onnx
-
-    result = onnx.TensorProto()
-    result.CopyFrom(tensor)
-    return result
 
 
 def in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -167,11 +162,12 @@ def in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def with_rgb_input(
-    model: onnx.ModelProto, description: str, fill: float | None
+    model: onnx.ModelProto, description: str, fill: float | None, order: str = "RGB"
 ) -> tuple[onnx.ModelProto, PictureInput]:
-    """`model` with an input of RGB pictures, batch x 3 x height x width, and what it takes itself.
+    """`model` with an input of pictures, batch x 3 x height x width, and what it takes itself.
 
-    Grey is the luminance of what the preprocessing makes of RGB. `fill` is the value of a fourth channel.
+    Grey is the luminance of what the preprocessing makes, in the order RGB or BGR. `fill` is the value of a
+    fourth channel.
 
     Raises:
         ConvertError: it does not take one batch of pictures.
@@ -186,16 +182,16 @@ def with_rgb_input(
     if kind not in _TYPES:
         raise ConvertError(f"{given}; dreamkit feeds pictures of floats or of uint8")
     channels, channels_last = _channels(dims, given, fill)
-    picture = PictureInput(value.name, channels, channels_last, kind, fill or 0.0)
+    picture = PictureInput(value.name, channels, channels_last, kind, fill or 0.0, order)
     model = in_float32(model)
     taken = _picture_input(model, description)
-    if picture == PictureInput(value.name, type=picture.type) and tensor.elem_type != TensorProto.UINT8:
+    if picture.channels == 3 and not picture.channels_last and picture.type != "uint8":
         return model, picture
     result = copy(model)
     nodes: list[onnx.NodeProto] = []
     name = _WRAPPED
     if picture.channels == 1:
-        kernel = np.array(_LUMINANCE, np.float32).reshape(1, 3, 1, 1)
+        kernel = np.array(LUMINANCE[order], np.float32).reshape(1, 3, 1, 1)
         result.graph.initializer.append(numpy_helper.from_array(kernel, f"{_WRAPPED}_luminance"))
         nodes.append(helper.make_node("Conv", [name, f"{_WRAPPED}_luminance"], [f"{_WRAPPED}_grey"]))
     elif picture.channels == 4:

@@ -83,11 +83,15 @@ def _prepare(
 
 
 def prepare_file(
-    path: Path, folder: Path, on_stage: sandbox.OnStage, fill: float | None = None
+    path: Path,
+    folder: Path,
+    on_stage: sandbox.OnStage,
+    fill: float | None = None,
+    order: str = "RGB",
 ) -> PreparedModel:
     """Prepares an ONNX file in a child process, because a damaged file can crash ONNX.
 
-    `fill` is the value of a fourth channel.
+    `fill` is the value of a fourth channel, and `order` that of the colours, RGB or BGR.
 
     Raises:
         ConvertError: the file cannot be read, is not an ONNX model, or the model cannot be dreamed.
@@ -103,6 +107,7 @@ def prepare_file(
         description=str(path),
         folder=folder,
         fill=fill,
+        order=order,
     )
     maps = {name: FeatureMap(**each) for name, each in result["maps"].items()}
     height, width = result["size"]
@@ -119,12 +124,12 @@ def prepare_file(
 
 
 def read_and_prepare(
-    on_stage: sandbox.OnStage, path: str, description: str, folder: str, fill: float | None
+    on_stage: sandbox.OnStage, path: str, description: str, folder: str, fill: float | None, order: str
 ) -> dict[str, Any]:
     """In the child process: see `prepare_file`."""
     on_stage(f"reading {os.path.basename(path)}")
     recent = with_recent_operators(read(Path(path), description), description)
-    wrapped, picture = with_rgb_input(recent, description, fill)
+    wrapped, picture = with_rgb_input(recent, description, fill, order)
     size = _size(wrapped)
     constant = with_constants(wrapped, size)
     shapes = find_shapes(constant, size)

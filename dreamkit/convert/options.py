@@ -15,6 +15,7 @@ TORCH = Preprocess(
 KERAS = Preprocess()
 GREY = Preprocess(scale=(1 / 255,) * 3)
 BYTES = Preprocess()  # for a network that takes uint8
+LUMINANCE = {"RGB": (0.299, 0.587, 0.114), "BGR": (0.114, 0.587, 0.299)}  # of the channels (ITU-R BT.601)
 
 
 @dataclass(frozen=True, kw_only=True)
