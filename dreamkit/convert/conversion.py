@@ -114,7 +114,9 @@ def from_onnx(
     """Converts an ONNX model of a convolutional network; see `from_caffe`."""
     _check_installed("onnx", "onnx2tf", "onnxruntime")
     with _scratch_folder() as scratch:
-        model = onnx_model.prepare_file(file, scratch, on_stage, options.fill, options.preprocess.order)
+        model = onnx_model.prepare_file(
+            file, scratch, on_stage, options.fill, options.preprocess.order, fixed_size=options.fixed_size
+        )
         _check_kept(model, file, options)
         options = _for_input(options, model.original, file)
         return _convert(model, (file,), folder, options, scratch, on_stage, overwrite)

@@ -42,17 +42,21 @@ class Kept:
         convolutions: those that were kept and those of the original, dense layers among them.
         joins: of branches, likewise.
         stopped: the first operation that was not kept, such as "Reshape x", or empty.
+        size: the height and width of windows that larger pictures are cut into; None without windows.
     """
 
     convolutions: tuple[int, int]
     joins: tuple[int, int] = (0, 0)
     stopped: str = ""
+    size: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         kept, all_ = self.convolutions
         text = f"kept {kept} of {all_} convolutions"
         if self.joins[1]:
             text += f", {self.joins[0]} of {self.joins[1]} joins"
+        if self.size:
+            text += f", in windows of {self.size[1]} x {self.size[0]}"
         return text + (f"; stopped at {self.stopped}" if self.stopped else "")
 
     @property

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dreamkit.convert import sandbox
+from dreamkit.convert import fixed_size, sandbox
 from dreamkit.convert.onnx_model import PreparedModel
 from dreamkit.errors import ConvertError
 
@@ -25,6 +25,18 @@ def save(model: PreparedModel, folder: Path, scratch: Path, on_stage: sandbox.On
     Raises:
         ConvertError: onnx2tf cannot convert the model.
     """
+    if model.places is not None:
+        sandbox.call(
+            f"{fixed_size.__name__}:convert_and_write",
+            on_stage,
+            model_bytes=model.file.stat().st_size,
+            file=model.file,
+            folder=folder,
+            size=model.size,
+            places=fixed_size.plain(model.places),
+            strides=[model.maps[name].stride for name in model.places],
+        )
+        return
     sandbox.call(
         f"{__name__}:convert_and_write",
         on_stage,
