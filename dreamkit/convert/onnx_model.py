@@ -15,6 +15,7 @@ from dreamkit.convert.onnx_constants import with_constants
 from dreamkit.convert.onnx_feature_maps import count_kept, find_feature_maps, find_shapes
 from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_operators, with_rgb_input
 from dreamkit.convert.onnx_layouts import is_inner, on_maps
+from dreamkit.convert.onnx_module_names import with_module_names
 from dreamkit.convert.onnx_rewrites import copy, with_outputs, with_plain_names
 from dreamkit.errors import ConvertError, first_line, shown
 
@@ -161,7 +162,7 @@ def read_original(file: Path, outputs: Sequence[str]) -> onnx.ModelProto:
 
 
 def read(path: Path, description: str) -> onnx.ModelProto:
-    """The model in an ONNX file, including weights in files beside it.
+    """The model in an ONNX file, including weights in files beside it; see `onnx_module_names` for its names.
 
     `description` names the file in error messages.
 
@@ -183,7 +184,7 @@ def read(path: Path, description: str) -> onnx.ModelProto:
         raise ConvertError(
             f"{description} is damaged or not an ONNX model ({first_line(error)[:200]})"
         ) from error
-    return model
+    return with_module_names(model)
 
 
 def write(model: onnx.ModelProto, file: Path) -> None:
