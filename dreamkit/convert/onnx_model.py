@@ -89,10 +89,13 @@ def prepare_file(
     on_stage: sandbox.OnStage,
     fill: float | None = None,
     order: str = "RGB",
+    *,
+    source: str = "",
 ) -> PreparedModel:
     """Prepares an ONNX file in a child process, because a damaged file can crash ONNX.
 
-    `fill` is the value of a fourth channel, and `order` that of the colours, RGB or BGR.
+    Messages call it `source`; without one, its path. `fill` is the value of a fourth channel, and `order`
+    that of the colours, RGB or BGR.
 
     Raises:
         ConvertError: the file cannot be read, is not an ONNX model, or the model cannot be dreamed.
@@ -105,7 +108,7 @@ def prepare_file(
         on_stage,
         model_bytes=os.path.getsize(path),
         path=Path(path),
-        description=str(path),
+        description=source or str(path),
         folder=folder,
         fill=fill,
         order=order,
