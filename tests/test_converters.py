@@ -129,11 +129,11 @@ def test_a_converter_that_is_not_there(run):
 
 
 def test_a_plugin_that_is_known_is_named_with_its_command(run, monkeypatch):
-    monkeypatch.setattr(plugin_converters, "plugin_command", "pip install {}".format)
+    monkeypatch.setattr(plugin_converters, "plugin_command", "install {}".format)
     code, out, err = run("convert", "torch", "timm:resnet18", "--name", "x")
     assert (code, out) == (2, "")
     assert err == (
-        "error: dreamkit convert torch comes with a plugin, which is not installed; run: pip install "
+        "error: dreamkit convert torch comes with a plugin, which is not installed; run: install "
         "dreamkit-torch\n"
     )
 
