@@ -219,10 +219,10 @@ def main(
     training.train(trainer, seen, held.batches, minutes, steps, uses, checkpoint)
     measured = training.held_out(trainer, held.batches)
     print("after    ", training.described(measured), flush=True)
-    student = trainer.student
-    near = {each.name for each in architecture.cut(student.operations, [default])}
-    coarse = [each.name for each in student.operations if each.name not in near]
-    architecture.write(out / "pocket.npz", student.operations, student.arrays(), coarse)
+    trained = trainer.student
+    near = {each.name for each in architecture.cut(trained.operations, [default])}
+    coarse = [each.name for each in trained.operations if each.name not in near]
+    architecture.write(out / "pocket.npz", trained.operations, trained.arrays(), coarse)
 
 
 if __name__ == "__main__":

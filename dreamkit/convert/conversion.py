@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -14,6 +14,7 @@ from dreamkit.convert import keras_model, onnx_model, sandbox, saved_model, veri
 from dreamkit.convert.caffe.net import format_shape
 from dreamkit.convert.caffe.reader import read_net
 from dreamkit.convert.caffe.to_onnx import supported_blobs, to_onnx
+from dreamkit.convert.exported import ExportedModel
 from dreamkit.convert.feature_maps import FeatureMap, default_layer, find_head
 from dreamkit.convert.model_folder import new_folder, write_record
 from dreamkit.convert.onnx_model import PreparedModel
@@ -36,6 +37,7 @@ class ConvertedModel:
         megabytes: the most memory that one process used.
         kept: one line about what was kept of the original, or an empty string.
         preprocess: from pixels to what it takes, where the file decides.
+        checked: one line about another comparison, or an empty string.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class ConvertedModel:
     megabytes: int
     kept: str = ""
     preprocess: Preprocess | None = None
+    checked: str = ""
 
 
 def from_caffe(
@@ -110,16 +113,60 @@ def from_onnx(
     on_stage: sandbox.OnStage,
     *,
     overwrite: bool = False,
+    source: str = "",
+    labels: Sequence[str] = (),
 ) -> ConvertedModel:
-    """Converts an ONNX model of a convolutional network; see `from_caffe`."""
+    """Converts an ONNX model of a convolutional network; see `from_caffe`.
+
+    Args:
+        source: what messages call it; its path without one.
+        labels: the names of its classes, if `options` have none. They are dropped if they do not fit.
+    """
     _check_installed("onnx", "onnx2tf", "onnxruntime")
+    called = source or str(file)
     with _scratch_folder() as scratch:
         model = onnx_model.prepare_file(
-            file, scratch, on_stage, options.fill, options.preprocess.order, fixed_size=options.fixed_size
+            file,
+            scratch,
+            on_stage,
+            options.fill,
+            options.preprocess.order,
+            source=source,
+            fixed_size=options.fixed_size,
         )
-        _check_kept(model, file, options)
-        options = _for_input(options, model.original, file)
+        _check_kept(model, called, options)
+        options = _for_input(options, model.original, called)
+        last = list(model.maps.values())[-1]
+        if not options.labels and last.is_end and last.channels == len(labels):
+            options = replace(options, labels=labels)
         return _convert(model, (file,), folder, options, scratch, on_stage, overwrite)
+
+
+def from_exported(
+    export: Callable[[Path, sandbox.OnStage], ExportedModel],
+    folder: Path,
+    options: Callable[[ExportedModel], ConversionOptions],
+    on_stage: sandbox.OnStage,
+    *,
+    overwrite: bool = False,
+) -> ConvertedModel:
+    """Converts the ONNX file that `export` writes into the folder that it gets, which is removed afterwards.
+
+    `options` are those for the exported model; for the others, see `from_onnx`.
+    """
+    _check_installed("onnx", "onnx2tf", "onnxruntime")  # before the model is fetched and exported
+    with _scratch_folder() as scratch:
+        model = export(scratch, on_stage)
+        result = from_onnx(
+            model.file,
+            folder,
+            options(model),
+            on_stage,
+            overwrite=overwrite,
+            source=model.source,
+            labels=model.labels,
+        )
+    return replace(result, checked=model.checked)
 
 
 def from_keras(
@@ -156,8 +203,9 @@ def _convert(
     layers = _check_layers(model.maps, options)
     with new_folder(folder, overwrite=overwrite) as new:
         saved = new / converted.SAVED_MODEL
-        saved_model.save(model, saved, scratch, on_stage)
-        report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
+        with _hint_of_fixed_size(model):
+            saved_model.save(model, saved, scratch, on_stage)
+            report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
         write_record(new, options, layers, model.size, model.maps, sources, report)
     kept = ""
     if model.kept is not None:
@@ -169,14 +217,31 @@ def _convert(
     return replace(_finish(folder, layers, report), kept=kept, preprocess=options.preprocess)
 
 
+@contextmanager
+def _hint_of_fixed_size(model: PreparedModel) -> Iterator[None]:
+    """Errors say what else to try for an ONNX file that was not kept whole."""
+    try:
+        yield
+    except ConvertError as error:
+        if model.original is None or model.places is not None:
+            raise
+        height, width = model.size
+        raise ConvertError(
+            f"{error}. Try --fixed-size: it keeps the whole network for pictures of {width} x {height} and "
+            "cuts larger ones into windows"
+        ) from error
+
+
 def _for_input(
-    options: ConversionOptions, original: onnx_model.Original | None, file: Path
+    options: ConversionOptions, original: onnx_model.Original | None, source: str
 ) -> ConversionOptions:
     """The options with another default for a network that takes grey pictures or whole numbers."""
     if original is None:
         return options
     if original.picture.type == "uint8" and not options.is_default:
-        raise ConvertError(f"{file} takes whole numbers from 0 to 255; leave out --order, --mean and --scale")
+        raise ConvertError(
+            f"{source} takes whole numbers from 0 to 255; leave out --order, --mean and --scale"
+        )
     if options.is_default and original.picture.type == "uint8":
         return replace(options, preprocess=BYTES)
     if options.is_default and original.picture.channels == 1:
@@ -184,12 +249,12 @@ def _for_input(
     return options
 
 
-def _check_kept(model: PreparedModel, file: Path, options: ConversionOptions) -> None:
+def _check_kept(model: PreparedModel, source: str, options: ConversionOptions) -> None:
     """Refuses a model of which little was kept, unless layers of it are named."""
     if model.kept and model.kept.is_little and not options.layers:
         raise ConvertError(
-            f"{file} cannot be converted as a whole: {model.kept}. To dream what was kept, name its layers: "
-            f"--layers {shown(default_layer(model.maps))}"
+            f"{source} cannot be converted as a whole: {model.kept}. To dream what was kept, name its "
+            f"layers: --layers {shown(default_layer(model.maps))}"
         )
 
 

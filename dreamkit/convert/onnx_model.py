@@ -18,6 +18,7 @@ from dreamkit.convert.onnx_constants import with_constants, without_copies_of_we
 from dreamkit.convert.onnx_feature_maps import count_kept, find_feature_maps, find_shapes
 from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_operators, with_rgb_input
 from dreamkit.convert.onnx_layouts import is_inner, on_maps
+from dreamkit.convert.onnx_module_names import with_module_names
 from dreamkit.convert.onnx_rewrites import copy, with_outputs, with_plain_names
 from dreamkit.errors import ConvertError, first_line, shown
 
@@ -94,12 +95,14 @@ def prepare_file(
     fill: float | None = None,
     order: str = "RGB",
     *,
+    source: str = "",
     fixed_size: bool = False,
 ) -> PreparedModel:
     """Prepares an ONNX file in a child process, because a damaged file can crash ONNX.
 
-    `fill` is the value of a fourth channel, and `order` that of the colours, RGB or BGR. With `fixed_size`,
-    and where attention would be lost otherwise, the model is kept whole for the size of its pictures.
+    Messages call it `source`; without one, its path. `fill` is the value of a fourth channel, and `order`
+    that of the colours, RGB or BGR. With `fixed_size`, and where attention would be lost otherwise, the model
+    is kept whole for the size of its pictures.
 
     Raises:
         ConvertError: the file cannot be read, is not an ONNX model, or the model cannot be dreamed.
@@ -112,7 +115,7 @@ def prepare_file(
         on_stage,
         model_bytes=os.path.getsize(path),
         path=Path(path),
-        description=str(path),
+        description=source or str(path),
         folder=folder,
         fill=fill,
         order=order,
@@ -155,7 +158,7 @@ def read_and_prepare(
     if mixes_places(wrapped):
         with suppress(ConvertError):  # what can be kept for any size is better than nothing
             return _prepared_whole(wrapped, picture, size, folder)
-    found = _prepared_for_any_size(recent, wrapped, picture, size, folder)
+    found = _prepared_for_any_size(recent, wrapped, picture, size, description, folder)
     kept, all_ = found["kept"]["convolutions"]
     if 3 * kept < all_:
         with suppress(ConvertError):
@@ -188,13 +191,14 @@ def _prepared_for_any_size(
     wrapped: onnx.ModelProto,
     picture: PictureInput,
     size: tuple[int, int],
+    description: str,
     folder: str,
 ) -> dict[str, Any]:
     """`recent`, as `wrapped` to take RGB, without what takes one size only."""
     constant = with_constants(wrapped, size)
     shapes = find_shapes(constant, size)
     model, layouts = on_maps(constant, shapes)
-    prepared, freed = _prepare(model, "the model", Path(folder), None)
+    prepared, freed = _prepare(model, description, Path(folder), None)
     kept = count_kept(recent, freed, {name for name, shape in shapes.items() if len(shape) == 4})
     return {
         "file": str(prepared.file),
@@ -221,7 +225,7 @@ def read_original(file: Path, outputs: Sequence[str]) -> onnx.ModelProto:
 
 
 def read(path: Path, description: str) -> onnx.ModelProto:
-    """The model in an ONNX file, including weights in files beside it.
+    """The model in an ONNX file, including weights in files beside it; see `onnx_module_names` for its names.
 
     `description` names the file in error messages.
 
@@ -243,7 +247,7 @@ def read(path: Path, description: str) -> onnx.ModelProto:
         raise ConvertError(
             f"{description} is damaged or not an ONNX model ({first_line(error)[:200]})"
         ) from error
-    return model
+    return with_module_names(model)
 
 
 def write(model: onnx.ModelProto, file: Path) -> None:
