@@ -43,12 +43,14 @@ class Kept:
         joins: of branches, likewise.
         stopped: the first operation that was not kept, such as "Reshape x", or empty.
         size: the height and width of windows that larger pictures are cut into; None without windows.
+        not_whole: why the rest cannot be kept for one size of picture either, or empty.
     """
 
     convolutions: tuple[int, int]
     joins: tuple[int, int] = (0, 0)
     stopped: str = ""
     size: tuple[int, int] | None = None
+    not_whole: str = ""
 
     def __str__(self) -> str:
         kept, all_ = self.convolutions
@@ -57,7 +59,8 @@ class Kept:
             text += f", {self.joins[0]} of {self.joins[1]} joins"
         if self.size:
             text += f", in windows of {self.size[1]} x {self.size[0]}"
-        return text + (f"; stopped at {self.stopped}" if self.stopped else "")
+        text += f"; stopped at {self.stopped}" if self.stopped else ""
+        return text + (f"; not kept whole for one size: {self.not_whole}" if self.not_whole else "")
 
     @property
     def is_little(self) -> bool:

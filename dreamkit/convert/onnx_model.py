@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,14 +154,20 @@ def read_and_prepare(
     size = _size(wrapped)
     if fixed_size:
         return _prepared_whole(wrapped, picture, size, folder)
+    not_whole = ""
     if mixes_places(wrapped):
-        with suppress(ConvertError):  # what can be kept for any size is better than nothing
+        try:
             return _prepared_whole(wrapped, picture, size, folder)
+        except ConvertError as error:  # what can be kept for any size is better than nothing
+            not_whole = str(error)
     found = _prepared_for_any_size(recent, wrapped, picture, size, description, folder)
     kept, all_ = found["kept"]["convolutions"]
-    if 3 * kept < all_:
-        with suppress(ConvertError):
+    if 3 * kept < all_ and not not_whole:
+        try:
             return _prepared_whole(wrapped, picture, size, folder)
+        except ConvertError as error:
+            not_whole = str(error)
+    found["kept"]["not_whole"] = not_whole
     return found
 
 
