@@ -17,6 +17,7 @@ from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_op
 from dreamkit.convert.onnx_layouts import is_inner, on_maps
 from dreamkit.convert.onnx_module_names import with_module_names
 from dreamkit.convert.onnx_rewrites import copy, with_outputs, with_plain_names
+from dreamkit.convert.onnx_strides import without_strides
 from dreamkit.errors import ConvertError, first_line, shown
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def read_and_prepare(
     recent = with_recent_operators(read(Path(path), description), description)
     wrapped, picture = with_rgb_input(recent, description, fill, order)
     size = _size(wrapped)
-    constant = with_constants(wrapped, size)
+    constant = without_strides(with_constants(wrapped, size), size)
     shapes = find_shapes(constant, size)
     model, layouts = on_maps(constant, shapes)
     prepared, freed = _prepare(model, description, Path(folder), None)
