@@ -19,6 +19,7 @@ from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_op
 from dreamkit.convert.onnx_layouts import is_inner, on_maps
 from dreamkit.convert.onnx_module_names import with_module_names
 from dreamkit.convert.onnx_rewrites import copy, with_outputs, with_plain_names
+from dreamkit.convert.onnx_strides import without_strides
 from dreamkit.errors import ConvertError, first_line, shown
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _prepared_for_any_size(
     folder: str,
 ) -> dict[str, Any]:
     """`recent`, as `wrapped` to take RGB, without what takes one size only."""
-    constant = with_constants(wrapped, size)
+    constant = without_strides(with_constants(wrapped, size), size)
     shapes = find_shapes(constant, size)
     model, layouts = on_maps(constant, shapes)
     prepared, freed = _prepare(model, description, Path(folder), None)
