@@ -112,6 +112,7 @@ OPERATORS = [
     one("Clip", "", np.array(0.4, np.float32)),
     *(one(op, axis=axis) for op in ("Softmax", "LogSoftmax") for axis in (-1, 1)),
     one("Softmax", shape=(1, 2, 2, 2, 2, 3)),
+    one("Softmax", shape=(1, 2, 2, 2, 2, 3), axis=1),
     *(one(f"Reduce{op}", long(2, 3), keepdims=keep) for op in ("Mean", "Max", "Min") for keep in (0, 1)),
     one("ReduceMean", axes=[1], opset=17),
     one("ReduceL2", long(1)),
@@ -204,6 +205,29 @@ def test_an_operator_computes_what_onnx_runtime_computes(op, inputs, opset, shap
     for name in made:
         assert found[name].shape == expected[name].shape
         np.testing.assert_allclose(found[name], expected[name], rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(("new_axis", "shape"), [(0, (6, 3, 32, 32)), (1, (3, 2, 3, 32, 32))])
+def test_sequences_are_put_together(new_axis, shape):
+    """As PyTorch's exporter writes an adaptive pool."""
+    import tensorflow as tf
+
+    from dreamkit.convert.onnx_graph import evaluate
+
+    network = Network(dims=(2, 3, SIDE, SIDE)).add("Neg", name="minus")
+    network.nodes.append(helper.make_node("SequenceEmpty", [], ["none"]))
+    network.add("SequenceInsert", "none", "x", name="one").add("SequenceInsert", "one", "minus", name="two")
+    network.add("SequenceInsert", "two", "x", np.array(-1, np.int64), name="three")
+    network.add("SequenceAt", "three", np.array(1, np.int64), name="second")
+    network.add("ConcatFromSequence", "three", axis=0, new_axis=new_axis, name="all")
+    values = numbers(2, 3, SIDE, SIDE)
+    model = network.model()
+    (expected,) = onnx_runtime.compute(
+        onnx_runtime.session(model.SerializeToString()), {"x": values}
+    ).values()
+    found = tf.function(lambda x: evaluate(model, {"x": x})["all"], autograph=False)(tf.constant(values))
+    assert found.shape == expected.shape == shape
+    np.testing.assert_allclose(found, expected)
 
 
 def test_whole_numbers_are_divided_towards_zero():

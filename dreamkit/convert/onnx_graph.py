@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def evaluate(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """All tensors of a model, by name, for `inputs` of fully known shape.
 
-    What does not depend on the inputs is computed at once and is a NumPy array; the rest are tensors.
+    What does not depend on the inputs is computed at once and is a NumPy array; the rest are tensors. A
+    sequence is a tuple of either.
 
     Raises:
         ConvertError: an operator is not known, or has a form that is not known.
@@ -44,16 +45,13 @@ def evaluate(model: onnx.ModelProto, inputs: Mapping[str, Any]) -> dict[str, Any
                 f"the operation {node.op_type} {shown(node.output[0])} cannot be computed "
                 f"({first_line(error)[:200]})"
             ) from error
-        outputs = found if isinstance(found, list | tuple) else [found]
+        outputs = found if isinstance(found, list) else [found]
         values.update(zip(node.output, outputs, strict=False))
     return values
 
 
 def _computed(operator: Any, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
-    if any(tf.is_tensor(each) for each in inputs):
+    if any(tf.is_tensor(each) for each in tf.nest.flatten(list(inputs))):
         return operator(inputs, attributes)
     with tf.init_scope():  # outside of any graph, so that there is a value
-        found = operator(inputs, attributes)
-        if isinstance(found, list | tuple):
-            return [np.asarray(each) for each in found]
-        return np.asarray(found)
+        return tf.nest.map_structure(np.asarray, operator(inputs, attributes))

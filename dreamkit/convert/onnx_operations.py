@@ -187,6 +187,19 @@ def _pad(inputs: Inputs, attributes: Attributes) -> Any:
     )
 
 
+def _insert(inputs: Inputs, _: Attributes) -> Any:
+    """A sequence, which is a tuple here, with one more tensor."""
+    sequence, value = inputs[0], inputs[1]
+    place = int(np.ravel(_given(inputs, 2, len(sequence)))[0])
+    place += len(sequence) if place < 0 else 0
+    return (*sequence[:place], value, *sequence[place:])
+
+
+def _concat_sequence(inputs: Inputs, attributes: Attributes) -> Any:
+    join = tf.stack if attributes.get("new_axis") else tf.concat
+    return join(list(inputs[0]), attributes["axis"])
+
+
 def _constant_of_shape(inputs: Inputs, attributes: Attributes) -> Any:
     from onnx import numpy_helper
 
@@ -468,11 +481,13 @@ def _resampling(old: int, new: int, mode: str, a: float) -> Any:
 
 def _softmax(function: Callable[..., Any]) -> Operator:
     def applied(inputs: Inputs, attributes: Attributes) -> Any:
-        shape = _shape(inputs[0])
-        if attributes.get("axis", -1) not in (-1, len(shape) - 1):
-            return function(inputs[0], axis=attributes["axis"])
+        rank = len(inputs[0].shape)
+        order = list(range(rank))
+        order.append(order.pop(attributes.get("axis", -1) % rank))  # that axis last
+        turned = tf.transpose(inputs[0], order)
         # As rows: oneDNN's kernel takes five axes at most.
-        return tf.reshape(function(tf.reshape(inputs[0], [-1, shape[-1]])), shape)
+        rows = function(tf.reshape(turned, [-1, _shape(turned)[-1]]))
+        return tf.transpose(tf.reshape(rows, _shape(turned)), np.argsort(order))
 
     return applied
 
@@ -491,6 +506,7 @@ OPERATORS: Mapping[str, Operator] = {
     "Ceil": _plain(tf.math.ceil),
     "Clip": _clip,
     "Concat": _concat,
+    "ConcatFromSequence": _concat_sequence,
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "Conv": _conv,
@@ -555,6 +571,9 @@ OPERATORS: Mapping[str, Operator] = {
     "Resize": _resize,
     "Round": _plain(tf.round),
     "ScatterND": _scatter,
+    "SequenceAt": lambda inputs, _: inputs[0][int(np.ravel(inputs[1])[0])],
+    "SequenceEmpty": lambda _inputs, _attributes: (),
+    "SequenceInsert": _insert,
     "Selu": _plain(tf.nn.selu),
     "Shape": _shape_of,
     "Sigmoid": _plain(tf.sigmoid),

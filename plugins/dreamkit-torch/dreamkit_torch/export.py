@@ -54,7 +54,8 @@ def export(
     else:
         on_stage(f"building {source}")
     torch.manual_seed(SEED)
-    built = _build(kind, name, factory, published=published)
+    sides = None if size is None else (size[0], size[1])
+    built = _build(kind, name, factory, sides, published=published)
     if weights is not None:
         on_stage(f"reading {Path(weights).name}")
         built = state_dict.load(built, Path(weights), source)
@@ -80,13 +81,15 @@ def export(
     }
 
 
-def _build(kind: str, name: str, factory: str, *, published: bool) -> BuiltModel:
+def _build(
+    kind: str, name: str, factory: str, size: tuple[int, int] | None, *, published: bool
+) -> BuiltModel:
     if kind == "file":
         return module_file.build(name, factory)
     if kind == "hf":
-        return timm_models.build_from_hub(name, published=published)
+        return timm_models.build_from_hub(name, size, published=published)
     if kind == "timm":
-        return timm_models.build(name, published=published)
+        return timm_models.build(name, size, published=published)
     return torchvision_models.build(name, published=published)
 
 

@@ -11,8 +11,10 @@ from dreamkit_torch.built_model import BuiltModel, Normalisation
 _NO_WEIGHTS = "give a file with --weights FILE, or --weights random"
 
 
-def build(name: str, *, published: bool) -> BuiltModel:
+def build(name: str, size: tuple[int, int] | None = None, *, published: bool) -> BuiltModel:
     """The model of timm called `name`, with its `published` weights or with random ones.
+
+    A transformer is built for pictures of `size` (height, width); timm resamples its position embeddings.
 
     Raises:
         ConvertError: there is no such model, or its weights cannot be had.
@@ -27,12 +29,12 @@ def build(name: str, *, published: bool) -> BuiltModel:
         raise ConvertError(f"timm has no weights {shown(name)!r}; {did_you_mean(name, known)}")
     if published and not known:
         raise ConvertError(f"timm has no weights for {name}; {_NO_WEIGHTS}")
-    return _create(name, f"timm:{name}", published=published)
+    return _create(name, f"timm:{name}", size, published=published)
 
 
-def build_from_hub(repository: str, *, published: bool) -> BuiltModel:
+def build_from_hub(repository: str, size: tuple[int, int] | None = None, *, published: bool) -> BuiltModel:
     """The model of timm in a repository of the Hugging Face hub; see `build`."""
-    return _create(f"hf-hub:{repository}", f"hf:{repository}", published=published)
+    return _create(f"hf-hub:{repository}", f"hf:{repository}", size, published=published)
 
 
 def described(module: Any) -> BuiltModel | None:
@@ -40,11 +42,17 @@ def described(module: Any) -> BuiltModel | None:
     return _described(module) if getattr(module, "pretrained_cfg", None) else None
 
 
-def _create(name: str, text: str, *, published: bool, **options: Any) -> BuiltModel:
+def _create(
+    name: str, text: str, size: tuple[int, int] | None, *, published: bool, **options: Any
+) -> BuiltModel:
     import timm
 
+    create = partial(timm.create_model, name, pretrained=published, exportable=True, **options)
     try:
-        module = timm.create_model(name, pretrained=published, exportable=True, **options)
+        try:
+            module = create() if size is None else create(img_size=size)
+        except TypeError:  # a network that takes pictures of any size
+            module = create()
     # Of urllib, of the hub, of its HTTP library, and of whatever comes after it.
     except Exception as error:
         what = "weights" if published else "configuration"
@@ -54,11 +62,11 @@ def _create(name: str, text: str, *, published: bool, **options: Any) -> BuiltMo
         ) from error
     if published:
         return _described(module)
-    return _described(module, partial(_with_classes, name, text))
+    return _described(module, partial(_with_classes, name, text, size))
 
 
-def _with_classes(name: str, text: str, classes: int) -> BuiltModel:
-    return _create(name, text, published=False, num_classes=classes)
+def _with_classes(name: str, text: str, size: tuple[int, int] | None, classes: int) -> BuiltModel:
+    return _create(name, text, size, published=False, num_classes=classes)
 
 
 def _described(module: Any, with_classes: Any = None) -> BuiltModel:

@@ -115,6 +115,23 @@ def test_two_commands_lead_to_a_dream(dreamkit, tmp_path):
         assert image.size == (64, 64)
 
 
+def test_a_transformer_is_built_for_the_size_and_kept_whole(dreamkit, tmp_path):
+    run = dreamkit(
+        *("convert", "torch", "timm:vit_tiny_patch16_224", "--weights", "random", "--size", "48x64"),
+        *("--name", "vit"),
+    )
+    assert run.returncode == 0, run.stderr
+    assert "in windows of 64 x 48; the head is head, 1000 classes" in run.stdout
+    found = record(tmp_path, "vit")
+    assert {"patch_embed.proj", "blocks.0.add", "blocks.11.mlp.act", "blocks.11", "norm"} <= set(
+        found["blobs"]
+    )
+    run = dreamkit("dream", "--size", "80", "--model", "vit", "--layers", "blocks.5", "--steps", "1")
+    assert run.returncode == 0, run.stderr
+    with Image.open(tmp_path / "dream.png") as image:
+        assert image.size == (80, 80)
+
+
 def test_a_function_of_ones_own_with_its_weights(dreamkit, tmp_path, mine, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     module = __import__("mine").small()
