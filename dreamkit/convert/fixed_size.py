@@ -44,6 +44,7 @@ _PARTS = frozenset(
         *("Mul", "Div", "Sub", "Erf", "Tanh", "Pow", "Sqrt", "Sigmoid", "Clip", "Reciprocal", "Softmax"),
     }
 )  # operations that a larger one, such as GELU, is written with
+_LARGE = 1024  # numbers of an initializer that is kept as a variable
 _BLOCKS = ((0.25, 0.25), (0.3, 0.75), (0.75, 0.35), (0.6, 0.6))  # centres of changed parts of a picture
 _TOLERANCE = 0.12  # of a side, between a change of the picture and the largest change of a map
 
@@ -259,6 +260,7 @@ def convert_and_write(
     """In a child process: writes the model in `file` to `folder` as a SavedModel for pictures of any size."""
     import onnx
     import tensorflow as tf
+    from onnx import numpy_helper
 
     from dreamkit.convert.onnx_graph import evaluate
     from dreamkit.convert.saved_model import write
@@ -269,12 +271,20 @@ def convert_and_write(
     (picture,) = (each.name for each in model.graph.input)
     found = {name: Place(**each) for name, each in places.items()}
 
+    # Constants would be in memory several times, and in the file for each function.
+    weights = {
+        each.name: tf.Variable(numpy_helper.to_array(each), trainable=False)
+        for each in model.graph.initializer
+        if each.data_type == onnx.TensorProto.FLOAT and np.prod(each.dims) >= _LARGE
+    }
+
     def network(pixels: Any) -> list[Any]:
-        values = evaluate(model, {picture: tf.transpose(pixels, [2, 0, 1])[None]})
+        given = {name: tf.convert_to_tensor(each) for name, each in weights.items()}
+        values = evaluate(model, {picture: tf.transpose(pixels, [2, 0, 1])[None], **given})
         return [place.as_map(values[name]) for name, place in found.items()]
 
     on_stage("writing the SavedModel")
-    write(on_windows(network, (size[0], size[1]), strides), list(found), folder, [])
+    write(on_windows(network, (size[0], size[1]), strides), list(found), folder, list(weights.values()))
 
 
 def maps_of_windows(

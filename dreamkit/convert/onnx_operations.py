@@ -384,9 +384,9 @@ def _average_pool(inputs: Inputs, attributes: Attributes) -> Any:
 
 def _batch_normalise(inputs: Inputs, attributes: Attributes) -> Any:
     value, scale, bias, mean, variance = inputs
-    factor = scale / np.sqrt(variance + attributes.get("epsilon", 1e-5))
+    factor = scale / tf.sqrt(variance + attributes.get("epsilon", 1e-5))
     shape = [1, -1, *[1] * (len(value.shape) - 2)]
-    return value * factor.reshape(shape) + (bias - mean * factor).reshape(shape)
+    return value * tf.reshape(factor, shape) + tf.reshape(bias - mean * factor, shape)
 
 
 def _layer_normalise(inputs: Inputs, attributes: Attributes) -> Any:
