@@ -230,6 +230,50 @@ def test_sequences_are_put_together(new_axis, shape):
     np.testing.assert_allclose(found, expected)
 
 
+def test_loops_and_choices_that_are_the_same_for_every_picture():
+    """A loop of three rounds that doubles its sum and collects it, and a choice."""
+    import tensorflow as tf
+
+    from dreamkit.convert.onnx_graph import evaluate
+
+    def value(name, kind=TensorProto.FLOAT, shape=(1, 3, SIDE, SIDE)):
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    body = helper.make_graph(
+        [
+            helper.make_node("Add", ["before", "x"], ["after"]),
+            helper.make_node("Identity", ["after"], ["seen"]),
+            helper.make_node("Identity", ["go"], ["more"]),
+        ],
+        "body",
+        [value("round", TensorProto.INT64, ()), value("go", TensorProto.BOOL, ()), value("before")],
+        [value("more", TensorProto.BOOL, ()), value("after"), value("seen")],
+    )
+    graphs = {
+        f"{branch}_branch": helper.make_graph(
+            [helper.make_node(op, ["sum"], [branch])], branch, [], [value(branch)]
+        )
+        for branch, op in (("then", "Neg"), ("else", "Abs"))
+    }
+    network = Network()
+    network.weights |= {"rounds": np.array(3, np.int64), "yes": np.array(True), "no": np.array(False)}
+    network.nodes += [
+        helper.make_node("Loop", ["rounds", "yes", "x"], ["sum", "all"], body=body),
+        helper.make_node("If", ["no"], ["chosen"], **graphs),
+        helper.make_node("If", ["yes"], ["other"], **graphs),
+    ]
+    network.last = "chosen"
+    model = network.model()
+    for name in ("all", "other"):
+        model.graph.output.append(helper.make_empty_tensor_value_info(name))
+    values = numbers(1, 3, SIDE, SIDE)
+    expected = onnx_runtime.compute(onnx_runtime.session(model.SerializeToString()), {"x": values})
+    found = tf.function(lambda x: evaluate(model, {"x": x}), autograph=False)(tf.constant(values))
+    for name in ("chosen", "all", "other"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
+    assert found["all"].shape == (3, 1, 3, SIDE, SIDE)
+
+
 def test_whole_numbers_are_divided_towards_zero():
     from dreamkit.convert.onnx_graph import evaluate
 
