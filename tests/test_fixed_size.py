@@ -171,6 +171,7 @@ OPERATORS = [
     one("Resize", "", "", long(2, 4, 5, 11), mode="linear"),
     one("Resize", "", "", long(2, 4, 13, 4), mode="cubic", cubic_coeff_a=-0.5),
     one("Where", numbers(7), shape=MAP),
+    one("CastLike", long(1)),
     one("Cast", to=TensorProto.INT32),
     one("Trilu", np.array(1, np.int64), shape=(5, 5)),
 ]  # fmt: skip

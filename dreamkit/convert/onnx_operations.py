@@ -77,6 +77,11 @@ def _fold(function: Callable[[Any, Any], Any]) -> Operator:
     return folded
 
 
+def _length(values: Any, **options: Any) -> Any:
+    # Not tf.math.reduce_euclidean_norm, which tf.vectorized_map does not know.
+    return tf.sqrt(tf.reduce_sum(tf.square(values), **options))
+
+
 def _plain(function: Callable[..., Any]) -> Operator:
     """An operator without attributes."""
     return lambda inputs, _: function(*inputs)
@@ -503,6 +508,7 @@ OPERATORS: Mapping[str, Operator] = {
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalise,
     "Cast": _cast,
+    "CastLike": lambda inputs, _: tf.cast(inputs[0], inputs[1].dtype),
     "Ceil": _plain(tf.math.ceil),
     "Clip": _clip,
     "Concat": _concat,
@@ -560,7 +566,7 @@ OPERATORS: Mapping[str, Operator] = {
     "RMSNormalization": _rms_normalise,
     "Range": lambda inputs, _: np.arange(*(np.ravel(each)[0] for each in inputs), dtype=inputs[0].dtype),
     "Reciprocal": _plain(tf.math.reciprocal),
-    "ReduceL2": _reduce(tf.math.reduce_euclidean_norm),
+    "ReduceL2": _reduce(_length),
     "ReduceMax": _reduce(tf.reduce_max),
     "ReduceMean": _reduce(tf.reduce_mean),
     "ReduceMin": _reduce(tf.reduce_min),
