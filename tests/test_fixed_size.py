@@ -133,6 +133,7 @@ OPERATORS = [
     one("Slice", long(-1), long(-9999), long(2), long(-2)),
     one("Slice", long(-9999), long(3), long(1)),
     one("Gather", long(-1, 0), axis=1),
+    one("GatherND", np.array([[1, 3], [0, 2]], np.int64)),
     one("Expand", long(3, 2, 4, 9, 7)),
     one("Tile", long(1, 2, 1, 3)),
     one("Pad", long(0, 0, 1, 2, 0, 1, 0, 3)),

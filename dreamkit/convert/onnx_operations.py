@@ -529,6 +529,9 @@ OPERATORS: Mapping[str, Operator] = {
     "Flatten": _flatten,
     "Floor": _plain(tf.floor),
     "Gather": _gather,
+    "GatherND": lambda inputs, attributes: tf.gather_nd(
+        inputs[0], inputs[1], batch_dims=attributes.get("batch_dims", 0)
+    ),
     "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": lambda inputs, _: tf.reduce_mean(inputs[0], [2, 3], keepdims=True),
