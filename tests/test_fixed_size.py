@@ -307,6 +307,14 @@ def test_tokens_are_a_map_without_those_of_no_place(extra):
     assert not [name for name in maps if name.startswith(("Softmax", "Reshape", "Transpose"))]
 
 
+def test_scores_of_one_position_have_a_channel_for_each_class():
+    network = Network().convolution(8, 3, strides=[2, 2])
+    network.convolution(CLASSES, 8).add("GlobalAveragePool", name="scores")
+    maps, places, _ = fixed_size.describe(network.model(), (SIDE, SIDE))
+    assert places["scores"] == Place("flat")
+    assert (maps["scores"].channels, maps["scores"].stride) == (CLASSES, 0)
+
+
 def test_windows_of_a_map_are_parts_of_the_map():
     maps, places, _ = fixed_size.describe(windowed().model(), (SIDE, SIDE))
     assert places == {"patches": Place("first", 8, 8), "attended": Place("last", 8, 8)}

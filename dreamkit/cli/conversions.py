@@ -103,7 +103,13 @@ def convert_exported(
     from dreamkit.convert.options import TORCH
 
     given = options_given(
-        preprocess_given(TORCH, order, mean, scale), layers, labels, description, licence, fill
+        preprocess_given(TORCH, order, mean, scale),
+        layers,
+        labels,
+        description,
+        licence,
+        fill,
+        fixed_size=fixed_size,
     )
     exported: list[ExportedModel] = []
 
@@ -113,7 +119,6 @@ def convert_exported(
             given,
             preprocess=preprocess_given(model.preprocess or TORCH, order, mean, scale),
             is_default=model.preprocess is None and (order, mean, scale) == (None, None, None),
-            fixed_size=fixed_size,
             description=given.description or _one_line(model.description),
             licence=given.licence or _one_line(model.licence),
         )
@@ -208,8 +213,10 @@ def options_given(
     licence: str,
     fill: str | None = None,
     *,
+    fixed_size: bool = False,
     is_default: bool = False,
 ) -> ConversionOptions:
+    """The options of a conversion, read and checked."""
     from dreamkit.convert.labels import read_labels
     from dreamkit.convert.options import ConversionOptions
 
@@ -221,6 +228,7 @@ def options_given(
         layers=names or None,
         labels=read_labels(labels) if labels else (),
         fill=_number("--fill", fill),
+        fixed_size=fixed_size,
         is_default=is_default,
         description=_one_line(description),
         licence=_one_line(licence),

@@ -75,17 +75,21 @@ def onnx(
     dreamkit convert onnx resnet50.onnx --name resnet50_torch
     """
     folder = conversions.new_model_folder(name, overwrite=overwrite)
-    from dataclasses import replace
-
     from dreamkit.convert import conversion
     from dreamkit.convert.options import BYTES, TORCH
 
     preprocess = conversions.preprocess_given(TORCH, order, mean, scale)
     is_default = (order, mean, scale) == (None, None, None)
     options = conversions.options_given(
-        preprocess, layers, labels, description, licence, fill, is_default=is_default
+        preprocess,
+        layers,
+        labels,
+        description,
+        licence,
+        fill,
+        fixed_size=fixed_size,
+        is_default=is_default,
     )
-    options = replace(options, fixed_size=fixed_size)
     result = conversions.show(
         name,
         lambda on_stage: conversion.from_onnx(file, folder, options, on_stage, overwrite=overwrite),

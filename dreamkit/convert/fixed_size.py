@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,24 +26,12 @@ Layout = Literal["first", "last", "tokens", "flat"]
 _MOST_EXTRA = 16  # tokens beside those of the picture, such as the class token and registers
 _MOVES = frozenset(
     {
-        *(
-            "Reshape",
-            "Transpose",
-            "Squeeze",
-            "Unsqueeze",
-            "Flatten",
-            "Identity",
-            "Dropout",
-            "Slice",
-            "Gather",
-        ),
-        *("Split", "Expand", "Cast", "Pad", "Shape", "Constant", "ConstantOfShape"),
+        *("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Dropout", "Slice"),
+        *("Gather", "Split", "Expand", "Cast", "Pad", "Shape", "Constant", "ConstantOfShape"),
     }
 )  # operations that compute no new values
 _PARTS = frozenset(
-    {
-        *("Mul", "Div", "Sub", "Erf", "Tanh", "Pow", "Sqrt", "Sigmoid", "Clip", "Reciprocal", "Softmax"),
-    }
+    ("Mul", "Div", "Sub", "Erf", "Tanh", "Pow", "Sqrt", "Sigmoid", "Clip", "Reciprocal", "Softmax")
 )  # operations that a larger one, such as GELU, is written with
 _LARGE = 1024  # numbers of an initializer that is kept as a variable
 _BLOCKS = ((0.25, 0.25), (0.3, 0.75), (0.75, 0.35), (0.6, 0.6))  # centres of changed parts of a picture
@@ -67,23 +56,13 @@ class Place:
 
     def as_map(self, values: Any) -> Any:
         """An array or tensor as `(height, width, channels)`, for a batch of one."""
-        if self.layout == "first":
-            (value,) = (values[0],)
-            return np.moveaxis(value, 0, -1) if isinstance(value, np.ndarray) else _last(value)
         if self.layout == "last":
             return values[0]
+        library: Any = np if isinstance(values, np.ndarray) else import_module("tensorflow")
+        if self.layout == "first":
+            return library.transpose(values[0], (1, 2, 0))
         tokens = values[0, self.extra :] if self.layout == "tokens" else values
-        if isinstance(tokens, np.ndarray):
-            return tokens.reshape(self.height, self.width, -1)
-        import tensorflow as tf
-
-        return tf.reshape(tokens, [self.height, self.width, -1])
-
-
-def _last(value: Any) -> Any:
-    import tensorflow as tf
-
-    return tf.transpose(value, [1, 2, 0])
+        return library.reshape(tokens, (self.height, self.width, -1))
 
 
 def mixes_places(model: onnx.ModelProto) -> bool:
@@ -109,15 +88,14 @@ def describe(
     Raises:
         ConvertError: an operation is not known, or there is no map.
     """
-    shapes, responses = _measure(model, size, whole_numbers=whole_numbers)
     kinds, ends = find_kinds(model), Ends(model)
     maps: dict[str, FeatureMap] = {}
     places: dict[str, Place] = {}
-    for name in _candidates(model):
-        place = _place_of(shapes.get(name, ()), responses.get(name, ()), size)
+    for name, responses in _measure(model, size, whole_numbers=whole_numbers).items():
+        place = _place_of(responses, size)
         if place is None:
             continue
-        channels = shapes[name][1] if place.layout == "first" else shapes[name][-1]
+        channels = place.as_map(responses[0]).shape[-1]
         stride = 0 if place.layout == "flat" else size[0] // place.height
         places[name] = place
         maps[name] = FeatureMap(channels, stride, max(size), kinds[name], ends.is_end(name))
@@ -157,8 +135,8 @@ def _candidates(model: onnx.ModelProto) -> Iterator[str]:
 
 def _measure(
     model: onnx.ModelProto, size: tuple[int, int], *, whole_numbers: bool
-) -> tuple[dict[str, list[int]], dict[str, list[NDArray[np.float32]]]]:
-    """The shapes of a model's tensors, and how much each changes with each of `_BLOCKS` of a picture."""
+) -> dict[str, list[NDArray[np.float32]]]:
+    """How much each candidate changes with each of `_BLOCKS` of a picture, in the order of the model."""
     import tensorflow as tf
 
     from dreamkit.convert.onnx_graph import evaluate
@@ -180,7 +158,7 @@ def _measure(
 
     before = noise()
     plain = {name: each.numpy() for name, each in computed(tf.constant(before)).items()}
-    responses: dict[str, list[NDArray[np.float32]]] = {name: [] for name in plain}
+    responses: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names if name in plain}
     for block in _BLOCKS:
         changed = before.copy()
         rows, columns = (
@@ -190,32 +168,25 @@ def _measure(
         changed[:, :, rows, columns] = noise()[:, :, rows, columns]
         for name, each in computed(tf.constant(changed)).items():
             responses[name].append(np.abs(each.numpy() - plain[name]))
-    return {name: list(each.shape) for name, each in plain.items()}, responses
+    return responses
 
 
-def _place_of(
-    shape: Sequence[int], responses: Sequence[NDArray[np.float32]], size: tuple[int, int]
-) -> Place | None:
-    """How a tensor holds a map, or None if it holds none."""
-    best: tuple[float, Place] | None = None
-    for place in _readings(shape, size):
+def _place_of(responses: Sequence[NDArray[np.float32]], size: tuple[int, int]) -> Place | None:
+    """How a tensor with these responses holds a map, or None if it holds none."""
+    nearest: dict[Place, float] = {}
+    for place in _readings(responses[0].shape, size):
         if place.layout == "flat":
             return place
-        distance = float(
-            np.mean(
-                [_distance(place.as_map(each), block) for each, block in zip(responses, _BLOCKS, strict=True)]
-            )
-        )
-        if distance <= _TOLERANCE + 0.5 / min(place.height, place.width) and (
-            best is None or distance < best[0]
-        ):
-            best = distance, place
-    return best[1] if best else None
+        pairs = zip(responses, _BLOCKS, strict=True)
+        distance = float(np.mean([_distance(place.as_map(each), block) for each, block in pairs]))
+        if distance <= _TOLERANCE + 0.5 / min(place.height, place.width):
+            nearest[place] = distance
+    return min(nearest, key=lambda place: nearest[place], default=None)
 
 
 def _readings(shape: Sequence[int], size: tuple[int, int]) -> Iterator[Place]:
     """The ways in which a tensor of this shape can hold a map of a picture of this size."""
-    if not shape or shape[0] != 1 or len(shape) < 2:
+    if len(shape) < 2 or shape[0] != 1:
         return
     if len(shape) == 2 or (len(shape) == 4 and tuple(shape[2:]) == (1, 1)):
         yield Place("flat")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,21 +156,16 @@ def read_and_prepare(
     size = _size(wrapped)
     if fixed_size:
         return _prepared_whole(wrapped, picture, size, folder)
-    not_whole = ""
-    if mixes_places(wrapped):
-        try:
-            return _prepared_whole(wrapped, picture, size, folder)
-        except ConvertError as error:  # what can be kept for any size is better than nothing
-            not_whole = str(error)
-    found = _prepared_for_any_size(recent, wrapped, picture, size, description, folder)
-    kept, all_ = found["kept"]["convolutions"]
-    if 3 * kept < all_ and not not_whole:
-        try:
-            return _prepared_whole(wrapped, picture, size, folder)
-        except ConvertError as error:
-            not_whole = str(error)
-    found["kept"]["not_whole"] = not_whole
-    return found
+    for_any_size = partial(_prepared_for_any_size, recent, wrapped, picture, size, description, folder)
+    found = None if mixes_places(wrapped) else for_any_size()
+    if found is not None and not Kept(**found["kept"]).is_little:
+        return found
+    try:
+        return _prepared_whole(wrapped, picture, size, folder)
+    except ConvertError as error:  # what can be kept for any size is better than nothing
+        found = found or for_any_size()
+        found["kept"]["not_whole"] = str(error)
+        return found
 
 
 def _prepared_whole(

@@ -91,7 +91,7 @@ class _Modules:
         return ((place, name) for place in self._scopes for name in self._nodes[place].output if name)
 
     def _returning(self, place: int, name: str) -> tuple[str, ...]:
-        """The modules that return a tensor, outermost first: those outside of which it is read."""
+        """The modules that return a tensor, outermost first. Whatever reads it is outside of them."""
         chain = self._scopes[place]
         if name in self._results:
             return chain

@@ -358,11 +358,11 @@ def _conv(inputs: Inputs, attributes: Attributes) -> Any:
 def _max_pool(inputs: Inputs, attributes: Attributes) -> Any:
     kernel = attributes["kernel_shape"]
     strides = attributes.get("strides", [1] * len(kernel))
-    pads = _pads(_shape(inputs[0])[2:], kernel, strides, attributes)
-    least = inputs[0].dtype.min if hasattr(inputs[0].dtype, "min") else np.finfo(inputs[0].dtype).min
-    padded = tf.pad(_last(inputs[0]), [(0, 0), *pads, (0, 0)], constant_values=least)
     if set(attributes.get("dilations", [1])) != {1}:
         raise NotImplementedError("a dilated pool")
+    pads = _pads(_shape(inputs[0])[2:], kernel, strides, attributes)
+    least = tf.as_dtype(inputs[0].dtype).min
+    padded = tf.pad(_last(inputs[0]), [(0, 0), *pads, (0, 0)], constant_values=least)
     return _first(tf.nn.max_pool2d(padded, kernel, strides, "VALID"))
 
 
@@ -374,14 +374,10 @@ def _average_pool(inputs: Inputs, attributes: Attributes) -> Any:
     pooled = tf.nn.avg_pool2d(tf.pad(_last(inputs[0]), [(0, 0), *pads, (0, 0)]), kernel, strides, "VALID")
     # What is counted: the picture, and its own padding if so wanted, but never what rounding up adds.
     own = _pads(size, kernel, strides, {**attributes, "ceil_mode": 0})
-    counted = np.zeros([size[0] + sum(pads[0]), size[1] + sum(pads[1])], np.float32)
-    (top, left) = (0, 0) if attributes.get("count_include_pad") else (own[0][0], own[1][0])
-    (below, right) = (
-        (sum(own[0]) + size[0], sum(own[1]) + size[1])
-        if attributes.get("count_include_pad")
-        else (top + size[0], left + size[1])
-    )
-    counted[top:below, left:right] = 1
+    padding = float(attributes.get("count_include_pad", 0))
+    counted = np.pad(np.ones(size, np.float32), own, constant_values=padding)
+    added = [(0, whole[1] - part[1]) for whole, part in zip(pads, own, strict=True)]
+    counted = np.pad(counted, added)
     if counted.all():
         return _first(pooled)
     return _first(pooled / tf.nn.avg_pool2d(counted[None, :, :, None], kernel, strides, "VALID"))
