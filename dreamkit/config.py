@@ -214,7 +214,8 @@ class DreamConfig:
     )
     transforms: Mapping[str, float] | None = option(
         None,
-        "Transforms of plugins, before each step, each with its strength; `dreamkit plugins` lists them.",
+        "Transforms before each step, each with its strength: color-jitter (0 to 4), grain (its deviation "
+        "in pixels), and those of plugins, which `dreamkit plugins` lists.",
         default_text="none",
         metavar="NAME[=STRENGTH],...",
         read=option_values.read_weights,

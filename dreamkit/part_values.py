@@ -65,7 +65,7 @@ def space(value: Any) -> str:
 
 
 def transforms(value: Any) -> dict[str, float] | None:
-    """Transforms of plugins by name, with their strengths.
+    """Transforms by name, with their strengths.
 
     Raises:
         ConfigError: there is none of a name, or a strength is not a number.

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamkit import DreamConfig
+from dreamkit.engine import rng
+from dreamkit.engine.drawn_transforms import DrawnTransforms, chosen
 from dreamkit.engine.transforms.warp import Warp
+from dreamkit.errors import ConfigError
 
 sides = st.integers(1, 9)
 angles = st.floats(-4, 4)
@@ -107,3 +111,69 @@ def test_grey_stays_grey_and_the_frame_is_grey():
     grey = np.full((20, 30, 3), 127.5, np.float32)
     np.testing.assert_allclose(Warp((20, 30), 0.7, 0.5).apply(grey), 127.5, atol=1e-4)
     assert (Warp((20, 30), 0.0, 0.5).apply(uniform((20, 30)))[0] == 127.5).all()
+
+
+def drawn(transforms, size=(9, 12), octave=1, step=2, seed=5):
+    config = DreamConfig(transforms=transforms, jitter=0, seed=seed)
+    return DrawnTransforms(chosen(config), config, size, octave, step, (0, 0))
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 20), st.integers(0, 500), st.floats(0.1, 4))
+def test_color_jitter_is_the_published_formula(seed, octave, step, strength):
+    """`(x - m) / s` of a normalised picture, with `m` from -1 to 1 and `s` e to the power of that."""
+    pixels = uniform((5, 4))
+    m, exponent = strength * rng.colors(seed, octave, step)
+    assert np.abs([m, exponent]).max() <= strength
+    mean, deviation = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+    expected = ((pixels - mean) / deviation - m) / np.exp(exponent) * deviation + mean
+    changed = drawn({"color-jitter": strength}, (5, 4), octave, step, seed)
+    found = changed.apply(pixels)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-2 * np.exp(strength))
+    gradient = uniform((5, 4), 1)
+    expected = gradient / np.exp(exponent)
+    changed.adjoint(gradient)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 4.1, 1000.0])
+def test_color_jitter_of_a_strength_that_leaves_no_picture_is_refused(strength):
+    with pytest.raises(ConfigError, match="it takes 0 to 4"):
+        drawn({"color-jitter": strength})
+
+
+def test_grain_has_mean_0_and_its_deviation():
+    pixels = np.full((200, 300, 3), 100, np.float32)
+    grain = drawn({"grain": 8.0}, (200, 300))
+    noise = grain.apply(pixels) - 100
+    assert abs(noise.mean()) < 0.1
+    assert noise.std() == pytest.approx(8, rel=0.01)
+    assert np.abs(noise).max() <= 8 * np.sqrt(12) + 1e-3  # the sum of four uniform numbers
+    for axis in (0, 1, 2):  # neighbours are independent
+        one, other = np.delete(noise, 0, axis), np.delete(noise, -1, axis)
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.01
+    gradient = uniform((200, 300), 1)
+    kept = gradient.copy()
+    grain.adjoint(gradient)
+    assert np.array_equal(gradient, kept)
+
+
+def test_grain_is_the_stream_of_words_in_four_parts():
+    words = rng.words(5, octave=1, step=2, purpose=4, count=9 * 12 * 3)
+    sums = [sum(int(word) >> shift & 0xFFFF for shift in (0, 16, 32, 48)) for word in words]
+    expected = (np.array(sums) - 2 * 65535) * np.sqrt(3) / 65536
+    np.testing.assert_allclose(rng.grain(5, 1, 2, (9, 12)).ravel(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_each_step_octave_and_seed_has_its_own_colours_and_grain():
+    pixels = uniform((9, 12))
+    transforms = {"color-jitter": 1.0, "grain": 4.0}
+    found = [
+        drawn(transforms, octave=octave, step=step, seed=seed).apply(pixels)
+        for octave in (0, 1)
+        for step in (0, 1)
+        for seed in (0, 1)
+    ]
+    assert len({each.tobytes() for each in found}) == 8
+    again = drawn(transforms, octave=1, step=1, seed=1).apply(pixels)
+    assert np.array_equal(found[-1], again)

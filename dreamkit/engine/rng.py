@@ -13,18 +13,24 @@ from numpy.typing import NDArray
 from dreamkit.engine.resize import resize
 from dreamkit.option_values import Wrapped
 
-_ROLL, _CLOUDS, _WARP = 0, 1, 2
+_ROLL, _CLOUDS, _WARP, _COLORS, _GRAIN = range(5)
 
 CENTRE, _CLOUD_SPREAD, _FAINT_SPREAD = 128.0, 32.0, 4.0  # means and standard deviations of noise
+_PARTS_MEAN, _PARTS_DEVIATION = 2 * 65535.0, 65536 / np.sqrt(3.0)  # of the sum of four 16-bit numbers
+_AT_ONCE = 1 << 20  # numbers that are drawn at once
 _COARSEST = 4  # pixels on the shorter side of the coarsest layer of clouds
 
 
 def words(seed: int, *, octave: int, step: int, purpose: int, count: int) -> NDArray[np.uint64]:
     """The first `count` 64-bit words for a seed, octave, step and purpose."""
+    generator = _stream(seed, octave=octave, step=step, purpose=purpose)
+    return np.asarray(generator.random_raw(count), np.uint64)
+
+
+def _stream(seed: int, *, octave: int, step: int, purpose: int) -> np.random.Philox:
     # As uint64 from the start: NumPy converts a list with a number of 2**63 or more to floats.
     key, counter = np.array([seed, 0], np.uint64), np.array([0, step, octave, purpose], np.uint64)
-    generator = np.random.Philox(key=key, counter=counter)
-    return np.asarray(generator.random_raw(count), np.uint64)
+    return np.random.Philox(key=key, counter=counter)
 
 
 def roll(seed: int, octave: int, step: int, reach: tuple[int, int]) -> tuple[int, int]:
@@ -47,6 +53,31 @@ def warp(seed: int, octave: int, step: int, rotate: float, zoom: float) -> tuple
     drawn = words(seed, octave=octave, step=step, purpose=_WARP, count=2)
     turn, scale = (int(word) / 2**63 - 1 for word in drawn)
     return rotate * turn, 1 + zoom * scale
+
+
+def colors(seed: int, octave: int, step: int) -> NDArray[np.float64]:
+    """Six numbers from -1 to 1 for the colours in a step, `(2, 3)`: three shifts, and three exponents.
+
+    Each is `word / 2**63 - 1`, in that order.
+    """
+    drawn = words(seed, octave=octave, step=step, purpose=_COLORS, count=6)
+    return (drawn / 2.0**63 - 1.0).reshape(2, 3)
+
+
+def grain(seed: int, octave: int, step: int, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Independent numbers of mean 0 and standard deviation 1 in a step, float32 `(height, width, 3)`.
+
+    Each is from one word, rows first and colours last: the sum of its four 16-bit parts, which is nearly
+    normal (the sum of four uniform numbers).
+    """
+    stream = _stream(seed, octave=octave, step=step, purpose=_GRAIN)
+    found = np.empty((*size, 3), np.float32)
+    values = found.reshape(-1)
+    for start in range(0, len(values), _AT_ONCE):
+        few = values[start : start + _AT_ONCE]
+        parts = stream.random_raw(len(few)).astype("<u8").view("<u2").reshape(-1, 4)
+        few[:] = (parts.sum(1, dtype=np.uint32) - _PARTS_MEAN) / _PARTS_DEVIATION
+    return found
 
 
 def noise(
