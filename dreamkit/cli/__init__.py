@@ -169,7 +169,7 @@ _converts = typer.Typer(
     help="Bring over a network of another framework: compared with the original, and kept.",
     no_args_is_help=True,
 )
-for _convert in (convert.caffe, convert.onnx, convert.keras):
+for _convert in (convert.caffe, convert.onnx, convert.keras, convert.tensorflow):
     _converts.command(cls=_LongCommand)(_convert)
 app.add_typer(_converts, name="convert")
 

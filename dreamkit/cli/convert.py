@@ -167,6 +167,46 @@ def keras(
     _warn_of_defaults("Keras", preprocess, {"--mean": mean, "--scale": scale})
 
 
+def tensorflow(
+    path: Annotated[Path, typer.Argument(help="A SavedModel folder, or the .pb file of a frozen GraphDef.")],
+    name: _Name,
+    layers: _Layers = None,
+    order: _Order = None,
+    mean: _Mean = None,
+    scale: _Scale = None,
+    fill: _Fill = None,
+    labels: _Labels = None,
+    signature: Annotated[
+        str | None,
+        typer.Option("--signature", metavar="NAME", help="The one to use of a SavedModel that has several."),
+    ] = None,
+    description: _Description = "",
+    licence: _Licence = "",
+    overwrite: _Overwrite = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Convert a TensorFlow SavedModel or frozen GraphDef. Code in the file is not run.
+
+    dreamkit convert tensorflow saved/ --name mine --mean 127.5,127.5,127.5 --scale 0.00784
+    """
+    folder = _new_model_folder(name, overwrite=overwrite)
+    from dreamkit.convert import conversion
+    from dreamkit.convert.options import KERAS
+
+    preprocess = _preprocess(KERAS, order, mean, scale)
+    is_default = (order, mean, scale) == (None, None, None)
+    options = _options(preprocess, layers, labels, description, licence, fill, is_default=is_default)
+    result = show(
+        name,
+        lambda on_stage: conversion.from_tensorflow(
+            path, folder, options, on_stage, signature=signature, overwrite=overwrite
+        ),
+        quiet=quiet,
+    )
+    if result.preprocess is None:
+        _warn_of_defaults("TensorFlow", preprocess, {"--mean": mean, "--scale": scale})
+
+
 def _number(option: str, text: str | None) -> float | None:
     """The finite number that an option gives, or None if it is not given."""
     numbers = _numbers(option, text)
