@@ -1,7 +1,7 @@
 """A TensorFlow graph that is computed on maps, so that it takes pictures of any size.
 
-A classifier computes vectors from flattened or pooled maps. Here a vector stays a map of one position, batch x
-1 x 1 x channels. A product with a matrix is a convolution of it, or, behind a Flatten of a whole map, of
+A classifier computes vectors from flattened or pooled maps. Here a vector stays a map of one position, batch
+x 1 x 1 x channels. A product with a matrix is a convolution of it, or, behind a Flatten of a whole map, of
 that map's size. What a file fixes to the size of its pictures otherwise is scaled with them, or left out.
 """
 
@@ -270,7 +270,7 @@ class _Rewriter:
             raise _LeftOutError("it is behind a Flatten")
         self._keep(node)
 
-    def _flow(self, node: Any) -> None:
+    def _flow(self, _: Any) -> None:
         raise _LeftOutError("it is a branch or a function that cannot be opened")
 
     def _elementwise(self, node: Any) -> None:
@@ -420,7 +420,7 @@ class _Rewriter:
         return self._node(f"{_MADE}{name}/side", "StridedSlice", [shape, *bounds], T=tf.int32, Index=tf.int32)
 
     def _scaled(self, node: Any, of: str, sizes: Sequence[int]) -> str:
-        """Adds height and width: those of a tensor, by the factors that give `sizes` at the size of the file."""
+        """Adds height and width of a tensor times the factors that give `sizes` at the size of the file."""
         import tensorflow as tf
 
         given = self._map_of(of).shape[1:3]

@@ -212,8 +212,8 @@ def _frozen(graph_def: Any, path: str, outputs: Sequence[str]) -> FrozenGraph:
             "converted"
         )
     weights = _take_weights(needed)
-    names = tuple(map(tensor, outputs))
-    return FrozenGraph(path, needed, weights, picture.name, channels, kind, batch, size, names)
+    named = tuple(map(tensor, outputs))
+    return FrozenGraph(path, needed, weights, picture.name, channels, kind, batch, size, named)
 
 
 def _take_weights(graph_def: Any) -> dict[str, NDArray[Any]]:

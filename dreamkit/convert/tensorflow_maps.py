@@ -37,8 +37,7 @@ class FreeSizeModel:
     """A network for pictures of any size. Only for a child process: it loads TensorFlow.
 
     Attributes:
-        tensors: the tensors of the file that are layers, by the names of the layers.
-        sized: those that the file computes at its own size only.
+        tensors: the tensors of the file that are layers, by their names; `feature_maps` finds them.
         variables: the weights.
     """
 
@@ -52,18 +51,20 @@ class FreeSizeModel:
         for node in frozen.graph_def.node:
             for each in node.input:
                 self._readers.setdefault(source(each), []).append(node)
-        operations = {name: self._originals[source(name)].op for name in self._free.maps}
-        computed = [name for name, operation in operations.items() if operation not in _ALIASES]
-        ends = {name for name in computed if self._is_end(name)}
-        self.tensors = layer_names(computed, operations, ends)
-        self.sized = {name for name, each in self.tensors.items() if each in self._free.sized}
-        needed = self._needed(self.tensors.values())
+        self._tensors = [name for name in self._free.maps if self._originals[source(name)].op not in _ALIASES]
+        needed = self._needed(self._tensors)
         self._weights = {
             name: tf.Variable(value, trainable=False)
             for name, value in frozen.weights.items()
             if name in needed
         }
+        self.tensors: dict[str, str] = {}
         self.variables = list(self._weights.values())
+
+    @property
+    def sized(self) -> list[str]:
+        """The layers that the file computes at its own size only."""
+        return [name for name, each in self.tensors.items() if each in self._free.sized]
 
     def _needed(self, names: Iterable[str]) -> set[str]:
         """The nodes of the graph for any size that the tensors `names` need."""
@@ -120,25 +121,36 @@ class FreeSizeModel:
         Raises:
             ConvertError: there are none.
         """
-        needed = self._needed(self.tensors.values()) | {self._frozen.picture}
-        nodes = {name: each for name, each in self._free.nodes.items() if name in needed}
-        tensors = list(self.tensors.values())
         frozen = self._frozen
-        sizes = find_sizes(nodes, frozen.picture, frozen.channels, tensors, frozen.size)
-        spread = [place for place, each in enumerate(tensors) if each in sizes and sizes[each].stride]
+        needed = self._needed(self._tensors) | {frozen.picture}
+        nodes = {name: each for name, each in self._free.nodes.items() if name in needed}
+        sizes = find_sizes(nodes, frozen.picture, frozen.channels, self._tensors, frozen.size)
+        tensors = [name for name in self._tensors if name in sizes]
+        spread = [place for place, name in enumerate(tensors) if sizes[name].stride]
         if not spread:
             raise ConvertError(
-                f"{path} has no feature maps, batch x height x width x channels, whose size follows that of the "
-                f"picture{self._where_it_stops}; give a convolutional network"
+                f"{path} has no feature maps, batch x height x width x channels, whose size follows that of "
+                f"the picture{self._where_it_stops}; give a convolutional network"
             )
-        found = {}
-        for place, (name, each) in enumerate(self.tensors.items()):
-            # Before the last map, those of one position are the gates of squeeze-and-excitation.
-            if each in sizes and (sizes[each].stride or (each in self._free.scores and place > spread[-1])):
-                stride, least, multiple = sizes[each].stride, sizes[each].min_size, sizes[each].multiple
-                kind, is_end = self._kind(each), self._is_end(each)
-                found[name] = FeatureMap(self._free.maps[each], stride, least, kind, is_end, multiple)
-        return found
+        # Before the last map, those of one position are the gates of squeeze-and-excitation.
+        tensors = [
+            name
+            for place, name in enumerate(tensors)
+            if sizes[name].stride or (place > spread[-1] and name in self._free.scores)
+        ]
+        operations = {name: self._originals[name].op for name in tensors}
+        self.tensors = layer_names(tensors, operations, set(filter(self._is_end, tensors)))
+        return {
+            name: FeatureMap(
+                self._free.maps[each],
+                sizes[each].stride,
+                sizes[each].min_size,
+                self._kind(each),
+                self._is_end(each),
+                sizes[each].multiple,
+            )
+            for name, each in self.tensors.items()
+        }
 
     @cached_property
     def _varying(self) -> set[str]:
@@ -162,11 +174,13 @@ class FreeSizeModel:
         """What computes a tensor. A sum with a constant is not a join."""
         node = self._originals[source(name)]
         if self._is_join(node):
-            return "join"
+            readers = self._readers.get(source(name), ())
+            # If an activation follows, the branches end in the activation.
+            return "other" if any(_KINDS.get(each.op) == "activation" for each in readers) else "join"
         before = [self._originals[source(each)] for each in node.input if source(each) in self._varying]
         kind = _KINDS.get(node.op, "other")
         if kind == "activation" and any(map(self._is_join, before)):
-            return "join"  # the branches end in the activation
+            return "join"
         if node.op in _BIASES and len(before) == 1 and before[0].op == "MatMul":
             return "dense"
         return "other" if kind == "join" else kind

@@ -130,8 +130,8 @@ def read_and_write(
     return {
         "size": frozen.size,
         "maps": {name: asdict(each) for name, each in maps.items()},
-        "tensors": {name: model.tensors[name] for name in maps},
-        "sized": sorted(model.sized & maps.keys()),
+        "tensors": model.tensors,
+        "sized": model.sized,
         "kept": [kept.convolutions, kept.joins, kept.stopped],
         "channels": frozen.channels,
         "type": frozen.type,
@@ -203,11 +203,15 @@ def _check_run(frozen: FrozenGraph, taken: NDArray[Any]) -> None:
     expected = frozen.run(taken)
     found = frozen.compute(taken, frozen.outputs)
     worst = max(
-        relative_error(np.moveaxis(np.float32(a)[None, None], 1, -1), np.float32(b)[None, None])
+        relative_error(np.moveaxis(_single(a), 1, -1), _single(b))
         for a, b in zip(sorted(found, key=np.size), sorted(expected, key=np.size), strict=True)
     )
     if worst > LIMIT:
         raise ConvertError(f"the graph differs from the network in the file by {worst:.1e}; nothing was kept")
+
+
+def _single(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)[None, None]
 
 
 def _taken(frozen: FrozenGraph, prepare: PictureInput, batch: NDArray[np.float32]) -> NDArray[Any]:

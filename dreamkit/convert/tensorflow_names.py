@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 _CALLS = re.compile(r"^((Stateful)?PartitionedCall(_\d+)?/)+")
 _NUMBER = re.compile(r"_\d+$")
+# Keras 3 makes `conv_1` of `conv`, and `conv_1_2` of a `conv_1` beside it.
+_ADDED = re.compile(r"(?<=_1)_2$|_1$")
 _VERSION = re.compile(r"V\d$")  # of the type of an operation
 # What Keras, TF-Slim and TensorFlow name the operations of a layer, besides their types.
 _PARTS = frozenset(
@@ -82,8 +84,8 @@ def _without_common_scopes(names: Sequence[str]) -> dict[str, str]:
     parts = {name: name.split("/") for name in names}
     while all(len(each) > 1 for each in parts.values()) and len({each[0] for each in parts.values()}) == 1:
         parts = {name: each[1:] for name, each in parts.items()}
-    if all(part.endswith("_1") for each in parts.values() for part in each):
-        plain = {name: [part.removesuffix("_1") for part in each] for name, each in parts.items()}
+    if all(_ADDED.search(part) for each in parts.values() for part in each):
+        plain = {name: [_ADDED.sub("", part) for part in each] for name, each in parts.items()}
         if len({tuple(each) for each in plain.values()}) == len(parts):
             parts = plain
     return {name: "/".join(each) for name, each in parts.items()}
