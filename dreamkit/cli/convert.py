@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dreamkit.convert.options import ConversionOptions
     from dreamkit.models.providers import Preprocess
 
+_APPLICATION = "keras:"  # before the name of a network of Keras Applications
 _Name = Annotated[str, typer.Option("--name", help="Its name for --model: letters, digits, '.', '_', '-'.")]
 _Layers = Annotated[
     list[str] | None,
@@ -136,8 +137,18 @@ def onnx(
 
 
 def keras(
-    file: Annotated[Path, typer.Argument(help="The .keras or .h5 file of a functional or sequential model.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The .keras or .h5 file of a functional or sequential model, or keras:NAME, as in "
+            "keras:MobileNetV2, for a network of Keras Applications."
+        ),
+    ],
     name: _Name,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="imagenet|random|FILE", help="For keras:NAME. Default: imagenet."),
+    ] = None,
     layers: _Layers = None,
     order: _Order = None,
     mean: _Mean = None,
@@ -149,7 +160,7 @@ def keras(
     overwrite: _Overwrite = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Convert a Keras model. Code in the file is not run.
+    """Convert a Keras model, or a network of Keras Applications. Code in the file is not run.
 
     dreamkit convert keras mine.keras --name mine --mean 127.5,127.5,127.5 --scale 0.00784
     """
@@ -158,7 +169,20 @@ def keras(
     from dreamkit.convert.options import KERAS
 
     preprocess = _preprocess(KERAS, order, mean, scale)
-    options = _options(preprocess, layers, labels, description, licence, fill)
+    is_default = (order, mean, scale) == (None, None, None)
+    options = _options(preprocess, layers, labels, description, licence, fill, is_default=is_default)
+    application = str(file).removeprefix(_APPLICATION)
+    if application != str(file):
+        show(
+            name,
+            lambda on_stage: conversion.from_application(
+                application, weights or "imagenet", folder, options, on_stage, overwrite=overwrite
+            ),
+            quiet=quiet,
+        )
+        return
+    if weights is not None:
+        raise ConfigError("--weights is for keras:NAME; a file has its own weights")
     show(
         name,
         lambda on_stage: conversion.from_keras(file, folder, options, on_stage, overwrite=overwrite),

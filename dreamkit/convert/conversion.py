@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dreamkit.convert import (
+    keras_application,
     keras_model,
     onnx_model,
     sandbox,
@@ -146,6 +147,32 @@ def from_keras(
         report = keras_model.compare(file, saved, model, options, on_stage)
         write_record(new, options, layers, model.size, model.maps, (file,), report, head=head)
     return replace(_finish(folder, layers, report), kept=model.kept)
+
+
+def from_application(
+    name: str,
+    weights: str | Path,
+    folder: Path,
+    options: ConversionOptions,
+    on_stage: sandbox.OnStage,
+    *,
+    overwrite: bool = False,
+) -> ConvertedModel:
+    """Converts a network of Keras Applications with its classifier; see `from_caffe`.
+
+    `weights` is a file, `imagenet` or `random`. The network's own preprocessing is used unless `options` give
+    another one, and the names of ImageNet's classes unless they give others.
+    """
+    with _scratch_folder() as scratch:
+        application = keras_application.save(name, weights, scratch, on_stage)
+        options = replace(
+            options,
+            preprocess=application.preprocess if options.is_default else options.preprocess,
+            labels=options.labels or application.labels,
+            description=options.description or f"{name} of Keras Applications, with its classifier",
+        )
+        done = from_keras(application.file, folder, options, on_stage, overwrite=overwrite)
+    return replace(done, preprocess=options.preprocess)
 
 
 def from_tensorflow(

@@ -37,11 +37,14 @@ _SHORT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|bad allocation|ResourceExh
 _LOG_END = 4096
 
 
-def call(function: str, on_stage: OnStage, *, model_bytes: int = 0, **arguments: Any) -> Any:
+def call(
+    function: str, on_stage: OnStage, *, model_bytes: int = 0, online: bool = False, **arguments: Any
+) -> Any:
     """Calls `function`, written `module:name`, in a child process and returns its result.
 
     Arguments and result travel as JSON; paths become absolute strings. The function also gets an `on_stage`.
-    `model_bytes` is the size of the model that it reads, and raises the limit of memory.
+    `model_bytes` is the size of the model that it reads, and raises the limit of memory. Only if it is
+    `online` may it download something.
 
     Raises:
         ConvertError: the function raised it; or it raised something else, its process crashed or reached a
@@ -57,7 +60,7 @@ def call(function: str, on_stage: OnStage, *, model_bytes: int = 0, **arguments:
         ):
             memory = BASE_MEMORY + MEMORY_FACTOR * model_bytes
             job = {"arguments": arguments, "memory": memory, "temporary": [scratch, log]}
-            outcome, stage = _run(_start(function, file, scratch), job, on_stage)
+            outcome, stage = _run(_start(function, file, scratch, online=online), job, on_stage)
         if "result" in outcome:
             return outcome["result"]
         if "error" in outcome:
@@ -78,24 +81,24 @@ def _end_of(log: str) -> str:
         return file.read().decode(errors="replace")
 
 
-def _start(function: str, log: IO[bytes], scratch: str) -> subprocess.Popen[str]:
+def _start(function: str, log: IO[bytes], scratch: str, *, online: bool) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, function],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env={**os.environ, **_environment(), "TMPDIR": scratch, "TEMP": scratch, "TMP": scratch},
+        env={**os.environ, **_environment(online=online), "TMPDIR": scratch, "TEMP": scratch, "TMP": scratch},
         text=True,
         encoding="utf-8",
         start_new_session=True,
     )
 
 
-def _environment() -> dict[str, str]:
-    """Variables that keep libraries quiet, and offline: no proxy listens on port 9."""
-    no_proxy = "http://127.0.0.1:9"
+def _environment(*, online: bool) -> dict[str, str]:
+    """Variables that keep libraries quiet, and offline, unless they may be online."""
+    proxies = () if online else ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
     return {
-        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), no_proxy),
+        **dict.fromkeys(proxies, "http://127.0.0.1:9"),  # on which nothing listens
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         "PYTHONWARNINGS": "default",
     }

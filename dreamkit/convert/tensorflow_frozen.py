@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,15 @@ class FrozenGraph:
                 ) from error
         return graph
 
-    def compute(self, batch: NDArray[Any], names: Sequence[str]) -> list[NDArray[Any]]:
-        """The tensors `names` for what it takes, as TensorFlow computes them without any change."""
+    @cached_property
+    def _variables(self) -> dict[str, Any]:
+        """The weights, once for all functions."""
+        import tensorflow as tf
+
+        return {name: tf.Variable(value, trainable=False) for name, value in self.weights.items()}
+
+    def function(self, names: Sequence[str]) -> Callable[[NDArray[Any]], list[NDArray[Any]]]:
+        """The function to the tensors `names`, as TensorFlow computes them without any change."""
         import tensorflow as tf
 
         nodes = {node.name: node for node in self.graph_def.node}
@@ -84,18 +92,19 @@ class FrozenGraph:
         needed = in_order(nodes, [*names, self.picture], self.path)
         part.node.extend(nodes[name] for name in needed)
         part.library.CopyFrom(self.graph_def.library)
-        weights = {f"{name}:0": self.weights[name] for name in needed if name in self.weights}
+        weights = {name: self._variables[name] for name in needed if name in self.weights}
 
         @tf.function(autograph=False)
         def run(picture: Any) -> Any:
+            values = {f"{name}:0": tf.convert_to_tensor(each) for name, each in weights.items()}
             return tf.graph_util.import_graph_def(
                 part,
-                {f"{self.picture}:0": picture, **weights},
+                {f"{self.picture}:0": picture, **values},
                 return_elements=[name if ":" in name else f"{name}:0" for name in names],
                 name="original",
             )
 
-        return [each.numpy() for each in run(tf.constant(batch))]
+        return lambda batch: [each.numpy() for each in run(tf.constant(batch))]
 
 
 def source(name: str) -> str:
@@ -158,7 +167,7 @@ def _of_saved_model(path: str, signature: str | None) -> FrozenGraph:
         found = function(**{arguments[0]: tf.constant(batch)})
         return [each.numpy() for each in tf.nest.flatten(found)]
 
-    return FrozenGraph(**{**vars(graph), "run": run})
+    return replace(graph, run=run)
 
 
 def _frozen(graph_def: Any, path: str, outputs: Sequence[str]) -> FrozenGraph:

@@ -164,8 +164,8 @@ def compare_with_tensorflow(
 
     def compute(batch: NDArray[np.float32], names: list[str]) -> Activations:
         taken = _taken(frozen, prepare, batch)
-        # A graph may be made for one picture at a time.
-        parts = [frozen.compute(each[None], [tensors[name] for name in names]) for each in taken]
+        function = frozen.function([tensors[name] for name in names])
+        parts = [function(each[None]) for each in taken]  # it may be made for one picture at a time
         return {
             name: _nchw(np.concatenate(values))
             for name, values in zip(names, zip(*parts, strict=True), strict=True)
@@ -201,7 +201,7 @@ def _check_run(frozen: FrozenGraph, taken: NDArray[Any]) -> None:
     if frozen.run is None:
         return
     expected = frozen.run(taken)
-    found = frozen.compute(taken, frozen.outputs)
+    found = frozen.function(frozen.outputs)(taken)
     worst = max(
         relative_error(np.moveaxis(_single(a), 1, -1), _single(b))
         for a, b in zip(sorted(found, key=np.size), sorted(expected, key=np.size), strict=True)

@@ -45,13 +45,15 @@ def layer_names(tensors: Sequence[str], operations: Mapping[str, str], ends: set
     for each in tensors:
         groups.setdefault(_scope(each, operations[each]), []).append(each)
     named: dict[str, str] = {}
+    whole = False  # whether some tensors have their whole names
     for scope, members in groups.items():
         heavy = Counter(operations[each] for each in members if operations[each] in _HEAVY)
         if max(heavy.values(), default=0) > 1:
+            whole = True
             named.update({_CALLS.sub("", each): each for each in members})
         else:
             named[scope] = _result(members, operations, ends)
-    short = _without_common_scopes(list(named))
+    short = _without_common_scopes(list(named), whole=whole)
     places = {each: place for place, each in enumerate(tensors)}
     found = {name: named[long] for long, name in short.items()}
     return dict(sorted(found.items(), key=lambda pair: places[pair[1]]))
@@ -79,8 +81,12 @@ def _result(members: Sequence[str], operations: Mapping[str, str], ends: set[str
     return found[-1]
 
 
-def _without_common_scopes(names: Sequence[str]) -> dict[str, str]:
-    """Names without the scopes that all have, and without the numbers that TensorFlow adds to all."""
+def _without_common_scopes(names: Sequence[str], *, whole: bool) -> dict[str, str]:
+    """Names without the scopes that all have, and without the numbers that TensorFlow adds to all.
+
+    Unless there are `whole` names, layers that differ without their scopes have none, as where a model is
+    inside another.
+    """
     parts = {name: name.split("/") for name in names}
     while all(len(each) > 1 for each in parts.values()) and len({each[0] for each in parts.values()}) == 1:
         parts = {name: each[1:] for name, each in parts.items()}
@@ -88,4 +94,6 @@ def _without_common_scopes(names: Sequence[str]) -> dict[str, str]:
         plain = {name: [_ADDED.sub("", part) for part in each] for name, each in parts.items()}
         if len({tuple(each) for each in plain.values()}) == len(parts):
             parts = plain
+    if not whole and len({each[-1] for each in parts.values()}) == len(parts):
+        parts = {name: each[-1:] for name, each in parts.items()}
     return {name: "/".join(each) for name, each in parts.items()}
