@@ -25,6 +25,7 @@ _UNARY = frozenset(
             "Cos",
             "Elu",
             "Erf",
+            "Erfc",
             "Exp",
             "Expm1",
             "Floor",
