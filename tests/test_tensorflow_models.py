@@ -663,25 +663,70 @@ APPLICATIONS = {
 }
 
 
+@pytest.fixture
+def application(run, tmp_path):
+    """Converts a classifier of seven classes; returns its scores of normalised pixels, and the network."""
+
+    def make(name):
+        build = getattr(keras.applications, name)
+        options = {"classes": 7, "classifier_activation": None, **APPLICATIONS[name]}
+        model = with_distinct_classes(build(weights=None, input_shape=(96, 96, 3), **options))
+        exported(model, tmp_path / "net")
+        given = ["--mean", "127.5,127.5,127.5", "--scale", "0.0078431"]
+        code, _, err = run("convert", "tensorflow", "net", "--name", "net", "-q", *given)
+        assert code == 0, err
+
+        def scores(pixels):
+            return model((tf.cast(pixels, tf.float32) - 127.5) * 0.0078431, training=False)
+
+        return scores, dreamkit.load(converted.provider(converted.folder() / "net"))
+
+    return make
+
+
+def noise():
+    return np.random.default_rng(1).integers(60, 196, (96, 96, 3)).astype(np.uint8)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_the_class_that_is_dreamed_rises_most_in_a_keras_classifier(name, run, tmp_path):
-    build = getattr(keras.applications, name)
-    model = build(
-        weights=None, input_shape=(96, 96, 3), classes=7, classifier_activation=None, **APPLICATIONS[name]
+def test_the_gradient_of_each_class_is_that_of_the_keras_classifier(name, application):
+    scores, network = application(name)
+    forward = network.cut([network.provider.head])
+    pixels = tf.constant(noise()[None], tf.float32)
+
+    def gradients(function):
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            found = tf.reshape(function(pixels), (1, 7))
+        rows = tape.jacobian(found, pixels, experimental_use_pfor=False).numpy().reshape(7, -1)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    alike = gradients(lambda each: forward(each)[0]) @ gradients(scores).T
+    np.testing.assert_allclose(np.diag(alike), 1, atol=1e-3)
+    assert alike.argmax(1).tolist() == list(range(7))
+
+
+RISING = [
+    pytest.param(
+        name,
+        marks=pytest.mark.xfail(
+            name == "MobileNetV2",
+            reason="plain gradient ascent in this random network, by Keras alone, lowers the class as well",
+        ),
     )
-    exported(with_distinct_classes(model), tmp_path / "net")
-    options = ["--mean", "127.5,127.5,127.5", "--scale", "0.0078431"]
-    code, _, err = run("convert", "tensorflow", "net", "--name", "net", "-q", *options)
-    assert code == 0, err
-    start = np.random.default_rng(1).integers(60, 196, (96, 96, 3)).astype(np.uint8)
-    network = dreamkit.load(converted.provider(converted.folder() / "net"))
+    for name in APPLICATIONS
+]
 
-    def scores(pixels):
-        return model((np.asarray(pixels, np.float32)[None] - 127.5) / 127.5, training=False).numpy()[0]
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", RISING)
+def test_the_class_that_is_dreamed_rises_most_in_a_keras_classifier(name, application):
+    scores, network = application(name)
+    start = noise()
     config = {"octaves": 1, "steps": 20, "tile_size": 128, "jitter": 0}
     for wanted in (0, 3, 6):
-        change = scores(dreamkit.dream(start, network, layers=[{"class": wanted}], **config)) - scores(start)
+        dreamed = dreamkit.dream(start, network, layers=[{"class": wanted}], **config)
+        change = (scores(np.asarray(dreamed)[None]) - scores(start[None])).numpy()[0]
         assert change[wanted] > 0
         assert change.argmax() == wanted
