@@ -696,7 +696,7 @@ def test_the_gradient_of_each_class_is_that_of_the_keras_classifier(name, applic
     pixels = tf.constant(noise()[None], tf.float32)
 
     def gradients(function):
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             tape.watch(pixels)
             found = tf.reshape(function(pixels), (1, 7))
         rows = tape.jacobian(found, pixels, experimental_use_pfor=False).numpy().reshape(7, -1)
