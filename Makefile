@@ -28,13 +28,16 @@ ARCHIVE ?=
 BESIDE = --numprocesses 2 --dist worksteal
 # For `make bench`: a Python that PyTorch has a build for, where $(PYTHON) is none.
 TORCH_PYTHON ?=
+# For `make test-torch`: no other environment needs PyTorch, or should have this plugin.
+TORCH_VENV ?= .venv-torch
+TORCH_PLUGIN = plugins/dreamkit-torch
 FOUND = $(or $(WEIGHTS),$(wildcard $(DREAMKIT_TEST_DATA)/inception_v3/inception_v3_2015_notop.weights.h5))
 
 WEB = dreamkit/web
 BUNDLE = $(WEB)/bundle/index.html
 PORT ?= 8765
 
-.PHONY: help dream page web wheel test test-all test-web lint bench bench-web clean
+.PHONY: help dream page web wheel test test-all test-web test-torch lint bench bench-web clean
 
 help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
@@ -44,6 +47,7 @@ help:
 	@echo "make test      set up $(VENV) and run the tests, the linters and the type checker"
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
 	@echo "make test-web  the page's own tests, and the page in Chromium"
+	@echo "make test-torch the plugin for PyTorch, in $(TORCH_VENV) (8 gigabytes)"
 	@echo "make bench-web a step in the browser beside stock TensorFlow.js"
 	@echo "make bench     compare with the published loops and PyTorch, and pocket with inception5h (WEIGHTS=inception_v3.h5 ARCHIVE=inception5h.zip)"
 
@@ -68,6 +72,10 @@ test-web: $(VENV)/.test $(BUNDLE)
 	$(INSTALL) --editable '.[browser]'
 	cd $(WEB)/app && npm run --silent check && npm test --silent
 	$(BIN)/python -m pytest -m heavy -rs tests/test_page.py tests/test_browser_gradients.py
+
+test-torch:
+	$(MAKE) --no-print-directory VENV=$(TORCH_VENV) $(TORCH_VENV)/.torch
+	$(TORCH_VENV)/bin/python -m pytest $(BESIDE) $(TORCH_PLUGIN)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -98,6 +106,12 @@ $(VENV)/.test: $(VENV)/.dreamkit
 	$(INSTALL) --editable '.[convert,test]'
 	@touch $@
 
+$(VENV)/.torch: $(VENV)/.test $(TORCH_PLUGIN)/pyproject.toml $(shell find $(TORCH_PLUGIN)/dreamkit_torch -name '*.py')
+	@echo "Adding PyTorch to $(VENV): five gigabytes, some minutes."
+	$(INSTALL) --no-build-isolation ./plugins/dreamkit-torch
+	$(INSTALL) --no-build-isolation --no-deps --force-reinstall ./plugins/dreamkit-torch
+	@touch $@
+
 clean:
 	rm -rf $(WEB)/bundle $(WEB)/app/node_modules
-	rm -rf $(VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TORCH_VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

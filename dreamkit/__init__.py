@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from dreamkit.api import dream, load, plan, redo, render
     from dreamkit.concepts.concept import Concept
     from dreamkit.config import DreamConfig
+    from dreamkit.convert.exported import ExportedModel
     from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted
     from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
     from dreamkit.models.spec import ModelSpec
+    from dreamkit.plugins.converters import Converter
     from dreamkit.plugins.hookspecs import hookimpl
     from dreamkit.plugins.parts import Objective, Option, Parametrisation, Regulariser, Transform
     from dreamkit.request import DreamRequest, make_request
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Concept",
+    "Converter",
     "Dream",
     "DreamConfig",
     "DreamRequest",
     "DreamkitError",
     "DreamkitWarning",
+    "ExportedModel",
     "Interrupted",
     "ModelProvider",
     "ModelSpec",
@@ -54,11 +58,13 @@ __all__ = [
 # Imported at first use: `dreamkit --help` is to answer at once, and Ctrl-C to find us when we can answer.
 _LAZY = {
     "Concept": "dreamkit.concepts.concept",
+    "Converter": "dreamkit.plugins.converters",
     "Dream": "dreamkit.session",
     "DreamConfig": "dreamkit.config",
     "DreamRequest": "dreamkit.request",
     "DreamkitError": "dreamkit.errors",
     "DreamkitWarning": "dreamkit.errors",
+    "ExportedModel": "dreamkit.convert.exported",
     "Interrupted": "dreamkit.errors",
     "ModelProvider": "dreamkit.models.providers",
     "ModelSpec": "dreamkit.models.spec",

@@ -21,6 +21,14 @@ def extra_command(extra: str) -> str:
     return f"pip install -e '.[{extra}]' (in {folder})"
 
 
+def plugin_command(folder: str) -> str:
+    """The command that installs the plugin in `folder` of `plugins`, for a message; see `extra_command`."""
+    source = source_folder()
+    if source is None or not (source / "plugins" / folder / "pyproject.toml").is_file():
+        return f"pip install {DISTRIBUTION}-{folder.removeprefix('dreamkit-')}"
+    return f"pip install ./plugins/{folder} (in {source})"
+
+
 def source_folder(package: Path = Path(__file__).parent) -> Path | None:
     """The copy of the repository that `package` is in or was installed from; None if there is none here."""
     recorded = _recorded_folder()

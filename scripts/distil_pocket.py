@@ -144,10 +144,16 @@ def begun(
     crops: int,
     learning_rate: float,
     seed: int,
+    student: Path | None,
 ) -> tuple[Trainer, np.random.Generator]:
-    """A trainer, from the checkpoint where there is one, and the draws of its crops."""
+    """A trainer, from the checkpoint where there is one, else from the weights of a `student`, else from thin
+    steps; and the draws of its crops."""
     layers = list(guide.channels)
     operations = teachers.lighter(guide.operations)
+    if not checkpoint.exists() and student is not None:
+        operations, begin = architecture.read(student)
+        network = Network(operations, begin, layers, guide.preprocess)
+        return Trainer(network, learning_rate), np.random.default_rng([seed, 2])
     if not checkpoint.exists():
         random = np.random.default_rng(seed)
         print(f"{len(pictures)} photographs; ranks for {share:.3f} of the teacher's cost:")
@@ -169,6 +175,9 @@ def main(
     minutes: Annotated[float, typer.Option(min=0.1, help="of training, in all")] = 60.0,
     steps: Annotated[int | None, typer.Option(min=1, help="of training, in all, instead of minutes")] = None,
     share: Annotated[float, typer.Option(min=0.01, max=1.0, help="of the teacher's cost")] = 0.8,
+    student: Annotated[
+        Path | None, typer.Option(help="weights of a student to train further", exists=True, dir_okay=False)
+    ] = None,
     crops: Annotated[int, typer.Option(min=1, help="that show what the teacher's convolutions do")] = 64,
     taught: Annotated[
         list[str] | None, typer.Option("--layer", help="taught besides the default one; default: every join")
@@ -193,7 +202,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / "checkpoint.npz"
     trainer, random = begun(
-        checkpoint, guide, whole, default, [*pictures.values()], share, crops, learning_rate, seed
+        checkpoint, guide, whole, default, [*pictures.values()], share, crops, learning_rate, seed, student
     )
     answers = training.teacher_answers(guide)
 
@@ -210,10 +219,10 @@ def main(
     training.train(trainer, seen, held.batches, minutes, steps, uses, checkpoint)
     measured = training.held_out(trainer, held.batches)
     print("after    ", training.described(measured), flush=True)
-    student = trainer.student
-    near = {each.name for each in architecture.cut(student.operations, [default])}
-    coarse = [each.name for each in student.operations if each.name not in near]
-    architecture.write(out / "pocket.npz", student.operations, student.arrays(), coarse)
+    trained = trainer.student
+    near = {each.name for each in architecture.cut(trained.operations, [default])}
+    coarse = [each.name for each in trained.operations if each.name not in near]
+    architecture.write(out / "pocket.npz", trained.operations, trained.arrays(), coarse)
 
 
 if __name__ == "__main__":

@@ -549,12 +549,14 @@ def test_sigterm_leaves_nothing(files, tmp_path):
 
 
 def test_default_mean_and_scale_follow_the_order():
-    from dreamkit.cli.convert import _preprocess
+    from dreamkit.cli.conversions import preprocess_given
 
     default = Preprocess(order="BGR", mean=(1, 2, 3), scale=(4, 5, 6))
-    assert _preprocess(default, None, None, None) == default
-    assert _preprocess(default, "rgb", None, None) == Preprocess(order="RGB", mean=(3, 2, 1), scale=(6, 5, 4))
-    assert _preprocess(default, "rgb", "7,8,9", "2") == Preprocess(
+    assert preprocess_given(default, None, None, None) == default
+    assert preprocess_given(default, "rgb", None, None) == Preprocess(
+        order="RGB", mean=(3, 2, 1), scale=(6, 5, 4)
+    )
+    assert preprocess_given(default, "rgb", "7,8,9", "2") == Preprocess(
         order="RGB", mean=(7, 8, 9), scale=(2, 2, 2)
     )
 

@@ -357,6 +357,12 @@ def test_it_learns_goes_on_and_writes_a_network_as_data(tmp_path):
     # Stopped and started again it goes on where it was, here at the end.
     again = subprocess.run(command, text=True, capture_output=True)
     assert re.search(r"^going on after .* minutes, 480 crops$", again.stdout, re.M)
+    # Another training begins with what it has learned; its own crops differ.
+    more = [*command, "--student", out / "pocket.npz", "--out", tmp_path / "more", "--steps", "1"]
+    further = subprocess.run(more, text=True, capture_output=True)
+    assert further.returncode == 0, further.stderr[-2000:]
+    learned = {name: each[0] for name, each in figures(further.stdout, "before").items()}
+    assert np.mean([*learned.values()]) > np.mean([each[0] for each in before.values()])
 
 
 @pytest.mark.heavy

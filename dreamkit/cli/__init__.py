@@ -18,10 +18,10 @@ from dreamkit.cli import (
     blend,
     compare,
     concept,
-    convert,
     dream,
     film,
     models,
+    plugin_converters,
     plugin_options,
     recipes,
     streams,
@@ -164,13 +164,22 @@ for _list in (
 ):  # which have nothing to tell of, and are to answer at once
     app.command(cls=_Command)(_list)
 
+
+class _ConvertGroup(_Group):
+    """A group whose commands are the converters, of which no plugin is imported unless it is asked for."""
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        return plugin_converters.names()
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        return None if cmd_name.startswith("-") else plugin_converters.command(cmd_name, _LongCommand)
+
+
 _converts = typer.Typer(
-    cls=_Group,
+    cls=_ConvertGroup,
     help="Bring over a network of another framework: compared with the original, and kept.",
     no_args_is_help=True,
 )
-for _convert in (convert.caffe, convert.onnx, convert.keras, convert.tensorflow):
-    _converts.command(cls=_LongCommand)(_convert)
 app.add_typer(_converts, name="convert")
 
 _concepts = typer.Typer(

@@ -68,10 +68,10 @@ def plugins(as_json: _Json = False) -> None:
     from dreamkit.recipes.library import RECIPES, built_in
 
     list(installed().providers())
-    for kind in (*registry.PARTS, RECIPES):
+    for kind in (*registry.PARTS, RECIPES, registry.CONVERTERS):
         list(registry.installed(kind).third_party())
     found = [asdict(plugin) for plugin in packages.installed().plugins]
-    for kind in registry.PARTS:  # dreamkit's own need not be imported to be listed
+    for kind in (*registry.PARTS, registry.CONVERTERS):  # dreamkit's own need not be imported to be listed
         found[0][f"{kind.what}s"] = list(kind.built_in())
     found[0]["recipes"] = built_in()
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from dreamkit.convert import (
 from dreamkit.convert.caffe.net import format_shape
 from dreamkit.convert.caffe.reader import read_net
 from dreamkit.convert.caffe.to_onnx import supported_blobs, to_onnx
+from dreamkit.convert.exported import ExportedModel
 from dreamkit.convert.feature_maps import FeatureMap, Kept, default_layer, find_head
 from dreamkit.convert.model_folder import new_folder, write_record
 from dreamkit.convert.onnx_model import PreparedModel
@@ -45,6 +46,7 @@ class ConvertedModel:
         megabytes: the most memory that one process used.
         kept: one line about what was kept of the original, or an empty string.
         preprocess: from pixels to what it takes, where the file decides.
+        checked: one line about another comparison, or an empty string.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class ConvertedModel:
     megabytes: int
     kept: str = ""
     preprocess: Preprocess | None = None
+    checked: str = ""
 
 
 def from_caffe(
@@ -119,14 +122,60 @@ def from_onnx(
     on_stage: sandbox.OnStage,
     *,
     overwrite: bool = False,
+    source: str = "",
+    labels: Sequence[str] = (),
 ) -> ConvertedModel:
-    """Converts an ONNX model of a convolutional network; see `from_caffe`."""
+    """Converts an ONNX model of a convolutional network; see `from_caffe`.
+
+    Args:
+        source: what messages call it; its path without one.
+        labels: the names of its classes, if `options` have none. They are dropped if they do not fit.
+    """
     _check_installed("onnx", "onnx2tf", "onnxruntime")
+    called = source or str(file)
     with _scratch_folder() as scratch:
-        model = onnx_model.prepare_file(file, scratch, on_stage, options.fill, options.preprocess.order)
-        _check_kept(model.kept, model.maps, file, options)
-        options = _for_input(options, model.original, file)
+        model = onnx_model.prepare_file(
+            file,
+            scratch,
+            on_stage,
+            options.fill,
+            options.preprocess.order,
+            source=source,
+            fixed_size=options.fixed_size,
+        )
+        _check_kept(model.kept, model.maps, called, options)
+        options = _for_input(options, model.original, called)
+        last = list(model.maps.values())[-1]
+        if not options.labels and last.is_end and last.channels == len(labels):
+            options = replace(options, labels=labels)
         return _convert(model, (file,), folder, options, scratch, on_stage, overwrite)
+
+
+def from_exported(
+    export: Callable[[Path, sandbox.OnStage], ExportedModel],
+    folder: Path,
+    options: Callable[[ExportedModel], ConversionOptions],
+    on_stage: sandbox.OnStage,
+    *,
+    overwrite: bool = False,
+) -> ConvertedModel:
+    """Converts the ONNX file that `export` writes into the folder that it gets, which is removed afterwards.
+
+    `options` are those for the exported model; for the others, see `from_onnx`.
+    """
+    _check_installed("onnx", "onnx2tf", "onnxruntime")  # before the model is fetched and exported
+    with _scratch_folder() as scratch:
+        model = export(scratch, on_stage)
+        result = from_onnx(
+            model.file,
+            folder,
+            options(model),
+            on_stage,
+            overwrite=overwrite,
+            source=model.source,
+            labels=model.labels,
+        )
+    return replace(result, checked=model.checked)
 
 
 def from_keras(
@@ -193,10 +242,10 @@ def from_tensorflow(
     with new_folder(folder, overwrite=overwrite) as new:
         saved = new / converted.SAVED_MODEL
         model = tensorflow_model.save(path, saved, options, signature, on_stage)
-        _check_kept(model.kept, model.maps, path, options)
+        _check_kept(model.kept, model.maps, str(path), options)
         layers = _check_layers(model.maps, options)
         if model.type == "uint8":
-            _check_bytes(path, options)
+            _check_bytes(str(path), options)
         report = tensorflow_model.compare(path, saved, model, options, signature, on_stage)
         write_record(new, options, layers, model.size, model.maps, sources, report)
     done = _finish(folder, layers, report)
@@ -218,8 +267,9 @@ def _convert(
     layers = _check_layers(model.maps, options)
     with new_folder(folder, overwrite=overwrite) as new:
         saved = new / converted.SAVED_MODEL
-        saved_model.save(model, saved, scratch, on_stage)
-        report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
+        with _hint_of_fixed_size(model):
+            saved_model.save(model, saved, scratch, on_stage)
+            report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
         write_record(new, options, layers, model.size, model.maps, sources, report)
     kept = "" if model.kept is None else _what_was_kept(model.kept, model.maps, options)
     return replace(_finish(folder, layers, report), kept=kept, preprocess=options.preprocess)
@@ -232,14 +282,29 @@ def _what_was_kept(kept: Kept, maps: Mapping[str, FeatureMap], options: Conversi
     return f"{kept}; the head is {shown(name)}, {maps[name].channels} classes"
 
 
+@contextmanager
+def _hint_of_fixed_size(model: PreparedModel) -> Iterator[None]:
+    """Errors say what else to try for an ONNX file that was not kept whole."""
+    try:
+        yield
+    except ConvertError as error:
+        if model.original is None or model.places is not None:
+            raise
+        height, width = model.size
+        raise ConvertError(
+            f"{error}. Try --fixed-size: it keeps the whole network for pictures of {width} x {height} and "
+            "cuts larger ones into windows"
+        ) from error
+
+
 def _for_input(
-    options: ConversionOptions, original: onnx_model.Original | None, file: Path
+    options: ConversionOptions, original: onnx_model.Original | None, source: str
 ) -> ConversionOptions:
     """The options with another default for a network that takes grey pictures or whole numbers."""
     if original is None:
         return options
     if original.picture.type == "uint8":
-        _check_bytes(file, options)
+        _check_bytes(source, options)
     if options.is_default and original.picture.type == "uint8":
         return replace(options, preprocess=BYTES)
     if options.is_default and original.picture.channels == 1:
@@ -247,19 +312,21 @@ def _for_input(
     return options
 
 
-def _check_bytes(file: Path, options: ConversionOptions) -> None:
+def _check_bytes(source: str, options: ConversionOptions) -> None:
     """Refuses a preprocessing for a network that takes whole numbers."""
     if not options.is_default:
-        raise ConvertError(f"{file} takes whole numbers from 0 to 255; leave out --order, --mean and --scale")
+        raise ConvertError(
+            f"{source} takes whole numbers from 0 to 255; leave out --order, --mean and --scale"
+        )
 
 
 def _check_kept(
-    kept: Kept | None, maps: Mapping[str, FeatureMap], file: Path, options: ConversionOptions
+    kept: Kept | None, maps: Mapping[str, FeatureMap], source: str, options: ConversionOptions
 ) -> None:
     """Refuses a model of which little was kept, unless layers of it are named."""
     if kept and kept.is_little and not options.layers:
         raise ConvertError(
-            f"{file} cannot be converted as a whole: {kept}. To dream what was kept, name its layers: "
+            f"{source} cannot be converted as a whole: {kept}. To dream what was kept, name its layers: "
             f"--layers {shown(default_layer(maps))}"
         )
 

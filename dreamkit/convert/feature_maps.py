@@ -42,18 +42,25 @@ class Kept:
         convolutions: those that were kept and those of the original, dense layers among them.
         joins: of branches, likewise.
         stopped: the first operation that was not kept, such as "Reshape x", or empty.
+        size: the height and width of windows that larger pictures are cut into; None without windows.
+        not_whole: why the rest cannot be kept for one size of picture either, or empty.
     """
 
     convolutions: tuple[int, int]
     joins: tuple[int, int] = (0, 0)
     stopped: str = ""
+    size: tuple[int, int] | None = None
+    not_whole: str = ""
 
     def __str__(self) -> str:
         kept, all_ = self.convolutions
         text = f"kept {kept} of {all_} convolutions"
         if self.joins[1]:
             text += f", {self.joins[0]} of {self.joins[1]} joins"
-        return text + (f"; stopped at {self.stopped}" if self.stopped else "")
+        if self.size:
+            text += f", in windows of {self.size[1]} x {self.size[0]}"
+        text += f"; stopped at {self.stopped}" if self.stopped else ""
+        return text + (f"; not kept whole for one size: {self.not_whole}" if self.not_whole else "")
 
     @property
     def is_little(self) -> bool:

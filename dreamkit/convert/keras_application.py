@@ -47,7 +47,7 @@ def save(name: str, weights: str | Path, folder: Path, on_stage: sandbox.OnStage
     result = sandbox.call(
         f"{__name__}:build_and_write",
         on_stage,
-        online=weights == IMAGENET,
+        offline=weights != IMAGENET,
         name=name,
         weights=Path(weights) if is_file else weights,
         folder=folder,

@@ -31,7 +31,7 @@ def with_constants(model: onnx.ModelProto, size: tuple[int, int]) -> onnx.ModelP
     `size` is the height and width for which it was made. If it takes no other, what it computes from that
     size is compared at twice the size alone: the padding there is its padding everywhere.
     """
-    result = _without_copies_of_weights(model)
+    result = without_copies_of_weights(model)
     for _ in range(_ROUNDS):
         found = _constants(result, size)
         if not found:
@@ -60,7 +60,7 @@ def _scale_by_factors(model: onnx.ModelProto, size: tuple[int, int]) -> None:
         node.input[:] = [node.input[0], "", name]
 
 
-def _without_copies_of_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+def without_copies_of_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Weights that several layers share are one initializer and copies of it by Identity."""
     result = copy(model)
     weights = {each.name for each in result.graph.initializer}

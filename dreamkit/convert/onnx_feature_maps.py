@@ -45,7 +45,7 @@ def find_feature_maps(
     again meet exist for pictures of some multiple only.
     """
     shapes = _ShapeInference(without_weights(model), picture)
-    kinds, ends = _find_kinds(model), _Ends(model)
+    kinds, ends = find_kinds(model), Ends(model)
     found: dict[str, FeatureMap] = {}
     left = [name for name in names if name in shapes.maps(names, size)]
     for multiple in _MULTIPLES:
@@ -70,12 +70,7 @@ def count_kept(before: onnx.ModelProto, after: onnx.ModelProto, maps: Container[
     """
     kept = {output for node in after.graph.node for output in node.output}
     computed = {output for node in before.graph.node for output in node.output}
-    weights = {each.name for each in before.graph.initializer}
-    convolutions = [
-        node
-        for node in before.graph.node
-        if node.op_type in _CONVOLUTIONS and not weights.isdisjoint(node.input)
-    ]
+    convolutions = _convolutions(before)
     joins = [node for node in before.graph.node if _kind(node, computed) == "join" and node.output[0] in maps]
 
     def share(nodes: Sequence[onnx.NodeProto]) -> tuple[int, int]:
@@ -95,7 +90,21 @@ def count_kept(before: onnx.ModelProto, after: onnx.ModelProto, maps: Container[
     return Kept(found, share(joins), stopped)
 
 
-class _Ends:
+def count_convolutions(model: onnx.ModelProto) -> int:
+    """How many convolutions a model has, dense layers among them."""
+    return len(_convolutions(model))
+
+
+def _convolutions(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    weights = {each.name for each in model.graph.initializer}
+    return [
+        node
+        for node in model.graph.node
+        if node.op_type in _CONVOLUTIONS and not weights.isdisjoint(node.input)
+    ]
+
+
+class Ends:
     """Which tensors nothing of a model follows but what makes an answer of class scores."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -222,7 +231,7 @@ def _find_min_sizes(shapes: _ShapeInference, names: set[str], side: int) -> dict
     return min_sizes
 
 
-def _find_kinds(model: onnx.ModelProto) -> dict[str, Kind]:
+def find_kinds(model: onnx.ModelProto) -> dict[str, Kind]:
     """What computes each tensor."""
     computed = {output for node in model.graph.node for output in node.output}
     kinds: dict[str, Kind] = {}

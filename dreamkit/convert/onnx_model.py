@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dreamkit.convert import fixed_size as fixed_sizes
 from dreamkit.convert import sandbox
 from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE, FeatureMap, Kept
 from dreamkit.convert.files import refuse_other_kinds
-from dreamkit.convert.onnx_constants import with_constants
+from dreamkit.convert.fixed_size import Place, mixes_places
+from dreamkit.convert.onnx_constants import with_constants, without_copies_of_weights
 from dreamkit.convert.onnx_feature_maps import count_kept, find_feature_maps, find_shapes
 from dreamkit.convert.onnx_forms import PictureInput, in_float32, with_recent_operators, with_rgb_input
 from dreamkit.convert.onnx_layouts import is_inner, on_maps
+from dreamkit.convert.onnx_module_names import with_module_names
 from dreamkit.convert.onnx_rewrites import copy, with_outputs, with_plain_names
+from dreamkit.convert.onnx_strides import without_strides
 from dreamkit.errors import ConvertError, first_line, shown
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ class PreparedModel:
         maps: the outputs, all of which are feature maps.
         original: the ONNX file that it comes from, if it does.
         kept: how much of the original it is.
+        places: how its tensors hold the maps, if it takes only the size for which it was made.
     """
 
     file: Path
@@ -43,6 +49,7 @@ class PreparedModel:
     maps: Mapping[str, FeatureMap]
     original: Original | None = None
     kept: Kept | None = None
+    places: Mapping[str, Place] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +95,15 @@ def prepare_file(
     on_stage: sandbox.OnStage,
     fill: float | None = None,
     order: str = "RGB",
+    *,
+    source: str = "",
+    fixed_size: bool = False,
 ) -> PreparedModel:
     """Prepares an ONNX file in a child process, because a damaged file can crash ONNX.
 
-    `fill` is the value of a fourth channel, and `order` that of the colours, RGB or BGR.
+    Messages call it `source`; without one, its path. `fill` is the value of a fourth channel, and `order`
+    that of the colours, RGB or BGR. With `fixed_size`, and where attention would be lost otherwise, the model
+    is kept whole for the size of its pictures.
 
     Raises:
         ConvertError: the file cannot be read, is not an ONNX model, or the model cannot be dreamed.
@@ -104,34 +116,88 @@ def prepare_file(
         on_stage,
         model_bytes=os.path.getsize(path),
         path=Path(path),
-        description=str(path),
+        description=source or str(path),
         folder=folder,
         fill=fill,
         order=order,
+        fixed_size=fixed_size,
     )
     maps = {name: FeatureMap(**each) for name, each in result["maps"].items()}
     height, width = result["size"]
     original = Original(Path(path), PictureInput(**result["picture"]), result["layouts"])
-    convolutions, joins, stopped = result["kept"]
+    kept: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in result["kept"].items()
+    }
+    places = result.get("places")
     return PreparedModel(
         Path(result["file"]),
         result["names"],
         (height, width),
         maps,
         original,
-        Kept(tuple(convolutions), tuple(joins), stopped),
+        Kept(**kept),
+        None if places is None else {name: fixed_sizes.Place(**each) for name, each in places.items()},
     )
 
 
 def read_and_prepare(
-    on_stage: sandbox.OnStage, path: str, description: str, folder: str, fill: float | None, order: str
+    on_stage: sandbox.OnStage,
+    path: str,
+    description: str,
+    folder: str,
+    fill: float | None,
+    order: str,
+    fixed_size: bool,
 ) -> dict[str, Any]:
     """In the child process: see `prepare_file`."""
     on_stage(f"reading {os.path.basename(path)}")
     recent = with_recent_operators(read(Path(path), description), description)
     wrapped, picture = with_rgb_input(recent, description, fill, order)
     size = _size(wrapped)
-    constant = with_constants(wrapped, size)
+    if fixed_size:
+        return _prepared_whole(wrapped, picture, size, folder)
+    for_any_size = partial(_prepared_for_any_size, recent, wrapped, picture, size, description, folder)
+    found = None if mixes_places(wrapped) else for_any_size()
+    if found is not None and not Kept(**found["kept"]).is_little:
+        return found
+    try:
+        return _prepared_whole(wrapped, picture, size, folder)
+    except ConvertError as error:  # what can be kept for any size is better than nothing
+        found = found or for_any_size()
+        found["kept"]["not_whole"] = str(error)
+        return found
+
+
+def _prepared_whole(
+    model: onnx.ModelProto, picture: PictureInput, size: tuple[int, int], folder: str
+) -> dict[str, Any]:
+    """`model`, whole, for pictures of one size: see `fixed_sizes`."""
+    model = without_copies_of_weights(model)
+    maps, places, kept = fixed_sizes.describe(model, size, whole_numbers=picture.type == "uint8")
+    file = Path(folder, "whole.onnx")
+    write(model, file)
+    return {
+        "file": str(file),
+        "names": {name: name for name in maps},
+        "size": size,
+        "maps": {name: asdict(each) for name, each in maps.items()},
+        "picture": asdict(picture),
+        "layouts": {},
+        "kept": asdict(kept),
+        "places": fixed_sizes.plain(places),
+    }
+
+
+def _prepared_for_any_size(
+    recent: onnx.ModelProto,
+    wrapped: onnx.ModelProto,
+    picture: PictureInput,
+    size: tuple[int, int],
+    description: str,
+    folder: str,
+) -> dict[str, Any]:
+    """`recent`, as `wrapped` to take RGB, without what takes one size only."""
+    constant = without_strides(with_constants(wrapped, size), size)
     shapes = find_shapes(constant, size)
     model, layouts = on_maps(constant, shapes)
     prepared, freed = _prepare(model, description, Path(folder), None)
@@ -143,7 +209,7 @@ def read_and_prepare(
         "maps": {name: asdict(each) for name, each in prepared.maps.items()},
         "picture": asdict(picture),
         "layouts": layouts,
-        "kept": [kept.convolutions, kept.joins, kept.stopped],
+        "kept": asdict(kept),
     }
 
 
@@ -161,7 +227,7 @@ def read_original(file: Path, outputs: Sequence[str]) -> onnx.ModelProto:
 
 
 def read(path: Path, description: str) -> onnx.ModelProto:
-    """The model in an ONNX file, including weights in files beside it.
+    """The model in an ONNX file, including weights in files beside it; see `onnx_module_names` for its names.
 
     `description` names the file in error messages.
 
@@ -183,7 +249,7 @@ def read(path: Path, description: str) -> onnx.ModelProto:
         raise ConvertError(
             f"{description} is damaged or not an ONNX model ({first_line(error)[:200]})"
         ) from error
-    return model
+    return with_module_names(model)
 
 
 def write(model: onnx.ModelProto, file: Path) -> None:

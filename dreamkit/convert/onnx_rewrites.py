@@ -28,7 +28,7 @@ def with_outputs(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelPr
     needed, nodes = set(outputs), []
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
-            needed.update(_inputs_of(node))
+            needed.update(inputs_of(node))
             nodes.append(node)
     del result.graph.node[:]
     result.graph.node.extend(reversed(nodes))
@@ -41,13 +41,20 @@ def with_outputs(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelPr
     return result
 
 
-def _inputs_of(node: onnx.NodeProto) -> Iterator[str]:
+def graphs_in(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs inside a node."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def inputs_of(node: onnx.NodeProto) -> Iterator[str]:
     """The tensors that a node reads, also in graphs inside it."""
     yield from node.input
-    for attribute in node.attribute:
-        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-            for inner in graph.node:
-                yield from _inputs_of(inner)
+    for graph in graphs_in(node):
+        for inner in graph.node:
+            yield from inputs_of(inner)
 
 
 def with_plain_names(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, str]]:

@@ -29,6 +29,8 @@ class ConversionOptions:
         labels: the names of its classes, in order.
         description, licence: one line each.
         fill: the value of a fourth channel of the input, after preprocessing; None if there is none.
+        fixed_size: whether an ONNX model is kept whole for the size of its pictures, also where parts of it
+            take any size.
     """
 
     preprocess: Preprocess
@@ -38,3 +40,4 @@ class ConversionOptions:
     description: str = ""
     licence: str = ""
     fill: float | None = None
+    fixed_size: bool = False

@@ -38,13 +38,19 @@ _LOG_END = 4096
 
 
 def call(
-    function: str, on_stage: OnStage, *, model_bytes: int = 0, online: bool = False, **arguments: Any
+    function: str,
+    on_stage: OnStage,
+    *,
+    model_bytes: int = 0,
+    offline: bool = True,
+    seconds: int | None = None,
+    **arguments: Any,
 ) -> Any:
     """Calls `function`, written `module:name`, in a child process and returns its result.
 
     Arguments and result travel as JSON; paths become absolute strings. The function also gets an `on_stage`.
-    `model_bytes` is the size of the model that it reads, and raises the limit of memory. Only if it is
-    `online` may it download something.
+    `model_bytes` is the size of the model that it reads, and raises the limit of memory. Unless it is
+    `offline`, it may use the network. It must end after `seconds`, or else `MAX_SECONDS`.
 
     Raises:
         ConvertError: the function raised it; or it raised something else, its process crashed or reached a
@@ -60,7 +66,9 @@ def call(
         ):
             memory = BASE_MEMORY + MEMORY_FACTOR * model_bytes
             job = {"arguments": arguments, "memory": memory, "temporary": [scratch, log]}
-            outcome, stage = _run(_start(function, file, scratch, online=online), job, on_stage)
+            outcome, stage = _run(
+                _start(function, file, scratch, offline=offline), job, on_stage, seconds or MAX_SECONDS
+            )
         if "result" in outcome:
             return outcome["result"]
         if "error" in outcome:
@@ -81,30 +89,38 @@ def _end_of(log: str) -> str:
         return file.read().decode(errors="replace")
 
 
-def _start(function: str, log: IO[bytes], scratch: str, *, online: bool) -> subprocess.Popen[str]:
+def _start(function: str, log: IO[bytes], scratch: str, *, offline: bool) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, function],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        env={**os.environ, **_environment(online=online), "TMPDIR": scratch, "TEMP": scratch, "TMP": scratch},
+        env={
+            **os.environ,
+            **_environment(offline=offline),
+            "TMPDIR": scratch,
+            "TEMP": scratch,
+            "TMP": scratch,
+        },
         text=True,
         encoding="utf-8",
         start_new_session=True,
     )
 
 
-def _environment(*, online: bool) -> dict[str, str]:
-    """Variables that keep libraries quiet, and offline, unless they may be online."""
-    proxies = () if online else ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+def _environment(*, offline: bool) -> dict[str, str]:
+    """Variables that keep libraries quiet, and `offline`: no proxy listens on port 9."""
+    proxies = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY") if offline else ()
     return {
-        **dict.fromkeys(proxies, "http://127.0.0.1:9"),  # on which nothing listens
+        **dict.fromkeys(proxies, "http://127.0.0.1:9"),
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         "PYTHONWARNINGS": "default",
     }
 
 
-def _run(child: subprocess.Popen[str], job: dict[str, Any], on_stage: OnStage) -> tuple[dict[str, Any], str]:
+def _run(
+    child: subprocess.Popen[str], job: dict[str, Any], on_stage: OnStage, seconds: int
+) -> tuple[dict[str, Any], str]:
     """Gives a child its job and waits for its end. Returns the outcome and the last stage."""
     assert child.stdin is not None
     assert child.stdout is not None
@@ -114,7 +130,7 @@ def _run(child: subprocess.Popen[str], job: dict[str, Any], on_stage: OnStage) -
         timed_out.set()
         child.kill()
 
-    timer = Timer(MAX_SECONDS, end)
+    timer = Timer(seconds, end)
     timer.start()
     outcome: dict[str, Any] = {}
     stage = "the child process"
@@ -140,12 +156,14 @@ def _run(child: subprocess.Popen[str], job: dict[str, Any], on_stage: OnStage) -
         child.stdout.close()
         with suppress(BrokenPipeError):
             child.stdin.close()
-    return outcome or {"crash": _describe_end(child.returncode, timed_out=timed_out.is_set())}, stage
+    if not outcome:
+        outcome = {"crash": _describe_end(child.returncode, seconds if timed_out.is_set() else None)}
+    return outcome, stage
 
 
-def _describe_end(exit_code: int, *, timed_out: bool) -> str:
-    if timed_out:
-        return f"its process was ended after {MAX_SECONDS} seconds"
+def _describe_end(exit_code: int, timed_out_after: int | None) -> str:
+    if timed_out_after is not None:
+        return f"its process was ended after {timed_out_after} seconds"
     if exit_code < 0:
         return f"its process was ended by signal {-exit_code} ({signal.Signals(-exit_code).name})"
     return f"its process ended with exit code {exit_code}"

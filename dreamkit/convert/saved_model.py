@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dreamkit.convert import sandbox
+from dreamkit.convert import fixed_size, sandbox
 from dreamkit.convert.onnx_model import PreparedModel
 from dreamkit.errors import ConvertError
 
@@ -25,16 +25,28 @@ def save(model: PreparedModel, folder: Path, scratch: Path, on_stage: sandbox.On
     Raises:
         ConvertError: onnx2tf cannot convert the model.
     """
+    own: dict[str, Any]
+    if model.places is None:
+        module = __name__
+        own = {
+            "scratch": scratch,
+            "names": list(model.names),
+            "multiples": [model.maps[name].multiple for name in model.names],
+        }
+    else:
+        module = fixed_size.__name__
+        own = {
+            "places": fixed_size.plain(model.places),
+            "strides": [model.maps[name].stride for name in model.places],
+        }
     sandbox.call(
-        f"{__name__}:convert_and_write",
+        f"{module}:convert_and_write",
         on_stage,
         model_bytes=model.file.stat().st_size,
         file=model.file,
         folder=folder,
-        scratch=scratch,
-        names=list(model.names),
-        multiples=[model.maps[name].multiple for name in model.names],
         size=model.size,
+        **own,
     )
 
 

@@ -21,6 +21,7 @@ from dreamkit.convert.activations import Activations
 from dreamkit.convert.caffe import opencv
 from dreamkit.convert.caffe.reader import read_net
 from dreamkit.convert.feature_maps import comparison_sizes, rounded_up
+from dreamkit.convert.fixed_size import Place, maps_of_windows, plain
 from dreamkit.convert.onnx_forms import PictureInput
 from dreamkit.convert.onnx_model import PreparedModel, read_original
 from dreamkit.convert.onnx_rewrites import with_outputs
@@ -74,6 +75,7 @@ def compare(
         preprocess=asdict(preprocess),
         caffe_files=caffe_files,
         original=model.original and asdict(model.original),
+        places=model.places and plain(model.places),
     )
     report = Report.from_dict(result)
     report.check()
@@ -152,6 +154,7 @@ def compare_with_originals(
     preprocess: Mapping[str, Any],
     caffe_files: Sequence[str] | None,
     original: Mapping[str, Any] | None,
+    places: Mapping[str, Mapping[str, Any]] | None,
 ) -> dict[str, Any]:
     """In the child process: see `compare`."""
     import onnx
@@ -161,6 +164,15 @@ def compare_with_originals(
         folder, min_sizes, Preprocess(**preprocess), original_size, on_stage, multiples=multiples
     )
     sizes = comparison_sizes(original_size)
+    if places is not None and original is not None:
+        _compare_windows(
+            comparison,
+            original_size,
+            sizes[1:],
+            original,
+            {name: Place(**each) for name, each in places.items()},
+        )
+        return comparison.result()
     largest = max(multiples.values(), default=1)
     if largest > 1:  # sizes that have all maps
         sizes += [rounded_up(each, largest) for each in sizes]
@@ -184,6 +196,30 @@ def _compare_with_file(comparison: Comparison, size: tuple[int, int], original: 
         return {name: _as_map(outputs[name], layouts.get(name)) for name in names}
 
     comparison.run(f"{onnx_runtime.version()} of the file", compute, size, names)
+
+
+def _compare_windows(
+    comparison: Comparison,
+    window: tuple[int, int],
+    larger: Sequence[tuple[int, int]],
+    original: Mapping[str, Any],
+    places: Mapping[str, Place],
+) -> None:
+    """Compares with an ONNX file that takes one size, at that size and on windows of larger pictures."""
+    picture = PictureInput(**original["picture"])
+    model = read_original(Path(original["file"]), list(places))
+    names = [each.name for each in model.graph.output]
+    session = onnx_runtime.session(model.SerializeToString())
+
+    def tensors(batch: NDArray[np.float32]) -> Activations:
+        return onnx_runtime.compute(session, {picture.name: picture.from_rgb(batch)})
+
+    def compute(batch: NDArray[np.float32], names: list[str]) -> Activations:
+        (one,) = batch
+        return maps_of_windows(tensors, one, window, {name: places[name] for name in names})
+
+    for size in (window, *larger):
+        comparison.run(f"{onnx_runtime.version()} of the file", compute, size, names)
 
 
 def _as_map(values: NDArray[np.float32], layout: str | None) -> NDArray[np.float32]:

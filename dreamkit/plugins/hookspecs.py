@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dreamkit.models.providers import ModelProvider
+    from dreamkit.plugins.converters import Converter
     from dreamkit.plugins.parts import Objective, Parametrisation, Regulariser, Transform
 
 PROJECT = "dreamkit"
@@ -84,3 +85,17 @@ def dreamkit_transforms() -> Iterable[Transform]:  # type: ignore[empty-body]
 @hookspec
 def dreamkit_recipes() -> Iterable[Path | Traversable]:  # type: ignore[empty-body]
     """Return or yield the TOML file of each recipe; `--recipe NAME` chooses one by its file's name."""
+
+
+@hookspec
+def dreamkit_converters() -> Iterable[Converter]:  # type: ignore[empty-body]
+    """Return or yield one `Converter` for each command `dreamkit convert NAME`.
+
+    Example::
+
+        from dreamkit import Converter, hookimpl
+
+        @hookimpl
+        def dreamkit_converters():
+            yield Converter(name="mine", help="Convert one of mine.", command="my_plugin.command:mine")
+    """

@@ -31,7 +31,8 @@ class Plugin:
     Attributes:
         name: of its entry point.
         distribution, version: of the installed package; the version is empty if its metadata is lost.
-        models, objectives, regularisers, parametrisations, transforms, recipes: the names of what it adds.
+        models, objectives, regularisers, parametrisations, transforms, recipes, converters: the names of what
+            it adds.
         failure: what went wrong, else empty.
     """
 
@@ -44,6 +45,7 @@ class Plugin:
     parametrisations: list[str] = field(default_factory=list)
     transforms: list[str] = field(default_factory=list)
     recipes: list[str] = field(default_factory=list)
+    converters: list[str] = field(default_factory=list)
     failure: str = ""
 
 

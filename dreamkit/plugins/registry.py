@@ -14,8 +14,16 @@ from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dreamkit.errors import ConfigError, DreamkitError, PluginError, did_you_mean, first_line, shown
-from dreamkit.plugins import parts
+from dreamkit.errors import (
+    ConfigError,
+    DreamkitError,
+    PluginError,
+    UsageError,
+    did_you_mean,
+    first_line,
+    shown,
+)
+from dreamkit.plugins import converters, parts
 
 if TYPE_CHECKING:  # which costs `dreamkit --help` more than it may
     from dreamkit.plugins.packages import Packages, Plugin
@@ -207,6 +215,13 @@ PARAMETRISATIONS = Kind(
 )
 TRANSFORMS = Kind(
     "transform", "dreamkit_transforms", parts.Transform, in_package("dreamkit.engine.transforms")
+)
+CONVERTERS = Kind(
+    "converter",
+    "dreamkit_converters",
+    converters.Converter,
+    lambda: dict.fromkeys(("caffe", "onnx", "keras"), "dreamkit.convert.converters"),
+    UsageError,
 )
 PARTS: tuple[Kind[Any], ...] = (OBJECTIVES, REGULARISERS, PARAMETRISATIONS, TRANSFORMS)
 

@@ -12,7 +12,7 @@ import typer
 
 from dreamkit import DreamkitError, DreamkitWarning, cli
 from dreamkit.cli import terminal
-from dreamkit.cli.convert import show
+from dreamkit.cli.conversions import show
 from dreamkit.convert import conversion
 from dreamkit.convert.options import ConversionOptions
 from dreamkit.media import downloads, paths
