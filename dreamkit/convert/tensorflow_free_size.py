@@ -7,50 +7,25 @@ that map's size. What a file fixes to the size of its pictures otherwise is scal
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from dreamkit.convert import tensorflow_operations as operations
 from dreamkit.convert.tensorflow_frozen import PICTURE, FrozenGraph, source, tensor
+from dreamkit.convert.tensorflow_nodes import Nodes
 
-CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "BatchMatMulV2", "Einsum")
-_UNARY = frozenset(
-    {
-        *(
-            "Abs",
-            "Cast",
-            "Ceil",
-            "Cos",
-            "Elu",
-            "Erf",
-            "Erfc",
-            "Exp",
-            "Expm1",
-            "Floor",
-            "Identity",
-            "LeakyRelu",
-            "Log",
-        ),
-        *("Log1p", "Neg", "OnesLike", "Reciprocal", "Relu", "Relu6", "Rint", "Round", "Rsqrt", "Selu"),
-        *("Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Square", "Tanh", "ZerosLike"),
-    }
-)
-_ELEMENTWISE = _UNARY | {
-    *("Add", "AddN", "AddV2", "BiasAdd", "BiasAddV1", "ClipByValue", "Div", "DivNoNan", "Equal", "FloorDiv"),
-    *("Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "Maximum"),
-    *("Minimum", "Mul", "MulNoNan", "NotEqual", "Pow", "RealDiv", "Select", "SelectV2"),
-    *("SquaredDifference", "Sub"),
+# What they make of maps of one position has one position.
+_ONE_POSITION = {
+    *operations.ELEMENTWISE,
+    *operations.CONVOLUTIONS,
+    *operations.SHAPED,
+    "Softmax",
+    "LogSoftmax",
 }
-_REDUCTIONS = ("Max", "Mean", "Min", "Prod", "Sum")
-_SHAPED = ("Reshape", "Squeeze", "ExpandDims")
-_RESIZES = ("ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor")
-_FLOW = (
-    *("Enter", "Exit", "If", "LoopCond", "Merge", "NextIteration", "PartitionedCall"),
-    *("StatefulPartitionedCall", "StatelessIf", "StatelessWhile", "Switch", "While"),
-)
-_MADE = "dreamkit/"  # before the names of nodes that are made here
 Order: TypeAlias = Literal["map", "flat", "rows"]
 
 
@@ -90,7 +65,7 @@ class FreeGraph:
         left_out: why a node was left out, for the first of each branch.
     """
 
-    nodes: dict[str, Any] = field(default_factory=dict)
+    nodes: Nodes
     maps: dict[str, int] = field(default_factory=dict)
     sized: set[str] = field(default_factory=set)
     pooled: set[str] = field(default_factory=set)
@@ -111,13 +86,14 @@ class _Rewriter:
         self._maps: dict[str, _Map] = {}
         self._varying: set[str] = {frozen.picture}  # the nodes that depend on the picture
         self._lost: set[str] = set()
-        self._found = FreeGraph()
+        self._nodes = Nodes(lambda name: self._tensor(self._graph, name).dtype)
+        self._found = FreeGraph(self._nodes)
         self._rules: dict[str, Callable[[Any], None]] = {
-            **dict.fromkeys(_ELEMENTWISE, self._elementwise),
-            **dict.fromkeys(_REDUCTIONS, self._reduce),
-            **dict.fromkeys(_SHAPED, self._reshape),
-            **dict.fromkeys(_RESIZES, self._resize),
-            **dict.fromkeys(_FLOW, self._flow),
+            **dict.fromkeys(operations.ELEMENTWISE, self._elementwise),
+            **dict.fromkeys(operations.REDUCTIONS, self._reduce),
+            **dict.fromkeys(operations.SHAPED, self._reshape),
+            **dict.fromkeys(operations.RESIZES, self._resize),
+            **dict.fromkeys(operations.FLOW, self._flow),
             **dict.fromkeys(("Softmax", "LogSoftmax"), self._softmax),
             "MatMul": self._matmul,
             "ConcatV2": self._concatenate,
@@ -131,7 +107,7 @@ class _Rewriter:
             if node.name == self._frozen.picture:
                 self._picture(node)
             elif self._varying.isdisjoint(map(source, node.input)):
-                self._keep(node)
+                self._nodes.keep(node)
             else:
                 self._varying.add(node.name)
                 self._look_at(node)
@@ -140,18 +116,18 @@ class _Rewriter:
     def _picture(self, node: Any) -> None:
         import tensorflow as tf
 
-        made = self._copy(node)
+        made = copy.deepcopy(node)
         if self._frozen.type == "uint8":
             made.attr["dtype"].type = tf.float32.as_datatype_enum
         made.attr["shape"].shape.CopyFrom(
             tf.TensorShape([None, None, None, self._frozen.channels]).as_proto()
         )
-        self._keep(made)
+        self._nodes.keep(made)
         self._maps[node.name] = _Map((self._frozen.batch or 1, *self._frozen.size, self._frozen.channels))
 
     def _look_at(self, node: Any) -> None:
         """Adds a node that depends on the picture, in another form if it needs one."""
-        read = node.input[:1] if node.op in _SHAPED else node.input
+        read = node.input[:1] if node.op in operations.SHAPED else node.input
         if not self._lost.isdisjoint(map(source, read)):
             self._lost.add(node.name)
             return
@@ -164,9 +140,9 @@ class _Rewriter:
         if any(each in self._found.sized for each in node.input):
             self._found.sized.add(node.name)
         varying = [each for each in map(tensor, node.input) if source(each) in self._varying]
-        if node.op in {*_ELEMENTWISE, *CONVOLUTIONS, "Softmax", "LogSoftmax"} | {*_SHAPED}:
-            weighted = node.op in CONVOLUTIONS
-            varying = varying[:1] if node.op in _SHAPED else varying
+        if node.op in _ONE_POSITION:
+            weighted = node.op in operations.CONVOLUTIONS
+            varying = varying[:1] if node.op in operations.SHAPED else varying
             if all(each in self._found.pooled for each in varying):
                 self._found.pooled.add(node.name)
                 if weighted or any(each in self._found.scores for each in varying):
@@ -221,47 +197,9 @@ class _Rewriter:
             raise _LeftOutError("it is behind a Flatten")
         return found
 
-    # What is made.
-
-    def _copy(self, node: Any) -> Any:
-        made = type(node)()
-        made.CopyFrom(node)
-        return made
-
-    def _keep(self, node: Any) -> None:
-        self._found.nodes[node.name] = node
-
-    def _node(self, name: str, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Adds a node. An attribute is a type, a number, a text or a list of numbers."""
-        import tensorflow as tf
-
-        node = tf.compat.v1.NodeDef(name=name, op=op, input=inputs)
-        for key, value in attributes.items():
-            if isinstance(value, tf.DType):
-                node.attr[key].type = value.as_datatype_enum
-            elif isinstance(value, np.ndarray):
-                node.attr[key].tensor.CopyFrom(tf.make_tensor_proto(value))
-            elif isinstance(value, bool):
-                node.attr[key].b = value
-            elif isinstance(value, int):
-                node.attr[key].i = value
-            elif isinstance(value, bytes):
-                node.attr[key].s = value
-            else:
-                node.attr[key].list.i.extend(value)
-        self._keep(node)
-        return name
-
-    def _constant(self, name: str, *values: int) -> str:
-        import tensorflow as tf
-
-        array = np.array(values, np.int32)
-        return self._node(f"{_MADE}{name}", "Const", [], dtype=tf.int32, value=array)
-
     def _same(self, node: Any, made: _Map) -> None:
         """The result of a node is what it reads: a map, or its values in another order."""
-        kind = self._tensor(self._graph, node.name).dtype
-        self._node(node.name, "Identity", [node.input[0]], T=kind)
+        self._nodes.same(node.name, node.input[0])
         self._maps[node.name] = made
 
     # The rules.
@@ -269,7 +207,7 @@ class _Rewriter:
     def _other(self, node: Any) -> None:
         if any(self._view(each) for each in node.input):
             raise _LeftOutError("it is behind a Flatten")
-        self._keep(node)
+        self._nodes.keep(node)
 
     def _flow(self, _: Any) -> None:
         raise _LeftOutError("it is a branch or a function that cannot be opened")
@@ -300,12 +238,12 @@ class _Rewriter:
             elif result is not None and len(result) == 4 and any(side != 1 for side in shape[-3:-1]):
                 raise _LeftOutError("it has a number for each position")
         if first is None:
-            self._keep(node)
+            self._nodes.keep(node)
             return
         if any(each is None or each.order != first.order for each in others):
             raise _LeftOutError("it joins maps in different orders")
         shape = max((each.shape for each in views if each), key=lambda each: int(np.prod(each)))
-        self._keep(node)
+        self._nodes.keep(node)
         self._maps[node.name] = _Map(shape, first.order)
 
     def _is_cast_of_bytes(self, node: Any) -> bool:
@@ -322,7 +260,7 @@ class _Rewriter:
         view = self._view(node.input[0])
         if view is not None and view.order == "flat" and not view.is_vector:
             raise _LeftOutError("it is behind a Flatten")
-        self._keep(node)
+        self._nodes.keep(node)
         if view is not None:
             self._maps[node.name] = view
 
@@ -337,27 +275,17 @@ class _Rewriter:
         if view is not None:
             if not view.is_vector or axes_of != {1} or not keeps:
                 raise _LeftOutError("it is behind a Flatten")
-            axis = self._constant(f"{node.name}/axes", 3)
-            made = self._copy(node)
-            made.input[1] = axis
-            made.attr["Tidx"].type = self._int32
-            self._keep(made)
+            self._nodes.keep_with(node, 1, self._nodes.vector(f"{node.name}/axes", 3), "Tidx")
             self._maps[node.name] = _Map((*view.shape[:3], 1), view.order)
             return
         if len(shape) != 4 or axes_of != {1, 2}:
-            self._keep(node)
+            self._nodes.keep(node)
             return
-        made = self._copy(node)
+        made = copy.deepcopy(node)
         made.attr["keep_dims"].b = True
-        self._keep(made)
+        self._nodes.keep(made)
         self._maps[node.name] = _Map((shape[0], 1, 1, shape[3]), "map" if keeps else "flat")
         self._found.pooled.add(node.name)
-
-    @property
-    def _int32(self) -> int:
-        import tensorflow as tf
-
-        return int(tf.int32.as_datatype_enum)
 
     def _reshape(self, node: Any) -> None:
         name, given, result = tensor(node.input[0]), self._shape(node.input[0]), self._shape(node.name)
@@ -390,51 +318,24 @@ class _Rewriter:
             return
         if node.op == "Reshape" and self._lost.intersection(map(source, node.input)):
             raise _LeftOutError("it depends on the size of the picture")
-        self._keep(node)
+        self._nodes.keep(node)
 
     def _reshape_channels(self, node: Any, channels: Sequence[int]) -> None:
-        import tensorflow as tf
-
-        sizes = self._sizes(node.name, node.input[0], 0, 3)
-        rest = self._constant(f"{node.name}/channels", *channels)
-        axis = self._node(
-            f"{_MADE}{node.name}/axis", "Const", [], dtype=tf.int32, value=np.array(0, np.int32)
-        )
-        shape = self._node(
-            f"{_MADE}{node.name}/shape", "ConcatV2", [sizes, rest, axis], N=2, T=tf.int32, Tidx=tf.int32
-        )
-        made = self._copy(node)
-        made.input[1] = shape
-        made.attr["Tshape"].type = self._int32
-        self._keep(made)
-
-    def _sizes(self, name: str, of: str, first: int, end: int) -> str:
-        """Adds a vector of the sizes of a tensor, from the axis `first` to that before `end`."""
-        import tensorflow as tf
-
-        kind = self._tensor(self._graph, of).dtype
-        shape = self._node(f"{_MADE}{name}/sizes", "Shape", [of], T=kind, out_type=tf.int32)
-        bounds = [
-            self._constant(f"{name}/{part}", value)
-            for part, value in (("first", first), ("end", end), ("step", 1))
-        ]
-        return self._node(f"{_MADE}{name}/side", "StridedSlice", [shape, *bounds], T=tf.int32, Index=tf.int32)
+        nodes, name = self._nodes, node.name
+        sizes = nodes.sizes(name, node.input[0], 0, 3)
+        shape = nodes.joined(name, sizes, nodes.vector(f"{name}/channels", *channels))
+        nodes.keep_with(node, 1, shape, "Tshape")
 
     def _scaled(self, node: Any, of: str, sizes: Sequence[int]) -> str:
         """Adds height and width of a tensor times the factors that give `sizes` at the size of the file."""
-        import tensorflow as tf
-
         given = self._map_of(of).shape[1:3]
         if tensor(of) in self._found.pooled or any(
             size % side for size, side in zip(sizes, given, strict=True)
         ):
             raise _LeftOutError("it has a fixed size")
-        factors = self._constant(
-            f"{node.name}/factors", *(size // side for size, side in zip(sizes, given, strict=True))
-        )
-        sides = self._sizes(node.name, of, 1, 3)
         self._found.sized.add(node.name)
-        return self._node(f"{_MADE}{node.name}/scaled", "Mul", [sides, factors], T=tf.int32)
+        factors = [size // side for size, side in zip(sizes, given, strict=True)]
+        return self._nodes.times(node.name, self._nodes.sizes(node.name, of, 1, 3), factors)
 
     def _resize(self, node: Any) -> None:
         """A map that is resized to a fixed size is resized by a factor."""
@@ -443,48 +344,23 @@ class _Rewriter:
         if len(sizes) != 2 or None in sizes:
             self._other(node)
             return
-        made = self._copy(node)
-        made.input[1] = self._scaled(node, node.input[0], [each or 0 for each in sizes])
-        self._keep(made)
+        scaled = self._scaled(node, node.input[0], [each or 0 for each in sizes])
+        self._nodes.keep_with(node, 1, scaled)
 
     def _transposed(self, node: Any) -> None:
         """A transposed convolution, whose file can state the size of its result."""
-        import tensorflow as tf
-
-        sizes = self._partial(node.input[0])
-        if len(sizes) != 4 or None in sizes[1:3]:
+        sizes, result = self._partial(node.input[0]), self._shape(node.name)
+        if len(sizes) != 4 or None in sizes[1:3] or result is None:
             self._other(node)
             return
-        picture = node.input[2]
+        nodes, name, picture = self._nodes, node.name, node.input[2]
         sides = self._scaled(node, picture, [each or 0 for each in sizes[1:3]])
-        kind = self._tensor(self._graph, picture).dtype
-        shape = self._node(f"{_MADE}{node.name}/shape", "Shape", [picture], T=kind, out_type=tf.int32)
-        bounds = [
-            self._constant(f"{node.name}/batch_{part}", value)
-            for part, value in (("first", 0), ("end", 1), ("step", 1))
-        ]
-        batch = self._node(
-            f"{_MADE}{node.name}/batch", "StridedSlice", [shape, *bounds], T=tf.int32, Index=tf.int32
-        )
-        channels = self._constant(f"{node.name}/channels", sizes[3] or self._shape(node.name)[3])  # type: ignore[index]
-        axis = self._node(
-            f"{_MADE}{node.name}/axis", "Const", [], dtype=tf.int32, value=np.array(0, np.int32)
-        )
-        made = self._copy(node)
-        made.input[0] = self._node(
-            f"{_MADE}{node.name}/size",
-            "ConcatV2",
-            [batch, sides, channels, axis],
-            N=3,
-            T=tf.int32,
-            Tidx=tf.int32,
-        )
-        self._keep(made)
+        batch = nodes.sizes(name, picture, 0, 1)
+        shape = nodes.joined(name, batch, sides, nodes.vector(f"{name}/channels", result[3]))
+        nodes.keep_with(node, 0, shape)
 
     def _matmul(self, node: Any) -> None:
         """A product with a matrix: a convolution, of one position or of a whole flattened map."""
-        import tensorflow as tf
-
         name, weights = node.input[0], node.input[1]
         view, shape = self._view(name), self._shape(weights)
         if view is None or source(weights) in self._varying or shape is None or node.attr["transpose_a"].b:
@@ -493,17 +369,17 @@ class _Rewriter:
         rows, count = shape[::-1] if node.attr["transpose_b"].b else shape
         if rows != window[0] * window[1] * view.shape[3]:
             raise _LeftOutError("its weights have another size")
-        kind = self._tensor(self._graph, node.name).dtype
         if node.attr["transpose_b"].b:
-            turned = self._constant(f"{node.name}/turned", 1, 0)
-            weights = self._node(
-                f"{_MADE}{node.name}/weights", "Transpose", [weights, turned], T=kind, Tperm=tf.int32
-            )
-        sizes = self._constant(f"{node.name}/window", *window, view.shape[3], count)
-        kernel = self._node(
-            f"{_MADE}{node.name}/kernel", "Reshape", [weights, sizes], T=kind, Tshape=tf.int32
+            weights = self._nodes.transposed(node.name, weights)
+        kernel = self._nodes.reshaped(node.name, weights, (*window, view.shape[3], count))
+        self._nodes.make(
+            node.name,
+            "Conv2D",
+            [name, kernel],
+            T=self._tensor(self._graph, node.name).dtype,
+            strides=[1, 1, 1, 1],
+            padding=b"VALID",
         )
-        self._node(node.name, "Conv2D", [name, kernel], T=kind, strides=[1, 1, 1, 1], padding=b"VALID")
         batch, height, width, _ = view.shape
         sides = (height, width) if view.order == "rows" else (1, 1)
         self._maps[node.name] = _Map((batch, *sides, count), view.order)
@@ -511,23 +387,16 @@ class _Rewriter:
     def _concatenate(self, node: Any) -> None:
         *parts, axis = node.input
         views = [self._view(each) for each in parts]
+        vectors = [each for each in views if each is not None and each.is_vector]
         if not any(views):
-            self._keep(node)
+            self._nodes.keep(node)
             return
-        if not all(each is not None and each.is_vector for each in views) or self._value(axis) not in (1, -1):
+        if len(vectors) < len(parts) or self._value(axis) not in (1, -1):
             raise _LeftOutError("it is behind a Flatten")
-        import tensorflow as tf
-
-        made = self._copy(node)
-        made.input[-1] = self._node(
-            f"{_MADE}{node.name}/axis", "Const", [], dtype=tf.int32, value=np.array(3, np.int32)
-        )
-        made.attr["Tidx"].type = self._int32
-        self._keep(made)
-        first = views[0]
-        assert first is not None
-        channels = sum(each.shape[3] for each in views if each is not None)
-        self._maps[node.name] = _Map((*first.shape[:3], channels), first.order)
+        last = len(parts)
+        self._nodes.keep_with(node, last, self._nodes.number(f"{node.name}/axis", 3), "Tidx")
+        channels = sum(each.shape[3] for each in vectors)
+        self._maps[node.name] = _Map((*vectors[0].shape[:3], channels), vectors[0].order)
 
     def _slice(self, node: Any) -> None:
         """A part of a map, or the vector in a map of one position."""

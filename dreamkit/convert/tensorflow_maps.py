@@ -9,9 +9,9 @@ from typing import Any
 from dreamkit.convert import tensorflow_free_size
 from dreamkit.convert.feature_maps import FeatureMap, Kept, Kind
 from dreamkit.convert.keras_input import PictureInput
-from dreamkit.convert.tensorflow_free_size import CONVOLUTIONS
 from dreamkit.convert.tensorflow_frozen import FrozenGraph, source
 from dreamkit.convert.tensorflow_names import layer_names
+from dreamkit.convert.tensorflow_operations import CONVOLUTIONS, words
 from dreamkit.convert.tensorflow_sizes import find_sizes
 from dreamkit.errors import ConvertError, shown
 
@@ -25,11 +25,10 @@ _KINDS: Mapping[str, Kind] = {
 # Their results hold the same numbers as what they read.
 _ALIASES = ("Placeholder", "Identity", "Reshape", "Squeeze", "ExpandDims", "StridedSlice", "Cast")
 _BIASES = ("BiasAdd", "BiasAddV1", "Add", "AddV2", "Identity")
-_ANSWERS = frozenset(
-    {
-        *("Softmax", "LogSoftmax", "Sigmoid", "ArgMax", "TopK", "TopKV2", "Identity", "Reshape", "Squeeze"),
-        *("Shape", "StridedSlice", "Pack"),
-    }
+_ANSWERS = words(
+    """
+    Softmax LogSoftmax Sigmoid ArgMax TopK TopKV2 Identity Reshape Squeeze Shape StridedSlice Pack
+    """
 )
 
 

@@ -10,26 +10,26 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from dreamkit.convert.tensorflow_operations import words
+
 _CALLS = re.compile(r"^((Stateful)?PartitionedCall(_\d+)?/)+")
 _NUMBER = re.compile(r"_\d+$")
 # Keras 3 makes `conv_1` of `conv`, and `conv_1_2` of a `conv_1` beside it.
 _ADDED = re.compile(r"(?<=_1)_2$|_1$")
 _VERSION = re.compile(r"V\d$")  # of the type of an operation
 # What Keras, TF-Slim and TensorFlow name the operations of a layer, besides their types.
-_PARTS = frozenset(
-    {
-        *("add", "clip_by_value", "concat", "conv", "convolution", "depthwise", "div", "dropout"),
-        *("mul", "pow", "sub", "truediv"),
-    }
+_PARTS = words(
+    """
+    add clip_by_value concat conv convolution depthwise div dropout mul pow sub truediv
+    """
 )
 _INNER = frozenset({"batchnorm", "BatchNorm", "moments"})  # scopes within a layer
 _SEPARABLE = "separable_conv2d"
 # No layer has two of these.
-_HEAVY = frozenset(
-    {
-        *("AvgPool", "Concat", "ConcatV2", "Conv2D", "Conv2DBackpropInput", "DepthwiseConv2dNative"),
-        *("MatMul", "MaxPool"),
-    }
+_HEAVY = words(
+    """
+    AvgPool Concat ConcatV2 Conv2D Conv2DBackpropInput DepthwiseConv2dNative MatMul MaxPool
+    """
 )
 _ANSWERS = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "Identity"})
 
