@@ -14,8 +14,13 @@ CLASSES = 1008
 
 
 def add_node(graph_def, name, op, *inputs, **attributes):
-    """Adds a node with attributes of the kinds that their Python values tell, and returns its name."""
+    """Adds a node of floats with attributes of the kinds that their Python values tell; returns its name."""
     made = graph_def.node.add(name=name, op=op, input=inputs)
+    value = attributes.get("value")
+    kind = tf.float32 if value is None else tf.as_dtype(value.dtype)
+    made.attr["dtype" if op in ("Const", "Placeholder") else "T"].type = kind.as_datatype_enum
+    if op == "Concat":
+        made.attr["N"].i = len(inputs) - 1
     for key, value in attributes.items():
         if isinstance(value, list):
             made.attr[key].list.i.extend(value)

@@ -149,4 +149,4 @@ def test_a_record_that_is_wrong_names_its_field(field):
 
 
 def test_commands_are_those_of_the_records():
-    assert cli.plugin_converters.names() == ["caffe", "keras", "onnx"]
+    assert cli.plugin_converters.names() == ["caffe", "keras", "onnx", "tensorflow"]

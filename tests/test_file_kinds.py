@@ -114,12 +114,14 @@ KINDS = {
     ),
     "saved model": (
         number(1, 1) + length_field(2, length_field(1, OPERATIONS + length_field(4, "serve"))),
-        "is the graph of a SavedModel; convert its folder to ONNX with tf2onnx",
+        "is the graph of a SavedModel; give its folder to dreamkit convert tensorflow",
     ),
     "graph": (
         length_field(1, length_field(1, "input") + length_field(2, "Placeholder")) + length_field(4, b""),
-        "is a TensorFlow GraphDef; convert it to ONNX with tf2onnx",
+        "is a TensorFlow GraphDef; run: dreamkit convert tensorflow PATH --name NAME",
     ),
+    "graph as text": (b'node {\n  name: "x"\n', "is a TensorFlow graph as text; save it in the binary form"),
+    "saved model as text": (b"saved_model_schema_version: 1\n", "is a TensorFlow graph as text"),
     "caffemodel": (
         length_field(1, "net") + LAYER,
         r"is a caffemodel; run: dreamkit convert caffe NET\.prototxt PATH --name NAME",
@@ -155,7 +157,8 @@ def test_every_kind_has_an_example():
 def test_folders(tmp_path):
     assert file_kinds.describe(tmp_path, wanted="a file") == "is a folder; give a file"
     (tmp_path / "saved_model.pb").touch()
-    assert file_kinds.describe(tmp_path) == "is a SavedModel folder; convert it to ONNX with tf2onnx"
+    command = f"dreamkit convert tensorflow {shlex.quote(str(tmp_path))} --name NAME"
+    assert file_kinds.describe(tmp_path) == f"is a SavedModel folder; run: {command}"
     (tmp_path / "saved_model.pb").rename(tmp_path / "Manifest.json")
     assert file_kinds.describe(tmp_path) == "is a Core ML package; export the original model as ONNX"
 
@@ -208,7 +211,12 @@ def test_no_bytes_are_an_error(tmp_path, data):
 
 # ------------------------------------------------------------------------------------- by the command line
 
-EXPECTED = {"caffe": ["prototxt"], "onnx": ["onnx", "a large onnx"], "keras": ["keras", "hdf5"]}
+EXPECTED = {
+    "caffe": ["prototxt"],
+    "onnx": ["onnx", "a large onnx"],
+    "keras": ["keras", "hdf5"],
+    "tensorflow": ["graph"],
+}
 CASES = [(command, name) for command in EXPECTED for name in KINDS if name not in EXPECTED[command]]
 
 
@@ -224,7 +232,7 @@ def one_line(result, tmp_path, before):
 
 @pytest.mark.parametrize(("command", "name"), CASES)
 def test_a_file_of_another_kind_is_named(run, tmp_path, name, command):
-    if command != "keras" and find_spec("onnx2tf") is None:
+    if command in ("caffe", "onnx") and find_spec("onnx2tf") is None:
         pytest.skip("onnx2tf is not installed; install deepdreamkit[convert]")
     (tmp_path / "given").write_bytes(KINDS[name][0])
     before = sorted(tmp_path.iterdir())

@@ -10,6 +10,8 @@ import typer
 from dreamkit.cli import conversions
 from dreamkit.errors import ConfigError
 
+_APPLICATION = "keras:"  # before the name of a network of Keras Applications
+
 
 def caffe(
     prototxt: Annotated[Path, typer.Argument(help="The network's deploy prototxt.")],
@@ -101,8 +103,18 @@ def onnx(
 
 
 def keras(
-    file: Annotated[Path, typer.Argument(help="The .keras or .h5 file of a functional or sequential model.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The .keras or .h5 file of a functional or sequential model, or keras:NAME, as in "
+            "keras:MobileNetV2, for a network of Keras Applications."
+        ),
+    ],
     name: conversions.Name,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", metavar="imagenet|random|FILE", help="For keras:NAME. Default: imagenet."),
+    ] = None,
     layers: conversions.Layers = None,
     order: conversions.Order = None,
     mean: conversions.Mean = None,
@@ -114,7 +126,7 @@ def keras(
     overwrite: conversions.Overwrite = False,
     quiet: conversions.Quiet = False,
 ) -> None:
-    """Convert a Keras model. Code in the file is not run.
+    """Convert a Keras model, or a network of Keras Applications. Code in the file is not run.
 
     dreamkit convert keras mine.keras --name mine --mean 127.5,127.5,127.5 --scale 0.00784
     """
@@ -123,10 +135,67 @@ def keras(
     from dreamkit.convert.options import KERAS
 
     preprocess = conversions.preprocess_given(KERAS, order, mean, scale)
-    options = conversions.options_given(preprocess, layers, labels, description, licence, fill)
+    is_default = (order, mean, scale) == (None, None, None)
+    options = conversions.options_given(
+        preprocess, layers, labels, description, licence, fill, is_default=is_default
+    )
+    application = str(file).removeprefix(_APPLICATION)
+    if application != str(file):
+        conversions.show(
+            name,
+            lambda on_stage: conversion.from_application(
+                application, weights or "imagenet", folder, options, on_stage, overwrite=overwrite
+            ),
+            quiet=quiet,
+        )
+        return
+    if weights is not None:
+        raise ConfigError("--weights is for keras:NAME; a file has its own weights")
     conversions.show(
         name,
         lambda on_stage: conversion.from_keras(file, folder, options, on_stage, overwrite=overwrite),
         quiet=quiet,
     )
     conversions.warn_of_defaults("Keras", preprocess, {"--mean": mean, "--scale": scale})
+
+
+def tensorflow(
+    path: Annotated[Path, typer.Argument(help="A SavedModel folder, or the .pb file of a frozen GraphDef.")],
+    name: conversions.Name,
+    layers: conversions.Layers = None,
+    order: conversions.Order = None,
+    mean: conversions.Mean = None,
+    scale: conversions.Scale = None,
+    fill: conversions.Fill = None,
+    labels: conversions.Labels = None,
+    signature: Annotated[
+        str | None,
+        typer.Option("--signature", metavar="NAME", help="The one to use of a SavedModel that has several."),
+    ] = None,
+    description: conversions.Description = "",
+    licence: conversions.Licence = "",
+    overwrite: conversions.Overwrite = False,
+    quiet: conversions.Quiet = False,
+) -> None:
+    """Convert a TensorFlow SavedModel or frozen GraphDef. Code in the file is not run.
+
+    dreamkit convert tensorflow saved/ --name mine --mean 127.5,127.5,127.5 --scale 0.00784
+    """
+    folder = conversions.new_model_folder(name, overwrite=overwrite)
+    from dreamkit.convert import conversion
+    from dreamkit.convert.options import KERAS
+
+    preprocess = conversions.preprocess_given(KERAS, order, mean, scale)
+    is_default = (order, mean, scale) == (None, None, None)
+    options = conversions.options_given(
+        preprocess, layers, labels, description, licence, fill, is_default=is_default
+    )
+    result = conversions.show(
+        name,
+        lambda on_stage: conversion.from_tensorflow(
+            path, folder, options, on_stage, signature=signature, overwrite=overwrite
+        ),
+        quiet=quiet,
+    )
+    if result.preprocess is None:
+        conversions.warn_of_defaults("TensorFlow", preprocess, {"--mean": mean, "--scale": scale})

@@ -10,12 +10,21 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from dreamkit.convert import keras_model, onnx_model, sandbox, saved_model, verify
+from dreamkit.convert import (
+    keras_application,
+    keras_model,
+    onnx_model,
+    sandbox,
+    saved_model,
+    tensorflow_file,
+    tensorflow_model,
+    verify,
+)
 from dreamkit.convert.caffe.net import format_shape
 from dreamkit.convert.caffe.reader import read_net
 from dreamkit.convert.caffe.to_onnx import supported_blobs, to_onnx
 from dreamkit.convert.exported import ExportedModel
-from dreamkit.convert.feature_maps import FeatureMap, default_layer, find_head
+from dreamkit.convert.feature_maps import FeatureMap, Kept, default_layer, find_head
 from dreamkit.convert.model_folder import new_folder, write_record
 from dreamkit.convert.onnx_model import PreparedModel
 from dreamkit.convert.options import BYTES, GREY, ConversionOptions
@@ -134,7 +143,7 @@ def from_onnx(
             source=source,
             fixed_size=options.fixed_size,
         )
-        _check_kept(model, called, options)
+        _check_kept(model.kept, model.maps, called, options)
         options = _for_input(options, model.original, called)
         last = list(model.maps.values())[-1]
         if not options.labels and last.is_end and last.channels == len(labels):
@@ -189,6 +198,61 @@ def from_keras(
     return replace(_finish(folder, layers, report), kept=model.kept)
 
 
+def from_application(
+    name: str,
+    weights: str | Path,
+    folder: Path,
+    options: ConversionOptions,
+    on_stage: sandbox.OnStage,
+    *,
+    overwrite: bool = False,
+) -> ConvertedModel:
+    """Converts a network of Keras Applications with its classifier; see `from_caffe`.
+
+    `weights` is a file, `imagenet` or `random`. The network's own preprocessing is used unless `options` give
+    another one, and the names of ImageNet's classes unless they give others.
+    """
+    with _scratch_folder() as scratch:
+        application = keras_application.save(name, weights, scratch, on_stage)
+        options = replace(
+            options,
+            preprocess=application.preprocess if options.is_default else options.preprocess,
+            labels=options.labels or application.labels,
+            description=options.description or f"{name} of Keras Applications, with its classifier",
+        )
+        done = from_keras(application.file, folder, options, on_stage, overwrite=overwrite)
+    return replace(done, preprocess=options.preprocess)
+
+
+def from_tensorflow(
+    path: Path,
+    folder: Path,
+    options: ConversionOptions,
+    on_stage: sandbox.OnStage,
+    *,
+    signature: str | None = None,
+    overwrite: bool = False,
+) -> ConvertedModel:
+    """Converts a SavedModel folder or a frozen GraphDef file; see `from_caffe`.
+
+    `signature` is that of a SavedModel which has several.
+    """
+    sources = tensorflow_file.sources(path)
+    options = replace(options, description=options.description or f"converted from {Path(path).name}")
+    with new_folder(folder, overwrite=overwrite) as new:
+        saved = new / converted.SAVED_MODEL
+        model = tensorflow_model.save(path, saved, options, signature, on_stage)
+        _check_kept(model.kept, model.maps, str(path), options)
+        layers = _check_layers(model.maps, options)
+        if model.type == "uint8":
+            _check_bytes(str(path), options)
+        report = tensorflow_model.compare(path, saved, model, options, signature, on_stage)
+        write_record(new, options, layers, model.size, model.maps, sources, report)
+    done = _finish(folder, layers, report)
+    kept = _what_was_kept(model.kept, model.maps, options)
+    return replace(done, kept=kept, preprocess=BYTES if model.type == "uint8" else None)
+
+
 def _convert(
     model: PreparedModel,
     sources: Sequence[Path],
@@ -207,14 +271,15 @@ def _convert(
             saved_model.save(model, saved, scratch, on_stage)
             report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
         write_record(new, options, layers, model.size, model.maps, sources, report)
-    kept = ""
-    if model.kept is not None:
-        name = find_head(model.maps, labelled=bool(options.labels))
-        classes = model.maps[name].channels if name else 0
-        kept = f"{model.kept}; " + (
-            f"the head is {shown(name)}, {classes} classes" if name else "it has no head of class scores"
-        )
+    kept = "" if model.kept is None else _what_was_kept(model.kept, model.maps, options)
     return replace(_finish(folder, layers, report), kept=kept, preprocess=options.preprocess)
+
+
+def _what_was_kept(kept: Kept, maps: Mapping[str, FeatureMap], options: ConversionOptions) -> str:
+    name = find_head(maps, labelled=bool(options.labels))
+    if not name:
+        return f"{kept}; it has no head of class scores"
+    return f"{kept}; the head is {shown(name)}, {maps[name].channels} classes"
 
 
 @contextmanager
@@ -238,10 +303,8 @@ def _for_input(
     """The options with another default for a network that takes grey pictures or whole numbers."""
     if original is None:
         return options
-    if original.picture.type == "uint8" and not options.is_default:
-        raise ConvertError(
-            f"{source} takes whole numbers from 0 to 255; leave out --order, --mean and --scale"
-        )
+    if original.picture.type == "uint8":
+        _check_bytes(source, options)
     if options.is_default and original.picture.type == "uint8":
         return replace(options, preprocess=BYTES)
     if options.is_default and original.picture.channels == 1:
@@ -249,12 +312,22 @@ def _for_input(
     return options
 
 
-def _check_kept(model: PreparedModel, source: str, options: ConversionOptions) -> None:
-    """Refuses a model of which little was kept, unless layers of it are named."""
-    if model.kept and model.kept.is_little and not options.layers:
+def _check_bytes(source: str, options: ConversionOptions) -> None:
+    """Refuses a preprocessing for a network that takes whole numbers."""
+    if not options.is_default:
         raise ConvertError(
-            f"{source} cannot be converted as a whole: {model.kept}. To dream what was kept, name its "
-            f"layers: --layers {shown(default_layer(model.maps))}"
+            f"{source} takes whole numbers from 0 to 255; leave out --order, --mean and --scale"
+        )
+
+
+def _check_kept(
+    kept: Kept | None, maps: Mapping[str, FeatureMap], source: str, options: ConversionOptions
+) -> None:
+    """Refuses a model of which little was kept, unless layers of it are named."""
+    if kept and kept.is_little and not options.layers:
+        raise ConvertError(
+            f"{source} cannot be converted as a whole: {kept}. To dream what was kept, name its layers: "
+            f"--layers {shown(default_layer(maps))}"
         )
 
 

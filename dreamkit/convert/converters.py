@@ -10,7 +10,8 @@ from dreamkit.plugins.hookspecs import hookimpl
 _HELP = {
     "caffe": "Convert a Caffe model, without Caffe.",
     "onnx": "Convert an ONNX model of a network of pictures, as PyTorch exports it.",
-    "keras": "Convert a Keras model. Code in the file is not run.",
+    "keras": "Convert a Keras model, or a network of Keras Applications. Code in the file is not run.",
+    "tensorflow": "Convert a TensorFlow SavedModel or frozen GraphDef. Code in the file is not run.",
 }
 
 

@@ -251,7 +251,9 @@ _UNPACK = "unpack it, and give {wanted}"
 _PROLOG = r"(?>\s++|<!--(?>.*?-->)|<\?(?>.*?\?>))*+"
 
 KINDS: Mapping[str, Kind] = {
-    "saved_model": Kind("a SavedModel folder", _folder("saved_model.pb"), "convert it to ONNX with tf2onnx"),
+    "saved_model": Kind(
+        "a SavedModel folder", _folder("saved_model.pb"), _CONVERT.format("tensorflow {path}")
+    ),
     "core_ml_folder": Kind("a Core ML package", _folder("Manifest.json"), _EXPORT.format("ONNX")),
     "folder": Kind("a folder", lambda sample: sample.is_folder),
     "empty": Kind("empty", lambda sample: not sample.head, "download it again"),
@@ -277,6 +279,11 @@ KINDS: Mapping[str, Kind] = {
     ),
     "xml": Kind("an XML file", _text(r"\s*+(?:<\?xml\b|<[A-Za-z][\w:.-]*+[^<>]*+>)")),
     "json": Kind("a JSON file", _text(r'\s*+(?:\{\s*+["}]|\[\s*+["\[{\]\d-])')),
+    "graph_text": Kind(
+        "a TensorFlow graph as text",
+        _text(r"\s*+(?:node\s*\{|saved_model_schema_version\s*:)"),
+        "save it in the binary form",
+    ),
     "prototxt": Kind(
         "a prototxt",
         _text(r"(?:[^\n]*+\n)*?[ \t]*+(?:layers?|input_shape)\s*+\{"),
@@ -325,9 +332,9 @@ KINDS: Mapping[str, Kind] = {
     "onnx": Kind("an ONNX file", _is_onnx, _CONVERT.format("onnx {path}")),
     "core_ml": Kind("a Core ML model", _is_core_ml, _EXPORT.format("ONNX")),
     "saved_model_file": Kind(
-        "the graph of a SavedModel", _is_saved_model, "convert its folder to ONNX with tf2onnx"
+        "the graph of a SavedModel", _is_saved_model, "give its folder to dreamkit convert tensorflow"
     ),
-    "graph": Kind("a TensorFlow GraphDef", _is_graph, "convert it to ONNX with tf2onnx"),
+    "graph": Kind("a TensorFlow GraphDef", _is_graph, _CONVERT.format("tensorflow {path}")),
     "caffemodel": Kind("a caffemodel", _is_caffemodel, _CONVERT.format("caffe NET.prototxt {path}")),
     "mean": Kind("a mean image of Caffe", _is_mean, "give it with --mean-file"),
 }

@@ -220,7 +220,7 @@ CONVERTERS = Kind(
     "converter",
     "dreamkit_converters",
     converters.Converter,
-    lambda: dict.fromkeys(("caffe", "onnx", "keras"), "dreamkit.convert.converters"),
+    lambda: dict.fromkeys(("caffe", "onnx", "keras", "tensorflow"), "dreamkit.convert.converters"),
     UsageError,
 )
 PARTS: tuple[Kind[Any], ...] = (OBJECTIVES, REGULARISERS, PARAMETRISATIONS, TRANSFORMS)

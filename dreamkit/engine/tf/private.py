@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import function_pb2, types_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, rewriter_config_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import convert_to_constants, function_def_to_graph, op_def_registry
 from tensorflow.python.grappler import tf_optimizer
@@ -26,6 +26,7 @@ _HARMLESS_TEXTS = frozenset(
     }
 )  # attributes of operations that compute; the others name files, addresses and functions
 CollectionDef = meta_graph_pb2.CollectionDef
+SavedModelDef = saved_model_pb2.SavedModel
 
 
 def add_function(definition: Any) -> None:
