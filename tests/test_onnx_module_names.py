@@ -155,3 +155,40 @@ def test_the_file_is_read_with_these_names_and_computes_the_same(tmp_path):
         for each in (renamed, old)
     )
     np.testing.assert_array_equal(found["stages.0"], expected["relu_1"])
+
+
+def old_node(kind, inputs, name, output=None, **attributes):
+    """A node as PyTorch's older exporter writes it, with the modules in its name."""
+    return helper.make_node(kind, inputs.split(), [output or f"{name}_output_0"], name=name, **attributes)
+
+
+def test_modules_are_in_the_names_of_nodes_of_the_older_exporter():
+    rest = "/features/features.1/block"
+    nodes = [
+        old_node("Conv", "x w", "/features/features.0/Conv"),
+        old_node("Conv", "/features/features.0/Conv_output_0 w", f"{rest}/block.0/block.0.0/Conv"),
+        old_node("Relu", f"{rest}/block.0/block.0.0/Conv_output_0", f"{rest}/block.0/block.0.2/Relu"),
+        old_node("Conv", f"{rest}/block.0/block.0.2/Relu_output_0 w", f"{rest}/block.1/Conv"),
+        old_node(
+            "Add",
+            f"{rest}/block.1/Conv_output_0 /features/features.0/Conv_output_0",
+            "/features/features.1/Add",
+        ),
+        old_node("Relu", "/features/features.1/Add_output_0", "/relu_1/Relu"),
+        old_node("Conv", "/relu_1/Relu_output_0 w", "/fc/Conv", output="last"),
+    ]
+    assert names(*nodes, weights=["w"]) == [
+        "features.0",
+        "features.1.block.0.0",
+        "features.1.block.0",
+        "features.1.block.1",
+        "features.1",
+        "relu_1",
+        "fc",
+    ]
+
+
+def test_slashes_alone_are_no_modules():
+    """Only where the exporter's own names are, whatever else has slashes in its names."""
+    plain = model(old_node("Relu", "x", "/a/b/Relu", output="last"))
+    assert with_module_names(plain) is plain

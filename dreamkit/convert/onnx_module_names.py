@@ -1,7 +1,8 @@
 """Names of PyTorch modules for the tensors of an ONNX file.
 
 `torch.onnx.export(..., dynamo=True)` names tensors after its own operations, such as `getitem_96`, and writes
-beside each node in which modules it was computed. From that, tensors get the names that people know:
+beside each node in which modules it was computed. `dynamo=False` has the modules in the names of nodes, such
+as `/layer3/layer3.1/conv2/Conv`. From that, tensors get the names that people know:
 
 - What a module returns is called after the module, such as `layer3.1.conv2`.
 - Where several modules return the same tensor, the outermost one names it: the last ReLU of the block
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
     import onnx
 
 _SCOPES = "pkg.torch.onnx.name_scopes"  # the key under which the exporter keeps the modules of a node
+_ADDED = "_output_0"  # by PyTorch's older exporter to the name of a node, for the tensor that it computes
 _UNFIT = re.compile(r"[^\w.-]")  # for --layers, where commas, colons and equals signs have a meaning
 
 
 def with_module_names(model: onnx.ModelProto) -> onnx.ModelProto:
     """`model` with tensors that are called after PyTorch's modules; as it is if the file names none."""
-    found = {place: _scopes(node) for place, node in enumerate(model.graph.node)}
+    nodes = model.graph.node
+    in_names = any(node.output and node.output[0] == f"{node.name}{_ADDED}" for node in nodes)
+    scopes_of = _scopes_in_name if in_names else _scopes
+    found = {place: scopes_of(node) for place, node in enumerate(nodes)}
     scopes = {place: each for place, each in found.items() if each is not None}
     if not any(scopes.values()):
         return model
@@ -54,6 +59,26 @@ def _scopes(node: onnx.NodeProto) -> tuple[str, ...] | None:
     if not isinstance(scopes, list) or not all(isinstance(each, str) for each in scopes):
         return None
     return tuple(each for each in scopes[:-1] if each)  # the last one is the operation
+
+
+def _scopes_in_name(node: onnx.NodeProto) -> tuple[str, ...] | None:
+    """As `_scopes`, from the name of a node: `/layer3/layer3.1/conv2/Conv`."""
+    if not node.name.startswith("/"):
+        return None
+    return tuple(_whole_names(node.name.split("/")[1:-1]))
+
+
+def _whole_names(parts: Sequence[str]) -> Iterator[str]:
+    """The modules in the name of a node, whose parts are those of modules within modules.
+
+    The parts of a row have the row's name in front: `block`, `block.3`, `block.3.0`.
+    """
+    outer = last = ""
+    for part in parts:
+        if not part.startswith(f"{last}.") or not last:
+            outer = f"{outer}.{last}".lstrip(".")
+        last = part
+        yield f"{outer}.{last}".lstrip(".")
 
 
 class _Modules:
