@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from conftest import skip_without_converter
@@ -39,17 +41,23 @@ def normalised_head():
     return gemm(network, 5, 16)
 
 
-def convnext(last=True):
+def convnext(constants_first=False):
     """A block on batch x height x width x channels, and its sum with its input."""
+
+    def pair(*inputs):
+        return reversed(inputs) if constants_first else inputs
+
     network = trunk()
     before = network.last
     network.add("Transpose", perm=[0, 2, 3, 1])
     network.add("LayerNormalization", network.last, normal(16), normal(16), axis=-1, epsilon=1e-6)
-    network.add("MatMul", network.last, normal(16, 24)).add("Add", network.last, normal(24))
+    network.add("MatMul", network.last, normal(16, 24))
+    network.add("Add", *pair(network.last, normal(24)))
     up = network.last
     network.add("Div", up, np.array(2**0.5, np.float32)).add("Erf")
     network.add("Add", network.last, np.array(1, np.float32)).add("Mul", up, network.last)
-    network.add("MatMul", network.last, normal(24, 16)).add("Mul", network.last, normal(16))
+    network.add("MatMul", network.last, normal(24, 16))
+    network.add("Mul", *pair(network.last, normal(16)))
     network.add("Transpose", perm=[0, 3, 1, 2])
     return network.add("Add", network.last, before).convolution(8, 16)
 
@@ -75,6 +83,7 @@ FORMS = {
     "layer normalisation before the classifier": normalised_head,
     "a classifier of a whole map": lambda: gemm(trunk().add("Flatten"), 5, 16 * 64),
     "a block with its channels last": convnext,
+    "the same, with constants before maps": partial(convnext, constants_first=True),
     "squeeze and excitation": squeezed,
     "a channel shuffle": shuffled,
     "channels last": lambda: channels_last(),

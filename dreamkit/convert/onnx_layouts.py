@@ -291,10 +291,14 @@ class _Rewriter:
         first = found[0]
         if first.layout not in ("flat", "last"):
             return False
-        if len(found) == 1 and node.input[0] in self._views and self._is_of_channels_name(node, first):
-            inputs = self._affine(node, first.map, self._arrays[node.input[1]])
-            if inputs:
-                return self._make(node, first, "BatchNormalization", inputs, epsilon=0.0)
+        for place in _places_of_map(node):
+            constant = self._arrays.get(node.input[1 - place])
+            if views[place] is None or constant is None or constant.size == 1:
+                continue
+            if self._is_of_channels(constant, first):
+                inputs = self._affine(node, first.map, constant)
+                if inputs:
+                    return self._make(node, first, "BatchNormalization", inputs, epsilon=0.0)
         inputs = []
         for name, view in zip(node.input, views, strict=True):
             if view is not None:
@@ -308,14 +312,9 @@ class _Rewriter:
         shape = max((view.shape for view in found), key=lambda each: int(np.prod(each)))
         return self._make(node, replace(first, shape=shape), node.op_type, inputs)
 
-    def _is_of_channels_name(self, node: onnx.NodeProto, view: _View) -> bool:
-        array = self._arrays.get(node.input[1])
-        return array is not None and array.size > 1 and self._is_of_channels(array, view)
-
     def _scale(self, node: onnx.NodeProto) -> bool:
         """Arithmetic of a map with a constant for each channel."""
-        places = [0, 1] if node.op_type in ("Add", "Mul") else [0]
-        for place in places:
+        for place in _places_of_map(node):
             shape, array = self._map_shape(node.input[place]), self._arrays.get(node.input[1 - place])
             if shape is None or array is None or array.size == 1:
                 continue
@@ -422,6 +421,11 @@ class _Rewriter:
 
         self._made.append(numpy_helper.from_array(array, name))
         return name
+
+
+def _places_of_map(node: onnx.NodeProto) -> Sequence[int]:
+    """Which inputs of an arithmetic node can be a map if the other one is a constant for each channel."""
+    return (0, 1) if node.op_type in ("Add", "Mul") else (0,)
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:

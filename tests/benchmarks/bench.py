@@ -70,7 +70,7 @@ def measure(arguments: argparse.Namespace, torch_python: str | None) -> dict[str
         folder = Path(temporary)
         loops = loops_of(arguments.weights or _fetched(), torch_python, folder)
         results: dict[str, Any] = {
-            "machine": _machine(),
+            "machine": machine(),
             "rounds": rounds,
             "command_job": command_job,
             "growth_side": side,
@@ -184,7 +184,8 @@ def draw(python: Path, results: Path, folder: Path) -> bool:
     return subprocess.run(command, check=False).returncode == 0
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What the numbers are measured on."""
     return {
         "date": datetime.date.today().isoformat(),
         "processor": _processor(),
@@ -197,9 +198,9 @@ def _machine() -> dict[str, Any]:
 def _add_versions(results: dict[str, Any]) -> None:
     """What the loops ran on, in their own words."""
     told = [runs[0]["version"] for runs in results["command"].values()]
-    machine = results["machine"]
-    machine["torch"] = any(version.startswith("PyTorch") for version in told)
-    machine["versions"] = [*dict.fromkeys(told), f"NumPy {importlib.metadata.version('numpy')}"]
+    about = results["machine"]
+    about["torch"] = any(version.startswith("PyTorch") for version in told)
+    about["versions"] = [*dict.fromkeys(told), f"NumPy {importlib.metadata.version('numpy')}"]
 
 
 def _processor() -> str:

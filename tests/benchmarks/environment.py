@@ -20,13 +20,13 @@ def has(python: Path, module: str) -> bool:
     return python.is_file() and not _run([str(python), "-c", f"import {module}"])
 
 
-def make(folder: Path, base: str) -> Path:
-    """An environment with whatever of PyTorch and matplotlib can be had; ask `has` which that is.
+def make(folder: Path, base: str, *beside: str) -> Path:
+    """An environment with whatever of PyTorch, matplotlib and packages `beside` can be had; ask `has`.
 
     Says what it does, and makes nothing again that is there.
     """
     python = python_in(folder)
-    if has(python, "torch") and has(python, "matplotlib"):
+    if all(has(python, module) for module in ("torch", "matplotlib", *beside)):
         return python
     print(
         f"Making {folder} with {base}, for PyTorch and matplotlib: some hundred megabytes, some minutes.",
@@ -38,16 +38,16 @@ def make(folder: Path, base: str) -> Path:
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if not has(python, "matplotlib") and (error := _run([*install, "numpy", "matplotlib"])):
         print(f"matplotlib cannot be had, so there are no plots: {error}", file=sys.stderr)
-    if has(python, "torch"):
-        return python
+    wanted = [each for each in ("torch", *beside) if not has(python, each)]
     # What the CPU index lacks pip finds where it is configured to look; a host that is away is asked once.
-    if _run([*install, "--retries", "0", "--index-url", CPU_INDEX, "torch"]):
+    if wanted and _run([*install, "--retries", "0", "--index-url", CPU_INDEX, *wanted]):
         print(
-            f"{CPU_INDEX} gives no PyTorch; trying pip's own index, whose build may be larger.",
+            f"{CPU_INDEX} does not give {', '.join(wanted)}; trying pip's own index, whose builds may be "
+            "larger.",
             file=sys.stderr,
         )
-        if error := _run([*install, "torch"]):
-            print(f"PyTorch cannot be had: {error}", file=sys.stderr)
+        if error := _run([*install, *wanted]):
+            print(f"{', '.join(wanted)} cannot be had: {error}", file=sys.stderr)
     return python
 
 

@@ -32,6 +32,7 @@ class Job:
             deviation.
         jitter: furthest random roll, in pixels.
         variant: of the loop, where it has several.
+        model: the network; Inception v3 unless a loop is for others.
         gradient: a file for the gradient of the unrolled picture, `(size, size, 3)`. Nothing is dreamed then.
         options: for dreamkit alone: its own options instead of the job's, with `model`.
     """
@@ -45,6 +46,7 @@ class Job:
     step_size: float = 0.01
     jitter: int = 32
     variant: str = ""
+    model: str = "inception_v3"
     gradient: str | None = None
     options: dict[str, Any] | None = field(default=None)
 

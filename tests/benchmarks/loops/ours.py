@@ -42,7 +42,7 @@ def main() -> None:
 
     clock.imported()
     own = dict(job.options or {})
-    network = dreamkit.load(own.pop("model", "inception_v3"), job.weights)
+    network = dreamkit.load(own.pop("model", job.model), job.weights)
     asked = own if job.options is not None else options(job)
     photo = picture(job.size)
     if job.gradient:

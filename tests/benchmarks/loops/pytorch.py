@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from loops import inception_v3 as plan
-from loops.job import Clock, given, write_gradient
+from loops.job import Clock, Job, given, write_gradient
 
 EPSILON = 1e-3  # of batch normalisation, as Keras has it
 
@@ -97,12 +97,14 @@ def gradient_of(network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
     return gradient / (gradient.std(correction=0) + 1e-8)
 
 
-def main() -> None:
-    clock, job = Clock(), given()
-    clock.imported()
-    last = job.variant == "channels-last"
-    layout = torch.channels_last if last else torch.contiguous_format
-    network = InceptionV3(job.weights, job.layers, folded=last).to(memory_format=layout)
+def layout_of(job: Job) -> torch.memory_format:
+    """The layout of a job's variant."""
+    return torch.channels_last if job.variant == "channels-last" else torch.contiguous_format
+
+
+def dream(network: nn.Module, job: Job, clock: Clock) -> None:
+    """Dreams, or writes the gradient. `network` takes pixels in units and returns activations."""
+    layout = layout_of(job)
     random = np.random.default_rng(0)
 
     def pixels_of(array: np.ndarray) -> torch.Tensor:
@@ -126,6 +128,13 @@ def main() -> None:
             pixels = torch.roll(rolled, (-shift[0], -shift[1]), (2, 3))
             clock.step()
     clock.report((picture_of(pixels) + 1) * 127.5, f"PyTorch {torch.__version__}")
+
+
+def main() -> None:
+    clock, job = Clock(), given()
+    clock.imported()
+    network = InceptionV3(job.weights, job.layers, folded=job.variant == "channels-last")
+    dream(network.to(memory_format=layout_of(job)), job, clock)
 
 
 if __name__ == "__main__":
