@@ -574,6 +574,15 @@ def test_an_error_is_relative_to_the_largest_number():
     assert relative_error(got[:, :2], expected) == float("inf")
 
 
+def test_a_map_of_another_size_is_named():
+    found, expected = np.zeros((1, 3, 4, 8), np.float32), np.zeros((1, 8, 3, 5), np.float32)
+    verify._check_size("pool", found, np.zeros((1, 8, 3, 4), np.float32), "ONNX Runtime")
+    with pytest.raises(
+        ConvertError, match="pool is 3 x 4 x 8 .* and 3 x 5 x 8 by ONNX Runtime; nothing was kept"
+    ):
+        verify._check_size("pool", found, expected, "ONNX Runtime")
+
+
 def test_the_pictures_ship_with_the_package():
     assert len(verify.PICTURES) >= 2
     pixels = verify.photographs((50, 60))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamkit.convert import fixed_size, onnx_runtime
+from dreamkit.convert.feature_maps import FeatureMap, Kept
 from dreamkit.convert.fixed_size import Place
 from dreamkit.errors import ConvertError
 
@@ -175,6 +176,14 @@ OPERATORS = [
     one("CastLike", long(1)),
     one("Cast", to=TensorProto.INT32),
     one("Trilu", np.array(1, np.int64), shape=(5, 5)),
+    *(one("CumSum", np.array(axis, np.int64), exclusive=axis % 2, reverse=axis // 2) for axis in range(4)),
+    one("CumSum", np.array(-1, np.int64)),
+    *(one(op) for op in ("Log", "Sqrt", "Dropout")),
+    *(one(op, numbers(7)) for op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")),
+    one("Equal", np.zeros(7, np.float32)),
+    one("Mod", numbers(7), fmod=1),
+    one("RMSNormalization", numbers(7), opset=23),
+    one("ScatterND", np.array([[1, 3], [0, 2]], np.int64), numbers(2, 9, 7)),
 ]  # fmt: skip
 
 
@@ -207,6 +216,51 @@ def test_an_operator_computes_what_onnx_runtime_computes(op, inputs, opset, shap
     for name in made:
         assert found[name].shape == expected[name].shape
         np.testing.assert_allclose(found[name], expected[name], rtol=2e-5, atol=2e-5)
+
+
+def test_comparisons_and_numbers_of_the_shape():
+    """Where both `x` is above one of a row of numbers and not below another, or is below -1; and a mask of
+    the same shape."""
+    import tensorflow as tf
+
+    from dreamkit.convert.onnx_graph import evaluate
+
+    network = Network(dims=(1, 3, 4, 5))
+    network.add("Shape", "x", name="shape")
+    network.add("ConstantOfShape", "shape", value=numpy_helper.from_array(np.array([0.25], np.float32)))
+    network.add("Greater", "x", network.last, name="above")
+    network.add("Gather", "shape", np.array(3, np.int64), name="width")
+    network.add("Range", np.array(0, np.int64), "width", np.array(1, np.int64), name="columns")
+    network.add("Mod", "columns", np.array(2, np.int64)).add("Cast", to=TensorProto.BOOL, name="odd")
+    network.add("Not", "odd", name="even").add("And", "above", "even", name="both")
+    network.add("Less", "x", np.array(-1, np.float32), name="low").add("Or", "both", "low", name="chosen")
+    network.add("Constant", value=numpy_helper.from_array(np.array(7, np.float32)), name="seven")
+    network.nodes[-1].ClearField("input")
+    network.add("Where", "chosen", "x", "seven")
+    values = numbers(1, 3, 4, 5)
+    model = network.model()
+    (expected,) = onnx_runtime.compute(
+        onnx_runtime.session(model.SerializeToString()), {"x": values}
+    ).values()
+    found = tf.function(lambda x: evaluate(model, {"x": x})[network.last], autograph=False)(
+        tf.constant(values)
+    )
+    assert 3 < (expected == 7).sum() < values.size - 3
+    np.testing.assert_allclose(found, expected)
+
+
+def test_layers_off_the_grid_of_the_others_are_left_out():
+    """As in LeViT, where 7 x 7 tokens are halved to 4 x 4: a map of 4 has no place on one of 7."""
+    maps = {
+        name: FeatureMap(8, stride, 224, "other", False)
+        for name, stride in (("a", 16), ("b", 32), ("c", 56), ("scores", 0), ("d", 64))
+    }
+    assert fixed_size._off_grid(maps) == ["c"]
+    kept = (
+        "kept 1 of 1 convolutions; left out, because their places are not on the grid of the others: 1 layer"
+    )
+    assert str(Kept((1, 1), off_grid=1)) == kept
+    assert str(Kept((1, 1), off_grid=2)) == f"{kept}s"
 
 
 @pytest.mark.parametrize(("new_axis", "shape"), [(0, (6, 3, 32, 32)), (1, (3, 2, 3, 32, 32))])

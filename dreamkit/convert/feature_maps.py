@@ -43,6 +43,7 @@ class Kept:
         joins: of branches, likewise.
         stopped: the first operation that was not kept, such as "Reshape x", or empty.
         size: the height and width of windows that larger pictures are cut into; None without windows.
+        off_grid: how many layers were left out whose places do not lie on the grid of the others.
         not_whole: why the rest cannot be kept for one size of picture either, or empty.
     """
 
@@ -50,6 +51,7 @@ class Kept:
     joins: tuple[int, int] = (0, 0)
     stopped: str = ""
     size: tuple[int, int] | None = None
+    off_grid: int = 0
     not_whole: str = ""
 
     def __str__(self) -> str:
@@ -59,6 +61,11 @@ class Kept:
             text += f", {self.joins[0]} of {self.joins[1]} joins"
         if self.size:
             text += f", in windows of {self.size[1]} x {self.size[0]}"
+        if self.off_grid:
+            text += (
+                "; left out, because their places are not on the grid of the others: "
+                f"{self.off_grid} layer{'s' if self.off_grid > 1 else ''}"
+            )
         text += f"; stopped at {self.stopped}" if self.stopped else ""
         return text + (f"; not kept whole for one size: {self.not_whole}" if self.not_whole else "")
 

@@ -101,8 +101,20 @@ def describe(
         maps[name] = FeatureMap(channels, stride, max(size), kinds[name], ends.is_end(name))
     if not any(each.stride for each in maps.values()):
         raise ConvertError("no tensor of the model follows the places of the picture")
+    off_grid = _off_grid(maps)
+    for name in off_grid:
+        del maps[name], places[name]
     count = count_convolutions(model)
-    return maps, places, Kept((count, count), size=size)
+    return maps, places, Kept((count, count), size=size, off_grid=len(off_grid))
+
+
+def _off_grid(maps: Mapping[str, FeatureMap]) -> list[str]:
+    """The maps whose stride is no multiple of a smaller one, as where 7 x 7 tokens are halved to 4 x 4."""
+    kept: list[int] = []
+    for stride in sorted({each.stride for each in maps.values() if each.stride}):
+        if not any(stride % each for each in kept):
+            kept.append(stride)
+    return [name for name, each in maps.items() if each.stride and each.stride not in kept]
 
 
 def _candidates(model: onnx.ModelProto) -> Iterator[str]:

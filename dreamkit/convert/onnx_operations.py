@@ -513,6 +513,12 @@ OPERATORS: Mapping[str, Operator] = {
     "ConstantOfShape": _constant_of_shape,
     "Conv": _conv,
     "Cos": _plain(tf.cos),
+    "CumSum": lambda inputs, attributes: tf.cumsum(
+        inputs[0],
+        int(np.ravel(inputs[1])[0]),
+        exclusive=bool(attributes.get("exclusive", 0)),
+        reverse=bool(attributes.get("reverse", 0)),
+    ),
     "DepthToSpace": _blocks(to_space=True),
     "Div": _divide,
     "Dropout": lambda inputs, _: tf.identity(inputs[0]),
@@ -554,7 +560,9 @@ OPERATORS: Mapping[str, Operator] = {
     "Mean": lambda inputs, _: sum(inputs[1:], inputs[0]) / len(inputs),
     "Min": _fold(tf.minimum),
     "Mish": lambda inputs, _: inputs[0] * tf.tanh(tf.nn.softplus(inputs[0])),
-    "Mod": _plain(tf.math.floormod),
+    "Mod": lambda inputs, attributes: (tf.truncatemod if attributes.get("fmod") else tf.math.floormod)(
+        inputs[0], inputs[1]
+    ),
     "Mul": _plain(tf.multiply),
     "Neg": _plain(tf.negative),
     "Not": _plain(tf.logical_not),

@@ -129,6 +129,7 @@ class Comparison:
             prepared = np.moveaxis(self._preprocess(batch), -1, 1)
             expected = compute(np.ascontiguousarray(prepared, np.float32), names)
             for name, found in zip(names, activations(batch), strict=True):
+                _check_size(name, found, expected[name], oracle)
                 errors[name] = max(errors[name], relative_error(found, expected[name]))
         self._runs.append(Run(oracle, size, errors))
 
@@ -141,6 +142,22 @@ class Comparison:
         if not self._runs:
             raise ConvertError("there is nothing to compare the converted network with; nothing was kept")
         return {"runs": [asdict(each) for each in self._runs], "remarks": self.remarks}
+
+
+def _check_size(name: str, found: NDArray[np.float32], expected: NDArray[np.float32], oracle: str) -> None:
+    """Refuses maps `found`, NHWC, that are of another size than those `expected`, NCHW.
+
+    Raises:
+        ConvertError: they are.
+    """
+    if found.size == expected.size:
+        return
+    ours, theirs = found.shape[1:], (*expected.shape[2:], expected.shape[1])
+    of_ours, of_theirs = (" x ".join(map(str, each)) for each in (ours, theirs))
+    raise ConvertError(
+        f"{name} is {of_ours} (height x width x channels) in the converted network and {of_theirs} by "
+        f"{oracle}; nothing was kept"
+    )
 
 
 def compare_with_originals(
