@@ -261,6 +261,8 @@ def test_the_default_layer_has_a_sixteenth_of_the_resolution():
         ([("conv", "other", 4, 8), ("fc", "other", 10, 0)], False, "fc"),
         ([("conv", "other", 4, 8), ("fc", "other", 10, 32)], False, ""),  # any layer may end a network
         ([("conv", "other", 4, 8), ("fc", "other", 10, 32)], True, "fc"),
+        ([("conv", "other", 4, 8), ("norm", "normalisation", 10, 0)], False, ""),  # features, no scores
+        ([("conv", "other", 4, 8), ("norm", "normalisation", 10, 0)], True, "norm"),
         (
             [("conv", "other", 4, 8), ("prob", "softmax", 10, 0)],
             False,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["join", "activation", "softmax", "dense", "other"]
+Kind = Literal["join", "activation", "normalisation", "softmax", "dense", "other"]
 DEFAULT_SIDE = 224  # pixels, for a network that does not state the size of its input
 MAX_SIDE = 1024  # pixels of a network's input; all feature maps of it are in memory at once
 _DEFAULT_STRIDES = (16, 8, 4)  # in order of preference
@@ -96,11 +96,13 @@ def find_head(maps: Mapping[str, FeatureMap], *, labelled: bool) -> str:
     """The map of class scores before any softmax, or an empty string if the network has none.
 
     The last map holds class scores if nothing of the original follows it, and the classes are `labelled`, a
-    softmax follows, a dense layer computes it, or it has a single position.
+    softmax follows, a dense layer computes it, or it has a single position and is more than a normalisation,
+    which is where networks of features end.
     """
     name = next((name for name, each in reversed(list(maps.items())) if each.kind != "softmax"), "")
     last = list(maps.values())[-1]
-    has_scores = labelled or last.kind in ("softmax", "dense") or last.stride == 0
+    is_vector = last.stride == 0 and last.kind != "normalisation"
+    has_scores = labelled or last.kind in ("softmax", "dense") or is_vector
     return name if name and has_scores and last.is_end and maps[name].channels == last.channels else ""
 
 
@@ -110,7 +112,7 @@ def default_layer(maps: Mapping[str, FeatureMap]) -> str:
     The published dreams of GoogLeNet, VGG and Inception use such layers. Joins come first, then
     activations, then other maps.
     """
-    for kinds in (("join",), ("join", "activation"), ("join", "activation", "other")):
+    for kinds in (("join",), ("join", "activation"), ("join", "activation", "normalisation", "other")):
         for stride in _DEFAULT_STRIDES:
             found = [name for name, each in maps.items() if each.kind in kinds and each.stride == stride]
             if found:

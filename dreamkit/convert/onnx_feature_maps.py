@@ -20,6 +20,7 @@ _KINDS: Mapping[str, Kind] = {
     ),
     **dict.fromkeys(("Softmax", "LogSoftmax"), "softmax"),
     **dict.fromkeys(("Gemm", "MatMul"), "dense"),
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "LpNormalization"), "normalisation"),
 }
 _CONVOLUTIONS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ANSWERS = frozenset(
