@@ -165,7 +165,7 @@ class TextEncoder:
         ]
         if words:
             warnings.warn(
-                f"the text tower does not know {shown(', '.join(words), 200)}; these words mean nothing to it",
+                f"the text tower does not know {shown(', '.join(words), 200)}, which means nothing to it",
                 DreamkitWarning,
                 stacklevel=2,
             )
