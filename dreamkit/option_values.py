@@ -273,7 +273,8 @@ def read_text(text: str) -> dict[str, Any]:
             table = {"text": name, "weight": float(number)}
     if not math.isfinite(table.get("weight", 1.0)) or not table.get("weight", 1.0):
         raise ConfigError(f"--text is {quoted(text)}; a weight is a number, and not zero, such as {name}=0.5")
-    if _text(table["text"]) is None:
+    table["text"] = _text(table["text"])
+    if table["text"] is None:
         raise ConfigError(f"--text is {quoted(text)}; it takes {_A_TEXT}")
     return table
 
