@@ -13,7 +13,7 @@ import dreamkit
 from dreamkit import DreamConfig
 from dreamkit.cli.dream_options import DreamOptions
 from dreamkit.concepts import texts
-from dreamkit.errors import ConfigError, DreamkitWarning, LayerError, ModelError
+from dreamkit.errors import ConfigError, ConvertError, DreamkitWarning, LayerError, ModelError
 from dreamkit.models import text_tower
 from dreamkit.models.providers import TextTower
 from dreamkit.models.text_tower import TextEncoder, TextInputs
@@ -177,3 +177,63 @@ def test_a_missing_package_is_named(tower, monkeypatch):
     monkeypatch.setattr(text_tower, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"texts need tokenizers and onnxruntime.*\[text\]"):
         TextEncoder(tower)
+
+
+def checked(folder, tower=PAIR / "text.onnx", tokenizer=PAIR / "tokenizer.json", channels=48):
+    """What conversion makes of a text tower, here without its child process."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("tokenizers")
+    from dreamkit.convert import text_tower as conversion
+
+    return conversion.check_and_write(
+        lambda _: None, str(tower), str(tokenizer), str(folder / "text"), "embedding", channels
+    )
+
+
+def test_a_text_tower_is_described(tmp_path):
+    found = checked(tmp_path)
+    assert found == {"ids": "ids", "type": "int64", "output": "embedding", "length": 12, "mask": ""}
+    embedding = TextEncoder(tmp_path / "text").embedding("a red circle", TextInputs(**found))
+    assert embedding.shape == (48,)
+    assert np.linalg.norm(embedding) == pytest.approx(1)
+
+
+def test_the_towers_the_wrong_way_round_are_refused(tmp_path):
+    with pytest.raises(
+        ConvertError, match=r"image.onnx takes pictures \(float\); a text tower takes one input"
+    ):
+        checked(tmp_path, tower=PAIR / "image.onnx")
+
+
+def test_a_text_tower_with_another_embedding_is_refused(tmp_path):
+    with pytest.raises(
+        ConvertError, match=r"gives embedding 1 x 48; embedding.*so the embedding must be 1 x 64"
+    ):
+        checked(tmp_path, channels=64)
+
+
+def test_a_tokenizer_of_another_tower_is_refused(tmp_path):
+    file = tmp_path / "larger.json"
+    tokenizer = json.loads((PAIR / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["jellyfish"] = 5000
+    tokenizer["model"]["vocab"] |= {f"word{number}": number for number in range(100, 200)}
+    file.write_text(json.dumps(tokenizer))
+    with pytest.raises(ConvertError, match=r"does not take token \d+, the last one of the tokenizer"):
+        checked(tmp_path, tokenizer=file)
+
+
+def test_a_damaged_tokenizer_is_refused(tmp_path):
+    (tmp_path / "tokenizer.json").write_text('{"model"')
+    with pytest.raises(ConvertError, match=r"text.onnx: cannot read tokenizer\.json"):
+        checked(tmp_path, tokenizer=tmp_path / "tokenizer.json")
+
+
+def test_a_tower_and_its_tokenizer_go_together(run):
+    arguments = ("convert", "onnx", PAIR / "image.onnx", "--name", "pair")
+    code, _, err = run(*arguments, "--text-tower", PAIR / "text.onnx")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "--text-tower is given without --tokenizer" in err
+    pytest.importorskip("onnx2tf")
+    code, _, err = run(*arguments, "--text-tower", PAIR / "text.onnx", "--tokenizer", "none.json")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "cannot read none.json; give the path of a tokenizer.json" in err

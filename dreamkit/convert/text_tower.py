@@ -17,8 +17,8 @@ from dreamkit.models.text_tower import TOKENIZER, TOWER, TextEncoder, TextInputs
 if TYPE_CHECKING:
     import onnx
 
+_TOKENS = 4  # of a text to try, where a tower takes any number
 _MOST_BYTES = 64 << 20  # of a tokenizer; that of a language of many has 17 million
-_TEXTS = ("a photo of a cat", "a red house by the sea")
 
 
 class TextFiles(NamedTuple):
@@ -103,7 +103,7 @@ def check_and_write(
         )
         inputs = TextInputs(ids=ids, type=kind, output=output, length=length, mask=mask)
         on_stage("comparing two texts")
-        one, other = (encoder.embedding(text, inputs) for text in _TEXTS)
+        one, other = (encoder.values(_repeated(encoder.words - k, inputs), inputs)[output] for k in (1, 2))
     except ModelError as error:
         raise ConvertError(f"{name}: {error}") from error
     if (one == other).all():
@@ -145,13 +145,12 @@ def _inputs(model: onnx.ModelProto, name: str) -> tuple[str, str, int | None, st
 
 def _output(encoder: TextEncoder, name: str, inputs: TextInputs, layer: str, channels: int) -> str:
     """The output that is the embedding, found with the tokenizer's last token."""
-    tokens = [encoder.words - 1] * (inputs.length or 4)
     try:
-        found = encoder.values((tokens, [1] * len(tokens)), inputs)
+        found = encoder.values(_repeated(encoder.words - 1, inputs), inputs)
     except ModelError as error:
         raise ConvertError(
-            f"{name} does not take token {tokens[0]}, the last one of the tokenizer; give the tokenizer that "
-            f"belongs to it ({error})"
+            f"{name} does not take token {encoder.words - 1}, the last one of the tokenizer; give the "
+            f"tokenizer that belongs to it ({error})"
         ) from error
     for output, values in found.items():
         if values.shape == (1, channels) and values.dtype.kind == "f":
@@ -164,6 +163,12 @@ def _output(encoder: TextEncoder, name: str, inputs: TextInputs, layer: str, cha
         f"{channels} channels, so the embedding must be 1 x {channels}. Export both towers with their "
         "projections"
     )
+
+
+def _repeated(token: int, inputs: TextInputs) -> tuple[list[int], list[int]]:
+    """A text of one token, again and again, and its mask; every tokenizer has such texts."""
+    length = inputs.length or _TOKENS
+    return [token] * length, [1] * length
 
 
 def _remove_notes(model: onnx.ModelProto) -> None:
