@@ -452,7 +452,8 @@ def test_without_its_plugin_a_recipe_is_refused_by_name(run, picture):
     code, _, err = run("dream", "photo.jpg", "--recipe", "mine.toml")
     assert (code, err) == (
         1,
-        "error: mine.toml: objective is 'standouts'; choose cosine or mean or mean-square (plugins provide more)\n",
+        "error: mine.toml: objective is 'standouts'; choose cosine or mean or mean-square (plugins provide "
+        "more)\n",
     )
     with open("mine.toml", "w") as file:
         file.write("[plugin_options.standouts]\nthreshold = 1.0\n")
