@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from dreamkit.concepts.concept import Concept
     from dreamkit.config import DreamConfig
     from dreamkit.convert.exported import ExportedModel
+    from dreamkit.convert.text_tower import TextFiles
     from dreamkit.errors import DreamkitError, DreamkitWarning, Interrupted
-    from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, Weights
+    from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, TextTower, Weights
     from dreamkit.models.spec import ModelSpec
     from dreamkit.plugins.converters import Converter
     from dreamkit.plugins.hookspecs import hookimpl
@@ -43,6 +44,8 @@ __all__ = [
     "Regulariser",
     "SavedModel",
     "Session",
+    "TextFiles",
+    "TextTower",
     "Transform",
     "Weights",
     "__version__",
@@ -75,6 +78,8 @@ _LAZY = {
     "Regulariser": "dreamkit.plugins.parts",
     "SavedModel": "dreamkit.models.providers",
     "Session": "dreamkit.session",
+    "TextFiles": "dreamkit.convert.text_tower",
+    "TextTower": "dreamkit.models.providers",
     "Transform": "dreamkit.plugins.parts",
     "Weights": "dreamkit.models.providers",
     "dream": "dreamkit.api",

@@ -32,9 +32,10 @@ class DreamConfig:
     Sizes are in pixels. `step_size` is in units of `unit` pixel values.
 
     `layers` takes terms of the command line's grammar (`mixed4:128+200=2`), a mapping of such terms to
-    weights, or a list of tables with `layer` (or `class`), `channels`, `place`, `direction`, `weight`,
-    `objective`, `mask` and `guide`. `schedule` is a list of tables, one for each octave from the smallest,
-    with `layers`, `steps`, `step_size` and `jitter`; the last one applies to all octaves after it.
+    weights, or a list of tables with `layer` (or `class`, `concept` or `text`), `channels`, `place`,
+    `direction`, `weight`, `objective`, `mask` and `guide`. `schedule` is a list of tables, one for each
+    octave from the smallest, with `layers`, `steps`, `step_size` and `jitter`; the last one applies to all
+    octaves after it.
 
     Raises:
         ConfigError: a value is of the wrong kind or outside its range; the message names the option.
@@ -71,7 +72,8 @@ class DreamConfig:
     objective: str | Objective = option(  # noqa: RUF009 - frozen, but ruff cannot know
         "mean-square",
         "What grows in a layer. mean-square: the strongest features grow most. mean: all grow alike. "
-        "Plugins provide more; in Python, it can be a function.",
+        "cosine: the likeness to a direction, such as that of a text. Plugins provide more; in Python, it "
+        "can be a function.",
         choices=part_values.objectives(guided=False),
         read=str,
         shape=part_values.objective,

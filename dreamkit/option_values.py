@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -53,13 +54,16 @@ def _term(value: Any, layers: Any) -> str | dict[str, Any]:
         if term[key] is None:
             raise ConfigError(f"layers has {key} = {quoted(given)}; it takes {takes}")
     if len(_SUBJECTS.intersection(term)) != 1 and term.keys() & _SUBJECTS != {"layer", "concept"}:
-        raise ConfigError(f"layers has {quoted(value)}; a table names a layer, a class or a concept")
-    if "directions" in term and "concept" not in term:
-        raise ConfigError(f"layers has {quoted(value)}; directions belong to a concept")
+        raise ConfigError(f"layers has {quoted(value)}; a table names a layer, a class, a concept or a text")
+    if "directions" in term and not term.keys() & {"concept", "text"}:
+        raise ConfigError(f"layers has {quoted(value)}; directions belong to a concept or a text")
     for one, other in (
         ("concept", "channels"),
         ("concept", "place"),
         ("concept", "direction"),
+        ("text", "channels"),
+        ("text", "place"),
+        ("text", "direction"),
         ("class", "channels"),
         ("class", "place"),
         ("class", "direction"),
@@ -72,6 +76,11 @@ def _term(value: Any, layers: Any) -> str | dict[str, Any]:
 
 def _name(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
+
+
+def _text(value: Any) -> str | None:
+    is_text = isinstance(value, str) and value.strip() and len(value) <= _MOST_LETTERS and value.isprintable()
+    return value.strip() if is_text else None
 
 
 def _class(value: Any) -> str | int | None:
@@ -111,13 +120,16 @@ def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int
     return check
 
 
-_SUBJECTS = frozenset({"layer", "class", "concept"})  # what a table can be about
+_SUBJECTS = frozenset({"layer", "class", "concept", "text"})  # what a table can be about
+_MOST_LETTERS = 2000  # of a text; CLIP takes 77 words
+_A_TEXT = f"a text of one line, at most {_MOST_LETTERS} letters, without control characters"
 _MOST_WHOLE = 1 << 31  # no network has as many channels, places or classes
 _MOST_CHANNELS = 65_536  # in one list; no network that we know has a tenth of it in a layer
 _TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "layer": ("a layer's name", _name),
     "class": ("a label or a number from 0", _class),
     "concept": ("a concept's name", _name),
+    "text": (_A_TEXT, _text),
     "directions": ("directions by network and layer, as a dream's recipe has them", _directions),
     "weight": ("a number", lambda value: number(value, whole=False)),
     "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
@@ -250,6 +262,21 @@ def read_concepts(text: str) -> list[dict[str, Any]]:
                 )
         found.append(table)
     return found
+
+
+def read_text(text: str) -> dict[str, Any]:
+    """`TEXT[=WEIGHT]` as a table of a term; what follows `=` is a weight if it is a number."""
+    table: dict[str, Any] = {"text": text}
+    name, equals, number = text.rpartition("=")
+    if equals:
+        with contextlib.suppress(ValueError):
+            table = {"text": name, "weight": float(number)}
+    if not math.isfinite(table.get("weight", 1.0)) or not table.get("weight", 1.0):
+        raise ConfigError(f"--text is {quoted(text)}; a weight is a number, and not zero, such as {name}=0.5")
+    table["text"] = _text(table["text"])
+    if table["text"] is None:
+        raise ConfigError(f"--text is {quoted(text)}; it takes {_A_TEXT}")
+    return table
 
 
 def _no_concept(text: str) -> ConfigError:

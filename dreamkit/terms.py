@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.direction_text import decoded
-from dreamkit.errors import LayerError
+from dreamkit.errors import LayerError, shown
 
 DEPTHS = {"low": 0.25, "mid": 0.5, "high": 0.75}  # of a network's depth
 
@@ -127,8 +127,8 @@ def _pairs(
 ) -> Iterable[tuple[Term, float]]:
     if isinstance(given, Mapping):
         weight = given.get("weight", 1.0)
-        if "concept" in given:
-            yield from ((term, weight) for term in _of_concept(given, names))
+        if "concept" in given or "text" in given:
+            yield from ((term, weight) for term in _with_directions(given, names))
         else:
             yield _from_table(given, known, names), weight
         return
@@ -160,13 +160,18 @@ def _from_table(table: Mapping[str, Any], known: set[str], names: LayerNames) ->
     return replace(term, **changes)
 
 
-def _of_concept(table: Mapping[str, Any], names: LayerNames) -> Iterable[Term]:
-    """The terms of a concept, one for each layer in which it has a direction.
+def _with_directions(table: Mapping[str, Any], names: LayerNames) -> Iterable[Term]:
+    """The terms of a concept or a text, one for each layer in which it has a direction.
 
     Raises:
         LayerError: its directions are those of other networks.
     """
     directions = table.get("directions", {}).get(names.digest)
+    if not directions and "text" in table:
+        raise LayerError(
+            f"the text {shown(table['text'])!r} comes with the embedding of another network; give the text "
+            "alone, to a network that understands texts"
+        )
     if not directions:
         raise LayerError(
             f"the concept {table['concept']} was learned with other weights than those that dream it; learn "
@@ -176,7 +181,7 @@ def _of_concept(table: Mapping[str, Any], names: LayerNames) -> Iterable[Term]:
         yield Term(
             layer_named(layer, names),
             direction=tuple(map(float, decoded(text))),
-            objective=table.get("objective", "mean"),
+            objective=table.get("objective", "cosine" if "text" in table else "mean"),
             mask=table.get("mask", ""),
             guided=table.get("guide", False),
         )

@@ -523,7 +523,7 @@ def test_every_option_has_one_line_of_help(name):
     [
         ("octaves", ". (1 to 32)"),
         ("octave_scale", ". (above 1, at most 4)"),
-        ("objective", ". (mean or mean-square)"),
+        ("objective", ". (cosine or mean or mean-square)"),
         ("max_size", ". (at least 1)"),
         ("balance", "."),
         ("layers", "."),

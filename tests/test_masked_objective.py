@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import published
 import pytest
+import tensorflow as tf
 import tiny
 
 from dreamkit import DreamConfig
-from dreamkit.engine.masked_objective import MaskedObjective
+from dreamkit.engine.masked_objective import MaskedObjective, balanced
 from dreamkit.engine.tf import network
 from dreamkit.engine.tf.objectives import match
+from dreamkit.engine.tf.objectives.cosine import cosine
 from dreamkit.errors import LayerError
 from dreamkit.terms import parse_terms
 
@@ -157,6 +159,52 @@ def test_a_guide_by_channels_raises_what_it_wakes(net, photo, guide):
 def test_terms_of_channels_are_not_guided(net, photo, guide):
     found, _ = pulled(net, photo, "second:3", guide=guide)
     agree(found, by_hand(photo, {"second": at_channels([0, 0, 0, 1, 0], square=True)}))
+
+
+DIRECTION = [0.5, -1.0, 0.25, 0.0, 2.0]
+
+
+def cosines(a, direction):
+    return a @ direction / np.linalg.norm(a, axis=-1) / np.linalg.norm(direction)
+
+
+def at_cosine(a, direction):
+    """The gradient of the mean over places of the cosine: (d / |d| - cos a / |a|) / |a|, over the places."""
+    d = np.asarray(direction) / np.linalg.norm(direction)
+    sizes = np.linalg.norm(a, axis=-1, keepdims=True)
+    return (d - cosines(a, d)[..., None] * a / sizes) / sizes / a[..., 0].size
+
+
+def test_a_cosine_turns_each_place_to_the_direction(net, photo):
+    term = {"layer": "second", "direction": DIRECTION, "objective": "cosine"}
+    found, (_, raised) = pulled(net, photo, [term])
+    agree(found, by_hand(photo, {"second": lambda a: at_cosine(a, DIRECTION)}))
+    seen = tiny.activations(photo.astype(float), KERNELS)["second"]
+    assert raised == pytest.approx(cosines(seen, np.array(DIRECTION)).mean(), rel=1e-3)
+
+
+def test_a_cosine_has_no_gradient_where_nothing_is_active():
+    active = np.zeros((1, 2, 2, 5), np.float32)
+    active[0, 0, 1] = [1, 2, 3, 4, 5]
+    given = tf.constant(active)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        value = cosine(given, channel_weights=tf.constant(DIRECTION), places=tf.constant(4.0))
+    found = tape.gradient(value, given).numpy()
+    assert float(value[0]) == pytest.approx(cosines(active[0, 0, 1], np.array(DIRECTION)) / 4, rel=1e-6)
+    assert found[0, 0, 1].any()
+    found[0, 0, 1] = 0
+    assert not found.any()
+
+
+def test_a_cosine_needs_a_direction(net, photo):
+    with pytest.raises(LayerError, match="compares with a direction, and second has none; give a text"):
+        pulled(net, photo, "second", objective="cosine")
+
+
+def test_balance_leaves_a_cosine_as_it_is():
+    found = balanced([2.0, 3.0, 4.0, 1.0], np.array([16.0, 16.0, 16.0, 0.0]), [0, 1, 2, 0])
+    np.testing.assert_array_equal(found, [2.0, 0.75, 0.25, 1.0])
 
 
 def test_one_trace_serves_all_channels(photo):

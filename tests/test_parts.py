@@ -79,7 +79,7 @@ def test_a_built_in_part_loads_no_plugin(installed):
 
 
 def test_the_help_names_the_built_in_parts():
-    assert "(mean or mean-square)" in describe("objective")
+    assert "(cosine or mean or mean-square)" in describe("objective")
     assert "(pixels or fourier)" in describe("space")
     assert "(match or channels)" in describe("guide_style")
 
@@ -220,7 +220,7 @@ def test_a_recipe_names_the_function_and_is_refused(net, photo, tmp_path):
     [
         (Objective, {"name": "a b", "value": mean}, "objective name 'a b'"),
         (Objective, {"name": "a", "value": 3}, "objective a: value is 3"),
-        (Objective, {"name": "a", "value": mean, "power": 3}, "power is 3; it is 1 or 2"),
+        (Objective, {"name": "a", "value": mean, "power": 3}, "power is 3; it is 0, 1 or 2"),
         (Objective, {"name": "a", "value": mean, "options": {"b c": Option(1, "")}}, "options is"),
         (Objective, {"name": "a", "value": mean, "options": {"guide": Option(1, "")}}, "options is"),
         (Objective, {"name": "a", "value": mean, "options": {"b": 1}}, "options is"),
@@ -452,7 +452,8 @@ def test_without_its_plugin_a_recipe_is_refused_by_name(run, picture):
     code, _, err = run("dream", "photo.jpg", "--recipe", "mine.toml")
     assert (code, err) == (
         1,
-        "error: mine.toml: objective is 'standouts'; choose mean or mean-square (plugins provide more)\n",
+        "error: mine.toml: objective is 'standouts'; choose cosine or mean or mean-square (plugins provide "
+        "more)\n",
     )
     with open("mine.toml", "w") as file:
         file.write("[plugin_options.standouts]\nthreshold = 1.0\n")

@@ -17,8 +17,10 @@ pytest.importorskip("av")
 pytest.importorskip("cv2")
 
 import dreamkit
+from dreamkit.concepts import texts
 from dreamkit.concepts.concept import Concept, Direction
 from dreamkit.media import video
+from dreamkit.models.providers import TextTower
 
 pytestmark = pytest.mark.usefixtures("second", "loaded_once")
 
@@ -38,6 +40,7 @@ ASKS = {
     "fourier": ('space = "fourier"\nstep_size = 0.05\n', ""),
     "class": ('layers = [{class = "sea lion"}]\n', ""),
     "concept": ('layers = [{concept = "stripes.json"}]\n', ""),
+    "text": ('layers = [{text = "stripes"}]\n', ""),
     "max_size": ("max_size = 32\n", ""),
 }
 REFUSED = {
@@ -52,6 +55,7 @@ REFUSED = {
     ("export", "timeline"): "a timeline, which a page cannot follow",
     ("export", "fourier"): "space is fourier, which a page cannot do",
     ("export", "class"): "a class, which a page cannot dream",
+    ("export", "text"): "the text 'stripes', which a page cannot dream",
     ("export", "concept"): "the concept stripes, with which a page cannot begin",
 }
 # An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
@@ -59,6 +63,7 @@ OWN = {
     ("atlas", "named mask"),
     ("atlas", "class"),
     ("atlas", "concept"),
+    ("atlas", "text"),
     ("atlas", "max_size"),
     ("redo", "timeline"),
 }
@@ -66,7 +71,7 @@ COMMANDS = ("dream", "redo", "batch", "film", "zoom", "atlas", "export")
 
 
 @pytest.fixture
-def folder(tmp_path, picture, photo, run):
+def folder(tmp_path, picture, photo, run, monkeypatch):
     rng = np.random.default_rng(5)
     Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(tmp_path / "guide.png")
     left = np.zeros(photo.shape[:2], np.uint8)
@@ -75,6 +80,10 @@ def folder(tmp_path, picture, photo, run):
         Image.fromarray(left).save(tmp_path / name, format="PNG")
     stripes = Direction(np.array([1, -0.5, 0.25, 0, -1], np.float32), 0.9)
     sha256 = dreamkit.load("sorter").digest
+    tower = TextTower(
+        layer="edges", digest=sha256, embed=lambda _: np.array([1, -0.5, 0.25, 0, -1], np.float32)
+    )
+    monkeypatch.setattr(texts, "_tower", lambda _: tower)
     Concept("stripes", "sorter", sha256, {"edges": stripes}, ("edges",), 3).save(tmp_path / "stripes.json")
     (tmp_path / "frames").mkdir()
     for number in range(3):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dreamkit.convert.conversion import ConvertedModel
     from dreamkit.convert.exported import ExportedModel
     from dreamkit.convert.options import ConversionOptions
+    from dreamkit.convert.text_tower import TextFiles
     from dreamkit.models.providers import Preprocess
 
 Name = Annotated[str, typer.Option("--name", help="Its name for --model: letters, digits, '.', '_', '-'.")]
@@ -58,6 +59,18 @@ FixedSize = Annotated[
         "--fixed-size",
         help="Keep the whole network for the size of its pictures, and cut larger ones into windows.",
     ),
+]
+TextTower = Annotated[
+    Path | None,
+    typer.Option(
+        "--text-tower",
+        metavar="FILE",
+        help="The text tower of a CLIP as an ONNX file, so that texts can be dreamed; with --tokenizer.",
+    ),
+]
+Tokenizer = Annotated[
+    Path | None,
+    typer.Option("--tokenizer", metavar="FILE", help="The text tower's tokenizer.json."),
 ]
 Description = Annotated[str, typer.Option("--description", help="A line for `dreamkit models`.")]
 Licence = Annotated[
@@ -233,6 +246,24 @@ def options_given(
         description=_one_line(description),
         licence=_one_line(licence),
     )
+
+
+def text_files(tower: Path | None, tokenizer: Path | None) -> TextFiles | None:
+    """The files of a text tower that the options give.
+
+    Raises:
+        ConfigError: one of them is missing.
+    """
+    from dreamkit.convert.text_tower import TextFiles
+
+    if tower is None and tokenizer is None:
+        return None
+    if tower is None or tokenizer is None:
+        given, missing = ("tokenizer", "text-tower") if tower is None else ("text-tower", "tokenizer")
+        raise ConfigError(
+            f"--{given} is given without --{missing}; a text tower and its tokenizer go together"
+        )
+    return TextFiles(tower, tokenizer)
 
 
 def _one_line(text: str) -> str:

@@ -67,6 +67,8 @@ def onnx(
     labels: conversions.Labels = None,
     fill: conversions.Fill = None,
     fixed_size: conversions.FixedSize = False,
+    text_tower: conversions.TextTower = None,
+    tokenizer: conversions.Tokenizer = None,
     description: conversions.Description = "",
     licence: conversions.Licence = "",
     overwrite: conversions.Overwrite = False,
@@ -75,11 +77,13 @@ def onnx(
     """Convert an ONNX model of a network of pictures, as PyTorch exports it.
 
     dreamkit convert onnx resnet50.onnx --name resnet50_torch
+    dreamkit convert onnx image.onnx --text-tower text.onnx --tokenizer tokenizer.json --name clip
     """
     folder = conversions.new_model_folder(name, overwrite=overwrite)
     from dreamkit.convert import conversion
     from dreamkit.convert.options import BYTES, TORCH
 
+    text = conversions.text_files(text_tower, tokenizer)
     preprocess = conversions.preprocess_given(TORCH, order, mean, scale)
     is_default = (order, mean, scale) == (None, None, None)
     options = conversions.options_given(
@@ -94,7 +98,9 @@ def onnx(
     )
     result = conversions.show(
         name,
-        lambda on_stage: conversion.from_onnx(file, folder, options, on_stage, overwrite=overwrite),
+        lambda on_stage: conversion.from_onnx(
+            file, folder, options, on_stage, overwrite=overwrite, text=text
+        ),
         quiet=quiet,
     )
     used = result.preprocess or preprocess

@@ -113,7 +113,9 @@ def dream(
             atomic.refuse_inputs(record, {**request.inputs, "the dream itself": path})
             if os.path.abspath(record).casefold() == os.path.abspath(path).casefold():
                 raise UsageError(f"--record and -o are both {record}; give two names")
-        by_default = chosen.model is None and recipe is None and not options.get("concepts")
+        by_default = (
+            chosen.model is None and recipe is None and not (options.get("concepts") or options.get("texts"))
+        )
         hint = _BY_DEFAULT if by_default else ""
         _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet, hint=hint, record=record)
 

@@ -13,7 +13,7 @@ from dreamkit import config
 from dreamkit.errors import ConfigError, UsageError
 from dreamkit.option import LOOK, PANELS, WHAT
 from dreamkit.option_table import default_text, describe
-from dreamkit.option_values import read_concepts
+from dreamkit.option_values import read_concepts, read_text
 
 if TYPE_CHECKING:
     from dreamkit.models.spec import ModelSpec
@@ -62,6 +62,17 @@ Concepts = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text",
+        metavar="TEXT[=WEIGHT]",
+        help="A text to dream, such as `a red circle`, with a network that understands texts, such as a "
+        "converted CLIP. With a negative weight, the dream moves away from it.",
+        show_default=False,
+        rich_help_panel=WHAT,
+    ),
+]
 Guide = Annotated[
     str | None,
     typer.Option(
@@ -98,6 +109,7 @@ _OTHERS = {
     "weights": Weights,
     "classes": Classes,
     "concepts": Concepts,
+    "texts": Texts,
     "guide": Guide,
     "mask": Masks,
     "tileable": Tileable,
@@ -220,6 +232,7 @@ class DreamOptions:
             *(self.layers or []),
             *({"class": label} for label in given.get("classes") or []),
             *(each for text in given.get("concepts") or [] for each in read_concepts(text)),
+            *(read_text(text) for text in given.get("texts") or []),
         ]
         self.given = values(**{**given, "layers": tuple(terms) or None, **_wrap(given)})
 

@@ -1,4 +1,4 @@
-"""Terms that name a concept get its directions: from then on, no file is needed to dream them again."""
+"""Terms that name a concept or a text get its directions: then no file is needed to dream them again."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dreamkit.concepts import library
+from dreamkit.concepts import library, texts
 from dreamkit.concepts.concept import SUFFIX, Concept
 from dreamkit.direction_text import encoded
 from dreamkit.errors import ConceptError, shown
 from dreamkit.models.spec import ModelSpec
 from dreamkit.recipes import Recipe
 
+_NAMED = frozenset({"concept", "text"})  # the keys of terms that get directions
 _Place = Callable[[str], str]  # from what a term names to a concept's name, or to the path of its file
 
 
 def with_directions(
     options: Mapping[str, Any], models: Sequence[ModelSpec], place: _Place = str
 ) -> dict[str, Any]:
-    """`options` of a dream by `models`, with the directions of the concepts that their layers name.
+    """`options` of a dream by `models`, with the directions of the concepts and texts that their layers name.
 
     Raises:
         ConceptError: a concept does not exist, or not for one of the networks.
+        ModelError: one of the networks understands no texts, or not this one.
     """
     found = dict(options)
     if "layers" in found:
@@ -36,18 +38,18 @@ def with_directions(
 
 def layers_with_directions(layers: Any, models: Sequence[ModelSpec], place: _Place = str) -> Any:
     """As `with_directions`, for `layers` in any form that `DreamConfig.layers` takes."""
-    if isinstance(layers, Mapping) and "concept" in layers:
+    if isinstance(layers, Mapping) and _NAMED.intersection(layers):
         return _found(layers, models, place)
     if not isinstance(layers, list | tuple):
         return layers
     return tuple(
-        _found(each, models, place) if isinstance(each, Mapping) and "concept" in each else each
+        _found(each, models, place) if isinstance(each, Mapping) and _NAMED.intersection(each) else each
         for each in layers
     )
 
 
 def recipe_with_directions(recipe: Recipe, models: Sequence[ModelSpec]) -> Recipe:
-    """`recipe` with the directions of its concepts; their files lie beside it.
+    """`recipe` with the directions of its concepts and texts; the files of concepts lie beside it.
 
     Raises:
         ConceptError: as `with_directions`; or it names a file that is not beside it.
@@ -63,6 +65,8 @@ def recipe_with_directions(recipe: Recipe, models: Sequence[ModelSpec]) -> Recip
 def _found(table: Mapping[str, Any], models: Sequence[ModelSpec], place: _Place) -> Mapping[str, Any]:
     if "directions" in table:
         return table
+    if "text" in table:
+        return {**table, "directions": texts.directions(str(table["text"]), models)}
     text = place(str(table["concept"]))
     concepts = [library.find(text, spec.name) for spec in models if spec.weight]
     return {

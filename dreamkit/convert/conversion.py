@@ -18,6 +18,7 @@ from dreamkit.convert import (
     saved_model,
     tensorflow_file,
     tensorflow_model,
+    text_tower,
     verify,
 )
 from dreamkit.convert.caffe.net import format_shape
@@ -29,10 +30,12 @@ from dreamkit.convert.model_folder import new_folder, write_record
 from dreamkit.convert.onnx_model import PreparedModel
 from dreamkit.convert.options import BYTES, GREY, ConversionOptions
 from dreamkit.convert.parity import Report
+from dreamkit.convert.text_tower import TextFiles
 from dreamkit.errors import ConvertError, DreamkitWarning, did_you_mean, shown
 from dreamkit.installation import extra_command
 from dreamkit.models import converted
 from dreamkit.models.providers import Preprocess
+from dreamkit.models.text_tower import FOLDER
 
 
 @dataclass(frozen=True)
@@ -124,14 +127,18 @@ def from_onnx(
     overwrite: bool = False,
     source: str = "",
     labels: Sequence[str] = (),
+    text: TextFiles | None = None,
 ) -> ConvertedModel:
     """Converts an ONNX model of a convolutional network; see `from_caffe`.
 
     Args:
         source: what messages call it; its path without one.
         labels: the names of its classes, if `options` have none. They are dropped if they do not fit.
+        text: the text tower whose embeddings are those of its last layer.
     """
     _check_installed("onnx", "onnx2tf", "onnxruntime")
+    if text is not None:
+        text.check()
     called = source or str(file)
     with _scratch_folder() as scratch:
         model = onnx_model.prepare_file(
@@ -148,7 +155,7 @@ def from_onnx(
         last = list(model.maps.values())[-1]
         if not options.labels and last.is_end and last.channels == len(labels):
             options = replace(options, labels=labels)
-        return _convert(model, (file,), folder, options, scratch, on_stage, overwrite)
+        return _convert(model, (file,), folder, options, scratch, on_stage, overwrite, text=text)
 
 
 def from_exported(
@@ -174,6 +181,7 @@ def from_exported(
             overwrite=overwrite,
             source=model.source,
             labels=model.labels,
+            text=model.text,
         )
     return replace(result, checked=model.checked)
 
@@ -262,16 +270,28 @@ def _convert(
     on_stage: sandbox.OnStage,
     overwrite: bool,
     caffe_files: tuple[Path, Path] | None = None,
+    text: TextFiles | None = None,
 ) -> ConvertedModel:
     """Converts an ONNX file, and compares the result with it and with `caffe_files`."""
     layers = _check_layers(model.maps, options)
+    embedding = None if text is None else _embedding(model.maps)
     with new_folder(folder, overwrite=overwrite) as new:
         saved = new / converted.SAVED_MODEL
+        entry = None
+        if text is not None and embedding is not None:
+            channels = model.maps[embedding].channels
+            entry = text_tower.add(text, new / FOLDER, embedding, channels, on_stage)
         with _hint_of_fixed_size(model):
             saved_model.save(model, saved, scratch, on_stage)
             report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
-        write_record(new, options, layers, model.size, model.maps, sources, report)
-    kept = "" if model.kept is None else _what_was_kept(model.kept, model.maps, options)
+        head = None if entry is None else ""  # an embedding is no class scores
+        write_record(new, options, layers, model.size, model.maps, sources, report, head=head, text=entry)
+    kept = ""
+    if model.kept is not None and embedding is not None:
+        channels = model.maps[embedding].channels
+        kept = f"{model.kept}; texts are compared with {shown(embedding)}, {channels} numbers"
+    elif model.kept is not None:
+        kept = _what_was_kept(model.kept, model.maps, options)
     return replace(_finish(folder, layers, report), kept=kept, preprocess=options.preprocess)
 
 
@@ -340,6 +360,21 @@ def _check_installed(*modules: str) -> None:
             f"{extra_command('convert')}. A separate environment is possible too: all installations share "
             "the converted models"
         )
+
+
+def _embedding(maps: Mapping[str, FeatureMap]) -> str:
+    """The layer of the picture's embedding: the last one, if it has one position and nothing follows it.
+
+    Raises:
+        ConvertError: it was not kept, or the last layer is a map.
+    """
+    name, last = list(maps.items())[-1]
+    if last.is_end and last.stride == 0:
+        return name
+    raise ConvertError(
+        f"a text needs the embedding of a whole picture, and {shown(name)}, the last layer that was kept, is "
+        "not one; export the picture's tower with its projection, or try --fixed-size"
+    )
 
 
 def _check_layers(maps: Mapping[str, FeatureMap], options: ConversionOptions) -> list[str]:

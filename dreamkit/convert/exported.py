@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamkit.convert.text_tower import TextFiles
 from dreamkit.models.providers import Preprocess
 
 
@@ -20,6 +21,7 @@ class ExportedModel:
         labels: the names of its classes, in order. They are dropped if the class scores cannot be kept.
         description, licence: one line each.
         checked: a line for the user about what the converter compared, or empty.
+        text: the text tower of a contrastive pair, if the network is the picture's tower of one.
     """
 
     file: Path
@@ -29,3 +31,4 @@ class ExportedModel:
     description: str = ""
     licence: str = ""
     checked: str = ""
+    text: TextFiles | None = None

@@ -25,6 +25,7 @@ _RECORDED_PACKAGES = (
     "onnxruntime",
     "opencv-python",
     "opencv-python-headless",
+    "tokenizers",
     "numpy",
 )
 
@@ -68,10 +69,11 @@ def write_record(
     report: Report,
     *,
     head: str | None = None,
+    text: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes `model.json` for the SavedModel in `folder`. It holds the names of `sources` but no paths.
 
-    `head` is the map of class scores; None finds it among `maps`.
+    `head` is the map of class scores; None finds it among `maps`. `text` is the entry of a text tower.
     """
     record = {
         "format": converted.FORMAT,
@@ -90,6 +92,8 @@ def write_record(
         "versions": {"dreamkit": __version__, **dict(_package_versions())},
         "parity": report.to_dict(),
     }
+    if text is not None:
+        record["text"] = dict(text)
     (folder / converted.RECORD).write_text(
         json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -93,6 +93,11 @@ class MaskedObjective:
                     f"the objective {objective.name} does not weigh channels, so {term} can follow neither a "
                     "direction nor a guide by channels; use mean or mean-square"
                 )
+            if channel_weights is None and objective.needs_direction:
+                raise LayerError(
+                    f"the objective {objective.name} compares with a direction, and {term} has none; give a "
+                    "text, a concept, channels or a direction, or use mean or mean-square"
+                )
             options = objective.values(config.part_options(objective.name))
             specs.append(
                 ObjectiveSpec(
@@ -262,9 +267,10 @@ def balanced(
 
     `mean_squares` are those of each term's activations at the first step. `powers` say how an objective
     scales with them: 2 for a mean of squares, which is divided by the mean square, 1 for a mean, which is
-    divided by its root. So a layer moves the picture alike whatever unit its activations have. A layer whose
-    activations are all zero keeps its weight.
+    divided by its root, 0 for a cosine, which is not divided. So a layer moves the picture alike whatever
+    unit its activations have. A layer whose activations are all zero keeps its weight.
     """
-    sizes = np.where(np.asarray(powers) == 2, mean_squares, np.sqrt(mean_squares))
+    by_power = [np.ones_like(mean_squares), np.sqrt(mean_squares), mean_squares]
+    sizes = np.choose(np.asarray(powers), by_power)
     divided: NDArray[np.float32] = (np.asarray(weights) / np.where(sizes > 0, sizes, 1.0)).astype(np.float32)
     return divided

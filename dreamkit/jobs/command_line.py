@@ -45,9 +45,11 @@ def command(image: PathLike | None, request: DreamRequest) -> str:
 
 
 def term_text(term: str | Mapping[str, Any]) -> str:
-    """A term as a command line has it: a layer's text, a class, or `CONCEPT@LAYER=WEIGHT`."""
+    """A term as a command line has it: a layer's text, a class, a text, or `CONCEPT@LAYER=WEIGHT`."""
     if isinstance(term, str):
         return term
+    if "text" in term:
+        return f"{term['text']}={term['weight']:g}" if "weight" in term else str(term["text"])
     if "concept" not in term:
         return str(term.get("class", term.get("layer")))
     layer = f"@{term['layer']}" if "layer" in term else ""
@@ -58,7 +60,7 @@ def term_text(term: str | Mapping[str, Any]) -> str:
 def _term(term: str | Mapping[str, Any]) -> list[str]:
     flag = "--layers"
     if isinstance(term, Mapping):
-        flag = "--concept" if "concept" in term else "--class" if "class" in term else flag
+        flag = next((f"--{key}" for key in ("concept", "class", "text") if key in term), flag)
     return [flag, term_text(term)]
 
 

@@ -9,12 +9,17 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dreamkit.errors import DreamkitWarning, ModelError, first_line
 from dreamkit.media import folders, paths
-from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel
+from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, TextTower
+from dreamkit.models.text_tower import FOLDER, TextEncoder, TextInputs
 from dreamkit.plugins.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 RECORD, SAVED_MODEL = "model.json", "saved_model"
 FORMAT = 1
@@ -54,11 +59,12 @@ def provider(path: Path, **known: Any) -> ModelProvider:
     read = record(path)
     try:
         blobs: Mapping[str, Mapping[str, int]] = read["blobs"]
+        text: Mapping[str, Any] = read.get("text") or {}
         saved = SavedModel(
             path=path / SAVED_MODEL,
             outputs={name: name for name in blobs},
             min_sizes={name: int(blob["min_size"]) for name, blob in blobs.items()},
-            digest=_digest(read["sources"], read.get("fill")),
+            digest=_digest(read["sources"], read.get("fill"), text.get("sources", {})),
         )
         files: dict[str, str] = dict(read["files"])
         fields: dict[str, Any] = {
@@ -71,6 +77,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             "licence": read["licence"],
             "head": read.get("head", ""),
             "labels": read.get("labels", ()),
+            "text": _text_tower(path / FOLDER, text, saved) if text else None,
         }
         return ModelProvider(**{**fields, **known})
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -79,9 +86,9 @@ def provider(path: Path, **known: Any) -> ModelProvider:
         ) from error
 
 
-def _digest(sources: Mapping[str, str], fill: float | None) -> str:
+def _digest(sources: Mapping[str, str], fill: float | None, text: Mapping[str, str]) -> str:
     """SHA-256 of what decides the numbers: the same sources do not give the same files."""
-    parts = [*sorted(sources.values()), *([] if fill is None else [f"fill {fill}"])]
+    parts = [*sorted(sources.values()), *([] if fill is None else [f"fill {fill}"]), *sorted(text.values())]
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
@@ -98,6 +105,24 @@ def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> 
     if hashes(saved.path) != files:
         raise ModelError(f"{saved.path} is damaged or was changed; {_AGAIN}")
     return saved
+
+
+def _text_tower(folder: Path, text: Mapping[str, Any], saved: SavedModel) -> TextTower:
+    if text["layer"] not in saved.outputs:
+        raise ValueError(f"there is no layer {text['layer']!r:.60}")
+    files: dict[str, str] = dict(text["files"])
+    return TextTower(
+        layer=text["layer"],
+        digest=saved.digest,
+        embed=partial(_embed, folder, files, TextInputs(**text["inputs"])),
+    )
+
+
+def _embed(folder: Path, files: Mapping[str, str], inputs: TextInputs, text: str) -> NDArray[np.float32]:
+    """A text's embedding, if the files of the text tower are unchanged."""
+    if hashes(folder) != files:
+        raise ModelError(f"{folder} is damaged or was changed; {_AGAIN}")
+    return TextEncoder(folder).embedding(text, inputs)
 
 
 @hookimpl

@@ -14,6 +14,8 @@ from dreamkit.names import is_name
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,21 @@ class Weights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TextTower:
+    """How a network of pictures gets a text's embedding, to be compared with a picture's, as CLIP does.
+
+    Attributes:
+        layer: the layer of the picture's embedding, which has one position.
+        digest: SHA-256 of the network's weights, as the network has it once it is loaded.
+        embed: the function from a text to its embedding, float32 `(channels,)`, of length one.
+    """
+
+    layer: str
+    digest: str
+    embed: Callable[[str], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelProvider:
     """A model to dream with. Creating it is cheap: nothing is loaded before `load` is called.
 
@@ -125,6 +142,7 @@ class ModelProvider:
             them to say that this one has such a layer, without loading it.
         setup: the command that makes the model ready, if the user must still run one. Messages show it, and
             `load` is not called.
+        text: how it understands texts; None if it does not.
 
     Raises:
         ValueError: a field is wrong; the message names the provider and the field.
@@ -145,6 +163,7 @@ class ModelProvider:
     same_layers_as: str = ""
     main_layers: Sequence[str] = ()
     setup: str = ""
+    text: TextTower | None = None
 
     def __post_init__(self) -> None:
         if not is_name(self.name):

@@ -159,18 +159,24 @@ class Objective(Part):
               without this parameter gets the chosen channels alone.
             - `places`: a scalar, the number of places of the whole map, before `border` cuts its edges off.
             - `guide`: features of the guide, `(places, channels)`.
-        power: 2 if it grows with the square of the activations, 1 if it grows in proportion. `balance`
-            divides by the activations' size to this power.
+        power: 2 if it grows with the square of the activations, 1 if it grows in proportion, 0 if their size
+            does not matter. `balance` divides by the activations' size to this power.
+        needs_direction: whether it makes sense only where each channel has a weight.
     """
 
     value: Callable[..., Any]
     power: int = 1
+    needs_direction: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_function("value")
-        if self.power not in (1, 2):
-            raise ValueError(f"objective {self.name}: power is {self.power!r}; it is 1 or 2")
+        if self.power not in (0, 1, 2):
+            raise ValueError(f"objective {self.name}: power is {self.power!r}; it is 0, 1 or 2")
+        if self.needs_direction and "channel_weights" not in self.takes:
+            raise ValueError(
+                f"objective {self.name}: needs_direction is set; its function takes channel_weights"
+            )
 
     def described(self) -> str:
         """What a recipe says of an objective that is not found by name: its function's name."""

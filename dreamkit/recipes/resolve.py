@@ -24,10 +24,10 @@ def resolve_models(
 ) -> tuple[tuple[ModelSpec, ...], dict[str, Any]]:
     """The networks given, else the recipe's, else the one that dreamkit carries.
 
-    A recipe's layers are those of its own networks, and of networks with the same layers; concepts that it
-    names are those of any network that has them. Other networks dream their default layers, and a warning
-    says so; that is also so where the network of a built-in recipe cannot be loaded without a download or a
-    set-up.
+    A recipe's layers are those of its own networks, and of networks with the same layers; concepts and texts
+    that it names are those of any network that has them. Other networks dream their default layers, and a
+    warning says so; that is also so where the network of a built-in recipe cannot be loaded without a
+    download or a set-up.
 
     Returns:
         The networks, and `options` with what else that changes.
@@ -53,7 +53,7 @@ def resolve_models(
             replace(own, model=spec.model, weight=spec.weight, layers=spec.layers or own.layers)
             for spec, own in zip(chosen, recipe.models, strict=True)
         ), options
-    if given and _only_names_concepts(recipe):
+    if given and _names_no_layers(recipe):
         return chosen, options
     if "schedule" not in options:
         options["schedule"] = tuple(
@@ -97,11 +97,13 @@ def _whose_layers(model: Any, registry: Registry) -> str:
     return str(getattr(provider, "same_layers_as", "") or getattr(provider, "name", ""))
 
 
-def _only_names_concepts(recipe: Recipe) -> bool:
-    """Whether the recipe's layers are concepts by name alone, which other networks may have as well."""
+def _names_no_layers(recipe: Recipe) -> bool:
+    """Whether the recipe's terms are concepts and texts by name alone, which other networks may know too."""
     layers = recipe.options.get("layers")
     terms = layers if isinstance(layers, list | tuple) else (layers,)
     return all(
-        isinstance(term, Mapping) and "concept" in term and not term.keys() & {"layer", "directions"}
+        isinstance(term, Mapping)
+        and term.keys() & {"concept", "text"}
+        and not term.keys() & {"layer", "directions"}
         for term in terms
     )

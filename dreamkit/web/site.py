@@ -17,7 +17,6 @@ from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
 from dreamkit.media import folders, locks
 from dreamkit.option_table import limits
-from dreamkit.part_values import objectives
 from dreamkit.terms import layer_named, parse_terms
 from dreamkit.web import concept_files, network_files
 
@@ -35,6 +34,7 @@ _UNSUPPORTED_KEYS = {  # of a term that is written as a table
     "direction": "a direction",
     "objective": "an objective of its own",
 }
+_OBJECTIVES = ("mean", "mean-square")
 _PLACE = re.compile(r"@\d{1,6}x\d{1,6}\s*(?:[=,]|$)")  # of a neuron, in a term that is written as a text
 # Options that a page does not support, each with the value that switches it off.
 _UNSUPPORTED_OPTIONS = {
@@ -116,7 +116,7 @@ def check_config(config: DreamConfig) -> None:
         given = getattr(config, name)
         if given != value:
             raise ConfigError(f"{name} is {given}, which a page cannot do; set it to {value}")
-    if config.objective not in objectives(guided=False):
+    if config.objective not in _OBJECTIVES:
         raise ConfigError(
             f"objective is {config.to_dict()['objective']}, which a page cannot do; set it to mean or "
             "mean-square"
@@ -137,6 +137,11 @@ def _check_term(term: str | Mapping[str, Any]) -> None:
         raise ConfigError(
             f"layers has the concept {shown(str(term['concept']))}, with which a page cannot begin; leave it "
             "out and choose it on the page"
+        )
+    elif "text" in term:
+        raise ConfigError(
+            f"layers has the text {shown(str(term['text']))!r}, which a page cannot dream; leave it out, or "
+            "dream it with dreamkit dream"
         )
     else:
         found = [name for key, name in _UNSUPPORTED_KEYS.items() if key in term]

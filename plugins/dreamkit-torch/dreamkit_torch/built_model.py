@@ -17,6 +17,21 @@ class Normalisation(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BuiltText:
+    """The text tower of a contrastive pair.
+
+    Attributes:
+        module: from token numbers, int64 `(1, tokens)`, to an embedding, a `torch.nn.Module`.
+        ids: the token numbers of a text, padded to the length that the module takes.
+        tokenizer: a `tokenizers.Tokenizer`.
+    """
+
+    module: Any
+    ids: Sequence[int]
+    tokenizer: Any
+
+
+@dataclass(frozen=True, kw_only=True)
 class BuiltModel:
     """A model that was built.
 
@@ -27,6 +42,7 @@ class BuiltModel:
         labels: the names of its classes, in order.
         licence: the terms of its weights.
         with_classes: builds it with another number of classes; None if it cannot be.
+        text: the text tower that was trained with it, if there is one.
     """
 
     module: Any
@@ -35,3 +51,4 @@ class BuiltModel:
     labels: Sequence[str] = ()
     licence: str = ""
     with_classes: Callable[[int], BuiltModel] | None = None
+    text: BuiltText | None = None

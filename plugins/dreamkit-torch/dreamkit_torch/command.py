@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dreamkit import DreamkitError, ExportedModel, Preprocess
+from dreamkit import DreamkitError, ExportedModel, Preprocess, TextFiles
 from dreamkit.cli import conversions
 from dreamkit.convert import sandbox
 from dreamkit_torch.source import Source, parse_size, parse_source
@@ -22,8 +22,9 @@ def torch(
     model: Annotated[
         str,
         typer.Argument(
-            help="timm:NAME, torchvision:NAME, hf:OWNER/REPO (a model of timm on the Hugging Face hub), or "
-            "FILE.py:FUNCTION, a function of yours that returns the model."
+            help="timm:NAME, torchvision:NAME, hf:OWNER/REPO (a model of timm on the Hugging Face hub), "
+            "clip:OWNER/REPO or clip:FOLDER (a CLIP of transformers, for --text), or FILE.py:FUNCTION, a "
+            "function of yours that returns the model."
         ),
     ],
     name: conversions.Name,
@@ -62,8 +63,12 @@ def torch(
 
     dreamkit convert torch timm:resnet50.a1_in1k --name r50
     """
-    _check_installed()
     source = parse_source(model)
+    _check_installed(*(("transformers", "tokenizers") if source.kind == "clip" else ()))
+    if source.kind == "clip" and (weights not in (None, "random") or size is not None):
+        raise DreamkitError(
+            f"{source.text} has weights and a size of its own; leave out --weights and --size"
+        )
     sides = parse_size(size)
     file = None if weights in (None, "random") else _existing(str(weights))
 
@@ -82,11 +87,12 @@ def torch(
             size=sides,
             file=folder / f"{name}.onnx",
         )
-        given = found.pop("preprocess")
+        given, text = found.pop("preprocess"), found.pop("text")
         return ExportedModel(
             file=Path(found.pop("file")),
             source=source.text,
             preprocess=None if given is None else Preprocess(**given),
+            text=None if text is None else TextFiles(*map(Path, text)),
             **found,
         )
 
@@ -125,12 +131,12 @@ def _existing(weights: str) -> Path:
     return path
 
 
-def _check_installed() -> None:
-    missing = [
-        module for module in ("torch", "torchvision", "timm", "onnxscript") if find_spec(module) is None
-    ]
+def _check_installed(*more: str) -> None:
+    needed = ("torch", "torchvision", "timm", "onnxscript", *more)
+    missing = [module for module in needed if find_spec(module) is None]
     if missing:
+        extra = "[clip]" if more else ""
         raise DreamkitError(
             f"{', '.join(missing)} is not installed, which this command needs; run: "
-            "pip install deepdreamkit-torch"
+            f"pip install 'deepdreamkit-torch{extra}'"
         )

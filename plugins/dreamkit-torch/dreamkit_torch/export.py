@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import ConvertError, first_line, shown
-from dreamkit_torch import module_file, state_dict, timm_models, torchvision_models
-from dreamkit_torch.built_model import BuiltModel, Normalisation
+from dreamkit_torch import clip_models, module_file, state_dict, timm_models, torchvision_models
+from dreamkit_torch.built_model import BuiltModel, BuiltText, Normalisation
 
 SEED = 0  # of random weights, and of the picture to compare with
 _LIMIT = 1e-4  # of a difference, in parts of the largest number
@@ -43,6 +43,8 @@ def export(
     import torch
 
     source = f"{Path(name).name}:{factory}" if kind == "file" else f"{kind}:{name}"
+    if kind == "clip" and Path(name).is_dir():
+        source = f"clip:{Path(name).name}"
     published = weights is None and not random
     if kind != "file":
         # Whatever a library passes to torch.load, no code in a weights file runs.
@@ -71,7 +73,12 @@ def export(
     _write(module, picture, file, source)
     on_stage("comparing the ONNX file with PyTorch")
     error = _compare(file, picture, expected)
+    text = None
+    if built.text is not None:
+        text, text_error = _export_text(built.text, Path(file).parent, source, on_stage)
+        error = max(error, text_error)
     return {
+        "text": text,
         "file": file,
         "preprocess": _preprocess(built.normalisation),
         "labels": list(built.labels),
@@ -81,6 +88,23 @@ def export(
     }
 
 
+def _export_text(
+    text: BuiltText, folder: Path, source: str, on_stage: Callable[[str], None]
+) -> tuple[list[str], float]:
+    """Writes a text tower and its tokenizer; returns their paths, and the tower's difference from PyTorch."""
+    import torch
+
+    tower, tokenizer = folder / "text.onnx", folder / "tokenizer.json"
+    module = text.module.eval().float().requires_grad_(False)
+    ids = torch.tensor([list(text.ids)])
+    with torch.no_grad():
+        expected = [module(ids).numpy()]
+    on_stage(f"exporting the text tower of {source} for {len(text.ids)} tokens")
+    _write(module, ids, str(tower), source)
+    text.tokenizer.save(str(tokenizer))
+    return [str(tower), str(tokenizer)], _compare(str(tower), ids, expected)
+
+
 def _build(
     kind: str, name: str, factory: str, size: tuple[int, int] | None, *, published: bool
 ) -> BuiltModel:
@@ -88,6 +112,8 @@ def _build(
         return module_file.build(name, factory)
     if kind == "hf":
         return timm_models.build_from_hub(name, size, published=published)
+    if kind == "clip":
+        return clip_models.build(name, published=published)
     if kind == "timm":
         return timm_models.build(name, size, published=published)
     return torchvision_models.build(name, published=published)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dreamkit import DreamkitError
 
-_KINDS = "timm:NAME, torchvision:NAME, hf:OWNER/REPO or FILE.py:FUNCTION"
+_KINDS = "timm:NAME, torchvision:NAME, hf:OWNER/REPO, clip:OWNER/REPO, clip:FOLDER or FILE.py:FUNCTION"
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
 _MAX_SIDE = 1024  # that dreamkit converts
 
@@ -18,8 +18,8 @@ class Source:
     """Where a model comes from.
 
     Attributes:
-        kind: `timm`, `torchvision`, `hf` or `file`.
-        name: of the model; for `file`, the path.
+        kind: `timm`, `torchvision`, `hf`, `clip` or `file`.
+        name: of the model; for `file`, the path, and for `clip`, a repository or the path of a folder.
         factory: for `file`, the name of the function that returns the model.
         text: what messages call it.
     """
@@ -44,6 +44,15 @@ def parse_source(text: str) -> Source:
             raise DreamkitError(
                 f"{text} is not a repository of the Hugging Face hub; give hf:OWNER/REPO, such as "
                 "hf:timm/resnet18.a1_in1k"
+            )
+        return Source(kind, name, "", text)
+    if kind == "clip" and colon:
+        if Path(name).is_dir():
+            return Source(kind, str(Path(name).resolve()), "", f"clip:{Path(name).name}")
+        if not _REPOSITORY.fullmatch(name):
+            raise DreamkitError(
+                f"{text} is neither a folder nor a repository of the Hugging Face hub; give clip:OWNER/REPO, "
+                "such as clip:openai/clip-vit-base-patch32"
             )
         return Source(kind, name, "", text)
     path, _, factory = text.rpartition(":")
