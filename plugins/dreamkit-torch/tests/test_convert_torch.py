@@ -172,7 +172,8 @@ def test_a_function_of_ones_own_with_its_weights(dreamkit, tmp_path, mine, monke
         ("timm:", "timm: names no model"),
         (
             "resnet18",
-            "'resnet18' names no model; give timm:NAME, torchvision:NAME, hf:OWNER/REPO, clip:OWNER/REPO, clip:FOLDER or FILE.py",
+            "'resnet18' names no model; give timm:NAME, torchvision:NAME, hf:OWNER/REPO, clip:OWNER/REPO, "
+            "clip:FOLDER or FILE.py",
         ),
         ("none.py:small", "none.py does not exist"),
         ("mine.py", "mine.py names no function; give FILE.py:FUNCTION"),
