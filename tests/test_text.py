@@ -237,3 +237,48 @@ def test_a_tower_and_its_tokenizer_go_together(run):
     code, _, err = run(*arguments, "--text-tower", PAIR / "text.onnx", "--tokenizer", "none.json")
     assert (code, len(err.splitlines())) == (1, 1)
     assert "cannot read none.json; give the path of a tokenizer.json" in err
+
+
+@pytest.mark.parametrize("length", ["tokens", 12])
+def test_a_tower_may_take_a_mask_any_number_of_tokens_and_int32(tmp_path, length):
+    """A tower without positions: the sum of the words' vectors, but for padding."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    words = np.random.default_rng(3).normal(size=(40, 48)).astype(np.float32)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT32, ["batch", length])
+        for name in ("attention_mask", "input_ids")
+    ]
+    nodes = [
+        helper.make_node("Gather", ["words", "input_ids"], ["vectors"]),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "last"], ["weights"]),
+        helper.make_node("Mul", ["vectors", "weights"], ["kept"]),
+        helper.make_node("ReduceSum", ["kept", "tokens_axis"], ["text_embeds"], keepdims=0),
+    ]
+    constants = {"words": words, "last": np.array([2]), "tokens_axis": np.array([1])}
+    graph = helper.make_graph(
+        nodes,
+        "text",
+        inputs,
+        [
+            helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["a", "b", "c"]),
+            helper.make_tensor_value_info("text_embeds", TensorProto.FLOAT, ["a", "c"]),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "mine.onnx")
+    found = checked(tmp_path, tower=tmp_path / "mine.onnx")
+    assert found == {
+        "ids": "input_ids",
+        "type": "int32",
+        "output": "text_embeds",
+        "length": None if length == "tokens" else 12,
+        "mask": "attention_mask",
+    }
+    names = json.loads((PAIR / "tokenizer.json").read_text())["model"]["vocab"]
+    expected = words[[names[word] for word in ("<start>", "a", "red", "circle", "<end>")]].sum(0)
+    embedding = TextEncoder(tmp_path / "text").embedding("a red circle", TextInputs(**found))
+    np.testing.assert_allclose(embedding, expected / np.linalg.norm(expected), rtol=1e-4, atol=1e-6)

@@ -170,7 +170,11 @@ def test_a_function_of_ones_own_with_its_weights(dreamkit, tmp_path, mine, monke
         ("hf:resnet18", "hf:resnet18 is not a repository of the Hugging Face hub; give hf:OWNER/REPO"),
         ("hf:a/b/c", "hf:a/b/c is not a repository"),
         ("timm:", "timm: names no model"),
-        ("resnet18", "'resnet18' names no model; give timm:NAME, torchvision:NAME, hf:OWNER/REPO or FILE.py"),
+        (
+            "resnet18",
+            "'resnet18' names no model; give timm:NAME, torchvision:NAME, hf:OWNER/REPO, clip:OWNER/REPO, "
+            "clip:FOLDER or FILE.py",
+        ),
         ("none.py:small", "none.py does not exist"),
         ("mine.py", "mine.py names no function; give FILE.py:FUNCTION"),
         ("mine.py:smal", "mine.py has no function 'smal'; did you mean small"),
