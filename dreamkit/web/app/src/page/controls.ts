@@ -40,6 +40,7 @@ export class Controls {
       if (control.auto !== undefined) number.placeholder = "auto";
       number.step = control.step < 1 ? "any" : "1";
       slider.setAttribute("aria-label", control.label);
+      number.setAttribute("aria-label", `${control.label}, as a number`);
       slider.addEventListener("input", () => {
         number.value = Number(slider.value) === control.auto ? "" : slider.value;
       });

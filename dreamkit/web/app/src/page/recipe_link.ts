@@ -25,6 +25,11 @@ export function recipeLink(site: Site, model: string, options: DreamConfig): str
   return address.href;
 }
 
+/** Whether an address's hash is meant as a recipe. */
+export function hasLink(hash: string): boolean {
+  return hash.startsWith("#r=");
+}
+
 /** The recipe in a link; null where there is none, or it cannot be read. */
 export function parseLink(hash: string, site: Site): LinkedRecipe | null {
   const text = /^#r=([\w-]+)$/.exec(hash)?.[1];
