@@ -4,20 +4,28 @@
  * picture is the one that `dreamkit redo` repeats. What grew is shown until then.
  */
 
+import type { DreamConfig } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { Brush } from "./brush";
 import type { HistoryEntry } from "./dream_history";
-import { erased, paintedRecipe, type Painting, withStroke } from "./painting";
+import { erased, paintedRecipe, type Painting, type Stroke, withStroke } from "./painting";
 import { cloudsPhoto } from "./photograph";
+import type { MaskLevels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showStatus } from "./status_bar";
+import { showError, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
+import { WorkerCrashed } from "./worker_client";
 import type { Workspace } from "./workspace";
+
+const LEAST_SHARE = 0.25; // of the movement, for which a stroke is made stronger
 
 export class Painter {
   private readonly brush: Brush;
   /** Counts what makes a recipe that is being dreamed out of date. */
   private turn = 0;
+  /** Strokes that are to be kept, and the end of the last of them. */
+  private waiting = 0;
+  private lastStroke: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly work: Workspace,
@@ -34,7 +42,7 @@ export class Painter {
 
   /** Whether the pointer is down, or strokes wait for their recipe's dream. */
   get isBusy(): boolean {
-    return this.brush.isDown || (this.work.history.current?.isPending ?? false);
+    return this.brush.isDown || this.waiting > 0 || (this.work.history.current?.isPending ?? false);
   }
 
   /** Tells that the shown dream is another one, or about to be. */
@@ -69,7 +77,7 @@ export class Painter {
     const { history } = this.work;
     const entry = history.current;
     const { network } = this.runner.session;
-    if (!entry?.isPending || !network || this.brush.isDown || this.runner.isBusy) return;
+    if (!entry?.isPending || !network || this.brush.isDown || this.waiting || this.runner.isBusy) return;
     const turn = ++this.turn;
     const { config, masks } = paintedRecipe(entry.config, this.termsUnder(entry), entry.painting);
     const photo = this.photoUnder(entry);
@@ -122,28 +130,52 @@ export class Painter {
     if (photo) this.work.show(this.brush.reveal(this.work.shown, this.unpainted?.picture ?? photo));
   }
 
-  /** Keeps the stroke. */
+  /** Keeps the stroke, after those before it. */
   private async end(): Promise<void> {
-    const { photo, history } = this.work;
     const { coverage, isErasing, strength } = this.brush;
     const { label, tables: terms } = this.form.picker;
-    await this.runner.stop();
-    if (!photo || !coverage.some(Boolean)) return this.onChange();
-    const before = this.painting;
-    const painting = isErasing ? erased(before, coverage) : withStroke(before, { label, terms, coverage, strength });
+    const stroke = isErasing ? null : { label, terms, coverage, strength };
     this.brush.clear();
-    if (!painting.length) {
-      history.goToUnpainted();
-      this.work.showCurrent();
-    } else {
-      const config = this.currentConfig();
-      const under = this.unpainted;
-      history.push({
-        picture: this.work.shown, provenance: null, origin: "brush", painting, under, config, isPending: true,
-      }); // prettier-ignore
-    }
+    this.waiting++;
+    this.lastStroke = this.lastStroke.then(() => this.keep(stroke, coverage)).finally(() => this.waiting--);
+    await this.lastStroke;
     this.onChange();
     await this.settle();
+  }
+
+  /** Adds a stroke to the painting; null erases what it covers. */
+  private async keep(stroke: Stroke | null, coverage: MaskLevels): Promise<void> {
+    const { history } = this.work;
+    if (!this.brush.isDown) await this.runner.stop();
+    if (!this.work.photo || !coverage.some(Boolean)) return;
+    let painting: Painting;
+    if (stroke) {
+      const share = await this.share({ ...this.currentConfig(), layers: stroke.terms }, coverage);
+      painting = withStroke(this.painting, { ...stroke, strength: stroke.strength / share });
+    } else {
+      painting = erased(this.painting, coverage);
+    }
+    if (!painting.length) {
+      history.goToUnpainted();
+      return this.work.showCurrent();
+    }
+    const config = this.currentConfig();
+    const under = this.unpainted;
+    const picture = this.work.shown;
+    history.push({ picture, provenance: null, origin: "brush", painting, under, config, isPending: true });
+  }
+
+  /**
+   * How far the recipe moves the pixels under a stroke, as a share of how far it moves the whole picture. While
+   * the stroke grows, only what is near counts, so without this the recipe's dream would be the weaker one.
+   */
+  private async share(config: DreamConfig, coverage: MaskLevels): Promise<number> {
+    const picture = this.unpainted?.picture ?? this.work.photo!;
+    const share = await this.runner.session.worker.weigh(picture, config, coverage).catch((error) => {
+      if (!(error instanceof WorkerCrashed)) showError(error);
+      return 1;
+    });
+    return Math.min(1, Math.max(LEAST_SHARE, share));
   }
 
   /** The options of the strokes: those of the dream that they are part of. */

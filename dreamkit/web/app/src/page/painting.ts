@@ -3,15 +3,13 @@
 import type { DreamConfig, TermTable } from "../engine/config";
 import type { MaskLevels } from "./protocol";
 
-export const LEVELS = 100; // levels of a stroke of strength 1; a byte holds strengths up to 2.55
-
 /** All strokes with the same layers. */
 export interface Paint {
   /** The layers as the picker shows them; strokes with the same label are one paint. */
   readonly label: string;
   readonly terms: TermTable[];
-  /** The strength of each pixel, in `LEVELS`. */
-  readonly levels: MaskLevels;
+  /** The strength of each pixel; 1 moves it by the step size of the recipe. */
+  readonly strengths: Float32Array;
 }
 
 export type Painting = readonly Paint[];
@@ -27,17 +25,17 @@ export interface Stroke {
 /** `painting` with another stroke, which covers earlier strokes of the same layers. */
 export function withStroke(painting: Painting, { label, terms, coverage, strength }: Stroke): Painting {
   const known = painting.find((paint) => paint.label === label);
-  const before = known?.levels ?? new Uint8ClampedArray(coverage.length);
-  const levels = before.map((level, i) => level + (coverage[i] / 255) * (LEVELS * strength - level));
-  const paint = { label, terms, levels };
+  const before = known?.strengths ?? new Float32Array(coverage.length);
+  const strengths = before.map((each, i) => each + (coverage[i] / 255) * (strength - each));
+  const paint = { label, terms, strengths };
   return known ? painting.map((each) => (each === known ? paint : each)) : [...painting, paint];
 }
 
 /** `painting` without what the brush covered. */
 export function erased(painting: Painting, coverage: MaskLevels): Painting {
   return painting
-    .map((paint) => ({ ...paint, levels: paint.levels.map((level, i) => level * (1 - coverage[i] / 255)) }))
-    .filter(({ levels }) => levels.some(Boolean));
+    .map((paint) => ({ ...paint, strengths: paint.strengths.map((each, i) => each * (1 - coverage[i] / 255)) }))
+    .filter(({ strengths }) => strengths.some(Boolean));
 }
 
 /**
@@ -49,16 +47,16 @@ export function paintedRecipe(
   everywhere: TermTable[] | null,
   painting: Painting,
 ): { config: DreamConfig; masks: Record<string, MaskLevels> } {
-  const strengths = painting.map(({ levels }) => levels.reduce((most, level) => Math.max(most, level), 0) / LEVELS);
+  const most = painting.map(({ strengths }) => strengths.reduce((largest, each) => Math.max(largest, each), 0));
   const masks: Record<string, MaskLevels> = {};
   const layers = everywhere ? weighed(everywhere, 1) : [];
-  painting.forEach(({ terms, levels }, index) => {
+  painting.forEach(({ terms, strengths }, index) => {
     const mask = `stroke-${index + 1}`;
-    masks[mask] = levels.map((level) => (level * 255) / (LEVELS * strengths[index]));
-    layers.push(...weighed(terms, strengths[index]).map((term) => ({ ...term, mask })));
+    masks[mask] = Uint8ClampedArray.from(strengths, (each) => (255 * each) / most[index]);
+    layers.push(...weighed(terms, most[index]).map((term) => ({ ...term, mask })));
   });
   // The strongest mask moves by the step size, and the others by their share of it.
-  const strength = config.strength * Math.max(everywhere ? 1 : 0, ...strengths);
+  const strength = config.strength * Math.max(everywhere ? 1 : 0, ...most);
   const schedule = config.schedule.map(({ layers: _, ...entry }) => entry);
   return { config: { ...config, strength, schedule, layers }, masks };
 }

@@ -22,6 +22,7 @@ export type Task =
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "thumbnail"; config: DreamConfig; side: number }
+  | { kind: "weigh"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "measure"; side: number }
   | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };
 
@@ -72,6 +73,7 @@ export type Reply = { id: number } & (
   | { kind: "opened"; network: OpenedNetwork }
   | { kind: "step"; update: StepUpdate }
   | { kind: "finished"; dream: FinishedDream | null }
+  | { kind: "weighed"; share: number }
   | { kind: "measured"; milliseconds: number }
   | { kind: "seen"; features: Float32Array[][] }
   | { kind: "failed"; message: string; isUserError: boolean }

@@ -87,6 +87,8 @@ async function perform(id: number, task: Task): Promise<void> {
       return zoom(id, task.photo, task.config, task.factor);
     case "thumbnail":
       return finish(id, await thumbnail(id, task.config, task.side));
+    case "weigh":
+      return weigh(id, task.photo, task.config, task.mask);
     case "measure":
       return measure(id, task.side);
     case "look":
@@ -210,6 +212,23 @@ async function thumbnail(id: number, config: DreamConfig, least: number): Promis
     }
   }
   throw new UserError("nothing in the clouds that it was drawn from excites it");
+}
+
+/** How far a step moves the pixels under a mask, as a share of how far it moves all of them. */
+async function weigh(id: number, photo: Pixels, config: DreamConfig, mask: MaskLevels): Promise<void> {
+  const short = { ...config, octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null };
+  const { value } = await dream(photo, openNetwork(), short).next();
+  const moved = "objective" in value ? value.pixels.values : value.pixels;
+  let [under, covered, all] = [0, 0, 0];
+  for (let i = 0; i < moved.length; i++) {
+    const square = (moved[i] - photo.bytes[i]) ** 2;
+    const coverage = mask[Math.floor(i / 3)];
+    all += square;
+    under += coverage * square;
+    covered += coverage;
+  }
+  const share = Math.sqrt(under / Math.max(1, covered) / (all / moved.length || 1));
+  reply(id, { kind: "weighed", share });
 }
 
 /** Measures how long a step takes. The first one does not count, because the backend compiles in it. */
