@@ -78,8 +78,8 @@ def test_what_grew_is_shown_until_the_strokes_are_dreamed(page):
             const first = document.querySelector("#before").getContext("2d");
             const { width, height } = first.canvas;
             const photo = first.getImageData(0, 0, width, height).data;
-            const mean = data => data.reduce((sum, each, i) => sum + Math.abs(each - photo[i]), 0);
-            return window.pictures.map(([activity, side, data]) => [activity, side === width, mean(data)]);
+            const change = data => data.reduce((sum, each, i) => sum + Math.abs(each - photo[i]), 0);
+            return window.pictures.map(([activity, side, data]) => [activity, side === width, change(data)]);
         }"""
     )
     assert all(whole for _, whole, _ in changes)  # never a small octave, enlarged and blurred

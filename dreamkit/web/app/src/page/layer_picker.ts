@@ -160,11 +160,12 @@ export class LayerPicker {
     if (!layer) return;
     const start = element("channels").childElementCount;
     const end = start + Math.min(PAGE, layer.channels - start);
-    for (let channel = start; channel < end; channel++) {
-      const tile = this.createTile(`${layer.name}:${channel}`, String(channel));
-      element("channels").append(tile);
-      this.draw(tile);
-    }
+    const tiles = Array.from({ length: end - start }, (_, i) =>
+      this.createTile(`${layer.name}:${start + i}`, String(start + i)),
+    );
+    element("channels").append(...tiles);
+    // What was asked for last is drawn first.
+    for (const tile of tiles.reverse()) this.draw(tile, true);
     element("more").hidden = end >= layer.channels;
   }
 }

@@ -116,6 +116,7 @@ export class Painter {
       config: { ...config, strength: config.strength * this.brush.strength },
       mask: this.brush.coverage,
     };
+    showStatus(`Growing ${this.form.picker.label} under the brush`);
     await this.runner.run("growing", task, ({ picture }) => this.work.show(picture));
   }
 

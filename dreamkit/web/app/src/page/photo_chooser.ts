@@ -7,6 +7,8 @@ import type { RecipeForm } from "./recipe_form";
 import { clearError, showError, showStatus } from "./status_bar";
 import type { Workspace } from "./workspace";
 
+const LEAST_SIDE = 32; // pixels that the shorter side of a panorama is not shrunk below
+
 export class PhotoChooser {
   /** `stop` stops the task that runs. `onOpen` is called with another photograph, or none. */
   constructor(
@@ -23,9 +25,7 @@ export class PhotoChooser {
   }
 
   async openClouds(): Promise<void> {
-    const { seed, noise } = this.form.config(null);
-    const side = this.form.longestSide;
-    await this.open(() => cloudsPhoto(seed, side, side, noise), null);
+    if (this.confirmLoss()) await this.drawClouds();
   }
 
   async openCamera(): Promise<void> {
@@ -34,7 +34,7 @@ export class PhotoChooser {
   }
 
   async takePicture(): Promise<void> {
-    await this.open(() => cameraPhoto(cameraVideo(), this.form.longestSide), null);
+    if (this.confirmLoss()) await this.open(() => cameraPhoto(cameraVideo(), this.form.longestSide), null);
     stopCamera();
   }
 
@@ -44,7 +44,7 @@ export class PhotoChooser {
     if (!photo) return;
     if (!this.confirmLoss()) this.form.longestSide = Math.max(photo.height, photo.width);
     else if (file) await this.readFile(file);
-    else if (photo.isNoise) await this.openClouds();
+    else if (photo.isNoise) await this.drawClouds();
     else showStatus("A picture of the camera keeps its size; take another for this one");
   }
 
@@ -53,16 +53,23 @@ export class PhotoChooser {
     return !this.work.history.isUnsaved || confirm("The current dream is not saved. Discard it?");
   }
 
+  private async drawClouds(): Promise<void> {
+    const { seed, noise } = this.form.config(null);
+    const side = this.form.longestSide;
+    await this.open(() => cloudsPhoto(seed, side, side, noise), null);
+  }
+
   private async readFile(file: File): Promise<void> {
     await this.open(async () => {
       const photo = await readPhoto(file, this.form.longestSide);
       const most = Math.max(photo.original.height, photo.original.width);
       const least = Math.min(photo.original.height, photo.original.width);
-      const needed = this.minSize();
-      if (least < needed) {
+      const taken = this.minSize();
+      const needed = Math.max(taken, Math.min(least, LEAST_SIDE));
+      if (least < taken) {
         throw new UserError(
           `${file.name} has ${photo.original.width} x ${photo.original.height} pixels, and the network needs at ` +
-            `least ${needed} on each side; choose a larger picture or another network`,
+            `least ${taken} on each side; choose a larger picture or another network`,
         );
       }
       if (Math.min(photo.height, photo.width) >= needed) return photo;

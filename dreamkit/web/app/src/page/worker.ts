@@ -1,5 +1,6 @@
 /** The thread that computes. It runs one task at a time, in the order of the requests; each can be stopped. */
 
+import * as colorMatch from "../engine/color_match";
 import { middleSquare } from "../engine/concept";
 import { configAt, type DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
@@ -12,8 +13,9 @@ import { type Photograph, type Size, toBytes } from "../engine/octave_schemes";
 import { octavesOf } from "../engine/octaves";
 import type { Picture } from "../engine/resize";
 import { noise } from "../engine/rng";
+import { movedInto } from "../engine/zoom";
 import { startBackend } from "./backend";
-import { boxAround, cut, enlargeCentre, paste } from "./crop";
+import { boxAround, cut, paste } from "./crop";
 import type { Backend, FinishedDream, MaskLevels, Pixels, Reply, Request, StepUpdate, Task } from "./protocol";
 
 const ZOOM = { octaves: 2, steps: 2 }; // of each frame
@@ -164,12 +166,22 @@ async function grow(id: number, photo: Pixels, config: DreamConfig): Promise<voi
   finish(id, null);
 }
 
-/** Dreams and moves into the centre a little at each turn, until it is stopped. */
+/**
+ * Dreams and moves into the centre a little at each turn, until it is stopped. Each frame has the colours of the
+ * first picture, so that nothing drifts.
+ */
 async function zoom(id: number, photo: Pixels, config: DreamConfig, factor: number): Promise<void> {
-  let picture: Photograph = photo;
+  const moments = colorMatch.measure(photo.bytes);
+  const matched = ({ values, ...size }: Picture): Photograph => {
+    colorMatch.match(values, moments);
+    return { ...size, bytes: toBytes({ ...size, values }) };
+  };
+  const asPicture = ({ bytes, ...size }: Photograph): Picture => ({ ...size, values: Float32Array.from(bytes) });
+  let picture: Photograph = { height: photo.height, width: photo.width, bytes: photo.bytes };
   for (let turn = 0; !stopped.has(id); turn++) {
     const start = performance.now();
-    picture = await dreamShort(enlargeCentre(picture, factor), { ...config, ...ZOOM, seed: turn });
+    const moved = matched(movedInto(asPicture(picture), factor));
+    picture = matched(asPicture(await dreamShort(moved, { ...config, ...ZOOM, seed: turn })));
     sendStep(id, endlessStep(picture, performance.now() - start, turn, ZOOM_STEPS));
     await receiveMessages();
   }
