@@ -141,9 +141,7 @@ def test_an_endless_zoom_moves_until_it_is_stopped(page, tmp_path):
     path = saved(page, tmp_path)
     with Image.open(path) as image:
         assert image.size == (192, 128)
-    with pytest.raises(
-        RecipeError, match=r"dream\.png is a frame of an endless zoom, so it carries no"
-    ):
+    with pytest.raises(RecipeError, match=r"dream\.png is a frame of an endless zoom, so it carries no"):
         dreamkit.redo(path, PHOTO)
 
 

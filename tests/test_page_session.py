@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import tiny
 from chromium import PHOTO, canvas_pixels, choose, pixels, saved, stroke, wait_until_idle
 from PIL import Image
 
@@ -122,11 +123,11 @@ def test_transparency_is_kept_as_in_python(page, tmp_path):
     with Image.open(dreamed) as image:
         found = np.asarray(image).astype(int)
     with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js"):
-        import tiny
-
         expected = dreamkit.redo(dreamed, path, tiny.provider()).pixels.astype(int)
     np.testing.assert_array_equal(found[..., 3], expected[..., 3])
-    assert np.abs(found - expected).max() <= 3  # also where it is transparent: the colours of the file are kept
+    assert (
+        np.abs(found - expected).max() <= 3
+    )  # also where it is transparent: the colours of the file are kept
 
 
 def test_a_panorama_gets_the_longest_side_that_it_needs(page, tmp_path):
@@ -146,7 +147,9 @@ def test_a_panorama_gets_the_longest_side_that_it_needs(page, tmp_path):
     page.once("dialog", lambda dialog: dialog.accept())
     page.set_input_files("#file", small)
     page.wait_for_selector("#notice:not([hidden])")
-    assert page.text_content("#notice").startswith("Small.png has 1000 x 2 pixels, and the network needs at least")
+    assert page.text_content("#notice").startswith(
+        "Small.png has 1000 x 2 pixels, and the network needs at least"
+    )
 
 
 def test_the_status_is_never_that_of_something_earlier(page):

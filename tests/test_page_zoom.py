@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-import browser
 import numpy as np
 import pytest
 from chromium import canvas_pixels, choose, wait_until_idle
 
+import browser
 from dreamkit.jobs import zoom
 from dreamkit.media import color_match
 

@@ -13,6 +13,7 @@ import { type Photograph, type Size, toBytes } from "../engine/octave_schemes";
 import { octavesOf } from "../engine/octaves";
 import type { Picture } from "../engine/resize";
 import { noise } from "../engine/rng";
+import { toTables } from "../engine/terms";
 import { movedInto } from "../engine/zoom";
 import { startBackend } from "./backend";
 import { boxAround, cut, paste } from "./crop";
@@ -20,7 +21,7 @@ import type { Backend, FinishedDream, MaskLevels, Pixels, Reply, Request, StepUp
 
 const ZOOM = { octaves: 2, steps: 2 }; // of each frame
 const ZOOM_STEPS = ZOOM.octaves * ZOOM.steps;
-const CLOUDS = 16; // that a thumbnail is tried from
+const CLOUDS = 4; // that a thumbnail is tried from
 const GROWTH = 2; // step sizes that a picture grows by in a turn under the brush
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -203,14 +204,16 @@ async function dreamShort(
 
 /**
  * A small dream that starts from clouds; null where it was stopped. Where nothing in the clouds excites the
- * objective, its gradient is zero, and the dream begins again from others.
+ * objective, its gradient is zero, and the dream begins again: from other clouds, then from what the whole layer
+ * dreams into them.
  */
 async function thumbnail(id: number, config: DreamConfig, least: number): Promise<FinishedDream | null> {
   const side = Math.max(least, new ObjectiveSet(openNetwork(), config, {}).minSize);
-  for (let seed = 0; seed < CLOUDS; seed++) {
-    const photo = { height: side, width: side, bytes: noise(BigInt(seed), side, side, "clouds") };
+  const layers = toTables(config.layers, openNetwork().layers).map(({ layer }) => layer);
+  for (let seed = 0; seed < 2 * CLOUDS; seed++) {
+    let photo: Photograph = { height: side, width: side, bytes: noise(BigInt(seed), side, side, "clouds") };
+    if (seed >= CLOUDS) photo = await dreamShort(photo, { ...config, layers, objective: "mean-square", steps: 3 });
     const steps = dream(photo, openNetwork(), config);
-    const objectives: number[] = [];
     for (;;) {
       const next = await steps.next();
       if (next.done) {
@@ -219,8 +222,8 @@ async function thumbnail(id: number, config: DreamConfig, least: number): Promis
       }
       await receiveMessages();
       if (stopped.has(id)) return null;
-      objectives.push(next.value.objective);
-      if (objectives.length > 1 && !objectives.some(Boolean)) break;
+      const { octave, octaves, step, objective } = next.value;
+      if (octave === octaves && step > 1 && !objective) break;
     }
   }
   throw new UserError("nothing in the clouds that it was drawn from excites it");
