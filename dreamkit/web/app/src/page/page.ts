@@ -198,6 +198,7 @@ export class Page {
   chooseAnother(isChoosing: boolean): void {
     if (!this.work.photo) return;
     element("welcome").hidden = !isChoosing;
+    element("frame").classList.toggle("choosing", isChoosing);
     if (isChoosing) button("choose").focus();
     this.refresh();
   }

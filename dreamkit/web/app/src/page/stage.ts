@@ -25,7 +25,7 @@ export class Stage {
       each.height = photo.height;
       each.width = photo.width;
     }
-    this.frame.classList.remove("empty");
+    this.frame.classList.remove("empty", "choosing");
     element("welcome").hidden = true;
     element("viewfinder").hidden = true;
     this.before.getContext("2d")!.putImageData(toImageData(photo, alpha), 0, 0);
