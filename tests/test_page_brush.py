@@ -159,3 +159,21 @@ def test_strokes_that_are_stopped_stay_as_they_grew(page, tmp_path):
     assert (shown(page) - shrunk(PHOTO)).any()
     with pytest.raises(RecipeError, match="strokes that were stopped"):
         dreamkit.redo(saved(page, tmp_path), PHOTO)
+
+
+def test_strokes_of_another_network_stay_in_the_picture(page, tmp_path):
+    choose(page)
+    page.click("#brush")
+    page.fill("#radius", "100")
+    stroke(page, (0.2, 0.5))
+    wait_until_idle(page, 1)
+    first = shown(page)
+    page.select_option("#model", "tiny")
+    wait_until_idle(page, 1)
+    stroke(page, (0.8, 0.5))
+    wait_until_idle(page, 2)
+    assert page.is_hidden("#notice")
+    np.testing.assert_array_equal(shown(page)[:, LEFT], first[:, LEFT])
+    assert (shown(page) - first)[:, RIGHT].any()
+    with pytest.raises(RecipeError, match="has strokes on a picture that no recipe repeats"):
+        dreamkit.redo(saved(page, tmp_path), PHOTO)

@@ -21,6 +21,8 @@ export interface HistoryEntry {
   readonly under: HistoryEntry | null;
   /** The options of the strokes. */
   readonly config: DreamConfig;
+  /** The SHA-256 of the network that dreamed it. */
+  readonly network: string;
   /** Whether the strokes are shown as they grew under the brush, because their recipe is not dreamed yet. */
   readonly isPending: boolean;
 }

@@ -90,7 +90,7 @@ export class Page {
   async followLink(): Promise<void> {
     if (!hasLink(location.hash)) return;
     clearError();
-    await this.interrupt();
+    await this.runner.stop(); // strokes that are being dreamed stay as they grew
     await this.openLink(parseLink(location.hash, this.site));
     if (element("notice").hidden) showStatus("The link's recipe is chosen; press Dream");
   }
@@ -101,7 +101,7 @@ export class Page {
     const { network } = this.session;
     if (!work.photo || !network) return;
     work.stage.comparison.show(0);
-    if (work.history.current?.painting.length) return this.painter.dreamAgain();
+    if (this.painter.hasStrokes) return this.painter.dreamAgain();
     await this.interrupt();
     const config = this.form.config(work.photo);
     if (work.photo.isNoise) {
@@ -117,7 +117,7 @@ export class Page {
     const { picture, ...dream } = finished;
     const provenance = { dream, config, network, photo, masks: {} };
     work.history.push({
-      picture, provenance, origin: "dream", painting: [], under: null, config, isPending: false,
+      picture, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256, isPending: false,
     }); // prettier-ignore
     work.showCurrent();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
@@ -128,7 +128,8 @@ export class Page {
   async toggleZoom(): Promise<void> {
     const { work, runner } = this;
     if (runner.activity === "zooming") return runner.stop();
-    if (!work.photo || !this.session.network) return;
+    const { network } = this.session;
+    if (!work.photo || !network) return;
     await this.interrupt();
     work.stage.comparison.show(0);
     showStatus("Zooming into the dream");
@@ -139,7 +140,7 @@ export class Page {
     const { picture } = last;
     if (!picture) return;
     work.history.push({
-      picture, provenance: null, origin: "zoom", painting: [], under: null, config, isPending: false,
+      picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
     }); // prettier-ignore
     showStatus("Stopped; Zoom goes on from here");
     this.refresh();
@@ -212,10 +213,8 @@ export class Page {
     this.refresh();
   }
 
-  /** Stops what runs, because something else is about to happen. */
-  async interrupt(): Promise<void> {
-    this.painter.interrupt();
-    await this.runner.stop();
+  private interrupt(): Promise<void> {
+    return this.painter.interrupt();
   }
 
   refresh(): void {

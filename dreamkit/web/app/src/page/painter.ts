@@ -45,29 +45,33 @@ export class Painter {
     return this.brush.isDown || this.waiting > 0 || (this.work.history.current?.isPending ?? false);
   }
 
-  /** Tells that the shown dream is another one, or about to be. */
-  interrupt(): void {
+  /** Stops what runs, because something else is about to happen; strokes that are painted are kept. */
+  async interrupt(): Promise<void> {
+    await this.lastStroke;
     this.turn++;
+    await this.runner.stop();
   }
 
   /** Removes all strokes. */
   async clear(): Promise<void> {
-    this.interrupt();
-    await this.runner.stop();
+    await this.interrupt();
     this.brush.clear();
-    if (!this.painting.length) return;
     this.work.history.goToUnpainted();
     this.work.showCurrent();
     showStatus("Removed the strokes; Redo brings them back");
     this.onChange();
   }
 
+  /** Whether there are strokes that can be dreamed again. */
+  get hasStrokes(): boolean {
+    return this.painting.length > 0;
+  }
+
   /** Dreams the strokes again with the options of the panel. */
   async dreamAgain(): Promise<void> {
-    this.interrupt();
-    await this.runner.stop();
+    await this.interrupt();
     const { current } = this.work.history;
-    if (!current) return;
+    if (!current || !this.painting.length) return;
     this.work.history.push({ ...current, config: this.form.config(this.work.photo), isPending: true });
     await this.settle();
   }
@@ -97,14 +101,20 @@ export class Painter {
     this.onChange();
   }
 
+  /** The strokes that others are added to. Those of another network are part of the picture. */
   private get painting(): Painting {
-    return this.work.history.current?.painting ?? [];
+    const { current } = this.work.history;
+    return current && this.isOfThisNetwork(current) ? current.painting : [];
+  }
+
+  private isOfThisNetwork({ network }: HistoryEntry): boolean {
+    return network === this.runner.session.network?.sha256;
   }
 
   private async begin(): Promise<void> {
     const { photo } = this.work;
     if (!photo || !this.runner.session.network) return;
-    this.interrupt();
+    this.turn++;
     this.onChange();
     await this.runner.stop();
     if (!this.brush.isDown) return;
@@ -161,9 +171,11 @@ export class Painter {
       return this.work.showCurrent();
     }
     const config = this.currentConfig();
+    const network = this.runner.session.network!.sha256;
     const under = this.unpainted;
-    const picture = this.work.shown;
-    history.push({ picture, provenance: null, origin: "brush", painting, under, config, isPending: true });
+    history.push({
+      picture: this.work.shown, provenance: null, origin: "brush", painting, under, config, network, isPending: true,
+    }); // prettier-ignore
   }
 
   /**
@@ -183,8 +195,8 @@ export class Painter {
   private currentConfig() {
     const { current } = this.work.history;
     const { photo } = this.work;
-    if (current?.painting.length) return current.config;
-    if (current?.provenance) return current.provenance.config;
+    if (this.painting.length) return current!.config;
+    if (current?.provenance && this.isOfThisNetwork(current)) return current.provenance.config;
     const config = this.form.config(photo);
     return photo?.seed === undefined ? config : { ...config, seed: photo.seed };
   }
@@ -192,11 +204,13 @@ export class Painter {
   /** The dream that the strokes are on; null where that is the photograph. */
   private get unpainted(): HistoryEntry | null {
     const { current } = this.work.history;
-    return current?.painting.length ? current.under : current;
+    return this.painting.length ? current!.under : current;
   }
 
   private isRepeatable({ under }: HistoryEntry): boolean {
-    return !under || (under.provenance?.dream.isWhole ?? false);
+    if (!under) return true;
+    const isWhole = under.provenance?.dream.isWhole ?? false;
+    return isWhole && !under.painting.length && this.isOfThisNetwork(under);
   }
 
   /** The terms of the dream that was painted on; null where that is a picture. */

@@ -144,15 +144,22 @@ export class SavedSessions {
     const stored = await finished<StoredEntry[]>(store.getAll(range));
     const byId = new Map<number, HistoryEntry>();
     for (const { underId, ...entry } of stored.sort((a, b) => a.id - b.id)) {
-      byId.set(entry.id, { ...entry, under: underId === null ? null : byId.get(underId)! });
+      byId.set(entry.id, { ...entry, under: underId === null ? null : found(byId, underId) });
     }
     this.written = byId;
-    return { ...rest, entries: entryIds.map((id) => byId.get(id)!) };
+    return { ...rest, entries: entryIds.map((id) => found(byId, id)) };
   }
 
   private store(name: string): IDBObjectStore {
     return this.database.transaction(name).objectStore(name);
   }
+}
+
+/** An entry of a stored session, which another tab may have forgotten. */
+function found(entries: Map<number, HistoryEntry>, id: number): HistoryEntry {
+  const entry = entries.get(id);
+  if (!entry) throw new Error(`the session lacks its dream ${id}`);
+  return entry;
 }
 
 /** Whether this tab has the session now; it keeps the lock until it is closed. */
