@@ -3,6 +3,8 @@
 import type { DreamConfig, TermTable } from "../engine/config";
 import type { MaskLevels } from "./protocol";
 
+const MOST_STRENGTH = 10; // that a recipe may have
+
 /** All strokes with the same layers. */
 export interface Paint {
   /** The layers as the picker shows them; strokes with the same label are one paint. */
@@ -56,7 +58,7 @@ export function paintedRecipe(
     layers.push(...weighed(terms, most[index]).map((term) => ({ ...term, mask })));
   });
   // The strongest mask moves by the step size, and the others by their share of it.
-  const strength = config.strength * Math.max(everywhere ? 1 : 0, ...most);
+  const strength = Math.min(MOST_STRENGTH, config.strength * Math.max(everywhere ? 1 : 0, ...most));
   const schedule = config.schedule.map(({ layers: _, ...entry }) => entry);
   return { config: { ...config, strength, schedule, layers }, masks };
 }
