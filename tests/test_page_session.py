@@ -164,3 +164,23 @@ def test_the_status_is_never_that_of_something_earlier(page):
     page.set_input_files("#file", PHOTO)
     wait_until_idle(page, 0)
     assert page.text_content("#status") == "chelsea.jpg, 192 x 128 pixels"
+
+
+def test_any_dream_of_the_photograph_is_shown_again_by_its_small_picture(page):
+    use_tiny_network(page)
+    choose(page, longest=192)
+    photo = canvas_pixels(page)
+    assert page.locator("#history button").count() == 0
+    for seed in (1, 2):
+        page.fill("#option-seed", str(seed))
+        page.click("#dream")
+        wait_until_idle(page, seed)
+    latest = canvas_pixels(page)
+    assert page.locator("#history button").count() == 3
+    page.click("#history button[aria-label='Photograph']")
+    wait_until_idle(page, 0)
+    np.testing.assert_array_equal(canvas_pixels(page), photo)
+    page.click("#history button[aria-label='Dream 2']")
+    wait_until_idle(page, 2)
+    np.testing.assert_array_equal(canvas_pixels(page), latest)
+    assert page.locator("#history [aria-current]").get_attribute("aria-label") == "Dream 2"

@@ -3,6 +3,7 @@
 import { UserError } from "../engine/errors";
 import { ConceptForm } from "./concept_form";
 import { button, element, isPressed, select, setPressed } from "./elements";
+import { HistoryStrip } from "./history_strip";
 import { listen } from "./listeners";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
@@ -28,6 +29,7 @@ export class Page {
   readonly chooser: PhotoChooser;
   readonly painter: Painter;
   readonly concepts: ConceptForm;
+  private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
   private sessions: SavedSessions | null = null;
   private isKept = true;
@@ -168,6 +170,14 @@ export class Page {
     await this.showCurrent();
   }
 
+  /** Shows one of the dreams, or with 0 the photograph. */
+  async goTo(position: number): Promise<void> {
+    await this.interrupt();
+    this.work.history.goTo(position);
+    showStatus(position ? `Dream ${position}` : "The photograph");
+    await this.showCurrent();
+  }
+
   async save(): Promise<void> {
     const { history, photo, photoName } = this.work;
     if (!history.current || !photo || !this.isIdle) return;
@@ -233,6 +243,7 @@ export class Page {
     button("clear").disabled = !history.current?.painting.length;
     element("comparison").classList.toggle("absent", !history.position);
     element("divider").hidden = !history.position || !isReady;
+    this.strip.show(photo, history.entries, history.position);
     element("back").hidden = photo === null;
     element("brushes").hidden = !isPressed("brush");
     element("frame").classList.toggle("brushing", isPressed("brush") && isReady);

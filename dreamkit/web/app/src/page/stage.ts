@@ -67,7 +67,7 @@ export class Stage {
     if (!this.size.height || this.frame.classList.contains("empty")) return;
     const stage = element("stage");
     const width = stage.clientWidth - 32;
-    const height = Math.max(240, window.innerHeight - (window.innerWidth < 900 ? 220 : 170));
+    const height = Math.max(240, window.innerHeight - (window.innerWidth < 900 ? 220 : 240));
     const scale = Math.min(width / this.size.width, height / this.size.height);
     this.frame.style.setProperty("width", `${Math.floor(this.size.width * scale)}px`);
     this.frame.style.setProperty("height", `${Math.max(1, Math.floor(this.size.height * scale))}px`);
