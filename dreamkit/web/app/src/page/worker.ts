@@ -23,6 +23,7 @@ const ZOOM = { octaves: 2, steps: 2 }; // of each frame
 const ZOOM_STEPS = ZOOM.octaves * ZOOM.steps;
 const CLOUDS = 4; // that a thumbnail is tried from
 const GROWTH = 2; // step sizes that a picture grows by in a turn under the brush
+const GROWN = 0.6; // of the recipe's steps that it grows at most, because one octave alone changes it more
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
@@ -139,15 +140,15 @@ async function dreamWhole(
 }
 
 /**
- * Dreams step after step under a mask that may change meanwhile, until it is stopped. No pixel grows further
- * than the whole recipe will move it.
+ * Dreams step after step under a mask that may change meanwhile, until it is stopped. No pixel changes more than
+ * by the whole recipe, which is dreamed at the end of the stroke.
  */
 async function grow(id: number, photo: Pixels, config: DreamConfig): Promise<void> {
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
   const { minSize } = new ObjectiveSet(openNetwork(), config, {});
   const octaves = octavesOf(photo.height, photo.width, minSize, config);
   const steps = octaves.reduce((sum, { number }) => sum + configAt(config, number).steps, 0);
-  const left = new Float32Array(photo.height * photo.width).fill(Math.ceil(steps / GROWTH));
+  const left = new Float32Array(photo.height * photo.width).fill(Math.ceil((GROWN * steps) / GROWTH));
   for (let turn = 0; !stopped.has(id); turn++) {
     const start = performance.now();
     const growing = growMask?.map((level, i) => (left[i] > 0 ? level : 0));
