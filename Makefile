@@ -71,7 +71,7 @@ test-all: $(VENV)/.test
 test-web: $(VENV)/.test $(BUNDLE)
 	$(INSTALL) --editable '.[browser]'
 	cd $(WEB)/app && npm run --silent check && npm test --silent
-	$(BIN)/python -m pytest -m heavy -rs tests/test_page.py tests/test_browser_gradients.py
+	$(BIN)/python -m pytest -m heavy -rs tests/test_page*.py tests/test_browser_gradients.py
 
 test-torch:
 	$(MAKE) --no-print-directory VENV=$(TORCH_VENV) $(TORCH_VENV)/.torch

@@ -198,6 +198,12 @@ def request_again(
         RecipeError: something that it was made of is not given.
     """
     request = make_request(image, model, weights=weights, recipe=recipe, guide=guide, mask=mask)
+    if recipe.stopped:
+        warnings.warn(
+            f"{recipe.name} was stopped at {recipe.stopped}; this dream takes all its steps",
+            DreamkitWarning,
+            stacklevel=2,
+        )
 
     def named(picture: Picture | None, file: File | None, what: str, otherwise: str) -> Picture | None:
         if picture is None:

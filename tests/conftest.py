@@ -15,6 +15,7 @@ from threading import Thread
 import http_server
 import numpy as np
 import pytest
+from chromium import browser, exported, open_page, page, served  # noqa: F401, fixtures
 from hypothesis import settings
 from PIL import Image
 

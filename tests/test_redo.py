@@ -70,6 +70,21 @@ def carrying(path, recipe):
     return target
 
 
+def test_a_stopped_dream_is_dreamed_to_its_end(run, dreamed, picture):
+    """A page saves dreams that were stopped, with their whole recipe."""
+    path = rewritten(dreamed, stopped={"octave": 1, "octaves": 2, "step": 3, "steps": 4})
+    warning = (
+        "warning: changed.png was stopped at octave 1 of 2, step 3 of 4; this dream takes all its steps\n"
+    )
+    assert run("redo", path, picture, "-q", "-o", "again.png") == (0, "", warning)
+
+
+def test_a_picture_that_no_recipe_repeats_says_why(run, dreamed, picture):
+    path = carrying(dreamed, {"dreamkit": "1", "unrepeatable": "is a frame of an endless zoom"})
+    message = "is a frame of an endless zoom, so it carries no recipe and cannot be dreamed again"
+    assert run("redo", path, picture) == (1, "", f"error: {path} {message}\n")
+
+
 # The same bytes
 
 

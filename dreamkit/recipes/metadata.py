@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dreamkit.config import DreamConfig
-from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, first_line
+from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, first_line, shown
 from dreamkit.models.spec import ModelSpec
 from dreamkit.plugins import registry
 from dreamkit.plugins.registry import Kind
@@ -41,14 +41,19 @@ def from_picture(path: str | os.PathLike[str]) -> Recipe:
     """The recipe that a dream carries. Only data: nothing in it is followed or run.
 
     Raises:
-        RecipeError: the picture carries none, or one that is damaged.
+        RecipeError: the picture carries none, or one that is damaged, or it says that no recipe repeats it.
         ImageError: the file cannot be read as a picture.
     """
     from dreamkit.media import image_metadata  # which imports Pillow
 
     found = image_metadata.read_recipe(path)
     if found is None:
-        raise RecipeError(f"{path} carries no recipe; it was not dreamed by dreamkit, or was edited since")
+        raise RecipeError(
+            f"{path} carries no recipe; it was not dreamed by dreamkit, was interrupted, or was edited since"
+        )
+    why = found.get("unrepeatable")
+    if isinstance(why, str):
+        raise RecipeError(f"{path} {shown(why, 200)}, so it carries no recipe and cannot be dreamed again")
     try:
         models = tuple(_renamed(_model(model, found), Path(path).name) for model in found["models"])
         if not models:
@@ -66,6 +71,7 @@ def from_picture(path: str | os.PathLike[str]) -> Recipe:
                 name: each if isinstance(each, int) else _string(each)
                 for name, each in found.get("machine", {}).items()
             },
+            stopped=_stopped(found["stopped"]) if "stopped" in found else "",
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ConfigError) as error:
         raise RecipeError(
@@ -94,6 +100,12 @@ def _renamed(spec: ModelSpec, picture: str) -> ModelSpec:
             stacklevel=4,
         )
     return replace(spec, model=name, sha256=sha256)
+
+
+def _stopped(found: Mapping[str, Any]) -> str:
+    """Where a dream was stopped, in words."""
+    octave, octaves, step, steps = (int(found[key]) for key in ("octave", "octaves", "step", "steps"))
+    return f"octave {octave} of {octaves}, step {step} of {steps}"
 
 
 def _effective(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Recipe:
         versions: of dreamkit and of what computed the dream, in a finished dream.
         machine: which a finished dream was made on, as `engine.tf.machine.describe` gives it.
         built_in: whether it came with dreamkit.
+        stopped: where a finished dream was stopped before its end; empty for one that is whole.
         timeline: of a film: tables with `at`, a share of it from 0 to 1, and options of `schedule`.
     """
 
@@ -52,6 +53,7 @@ class Recipe:
     machine: Mapping[str, str | int] = field(default_factory=dict)
     built_in: bool = False
     timeline: tuple[Mapping[str, Any], ...] = ()
+    stopped: str = ""
 
     def config(self, **options: Any) -> DreamConfig:
         """The recipe's options; `options` go before them, and before those of its schedule's octaves.

@@ -92,8 +92,8 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
   test.each(parity.dreams)("dreams $name", async (expected) => {
     const weights = decodeBytes(parity.model.weights).buffer;
     const network = await buildNetwork(parity.model.description, async () => weights);
-    const mask = expected.masked ? soften(decodeBytes(parity.mask.bytes), height, width) : null;
-    const steps = dream({ height, width, bytes: photo }, network, expected.options, mask);
+    const mask = soften(decodeBytes(parity.mask.bytes), height, width);
+    const steps = dream({ height, width, bytes: photo }, network, expected.options, expected.masked ? { "": mask } : {});
     const objectives: number[] = [];
     let next = await steps.next();
     for (; !next.done; next = await steps.next()) objectives.push(next.value.objective);

@@ -4,6 +4,7 @@ import * as color from "./color";
 import { configAt, type DreamConfig } from "./config";
 import { UserError } from "./errors";
 import * as masks from "./masks";
+import { wrapped } from "./numbers";
 import type { Objective } from "./objective";
 import type { ObjectiveSet } from "./objective_set";
 import type { Octave } from "./octaves";
@@ -22,9 +23,13 @@ const SMALLEST_TILE = 32; // pixels; smaller tiles are all overhead
 interface OctaveContext {
   pixels: Picture;
   octave: Octave;
-  objective: Objective;
+  objectives: MaskedObjective[];
   config: DreamConfig;
-  /** Strengths of the mask at this size; null where the dream happens everywhere. */
+}
+
+/** An objective of the octave, with the strengths of its mask at the octave's size; null for everywhere. */
+interface MaskedObjective {
+  objective: Objective;
   region: Float32Array | null;
 }
 
@@ -33,7 +38,9 @@ interface Direction {
   /** `(height, width, 3)`, in the frame of the rolled picture. */
   update: Float32Array;
   roll: [number, number];
-  /** The objective with balanced weights, and with the weights as given. */
+  /** Strengths of the mask; null where the update is to be taken as it is. */
+  region: Float32Array | null;
+  /** The objectives with balanced weights, and with the weights as given. */
   balanced: number;
   weighted: number;
 }
@@ -55,11 +62,10 @@ export class Ascent {
     private readonly objectives: ObjectiveSet,
     private readonly config: DreamConfig,
     photo: Picture,
-    private readonly mask: masks.Mask | null,
     private readonly run: Octave[],
   ) {
     this.tileSize = config.tile_size;
-    this.terms = objectives.ofOctave(0).terms;
+    this.terms = objectives.terms(0);
     this.seed = BigInt(config.seed);
     this.shapes = shaping(config);
     this.hold = color.held(config.color);
@@ -70,12 +76,14 @@ export class Ascent {
   /** Takes the steps of an octave on `pixels`, in place: all, or those until `isStopped`. */
   async *climb(pixels: Picture, octave: Octave, isStopped: () => boolean): AsyncGenerator<StepEvent> {
     const config = configAt(this.config, octave.number);
-    const objective = this.objectives.ofOctave(octave.number);
-    this.terms = objective.terms;
-    const region = this.mask && masks.at(this.mask, octave.height, octave.width).values;
-    const context: OctaveContext = { pixels, octave, objective, config, region };
+    this.terms = this.objectives.terms(octave.number);
+    const objectives = this.objectives.ofOctave(octave.number).map((objective) => {
+      const mask = this.objectives.mask(objective);
+      return { objective, region: mask && masks.at(mask, octave.height, octave.width).values };
+    });
+    const context: OctaveContext = { pixels, octave, objectives, config };
     for (let step = 0; step < config.steps; step++) {
-      const { update, roll, balanced, weighted } = await this.direction(context, step);
+      const { update, roll, region, balanced, weighted } = await this.direction(context, step);
       stepPixels(pixels, update, roll, region, config);
       if (this.spread) color.hold(pixels, this.spread, this.hold);
       const ends = config.max_objective !== null && weighted > config.max_objective;
@@ -120,19 +128,25 @@ export class Ascent {
   }
 
   private async computeDirection(context: OctaveContext, step: number): Promise<Direction> {
-    const { pixels, octave, objective, config, region } = context;
+    const { pixels, octave, objectives, config } = context;
     const { height, width } = octave;
-    const cover = coverOf(height, width, this.tileSize, this.objectives.minSize);
-    const [down, right] = reach(cover);
-    const roll = drawRoll(this.seed, octave.number, step, [
-      Math.max(config.jitter, down),
-      Math.max(config.jitter, right),
-    ]);
+    const covers = objectives.map(({ objective }) => coverOf(height, width, this.tileSize, objective.minSize));
+    const reaches = covers.map(reach);
+    const along = (axis: 0 | 1) => Math.max(config.jitter, ...reaches.map((each) => each[axis]));
+    const roll = drawRoll(this.seed, octave.number, step, [along(0), along(1)]);
     const margin = config.smooth === "gaussian" ? REACH : 0;
-    const stats = await objective.gradient(pixels, cover, roll, region, margin);
-    const update: Picture = { height, width, values: stats.gradient };
-    for (const shape of this.shapes) await shape(update, { step, steps: config.steps, coverage: stats.coverage });
-    return { update: update.values, roll, balanced: stats.balanced, weighted: stats.weighted };
+    let [balanced, weighted] = [0, 0];
+    let total: Float32Array | null = null;
+    for (const [index, { objective, region }] of objectives.entries()) {
+      const stats = await objective.gradient(pixels, covers[index], roll, region, margin);
+      const update: Picture = { height, width, values: stats.gradient };
+      for (const shape of this.shapes) await shape(update, { step, steps: config.steps, coverage: stats.coverage });
+      [balanced, weighted] = [balanced + stats.balanced, weighted + stats.weighted];
+      if (objectives.length === 1) return { update: update.values, roll, region, balanced, weighted };
+      total ??= new Float32Array(update.values.length);
+      addWeighed(total, update, roll, region, objective.strength);
+    }
+    return { update: total!, roll, region: null, balanced, weighted };
   }
 
   private halveTiles(): void {
@@ -143,6 +157,25 @@ export class Ascent {
       );
     }
     this.tileSize = Math.max(Math.floor(this.tileSize / 2), smallest);
+  }
+}
+
+/** Adds an update times `strength` and its mask to `total`; both lie in the frame of the rolled picture. */
+function addWeighed(
+  total: Float32Array,
+  { height, width, values }: Picture,
+  [down, right]: [number, number],
+  region: Float32Array | null,
+  strength: number,
+): void {
+  for (let row = 0; row < height; row++) {
+    const line = wrapped(row + down, height) * width;
+    for (let column = 0; column < width; column++) {
+      const weight = region ? strength * region[row * width + column] : strength;
+      if (!weight) continue;
+      const at = (line + wrapped(column + right, width)) * 3;
+      for (let k = 0; k < 3; k++) total[at + k] += weight * values[at + k];
+    }
   }
 }
 

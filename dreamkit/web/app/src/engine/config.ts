@@ -9,6 +9,8 @@ export interface TermTable {
   direction?: number[];
   weight?: number;
   objective?: "mean" | "mean-square";
+  /** The name of the term's mask; without it, the mask of the whole dream applies. */
+  mask?: string;
 }
 
 export type Layers = (string | TermTable)[] | Record<string, number> | null;

@@ -15,8 +15,8 @@ import type { DreamResult, StepEvent } from "./progress";
 import { type Picture, resized } from "./resize";
 
 /**
- * Dreams a photograph and yields an event after each step; with `mask`, only where the mask is not black. Once
- * `isStopped` returns true, the dream so far is brought to the photograph's size.
+ * Dreams a photograph and yields an event after each step. `regions` are masks by name, for the terms that name
+ * them; the one with an empty name is for terms that name none. Once `isStopped` returns true, the dream so far is brought to the photograph's size.
  *
  * Throws a `UserError` where the config asks for something that the page or the network cannot do.
  */
@@ -24,18 +24,18 @@ export async function* dream(
   photo: Photograph,
   network: Network,
   config: DreamConfig,
-  mask: Mask | null = null,
+  regions: Record<string, Mask> = {},
   isStopped: () => boolean = () => false,
 ): AsyncGenerator<StepEvent, DreamResult> {
   checkConfig(config);
-  const objectives = new ObjectiveSet(network, config);
+  const objectives = new ObjectiveSet(network, config, regions);
   const { minSize } = objectives;
   if (config.tile_size < minSize) {
     throw new UserError(`tile_size is ${config.tile_size}, too small for this network; set it to ${minSize} or more`);
   }
   const original: Picture = { ...photo, values: Float32Array.from(photo.bytes) };
   const run = octavesOf(photo.height, photo.width, minSize, config);
-  const ascent = new Ascent(objectives, config, original, mask, run);
+  const ascent = new Ascent(objectives, config, original, run);
   const grow = growFunction(config);
   const atSize = (pixels: Picture, size: Size) =>
     pixels.height === size.height && pixels.width === size.width ? pixels : grow(original, pixels, size);
@@ -49,10 +49,13 @@ export async function* dream(
     smaller = octave;
   }
   pixels = atSize(pixels, photo);
-  finish(photo, pixels, mask, config);
+  finish(photo, pixels, objectives.masks, config);
   return {
     pixels: toBytes(pixels),
-    terms: Object.fromEntries(ascent.terms.map((term) => [term.text, term.weight])),
+    terms: ascent.terms.reduce<Record<string, number>>((sums, { text, mask, weight }) => {
+      const name = mask ? `${text} under ${mask}` : text;
+      return { ...sums, [name]: (sums[name] ?? 0) + weight }; // directions of a layer share a name
+    }, {}),
     sizes: run.map((octave) => [octave.height, octave.width]),
     tileSize: ascent.tileSize,
   };

@@ -26,10 +26,11 @@ export function at(mask: Mask, height: number, width: number): Mask {
   return resized(mask, height, width, 1);
 }
 
-/** Puts the photograph back, in place, wherever the mask is zero, with a soft transition. */
-export function blend(photo: ArrayLike<number>, pixels: Float32Array, mask: Mask): void {
-  const support = Uint8Array.from(mask.values, (strength) => (strength > 0 ? 1 : 0));
-  const share = insideShares(support, mask.height, mask.width);
+/** Puts the photograph back, in place, wherever all masks are zero, with a soft transition. */
+export function blend(photo: ArrayLike<number>, pixels: Float32Array, masks: Mask[]): void {
+  const [{ height, width, values }] = masks;
+  const support = Uint8Array.from(values, (_, i) => (masks.some((mask) => mask.values[i] > 0) ? 1 : 0));
+  const share = insideShares(support, height, width);
   for (let i = 0; i < pixels.length; i++) {
     pixels[i] = photo[i] + share[Math.floor(i / 3)] * (pixels[i] - photo[i]);
   }

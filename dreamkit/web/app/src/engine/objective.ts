@@ -1,6 +1,6 @@
 /**
  * The objective of one entry of the schedule, and its gradient: dreamkit's `engine/masked_objective.py`, for
- * one network and one mask.
+ * one network, under one mask.
  */
 
 import type { DreamConfig } from "./config";
@@ -23,6 +23,10 @@ export interface GradientStats {
 }
 
 export class Objective {
+  /** The name of its mask; empty for that of the dream. */
+  readonly mask: string;
+  /** The shortest side, in pixels, of the windows that the network takes. */
+  readonly minSize: number;
   private readonly specs: ObjectiveSpec[];
   private readonly weights: number[];
   /** Null until they are measured at the first step. */
@@ -32,7 +36,11 @@ export class Objective {
     private readonly network: Network,
     readonly terms: Term[],
     private readonly config: DreamConfig,
+    /** Factor of the normalised gradient. */
+    readonly strength: number,
   ) {
+    this.mask = terms[0].mask;
+    this.minSize = network.minSize(new Set(terms.map((term) => term.spec.layer)));
     this.specs = terms.map((term) => term.spec);
     this.weights = terms.map((term) => term.weight);
     // Normalisation cancels the weight of one term.

@@ -1,29 +1,62 @@
 /** The objectives of a dream, octave by octave: dreamkit's `engine/objective_set.py`. */
 
 import { configAt, type DreamConfig } from "./config";
+import { UserError } from "./errors";
+import type { Mask } from "./masks";
 import type { Network } from "./network";
 import { Objective } from "./objective";
-import { parseTerms } from "./terms";
+import { parseTerms, type Term } from "./terms";
 
 export class ObjectiveSet {
-  /** One for each entry of the schedule, and one where there is no schedule. */
-  private readonly objectives: Objective[];
+  /** Those of each entry of the schedule; one entry where there is no schedule. */
+  private readonly byEntry: Objective[][];
   /** The shortest side, in pixels, of the windows that the network takes. */
   readonly minSize: number;
+  /** The masks that bound the dream together; empty where it happens everywhere. */
+  readonly masks: Mask[];
 
-  constructor(network: Network, config: DreamConfig) {
+  /** `masks` are by name; the one with an empty name is for terms that name none. */
+  constructor(
+    network: Network,
+    config: DreamConfig,
+    private readonly named: Record<string, Mask>,
+  ) {
     const entries = Math.max(1, config.schedule.length);
-    this.objectives = Array.from({ length: entries }, (_, octave) => {
+    this.byEntry = Array.from({ length: entries }, (_, octave) => {
       const own = configAt(config, octave);
       const layers = own.layers ?? network.description.default_layers;
-      return new Objective(network, parseTerms(layers, network.layers, own), own);
+      return objectivesOf(network, parseTerms(layers, network.layers, own), own);
     });
-    const terms = this.objectives.flatMap((objective) => objective.terms);
-    this.minSize = network.minSize(new Set(terms.map((term) => term.spec.layer)));
+    const all = this.byEntry.flat();
+    const missing = all.find(({ mask }) => mask && !(mask in named));
+    if (missing) throw new UserError(`the mask ${missing.mask} is not given; paint it, or leave its layers out`);
+    this.minSize = Math.max(...all.map((objective) => objective.minSize));
+    const found = all.map((objective) => this.mask(objective));
+    // One objective without a mask is enough for the dream to happen everywhere.
+    this.masks = found.every((mask) => mask !== null) ? found : [];
   }
 
-  /** The objective of an octave, counted from 0 at the smallest. */
-  ofOctave(octave: number): Objective {
-    return this.objectives[Math.min(octave, this.objectives.length - 1)];
+  /** The objectives of an octave, counted from 0 at the smallest. */
+  ofOctave(octave: number): Objective[] {
+    return this.byEntry[Math.min(octave, this.byEntry.length - 1)];
   }
+
+  /** The terms of an octave. */
+  terms(octave: number): Term[] {
+    return this.ofOctave(octave).flatMap((objective) => objective.terms);
+  }
+
+  /** The mask of an objective; null where it has none. */
+  mask({ mask }: Objective): Mask | null {
+    return this.named[mask] ?? null;
+  }
+}
+
+/** One objective for each mask that the terms name; the strongest moves by the step size. */
+function objectivesOf(network: Network, terms: Term[], config: DreamConfig): Objective[] {
+  const byMask = new Map<string, Term[]>();
+  for (const term of terms) byMask.set(term.mask, [...(byMask.get(term.mask) ?? []), term]);
+  const weight = (under: Term[]) => under.reduce((sum, term) => sum + Math.abs(term.weight), 0);
+  const most = Math.max(...[...byMask.values()].map(weight));
+  return [...byMask.values()].map((under) => new Objective(network, under, config, weight(under) / most));
 }

@@ -30,9 +30,9 @@ export function addLostDetail(photo: Picture, pixels: Picture, smaller: Size): v
   for (let i = 0; i < sharp.length; i++) pixels.values[i] += sharp[i] - soft[i];
 }
 
-/** `pixels`, at the photograph's size, within its mask, with `blend` of the photograph over them; in place. */
-export function finish(photo: Photograph, pixels: Picture, mask: masks.Mask | null, config: DreamConfig): void {
-  if (mask) masks.blend(photo.bytes, pixels.values, mask);
+/** `pixels`, at the photograph's size, within its masks, with `blend` of the photograph over them; in place. */
+export function finish(photo: Photograph, pixels: Picture, within: masks.Mask[], config: DreamConfig): void {
+  if (within.length) masks.blend(photo.bytes, pixels.values, within);
   if (!config.blend) return;
   const { values } = pixels;
   for (let i = 0; i < values.length; i++) {

@@ -7,31 +7,37 @@ import type { Layer, ObjectiveSpec } from "./network";
 export interface Term {
   spec: ObjectiveSpec;
   weight: number;
+  /** The name of its mask; empty for that of the dream. */
+  mask: string;
   /** The term in the command line's grammar. */
   text: string;
 }
 
 const CHANNELS = /^(.*):(\d{1,6}(?:\+\d{1,6})*)$/;
-const SUPPORTED = new Set(["layer", "channels", "direction", "weight", "objective"]);
+const SUPPORTED = new Set(["layer", "channels", "direction", "weight", "objective", "mask"]);
 
 /**
  * The terms of `layers` in a network whose layers are `available`. Equal terms add up; those of weight zero
  * are left out.
  */
 export function parseTerms(layers: Layers, available: Layer[], config: DreamConfig): Term[] {
-  const tables = Array.isArray(layers)
-    ? layers.flatMap((each) => (typeof each === "string" ? parseList(each, available) : [each]))
-    : Object.entries(layers ?? {}).map(([text, weight]) => ({ ...parseText(text, available), weight }));
   const terms = new Map<string, Term>();
-  for (const table of tables) {
+  for (const table of toTables(layers, available)) {
     const term = fromTable(table, available, config);
-    const key = JSON.stringify([term.text, table.direction, term.spec.kind]);
+    const key = JSON.stringify([term.text, table.direction, term.spec.kind, term.mask]);
     const known = terms.get(key);
     terms.set(key, known ? { ...known, weight: known.weight + term.weight } : term);
   }
   const kept = [...terms.values()].filter((term) => term.weight);
   if (!kept.length) throw new UserError("every layer has weight zero; choose at least one layer or channel");
   return kept;
+}
+
+/** `layers`, each term as a table. */
+export function toTables(layers: Layers, available: Layer[]): TermTable[] {
+  return Array.isArray(layers)
+    ? layers.flatMap((each) => (typeof each === "string" ? parseList(each, available) : [each]))
+    : Object.entries(layers ?? {}).map(([text, weight]) => ({ ...parseText(text, available), weight }));
 }
 
 /** `mixed4c:12+40=0.5`: a layer, channels and a weight; commas separate several. */
@@ -81,6 +87,7 @@ function fromTable(table: TermTable, available: Layer[], config: DreamConfig): T
       channelWeights: channelWeights(table, layer.channels),
     },
     weight: table.weight ?? 1,
+    mask: table.mask ?? "",
     text: `${layer.name}${channels}`,
   };
 }

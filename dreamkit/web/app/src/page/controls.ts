@@ -5,7 +5,7 @@ import { element } from "./elements";
 import type { Limits, Site } from "./site";
 
 interface Control {
-  name: "octaves" | "octave_scale" | "steps" | "step_size" | "jitter" | "seed";
+  name: "strength" | "blend" | "octaves" | "octave_scale" | "steps" | "step_size" | "jitter" | "seed";
   label: string;
   min: number;
   max: number;
@@ -16,6 +16,8 @@ interface Control {
 
 // A slider shows the useful part of a range; the number field beside it takes all of it.
 const CONTROLS: Control[] = [
+  { name: "strength", label: "Strength", min: 0.25, max: 4, step: 0.05 },
+  { name: "blend", label: "Photograph", min: 0, max: 1, step: 0.05 },
   { name: "octaves", label: "Octaves", min: 0, max: 10, step: 1, auto: 0 },
   { name: "octave_scale", label: "Octave scale", min: 1.1, max: 2, step: 0.05 },
   { name: "steps", label: "Steps", min: 1, max: 60, step: 1 },
@@ -40,6 +42,7 @@ export class Controls {
       if (control.auto !== undefined) number.placeholder = "auto";
       number.step = control.step < 1 ? "any" : "1";
       slider.setAttribute("aria-label", control.label);
+      number.setAttribute("aria-label", `${control.label}, as a number`);
       slider.addEventListener("input", () => {
         number.value = Number(slider.value) === control.auto ? "" : slider.value;
       });

@@ -1,4 +1,4 @@
-/** Parts of a picture: the box around a mask, cut out and pasted back, and an enlarged centre. */
+/** The box around a mask, cut out of a picture and pasted back. */
 
 import type { Photograph, Size } from "../engine/octave_schemes";
 
@@ -46,27 +46,4 @@ export function paste(photo: Photograph, bytes: Uint8ClampedArray, box: Box): vo
     const line = bytes.subarray(y * box.width * 3, (y + 1) * box.width * 3);
     photo.bytes.set(line, ((box.top + y) * photo.width + box.left) * 3);
   }
-}
-
-/** The centre of a picture, `1 / factor` of each side, enlarged to the picture's size. */
-export function enlargeCentre(photo: Photograph, factor: number): Photograph {
-  const [centreHeight, centreWidth] = [photo.height / factor, photo.width / factor];
-  const [top, left] = [(photo.height - centreHeight) / 2, (photo.width - centreWidth) / 2];
-  const bytes = new Uint8ClampedArray(photo.bytes.length);
-  const at = (y: number, x: number, k: number) => photo.bytes[(y * photo.width + x) * 3 + k];
-  for (let y = 0; y < photo.height; y++) {
-    const row = Math.max(0, top + ((y + 0.5) / photo.height) * centreHeight - 0.5);
-    const above = Math.min(photo.height - 2, Math.floor(row));
-    for (let x = 0; x < photo.width; x++) {
-      const column = Math.max(0, left + ((x + 0.5) / photo.width) * centreWidth - 0.5);
-      const before = Math.min(photo.width - 2, Math.floor(column));
-      const [down, across] = [row - above, column - before];
-      for (let k = 0; k < 3; k++) {
-        const upper = at(above, before, k) * (1 - across) + at(above, before + 1, k) * across;
-        const lower = at(above + 1, before, k) * (1 - across) + at(above + 1, before + 1, k) * across;
-        bytes[(y * photo.width + x) * 3 + k] = upper * (1 - down) + lower * down;
-      }
-    }
-  }
-  return { ...photo, bytes };
 }

@@ -1,40 +1,101 @@
-/** The dreams since the photograph was opened, newest last. */
+/** The dreams since the photograph was opened, oldest first, and which of them is shown. */
 
-import type { SavableDream } from "./picture_file";
+import type { DreamConfig } from "../engine/config";
+import type { Painting } from "./painting";
+import type { Provenance } from "./picture_file";
+import type { Pixels } from "./protocol";
 
 const CAPACITY = 20; // dreams that undo can return to
 
+export interface HistoryEntry {
+  /** Counts up through the session. */
+  readonly id: number;
+  readonly picture: Pixels;
+  /** Null where no recipe can repeat the dream. */
+  readonly provenance: Provenance | null;
+  /** Where the dream came from. */
+  readonly origin: "dream" | "brush" | "zoom";
+  /** The strokes on it. */
+  readonly painting: Painting;
+  /** The dream that was painted on; null where that is the photograph. */
+  readonly under: HistoryEntry | null;
+  /** The options of the strokes. */
+  readonly config: DreamConfig;
+  /** The SHA-256 of the network that dreamed it. */
+  readonly network: string;
+  /** Whether the strokes are shown as they grew under the brush, because their recipe is not dreamed yet. */
+  readonly isPending: boolean;
+}
+
 export class DreamHistory {
-  private readonly dreams: SavableDream[] = [];
-  private saved: SavableDream | null = null;
+  entries: readonly HistoryEntry[] = [];
+  /** How many of the entries are done; undo makes it smaller. 0 shows the photograph. */
+  position = 0;
+  savedId = 0;
+  private lastId = 0;
 
-  get length(): number {
-    return this.dreams.length;
+  /** The entry that is shown; null for the photograph. */
+  get current(): HistoryEntry | null {
+    return this.entries[this.position - 1] ?? null;
   }
 
-  get last(): SavableDream | undefined {
-    return this.dreams[this.dreams.length - 1];
+  get canUndo(): boolean {
+    return this.position > 0;
   }
 
-  /** Whether the last dream would be lost. */
+  get canRedo(): boolean {
+    return this.position < this.entries.length;
+  }
+
+  /** Whether the shown dream would be lost. */
   get isUnsaved(): boolean {
-    return this.last !== undefined && this.last !== this.saved;
+    return this.current !== null && this.current.id !== this.savedId;
   }
 
-  push(dream: SavableDream): void {
-    this.dreams.push(dream);
-    if (this.dreams.length > CAPACITY) this.dreams.shift();
+  /** Adds an entry after the one that is shown; those that were undone are forgotten. */
+  push(entry: Omit<HistoryEntry, "id">): void {
+    const kept = [...this.entries.slice(0, this.position), { ...entry, id: ++this.lastId }];
+    this.entries = kept.slice(-CAPACITY);
+    this.position = this.entries.length;
+  }
+
+  /** Changes the entry that is shown. */
+  change(changes: Partial<Omit<HistoryEntry, "id">>): void {
+    this.entries = this.entries.map((each, i) => (i === this.position - 1 ? { ...each, ...changes } : each));
   }
 
   undo(): void {
-    this.dreams.pop();
+    if (this.canUndo) this.position--;
+  }
+
+  redo(): void {
+    if (this.canRedo) this.position++;
+  }
+
+  /** Shows an entry, or with 0 the photograph. */
+  goTo(position: number): void {
+    this.position = Math.max(0, Math.min(position, this.entries.length));
+  }
+
+  /** Goes back to before the first stroke of what is shown. */
+  goToUnpainted(): void {
+    while (this.current?.painting.length) this.position--;
   }
 
   clear(): void {
-    this.dreams.length = 0;
+    this.entries = [];
+    this.position = 0;
+    this.savedId = 0;
   }
 
-  markSaved(dream: SavableDream): void {
-    this.saved = dream;
+  restore(entries: readonly HistoryEntry[], position: number, savedId: number): void {
+    this.entries = entries;
+    this.savedId = savedId;
+    this.lastId = Math.max(0, ...entries.map((entry) => entry.id));
+    this.goTo(position);
+  }
+
+  markSaved(): void {
+    this.savedId = this.current?.id ?? 0;
   }
 }

@@ -2,12 +2,12 @@
 
 import type { Concept } from "../engine/concept";
 import type { DreamConfig, TermTable } from "../engine/config";
-import { element, select } from "./elements";
-import { toImageData } from "./photograph";
-import type { FinishedDream, OpenedNetwork } from "./protocol";
-import type { RunningTask, WorkerClient } from "./worker_client";
+import { toTables } from "../engine/terms";
+import { element, isPressed, select, setPressed } from "./elements";
+import type { OpenedNetwork } from "./protocol";
+import { Thumbnails } from "./thumbnails";
+import type { WorkerClient } from "./worker_client";
 
-const SIDE = 72; // pixels of a thumbnail
 const PAGE = 24; // channels that are added at a time
 const CONCEPT = "concept "; // before the name of a concept, in a term
 
@@ -22,14 +22,13 @@ export class LayerPicker {
   /** The concepts that can be chosen, by term. */
   private concepts = new Map<string, Concept>();
   private network: OpenedNetwork | null = null;
-  private worker: WorkerClient | null = null;
-  private undrawn: HTMLButtonElement[] = [];
-  private drawing: RunningTask<FinishedDream | null> | null = null;
-  private isPaused = true;
+  private readonly thumbnails: Thumbnails;
 
   /** `config` returns the config as the controls show it. */
-  constructor(private readonly config: () => DreamConfig) {
+  constructor(config: () => DreamConfig) {
+    this.thumbnails = new Thumbnails(config);
     element("more").addEventListener("click", () => this.addChannels());
+    element("several").addEventListener("click", () => setPressed("several", !isPressed("several")));
     select("layer").addEventListener("change", () => this.showChannels());
     element("channel-section").addEventListener("toggle", () => {
       if (!element("channels").childElementCount) this.showChannels();
@@ -39,22 +38,16 @@ export class LayerPicker {
   /** Shows the layers of a network, and chooses `terms`, or its default layers where there are none. */
   open(worker: WorkerClient, network: OpenedNetwork, concepts: Concept[], terms: string[]): void {
     this.concepts = new Map(concepts.map((concept) => [conceptTerm(concept.name), concept]));
-    this.worker = worker;
     this.network = network;
-    this.undrawn = [];
-    this.drawing = null;
+    this.thumbnails.restart(worker);
     this.choose(terms.length ? terms : Object.keys(network.defaultLayers));
-    const layers = network.layers.map((layer) => this.createTile(layer.name, layer.name));
-    element("layers").replaceChildren(...layers);
+    this.fill("layers", network.layers.map(({ name }) => [name, name]));
     select("layer").replaceChildren(...network.layers.map((layer) => new Option(layer.name)));
     select("layer").value = network.layers[network.layers.length - 1].name;
     element("concept-section").hidden = !concepts.length;
-    element("concepts").replaceChildren(
-      ...concepts.map(({ name }) => this.createTile(conceptTerm(name), name)),
-    );
+    this.fill("concepts", concepts.map(({ name }) => [conceptTerm(name), name]));
     element("channels").replaceChildren();
     if (element<HTMLDetailsElement>("channel-section").open) this.showChannels();
-    void this.draw();
   }
 
   /** The chosen terms, as a recipe writes them. */
@@ -67,14 +60,24 @@ export class LayerPicker {
     return [...this.chosen].flatMap(([term, weight]) => this.layersOf(term, weight));
   }
 
+  /** The chosen terms in words. */
+  get label(): string {
+    return this.terms.join(" and ").replaceAll(CONCEPT, "");
+  }
+
+  /** The chosen terms, each as a table. */
+  get tables(): TermTable[] {
+    return toTables(this.layers, this.network?.layers ?? []);
+  }
+
   /** Adds a concept, and chooses it. */
   add(concept: Concept): void {
     const term = conceptTerm(concept.name);
     this.concepts.set(term, concept);
-    element("concepts").prepend(this.createTile(term, concept.name));
-    this.undrawn.unshift(this.undrawn.pop()!);
+    const tile = this.createTile(term, concept.name);
+    element("concepts").prepend(tile);
     this.toggle(term, false);
-    void this.draw();
+    this.draw(tile, true);
   }
 
   /** Whether there is a concept of this name. */
@@ -82,17 +85,15 @@ export class LayerPicker {
     return this.concepts.has(conceptTerm(name));
   }
 
+  /** Thumbnails are drawn only while the worker is idle. */
+  set isIdle(isIdle: boolean) {
+    this.thumbnails.isIdle = isIdle;
+  }
+
   private layersOf(term: string, weight: number): (string | TermTable)[] {
     const concept = this.concepts.get(term);
     if (!concept) return [weight === 1 ? term : `${term}=${weight}`];
     return Object.entries(concept.directions).map(([layer, direction]) => ({ layer, direction, weight }));
-  }
-
-  /** Thumbnails are drawn only while the worker is idle. */
-  set isIdle(isIdle: boolean) {
-    this.isPaused = !isIdle;
-    if (isIdle) void this.draw();
-    else this.drawing?.stop();
   }
 
   private choose(terms: string[]): void {
@@ -108,7 +109,13 @@ export class LayerPicker {
     for (const each of document.querySelectorAll<HTMLElement>(".tiles button")) {
       each.setAttribute("aria-pressed", String(this.chosen.has(each.dataset.term!)));
     }
-    element("terms").textContent = `Dreams ${this.terms.join(" and ").replaceAll(CONCEPT, "")}`;
+    element("terms").textContent = `Dreams ${this.label}`;
+  }
+
+  private fill(id: string, tiles: [term: string, label: string][]): void {
+    const buttons = tiles.map(([term, label]) => this.createTile(term, label));
+    element(id).replaceChildren(...buttons);
+    for (const each of buttons) this.draw(each);
   }
 
   private createTile(term: string, label: string): HTMLButtonElement {
@@ -117,12 +124,22 @@ export class LayerPicker {
     tile.dataset.term = term;
     tile.title = term;
     tile.setAttribute("aria-pressed", String(this.chosen.has(term)));
-    const picture = document.createElement("canvas");
-    picture.width = picture.height = SIDE;
+    const picture = document.createElement("span");
+    picture.className = "picture";
+    picture.ariaHidden = "true";
+    picture.append(document.createElement("canvas"));
     tile.append(picture, label);
-    tile.addEventListener("click", (event) => this.toggle(term, event.shiftKey || event.ctrlKey || event.metaKey));
-    this.undrawn.push(tile);
+    tile.addEventListener("click", (event) => {
+      this.toggle(term, isPressed("several") || event.shiftKey || event.ctrlKey || event.metaKey);
+      tile.dispatchEvent(new Event("change", { bubbles: true })); // as a field of the panel would
+    });
     return tile;
+  }
+
+  private draw(button: HTMLButtonElement, isFirst = false): void {
+    const term = button.dataset.term!;
+    const objective = term.includes(":") ? "mean" : "mean-square";
+    this.thumbnails.add({ button, objective, layers: () => this.layersOf(term, 1) }, isFirst);
   }
 
   /** Chooses one term alone; with `adds`, adds it to the others, or removes it. */
@@ -135,7 +152,6 @@ export class LayerPicker {
 
   private showChannels(): void {
     element("channels").replaceChildren();
-    this.undrawn = this.undrawn.filter((tile) => tile.isConnected);
     this.addChannels();
   }
 
@@ -144,42 +160,12 @@ export class LayerPicker {
     if (!layer) return;
     const start = element("channels").childElementCount;
     const end = start + Math.min(PAGE, layer.channels - start);
-    for (let channel = start; channel < end; channel++) {
-      element("channels").append(this.createTile(`${layer.name}:${channel}`, String(channel)));
-    }
+    const tiles = Array.from({ length: end - start }, (_, i) =>
+      this.createTile(`${layer.name}:${start + i}`, String(start + i)),
+    );
+    element("channels").append(...tiles);
+    // What was asked for last is drawn first.
+    for (const tile of tiles.reverse()) this.draw(tile, true);
     element("more").hidden = end >= layer.channels;
-    void this.draw();
-  }
-
-  /** Draws one thumbnail after the other while the worker is idle. */
-  private async draw(): Promise<void> {
-    if (this.drawing || this.isPaused || !this.worker) return;
-    this.undrawn = this.undrawn.filter((tile) => tile.isConnected);
-    const tile = this.undrawn.shift();
-    if (!tile) return;
-    const { worker } = this;
-    const config: DreamConfig = {
-      ...this.config(),
-      layers: this.layersOf(tile.dataset.term!, 1),
-      objective: tile.dataset.term!.includes(":") ? "mean" : "mean-square",
-      octaves: 2,
-      first_octave: null,
-      schedule: [],
-      steps: 6,
-      step_size: 0.04,
-      jitter: 4,
-      max_objective: null,
-    };
-    this.drawing = worker.run({ kind: "thumbnail", config, side: SIDE });
-    try {
-      const dream = await this.drawing.result;
-      if (dream) tile.querySelector("canvas")!.getContext("2d")!.putImageData(toImageData(dream.picture), 0, 0);
-      else if (worker === this.worker) this.undrawn.unshift(tile);
-    } catch {
-      // A layer that cannot be dreamed at this size has no thumbnail.
-    } finally {
-      if (worker === this.worker) this.drawing = null;
-    }
-    if (worker === this.worker) void this.draw();
   }
 }

@@ -1,6 +1,7 @@
 /** The network that is selected, and the worker that computes it. */
 
 import { type ConceptsDescription, readConcepts } from "../engine/concept";
+import type { TermTable } from "../engine/config";
 import { UserError } from "../engine/errors";
 import { element, select } from "./elements";
 import { fastestBackend } from "./graphics_card";
@@ -8,17 +9,8 @@ import { conceptTerm, type LayerPicker } from "./layer_picker";
 import type { Backend, OpenedNetwork } from "./protocol";
 import { loadConcepts, type Site } from "./site";
 import { showError, showProgress, showStatus } from "./status_bar";
+import type { TaskRunner } from "./task_runner";
 import { WorkerClient } from "./worker_client";
-
-/** The tasks of the worker, as far as a session needs to know them. */
-export interface Tasks {
-  /** Stops the task that runs, and waits for its end. */
-  stop(): Promise<void>;
-  /** Waits for the end of the task that runs. */
-  wait(): Promise<void>;
-  /** Forgets the task that runs, because its worker crashed. */
-  forget(): void;
-}
 
 export class NetworkSession {
   worker!: WorkerClient;
@@ -30,7 +22,7 @@ export class NetworkSession {
   constructor(
     private readonly site: Site,
     private readonly picker: LayerPicker,
-    private readonly tasks: Tasks,
+    private readonly tasks: TaskRunner,
     private readonly onChange: () => void,
   ) {
     select("model").replaceChildren(...site.models.map((model) => new Option(model.name)));
@@ -39,6 +31,17 @@ export class NetworkSession {
 
   get name(): string {
     return this.network?.name ?? this.site.models[0].name;
+  }
+
+  hasModel(name: string): boolean {
+    return this.site.models.some((model) => model.name === name);
+  }
+
+  /** The shortest side, in pixels, of the pictures in which the network can dream `layers`. */
+  minSize(layers: (string | TermTable)[]): number {
+    if (!this.network) return 1;
+    const names = layers.map((term) => (typeof term === "string" ? term.split(/[:=]/)[0] : term.layer));
+    return Math.max(this.network.minSize, ...names.map((name) => this.network!.minSizes[name] ?? 1));
   }
 
   /** Whether the network has the layer or the concept of a term. */

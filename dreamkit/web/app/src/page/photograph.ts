@@ -5,7 +5,8 @@ import { roundHalfEven } from "../engine/numbers";
 import { shrunk } from "../engine/resize";
 import { noise } from "../engine/rng";
 import { sha256 } from "./hash";
-import type { Pixels } from "./protocol";
+import type { MaskLevels, Pixels } from "./protocol";
+import { straightPixels } from "./transparency";
 
 const MAX_PIXELS = 60_000_000;
 
@@ -16,6 +17,12 @@ export interface Photo extends Pixels {
   sha256: string;
   /** Whether it is noise from the seed of the recipe, which needs no file. */
   isNoise: boolean;
+  /** The seed of noise. */
+  seed?: number | string;
+  /** The size of the file's picture. */
+  original: { height: number; width: number };
+  /** Opacity, `(height, width)`; null where nothing is transparent. */
+  alpha: MaskLevels | null;
 }
 
 /**
@@ -27,7 +34,11 @@ export async function readPhoto(file: File, longest: number): Promise<Photo> {
   let bitmap: ImageBitmap;
   try {
     // Colour profiles are ignored, as in Python.
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+    bitmap = await createImageBitmap(file, {
+      imageOrientation: "from-image",
+      colorSpaceConversion: "none",
+      premultiplyAlpha: "none",
+    });
   } catch {
     throw new UserError(`${file.name} cannot be read as a picture; choose a JPEG, PNG or WebP file`);
   }
@@ -41,9 +52,9 @@ export async function cameraPhoto(video: HTMLVideoElement, longest: number): Pro
 }
 
 /** Noise from the seed of the recipe. */
-export function cloudsPhoto(seed: number, height: number, width: number, kind: string): Photo {
+export function cloudsPhoto(seed: number | string, height: number, width: number, kind: string): Photo {
   const bytes = noise(BigInt(seed), height, width, kind) as Uint8ClampedArray<ArrayBuffer>;
-  return { height, width, bytes, name: "", sha256: "", isNoise: true };
+  return { height, width, bytes, name: "", sha256: "", isNoise: true, alpha: null, seed, original: { height, width } };
 }
 
 async function photoFrom(bitmap: ImageBitmap, longest: number, name: string, hash: string): Promise<Photo> {
@@ -53,41 +64,29 @@ async function photoFrom(bitmap: ImageBitmap, longest: number, name: string, has
     const megapixels = MAX_PIXELS / 1e6;
     throw new UserError(`${name} has ${width} x ${height} pixels; the most is ${megapixels} million; shrink it first`);
   }
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false })!;
-  context.drawImage(bitmap, 0, 0);
+  let { bytes, alpha } = straightPixels(bitmap);
   bitmap.close();
-  let bytes = withoutAlpha(context.getImageData(0, 0, width, height).data);
   let size: [number, number] = [height, width];
   const side = Math.max(height, width);
   if (side > longest) {
     const scaled = (length: number) => Math.max(1, roundHalfEven((length * longest) / side));
     const to: [number, number] = [scaled(height), scaled(width)];
-    bytes = shrunk(bytes, size, to, 3);
+    bytes = shrunk(bytes, size, to, 3) as MaskLevels;
+    alpha &&= shrunk(alpha, size, to, 1) as MaskLevels;
     size = to;
   }
-  const pixels = { height: size[0], width: size[1], bytes: bytes as Uint8ClampedArray<ArrayBuffer> };
-  return { ...pixels, name, isNoise: false, sha256: hash || (await sha256(new Uint8Array(bytes))) };
+  const pixels = { height: size[0], width: size[1], bytes };
+  return { ...pixels, alpha, name, original: { height, width }, isNoise: false, sha256: hash || (await sha256(new Uint8Array(bytes))) };
 }
 
-function withoutAlpha(rgba: Uint8ClampedArray): Uint8ClampedArray {
-  const out = new Uint8ClampedArray((rgba.length / 4) * 3);
-  for (let i = 0, j = 0; i < rgba.length; i += 4) {
-    out[j++] = rgba[i];
-    out[j++] = rgba[i + 1];
-    out[j++] = rgba[i + 2];
-  }
-  return out;
-}
-
-/** Pixels as a canvas takes them. */
-export function toImageData({ height, width, bytes }: Pixels): ImageData {
+/** Pixels as a canvas takes them, with their opacity where it is given. */
+export function toImageData({ height, width, bytes }: Pixels, alpha: MaskLevels | null = null): ImageData {
   const image = new ImageData(width, height);
   for (let i = 0, j = 0; j < bytes.length; i += 4) {
     image.data[i] = bytes[j++];
     image.data[i + 1] = bytes[j++];
     image.data[i + 2] = bytes[j++];
-    image.data[i + 3] = 255;
+    image.data[i + 3] = alpha ? alpha[i / 4] : 255;
   }
   return image;
 }

@@ -2,6 +2,7 @@
 
 import { version } from "@tensorflow/tfjs-core/package.json";
 import type { DreamConfig } from "../engine/config";
+import type { HistoryEntry } from "./dream_history";
 import { base64, sha256 } from "./hash";
 import type { Photo } from "./photograph";
 import { encode } from "./png";
@@ -11,35 +12,57 @@ import type { FinishedDream, MaskLevels, OpenedNetwork, Pixels } from "./protoco
 export interface Provenance {
   dream: Omit<FinishedDream, "picture">;
   config: DreamConfig;
-  network: OpenedNetwork;
-  photo: Omit<Photo, "bytes">;
-  mask: MaskLevels | null;
+  network: Pick<OpenedNetwork, "name" | "sha256">;
+  photo: Pick<Photo, "name" | "sha256" | "isNoise">;
+  /** By name. */
+  masks: Record<string, MaskLevels>;
 }
 
-export interface SavableDream {
-  picture: Pixels;
-  /** Null where no recipe can repeat the dream: it grew under the brush or in the zoom, or was stopped. */
-  provenance: Provenance | null;
+/** Why no recipe repeats a dream, by where it came from; Python's `redo` says it after the file's name. */
+const UNREPEATABLE = {
+  dream: "was dreamed on a picture that no recipe repeats",
+  brush: "has strokes on a picture that no recipe repeats, or strokes that were stopped",
+  zoom: "is a frame of an endless zoom",
+};
+
+/** Downloads the PNG file of a dream as `name`. */
+export async function saveDream(entry: HistoryEntry, alpha: MaskLevels | null, dreamkit: string, name: string) {
+  const png = await encodeDream(entry, alpha, dreamkit);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([png], { type: "image/png" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** The bytes of the PNG file; `dreamkit` is the version that exported the page. */
+/** The bytes of the PNG file; `dreamkit` is the version that exported the page, `alpha` the photograph's. */
 export async function encodeDream(
-  { picture, provenance }: SavableDream,
+  { picture, provenance, origin }: HistoryEntry,
+  alpha: MaskLevels | null,
   dreamkit: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { height, width, bytes } = picture;
-  if (!provenance) return encode(bytes, height, width, 3);
-  const { dream, config, network, photo, mask } = provenance;
-  const recipe = {
+  const { height, width } = picture;
+  const recipe = provenance
+    ? await describe(provenance, picture, dreamkit)
+    : { dreamkit, unrepeatable: UNREPEATABLE[origin] };
+  const bytes = alpha ? withAlpha(picture, alpha) : picture.bytes;
+  return encode(bytes, height, width, alpha ? 4 : 3, { dreamkit: JSON.stringify(recipe) });
+}
+
+async function describe(provenance: Provenance, { height, width }: Pixels, dreamkit: string) {
+  const { dream, config, network, photo, masks } = provenance;
+  const embedded: Record<string, Awaited<ReturnType<typeof embedMask>>> = {};
+  for (const [name, mask] of Object.entries(masks)) embedded[name] = await embedMask(mask, height, width);
+  return {
     dreamkit,
     options: config,
     effective: { size: [height, width], octaves: dream.sizes, tile_size: dream.tileSize },
     models: [{ name: network.name, sha256: network.sha256, weight: 1, layers: null, dreamed: dream.terms }],
     photograph: photo.isNoise ? null : { name: photo.name, sha256: photo.sha256 },
     versions: { "tensorflow.js": version },
-    ...(mask && { masks: { "": await embedMask(mask, height, width) } }),
+    ...(Object.keys(masks).length && { masks: embedded }),
+    ...(!dream.isWhole && { stopped: dream.last ?? { octave: 1, octaves: dream.sizes.length, step: 0, steps: 0 } }),
   };
-  return encode(bytes, height, width, 3, { dreamkit: JSON.stringify(recipe) });
 }
 
 /** A mask that has no file of its own, as part of the recipe. */
@@ -48,4 +71,10 @@ async function embedMask(mask: MaskLevels, height: number, width: number) {
   const rgb = new Uint8Array(mask.length * 3);
   mask.forEach((level, i) => rgb.fill(level, 3 * i, 3 * i + 3));
   return { name: "", sha256: await sha256(rgb), data: base64(png) };
+}
+
+function withAlpha({ bytes }: Pixels, alpha: MaskLevels): Uint8ClampedArray {
+  const out = new Uint8ClampedArray(alpha.length * 4);
+  alpha.forEach((opacity, i) => out.set([bytes[3 * i], bytes[3 * i + 1], bytes[3 * i + 2], opacity], 4 * i));
+  return out;
 }

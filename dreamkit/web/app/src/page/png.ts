@@ -1,14 +1,15 @@
 /** Encodes PNG files with texts in them. */
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const COLOUR_TYPES = { 1: 0, 3: 2, 4: 6 };
 const SUB = 1; // the filter that stores each byte as its difference from the previous pixel
 
-/** A PNG of `channels` 1 (grey) or 3 (RGB), 8 bits, with texts by keyword. */
+/** A PNG of `channels` 1 (grey), 3 (RGB) or 4 (RGB and opacity), 8 bits, with texts by keyword. */
 export async function encode(
   bytes: Uint8ClampedArray,
   height: number,
   width: number,
-  channels: 1 | 3,
+  channels: 1 | 3 | 4,
   texts: Record<string, string> = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const length = width * channels;
@@ -24,7 +25,7 @@ export async function encode(
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  header.set([8, channels === 3 ? 2 : 0, 0, 0, 0], 8);
+  header.set([8, COLOUR_TYPES[channels], 0, 0, 0], 8);
   const chunks = [
     chunk("IHDR", header),
     ...Object.entries(texts).map(([keyword, text]) => chunk("iTXt", textChunk(keyword, text))),

@@ -18,10 +18,11 @@ export type MaskLevels = Uint8ClampedArray<ArrayBuffer>;
 /** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
-  | { kind: "dream"; photo: Pixels; config: DreamConfig; mask: MaskLevels | null }
+  | { kind: "dream"; photo: Pixels; config: DreamConfig; masks: Record<string, MaskLevels> }
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "thumbnail"; config: DreamConfig; side: number }
+  | { kind: "weigh"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "measure"; side: number }
   | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };
 
@@ -35,6 +36,9 @@ export interface OpenedNetwork {
   backend: string;
   layers: Layer[];
   defaultLayers: Record<string, number>;
+  /** The shortest side, in pixels, of the pictures that it takes, and that each layer takes. */
+  minSize: number;
+  minSizes: Record<string, number>;
 }
 
 export interface FinishedDream {
@@ -44,6 +48,8 @@ export interface FinishedDream {
   tileSize: number;
   /** Whether all steps were taken; false where the dream was stopped. */
   isWhole: boolean;
+  /** The last step that was taken; null where there was none. */
+  last: Pick<StepUpdate, "octave" | "octaves" | "step" | "steps"> | null;
 }
 
 /** Sent after each step. */
@@ -57,7 +63,8 @@ export interface StepUpdate {
   /** 0 where there is no end. */
   steps: number;
   objective: number;
-  /** Duration of the step. */
+  /** How many steps were taken since the update before, and for how long. */
+  stepsTaken: number;
   milliseconds: number;
 }
 
@@ -66,6 +73,7 @@ export type Reply = { id: number } & (
   | { kind: "opened"; network: OpenedNetwork }
   | { kind: "step"; update: StepUpdate }
   | { kind: "finished"; dream: FinishedDream | null }
+  | { kind: "weighed"; share: number }
   | { kind: "measured"; milliseconds: number }
   | { kind: "seen"; features: Float32Array[][] }
   | { kind: "failed"; message: string; isUserError: boolean }

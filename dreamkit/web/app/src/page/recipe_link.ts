@@ -5,7 +5,8 @@ import type { Site } from "./site";
 
 const MAX_LENGTH = 20_000; // characters
 const SHARED = [
-  "layers", "objective", "normalise", "octaves", "octave_scale", "steps", "step_size", "jitter", "seed", "max_size",
+  "layers", "objective", "normalise", "strength", "blend", "octaves", "octave_scale", "steps", "step_size", "jitter",
+  "seed", "max_size",
 ] as const; // prettier-ignore
 
 export interface LinkedRecipe {
@@ -23,6 +24,11 @@ export function recipeLink(site: Site, model: string, options: DreamConfig): str
   const address = new URL(location.href);
   address.hash = `r=${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
   return address.href;
+}
+
+/** Whether an address's hash is meant as a recipe. */
+export function hasLink(hash: string): boolean {
+  return hash.startsWith("#r=");
 }
 
 /** The recipe in a link; null where there is none, or it cannot be read. */

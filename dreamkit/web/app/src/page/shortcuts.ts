@@ -4,27 +4,44 @@ import { button, input } from "./elements";
 
 const RADIUS_STEP = 8; // pixels by which a key changes the brush
 
-/** Listens for keys; `onCompare` is called for the key that compares with the photograph. */
-export function listenForShortcuts(onCompare: () => void): void {
+export interface ShortcutActions {
+  compare(): void;
+  escape(): void;
+}
+
+/** Listens for keys. Single letters can be switched off, because speech input may type them by mistake. */
+export function listenForShortcuts({ compare, escape }: ShortcutActions): void {
+  const click = (id: string) => () => button(id).click();
   const radius = input("radius");
-  const actions: Record<string, () => void> = {
-    d: () => button("dream").click(),
-    b: () => button("brush").click(),
-    z: () => button("zoom").click(),
-    u: () => button("undo").click(),
-    s: () => button("save").click(),
+  const letters: Record<string, () => void> = {
+    d: click("dream"),
+    b: click("brush"),
+    z: click("zoom"),
+    u: click("undo"),
+    r: click("redo"),
+    s: click("save"),
     o: () => input("file").click(),
-    c: onCompare,
+    c: compare,
     "[": () => (radius.value = String(Number(radius.value) - RADIUS_STEP)),
     "]": () => (radius.value = String(Number(radius.value) + RADIUS_STEP)),
   };
   document.addEventListener("keydown", (event) => {
-    const target = event.target as HTMLElement;
-    const isTyping = target.matches("select, textarea, input:not([type=range])");
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-    const action = actions[event.key.toLowerCase()];
+    const action = actionOf(event);
     if (!action) return;
     event.preventDefault();
     action();
   });
+
+  function actionOf(event: KeyboardEvent): (() => void) | undefined {
+    const target = event.target as HTMLElement;
+    const key = event.key.toLowerCase();
+    const isTyping = target.matches("select, textarea, input:not([type=range], [type=checkbox])");
+    if (key === "escape") return escape;
+    if (isTyping || event.altKey) return undefined;
+    if (event.ctrlKey || event.metaKey) {
+      if (key === "z") return click(event.shiftKey ? "redo" : "undo");
+      return key === "y" ? click("redo") : undefined;
+    }
+    return input("letter-keys").checked ? letters[key] : undefined;
+  }
 }

@@ -1,10 +1,15 @@
-/** The status line, the error below it, and the progress bar. */
+/** The status line, the steps of what runs, the error below it, and the progress bar. */
 
 import { UserError } from "../engine/errors";
 import { element } from "./elements";
 
 export function showStatus(text: string): void {
   element("status").textContent = text;
+}
+
+/** Shows how far the task that runs is; screen readers do not read it out. */
+export function showSteps(text: string): void {
+  element("steps").textContent = text;
 }
 
 /** Shows an error; one that is a bug also goes to the console. */

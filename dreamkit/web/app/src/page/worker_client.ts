@@ -1,5 +1,6 @@
 /** The page's side of the worker: tasks are promises, and can be stopped. */
 
+import type { DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
 import type {
   Backend, FinishedDream, MaskLevels, OpenedNetwork, Pixels, Reply, Request, StepUpdate, Task,
@@ -46,6 +47,11 @@ export class WorkerClient {
   /** Milliseconds of a step on a picture of `side` pixels. */
   async measure(side: number): Promise<number> {
     return this.start<number>({ kind: "measure", side }, {}).result;
+  }
+
+  /** How far a step moves the pixels under a mask, as a share of how far it moves all. */
+  async weigh(photo: Pixels, config: DreamConfig, mask: MaskLevels): Promise<number> {
+    return this.start<number>({ kind: "weigh", photo, config, mask }, {}).result;
   }
 
   /** The features of each picture in each layer: see `Task`. */
@@ -95,6 +101,8 @@ export class WorkerClient {
         return task.resolve(reply.network);
       case "finished":
         return task.resolve(reply.dream);
+      case "weighed":
+        return task.resolve(reply.share);
       case "measured":
         return task.resolve(reply.milliseconds);
       case "seen":

@@ -1,0 +1,62 @@
+/** Connects the controls of the page with what they do. */
+
+import { stopCamera } from "./camera";
+import { element, input, select, setPressed, isPressed } from "./elements";
+import { listenForFiles } from "./file_input";
+import type { Page } from "./page";
+import { listenForShortcuts } from "./shortcuts";
+import { clearError, showError } from "./status_bar";
+
+export function listen(page: Page): void {
+  const { chooser, session } = page;
+  const onClick = (id: string, action: () => unknown) => element(id).addEventListener("click", () => void action());
+  const toggle = (id: string) => {
+    setPressed(id, !isPressed(id));
+    page.refresh();
+  };
+  onClick("choose", () => input("file").click());
+  onClick("replace", () => page.chooseAnother(true));
+  onClick("back", () => page.chooseAnother(false));
+  onClick("camera", () => chooser.openCamera());
+  onClick("shoot", () => chooser.takePicture());
+  onClick("cancel", () => stopCamera());
+  onClick("clouds", () => chooser.openClouds());
+  onClick("dream", () => page.toggleDream());
+  onClick("zoom", () => page.toggleZoom());
+  onClick("undo", () => page.undo());
+  onClick("redo", () => page.redo());
+  onClick("save", () => page.save());
+  onClick("share", () => page.share());
+  onClick("forget", () => page.forget());
+  onClick("brush", () => toggle("brush"));
+  onClick("erase", () => toggle("erase"));
+  onClick("clear", () => page.painter.clear());
+  onClick("learn", () => input("concept-files").click());
+  input("concept-files").addEventListener("change", () => {
+    const files = [...(input("concept-files").files ?? [])];
+    input("concept-files").value = "";
+    void page.concepts.learn(files);
+  });
+  select("longest").addEventListener("change", () => void chooser.resize());
+  select("model").addEventListener("change", () => void session.open(undefined, []));
+  select("backend").addEventListener("change", async () => {
+    clearError();
+    await session.open();
+    void session.switchToFastest();
+  });
+  // What is chosen is kept as well.
+  element("panel").addEventListener("change", () => page.refresh());
+  listenForFiles((file) => void chooser.openFile(file));
+  listenForShortcuts({
+    compare: () => page.work.history.current && page.work.stage.comparison.toggle(),
+    escape: () => {
+      if (!element("viewfinder").hidden) stopCamera();
+      else if (!element("welcome").hidden) page.chooseAnother(false);
+      else if (!page.isIdle) void page.toggleDream();
+      else if (isPressed("brush")) toggle("brush");
+    },
+  });
+  window.addEventListener("hashchange", () => void page.followLink());
+  window.addEventListener("beforeunload", (event) => page.wouldLose && event.preventDefault());
+  window.addEventListener("unhandledrejection", (event) => showError(event.reason));
+}

@@ -1,0 +1,228 @@
+/**
+ * Painting dreams with the brush. While the pointer is down, a dream grows under it from what is shown. Then the
+ * stroke is kept with its layers and its strength, and the recipe of all strokes is dreamed, so that the
+ * picture is the one that `dreamkit redo` repeats. What grew is shown until then.
+ */
+
+import type { DreamConfig } from "../engine/config";
+import { toTables } from "../engine/terms";
+import { Brush } from "./brush";
+import type { HistoryEntry } from "./dream_history";
+import { erased, paintedRecipe, type Painting, type Stroke, withStroke } from "./painting";
+import { cloudsPhoto } from "./photograph";
+import type { MaskLevels } from "./protocol";
+import type { RecipeForm } from "./recipe_form";
+import { showError, showStatus } from "./status_bar";
+import type { TaskRunner } from "./task_runner";
+import { WorkerCrashed } from "./worker_client";
+import type { Workspace } from "./workspace";
+
+const LEAST_SHARE = 0.25; // of the movement, for which a stroke is made stronger
+
+export class Painter {
+  private readonly brush: Brush;
+  /** Counts what makes a recipe that is being dreamed out of date. */
+  private turn = 0;
+  /** Strokes that are to be kept, and the end of the last of them. */
+  private waiting = 0;
+  private lastStroke: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly work: Workspace,
+    private readonly runner: TaskRunner,
+    private readonly form: RecipeForm,
+    private readonly onChange: () => void,
+  ) {
+    this.brush = new Brush({
+      begin: () => void this.begin(),
+      move: () => this.move(),
+      end: () => void this.end(),
+    });
+  }
+
+  /** Whether the pointer is down, or strokes wait for their recipe's dream. */
+  get isBusy(): boolean {
+    return this.brush.isDown || this.waiting > 0 || (this.work.history.current?.isPending ?? false);
+  }
+
+  /** Stops what runs, because something else is about to happen; strokes that are painted are kept. */
+  async interrupt(): Promise<void> {
+    await this.lastStroke;
+    this.turn++;
+    await this.runner.stop();
+  }
+
+  /** Removes all strokes. */
+  async clear(): Promise<void> {
+    await this.interrupt();
+    this.brush.clear();
+    this.work.history.goToUnpainted();
+    this.work.showCurrent();
+    showStatus("Removed the strokes; Redo brings them back");
+    this.onChange();
+  }
+
+  /** Whether there are strokes that can be dreamed again. */
+  get hasStrokes(): boolean {
+    return this.painting.length > 0;
+  }
+
+  /** Dreams the strokes again with the options of the panel. */
+  async dreamAgain(): Promise<void> {
+    await this.interrupt();
+    const { current } = this.work.history;
+    if (!current || !this.painting.length) return;
+    this.work.history.push({ ...current, config: this.form.config(this.work.photo), isPending: true });
+    await this.settle();
+  }
+
+  /** Dreams the recipe of strokes that wait for it. */
+  async settle(): Promise<void> {
+    const { history } = this.work;
+    const entry = history.current;
+    const { network } = this.runner.session;
+    if (!entry?.isPending || !network || this.brush.isDown || this.waiting || this.runner.isBusy) return;
+    const turn = ++this.turn;
+    const { config, masks } = paintedRecipe(entry.config, this.termsUnder(entry), entry.painting);
+    const photo = this.photoUnder(entry);
+    showStatus(entry.painting.length > 1 ? `Dreaming under ${entry.painting.length} kinds of strokes` : "Dreaming under the strokes");
+    const finished = await this.runner.run("painting", { kind: "dream", photo, config, masks });
+    if (turn !== this.turn || history.current?.id !== entry.id) return;
+    if (finished?.isWhole) {
+      const { picture, ...dream } = finished;
+      const provenance = { dream, config, network, photo: this.work.photo!, masks };
+      history.change({ picture, provenance: this.isRepeatable(entry) ? provenance : null, isPending: false });
+      this.work.showCurrent();
+      showStatus(`Painted ${entry.painting.map(({ label }) => label).join(" and ")}`);
+    } else {
+      history.change({ isPending: false });
+      showStatus("Stopped: the strokes are as they grew, and no recipe repeats them");
+    }
+    this.onChange();
+  }
+
+  /** The strokes that others are added to. Those of another network are part of the picture. */
+  private get painting(): Painting {
+    const { current } = this.work.history;
+    return current && this.isOfThisNetwork(current) ? current.painting : [];
+  }
+
+  private isOfThisNetwork({ network }: HistoryEntry): boolean {
+    return network === this.runner.session.network?.sha256;
+  }
+
+  private async begin(): Promise<void> {
+    const { photo } = this.work;
+    if (!photo || !this.runner.session.network) return;
+    this.turn++;
+    this.onChange();
+    await this.runner.stop();
+    if (!this.brush.isDown) return;
+    if (this.brush.isErasing) return this.erase();
+    const config = this.form.config(photo);
+    const task = {
+      kind: "grow" as const,
+      photo: this.work.shown,
+      config: { ...config, strength: config.strength * this.brush.strength },
+      mask: this.brush.coverage,
+    };
+    showStatus(`Growing ${this.form.picker.label} under the brush`);
+    await this.runner.run("growing", task, ({ picture }) => this.work.show(picture));
+  }
+
+  private move(): void {
+    if (this.brush.isErasing) this.erase();
+    else if (this.runner.activity === "growing") this.runner.session.worker.setMask(this.brush.coverage);
+  }
+
+  /** Shows what lies under the strokes where the brush erases. */
+  private erase(): void {
+    const { photo } = this.work;
+    if (photo) this.work.show(this.brush.reveal(this.work.shown, this.unpainted?.picture ?? photo));
+  }
+
+  /** Keeps the stroke, after those before it. */
+  private async end(): Promise<void> {
+    const { coverage, isErasing, strength } = this.brush;
+    const { label, tables: terms } = this.form.picker;
+    const stroke = isErasing ? null : { label, terms, coverage, strength };
+    this.brush.clear();
+    this.waiting++;
+    this.lastStroke = this.lastStroke.then(() => this.keep(stroke, coverage)).finally(() => this.waiting--);
+    await this.lastStroke;
+    this.onChange();
+    await this.settle();
+  }
+
+  /** Adds a stroke to the painting; null erases what it covers. */
+  private async keep(stroke: Stroke | null, coverage: MaskLevels): Promise<void> {
+    const { history } = this.work;
+    if (!this.brush.isDown) await this.runner.stop();
+    if (!this.work.photo || !coverage.some(Boolean)) return;
+    let painting: Painting;
+    if (stroke) {
+      const share = await this.share({ ...this.currentConfig(), layers: stroke.terms }, coverage);
+      painting = withStroke(this.painting, { ...stroke, strength: stroke.strength / share });
+    } else {
+      painting = erased(this.painting, coverage);
+    }
+    if (!painting.length) {
+      history.goToUnpainted();
+      return this.work.showCurrent();
+    }
+    const config = this.currentConfig();
+    const network = this.runner.session.network!.sha256;
+    const under = this.unpainted;
+    history.push({
+      picture: this.work.shown, provenance: null, origin: "brush", painting, under, config, network, isPending: true,
+    }); // prettier-ignore
+  }
+
+  /**
+   * How far the recipe moves the pixels under a stroke, as a share of how far it moves the whole picture. While
+   * the stroke grows, only what is near counts, so without this the recipe's dream would be the weaker one.
+   */
+  private async share(config: DreamConfig, coverage: MaskLevels): Promise<number> {
+    const picture = this.unpainted?.picture ?? this.work.photo!;
+    const share = await this.runner.session.worker.weigh(picture, config, coverage).catch((error) => {
+      if (!(error instanceof WorkerCrashed)) showError(error);
+      return 1;
+    });
+    return Math.min(1, Math.max(LEAST_SHARE, share));
+  }
+
+  /** The options of the strokes: those of the dream that they are part of. */
+  private currentConfig() {
+    const { current } = this.work.history;
+    const { photo } = this.work;
+    if (this.painting.length) return current!.config;
+    if (current?.provenance && this.isOfThisNetwork(current)) return current.provenance.config;
+    const config = this.form.config(photo);
+    return photo?.seed === undefined ? config : { ...config, seed: photo.seed };
+  }
+
+  /** The dream that the strokes are on; null where that is the photograph. */
+  private get unpainted(): HistoryEntry | null {
+    const { current } = this.work.history;
+    return this.painting.length ? current!.under : current;
+  }
+
+  private isRepeatable({ under }: HistoryEntry): boolean {
+    if (!under) return true;
+    const isWhole = under.provenance?.dream.isWhole ?? false;
+    return isWhole && !under.painting.length && this.isOfThisNetwork(under);
+  }
+
+  /** The terms of the dream that was painted on; null where that is a picture. */
+  private termsUnder(entry: HistoryEntry) {
+    if (!entry.under || !this.isRepeatable(entry)) return null;
+    return toTables(entry.under.provenance!.config.layers, this.runner.session.network!.layers);
+  }
+
+  private photoUnder(entry: HistoryEntry) {
+    const photo = this.work.photo!;
+    if (!this.isRepeatable(entry)) return entry.under!.picture;
+    const { seed, noise } = entry.config;
+    return photo.isNoise ? cloudsPhoto(seed, photo.height, photo.width, noise) : photo;
+  }
+}

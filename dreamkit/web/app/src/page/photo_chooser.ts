@@ -1,0 +1,99 @@
+/** Opens photographs: files, the camera and clouds. */
+
+import { cameraVideo, startCamera, stopCamera } from "./camera";
+import { UserError } from "../engine/errors";
+import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
+import type { RecipeForm } from "./recipe_form";
+import { clearError, showError, showStatus } from "./status_bar";
+import type { Workspace } from "./workspace";
+
+const LEAST_SIDE = 32; // pixels that the shorter side of a panorama is not shrunk below
+
+export class PhotoChooser {
+  /** `stop` stops the task that runs. `onOpen` is called with another photograph, or none. */
+  constructor(
+    private readonly work: Workspace,
+    private readonly form: RecipeForm,
+    /** The shortest side that the network takes. */
+    private readonly minSize: () => number,
+    private readonly stop: () => Promise<void>,
+    private readonly onOpen: () => void,
+  ) {}
+
+  async openFile(file: File): Promise<void> {
+    if (this.confirmLoss()) await this.readFile(file);
+  }
+
+  async openClouds(): Promise<void> {
+    if (this.confirmLoss()) await this.drawClouds();
+  }
+
+  async openCamera(): Promise<void> {
+    clearError();
+    await startCamera().catch(showError);
+  }
+
+  async takePicture(): Promise<void> {
+    if (this.confirmLoss()) await this.open(() => cameraPhoto(cameraVideo(), this.form.longestSide), null);
+    stopCamera();
+  }
+
+  /** Reads the photograph again at the selected size. */
+  async resize(): Promise<void> {
+    const { photo, file } = this.work;
+    if (!photo) return;
+    if (!this.confirmLoss()) this.form.longestSide = Math.max(photo.height, photo.width);
+    else if (file) await this.readFile(file);
+    else if (photo.isNoise) await this.drawClouds();
+    else showStatus("A picture of the camera keeps its size; take another for this one");
+  }
+
+  /** Asks the user whether an unsaved dream may be lost. */
+  confirmLoss(): boolean {
+    return !this.work.history.isUnsaved || confirm("The current dream is not saved. Discard it?");
+  }
+
+  private async drawClouds(): Promise<void> {
+    const { seed, noise } = this.form.config(null);
+    const side = this.form.longestSide;
+    await this.open(() => cloudsPhoto(seed, side, side, noise), null);
+  }
+
+  private async readFile(file: File): Promise<void> {
+    await this.open(async () => {
+      const photo = await readPhoto(file, this.form.longestSide);
+      const most = Math.max(photo.original.height, photo.original.width);
+      const least = Math.min(photo.original.height, photo.original.width);
+      const taken = this.minSize();
+      const needed = Math.max(taken, Math.min(least, LEAST_SIDE));
+      if (least < taken) {
+        throw new UserError(
+          `${file.name} has ${photo.original.width} x ${photo.original.height} pixels, and the network needs at ` +
+            `least ${taken} on each side; choose a larger picture or another network`,
+        );
+      }
+      if (Math.min(photo.height, photo.width) >= needed) return photo;
+      // A panorama needs more pixels along its longer side.
+      this.form.longestSide = Math.min(most, Math.ceil((needed * most) / least));
+      return readPhoto(file, this.form.longestSide);
+    }, file);
+  }
+
+  /** Opens another photograph; the current one stays where the new one cannot be read. */
+  private async open(read: () => Promise<Photo> | Photo, file: File | null): Promise<void> {
+    clearError();
+    const side = this.form.longestSide;
+    try {
+      const photo = await read();
+      await this.stop();
+      this.work.open(photo, file);
+    } catch (error) {
+      this.form.longestSide = side;
+      return showError(error);
+    }
+    const { height, width } = this.work.photo!;
+    const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
+    showStatus(`${this.work.photoName}, ${width} x ${height} pixels${resized}`);
+    this.onOpen();
+  }
+}

@@ -1,0 +1,61 @@
+/** The recipe as the panel shows it. */
+
+import type { DreamConfig } from "../engine/config";
+import { Controls } from "./controls";
+import { select } from "./elements";
+import { LayerPicker } from "./layer_picker";
+import type { Photo } from "./photograph";
+import type { Site } from "./site";
+
+export class RecipeForm {
+  readonly picker: LayerPicker;
+  private readonly controls: Controls;
+  /** Options of a link that have no control. */
+  private hidden: Partial<DreamConfig> = {};
+
+  constructor(private readonly site: Site) {
+    this.controls = new Controls(site);
+    this.picker = new LayerPicker(() => this.config(null));
+    if (site.options.max_size) this.longestSide = site.options.max_size;
+  }
+
+  /** The recipe for a photograph. */
+  config(photo: Photo | null): DreamConfig {
+    return {
+      ...this.site.options,
+      ...this.hidden,
+      ...this.controls.options,
+      layers: this.picker.layers,
+      max_size: this.longestSide,
+      ...(photo?.isNoise && { size: [photo.height, photo.width] as [number, number] }),
+    };
+  }
+
+  /** The options that a link or a kept session may hold: those that differ from the page's own recipe. */
+  get options(): DreamConfig {
+    return { ...this.config(null), layers: this.picker.terms };
+  }
+
+  /** Shows other options; layers are chosen by the picker. */
+  set(options: Partial<DreamConfig>): void {
+    this.controls.set({ ...this.site.options, ...options });
+    if (options.max_size) this.longestSide = options.max_size;
+    const { objective, normalise } = options;
+    this.hidden = { ...(objective && { objective }), ...(normalise && { normalise }) };
+  }
+
+  get longestSide(): number {
+    return Number(select("longest").value);
+  }
+
+  /** Selects a longest side, and adds it to the list where it is missing. */
+  set longestSide(side: number) {
+    const sizes = select("longest");
+    const options = [...sizes.options];
+    if (!options.some((option) => Number(option.value) === side)) {
+      const next = options.findIndex((option) => Number(option.value) > side);
+      sizes.add(new Option(String(side)), next < 0 ? null : next);
+    }
+    sizes.value = String(side);
+  }
+}

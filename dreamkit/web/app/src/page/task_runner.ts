@@ -1,0 +1,90 @@
+/** Runs one task of the worker at a time, and shows its steps. */
+
+import type { NetworkSession } from "./network_session";
+import type { FinishedDream, StepUpdate, Task } from "./protocol";
+import { SpeedMeter } from "./speed_meter";
+import { clearError, showError, showProgress, showSteps } from "./status_bar";
+import { type RunningTask, WorkerCrashed } from "./worker_client";
+
+/** What the page is doing. `painting` is the dream of a recipe with strokes. */
+export type Activity = "idle" | "dreaming" | "growing" | "painting" | "zooming" | "learning";
+
+export class TaskRunner {
+  activity: Activity = "idle";
+  readonly speed = new SpeedMeter();
+  /** The network's session, which needs the runner for itself. */
+  session!: NetworkSession;
+  private running: RunningTask<FinishedDream | null> | null = null;
+
+  /** `onChange` is called when the activity changes. */
+  constructor(private readonly onChange: () => void) {}
+
+  get isBusy(): boolean {
+    return this.activity !== "idle";
+  }
+
+  /** The result is null where the task was stopped or failed. */
+  async run(activity: Activity, task: Task, onStep?: (update: StepUpdate) => void): Promise<FinishedDream | null> {
+    clearError();
+    this.activity = activity;
+    this.speed.reset();
+    this.onChange();
+    const running = this.session.worker.run(task, (update) => {
+      if (this.running !== running) return;
+      this.speed.add(update, this.session.network?.backend);
+      showProgress(update.done);
+      showSteps(`${position(update)}${this.speed.text}`);
+      onStep?.(update);
+    });
+    this.running = running;
+    try {
+      return await running.result;
+    } catch (error) {
+      if (!(error instanceof WorkerCrashed)) showError(error);
+      return null;
+    } finally {
+      if (this.running === running) this.end();
+    }
+  }
+
+  /** Stops the task that runs, and waits for its end. */
+  async stop(): Promise<void> {
+    this.running?.stop();
+    await this.wait();
+  }
+
+  /** Waits for the end of the task that runs. */
+  async wait(): Promise<void> {
+    await this.running?.result.catch(() => null);
+  }
+
+  /** Forgets the task that runs, because its worker crashed. */
+  forget(): void {
+    this.end();
+  }
+
+  /** Marks work that is not a task of its own. */
+  async during(activity: Activity, work: () => Promise<void>): Promise<void> {
+    this.activity = activity;
+    this.onChange();
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof WorkerCrashed)) showError(error);
+    } finally {
+      this.end();
+    }
+  }
+
+  private end(): void {
+    this.running = null;
+    this.activity = "idle";
+    showProgress(0);
+    showSteps("");
+    this.onChange();
+  }
+}
+
+function position({ steps, step, octave, octaves }: StepUpdate): string {
+  return steps ? `octave ${octave} of ${octaves}, step ${step} of ${steps}, ` : "";
+}

@@ -1,0 +1,96 @@
+/** Thumbnails of what layers, channels and concepts bring out, drawn one after the other while the worker is idle. */
+
+import type { DreamConfig, TermTable } from "../engine/config";
+import { toImageData } from "./photograph";
+import type { FinishedDream } from "./protocol";
+import type { RunningTask, WorkerClient } from "./worker_client";
+
+const SIDE = 72; // pixels of a thumbnail, where the network takes so few
+
+export interface Tile {
+  button: HTMLButtonElement;
+  layers: () => (string | TermTable)[];
+  objective: DreamConfig["objective"];
+}
+
+export class Thumbnails {
+  private waiting: Tile[] = [];
+  private drawing: RunningTask<FinishedDream | null> | null = null;
+  private isPaused = true;
+  private worker: WorkerClient | null = null;
+
+  /** `config` returns the config as the controls show it. */
+  constructor(private readonly config: () => DreamConfig) {}
+
+  /** Begins anew with another worker. */
+  restart(worker: WorkerClient): void {
+    this.worker = worker;
+    this.waiting = [];
+    this.drawing = null;
+  }
+
+  /** Draws a tile after the others, or before them. */
+  add(tile: Tile, isFirst = false): void {
+    if (isFirst) this.waiting.unshift(tile);
+    else this.waiting.push(tile);
+    void this.draw();
+  }
+
+  set isIdle(isIdle: boolean) {
+    this.isPaused = !isIdle;
+    if (isIdle) void this.draw();
+    else this.drawing?.stop();
+  }
+
+  private async draw(): Promise<void> {
+    if (this.drawing || this.isPaused || !this.worker) return;
+    this.waiting = this.waiting.filter(({ button }) => button.isConnected);
+    const tile = this.waiting.shift();
+    if (!tile) return;
+    const { worker } = this;
+    this.drawing = worker.run({ kind: "thumbnail", config: this.configOf(tile), side: SIDE });
+    try {
+      const dream = await this.drawing.result;
+      if (dream) show(tile, dream);
+      else if (worker === this.worker) this.waiting.unshift(tile);
+    } catch (error) {
+      if (worker === this.worker) showFailure(tile, error as Error);
+    } finally {
+      if (worker === this.worker) this.drawing = null;
+    }
+    if (worker === this.worker) void this.draw();
+  }
+
+  private configOf({ layers, objective }: Tile): DreamConfig {
+    return {
+      ...this.config(),
+      layers: layers(),
+      objective,
+      strength: 1,
+      blend: 0,
+      octaves: 2,
+      first_octave: null,
+      schedule: [],
+      steps: 6,
+      step_size: 0.04,
+      jitter: 4,
+      max_objective: null,
+    };
+  }
+}
+
+function show({ button }: Tile, { picture }: FinishedDream): void {
+  const canvas = button.querySelector("canvas")!;
+  canvas.width = picture.width;
+  canvas.height = picture.height;
+  canvas.getContext("2d")!.putImageData(toImageData(picture), 0, 0);
+  button.dataset.thumbnail = "drawn";
+}
+
+function showFailure({ button }: Tile, { message }: Error): void {
+  button.dataset.thumbnail = "failed";
+  button.title = `${button.title}: ${message}`;
+  const note = document.createElement("span");
+  note.textContent = "no picture";
+  button.querySelector(".picture")!.append(note);
+}
