@@ -60,6 +60,16 @@ def files_no_larger_than(size):
 
 
 @pytest.fixture(autouse=True)
+def _guard_against_deep_recursion():
+    """No test leaves Python without its guard, or damaged JSON ends the process of a later one."""
+    before = sys.getrecursionlimit()
+    yield
+    now = sys.getrecursionlimit()
+    sys.setrecursionlimit(before)
+    assert now < 1_000_000, "an import lifted the guard against deep recursion; onnx2tf does"
+
+
+@pytest.fixture(autouse=True)
 def fresh_registry():
     """Every test finds the plugins that are there while it runs."""
     found = packages.installed, models.installed, parts.installed
