@@ -72,11 +72,18 @@ class DreamConfig:
     objective: str | Objective = option(  # noqa: RUF009 - frozen, but ruff cannot know
         "mean-square",
         "What grows in a layer. mean-square: the strongest features grow most. mean: all grow alike. "
-        "cosine: the likeness to a direction, such as that of a text. Plugins provide more; in Python, it "
-        "can be a function.",
+        "cosine: the likeness to a direction, such as that of a text. direction: what is along a direction, "
+        "the more the purer it is. Plugins provide more; in Python, it can be a function.",
         choices=part_values.objectives(guided=False),
         read=str,
         shape=part_values.objective,
+    )
+    cosine_power: float = option(
+        2.0,
+        "With --objective direction: how much purer features grow more than mixed ones. 0: not at all, as "
+        "with mean.",
+        least=0.0,
+        most=16.0,
     )
     balance: bool = option(
         True, "Let all layers change the picture alike, however large their activations are."

@@ -120,6 +120,11 @@ def _list_of(least: int, most: int, *, whole: bool) -> Callable[[Any], tuple[int
     return check
 
 
+def _direction(value: Any) -> tuple[int | float, ...] | str | None:
+    """The numbers of a direction, or the file that they are in."""
+    return _name(value) if isinstance(value, str) else _list_of(1, _MOST_CHANNELS, whole=False)(value)
+
+
 _SUBJECTS = frozenset({"layer", "class", "concept", "text"})  # what a table can be about
 _MOST_LETTERS = 2000  # of a text; CLIP takes 77 words
 _A_TEXT = f"a text of one line, at most {_MOST_LETTERS} letters, without control characters"
@@ -134,7 +139,7 @@ _TERM: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "weight": ("a number", lambda value: number(value, whole=False)),
     "channels": ("a list of numbers from 0", _list_of(1, _MOST_CHANNELS, whole=True)),
     "place": ("column and row, such as [12, 7]", _list_of(2, 2, whole=True)),
-    "direction": ("a list of numbers, one for each channel", _list_of(1, _MOST_CHANNELS, whole=False)),
+    "direction": ("a list of numbers, one for each channel, or FILE:ROW", _direction),
     "objective": ("an objective's name", lambda value: value if is_objective(value) else None),
     "mask": ("a mask's name", _name),
     "guide": ("true or false", lambda value: value if isinstance(value, bool) else None),
@@ -262,6 +267,21 @@ def read_concepts(text: str) -> list[dict[str, Any]]:
                 )
         found.append(table)
     return found
+
+
+def read_direction(text: str) -> dict[str, Any]:
+    """`FILE[:ROW]@LAYER[=WEIGHT]` as a table of a term; what follows `=` is a weight if it is a number."""
+    table: dict[str, Any] = {"objective": "direction"}
+    rest, equals, number = text.rpartition("=")
+    if equals:
+        with contextlib.suppress(ValueError):
+            table["weight"] = float(number)
+    file, _, layer = (rest if "weight" in table else text).rpartition("@")
+    if not file.strip() or not layer.strip():
+        raise ConfigError(f"--direction is {quoted(text)}; write FILE:ROW@LAYER or FILE:ROW@LAYER=0.5")
+    if not math.isfinite(table.get("weight", 1.0)) or not table.get("weight", 1.0):
+        raise ConfigError(f"--direction is {quoted(text)}; a weight is a number, and not zero")
+    return {"layer": layer.strip(), "direction": file.strip(), **table}
 
 
 def read_text(text: str) -> dict[str, Any]:

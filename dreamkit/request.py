@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dreamkit import part_values, recipes
+from dreamkit import directions, part_values, recipes
 from dreamkit.concepts import lookup
 from dreamkit.config import DreamConfig, option_names, refuse
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, did_you_mean, shown
@@ -173,7 +173,8 @@ def without_image(
     if config is not None and recipe is not None:
         raise ConfigError("config and recipe are both given; give one, and options over it")
     found = _recipe(recipe)
-    models, options = resolve_models(found, specs_of(model), options, weights=weights)
+    given, options, config, found = _with_direction_files(specs_of(model), options, config, found)
+    models, options = resolve_models(found, given, options, weights=weights)
     models = with_weights(models, weights)
     models, options, config, found = _with_directions(models, options, config, found)
     config = found.config(**options) if found else DreamConfig.of(config, **options)
@@ -273,6 +274,22 @@ def _with_used_options(
         )
     kept = {part: values for part, values in given.items() if part in used}
     return replace(config, plugin_options=kept or None) if unused else config
+
+
+def _with_direction_files(
+    models: tuple[ModelSpec, ...], options: dict[str, Any], config: DreamConfig | None, recipe: Recipe | None
+) -> tuple[tuple[ModelSpec, ...], dict[str, Any], DreamConfig | None, Recipe | None]:
+    """What is given, with the numbers of directions that lie in files. A recipe's files lie beside it.
+
+    Raises:
+        ConfigError: a file does not exist or holds no such direction.
+    """
+    models = tuple(replace(spec, layers=directions.in_layers(spec.layers)) for spec in models)
+    options = directions.in_options(options)
+    if config is not None:
+        named = {name: getattr(config, name) for name in ("layers", "schedule")}
+        config = replace(config, **directions.in_options(named))
+    return models, options, config, None if recipe is None else directions.in_recipe(recipe)
 
 
 def _with_directions(

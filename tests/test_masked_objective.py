@@ -13,6 +13,7 @@ from dreamkit.engine.masked_objective import MaskedObjective, balanced
 from dreamkit.engine.tf import network
 from dreamkit.engine.tf.objectives import match
 from dreamkit.engine.tf.objectives.cosine import cosine
+from dreamkit.engine.tf.objectives.direction import direction
 from dreamkit.errors import LayerError
 from dreamkit.terms import parse_terms
 
@@ -181,6 +182,44 @@ def test_a_cosine_turns_each_place_to_the_direction(net, photo):
     agree(found, by_hand(photo, {"second": lambda a: at_cosine(a, DIRECTION)}))
     seen = tiny.activations(photo.astype(float), KERNELS)["second"]
     assert raised == pytest.approx(cosines(seen, np.array(DIRECTION)).mean(), rel=1e-3)
+
+
+def along(a, direction, power):
+    """`(a . v) max(0.1, cos)^p` at each place."""
+    d = np.asarray(direction)
+    cos = a @ d / (np.linalg.norm(a, axis=-1) + 1e-4) / (np.linalg.norm(d) + 1e-4)
+    return a @ d * np.maximum(0.1, cos) ** power
+
+
+def at_direction(a, direction, power, width=1e-5):
+    """The gradient of its mean over places, channel by channel, by central differences."""
+    ends = [[along(a + sign * width * e, direction, power) for sign in (1, -1)] for e in np.eye(a.shape[-1])]
+    return np.stack([(up - down) / (2 * width) for up, down in ends], -1) / a[..., 0].size
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0, 4.0])
+def test_a_direction_grows_the_purer_it_is(net, photo, power):
+    term = {"layer": "second", "direction": DIRECTION, "objective": "direction"}
+    found, (_, raised) = pulled(net, photo, [term], cosine_power=power)
+    agree(found, by_hand(photo, {"second": lambda a: at_direction(a, DIRECTION, power)}))
+    seen = tiny.activations(photo.astype(float), KERNELS)["second"]
+    assert raised == pytest.approx(along(seen, DIRECTION, power).mean(), rel=1e-3, abs=1e-6)
+
+
+def test_a_pure_channel_grows_as_its_direction(net, photo):
+    found, _ = pulled(net, photo, "second:3", objective="direction", cosine_power=2.0)
+    agree(found, by_hand(photo, {"second": lambda a: at_direction(a, [0, 0, 0, 1, 0], 2.0)}))
+
+
+def test_a_direction_has_no_gradient_where_nothing_is_active():
+    given = tf.zeros((1, 2, 2, 5))
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        value = direction(
+            given, channel_weights=tf.constant(DIRECTION), places=tf.constant(4.0), cosine_power=2.0
+        )
+    found = tape.gradient(value, given).numpy()
+    assert np.isfinite(found).all()
 
 
 def test_a_cosine_has_no_gradient_where_nothing_is_active():

@@ -13,7 +13,7 @@ from dreamkit import config
 from dreamkit.errors import ConfigError, UsageError
 from dreamkit.option import LOOK, PANELS, WHAT
 from dreamkit.option_table import default_text, describe
-from dreamkit.option_values import read_concepts, read_text
+from dreamkit.option_values import read_concepts, read_direction, read_text
 
 if TYPE_CHECKING:
     from dreamkit.models.spec import ModelSpec
@@ -73,6 +73,17 @@ Texts = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+Directions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--direction",
+        metavar="FILE[:ROW]@LAYER[=WEIGHT]",
+        help="A direction of a layer to dream: a .npy or .safetensors file with a number for each channel, or "
+        "a row of its table, such as a feature of a sparse autoencoder, `decoder.npy:1203@mixed4c`.",
+        show_default=False,
+        rich_help_panel=WHAT,
+    ),
+]
 Guide = Annotated[
     str | None,
     typer.Option(
@@ -110,6 +121,7 @@ _OTHERS = {
     "classes": Classes,
     "concepts": Concepts,
     "texts": Texts,
+    "directions": Directions,
     "guide": Guide,
     "mask": Masks,
     "tileable": Tileable,
@@ -233,6 +245,7 @@ class DreamOptions:
             *({"class": label} for label in given.get("classes") or []),
             *(each for text in given.get("concepts") or [] for each in read_concepts(text)),
             *(read_text(text) for text in given.get("texts") or []),
+            *(read_direction(text) for text in given.get("directions") or []),
         ]
         self.given = values(**{**given, "layers": tuple(terms) or None, **_wrap(given)})
 

@@ -98,7 +98,8 @@ class MaskedObjective:
                     f"the objective {objective.name} compares with a direction, and {term} has none; give a "
                     "text, a concept, channels or a direction, or use mean or mean-square"
                 )
-            options = objective.values(config.part_options(objective.name))
+            options = {name: getattr(config, name) for name in objective.settings}
+            options |= objective.values(config.part_options(objective.name))
             specs.append(
                 ObjectiveSpec(
                     term.layer,

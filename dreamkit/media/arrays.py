@@ -51,12 +51,22 @@ def read_from(file: IO[bytes], most: int, names: Container[str] | None = None) -
         raise ValueError(f"it is not an npz file, or is damaged ({error})") from error
 
 
+def header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, whether columns come first, and the type of an array (npy), whose data is read next.
+
+    Raises:
+        ValueError: it is no such array, or one of an unknown version.
+    """
+    version = _FORMAT.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"{name} is an array of an unknown version")
+    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = _HEADERS[version](file)
+    return found
+
+
 def _array(archive: zipfile.ZipFile, about: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(about) as member:
-        version = _FORMAT.read_magic(member)
-        if version not in _HEADERS:
-            raise ValueError(f"{about.filename} is an array of an unknown version")
-        shape, by_columns, dtype = _HEADERS[version](member)
+        shape, by_columns, dtype = header(member, about.filename)
         # NumPy would take the memory that a header asks for before it looks for as many bytes.
         if dtype.hasobject or math.prod(shape) * dtype.itemsize != about.file_size - member.tell():
             raise ValueError(f"{about.filename} does not hold the array that it describes")

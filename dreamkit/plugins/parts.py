@@ -162,11 +162,14 @@ class Objective(Part):
         power: 2 if it grows with the square of the activations, 1 if it grows in proportion, 0 if their size
             does not matter. `balance` divides by the activations' size to this power.
         needs_direction: whether it makes sense only where each channel has a weight.
+        settings: names of the dream's own options, fields of `DreamConfig`, that the function takes as
+            keyword arguments as well.
     """
 
     value: Callable[..., Any]
     power: int = 1
     needs_direction: bool = False
+    settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
