@@ -60,8 +60,12 @@ def from_metadata(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """
     models = [[each[name] for name in ("name", "sha256", "weight", "layers")] for each in recipe["models"]]
     photograph, guide = recipe["photograph"], recipe.get("guide")
+    options, asked = recipe["options"], recipe.get("asked")
+    if asked is not None:  # the photograph chose channels, of layers that were given without
+        options = {**options, **{name: asked[name] for name in ("layers", "schedule")}}
+        models = [[*model[:3], layers] for model, layers in zip(models, asked["models"], strict=True)]
     return {
-        "options": recipe["options"],
+        "options": options,
         "models": models,
         "photograph": photograph and photograph["sha256"],
         "guide": guide and guide["sha256"],

@@ -28,6 +28,7 @@ from dreamkit.part_values import PYTHON
 from dreamkit.plugins.registry import Kind
 from dreamkit.recipes import File, Recipe
 from dreamkit.recipes.resolve import resolve_models
+from dreamkit.terms import has_choice
 
 if TYPE_CHECKING:
     import keras
@@ -83,6 +84,13 @@ class DreamRequest:
         return _uses(self.config, self.models)
 
     @property
+    def choices(self) -> bool:
+        """Whether the photograph chooses channels of a layer, as in `mixed4c:top8`."""
+        entries = [*self.config.schedule, *self.timeline]
+        layers = [self.config.layers, *(each.get("layers") for each in entries)]
+        return any(map(has_choice, [*layers, *(spec.layers for spec in self.models)]))
+
+    @property
     def inputs(self) -> dict[str, PathLike | None]:
         """The files that it is read from, by what they are in a message; none is ever written over."""
         found: dict[str, PathLike | None] = {}
@@ -123,7 +131,12 @@ class DreamRequest:
                 raise ConfigError(f"{whose} {_PARTS[name]}, which {command} cannot follow; leave it out")
 
 
-_PARTS = {"guide": "a guide", "masks": "a mask", "timeline": "a timeline"}
+_PARTS = {
+    "guide": "a guide",
+    "masks": "a mask",
+    "timeline": "a timeline",
+    "choices": "a choice of channels by the photograph",
+}
 
 
 def make_request(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,20 +97,23 @@ class Session:
         """
         from dreamkit.engine import loop
 
-        request = request or self.request
-        photo, pictures = _arrays(request)
+        asked = request or self.request
+        photo, pictures = _arrays(asked)
+        request, models = self._with_channels(asked, photo)
         alpha = None if request.image is None else request.image.alpha
 
         def with_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
             return pixels if alpha is None else np.dstack([pixels, alpha])
 
         try:
-            result = loop.dream(photo, self.models, request.config, on_step, start=start, **pictures)
+            result = loop.dream(photo, models, request.config, on_step, start=start, **pictures)
         except Interrupted as interrupted:
             if interrupted.pixels is not None:
                 interrupted.pixels = with_alpha(interrupted.pixels)
             raise
-        recipe = self._recipe(request, result)
+        recipe = self._recipe(request, models, result)
+        if asked.choices:
+            recipe["asked"] = metadata.asked(asked.config, [model.layers for model in self.models])
         return Dream(with_alpha(result.pixels), recipe, *file_metadata(request))
 
     def compute(
@@ -135,10 +138,11 @@ class Session:
         from dreamkit.engine import loop
 
         photo, pictures = _arrays(request)
+        request, chosen = self._with_channels(request, photo, models)
         with warnings.catch_warnings():
             if quiet:
                 warnings.simplefilter("ignore", DreamkitWarning)
-            return loop.dream(photo, models or self.models, request.config, on_step, **pictures)
+            return loop.dream(photo, chosen, request.config, on_step, **pictures)
 
     def plan(self) -> Plan:
         """What `run` would do and take. One batch of tiles is computed; nothing is dreamed.
@@ -149,7 +153,8 @@ class Session:
         from dreamkit.engine import loop
 
         photo, pictures = _arrays(self.request)
-        return loop.planned(photo, self.models, self.request.config, **pictures)
+        request, models = self._with_channels(self.request, photo)
+        return loop.planned(photo, models, request.config, **pictures)
 
     def fingerprint(self, request: DreamRequest | None = None) -> dict[str, Any]:
         """The fingerprint of the session's request, or of another one by the same networks."""
@@ -189,7 +194,24 @@ class Session:
         if others:
             _warn(f"{recipe.name} was dreamed with {', '.join(others)}; bytes may differ")
 
-    def _recipe(self, request: DreamRequest, result: DreamResult) -> dict[str, Any]:
+    def _with_channels(
+        self,
+        request: DreamRequest,
+        photo: NDArray[np.uint8],
+        models: Sequence[LoadedModel] | None = None,
+    ) -> tuple[DreamRequest, Sequence[LoadedModel]]:
+        """The request and the networks, with plain channels for those that the photograph chooses."""
+        models = models or self.models
+        if not request.choices:
+            return request, models
+        from dreamkit.engine import channel_choice
+
+        config, chosen = channel_choice.with_channels(request.config, models, photo)
+        return replace(request, config=config), chosen
+
+    def _recipe(
+        self, request: DreamRequest, models: Sequence[LoadedModel], result: DreamResult
+    ) -> dict[str, Any]:
         image, guide = request.image, request.guide
         return metadata.describe(
             request.config,
@@ -201,7 +223,7 @@ class Session:
                     "layers": plain(model.layers),
                     "dreamed": dreamed,
                 }
-                for model, dreamed in zip(self.models, result.layers, strict=True)
+                for model, dreamed in zip(models, result.layers, strict=True)
             ],
             photograph=None if image is None else File(image.name, image.sha256),
             guide=None if guide is None else File(guide.name, guide.sha256),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ DEPTHS = {"low": 0.25, "mid": 0.5, "high": 0.75}  # of a network's depth
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)%")
 _PLACE = re.compile(r"(.*)@(\d{1,6})x(\d{1,6})")
 _CHANNELS = re.compile(r"(.*):(\d{1,6}(?:\+\d{1,6})*)")
+_CHOICE = re.compile(r"(.*):(top|bottom)(\d{1,6})")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Term:
         objective: `mean` or `mean-square`; empty for that of the dream.
         mask: the name of its mask; empty for that of the dream.
         guided: whether the dream's guide applies to it.
+        choice: as it is written, `top8`, where the photograph still chooses the channels; else empty.
     """
 
     layer: str
@@ -45,10 +47,12 @@ class Term:
     objective: str = ""
     mask: str = ""
     guided: bool = True
+    choice: str = ""
 
     def __str__(self) -> str:
         """The term as it is written on the command line, without attributes that cannot be written there."""
-        channels = ":" + "+".join(map(str, self.channels)) if self.channels else ""
+        channels = ":" + (self.choice or "+".join(map(str, self.channels)))
+        channels = channels if len(channels) > 1 else ""
         place = "@{}x{}".format(*self.place) if self.place is not None else ""
         return f"{self.layer}{channels}{place}"
 
@@ -64,6 +68,21 @@ class Term:
 
 
 Terms = dict[Term, float]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Channels of a layer that the photograph chooses, as in `mixed4c:top8`.
+
+    Attributes:
+        layer: as it is written.
+        strongest: whether those with the largest mean are meant, and not the smallest.
+        count: how many, from 1.
+    """
+
+    layer: str
+    strongest: bool
+    count: int
 
 
 class LayerNames(Protocol):
@@ -120,6 +139,61 @@ def parse_terms(given: Iterable[str | Mapping[str, Any]] | Mapping[str, float], 
             f"every weight of {', '.join(map(str, terms))} is zero; give at least one layer a non-zero weight"
         )
     return {term: weight for term, weight in terms.items() if weight}
+
+
+def has_choice(layers: Any) -> bool:
+    """Whether the photograph chooses channels in `layers`, in any form that `DreamConfig.layers` takes."""
+    found: list[Choice] = []
+
+    def note(choice: Choice) -> tuple[int, ...]:
+        found.append(choice)
+        return (0,)
+
+    with_channels(layers, (), note)
+    return bool(found)
+
+
+def with_channels(layers: Any, known: Iterable[str], choose: Callable[[Choice], Iterable[int]]) -> Any:
+    """`layers` with the channels that `choose` returns in place of choices such as `top8`.
+
+    `known` are the exact names of layers, which go first.
+    """
+    names = set(known)
+
+    def changed(name: str) -> str:
+        head, at, place = name.rpartition("@") if _PLACE.fullmatch(name) else (name, "", "")
+        match = None if name in names or head in names else _CHOICE.fullmatch(head)
+        if match is None:
+            return name
+        choice = Choice(match[1], match[2] == "top", int(match[3]))
+        return f"{choice.layer}:{'+'.join(map(str, choose(choice)))}{at}{place}"
+
+    def in_text(text: str) -> str:
+        if text in names:
+            return text
+        return ",".join("".join(_on_name(changed, each, names)) for each in text.split(","))
+
+    if isinstance(layers, str):
+        return in_text(layers)
+    if isinstance(layers, Mapping) and isinstance(layers.get("layer"), str):
+        return {**layers, "layer": changed(layers["layer"])}
+    if isinstance(layers, Mapping):  # from terms to weights, or the table of a class, concept or text
+        found: dict[str, Any] = {}
+        for term, weight in layers.items():
+            name = changed(term)
+            found[name] = found[name] + weight if name in found else weight
+        return found
+    if isinstance(layers, list | tuple):
+        return tuple(with_channels(each, names, choose) for each in layers)
+    return layers
+
+
+def _on_name(change: Callable[[str], str], text: str, known: set[str]) -> tuple[str, str, str]:
+    """A term's text with `change` of all but its weight: the name, the equals sign and the weight."""
+    name, equals, weight = text.strip(), "", ""
+    if name not in known and "=" in name:
+        name, equals, weight = name.rpartition("=")
+    return change(name.strip()), equals, weight
 
 
 def _pairs(
@@ -196,7 +270,26 @@ def _read(text: str, known: set[str], names: LayerNames) -> Term:
         name, place = match[1], (int(match[2]), int(match[3]))
     if name not in known and (match := _CHANNELS.fullmatch(name)):
         name, channels = match[1], tuple(sorted({int(channel) for channel in match[2].split("+")}))
-    return Term(layer_named(name, names), channels, place, guided=not channels and place is None)
+    choice = ""
+    if name not in known and (match := _CHOICE.fullmatch(name)):
+        name, choice = match[1], f"{match[2]}{match[3]}"
+        check_choice(Choice(name, match[2] == "top", int(match[3])), names)
+    is_whole = not channels and not choice and place is None
+    return Term(layer_named(name, names), channels, place, guided=is_whole, choice=choice)
+
+
+def check_choice(choice: Choice, names: LayerNames) -> None:
+    """Checks that a layer has as many channels as the photograph is to choose.
+
+    Raises:
+        LayerError: it does not exist or has fewer.
+    """
+    count = names.channels(layer_named(choice.layer, names))
+    if not 1 <= choice.count <= count:
+        raise LayerError(
+            f"{choice.layer} has {count} channels and {choice.count} are asked for; write "
+            f"{choice.layer}:top8, from 1 to {count}"
+        )
 
 
 def layer_named(name: str, names: LayerNames) -> str:

@@ -78,7 +78,7 @@ Directions = Annotated[
     typer.Option(
         "--direction",
         metavar="FILE[:ROW]@LAYER[=WEIGHT]",
-        help="A direction of a layer to dream: a .npy or .safetensors file with a number for each channel, or "
+        help="A direction to dream: a .npy or .safetensors file with a number for each channel, or "
         "a row of its table, such as a feature of a sparse autoencoder, `decoder.npy:1203@mixed4c`.",
         show_default=False,
         rich_help_panel=WHAT,

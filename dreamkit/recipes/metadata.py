@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dreamkit.config import DreamConfig
+from dreamkit.config import DreamConfig, plain
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, first_line, shown
 from dreamkit.models.spec import ModelSpec
 from dreamkit.plugins import registry
@@ -151,6 +151,18 @@ def describe(
     if masks:
         written["masks"] = {name: _written(mask) for name, mask in masks.items()}
     return written
+
+
+def asked(config: DreamConfig, layers: Sequence[Any]) -> dict[str, Any]:
+    """What a picture carries of terms that its photograph made plain: those of the options and, in `layers`,
+    those of each network, as they were given. Where one is dreamed again, nobody needs them; a batch knows by
+    them which of its pictures are finished."""
+    options = config.to_dict()
+    return {
+        "layers": options["layers"],
+        "schedule": options["schedule"],
+        "models": [plain(each) for each in layers],
+    }
 
 
 def versions(uses: Mapping[str, Kind[Any]] = MappingProxyType({})) -> dict[str, str]:

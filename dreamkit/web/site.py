@@ -90,7 +90,7 @@ def check(request: DreamRequest) -> None:
         ConfigError: it has a guide, masks, a timeline, a network with layers of its own or without a positive
             weight, or a config that `check_config` refuses. The message names it.
     """
-    request.refuse("a page", "guide", "masks", "timeline")
+    request.refuse("a page", "guide", "masks", "timeline", "choices")
     for spec in request.models:
         if spec.layers is not None:
             raise ConfigError(
