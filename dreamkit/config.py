@@ -205,7 +205,8 @@ class DreamConfig:
     space: str = option(
         "pixels",
         "What a step changes. pixels: the pixels. fourier: the frequencies of the picture, in natural "
-        "colours, with the optimiser Adam. Plugins provide more.",
+        "colours, with the optimiser Adam. maco: the phases of its frequencies, which stay as strong as in "
+        "photographs, with the optimiser Nadam. Plugins provide more.",
         choices=part_values.PARAMETRISATIONS,
         shape=part_values.space,
     )

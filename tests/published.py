@@ -432,6 +432,81 @@ def lucid(
     return taken, taken[-1] if taken else from_spectrum(spectrum, width)
 
 
+def maco(
+    pixels: Array | Photo,
+    kernels: tiny.Kernels,
+    layer: str,
+    channel: int,
+    roll: Roll,
+    magnitudes: Array,
+    steps: int,
+    step_size: float = 1.0,
+) -> Dream:
+    """MaCo: Nadam on the phases of a spectrum of fixed magnitudes `(height, width // 2 + 1, 3)`.
+
+    Up one channel's mean. One octave, no tiles. The original draws its first phases from a normal
+    distribution, so that they have mean 0 and deviation 1; here they are the picture's own.
+    """
+    width = pixels.shape[1]
+    share = np.clip(pixels.astype(np.float64), 0.5, 254.5) / 255.0
+    planes = np.log(share / (1.0 - share)) @ np.linalg.inv(LUCID_COLOURS).T
+    phases = np.angle(np.fft.rfft2(planes, axes=(0, 1)))
+    start = phases.mean(), phases.std()
+    mean, variance, product = np.zeros(phases.shape), np.zeros(phases.shape), 1.0
+    taken: list[Array] = []
+    for step in range(1, steps + 1):
+        now = from_phases(phases, magnitudes, width, start)
+        at_pixels = rolled_gradient(now, kernels, {layer: of_channel_mean(channel)}, roll(0, step - 1))
+        g = phases_gradient(phases, magnitudes, start, at_pixels)
+        momentum, following = (0.9 * (1.0 - 0.5 * 0.96**each) for each in (step, step + 1))
+        product *= momentum
+        mean = 0.9 * mean + 0.1 * g
+        variance = 0.999 * variance + 0.001 * g**2
+        ahead = following * mean / (1.0 - product * following) + (1.0 - momentum) * g / (1.0 - product)
+        phases = phases + step_size * ahead / (np.sqrt(variance / (1.0 - 0.999**step)) + 1e-20)
+        taken.append(from_phases(phases, magnitudes, width, start))
+    return taken, taken[-1]
+
+
+def standard(values: Array) -> Array:
+    return (values - values.mean()) / (values.std() + 1e-5)
+
+
+def standard_gradient(values: Array, pull: Array) -> Array:
+    """From dL/dstandard(values) to dL/dvalues: straight, through the mean, and through the deviation."""
+    away, deviation = values - values.mean(), values.std()
+    straight = pull / (deviation + 1e-5)
+    by_deviation = -(pull * away).sum() / (deviation + 1e-5) ** 2
+    return straight - straight.mean() + by_deviation * away / (values.size * deviation)
+
+
+def spun(phases: Array, magnitudes: Array, start: tuple[float, float]) -> NDArray[np.complex128]:
+    return magnitudes * np.exp(1j * (start[1] * standard(phases) + start[0]))
+
+
+def from_phases(phases: Array, magnitudes: Array, width: int, start: tuple[float, float]) -> Array:
+    spectrum = spun(phases, magnitudes, start)
+    planes = np.fft.irfft2(spectrum, s=(phases.shape[0], width), axes=(0, 1))
+    return 255.0 / (1.0 + np.exp(-standard(planes) @ LUCID_COLOURS.T))
+
+
+def phases_gradient(phases: Array, magnitudes: Array, start: tuple[float, float], at_pixels: Array) -> Array:
+    """From dL/dpixels to dL/dphases. Along a phase t, Z = r exp(i t) moves by i Z: dL/dt is the real part of
+    dL/dZ times the conjugate of that."""
+    height, width, _ = at_pixels.shape
+    share = from_phases(phases, magnitudes, width, start) / 255.0
+    at_planes = (at_pixels * 255.0 * share * (1.0 - share)) @ LUCID_COLOURS
+    spectrum = spun(phases, magnitudes, start)
+    planes = np.fft.irfft2(spectrum, s=(height, width), axes=(0, 1))
+    forward = np.fft.rfft2(standard_gradient(planes, at_planes), axes=(0, 1)) / (height * width)
+    mirrored = np.full((width // 2 + 1, 1), 2.0)
+    mirrored[0] = 1.0
+    if width % 2 == 0:
+        mirrored[-1] = 1.0
+    at_angles = (mirrored * forward * np.conj(1j * spectrum)).real
+    return standard_gradient(phases, start[1] * at_angles)
+
+
 def spectrum_scale(height: int, width: int) -> Array:
     """sqrt(w h) / max(f, 1 / max(w, h)), for a half spectrum: (h, w // 2 + 1, 1)."""
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))

@@ -33,6 +33,7 @@ OPTIONS = {"octaves": 3, "steps": 3, "tile_size": 32, "jitter": 4}
 VARIANTS = {
     "plain": {},
     "fourier": {"space": "fourier", "step_size": 0.05},
+    "maco": {"space": "maco", "step_size": 0.5},
     "lost detail": {"octave_scheme": "lost-detail"},
     "whole": {"octave_scheme": "whole"},
     "ends early": {"max_objective": 1e-9},

@@ -61,6 +61,7 @@ OPTIONS = {
     "--no-clip": (["--step-size", "0.9", "--color", "free"], {"clip": False}),  # which natural colours are in
     "--max-objective 1e-9": ([], {"max_objective": 1e-9}),
     "--space fourier": ([], {"space": "fourier"}),
+    "--space maco": ([], {"space": "maco"}),
     "--jitter 0": ([], {"jitter": 0}),
     "--rotate 20": ([], {"rotate": 20.0}),
     "--zoom 0.3": ([], {"zoom": 0.3}),
@@ -224,7 +225,8 @@ def test_the_recipes_are_listed_and_shown(run, tmp_path):
         "default",
         "architecture", "clockwork", "creatures", "engraving", "garden", "jungle", "neon", "painterly", "shells",
             "subtle",
-        "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "smooth", "tf-tutorial",
+        "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "maco", "smooth",
+            "tf-tutorial",
     ]  # fmt: skip
     assert re.search(r"^lucid +inception5h +Feature visualisation", out, re.M)
     for name in ("lucid", "google-2015"):
@@ -384,7 +386,7 @@ WRONG = {
     "tv": ([*DREAM, "--tv", "11"], 1, "tv is 11.0; it takes a number, 0 to 10"),
     "l2": ([*DREAM, "--l2", "nan"], 1, "l2 is nan; it takes a number, 0 to 100"),
     "max objective": ([*DREAM, "--max-objective", "0"], 1, "max_objective is 0.0; it takes a number, above 0"),
-    "space": ([*DREAM, "--space", "wave"], 1, "space is 'wave'; choose pixels or fourier"),
+    "space": ([*DREAM, "--space", "wave"], 1, "space is 'wave'; choose pixels or maco or fourier"),
     "rotate": ([*DREAM, "--rotate", "181"], 1, "rotate is 181.0; it takes a number, 0 to 180"),
     "zoom": ([*DREAM, "--zoom", "1"], 1, "zoom is 1.0; it takes a number, 0 to 0.9"),
     "noise": (["dream", "--noise", "pink"], 1, "noise is 'pink'; choose clouds or faint or white"),

@@ -82,7 +82,7 @@ OPTIONS = {
     "unit": st.tuples(*[st.floats(0, 255, exclude_min=True)] * 3),
     "clip": st.booleans(),
     "max_objective": st.none() | st.floats(0, 1e9, exclude_min=True),
-    "space": st.sampled_from(["pixels", "fourier"]),
+    "space": st.sampled_from(["pixels", "fourier", "maco"]),
     "jitter": jitters,
     "rotate": st.floats(0, 180),
     "zoom": st.floats(0, 0.9),

@@ -80,7 +80,7 @@ def test_a_built_in_part_loads_no_plugin(installed):
 
 def test_the_help_names_the_built_in_parts():
     assert "(cosine or direction or mean or mean-square)" in describe("objective")
-    assert "(pixels or fourier)" in describe("space")
+    assert "(pixels or maco or fourier)" in describe("space")
     assert "(match or channels)" in describe("guide_style")
 
 

@@ -41,6 +41,7 @@ def config(**options):
         ({"smooth": "laplacian"}, 3.25),
         ({"rotate": 5.0, "smooth": "laplacian"}, 5.25),
         ({"space": "fourier"}, 7.25),
+        ({"space": "maco"}, 11.25),
     ],
 )
 def test_copies_are_stated(options, expected):

@@ -100,6 +100,22 @@ def test_the_gradient_of_a_spectrum_is_that_of_finite_differences(size):
 
 
 @pytest.mark.parametrize("size", [(6, 8), (7, 9), (6, 7), (7, 8)])
+def test_the_gradient_of_phases_is_that_of_finite_differences(size):
+    draw = np.random.default_rng(2)
+    pull = draw.uniform(20, 230, (*size, 3))
+    phases = draw.normal(size=(size[0], size[1] // 2 + 1, 3))
+    magnitudes, start = draw.uniform(0.5, 2, phases.shape), (0.3, 1.7)
+
+    def total(values):
+        return (pull * published.from_phases(values, magnitudes, size[1], start)).sum()
+
+    found = published.phases_gradient(phases, magnitudes, start, pull)
+    places = list(np.ndindex(*phases.shape))
+    expected = differences(total, phases, places, 1e-5).reshape(phases.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 9), (6, 7), (7, 8)])
 def test_a_spectrum_is_its_picture(size):
     pixels = np.random.default_rng(2).uniform(0, 255, (*size, 3))
     back = published.from_spectrum(published.to_spectrum(pixels), size[1])

@@ -6,13 +6,16 @@ longest.
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import published
 import pytest
 import tiny
 
+import dreamkit
 from dreamkit import recipes
 from dreamkit.engine import rng
 from dreamkit.engine.loop import dream
@@ -112,3 +115,31 @@ def test_lucid(net, photo):
     expected = published.lucid(small, KERNELS, "second", 2, seen, 12)
     # Rolled pictures give rolled gradients; the matrix has the roll in it, so its transpose takes it back.
     agree(found, expected, within=0.1)
+
+
+def natural_magnitudes(size):
+    """What is measured of photographs, frequency by frequency: (height, width // 2 + 1, 3)."""
+    file = Path(dreamkit.__file__).parent / "engine" / "natural_spectrum.json"
+    table = json.loads(file.read_text())
+    known = np.log(table["frequencies"])
+    found = np.zeros((size[0], size[1] // 2 + 1, 3))
+    for v, h, colour in np.ndindex(*found.shape):
+        down = (v if 2 * v < size[0] else v - size[0]) / size[0]
+        frequency = math.hypot(down, h / size[1])
+        if not frequency:
+            found[v, h, colour] = table["means"][colour] * math.prod(size)
+            continue
+        level = math.exp(np.interp(math.log(frequency), known, np.log(table["magnitudes"][colour])))
+        slow = max(1.0, table["frequencies"][0] / frequency)
+        found[v, h, colour] = level * slow * math.sqrt(math.prod(size))
+    return found
+
+
+def test_maco(net, photo):
+    """With the roll alone of its transforms; in short steps, since whole ones magnify rounding."""
+    small = photo[:17, :20]
+    options = {"layers": "second:2", "steps": 8, "step_size": 0.1, "rotate": 0.0, "zoom": 0.0}
+    found = dreamed(net, small, "maco", **options)
+    magnitudes = natural_magnitudes(small.shape[:2])
+    expected = published.maco(small, KERNELS, "second", 2, rolls(6), magnitudes, 8, 0.1)
+    agree(found, expected, within=0.5)

@@ -69,7 +69,16 @@ def one_line(error):
 def test_the_built_in_recipes_are_these_with_our_own_first():
     names = built_in()
     assert names[0] == "default"
-    published = ["google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "smooth", "tf-tutorial"]
+    published = [
+        "google-2015",
+        "hughy-2020",
+        "keras-example",
+        "lapnorm",
+        "lucid",
+        "maco",
+        "smooth",
+        "tf-tutorial",
+    ]
     assert names[-len(published) :] == published
     moods = names[1 : -len(published)]
     folder = Path(recipes.__file__).with_name("moods")
