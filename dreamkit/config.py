@@ -24,6 +24,10 @@ DEEP_STEPS = 25  # of an octave with layers whose activations lie 32 pixels apar
 SMOOTH_WIDTH = 0.5  # pixels
 UNIT = 127.5  # pixel values in one unit of step size where black is -1 and white +1
 
+# Options that recipes have only where they are not at their defaults: those for plugins, and later ones, so
+# that a dream of earlier versions is still the same dream. Their defaults must stay what they are.
+_LEFT_OUT = frozenset({"transforms", "regularisers", "plugin_options", "cosine_power", "alpha"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class DreamConfig:
@@ -194,6 +198,12 @@ class DreamConfig:
         metavar="N|R,G,B",
         read=option_values.read_unit,
         shape=option_values.unit,
+    )
+    alpha: str = option(
+        "photograph",
+        "The transparency of the dream. photograph: that of the photograph. importance: what no step pulled "
+        "at fades out; only for PNG, WebP and TIFF.",
+        choices=("photograph", "importance"),
     )
     clip: bool = option(True, "Keep pixels between black and white after each step, not only at the end.")
     max_objective: float | None = option(
@@ -367,12 +377,15 @@ class DreamConfig:
         return (self.plugin_options or {}).get(part, {})
 
     def to_dict(self) -> dict[str, Any]:
-        """The options as plain JSON values; those for plugins only where they are given."""
+        """The options as plain JSON values; some only where they are not at their defaults."""
         values = {name: plain(getattr(self, name)) for name in option_names()}
         if isinstance(self.objective, Objective):
             values["objective"] = self.objective.described()
-        plugins = "transforms", "regularisers", "plugin_options"
-        return {name: each for name, each in values.items() if each is not None or name not in plugins}
+        return {
+            name: each
+            for name, each in values.items()
+            if name not in _LEFT_OUT or getattr(self, name) != default(name)
+        }
 
 
 def refuse(config: DreamConfig, what: str, *names: str) -> None:

@@ -36,6 +36,7 @@ class Dream:
         profile: the photograph's RGB colour profile, or None for sRGB.
         dpi: the photograph's dots per inch across and down, or None; no pixel depends on them.
         authorship: the photograph's artist, copyright and caption, or None.
+        needs_alpha: whether the transparency is the dream's own, which no format may drop.
     """
 
     pixels: NDArray[np.uint8]
@@ -43,6 +44,7 @@ class Dream:
     profile: bytes | None = None
     dpi: tuple[float, float] | None = None
     authorship: Authorship | None = None
+    needs_alpha: bool = False
 
     def save(self, path: PathLike, *, dpi: float | None = None, overwrite: bool = False) -> None:
         """Writes the dream with its recipe as PNG, JPEG, WebP or TIFF; the extension selects the format.
@@ -60,6 +62,7 @@ class Dream:
             dpi=self.dpi if dpi is None else (dpi, dpi),
             authorship=self.authorship,
             overwrite=overwrite,
+            needs_alpha=self.needs_alpha,
         )
 
 
@@ -100,21 +103,18 @@ class Session:
         asked = request or self.request
         photo, pictures = _arrays(asked)
         request, models = self._with_channels(asked, photo)
-        alpha = None if request.image is None else request.image.alpha
-
-        def with_alpha(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            return pixels if alpha is None else np.dstack([pixels, alpha])
-
+        photographs = None if request.image is None else request.image.alpha
         try:
             result = loop.dream(photo, models, request.config, on_step, start=start, **pictures)
         except Interrupted as interrupted:
             if interrupted.pixels is not None:
-                interrupted.pixels = with_alpha(interrupted.pixels)
+                interrupted.pixels = _with_alpha(interrupted.pixels, photographs)
             raise
         recipe = self._recipe(request, models, result)
         if asked.choices:
             recipe["asked"] = metadata.asked(asked.config, [model.layers for model in self.models])
-        return Dream(with_alpha(result.pixels), recipe, *file_metadata(request))
+        pixels = _with_alpha(result.pixels, photographs, result.alpha)
+        return Dream(pixels, recipe, *file_metadata(request), needs_alpha=result.alpha is not None)
 
     def compute(
         self,
@@ -242,6 +242,15 @@ def file_metadata(
     """Colour profile, dots per inch and authorship of the photograph, as `Dream` takes them."""
     image = request.image
     return (None, None, None) if image is None else (image.profile, image.dpi, image.authorship)
+
+
+def _with_alpha(pixels: NDArray[np.uint8], *alphas: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """`pixels` with the transparencies `(height, width)` that there are, as a fourth channel."""
+    found = [alpha for alpha in alphas if alpha is not None]
+    if not found:
+        return pixels
+    both = np.rint(np.prod([each / np.float32(255) for each in found], axis=0) * 255)
+    return np.dstack([pixels, found[0] if len(found) == 1 else both.astype(np.uint8)])
 
 
 def _warn(message: str) -> None:

@@ -34,6 +34,7 @@ VARIANTS = {
     "plain": {},
     "fourier": {"space": "fourier", "step_size": 0.05},
     "maco": {"space": "maco", "step_size": 0.5},
+    "importance": {"alpha": "importance"},
     "lost detail": {"octave_scheme": "lost-detail"},
     "whole": {"octave_scheme": "whole"},
     "ends early": {"max_objective": 1e-9},

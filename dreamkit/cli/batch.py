@@ -91,7 +91,7 @@ def batch(
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         meter.doing("looking for pictures and finished dreams")
         inputs_found = batches.expand(inputs, output)
-        requests = _requests(dream_options, recipe or [None], each_model=each_model, meter=meter)
+        requests = _requests(dream_options, recipe or [None], suffix, each_model=each_model, meter=meter)
         store = storage.open_store(output)
         with contextlib.nullcontext(False) if dry_run else storage.held(store) as folds_case:
             job_list = batches.list_jobs(inputs_found, requests, suffix, folds_case=folds_case)
@@ -131,10 +131,16 @@ def _show_plan(run: Batch, *, as_json: bool) -> None:
 
 
 def _requests(
-    dream_options: DreamOptions, recipes: list[Any], *, each_model: bool, meter: terminal.Meter
+    dream_options: DreamOptions,
+    recipes: list[Any],
+    suffix: str,
+    *,
+    each_model: bool,
+    meter: terminal.Meter,
 ) -> list[BatchRequest]:
     """A request for each recipe; with `each_model`, for each recipe and model."""
     from dreamkit.jobs import batch as batches
+    from dreamkit.media import image_writer
     from dreamkit.request import without_image
 
     models: list[list[str] | None] = [dream_options.model]
@@ -149,6 +155,8 @@ def _requests(
             specs = specs_of(model)
             own = {"model": specs, "weights": _weights_for(specs, arguments["weights"])}
             request = without_image(**(arguments | own), recipe=recipe)
+            if request.config.alpha == "importance":
+                image_writer.check_alpha(Path(f"PICTURE{suffix}"))
             # One recipe alone has no folder; models have folders even if there is only one.
             name = batches.folder_name(
                 recipe if len(recipes) > 1 else None, model[0] if each_model and model else None

@@ -194,7 +194,12 @@ def _output(
             f"{kept.path} holds an interrupted dream; continue it with --resume, or start anew with "
             "--overwrite"
         )
-    image_writer.check_output(path, overwrite=overwrite or (resume and kept.is_so_far()), size=request.size)
+    image_writer.check_output(
+        path,
+        overwrite=overwrite or (resume and kept.is_so_far()),
+        size=request.size,
+        needs_alpha=request.config.alpha == "importance",
+    )
     if resume and not os.path.isfile(kept.path):
         terminal.warning(f"there is no {kept.path} to continue from; the dream starts anew")
     atomic.refuse_inputs(path, request.inputs)

@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import color, depth, drawn_transforms, interrupts, masks, octaves, plan, updates
+from dreamkit.engine import (
+    color,
+    depth,
+    drawn_transforms,
+    importance,
+    interrupts,
+    masks,
+    octaves,
+    plan,
+    updates,
+)
 from dreamkit.engine.drawn_transforms import DrawnTransforms
 from dreamkit.engine.masked_objective import MaskedObjective
 from dreamkit.engine.objective_set import ObjectiveSet
@@ -58,6 +68,8 @@ class Ascent:
         self._parametrisation = registry.installed(registry.PARAMETRISATIONS).get(config.space)
         self._hold = color.hold_share(config.color)
         self._spread = color.spread(photo) if self._hold else None
+        self._importance: Pixels | None = None
+        self._wants_importance = config.alpha == "importance"
         self._first: float | None = None
         self._work = sum(map(self._work_of, self._run))
         self._done = 0
@@ -69,6 +81,9 @@ class Ascent:
         objectives = [self._on_octave(each, octave) for each in self._objectives.of_octave(octave.number)]
         photo = resize(self._photo, octave.size, wrapped=config.wrapped) if self._needs_photo else None
         variables = self._variables(pixels, config, start)
+        if self._wants_importance:
+            before = start.importance if start else self._importance
+            self._importance = importance.resized(before, octave.size, config.wrapped)
         taken = self._begin(pixels, octave, steps, start)
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(objectives) > 1 else update
@@ -81,11 +96,14 @@ class Ascent:
                     )
                 except (NetworkMemoryError, MemoryError) as error:
                     self._halve_tiles(error)
+            pulled = None if self._importance is None else importance.sizes(update)
             for regularise in self._regularisers:
                 regularise(update, pixels, photo)
             ends = config.max_objective is not None and weighted > config.max_objective
             last = step + 1 if ends else steps
             with interrupts.deferred():
+                if self._importance is not None and pulled is not None:
+                    self._importance += pulled
                 with registry.blamed(registry.PARAMETRISATIONS, self._parametrisation):
                     variables.step(pixels, update, config.strength * config.step_size)
                 if self._spread is not None:
@@ -94,6 +112,12 @@ class Ascent:
             self._report(pixels, octave, step, last, balanced)
             if ends:
                 break
+
+    def alpha(self, size: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """Where pixels mattered, `(height, width)`, at `size`; None unless it is asked for."""
+        if self._importance is None:
+            return None
+        return importance.alpha(importance.resized(self._importance, size, self._config.wrapped))
 
     def _on_octave(self, objective: MaskedObjective, octave: octaves.Octave) -> _Objective:
         mask = self._objectives.mask(objective)
@@ -104,7 +128,16 @@ class Ascent:
         """Takes over `start`, or sets the state at the octave's beginning; returns the steps taken."""
         if start is None:  # the new state also lets go of the smaller octave's pixels
             number, balance = self._run.index(octave), self._objectives.balance()
-            self.state = DreamState(number, 0, False, self.tile_size, self._first, pixels, balance=balance)
+            self.state = DreamState(
+                number,
+                0,
+                False,
+                self.tile_size,
+                self._first,
+                pixels,
+                balance=balance,
+                importance=self._importance,
+            )
             return 0
         self._first = start.first
         self._objectives.restore_balance(start.balance)
@@ -201,7 +234,17 @@ class Ascent:
         balance = self._objectives.balance()
         with registry.blamed(registry.PARAMETRISATIONS, self._parametrisation):
             arrays = variables.arrays()
-        self.state = DreamState(number, step + 1, over, self.tile_size, self._first, pixels, arrays, balance)
+        self.state = DreamState(
+            number,
+            step + 1,
+            over,
+            self.tile_size,
+            self._first,
+            pixels,
+            arrays,
+            balance,
+            self._importance,
+        )
 
     def _report(
         self, pixels: Pixels, octave: octaves.Octave, step: int, steps: int, objective: float

@@ -75,7 +75,8 @@ def dream(
         raise NetworkMemoryError(
             f"too little memory for a picture of {width} x {height} pixels; shrink it with --max-size"
         ) from error
-    return DreamResult(picture, objectives.layers, [octave.size for octave in run], ascent.tile_size)
+    sizes = [octave.size for octave in run]
+    return DreamResult(picture, objectives.layers, sizes, ascent.tile_size, ascent.alpha(photo.shape[:2]))
 
 
 def planned(

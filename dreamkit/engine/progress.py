@@ -14,6 +14,7 @@ from dreamkit.engine.resize import Pixels
 # Entry of the schedule, number of the objective in it, balanced weights of its terms.
 Balance: TypeAlias = tuple[int, int, list[float]]
 
+_IMPORTANCE = "importance"
 _VARIABLE = "variable."  # before the names of a parametrisation's arrays, in a work file
 
 
@@ -33,6 +34,7 @@ class DreamState:
         pixels: float32 `(height, width, 3)`.
         variables: arrays of the parametrisation, where it has more than pixels.
         balance: balanced weights that objectives measured at their first step.
+        importance: where pixels mattered so far, float32 `(height, width, 1)`; None unless it is asked for.
     """
 
     octave: int
@@ -43,6 +45,7 @@ class DreamState:
     pixels: Pixels
     variables: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     balance: Sequence[Balance] = ()
+    importance: Pixels | None = None
 
     def numbers(self) -> dict[str, Any]:
         """All but the arrays, as plain data."""
@@ -51,7 +54,8 @@ class DreamState:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays by name."""
-        return {"pixels": self.pixels, **{_VARIABLE + name: each for name, each in self.variables.items()}}
+        own = {"pixels": self.pixels} | ({} if self.importance is None else {_IMPORTANCE: self.importance})
+        return {**own, **{_VARIABLE + name: each for name, each in self.variables.items()}}
 
     @classmethod
     def from_parts(cls, numbers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> DreamState:
@@ -79,6 +83,7 @@ class DreamState:
                 (int(entry), int(number), [float(each) for each in measured])
                 for entry, number, measured in numbers["balance"]
             ],
+            importance=arrays.get(_IMPORTANCE),
         )
 
 
@@ -116,9 +121,11 @@ class DreamResult:
         layers: for each network, its terms with weights in the last octave; empty for weight zero.
         sizes: height and width of each octave that ran.
         tile_size: longest side of the tiles of the last step.
+        alpha: where pixels mattered, uint8 `(height, width)`; None unless it is asked for.
     """
 
     pixels: NDArray[np.uint8]
     layers: list[dict[str, float]]
     sizes: list[tuple[int, int]]
     tile_size: int
+    alpha: NDArray[np.uint8] | None = None

@@ -105,7 +105,7 @@ def make(
             f"an atlas shows one network, and {request.names} are {len(request.models)}; name one"
         )
     layers = (layers,) if isinstance(layers, str) else layers
-    request.refuse("an atlas", "upscale", "timeline")
+    request.refuse("an atlas", "upscale", "timeline", "alpha")
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     options = _for_cells(request.config, image, cell)
     (spec,) = request.models

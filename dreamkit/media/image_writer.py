@@ -48,18 +48,35 @@ _FORMATS = {
 SUFFIXES = frozenset(_FORMATS)
 
 
-def check_output(path: Path, *, overwrite: bool, size: tuple[int, int] | None = None) -> None:
+def check_output(
+    path: Path, *, overwrite: bool, size: tuple[int, int] | None = None, needs_alpha: bool = False
+) -> None:
     """Checks, before any work, that a picture of `size` (height, width) can be written to `path`.
 
     Raises:
         ImageError: an unknown extension, a missing or read-only folder, an existing file without
-            `overwrite`, or a side that the format cannot hold.
+            `overwrite`, a side that the format cannot hold, or one without transparency where `needs_alpha`.
     """
     if path.suffix.lower() not in _FORMATS and not os.path.isdir(path):
         raise ImageError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(_FORMATS)}")
     atomic.check_path(path, overwrite=overwrite)
     if size is not None:
         _check_sides(path, size)
+    if needs_alpha:
+        check_alpha(path)
+
+
+def check_alpha(path: Path) -> None:
+    """Checks that the format of `path` holds transparency.
+
+    Raises:
+        ImageError: it does not.
+    """
+    if _FORMATS.get(path.suffix.lower()) is _JPEG:
+        raise ImageError(
+            f"{path.name} is a JPEG, which holds no transparency, and alpha is importance; use .png, .webp "
+            "or .tiff"
+        )
 
 
 def write(
@@ -71,6 +88,7 @@ def write(
     dpi: tuple[float, float] | None = None,
     authorship: Authorship | None = None,
     overwrite: bool = False,
+    needs_alpha: bool = False,
 ) -> None:
     """Writes uint8 `(height, width, 3 or 4)` in the format of `path`'s extension, whole or not at all.
 
@@ -80,7 +98,8 @@ def write(
         ImageError: what `check_output` refuses, or no space left.
     """
     path = Path(path)
-    check_output(path, overwrite=overwrite, size=(pixels.shape[0], pixels.shape[1]))
+    size = pixels.shape[0], pixels.shape[1]
+    check_output(path, overwrite=overwrite, size=size, needs_alpha=needs_alpha)
     metadata: dict[str, Any] = {"recipe": recipe, "profile": profile, "dpi": dpi, "authorship": authorship}
     with atomic.write_errors(path), encoded(path, pixels, **metadata) as data:
         atomic.write(path, data, overwrite=overwrite)

@@ -50,6 +50,7 @@ _UNSUPPORTED_OPTIONS = {
     "transforms": None,
     "regularisers": None,
     "plugin_options": None,
+    "alpha": "photograph",
 }
 # Options that Python chooses by the layer where they have their default, and the page's values for them.
 _PAGE_DEFAULTS = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}

@@ -57,7 +57,7 @@ export interface DreamConfig {
   [name: string]: unknown;
 }
 
-/** Options that the page does not support, each with the value that switches it off. */
+/** Options that the page does not support, each with the value that switches it off, as where it is left out. */
 const UNSUPPORTED: Partial<DreamConfig> = {
   space: "pixels",
   tv: 0,
@@ -68,6 +68,7 @@ const UNSUPPORTED: Partial<DreamConfig> = {
   upscale: 1,
   wrap: "none",
   clouds: 0,
+  alpha: "photograph",
 };
 
 const FOR_PLUGINS = ["transforms", "regularisers", "plugin_options"];
@@ -75,7 +76,7 @@ const FOR_PLUGINS = ["transforms", "regularisers", "plugin_options"];
 /** Throws a `UserError` for a config with options that the page does not support. */
 export function checkConfig(config: DreamConfig): void {
   for (const [name, value] of Object.entries(UNSUPPORTED)) {
-    if (config[name] !== value) {
+    if ((config[name] ?? value) !== value) {
       throw new UserError(`${name} is ${String(config[name])}, which a page cannot do; set it to ${String(value)}`);
     }
   }
