@@ -26,7 +26,18 @@ UNIT = 127.5  # pixel values in one unit of step size where black is -1 and whit
 
 # Options that recipes have only where they are not at their defaults: those for plugins, and later ones, so
 # that a dream of earlier versions is still the same dream. Their defaults must stay what they are.
-_LEFT_OUT = frozenset({"transforms", "regularisers", "plugin_options", "cosine_power", "alpha"})
+_LEFT_OUT = frozenset(
+    {
+        "transforms",
+        "regularisers",
+        "plugin_options",
+        "cosine_power",
+        "alpha",
+        "views",
+        "crop",
+        "view_size",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +243,28 @@ class DreamConfig:
         least=0.0,
         most=0.9,
     )
+    views: int = option(
+        1,
+        "How many views of the picture each step looks at: transforms are drawn anew for each, and the step "
+        "follows the mean of their gradients.",
+        least=1,
+        most=64,
+    )
+    crop: tuple[float, float] = option(
+        (1.0, 1.0),
+        "The side of a random square that a view shows, as a share of the picture's shorter side: one "
+        "number, or the least and the most, such as 0.2,0.6. By default, a view shows the whole picture.",
+        default_text="off",
+        metavar="N|N,N",
+        read=option_values.read_crop,
+        shape=option_values.crop,
+    )
+    view_size: int = option(
+        224,
+        "Side in pixels at which the network sees such a square.",
+        least=32,
+        most=4096,
+    )
     transforms: Mapping[str, float] | None = option(
         None,
         "Transforms before each step, each with its strength: color-jitter (0 to 4), grain (its deviation "
@@ -345,7 +378,12 @@ class DreamConfig:
             value = _checked(each.name, getattr(self, each.name))
             object.__setattr__(self, each.name, value)
         if self.wrap != "none":
-            refuse(self, f"a dream that wraps ({self.wrap})", "rotate", "zoom", "border")
+            refuse(self, f"a dream that wraps ({self.wrap})", "rotate", "zoom", "border", "crop")
+
+    @property
+    def crops(self) -> bool:
+        """Whether views show squares of the picture."""
+        return self.crop != default("crop")
 
     @property
     def wrapped(self) -> Wrapped:

@@ -195,6 +195,24 @@ def unit(value: Any) -> tuple[float, float, float]:
     return tuple(found)  # type: ignore[return-value]
 
 
+def crop(value: Any) -> tuple[float, float]:
+    """The least and the most side of a crop, from one number or two.
+
+    Raises:
+        ConfigError: they are not above 0 and at most 1, the least first.
+    """
+    shares = value if isinstance(value, list | tuple) else (value, value)
+    found = [number(each, whole=False) for each in shares]
+    if len(found) != 2 or not all(each is not None and 0 < each <= 1 for each in found):
+        raise ConfigError(
+            f"crop is {quoted(value)}; it takes one number or two, such as [0.2, 0.6], above 0, at most 1"
+        )
+    least, most = (float(each) for each in found)  # type: ignore[arg-type]
+    if least > most:
+        raise ConfigError(f"crop is {quoted(value)}; give the smaller number first")
+    return least, most
+
+
 def wrapped_axes(wrap: Any) -> Wrapped:
     """Whether the vertical axis and the horizontal one wrap, for a value of `wrap`."""
     return wrap == "both", wrap in ("both", "horizontal")
@@ -301,6 +319,15 @@ def read_text(text: str) -> dict[str, Any]:
 
 def _no_concept(text: str) -> ConfigError:
     return ConfigError(f"--concept is {quoted(text)}; write NAME, NAME@LAYER, NAME=0.5 or NAME@LAYER=0.5")
+
+
+def read_crop(text: str) -> Any:
+    """One number, or two between commas."""
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"--crop is {quoted(text)}; write shares, such as 0.3 or 0.2,0.6") from None
+    return found[0] if len(found) == 1 else found
 
 
 def read_unit(text: str) -> Any:

@@ -71,7 +71,10 @@ def transforms(value: Any) -> dict[str, float] | None:
         ConfigError: there is none of a name, or a strength is not a number.
     """
     return _weights(
-        registry.TRANSFORMS, "transforms", value, {"jitter": "--jitter", "warp": "--rotate or --zoom"}
+        registry.TRANSFORMS,
+        "transforms",
+        value,
+        {"jitter": "--jitter", "warp": "--rotate or --zoom", "crop": "--crop"},
     )
 
 

@@ -35,6 +35,7 @@ VARIANTS = {
     "fourier": {"space": "fourier", "step_size": 0.05},
     "maco": {"space": "maco", "step_size": 0.5},
     "importance": {"alpha": "importance"},
+    "views": {"views": 2, "crop": (0.5, 0.9), "view_size": 32, "transforms": {"grain": 4.0}},
     "lost detail": {"octave_scheme": "lost-detail"},
     "whole": {"octave_scheme": "whole"},
     "ends early": {"max_objective": 1e-9},

@@ -87,6 +87,9 @@ OPTIONS = {
     "jitter": jitters,
     "rotate": st.floats(0, 180),
     "zoom": st.floats(0, 0.9),
+    "views": st.integers(1, 64),
+    "crop": st.tuples(st.floats(0.01, 0.5), st.floats(0.5, 1)),
+    "view_size": st.integers(32, 4096),
     **dict.fromkeys(("transforms", "regularisers", "plugin_options"), st.none()),  # test_parts has plugins
     "schedule": st.lists(
         st.fixed_dictionaries(
@@ -329,6 +332,9 @@ BAD = {
     "jitter": [*NO_WHOLE_NUMBERS, None, -1, 4097],
     "rotate": [*NO_NUMBERS, -1, 181],
     "zoom": [*NO_NUMBERS, -0.1, 1],
+    "views": [*NO_WHOLE_NUMBERS, None, 0, 65],
+    "crop": [None, "0.5", 0, -1, 1.1, math.nan, True, (0.5, 0.2), (0.1, 0.2, 0.3), (0, 0.5), [None] * 2],
+    "view_size": [*NO_WHOLE_NUMBERS, None, 31, 4097],
     "transforms": [1, "mirror", ["mirror"], {"none": 1.0}, {"jitter": 1.0}, {1: 1.0}, np.array([1])],
     "regularisers": [1, "grey", ["grey"], {"none": 1.0}, {"tv": 1.0}, {None: 1.0}, {"l2": "much"}],
     "plugin_options": [1, [], {"a": 1}, {"a": {}}, {1: {}}, {"mean": {"b": 1}}],

@@ -41,6 +41,9 @@ def config(**options):
         ({"smooth": "laplacian"}, 3.25),
         ({"rotate": 5.0, "smooth": "laplacian"}, 5.25),
         ({"space": "fourier"}, 7.25),
+        ({"alpha": "importance"}, 3.25),
+        ({"views": 2}, 3.25),
+        ({"views": 2, "crop": 0.5}, 5.25),
         ({"space": "maco"}, 11.25),
     ],
 )

@@ -23,7 +23,7 @@ from dreamkit.engine import (
     updates,
 )
 from dreamkit.engine.drawn_transforms import DrawnTransforms
-from dreamkit.engine.masked_objective import MaskedObjective
+from dreamkit.engine.masked_objective import GradientStats, MaskedObjective
 from dreamkit.engine.objective_set import ObjectiveSet
 from dreamkit.engine.progress import DreamState, StepEvent
 from dreamkit.engine.resize import Pixels, resize
@@ -160,26 +160,20 @@ class Ascent:
         """
         config = self._config.at(octave.number)
         update, spare = out
-        reaches = [each.objective.cover(octave.size, self.tile_size).reach for each in objectives]
+        seen_size = drawn_transforms.seen_size(config, octave.size)
+        reaches = [each.objective.cover(seen_size, self.tile_size).reach for each in objectives]
         reach = max(along[0] for along in reaches), max(along[1] for along in reaches)
-        drawn = DrawnTransforms(self._transforms, config, octave.size, octave.number, step[0], reach)
-        seen = drawn.apply(pixels)
-        # Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
-        local = not drawn and config.smooth != "laplacian"
+        views = [
+            DrawnTransforms(self._transforms, config, octave.size, octave.number, step[0], reach, view)
+            for view in range(config.views)
+        ]
+        seen = views[0].apply(pixels) if len(views) == 1 else None
         balanced = weighted = 0.0
         for number, (objective, region) in enumerate(objectives):
             gradient = spare if number else update
             blurs = self._blurs(objective)
-            stats = objective.gradient(
-                seen,
-                drawn.roll,
-                gradient,
-                self.tile_size,
-                where=region if local else None,
-                margin=smoothing.REACH * blurs if config.smooth == "gaussian" else 0,
-            )
-            drawn.adjoint(gradient)
-            context = GradientContext(*step, drawn.roll, stats.coverage, blurs)
+            stats = self._mean_gradient(objective, pixels, seen, views, region, gradient)
+            context = GradientContext(*step, views[0].roll, stats.coverage, blurs)
             for shape in self._gradient_updates:
                 shape(gradient, context)
             _weigh(gradient, objective.strength, region)
@@ -187,6 +181,38 @@ class Ascent:
                 update += gradient
             balanced, weighted = balanced + stats.balanced, weighted + stats.weighted
         return balanced, weighted
+
+    def _mean_gradient(
+        self,
+        objective: MaskedObjective,
+        pixels: Pixels,
+        seen: Pixels | None,
+        views: Sequence[DrawnTransforms],
+        region: masks.Mask | None,
+        out: Pixels,
+    ) -> GradientStats:
+        """Writes the mean over views of an objective's gradient to `out`; `seen` is the one view or None."""
+        config = self._config
+        margin = smoothing.REACH * self._blurs(objective) if config.smooth == "gaussian" else 0
+        found = []
+        for number, drawn in enumerate(views):
+            view = drawn.apply(pixels) if seen is None else seen
+            gradient = out if number == 0 and view.shape == out.shape else np.empty_like(view)
+            # Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
+            local = not drawn and config.smooth != "laplacian"
+            where = region if local else None
+            found.append(
+                objective.gradient(view, drawn.roll, gradient, self.tile_size, where=where, margin=margin)
+            )
+            back = drawn.adjoint(gradient)
+            if number:
+                out += back
+            elif back is not out:
+                out[:] = back
+        if len(found) == 1:
+            return found[0]
+        out /= np.float32(len(found))
+        return GradientStats(*(float(each) for each in np.mean(found, axis=0)))
 
     def _blurs(self, objective: MaskedObjective) -> int:
         return depth.blurs(objective.stride) if self._config.smooth_width is None else 1

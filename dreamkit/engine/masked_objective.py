@@ -79,6 +79,10 @@ class MaskedObjective:
             int, tuple[float, float]
         ] = {}  # of neurons: index in `_feeds`, shares of the picture
         for term in terms:
+            if config.crops and term.place is not None:
+                raise LayerError(
+                    f"{term} is a place of the whole picture, which --crop does not show; leave one out"
+                )
             channel_weights = term.channel_weights(network.channels(term.layer))
             objective = _objective(term.objective or config.objective)
             features = None

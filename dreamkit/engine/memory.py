@@ -53,6 +53,7 @@ def copies(config: DreamConfig, *, objectives: int, masks: int) -> float:
     step += config.smooth == "laplacian"
     step += config.smooth == "laplacian" and config.wrap != "none"  # the gradient with its other sides
     step += sum(each.copies for each, _ in drawn_transforms.chosen(config))
+    step += config.views > 1  # the sum over views
     step += config.alpha == "importance"  # what is added up, a step's part in it, and that of one colour
     parametrisation: Parametrisation = registry.installed(registry.PARAMETRISATIONS).get(config.space)
     step += parametrisation.copies

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from dreamkit.config import DreamConfig
 from dreamkit.engine import memory, octaves
+from dreamkit.engine.drawn_transforms import seen_size
 from dreamkit.engine.memory import MemoryPlan
 from dreamkit.engine.objective_set import LoadedModel, ObjectiveSet
 from dreamkit.engine.tiles import Cover
@@ -62,6 +63,11 @@ def octaves_of(
         raise ConfigError(
             f"tile_size is {config.tile_size} and {names} needs windows of at least "
             f"{min_size} pixels; use --tile-size {min_size} or more"
+        )
+    if config.crops and config.view_size < min_size:
+        raise ConfigError(
+            f"view_size is {config.view_size} and {names} needs pictures of at least {min_size} pixels; use "
+            f"--view-size {min_size} or more"
         )
     scale, scheme = config.octave_scale, config.octave_scheme
     wanted = config.octaves or octaves.count(size, scale, scheme, min_size)
@@ -120,7 +126,8 @@ def memory_plan(
     now, before = memory.resident()
     last = run[-1]  # and the largest
     masked = objectives.of_octave(last.number)
-    windows = [[each.cover(octave.size, tile_size).windows(tile_size) for octave in run] for each in masked]
+    sizes = [seen_size(config, octave.size) for octave in run]
+    windows = [[each.cover(size, tile_size).windows(tile_size) for size in sizes] for each in masked]
     live = max(
         each.live_bytes(max(shapes, key=math.prod)) for each, shapes in zip(masked, windows, strict=True)
     )
@@ -139,11 +146,16 @@ def plan(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Oc
     size = tile_size(objectives, config, run, held)
     memory = memory_plan(objectives, config, run, size, held)
     planned, seconds = [], 0.0
-    rates = _seconds_per_pixel(objectives, run[-1], size)
+    rates = _seconds_per_pixel(objectives, run[-1].number, seen_size(config, run[-1].size), size)
     for octave in run:
         steps = objectives.steps(octave.number)
-        covers = [each.cover(octave.size, size) for each in objectives.of_octave(octave.number)]
-        seconds += steps * sum(rate * _pixels(cover) for rate, cover in zip(rates, covers, strict=False))
+        seen = seen_size(config, octave.size)
+        covers = [each.cover(seen, size) for each in objectives.of_octave(octave.number)]
+        seconds += (
+            steps
+            * config.views
+            * sum(rate * _pixels(cover) for rate, cover in zip(rates, covers, strict=False))
+        )
         rows, columns = covers[0]
         planned.append(
             PlannedOctave(
@@ -153,10 +165,12 @@ def plan(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Oc
     return Plan(tuple(planned), size, memory, seconds)
 
 
-def _seconds_per_pixel(objectives: ObjectiveSet, octave: octaves.Octave, tile_size: int) -> list[float]:
+def _seconds_per_pixel(
+    objectives: ObjectiveSet, octave: int, size: tuple[int, int], tile_size: int
+) -> list[float]:
     rates = []
-    for each in objectives.of_octave(octave.number):
-        windows = each.cover(octave.size, tile_size).windows(tile_size)
+    for each in objectives.of_octave(octave):
+        windows = each.cover(size, tile_size).windows(tile_size)
         each.warm_up(windows)  # the first time, TensorFlow's kernels make their own plans
         began = time.perf_counter()
         each.warm_up(windows)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from dreamkit.engine.resize import resize
 from dreamkit.option_values import Wrapped
 
-_ROLL, _CLOUDS, _WARP, _COLORS, _GRAIN = range(5)
+_ROLL, _CLOUDS, _WARP, _COLORS, _GRAIN, _CROP = range(6)
 
 CENTRE, _CLOUD_SPREAD, _FAINT_SPREAD = 128.0, 32.0, 4.0  # means and standard deviations of noise
 _PARTS_MEAN, _PARTS_DEVIATION = 2 * 65535.0, 65536 / np.sqrt(3.0)  # of the sum of four 16-bit numbers
+_OFF_CENTRE = 0.15  # of the picture, standard deviation of a crop's centre
 _AT_ONCE = 1 << 20  # numbers that are drawn at once
 _COARSEST = 4  # pixels on the shorter side of the coarsest layer of clouds
 
@@ -64,6 +65,26 @@ def colors(seed: int, octave: int, step: int) -> NDArray[np.float64]:
     return (drawn / 2.0**63 - 1.0).reshape(2, 3)
 
 
+def crop(seed: int, octave: int, step: int, shares: tuple[float, float]) -> tuple[float, float, float]:
+    """The side of a crop in a step, as a share of the picture's shorter side, and its centre, down and right.
+
+    The side is between `shares`: the first word, divided by 2**64, of the way. The centre's shares of the
+    height and the width are nearly normal around 0.5 with a deviation of 0.15, each from one word as those of
+    `grain` are; they may lie outside the picture.
+    """
+    drawn = words(seed, octave=octave, step=step, purpose=_CROP, count=3)
+    least, most = shares
+    away = _nearly_normal(drawn[1:])
+    return least + (most - least) * int(drawn[0]) / 2**64, *(0.5 + _OFF_CENTRE * away).tolist()
+
+
+def _nearly_normal(drawn: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Numbers of mean 0 and standard deviation 1, each the sum of the four 16-bit parts of a word."""
+    parts = drawn.astype("<u8").view("<u2").reshape(-1, 4)
+    normal: NDArray[np.float64] = (parts.sum(1, dtype=np.uint32) - _PARTS_MEAN) / _PARTS_DEVIATION
+    return normal
+
+
 def grain(seed: int, octave: int, step: int, size: tuple[int, int]) -> NDArray[np.float32]:
     """Independent numbers of mean 0 and standard deviation 1 in a step, float32 `(height, width, 3)`.
 
@@ -75,8 +96,7 @@ def grain(seed: int, octave: int, step: int, size: tuple[int, int]) -> NDArray[n
     values = found.reshape(-1)
     for start in range(0, len(values), _AT_ONCE):
         few = values[start : start + _AT_ONCE]
-        parts = stream.random_raw(len(few)).astype("<u8").view("<u2").reshape(-1, 4)
-        few[:] = (parts.sum(1, dtype=np.uint32) - _PARTS_MEAN) / _PARTS_DEVIATION
+        few[:] = _nearly_normal(stream.random_raw(len(few)))
     return found
 
 

@@ -277,7 +277,7 @@ class TransformContext:
         config: the options, at this octave.
         strength: as the dream gives it; 0 for transforms with options of their own in `config`.
         size: (height, width) of the picture.
-        octave, step: their numbers, from 0.
+        octave, step, view: their numbers, from 0; a step may look at several views.
         reach: pixels, down and right, over which seams of tiles can be seen without jitter.
     """
 
@@ -288,15 +288,21 @@ class TransformContext:
     octave: int
     step: int
     reach: tuple[int, int] = (0, 0)
+    view: int = 0
+
+    @property
+    def draw(self) -> int:
+        """A number of step and view that no other has: the step's own for the first view."""
+        return self.step + (self.view << 32)
 
     def random(self) -> np.random.Generator:
-        """Random numbers of this transform, seed, octave and step. Each call starts the same ones again."""
+        """Random numbers of this transform, seed, octave, step and view. Each call starts them again."""
         import zlib
 
         import numpy as np
 
         key = np.array([self.config.seed, 1 + zlib.crc32(self.name.encode())], np.uint64)
-        counter = np.array([0, self.step, self.octave, 0], np.uint64)
+        counter = np.array([0, self.step, self.octave, self.view], np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 

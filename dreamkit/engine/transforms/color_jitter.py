@@ -46,7 +46,7 @@ class ColorChange:
 def _draw(context: TransformContext) -> ColorChange:
     if not 0 <= context.strength <= _MOST:
         raise ConfigError(f"transforms has {context.name}={context.strength:g}; it takes 0 to {_MOST:g}")
-    shift, exponent = context.strength * rng.colors(context.config.seed, context.octave, context.step)
+    shift, exponent = context.strength * rng.colors(context.config.seed, context.octave, context.draw)
     factor = np.exp(-exponent)
     offset = _MEAN - factor * (_MEAN + _DEVIATION * shift)
     return ColorChange(factor.astype(np.float32), offset.astype(np.float32))

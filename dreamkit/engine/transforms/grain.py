@@ -34,7 +34,7 @@ class Grain:
 
 
 def _draw(context: TransformContext) -> Grain:
-    noise = rng.grain(context.config.seed, context.octave, context.step, context.size)
+    noise = rng.grain(context.config.seed, context.octave, context.draw, context.size)
     return Grain(noise * np.float32(context.strength))
 
 

@@ -34,7 +34,7 @@ class Roll(NamedTuple):
 def _draw(context: TransformContext) -> Roll:
     config = context.config
     down, right = (max(config.jitter, reach) for reach in context.reach)
-    return Roll(*rng.roll(config.seed, context.octave, context.step, (down, right)))
+    return Roll(*rng.roll(config.seed, context.octave, context.draw, (down, right)))
 
 
 @hookimpl

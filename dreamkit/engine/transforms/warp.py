@@ -107,7 +107,7 @@ def _draw(context: TransformContext) -> Warp | None:
     if not config.rotate and not config.zoom:
         return None
     turn, scale = rng.warp(
-        config.seed, context.octave, context.step, math.radians(config.rotate), config.zoom
+        config.seed, context.octave, context.draw, math.radians(config.rotate), config.zoom
     )
     return Warp(context.size, turn, scale)
 

@@ -69,7 +69,11 @@ const UNSUPPORTED: Partial<DreamConfig> = {
   wrap: "none",
   clouds: 0,
   alpha: "photograph",
+  views: 1,
 };
+
+/** Options that a recipe has only where the page cannot do what they ask for. */
+const ELSEWHERE = ["crop"];
 
 const FOR_PLUGINS = ["transforms", "regularisers", "plugin_options"];
 
@@ -79,6 +83,9 @@ export function checkConfig(config: DreamConfig): void {
     if ((config[name] ?? value) !== value) {
       throw new UserError(`${name} is ${String(config[name])}, which a page cannot do; set it to ${String(value)}`);
     }
+  }
+  for (const name of ELSEWHERE) {
+    if (config[name] != null) throw new UserError(`${name} is given, which a page cannot do; leave it out`);
   }
   for (const name of FOR_PLUGINS) {
     if (config[name] != null) throw new UserError(`${name} is for plugins of Python, which a page cannot do; leave it out`);
