@@ -36,6 +36,8 @@ _LEFT_OUT = frozenset(
         "views",
         "crop",
         "view_size",
+        "hold",
+        "start",
     }
 )
 
@@ -158,6 +160,15 @@ class DreamConfig:
     )
     l2: float = option(
         0.0, "How strongly the dream is held to the photograph while it grows.", least=0.0, most=100.0
+    )
+    hold: Mapping[str, float] | None = option(
+        None,
+        "Layers in which the dream keeps what the network sees in the photograph, each with a weight, such "
+        "as low=1.",
+        default_text="none",
+        metavar="LAYER[=WEIGHT],...",
+        read=option_values.read_weights,
+        shape=option_values.hold,
     )
     octaves: int | None = option(
         None,
@@ -345,6 +356,13 @@ class DreamConfig:
         metavar="N|WxH",
         read=option_values.read_size,
         shape=option_values.size,
+    )
+    start: str = option(
+        "photograph",
+        "What the dream begins with. noise: noise as --noise says, though there is a photograph, for dreams "
+        "that compare themselves with it.",
+        panel=WHAT,
+        choices=("photograph", "noise"),
     )
     noise: str = option(
         "clouds",

@@ -195,6 +195,27 @@ def unit(value: Any) -> tuple[float, float, float]:
     return tuple(found)  # type: ignore[return-value]
 
 
+def hold(value: Any) -> dict[str, float] | None:
+    """Layers by name, with their weights, above 0 and at most 100.
+
+    Raises:
+        ConfigError: a name is no text, or a weight makes no sense.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"hold is {quoted(value)}; it maps layers to numbers")
+    found: dict[str, float] = {}
+    for layer, given in value.items():
+        weight = number(given, whole=False)
+        if _name(layer) is None or weight is None or not 0 < weight <= 100:
+            raise ConfigError(
+                f"hold has {quoted(layer)}: {quoted(given)}; it maps layers to numbers above 0, at most 100"
+            )
+        found[layer] = float(weight)
+    return found or None
+
+
 def crop(value: Any) -> tuple[float, float]:
     """The least and the most side of a crop, from one number or two.
 

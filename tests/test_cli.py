@@ -223,7 +223,7 @@ BAD_INPUT = {
     "steps": (changed(DREAM, "--steps", "-1"), 1, "steps is -1"),
     "step size": ([*DREAM, "--step-size", "0"], 1, "step_size is 0.0"),
     "step size inf": ([*DREAM, "--step-size", "inf"], 1, "step_size is inf"),
-    "objective": ([*DREAM, "--objective", "max"], 1, "objective is 'max'; choose cosine or direction or mean or mean-square"),
+    "objective": ([*DREAM, "--objective", "max"], 1, "objective is 'max'; choose caricature or cosine or direction or distance or mean or mean-square"),
     "jitter": ([*DREAM, "--jitter", "-5"], 1, "jitter is -5"),
     "tile size": (changed(DREAM, "--tile-size", "8"), 1, "tile_size is 8; it takes a whole number, 32 to 8192"),
     "seed": ([*DREAM, "--seed", "-1"], 1, "seed is -1"),

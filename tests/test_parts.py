@@ -79,7 +79,7 @@ def test_a_built_in_part_loads_no_plugin(installed):
 
 
 def test_the_help_names_the_built_in_parts():
-    assert "(cosine or direction or mean or mean-square)" in describe("objective")
+    assert "(caricature or cosine or direction or distance or mean or mean-square)" in describe("objective")
     assert "(pixels or maco or fourier)" in describe("space")
     assert "(match or channels)" in describe("guide_style")
 
@@ -452,8 +452,8 @@ def test_without_its_plugin_a_recipe_is_refused_by_name(run, picture):
     code, _, err = run("dream", "photo.jpg", "--recipe", "mine.toml")
     assert (code, err) == (
         1,
-        "error: mine.toml: objective is 'standouts'; choose cosine or direction or mean or mean-square "
-        "(plugins provide more)\n",
+        "error: mine.toml: objective is 'standouts'; choose caricature or cosine or direction or distance or "
+        "mean or mean-square (plugins provide more)\n",
     )
     with open("mine.toml", "w") as file:
         file.write("[plugin_options.standouts]\nthreshold = 1.0\n")

@@ -70,15 +70,9 @@ def test_the_built_in_recipes_are_these_with_our_own_first():
     names = built_in()
     assert names[0] == "default"
     published = [
-        "google-2015",
-        "hughy-2020",
-        "keras-example",
-        "lapnorm",
-        "lucid",
-        "maco",
-        "smooth",
-        "tf-tutorial",
-    ]
+        "accentuate", "caricature", "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "maco",
+        "smooth", "tf-tutorial",
+    ]  # fmt: skip
     assert names[-len(published) :] == published
     moods = names[1 : -len(published)]
     folder = Path(recipes.__file__).with_name("moods")
@@ -88,7 +82,7 @@ def test_the_built_in_recipes_are_these_with_our_own_first():
 
 def test_without_moods_there_are_the_other_recipes(monkeypatch):
     monkeypatch.setattr("dreamkit.recipes.library._FOLDERS", (".", "nowhere", "published"))
-    assert built_in()[:2] == ["default", "google-2015"]
+    assert built_in()[:2] == ["default", "accentuate"]
     assert find("lucid").built_in
 
 

@@ -262,7 +262,8 @@ class DreamOptions:
     def check(self, has_photograph: bool) -> None:
         """Refuses what is for noise where there is a photograph, and the other way round."""
         for name in ("size", "noise"):
-            if has_photograph and name in self.given:
+            starts = name == "noise" and self.given.get("start") == "noise"
+            if has_photograph and name in self.given and not starts:
                 raise UsageError(f"--{name} is for a dream of noise; use --max-size to shrink a photograph")
         for name, does in (("max_size", "shrinks"), ("upscale", "enlarges")):
             if not has_photograph and name in self.given:

@@ -63,7 +63,9 @@ class Ascent:
         self._run, self._on_step = list(run), on_step
         self._gradient_updates = updates.gradient_updates(config)
         self._regularisers = updates.regularisation(config, objectives.all_negative)
-        self._needs_photo = any(each.part.needs_photograph for each in self._regularisers)
+        self._needs_photo = objectives.compares or any(
+            each.part.needs_photograph for each in self._regularisers
+        )
         self._transforms = drawn_transforms.chosen(config)
         self._parametrisation = registry.installed(registry.PARAMETRISATIONS).get(config.space)
         self._hold = color.hold_share(config.color)
@@ -92,7 +94,7 @@ class Ascent:
             while balanced is None or weighted is None:  # where memory runs out, again with smaller tiles
                 try:
                     balanced, weighted = self._update(
-                        pixels, octave, (step, steps), objectives, (update, spare)
+                        pixels, octave, (step, steps), objectives, (update, spare), photo
                     )
                 except (NetworkMemoryError, MemoryError) as error:
                     self._halve_tiles(error)
@@ -152,11 +154,13 @@ class Ascent:
         step: tuple[int, int],
         objectives: Sequence[_Objective],
         out: tuple[Pixels, Pixels],
+        photo: Pixels | None,
     ) -> tuple[float, float]:
         """Writes the direction of a step to the first of `out`; the second is room for another objective's.
 
-        `step` is which step, from 0, of how many. Returns the sum of all objectives with balanced weights,
-        and with the weights as given.
+        `photo` is the photograph at the octave's size, where an objective compares with it. `step` is which
+        step, from 0, of how many. Returns the sum of all objectives with balanced weights, and with the
+        weights as given.
         """
         config = self._config.at(octave.number)
         update, spare = out
@@ -172,7 +176,7 @@ class Ascent:
         for number, (objective, region) in enumerate(objectives):
             gradient = spare if number else update
             blurs = self._blurs(objective)
-            stats = self._mean_gradient(objective, pixels, seen, views, region, gradient)
+            stats = self._mean_gradient(objective, pixels, seen, views, region, gradient, photo)
             context = GradientContext(*step, views[0].roll, stats.coverage, blurs)
             for shape in self._gradient_updates:
                 shape(gradient, context)
@@ -190,6 +194,7 @@ class Ascent:
         views: Sequence[DrawnTransforms],
         region: masks.Mask | None,
         out: Pixels,
+        photo: Pixels | None,
     ) -> GradientStats:
         """Writes the mean over views of an objective's gradient to `out`; `seen` is the one view or None."""
         config = self._config
@@ -202,7 +207,15 @@ class Ascent:
             local = not drawn and config.smooth != "laplacian"
             where = region if local else None
             found.append(
-                objective.gradient(view, drawn.roll, gradient, self.tile_size, where=where, margin=margin)
+                objective.gradient(
+                    view,
+                    drawn.roll,
+                    gradient,
+                    self.tile_size,
+                    where=where,
+                    margin=margin,
+                    photo=drawn.apply(photo) if objective.compares and photo is not None else None,
+                )
             )
             back = drawn.adjoint(gradient)
             if number:

@@ -40,6 +40,7 @@ class MaskedObjective:
     """Terms of one network under one mask.
 
     Attributes:
+        compares: whether any of its terms compares with the photograph.
         is_guided: whether a guide applies to any of its terms.
         strength: factor of the normalised gradient.
         stride: pixels of the picture between neighbouring activations, in its deepest layer.
@@ -121,6 +122,7 @@ class MaskedObjective:
             if features is not None:
                 self._feeds.append(features)
         self._powers = [spec.objective.power for spec in specs]
+        self.compares = any(spec.beside for spec in specs)
         self._network, self._compiled = network, (specs, config.border, config.precision)
         self._step = network.step(*self._compiled)
         self._devices = compiled_step.devices()
@@ -134,10 +136,12 @@ class MaskedObjective:
         *,
         where: Mask | None = None,
         margin: int = 0,
+        photo: Pixels | None = None,
     ) -> GradientStats:
         """Writes the gradient with respect to `pixels`, rolled by `roll`, to `out`.
 
-        `where` and `margin` are those of `tiled_gradient.gradient`.
+        `where` and `margin` are those of `tiled_gradient.gradient`; `photo` is the photograph as `pixels` are
+        seen, for terms that compare with it.
         """
 
         height, width, _ = pixels.shape
@@ -152,7 +156,9 @@ class MaskedObjective:
                 tile_size,
                 each,
                 out,
-                feeds=partial(self._feeds_on_tiles, cover=cover, roll=each, size=(height, width)),
+                feeds=partial(
+                    self._feeds_on_tiles, cover=cover, roll=each, size=(height, width), photo=photo
+                ),
                 where=where,
                 margin=margin,
                 devices=self._devices,
@@ -163,14 +169,23 @@ class MaskedObjective:
         return GradientStats(float(stats.objectives @ self._balanced_weights), weighted, stats.coverage)
 
     def _feeds_on_tiles(
-        self, batch: tiles.Batch, *, cover: tiles.Cover, roll: tuple[int, int], size: tuple[int, int]
+        self,
+        batch: tiles.Batch,
+        *,
+        cover: tiles.Cover,
+        roll: tuple[int, int],
+        size: tuple[int, int],
+        photo: Pixels | None,
     ) -> list[NDArray[np.float32]]:
         """The feeds for a batch of windows, with neurons where they lie in each window."""
         feeds = list(self._feeds)
         for index, (down, right) in self._positions.items():
             spot = int(down * size[0]) + roll[0], int(right * size[1]) + roll[1]
             feeds[index] = _within(batch, cover, spot, size)
-        return feeds
+        if not self.compares:
+            return feeds
+        assert photo is not None
+        return [tiled_gradient.windows_of(photo, batch, cover, roll), *feeds]
 
     @property
     def balance(self) -> list[float] | None:
@@ -188,18 +203,18 @@ class MaskedObjective:
 
     def live_bytes(self, windows: tuple[int, ...]) -> int:
         """Peak bytes of a step over a batch of windows of this shape."""
-        feeds = [array.shape for array in self._feeds_for(windows[0])]
+        feeds = [array.shape for array in self._feeds_for(windows)]
         return self._network.live_bytes(*self._compiled, [windows, self._balanced_weights.shape, *feeds])
 
     def warm_up(self, windows: tuple[int, ...]) -> None:
         """Runs a step over a batch of black windows of this shape."""
-        self._step(np.zeros(windows, np.float32), self._balanced_weights, self._feeds_for(windows[0]))
+        self._step(np.zeros(windows, np.float32), self._balanced_weights, self._feeds_for(windows))
 
-    def _feeds_for(self, count: int) -> list[NDArray[np.float32]]:
+    def _feeds_for(self, windows: tuple[int, ...]) -> list[NDArray[np.float32]]:
         feeds = list(self._feeds)
         for index in self._positions:
-            feeds[index] = np.full((count, 2), -1.0, np.float32)
-        return feeds
+            feeds[index] = np.full((windows[0], 2), -1.0, np.float32)
+        return [np.zeros(windows, np.float32), *feeds] if self.compares else feeds
 
 
 def _objective(objective: str | Objective) -> Objective:

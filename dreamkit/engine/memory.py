@@ -39,16 +39,17 @@ class MemoryPlan(NamedTuple):
         return max(self.base + self.picture + self.tiles, self.before)
 
 
-def copies(config: DreamConfig, *, objectives: int, masks: int) -> float:
+def copies(config: DreamConfig, *, objectives: int, masks: int, compares: bool = False) -> float:
     """How many float32 copies of the largest octave a dream needs at once, 12 bytes a pixel each.
 
     The photograph is a quarter of a copy; the pixels and their gradient are one each. Between octaves
-    there is no gradient, but the dream so far, twice, at the smaller size.
+    there is no gradient, but the dream so far, twice, at the smaller size. `compares` says whether an
+    objective compares with the photograph.
     """
     regularisers = [each.part for each in updates.regularisation(config)]
     step = 1.0
     step += objectives > 1  # the sum over networks or masks
-    step += any(each.needs_photograph for each in regularisers)  # at this size
+    step += compares or any(each.needs_photograph for each in regularisers)  # the photograph at this size
     step += max((each.copies for each in regularisers), default=0)
     step += config.smooth == "laplacian"
     step += config.smooth == "laplacian" and config.wrap != "none"  # the gradient with its other sides

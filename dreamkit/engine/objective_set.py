@@ -90,6 +90,11 @@ class ObjectiveSet:
         return self._by_entry[entry]
 
     @property
+    def compares(self) -> bool:
+        """Whether any objective compares the picture with the photograph."""
+        return any(each.compares for entry in self._by_entry.values() for each in entry)
+
+    @property
     def all_negative(self) -> bool:
         """Whether every weight is negative, so that the dream minimises everything."""
         objectives = [each for entry in self._by_entry.values() for each in entry]
@@ -138,10 +143,11 @@ class ObjectiveSet:
             by_mask.setdefault(term.mask, {})[term] = each
         self.layers.append(names)
         weights = {mask: sum(map(abs, under.values())) for mask, under in by_mask.items()}
+        held = _held(config, network)  # under every mask
         return [
             MaskedObjective(
                 network,
-                under,
+                under | held,
                 config,
                 strength=weight * weights[mask] / max(weights.values()),
                 mask=mask,
@@ -162,6 +168,7 @@ def check_layers(models: Sequence[LoadedModel], config: DreamConfig) -> None:
         for model in models:
             if model.weight:
                 _terms(model, config.at(entry), alone=len(models) == 1)
+                _held(config, model.network)
 
 
 def _terms(model: LoadedModel, config: DreamConfig, *, alone: bool, guided: bool = False) -> terms.Terms:
@@ -183,6 +190,15 @@ def _terms(model: LoadedModel, config: DreamConfig, *, alone: bool, guided: bool
         if alone:
             raise
         raise LayerError(f"{network.provider.name}: {error}") from error
+
+
+def _held(config: DreamConfig, network: Network) -> terms.Terms:
+    """The terms that hold layers to what they see in the photograph."""
+    found: terms.Terms = {}
+    for name, weight in (config.hold or {}).items():
+        term = terms.Term(terms.layer_named(name, network), objective="distance", guided=False)
+        found[term] = found.get(term, 0.0) - weight
+    return {term: weight for term, weight in found.items() if weight}
 
 
 def _warn(message: str) -> None:

@@ -23,8 +23,10 @@ def compose(photo: NDArray[np.uint8], size: tuple[int, int], config: DreamConfig
 
     The gradient there decides what grows where, and jitter alone hardly changes it. Clouds are drawn on a
     grid of one fineness, so that a small picture and a large one of the same seed are composed alike. They
-    change lightness alone: colours stay the photograph's.
+    change lightness alone: colours stay the photograph's. A dream that starts from noise has none of either.
     """
+    if config.start == "noise":
+        return rng.noise(config.seed, size, config.noise, config.wrapped).astype(np.float32)
     pixels = resize(photo, size, wrapped=config.wrapped)
     if config.seed and config.clouds:
         grid = octaves.scaled(size, _CLOUD_CELLS / max(size))

@@ -131,7 +131,9 @@ def memory_plan(
     live = max(
         each.live_bytes(max(shapes, key=math.prod)) for each, shapes in zip(masked, windows, strict=True)
     )
-    copies = memory.copies(config, objectives=len(masked), masks=objectives.mask_count)
+    copies = memory.copies(
+        config, objectives=len(masked), masks=objectives.mask_count, compares=objectives.compares
+    )
     return MemoryPlan(
         base=now - held,
         copies=copies,

@@ -68,11 +68,7 @@ def gradient(
     before = cover.rows.context, cover.columns.context
 
     def take(batch: Batch, device: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        windows = np.empty((len(batch), cover.rows.window, cover.columns.window, 3), np.float32)
-        for window, (rows, columns) in zip(windows, batch, strict=True):
-            starts = rows.start - before[0] - roll[0], columns.start - before[1] - roll[1]
-            for inside, there in _pieces(starts, window.shape, pixels.shape):
-                window[inside] = pixels[there]
+        windows = windows_of(pixels, batch, cover, roll)
         result = step(windows, weights, feeds(batch), device)
         for (rows, columns), window in zip(batch, result.gradient[:, before[0] :, before[1] :], strict=True):
             starts = rows.start - roll[0], columns.start - roll[1]
@@ -100,6 +96,19 @@ def gradient(
     count = max(1, len(tiles))
     computed = sum(rows.core * columns.core for rows, columns in tiles)
     return TileStats(objectives / count, mean_squares / count, computed / (pixels.shape[0] * pixels.shape[1]))
+
+
+def windows_of(pixels: Pixels, batch: Batch, cover: Cover, roll: tuple[int, int]) -> Pixels:
+    """The windows of a batch of tiles, `(n, height, width, 3)`: see `gradient`."""
+    windows = np.empty((len(batch), cover.rows.window, cover.columns.window, 3), np.float32)
+    for window, (rows, columns) in zip(windows, batch, strict=True):
+        starts = (
+            rows.start - cover.rows.context - roll[0],
+            columns.start - cover.columns.context - roll[1],
+        )
+        for inside, there in _pieces(starts, window.shape, pixels.shape):
+            window[inside] = pixels[there]
+    return windows
 
 
 def _pieces(

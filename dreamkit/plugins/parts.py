@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from dreamkit.config import DreamConfig
     from dreamkit.option_values import Wrapped
 
-FEEDS = ("channel_weights", "places", "guide")  # what an objective's function can ask for, by parameter name
+FEEDS = (
+    "channel_weights",
+    "places",
+    "guide",
+    "photograph",
+)  # what an objective's function can ask for, by parameter name
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,8 @@ class Objective(Part):
               without this parameter gets the chosen channels alone.
             - `places`: a scalar, the number of places of the whole map, before `border` cuts its edges off.
             - `guide`: features of the guide, `(places, channels)`.
+            - `photograph`: the photograph's activations, of the shape of `activations`: it goes through the
+              same transforms and the same tiles, and has no gradient.
         power: 2 if it grows with the square of the activations, 1 if it grows in proportion, 0 if their size
             does not matter. `balance` divides by the activations' size to this power.
         needs_direction: whether it makes sense only where each channel has a weight.

@@ -53,6 +53,8 @@ _UNSUPPORTED_OPTIONS = {
     "alpha": "photograph",
     "views": 1,
     "crop": (1.0, 1.0),
+    "hold": None,
+    "start": "photograph",
 }
 # Options that Python chooses by the layer where they have their default, and the page's values for them.
 _PAGE_DEFAULTS = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}

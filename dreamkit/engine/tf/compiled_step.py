@@ -46,6 +46,11 @@ class ObjectiveSpec(NamedTuple):
         return "guide" in self.objective.takes
 
     @property
+    def beside(self) -> bool:
+        """Whether it compares with the photograph; the step is fed its windows, `(n, height, width, 3)`."""
+        return "photograph" in self.objective.takes
+
+    @property
     def key(self) -> str | None:
         """All that its compiled step depends on, beside the network and dreamkit's own code; None where the
         objective is not in an installed package: the values of a caller's own variables are in no key."""
@@ -163,7 +168,9 @@ def build_step(
     precision: str = "float32",
 ) -> tf.types.experimental.ConcreteFunction:
     """The gradient step over `forward`, which computes `layers`: see `StepResult`."""
-    feed_specs = [
+    beside = any(spec.beside for spec in specs)
+    feed_specs = [tf.TensorSpec(PIXELS.shape, tf.float32, name="photograph")] if beside else []
+    feed_specs += [
         tf.TensorSpec(shape, tf.float32)
         for spec in specs
         for shape, wanted in (
@@ -181,7 +188,13 @@ def build_step(
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         activations = dict(zip(layers, forward(pixels), strict=True))
         remaining = iter(feeds)
-        values = [_objective(activations[spec.layer], spec, border, remaining) for spec in specs]
+        photograph: dict[str, tf.Tensor] = {}
+        if beside:  # a second time through the network, which no gradient comes back through
+            photograph = dict(zip(layers, forward(next(remaining)), strict=True))
+        values = [
+            _objective(activations[spec.layer], spec, border, remaining, photograph.get(spec.layer))
+            for spec in specs
+        ]
         objectives, mean_squares = (tf.stack(each) for each in zip(*values, strict=True))
         total = tf.reduce_sum(objectives * weights)
         if precision == "mixed":
@@ -216,7 +229,11 @@ def function_def(function: tf.types.experimental.ConcreteFunction) -> Any:
 
 
 def _objective(
-    layer: tf.Tensor, spec: ObjectiveSpec, border: int, feeds: Iterator[tf.Tensor]
+    layer: tf.Tensor,
+    spec: ObjectiveSpec,
+    border: int,
+    feeds: Iterator[tf.Tensor],
+    photograph: tf.Tensor | None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The value of `spec` in `layer`, and the mean square of the activations, both summed over the windows.
 
@@ -224,11 +241,15 @@ def _objective(
     """
     channel_weights = next(feeds) if spec.channel_weights else None
     inside: tf.Tensor | float = 1.0
+    beside = photograph if spec.beside else None
     if spec.place:
-        layer, inside = _neuron(layer, next(feeds))
+        at = next(feeds)
+        layer, inside = _neuron(layer, at)
+        beside = None if beside is None else _neuron(beside, at)[0]
     places = tf.cast(tf.reduce_prod(tf.shape(layer)[1:3]), tf.float32)
     if border and not spec.place:
         layer = layer[:, border:-border, border:-border]
+        beside = None if beside is None else beside[:, border:-border, border:-border]
 
     shares = None
     if channel_weights is not None:
@@ -238,6 +259,8 @@ def _objective(
     given = {"channel_weights": channel_weights, "places": places}
     if spec.guided:
         given["guide"] = next(feeds)
+    if beside is not None:
+        given["photograph"] = tf.stop_gradient(beside)
     value = _value(spec, layer, given)
     return tf.reduce_sum(inside * value), tf.reduce_sum(inside * squares) / places
 
@@ -252,6 +275,8 @@ def _value(spec: ObjectiveSpec, activations: tf.Tensor, given: dict[str, tf.Tens
     if "channel_weights" not in objective.takes and given["channel_weights"] is not None:
         chosen = tf.where(given["channel_weights"] != 0)[:, 0]
         activations = tf.gather(activations, chosen, axis=3)
+        if "photograph" in given:
+            given = {**given, "photograph": tf.gather(given["photograph"], chosen, axis=3)}
     feeds = {name: each for name, each in given.items() if name in objective.takes}
     with registry.blamed(registry.OBJECTIVES, objective):
         value = tf.convert_to_tensor(objective.value(activations, **feeds, **dict(spec.options)))

@@ -70,10 +70,11 @@ const UNSUPPORTED: Partial<DreamConfig> = {
   clouds: 0,
   alpha: "photograph",
   views: 1,
+  start: "photograph",
 };
 
 /** Options that a recipe has only where the page cannot do what they ask for. */
-const ELSEWHERE = ["crop"];
+const ELSEWHERE = ["crop", "hold"];
 
 const FOR_PLUGINS = ["transforms", "regularisers", "plugin_options"];
 
