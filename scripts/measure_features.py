@@ -1,9 +1,11 @@
-"""How far the recipe `lucid` raises single channels, beside dreamkit's own, at equal steps.
+"""How far recipes of feature visualisation raise single channels, beside dreamkit's own, at equal cost.
 
     python scripts/measure_features.py inception5h mixed4c --channels 24 --out build/features
+    python scripts/measure_features.py pocket mixed4c --channels 8 --recipes default lucid maco
 
-Both recipes dream the same channels from the same faint clouds, with as many steps in all. What is measured
-is the channel's mean activation in the finished 8-bit picture. A sheet shows both, one above the other.
+All recipes dream the same channels, with as many passes through the network in all: a step of eight views
+counts as eight. What is measured is the channel's mean activation in the finished 8-bit picture. A sheet shows
+them, one above the other.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from typing import Any
 import numpy as np
 
 import dreamkit
+from dreamkit import recipes
 from dreamkit.media import contact_sheet, image_writer
 
 RECIPES = ("default", "lucid")
+NOISE = {"maco": "white"}  # others begin with the same faint clouds
 
 
 def activation(network: Any, layer: str, channel: int, pixels: Any) -> float:
@@ -32,7 +36,8 @@ def main() -> None:
     parser.add_argument("layer")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--channels", type=int, default=24, help="how many, evenly spread over the layer")
-    parser.add_argument("--steps", type=int, default=192, help="in all octaves together")
+    parser.add_argument("--steps", type=int, default=192, help="in all octaves and views together")
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), help="the first is compared with")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--out", type=Path, default=Path("build/features"))
     given = parser.parse_args()
@@ -40,24 +45,28 @@ def main() -> None:
     network = dreamkit.load(given.model, given.weights)
     count = network.channels(given.layer)
     chosen = [index * count // given.channels for index in range(given.channels)]
-    cells: dict[str, list[contact_sheet.Cell]] = {recipe: [] for recipe in RECIPES}
-    print("| channel | " + " | ".join(RECIPES) + " | ratio |\n|---|" + "---|" * (len(RECIPES) + 1))
-    wins = 0
+    names = given.recipes
+    cells: dict[str, list[contact_sheet.Cell]] = {recipe: [] for recipe in names}
+    print("| channel | " + " | ".join(names) + " |\n|---|" + "---|" * len(names))
+    wins = dict.fromkeys(names[1:], 0)
     for channel in chosen:
         reached = []
-        for recipe in RECIPES:
-            options = {"size": given.size, "noise": "faint", "layers": f"{given.layer}:{channel}"}
+        for recipe in names:
+            options: dict[str, Any] = {"size": given.size, "layers": f"{given.layer}:{channel}"}
+            options["noise"] = NOISE.get(recipe, "faint")
             probe = dreamkit.render(None, network, recipe=recipe, **{**options, "steps": 1})
             octaves = len((probe.recipe or {})["effective"]["octaves"])
-            made = dreamkit.render(None, network, recipe=recipe, **options, steps=given.steps // octaves)
+            passes = octaves * recipes.find(recipe).config().views
+            made = dreamkit.render(None, network, recipe=recipe, **options, steps=given.steps // passes)
             reached.append(activation(network, given.layer, channel, made.pixels))
             cells[recipe].append(contact_sheet.Cell(made.pixels, f"{recipe} {given.layer}:{channel}"))
-        wins += reached[1] > reached[0]
-        ratio = reached[1] / reached[0] if reached[0] else float("inf")
-        print(f"| {channel} | {reached[0]:.3f} | {reached[1]:.3f} | {ratio:.2f} |", flush=True)
-    print(f"{RECIPES[1]} is higher on {wins} of {len(chosen)} channels")
-    both = [cell for pair in zip(*cells.values(), strict=True) for cell in pair]
-    image_writer.write(given.out / "features.png", contact_sheet.draw(both, 8), overwrite=True)
+        for recipe, found in zip(names[1:], reached[1:], strict=True):
+            wins[recipe] += found > reached[0]
+        print(f"| {channel} | " + " | ".join(f"{each:.3f}" for each in reached) + " |", flush=True)
+    for recipe, count in wins.items():
+        print(f"{recipe} is higher than {names[0]} on {count} of {len(chosen)} channels")
+    rows = [cell for row in cells.values() for cell in row]
+    image_writer.write(given.out / "features.png", contact_sheet.draw(rows, len(chosen)), overwrite=True)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,15 @@ ASKS = {
     "concept": ('layers = [{concept = "stripes.json"}]\n', ""),
     "text": ('layers = [{text = "stripes"}]\n', ""),
     "max_size": ("max_size = 32\n", ""),
+    "choices": ('layers = "edges:top1"\n', ""),
+    "alpha": ('alpha = "importance"\n', ""),
+}
+# The same engine obeys them for every command.
+RARER = {
+    "maco": ('space = "maco"\nstep_size = 0.5\n', ""),
+    "views": ("views = 2\ncrop = [0.5, 0.9]\nview_size = 32\n", ""),
+    "hold": ("hold = {edges = 1.0}\n", ""),
+    "start": ('start = "noise"\n', ""),
 }
 REFUSED = {
     ("dream", "timeline"): "a timeline, which a picture cannot follow",
@@ -56,6 +65,19 @@ REFUSED = {
     ("export", "fourier"): "space is fourier, which a page cannot do",
     ("export", "class"): "a class, which a page cannot dream",
     ("export", "text"): "the text 'stripes', which a page cannot dream",
+    ("film", "choices"): "a choice of channels by the photograph, which a film cannot follow",
+    ("zoom", "choices"): "a choice of channels by the photograph, which a zoom cannot follow",
+    ("export", "choices"): "a choice of channels by the photograph, which a page cannot follow",
+    ("film", "alpha"): "alpha is importance, which a film cannot do",
+    ("zoom", "alpha"): "alpha is importance, which a zoom cannot do",
+    ("atlas", "alpha"): "alpha is importance, which an atlas cannot do",
+    ("export", "alpha"): "alpha is importance, which a page cannot do",
+    ("film", "start"): "start is noise, which a film cannot do",
+    ("zoom", "start"): "start is noise, which a zoom cannot do",
+    ("export", "maco"): "space is maco, which a page cannot do",
+    ("export", "views"): "views is 2, which a page cannot do",
+    ("export", "hold"): "hold is {'edges': 1.0}, which a page cannot do",
+    ("export", "start"): "start is noise, which a page cannot do",
     ("export", "concept"): "the concept stripes, with which a page cannot begin",
 }
 # An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
@@ -65,6 +87,7 @@ OWN = {
     ("atlas", "concept"),
     ("atlas", "text"),
     ("atlas", "max_size"),
+    ("atlas", "choices"),
     ("redo", "timeline"),
 }
 COMMANDS = ("dream", "redo", "batch", "film", "zoom", "atlas", "export")
@@ -148,7 +171,7 @@ def digest(result):
     return hashlib.sha256(text).hexdigest()
 
 
-@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("ask", [*ASKS, *(pytest.param(each, marks=pytest.mark.heavy) for each in RARER)])
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each != "batch"])
 def test_what_a_recipe_asks_for_is_obeyed_or_refused_by_name(run, folder, photo, page, command, ask):
     check(run, folder, photo, command, ask)
@@ -163,7 +186,7 @@ def test_a_batch_obeys_or_refuses_it_by_name(run, folder, photo, ask):
 def check(run, folder, photo, command, ask):
     if (command, ask) in OWN:
         pytest.skip("the command has its own")
-    lines, instead = ASKS[ask]
+    lines, instead = {**ASKS, **RARER}[ask]
     code, err, found = made(run, folder, command, "asked", recipe(folder, "asked", lines, instead))
     if (command, ask) in REFUSED:
         assert code == 1, err

@@ -192,6 +192,12 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
         ({"upscale": 2.0}, "upscale is 2.0"),
         ({"wrap": "both"}, "wrap is both"),
         ({"space": "fourier"}, "space is fourier"),
+        ({"alpha": "importance"}, "alpha is importance, which a page cannot do; set it to photograph"),
+        ({"views": 4}, "views is 4"),
+        ({"crop": 0.5}, "crop is"),
+        ({"hold": {"first": 1.0}}, "hold is"),
+        ({"start": "noise"}, "start is noise"),
+        ({"layers": "second:top3"}, "layers has a choice of channels by the photograph"),
         ({"seed": 2**60}, "a page takes 0 to"),
         (
             {"layers": [{"class": 3}]},

@@ -29,13 +29,15 @@ def command(image: PathLike | None, request: DreamRequest) -> str:
         for term in options.layers or ():
             words += _term(term)
     words += _pictures(request)
-    left_out = ("layers", "schedule", *(("size", "noise") if image is not None else ()))
+    left_out = ("layers", "schedule", "plugin_options", *(("size", "noise") if image is not None else ()))
     for name, value in options.to_dict().items():
         if name in left_out or value is None or getattr(options, name) == getattr(usual, name):
             continue
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, Mapping):
+            words += [f"--{flag}", ",".join(f"{key}={each:g}" for key, each in value.items())]
         elif isinstance(value, list):
             sides = f"{value[1]}x{value[0]}"
             words += [f"--{flag}", sides if name == "size" else ",".join(map(str, value))]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Keep: TypeAlias = Callable[[int, NDArray[np.uint8]], None]
 
-UNABLE = ("upscale", "wrap", "choices", "alpha")  # what a picture may have and a film cannot follow
+UNABLE = ("upscale", "wrap", "choices", "alpha", "start")  # what a picture may have and a film cannot follow
 
 _FEWER = 4  # a frame takes so many times fewer steps than a picture, unless an option says otherwise
 _STEADY = 0.6  # of what is known, that stays as it was: by so much a dream is calmer, and no weaker

@@ -17,7 +17,7 @@ from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
 from dreamkit.media import folders, locks
 from dreamkit.option_table import limits
-from dreamkit.terms import layer_named, parse_terms
+from dreamkit.terms import has_choice, layer_named, parse_terms
 from dreamkit.web import concept_files, network_files
 
 if TYPE_CHECKING:
@@ -138,6 +138,7 @@ def check_config(config: DreamConfig) -> None:
 def _check_term(term: str | Mapping[str, Any]) -> None:
     if isinstance(term, str):
         found = ["a neuron"] if _PLACE.search(term) else []
+        found += ["a choice of channels by the photograph"] if has_choice(term) else []
     elif "concept" in term:
         raise ConfigError(
             f"layers has the concept {shown(str(term['concept']))}, with which a page cannot begin; leave it "

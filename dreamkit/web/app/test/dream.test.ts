@@ -68,6 +68,11 @@ test("a bug is not reported as a user error", async () => {
 
 test.each([
   [{ clouds: 5 }, "clouds is 5, which a page cannot do; set it to 0"],
+  [{ alpha: "importance" }, "alpha is importance, which a page cannot do; set it to photograph"],
+  [{ views: 4 }, "views is 4, which a page cannot do; set it to 1"],
+  [{ crop: [0.2, 0.5] }, "crop is given, which a page cannot do; leave it out"],
+  [{ hold: { low: 1 } }, "hold is given, which a page cannot do; leave it out"],
+  [{ start: "noise" }, "start is noise, which a page cannot do; set it to photograph"],
   [{ transforms: { mirror: 1 } }, "transforms is for plugins of Python, which a page cannot do; leave it out"],
   [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square"],
   [{ tv: 0.5 }, "tv is 0.5"],
