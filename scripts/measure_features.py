@@ -4,7 +4,7 @@
     python scripts/measure_features.py pocket mixed4c --channels 8 --recipes default lucid maco
 
 All recipes dream the same channels, with as many passes through the network in all: a step of eight views
-counts as eight. What is measured is the channel's mean activation in the finished 8-bit picture. A sheet shows
+counts as eight. Measured is the mean activation of the channel in the finished 8-bit picture. A sheet shows
 them, one above the other.
 """
 
