@@ -310,6 +310,8 @@ SHAPED = {
     "transforms": ["3", '"a"', "[3]", "true", "{jitter = 1}", "{none = 1}"],
     "regularisers": ["3", '"a"', "[3]", "true", "{tv = 1}", "{none = 1}"],
     "plugin_options": ["3", '"a"', "[3]", "true", "{a = 1}", "{a = {b = 1}}"],
+    "crop": ['"3"', "true", "[]", "[1, 2]", "0", "[0.5, 0.2]", "{}", "[0.1, nan]"],
+    "hold": ["3", '"a"', "[3]", "true", "{a = 0}", '{a = "1"}'],
 }
 
 
@@ -486,6 +488,8 @@ def values(name):
         "schedule": schedules,
         "size": st.integers(1, 65_536) | st.tuples(st.integers(1, 65_536), st.integers(1, 65_536)),
         "unit": st.floats(1e-3, 255) | st.tuples(*[st.floats(1e-3, 255)] * 3),
+        "crop": st.floats(1e-3, 1) | st.tuples(st.floats(1e-3, 0.5), st.floats(0.5, 1)),
+        "hold": st.dictionaries(names, st.floats(1e-3, 100), min_size=1, max_size=2),
     }
     if name in shaped:
         return shaped[name]
@@ -503,7 +507,11 @@ MACHINE = {"processor": "one", "threads": 2, "onednn": "1"}
 FOR_PLUGINS = ("transforms", "regularisers", "plugin_options")  # test_parts has plugins
 options = st.fixed_dictionaries(
     {}, optional={name: values(name) for name in option_names() if name not in FOR_PLUGINS}
-).filter(lambda found: found.get("wrap", "none") == "none" or not found.keys() & {"rotate", "zoom", "border"})
+).filter(
+    lambda found: (
+        found.get("wrap", "none") == "none" or not found.keys() & {"rotate", "zoom", "border", "crop"}
+    )
+)
 shares = st.lists(st.builds(ModelSpec, names, weights, st.none() | layers), max_size=3)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dreamkit.config import DreamConfig, default
+from dreamkit.config import DreamConfig, default, option_names
 from dreamkit.config import plain as plain_value
 from dreamkit.models.spec import ModelSpec
 
@@ -86,10 +86,10 @@ class Recipe:
         if len(self.models) == 1 and self.models[0].layers is None and self.models[0].weight == 1:
             table["model"] = self.models[0].model
         table |= {what: file.name for what, file in named.items() if file is not None and file.name}
-        usual, plain = DreamConfig().to_dict(), DreamConfig.of(None, **self.options).to_dict()
+        usual, plain = (_values(DreamConfig.of(None, **each)) for each in ({}, self.options))
         for name in self.options:
             # A picture's recipe has all options; those at their defaults would only be noise.
-            if plain.get(name) is not None and not (self.versions and plain[name] == usual.get(name)):
+            if plain[name] is not None and not (self.versions and plain[name] == usual[name]):
                 table[name] = _short(plain[name])
         if self.models and "model" not in table:
             table["models"] = [
@@ -110,6 +110,11 @@ def masks_named(options: Mapping[str, Any], models: Sequence[ModelSpec]) -> list
     lists = [each.get("layers") for each in (options, *schedule)] + [spec.layers for spec in models]
     terms = [term for each in lists if isinstance(each, tuple) for term in each]
     return list(dict.fromkeys(term["mask"] for term in terms if isinstance(term, Mapping) and "mask" in term))
+
+
+def _values(config: DreamConfig) -> dict[str, Any]:
+    """All options as plain values, also those that `to_dict` leaves out."""
+    return {name: plain_value(getattr(config, name)) for name in option_names()} | config.to_dict()
 
 
 def _short(value: Any) -> Any:
