@@ -1,6 +1,6 @@
 """The one identity of a dream: all that its bytes depend on, but for the machine, as plain data.
 
-Work files, films, zooms, batches and atlases compare it to decide whether what is there is the dream that
+Work files, films, zooms, batches and sheets compare it to decide whether what is there is the dream that
 would be made now. On another machine the same dream differs in its last bits alone, so what was begun there
 is continued here, with a warning that names what differs.
 """

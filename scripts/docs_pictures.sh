@@ -192,10 +192,10 @@ concepts() { # of the library: on a coffee, all of them, out of nothing, under m
     "$bin" zoom $photos/rocket.jpg --recipe "$work/journey.toml" --frames 48 --fps 12 --max-size 240 \
         -o "$out/concept-zoom.webp" --overwrite --quiet
 }
-atlas() {
-    "$bin" atlas $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \
-        --columns 5 -o "$work/atlas" --quiet
-    jpeg "$work/atlas/atlas.png" "$out/atlas.jpg"
+sheet() {
+    "$bin" sheet $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \
+        --columns 5 -o "$work/sheet" --quiet
+    jpeg "$work/sheet/sheet.png" "$out/sheet.jpg"
 }
 features() { # what channels like
     local channel
@@ -213,6 +213,6 @@ zoo() { # networks converted beforehand, by the names in docs/zoo.md
     dream astronaut "$out/zoo.writing.jpg" --max-size 448 --model writing --layers p2o.Mul.139 --strength wild
 }
 
-for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts atlas features}"; do
+for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts sheet features}"; do
     for each in $name; do "$each"; done
 done

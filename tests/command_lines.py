@@ -31,7 +31,7 @@ WRITING = {
     "zoom": ("zoom", "photo.png", *SMALL, "-o", "out.gif", "--frames", "2"),
     "film": ("film", "clip", *SMALL, "-o", "out.gif", "--blend", "0"),
     "batch": ("batch", "photo.png", "more", *SMALL, "-o", "out"),
-    "atlas": ("atlas", "photo.png", *SMALL, "--layers", "low,high", "-o", "out"),
+    "sheet": ("sheet", "photo.png", *SMALL, "--layers", "low,high", "-o", "out"),
     "export": ("export", "web", "-m", "tiny", "-q", "-o", "site", "--overwrite"),
 }
 """Commands that write: with `--overwrite`, or such as continue by themselves."""

@@ -25,7 +25,7 @@ def main() -> None:
 
     from dreamkit.engine import loop  # noqa: F401
     from dreamkit.executors import executor
-    from dreamkit.jobs import atlas, batch, film, zoom  # noqa: F401
+    from dreamkit.jobs import batch, film, sheet, zoom  # noqa: F401
     from dreamkit.web import site  # noqa: F401
 
     # Workers of their own would import TensorFlow again.

@@ -400,7 +400,7 @@ def count(folder):
     return sum(not path.name.startswith(".") for path in folder.glob("*.png"))
 
 
-# Films and atlases.
+# Films and sheets.
 
 
 def cut_film(folder):
@@ -438,9 +438,9 @@ def test_scenes_of_a_film_go_through_an_executor(tmp_path):
 
 
 @pytest.mark.heavy
-def test_cells_of_an_atlas_go_through_an_executor(tmp_path):
+def test_cells_of_a_sheet_go_through_an_executor(tmp_path):
     arguments = (
-        "atlas",
+        "sheet",
         "-l",
         "mixed3a,mixed3b",
         "--channels",

@@ -23,7 +23,7 @@ def imported(code: str, among: str = HEAVY) -> list[str]:
     [
         ["--help"],
         ["dream", "--help"],
-        ["atlas", "--help"],
+        ["sheet", "--help"],
         ["compare", "--help"],
         ["models"],
         ["plugins"],
@@ -48,7 +48,7 @@ def test_importing_the_library_imports_nothing_heavy():
     assert imported("import dreamkit") == []
 
 
-@pytest.mark.parametrize("command", ["dream", "atlas"])
+@pytest.mark.parametrize("command", ["dream", "sheet"])
 def test_wrong_pictures_are_found_before_tensorflow(command):
     assert "tensorflow" not in imported(f"from dreamkit.cli import main; main(['{command}', 'nope.jpg'])")
 

@@ -400,7 +400,7 @@ def test_every_kind_of_part_is_dreamed_and_redone(installed, run, picture):
 
 def test_options_of_plugins_have_a_panel_in_help(installed, run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    for command in ("dream", "film", "zoom", "batch", "atlas", "variants"):
+    for command in ("dream", "film", "zoom", "batch", "sheet", "variants"):
         help_text = run(command, "--help")[1]
         panel = help_text[help_text.index("Plugins") :]
         assert "--standouts-threshold" in panel, command
@@ -485,7 +485,7 @@ def test_plugins_lists_what_each_adds(installed, run):
 
 
 @pytest.mark.heavy
-def test_films_zooms_batches_and_atlases_take_parts(installed, run, picture):
+def test_films_zooms_batches_and_sheets_take_parts(installed, run, picture):
     chosen = ["--objective", "standouts", "--standouts-threshold", 1, "--regularisers", "grey"]
     small = [*DREAM, *chosen, "-q"]
     code, _, err = run("zoom", "photo.jpg", "-o", "zoom.gif", "--frames", 2, *small)
@@ -495,7 +495,7 @@ def test_films_zooms_batches_and_atlases_take_parts(installed, run, picture):
     found = read_recipe("out/photo.png")
     assert found["options"]["plugin_options"] == {"standouts": {"threshold": 1.0}}
     assert found["versions"]["dreamkit-standouts"] == "0.1"
-    code, _, err = run("atlas", "-m", "tiny", "-l", "mid", "-o", "atlas.png", "--steps", 1, *chosen, "-q")
+    code, _, err = run("sheet", "-m", "tiny", "-l", "mid", "-o", "sheet.png", "--steps", 1, *chosen, "-q")
     assert code == 0, err
 
 

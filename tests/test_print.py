@@ -126,11 +126,11 @@ def test_the_library_refuses_it_for_films_and_zooms(tmp_path):
 
 
 @loaded
-def test_an_atlas_has_its_own_size(run, picture, tmp_path):
+def test_a_sheet_has_its_own_size(run, picture, tmp_path):
     (tmp_path / "r.toml").write_text("upscale = 2")
-    code, _, err = run("atlas", picture, "-r", "r.toml", "-m", "tiny")
+    code, _, err = run("sheet", picture, "-r", "r.toml", "-m", "tiny")
     assert code == 1
-    assert "upscale is 2.0, which an atlas cannot do; set it to 1.0" in err
+    assert "upscale is 2.0, which a sheet cannot do; set it to 1.0" in err
 
 
 # Dots per inch

@@ -39,7 +39,7 @@ def test_an_option_that_is_given_twice_is_one_line(run, picture, tmp_path, argum
         ["redo", "x.png", "-o", "a.png", "-o", "b.png"],
         ["batch", "x.png", "--output", "a", "-o", "b"],
         ["zoom", "-o", "a.mp4", "-o", "b.mp4"],
-        ["atlas", "-o", "a", "-o", "b"],
+        ["sheet", "-o", "a", "-o", "b"],
         ["convert", "onnx", "a.onnx", "--name", "a", "--name", "b"],
     ],
     ids=lambda arguments: arguments[0],

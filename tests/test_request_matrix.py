@@ -55,8 +55,8 @@ RARER = {
 REFUSED = {
     ("dream", "timeline"): "a timeline, which a picture cannot follow",
     ("batch", "timeline"): "a timeline, which a batch cannot follow",
-    ("atlas", "timeline"): "a timeline, which an atlas cannot follow",
-    ("atlas", "models"): "has 2 networks and an atlas shows one",
+    ("sheet", "timeline"): "a timeline, which a sheet cannot follow",
+    ("sheet", "models"): "has 2 networks and a sheet shows one",
     ("export", "guide"): "a guide, which a page cannot follow",
     ("export", "mask"): "a mask, which a page cannot follow",
     ("export", "named mask"): "a mask, which a page cannot follow",
@@ -70,7 +70,7 @@ REFUSED = {
     ("export", "choices"): "a choice of channels by the photograph, which a page cannot follow",
     ("film", "alpha"): "alpha is importance, which a film cannot do",
     ("zoom", "alpha"): "alpha is importance, which a zoom cannot do",
-    ("atlas", "alpha"): "alpha is importance, which an atlas cannot do",
+    ("sheet", "alpha"): "alpha is importance, which a sheet cannot do",
     ("export", "alpha"): "alpha is importance, which a page cannot do",
     ("film", "start"): "start is noise, which a film cannot do",
     ("zoom", "start"): "start is noise, which a zoom cannot do",
@@ -80,17 +80,17 @@ REFUSED = {
     ("export", "start"): "start is noise, which a page cannot do",
     ("export", "concept"): "the concept stripes, with which a page cannot begin",
 }
-# An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
+# A sheet is of layers and sizes of its own; a picture's recipe has no timeline.
 OWN = {
-    ("atlas", "named mask"),
-    ("atlas", "class"),
-    ("atlas", "concept"),
-    ("atlas", "text"),
-    ("atlas", "max_size"),
-    ("atlas", "choices"),
+    ("sheet", "named mask"),
+    ("sheet", "class"),
+    ("sheet", "concept"),
+    ("sheet", "text"),
+    ("sheet", "max_size"),
+    ("sheet", "choices"),
     ("redo", "timeline"),
 }
-COMMANDS = ("dream", "redo", "batch", "film", "zoom", "atlas", "export")
+COMMANDS = ("dream", "redo", "batch", "film", "zoom", "sheet", "export")
 
 
 @pytest.fixture
@@ -147,8 +147,8 @@ def made(run, folder, command, name, recipe):
         code, _, err = run("zoom", "photo.jpg", "-r", recipe, "-q", *arguments, "-o", f"{name}.gif")
         frames = sorted((folder / f"{name}.gif.work").glob("*.png"))
         return code, err, [np.asarray(Image.open(frame)) for frame in frames]
-    if command == "atlas":
-        code, _, err = run("atlas", "photo.jpg", "-r", recipe, "-q", "--cell", "56", "-o", name)
+    if command == "sheet":
+        code, _, err = run("sheet", "photo.jpg", "-r", recipe, "-q", "--cell", "56", "-o", name)
         cell = out / "cells" / "edges.png"
         return code, err, [np.asarray(Image.open(cell))] if code == 0 else []
     code, _, err = run("export", "web", "-r", recipe, "-q", "-o", name)

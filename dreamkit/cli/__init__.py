@@ -13,7 +13,6 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dreamkit.cli import (
-    atlas,
     batch,
     blend,
     compare,
@@ -24,6 +23,7 @@ from dreamkit.cli import (
     plugin_converters,
     plugin_options,
     recipes,
+    sheet,
     streams,
     terminal,
     variants,
@@ -150,7 +150,7 @@ for _function in (
     recipes.recipes,
     film.zoom,
     film.film,
-    atlas.atlas,
+    sheet.sheet,
     compare.compare,
     web.serve,
     models.layers,

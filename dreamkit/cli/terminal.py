@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from dreamkit.engine.progress import StepEvent
-    from dreamkit.jobs.atlas_cells import CellProgress
     from dreamkit.jobs.batch import BatchProgress, JobStep
     from dreamkit.jobs.frame_store import FrameProgress
+    from dreamkit.jobs.sheet_cells import CellProgress
 
 _verbose = False
 _ended_by = 0  # the signal
@@ -294,7 +294,7 @@ class Meter:
             say(f"{done}/{total}{failed}", err=True)
 
     def cell(self, progress: CellProgress) -> None:
-        """Shows an atlas: one bar for all of it, or a line for each finished cell."""
+        """Shows a sheet: one bar for all of it, or a line for each finished cell."""
         if self._json and progress.finished:
             event("cell", name=progress.name, number=progress.number, total=progress.total)
         what = f"cell {progress.number}/{progress.total}: {shown(progress.name)}"

@@ -1,1 +1,1 @@
-"""What a command makes of dreams: one, many, a film, a zoom, an atlas."""
+"""What a command makes of dreams: one, many, a film, a zoom, a sheet."""

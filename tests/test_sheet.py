@@ -1,4 +1,4 @@
-"""`dreamkit atlas`: a dream for each layer, kept where it is finished, on a sheet and a page."""
+"""`dreamkit sheet`: a dream for each layer, kept where it is finished, on a sheet and a page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 import dreamkit
 from dreamkit import Session
 from dreamkit.errors import ConfigError, ImageError, Interrupted, LayerError, NumericError, OutputExistsError
-from dreamkit.jobs import atlas, atlas_cells, command_line
+from dreamkit.jobs import command_line, sheet, sheet_cells
 from dreamkit.media import atomic, contact_sheet, image_metadata
 from dreamkit.request import without_image
 
@@ -28,7 +28,7 @@ def files(folder):
 
 def commands(folder):
     """The command lines that a page shows."""
-    page = (folder / "atlas.html").read_text(encoding="utf-8")
+    page = (folder / "sheet.html").read_text(encoding="utf-8")
     return [html.unescape(found) for found in re.findall(r"<code>(.*?)</code>", page, re.S)]
 
 
@@ -51,21 +51,21 @@ def odd(tiny):
     return Network(tiny.provider, info, lambda: LoadedNetwork(info, forward))
 
 
-def test_an_atlas_has_a_dream_for_each_layer(run, picture, tmp_path):
-    code, out, err = run("atlas", picture, *QUICK)
+def test_a_sheet_has_a_dream_for_each_layer(run, picture, tmp_path):
+    code, out, err = run("sheet", picture, *QUICK)
     assert code == 0
-    assert re.fullmatch(r"wrote photo\.tiny\.atlas/atlas\.html \(2 dreamed, 0 kept\) in \d+\.\d s\n", out)
+    assert re.fullmatch(r"wrote photo\.tiny\.sheet/sheet\.html \(2 dreamed, 0 kept\) in \d+\.\d s\n", out)
     assert err == "cell 1/2: low\ncell 2/2: high\n"
-    folder = tmp_path / "photo.tiny.atlas"
-    assert sorted(files(folder)) == ["atlas.html", "atlas.png", "cells/high.png", "cells/low.png"]
+    folder = tmp_path / "photo.tiny.sheet"
+    assert sorted(files(folder)) == ["sheet.html", "sheet.png", "cells/high.png", "cells/low.png"]
     for layer in ("low", "high"):
         recipe = image_metadata.read_recipe(folder / "cells" / f"{layer}.png")
         assert recipe["models"][0]["dreamed"] == {layer: 1.0}
         assert recipe["effective"]["size"] == [29, 40]
         assert recipe["photograph"]["name"] == "photo.jpg"
-    with Image.open(folder / "atlas.png") as sheet:
+    with Image.open(folder / "sheet.png") as sheet:
         assert sheet.width > 2 * 40
-    page = (folder / "atlas.html").read_text(encoding="utf-8")
+    page = (folder / "sheet.html").read_text(encoding="utf-8")
     assert re.findall(r"<figcaption>(.*?)</figcaption>", page) == ["low", "high"]
     assert "http" not in re.sub(r"base64,[^\"]*", "", page)
 
@@ -74,7 +74,7 @@ def test_an_atlas_has_a_dream_for_each_layer(run, picture, tmp_path):
     "source", [["photo.jpg", "--seed", "3", "--objective", "mean"], []], ids=["photo", "noise"]
 )
 def test_the_commands_give_the_same_pictures(run, picture, tmp_path, source):
-    assert run("atlas", *source, *QUICK, "-o", "a b")[0] == 0
+    assert run("sheet", *source, *QUICK, "-o", "a b")[0] == 0
     found = commands(tmp_path / "a b")
     assert len(found) == 2
     for command, layer in zip(found, ("low", "high"), strict=True):
@@ -97,20 +97,20 @@ def test_commands_are_quoted_for_a_shell(tiny):
 
 
 def test_layers_are_chosen_and_come_in_that_order(run, tmp_path):
-    assert run("atlas", *QUICK, "-l", "high,low", "-l", "high", "-q") == (0, "", "")
-    assert [re.search("--layers (.*?) ", command)[1] for command in commands(tmp_path / "tiny.atlas")] == [
+    assert run("sheet", *QUICK, "-l", "high,low", "-l", "high", "-q") == (0, "", "")
+    assert [re.search("--layers (.*?) ", command)[1] for command in commands(tmp_path / "tiny.sheet")] == [
         "high",
         "low",
     ]
 
 
 def test_finished_cells_are_kept(run, picture, tmp_path):
-    folder = tmp_path / "photo.tiny.atlas"
-    assert run("atlas", picture, *QUICK, "-l", "low")[0] == 0
+    folder = tmp_path / "photo.tiny.sheet"
+    assert run("sheet", picture, *QUICK, "-l", "low")[0] == 0
     low = (folder / "cells" / "low.png").stat()
-    assert "(1 dreamed, 1 kept)" in run("atlas", picture, *QUICK)[1]
+    assert "(1 dreamed, 1 kept)" in run("sheet", picture, *QUICK)[1]
     before = files(folder)
-    code, out, err = run("atlas", picture, *QUICK)
+    code, out, err = run("sheet", picture, *QUICK)
     assert (code, err) == (0, "")
     assert "(0 dreamed, 2 kept)" in out
     assert files(folder) == before
@@ -121,12 +121,12 @@ def test_finished_cells_are_kept(run, picture, tmp_path):
     "damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"", lambda whole: b"no picture"]
 )
 def test_a_damaged_cell_is_dreamed_again(run, picture, tmp_path, damage):
-    folder = tmp_path / "photo.tiny.atlas"
-    assert run("atlas", picture, *QUICK)[0] == 0
+    folder = tmp_path / "photo.tiny.sheet"
+    assert run("sheet", picture, *QUICK)[0] == 0
     before = files(folder)
     low = folder / "cells" / "low.png"
     low.write_bytes(damage(low.read_bytes()))
-    code, out, err = run("atlas", picture, *QUICK)
+    code, out, err = run("sheet", picture, *QUICK)
     assert (code, err) == (0, "cell 1/1: low\n")
     assert "(1 dreamed, 1 kept)" in out
     assert files(folder) == before
@@ -140,12 +140,12 @@ def test_what_would_be_another_dream_now_is_dreamed_again(run, photo, picture, t
     model = dreamkit_tiny.plan()
     model.get_layer("low").bias.assign([1.0, 2.0, 3.0, 4.0])
     model.save_weights(tmp_path / "mine.weights.h5")
-    assert run("atlas", picture, *QUICK)[0] == 0
+    assert run("sheet", picture, *QUICK)[0] == 0
     for change in (["--seed", "1"], ["--cell", "50"], ["--steps", "3"], ["-w", "mine.weights.h5"]):
-        assert "(2 dreamed, 0 kept)" in run("atlas", picture, *changed(QUICK, *change))[1]
-        assert "(0 dreamed, 2 kept" in run("atlas", picture, *changed(QUICK, *change))[1]
+        assert "(2 dreamed, 0 kept)" in run("sheet", picture, *changed(QUICK, *change))[1]
+        assert "(0 dreamed, 2 kept" in run("sheet", picture, *changed(QUICK, *change))[1]
     for source in (["other.jpg"], [], [picture]):
-        assert "(2 dreamed, 0 kept)" in run("atlas", *source, *QUICK)[1]
+        assert "(2 dreamed, 0 kept)" in run("sheet", *source, *QUICK)[1]
 
 
 def test_ctrl_c_keeps_what_is_done(odd, tmp_path):
@@ -158,7 +158,7 @@ def test_ctrl_c_keeps_what_is_done(odd, tmp_path):
             raise KeyboardInterrupt
 
     def make(on_cell=None):
-        return atlas.make(without_image(odd, **OPTIONS), folder, cell=16, on_cell=on_cell)
+        return sheet.make(without_image(odd, **OPTIONS), folder, cell=16, on_cell=on_cell)
 
     with pytest.raises(Interrupted, match=rf"2 of {len(ODD)} missing cells .* continues from there"):
         make(interrupt)
@@ -171,12 +171,12 @@ def test_ctrl_c_keeps_what_is_done(odd, tmp_path):
 
 
 def test_ctrl_c_on_the_command_line(run):
-    code, out, err = run("atlas", "-m", "tiny_interrupted")
+    code, out, err = run("sheet", "-m", "tiny_interrupted")
     assert (code, out, err) == (130, "", "error: interrupted; the same command continues from here\n")
 
 
 def test_odd_names_get_files_of_their_own(odd, picture, tmp_path):
-    made = atlas.make(without_image(odd, **OPTIONS), tmp_path / "it", image=picture, cell=16)
+    made = sheet.make(without_image(odd, **OPTIONS), tmp_path / "it", image=picture, cell=16)
     assert (made.dreamed, made.left_out) == (len(ODD), {})
     names = [path.name for path in (tmp_path / "it" / "cells").iterdir()]
     assert len({name.casefold() for name in names}) == len(ODD)
@@ -184,11 +184,11 @@ def test_odd_names_get_files_of_their_own(odd, picture, tmp_path):
     page = made.page.read_text(encoding="utf-8")
     assert "<b>" not in page
     assert [shlex.split(command)[6] for command in commands(tmp_path / "it")] == ODD
-    assert atlas.make(without_image(odd, **OPTIONS), tmp_path / "it", image=picture, cell=16).kept == len(ODD)
+    assert sheet.make(without_image(odd, **OPTIONS), tmp_path / "it", image=picture, cell=16).kept == len(ODD)
 
 
 def test_an_exact_name_wins_over_its_commas(odd):
-    assert atlas._layers(odd, ["low,high", "plain, a_b_c"]) == ["low,high", "plain", "a_b_c"]
+    assert sheet._layers(odd, ["low,high", "plain, a_b_c"]) == ["low,high", "plain", "a_b_c"]
 
 
 @pytest.mark.parametrize("error", [LayerError, ConfigError, NumericError])
@@ -201,32 +201,32 @@ def test_a_layer_that_cannot_be_dreamed_stops_nothing(run, picture, tmp_path, mo
         return run_session(self, request, **more)
 
     monkeypatch.setattr(Session, "run", failing)
-    code, out, err = run("atlas", picture, *QUICK)
+    code, out, err = run("sheet", picture, *QUICK)
     assert code == 0
     assert "(1 dreamed, 0 kept)" in out
     assert err.splitlines()[-1] == "left out low: it is silent"
-    assert "low" not in (tmp_path / "photo.tiny.atlas" / "atlas.html").read_text().partition("<main>")[2]
+    assert "low" not in (tmp_path / "photo.tiny.sheet" / "sheet.html").read_text().partition("<main>")[2]
 
 
 def test_nothing_that_can_be_dreamed_is_one_line(run, picture, tmp_path):
-    code, out, err = run("atlas", picture, "-m", "tiny_nan", "-q")
+    code, out, err = run("sheet", picture, "-m", "tiny_nan", "-q")
     assert (code, out) == (1, "")
     assert re.fullmatch(r"error: nothing can be dreamed: the gradient is not a number.*\n", err)
-    assert not (tmp_path / "photo.tiny_nan.atlas").exists()
+    assert not (tmp_path / "photo.tiny_nan.sheet").exists()
 
 
 def test_a_warning_is_said_once(run, picture):
-    code, _, err = run("atlas", picture, *changed(QUICK, "--octaves", "9"), "-q")
+    code, _, err = run("sheet", picture, *changed(QUICK, "--octaves", "9"), "-q")
     assert code == 0
     assert err.count("octaves skipped") == 1
 
 
 def test_transparency_and_columns(run, photo, tmp_path):
     Image.fromarray(photo).convert("RGBA").save(tmp_path / "a.png")
-    assert run("atlas", "a.png", *QUICK, "--columns", "1", "-q")[0] == 0
-    with Image.open(tmp_path / "a.tiny.atlas" / "atlas.png") as sheet:
+    assert run("sheet", "a.png", *QUICK, "--columns", "1", "-q")[0] == 0
+    with Image.open(tmp_path / "a.tiny.sheet" / "sheet.png") as sheet:
         assert sheet.width < 2 * 40
-    assert "data:image/webp;base64" in (tmp_path / "a.tiny.atlas" / "atlas.html").read_text()
+    assert "data:image/webp;base64" in (tmp_path / "a.tiny.sheet" / "sheet.html").read_text()
 
 
 BAD_INPUT = {
@@ -240,10 +240,10 @@ BAD_INPUT = {
     "columns": (["-m", "tiny", "--columns", "-1"], 1, "columns is -1; it takes a whole number, 1 to 1000"),
     "steps": (["-m", "tiny", "--steps", "0"], 1, "steps is 0"),
     "a file": (["-m", "tiny", "-o", "kept.png"], 1, "kept.png is not a folder; give a new folder"),
-    "a folder of others": (["-m", "tiny", "-o", "folder"], 1, "folder holds mine.txt, not part of an atlas"),
-    "cells of others": (["-m", "tiny", "-o", "other"], 1, "other holds mine.txt, not part of an atlas"),
-    "a sheet of others": (["-m", "tiny", "-o", "maps"], 1, "maps holds atlas.png, not part of an atlas"),
-    "a folder beside": (["-m", "tiny", "-o", "near"], 1, "near holds mycells, not part of an atlas"),
+    "a folder of others": (["-m", "tiny", "-o", "folder"], 1, "folder holds mine.txt, not part of a sheet"),
+    "cells of others": (["-m", "tiny", "-o", "other"], 1, "other holds mine.txt, not part of a sheet"),
+    "a sheet of others": (["-m", "tiny", "-o", "maps"], 1, "maps holds sheet.png, not part of a sheet"),
+    "a folder beside": (["-m", "tiny", "-o", "near"], 1, "near holds mycells, not part of a sheet"),
     "a picture of others": (["-m", "tiny", "-o", "mine"], 1, "low.png is not a dream and would be replaced"),
     "no parent": (["-m", "tiny", "-o", "none/x"], 1, "the folder none does not exist"),
 }  # fmt: skip
@@ -255,11 +255,11 @@ def test_bad_input_gets_one_clear_line_and_loses_nothing(run, tmp_path, argument
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "folder" / "mine.txt").write_text("mine")
     (tmp_path / "other" / "cells" / "mine.txt").write_text("mine")
-    for place in ("mine/cells/low.png", "maps/atlas.png"):
+    for place in ("mine/cells/low.png", "maps/sheet.png"):
         Image.new("RGB", (9, 9)).save(tmp_path / place)
     (tmp_path / "kept.png").write_bytes(b"a user's file")
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
-    code, out, err = run("atlas", *arguments)
+    code, out, err = run("sheet", *arguments)
     assert (code, out) == (exit_code, "")
     assert err.startswith("error: ")
     assert re.search(message, err)
@@ -270,7 +270,7 @@ def test_bad_input_gets_one_clear_line_and_loses_nothing(run, tmp_path, argument
 def test_more_than_a_sheet_holds_is_refused(odd, tmp_path, monkeypatch):
     monkeypatch.setattr(contact_sheet, "MOST_PIXELS", 2000)
     with pytest.raises(ConfigError, match=r"8 cells of 16 pixels are more than a sheet can hold"):
-        atlas.make(
+        sheet.make(
             without_image(odd),
             tmp_path / "it",
             layers=["plain", "a_b_c"],
@@ -282,21 +282,21 @@ def test_more_than_a_sheet_holds_is_refused(odd, tmp_path, monkeypatch):
 @pytest.mark.parametrize("options", [{"channels": []}, {"columns": 0}, {"cell": 0}])
 def test_nothing_is_no_number_of_anything(tiny, tmp_path, options):
     with pytest.raises(ConfigError, match="channels is empty|it takes a whole number"):
-        atlas.make(without_image(tiny), tmp_path / "it", layers=["low"], **options)
+        sheet.make(without_image(tiny), tmp_path / "it", layers=["low"], **options)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tiny, tmp_path):
     with pytest.raises(ImageError, match="cannot make the folder"):
-        atlas_cells.make_folder(tmp_path / ("x" * 300))
+        sheet_cells.make_folder(tmp_path / ("x" * 300))
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="is not a folder"):
-        atlas.make(without_image(tiny), tmp_path / "file")
+        sheet.make(without_image(tiny), tmp_path / "file")
 
 
 def test_the_page_is_written_whole_or_not_at_all(tmp_path):
     from conftest import files_no_larger_than
 
-    path = tmp_path / "atlas.html"
+    path = tmp_path / "sheet.html"
     path.write_text("before")
     with files_no_larger_than(100), pytest.raises(ImageError, match="cannot write .*; nothing was written"):
         atomic.write(path, b"x" * 1000, overwrite=True)
@@ -308,7 +308,7 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path):
     [("0-3", (0, 1, 2, 3)), ("0,5,7-9", (0, 5, 7, 8, 9)), (" 3 , 1 - 2,3", (3, 1, 2)), ("00012", (12,))],
 )
 def test_channels_are_numbers_and_ranges(text, channels):
-    assert atlas.parse_channels(text) == channels
+    assert sheet.parse_channels(text) == channels
 
 
 @pytest.mark.parametrize(
@@ -318,16 +318,16 @@ def test_other_channels_are_refused(text):
     with pytest.raises(
         ConfigError, match=r"^channels is '.*'; write numbers and ranges, such as 0-63 or 0,5,7-9$"
     ):
-        atlas.parse_channels(text)
+        sheet.parse_channels(text)
 
 
 # Channels as terms of a dream: these need the term grammar `layer:channel`.
 
 
 def test_channels_have_cells_of_their_own(run, picture, tmp_path):
-    code, _, err = run("atlas", picture, *QUICK, "-l", "high", "--channels", "0,4-5")
+    code, _, err = run("sheet", picture, *QUICK, "-l", "high", "--channels", "0,4-5")
     assert (code, err) == (0, "cell 1/3: high:0\ncell 2/3: high:4\ncell 3/3: high:5\n")
-    folder = tmp_path / "photo.tiny.high.atlas"
+    folder = tmp_path / "photo.tiny.high.sheet"
     assert sorted(path.name for path in (folder / "cells").iterdir()) == [
         "high_0.png",
         "high_4.png",
@@ -338,10 +338,10 @@ def test_channels_have_cells_of_their_own(run, picture, tmp_path):
     assert program == "dreamkit"
     assert run(*arguments, "-o", "single.png")[0] == 0
     assert (tmp_path / "single.png").read_bytes() == (folder / "cells" / "high_4.png").read_bytes()
-    assert "3 kept" in run("atlas", picture, *QUICK, "-l", "high", "--channels", "0,4-5")[1]
+    assert "3 kept" in run("sheet", picture, *QUICK, "-l", "high", "--channels", "0,4-5")[1]
 
 
 def test_channels_of_two_layers(run, tmp_path):
-    assert run("atlas", *QUICK, "-l", "low,high", "--channels", "0-1", "-q", "-o", "it")[0] == 0
+    assert run("sheet", *QUICK, "-l", "low,high", "--channels", "0-1", "-q", "-o", "it")[0] == 0
     names = sorted(path.name for path in (tmp_path / "it" / "cells").iterdir())
     assert names == ["high_0.png", "high_1.png", "low_0.png", "low_1.png"]

@@ -1,4 +1,4 @@
-"""The cells of an atlas: planned, dreamed by a worker, and written."""
+"""The cells of a sheet: planned, dreamed by a worker, and written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dreamkit atlas`."""
+"""`dreamkit sheet`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 8  # names of cells that were left out for one reason
 
 
 @with_options("classes", "max_size", "size", "upscale", "tileable", "panorama")
-def atlas(
+def sheet(
     image: Annotated[
         str | None,
         typer.Argument(metavar="IMAGE", help="The photograph to dream. Without one, noise is dreamed."),
@@ -53,7 +53,7 @@ def atlas(
         int | None, typer.Option("--cell", help="Longest side of a cell in pixels, 16 to 1024. Default: 160.")
     ] = None,
     columns: Annotated[
-        int | None, typer.Option("--columns", help="Cells in a row of atlas.png. Default: as suits.")
+        int | None, typer.Option("--columns", help="Cells in a row of sheet.png. Default: as suits.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -61,7 +61,7 @@ def atlas(
             "-o",
             "--output",
             metavar="FOLDER",
-            help="Default: IMAGE.MODEL.atlas, and of channels with the layer.",
+            help="Default: IMAGE.MODEL.sheet, and of channels with the layer.",
         ),
     ] = None,
     jobs: executor_options.Jobs = None,
@@ -76,23 +76,23 @@ def atlas(
 
     Run it again after an interruption or a change: finished cells are kept.
 
-    dreamkit atlas photo.jpg --model inception_v3
+    dreamkit sheet photo.jpg --model inception_v3
     """
     started = time.monotonic()
     chosen = DreamOptions(**options)
     executor = executor_options.chosen(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
-        from dreamkit.jobs import atlas as atlases
+        from dreamkit.jobs import sheet as sheets
         from dreamkit.media import paths
         from dreamkit.models.spec import ModelSpec
         from dreamkit.request import without_image
 
-        # An atlas has layers of its own, so those of the recipe are not looked for in another network.
+        # A sheet has layers of its own, so those of the recipe are not looked for in another network.
         named = [ModelSpec(model, layers=("its own",))] if model is not None else None
         request = without_image(**(chosen.arguments() | {"model": named, "weights": weights}), recipe=recipe)
         if len(request.models) > 1:
             raise ConfigError(
-                f"{recipe} has {len(request.models)} networks and an atlas shows one; name it with --model"
+                f"{recipe} has {len(request.models)} networks and a sheet shows one; name it with --model"
             )
         name = request.names
         of_layers = [paths.safe_name(text) for text in layers or ()] if channels is not None else []
@@ -100,13 +100,13 @@ def atlas(
         try:
             with terminal.Meter(quiet=quiet) as meter:
                 meter.doing(f"loading {name}")
-                made = atlases.make(
+                made = sheets.make(
                     request,
-                    output or Path(".".join([*stem, name, *of_layers, "atlas"])),
+                    output or Path(".".join([*stem, name, *of_layers, "sheet"])),
                     image=image,
                     layers=layers or (),
-                    channels=None if channels is None else atlases.parse_channels(channels),
-                    cell=atlases.CELL if cell is None else cell,
+                    channels=None if channels is None else sheets.parse_channels(channels),
+                    cell=sheets.CELL if cell is None else cell,
                     columns=columns,
                     on_cell=meter.cell,
                     on_download=meter.download,

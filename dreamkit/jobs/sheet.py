@@ -1,4 +1,4 @@
-"""An atlas: one small dream for each layer of a network, or for each channel of a layer, side by side."""
+"""A sheet: one small dream for each layer of a network, or for each channel of a layer, side by side."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from dreamkit.errors import (
     shown,
 )
 from dreamkit.inputs import PathLike
-from dreamkit.jobs.atlas_cells import CellPlan, CellProgress, DreamWorker, dream_cells
 from dreamkit.jobs.command_line import command
+from dreamkit.jobs.sheet_cells import CellPlan, CellProgress, DreamWorker, dream_cells
 from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images, paths
 from dreamkit.media.partial import is_partial
 from dreamkit.request import DreamRequest
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
 CELL = 160  # pixels
-_CELLS, _SHEET, _PAGE = "cells", "atlas.png", "atlas.html"
+_CELLS, _SHEET, _PAGE = "cells", "sheet.png", "sheet.html"
 _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Atlas:
-    """A finished atlas.
+class Sheet:
+    """A finished sheet.
 
     Attributes:
         folder: where it is.
@@ -71,27 +71,27 @@ def make(
     on_cell: Callable[[CellProgress], None] | None = None,
     on_download: Callable[[int, int], None] | None = None,
     executor: Executor | None = None,
-) -> Atlas:
-    """Dreams an atlas into `folder`: `cells/NAME.png`, then `atlas.png` and `atlas.html`.
+) -> Sheet:
+    """Dreams a sheet into `folder`: `cells/NAME.png`, then `sheet.png` and `sheet.html`.
 
-    A cell that is there and is the dream that would be made now is kept, so an interrupted atlas is resumed.
+    A cell that is there and is the dream that would be made now is kept, so an interrupted sheet is resumed.
 
     Args:
-        request: of one network, without an image; the atlas itself sets `layers`, `max_size` and `size`.
-        folder: a new or empty one, or an atlas, which is brought up to date.
+        request: of one network, without an image; the sheet itself sets `layers`, `max_size` and `size`.
+        folder: a new or empty one, or a sheet, which is brought up to date.
         image: the photograph; None for dreams of noise.
         layers: names, or several in one with commas between; none for all the network has.
         channels: for a cell for each of these channels of `layers`, instead of one for each layer.
         cell: the longest side of a cell in pixels.
-        columns: cells in a row of `atlas.png`; by default about as many as there are rows.
+        columns: cells in a row of `sheet.png`; by default about as many as there are rows.
         on_cell: called after each step of a cell, and once it is written.
         on_download: called during a download of weights, with the bytes so far and in all.
         executor: what dreams the cells; None for this process.
 
     Raises:
         LayerError: a layer or a channel does not exist, or there is nothing that can be dreamed.
-        ImageError: the photograph cannot be read or the atlas not be written.
-        ConfigError: the request asks for what an atlas cannot do.
+        ImageError: the photograph cannot be read or the sheet not be written.
+        ConfigError: the request asks for what a sheet cannot do.
         Interrupted: Ctrl-C; finished cells are kept.
     """
     _check_range("cell", cell, 16, 1024)
@@ -102,10 +102,10 @@ def make(
         raise ConfigError("channels are given without a layer; name the layer they are of, with --layers")
     if len(request.models) != 1:
         raise ConfigError(
-            f"an atlas shows one network, and {request.names} are {len(request.models)}; name one"
+            f"a sheet shows one network, and {request.names} are {len(request.models)}; name one"
         )
     layers = (layers,) if isinstance(layers, str) else layers
-    request.refuse("an atlas", "upscale", "timeline", "alpha")
+    request.refuse("a sheet", "upscale", "timeline", "alpha")
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     options = _for_cells(request.config, image, cell)
     (spec,) = request.models
@@ -135,7 +135,7 @@ def make(
         columns,
         title=network.provider.name if image is None else f"{network.provider.name}: {Path(image).name}",
     )
-    return Atlas(folder, len(missing) - len(without), len(plans) - len(missing), left_out)
+    return Sheet(folder, len(missing) - len(without), len(plans) - len(missing), left_out)
 
 
 def parse_channels(text: str) -> tuple[int, ...]:
@@ -173,7 +173,7 @@ def _for_cells(options: DreamConfig, image: PathLike | None, cell: int) -> Dream
 
 
 def _check_folder(folder: Path) -> None:
-    """Makes sure, before any work, that `folder` can hold an atlas and holds nothing else.
+    """Makes sure, before any work, that `folder` can hold a sheet and holds nothing else.
 
     Raises:
         OutputExistsError: it is a file, or holds other files.
@@ -186,7 +186,7 @@ def _check_folder(folder: Path) -> None:
         except OSError as error:
             raise ImageError(f"{folder} cannot be read ({error.strerror}); {instead}") from error
         if strays:
-            raise OutputExistsError(f"{folder} holds {shown(strays[0])}, not part of an atlas; {instead}")
+            raise OutputExistsError(f"{folder} holds {shown(strays[0])}, not part of a sheet; {instead}")
     elif os.path.lexists(folder):
         raise OutputExistsError(f"{folder} is not a folder; {instead}")
     elif not os.path.isdir(folder.parent):
@@ -197,7 +197,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _strays(folder: Path) -> list[str]:
-    """The names in `folder` that do not belong to an atlas. A sheet without cells may be anyone's."""
+    """The names in `folder` that do not belong to a sheet. A sheet without cells may be anyone's."""
     cells = folder / _CELLS
     own = {_CELLS, _SHEET, _PAGE} if os.path.isdir(cells) else set()
     strays = {name for name in os.listdir(folder) if name not in own}
