@@ -13,7 +13,7 @@ from PIL import Image
 import dreamkit
 from dreamkit import Session
 from dreamkit.errors import ConfigError, ImageError, Interrupted, LayerError, NumericError, OutputExistsError
-from dreamkit.jobs import command_line, sheet, sheet_cells
+from dreamkit.jobs import cells, command_line, sheet
 from dreamkit.media import atomic, contact_sheet, image_metadata
 from dreamkit.request import without_image
 
@@ -57,7 +57,7 @@ def test_a_sheet_has_a_dream_for_each_layer(run, picture, tmp_path):
     assert re.fullmatch(r"wrote photo\.tiny\.sheet/sheet\.html \(2 dreamed, 0 kept\) in \d+\.\d s\n", out)
     assert err == "cell 1/2: low\ncell 2/2: high\n"
     folder = tmp_path / "photo.tiny.sheet"
-    assert sorted(files(folder)) == ["sheet.html", "sheet.png", "cells/high.png", "cells/low.png"]
+    assert sorted(files(folder)) == ["cells/high.png", "cells/low.png", "sheet.html", "sheet.png"]
     for layer in ("low", "high"):
         recipe = image_metadata.read_recipe(folder / "cells" / f"{layer}.png")
         assert recipe["models"][0]["dreamed"] == {layer: 1.0}
@@ -287,7 +287,7 @@ def test_nothing_is_no_number_of_anything(tiny, tmp_path, options):
 
 def test_a_folder_that_cannot_be_made_is_one_line(tiny, tmp_path):
     with pytest.raises(ImageError, match="cannot make the folder"):
-        sheet_cells.make_folder(tmp_path / ("x" * 300))
+        cells.make_folder(tmp_path / ("x" * 300))
     (tmp_path / "file").touch()
     with pytest.raises(OutputExistsError, match="is not a folder"):
         sheet.make(without_image(tiny), tmp_path / "file")

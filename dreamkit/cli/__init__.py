@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from dreamkit.cli import (
+    atlas,
     batch,
     blend,
     compare,
@@ -151,6 +152,7 @@ for _function in (
     film.zoom,
     film.film,
     sheet.sheet,
+    atlas.atlas,
     compare.compare,
     web.serve,
     models.layers,

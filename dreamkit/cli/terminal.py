@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from dreamkit.engine.progress import StepEvent
     from dreamkit.jobs.batch import BatchProgress, JobStep
+    from dreamkit.jobs.cells import CellProgress
     from dreamkit.jobs.frame_store import FrameProgress
-    from dreamkit.jobs.sheet_cells import CellProgress
 
 _verbose = False
 _ended_by = 0  # the signal

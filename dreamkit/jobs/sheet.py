@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dreamkit import fingerprint
 from dreamkit.config import DreamConfig
 from dreamkit.errors import (
     ConfigError,
-    ImageError,
     LayerError,
-    OutputExistsError,
     shown,
 )
 from dreamkit.inputs import PathLike
+from dreamkit.jobs import result_folder
+from dreamkit.jobs.cells import CellPlan, CellProgress, DreamWorker, dream_cells, is_there, pixels_of
 from dreamkit.jobs.command_line import command
-from dreamkit.jobs.sheet_cells import CellPlan, CellProgress, DreamWorker, dream_cells
-from dreamkit.media import atomic, contact_sheet, image_metadata, image_writer, images, paths
-from dreamkit.media.partial import is_partial
+from dreamkit.media import atomic, contact_sheet, image_writer, paths
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
 
@@ -33,7 +28,7 @@ if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
 CELL = 160  # pixels
-_CELLS, _SHEET, _PAGE = "cells", "sheet.png", "sheet.html"
+_SHEET, _PAGE = "sheet.png", "sheet.html"
 _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 
@@ -111,7 +106,7 @@ def make(
     (spec,) = request.models
     request = replace(request, config=options, models=(replace(spec, layers=None),)).on(image)
     folder = Path(folder)
-    _check_folder(folder)
+    result_folder.check(folder, "a sheet", (_SHEET, _PAGE))
     session = Session(request, on_download=on_download)
     network = session.models[0].network
     plans = _plans(network, folder, options, layers, channels)
@@ -119,7 +114,7 @@ def make(
         raise ConfigError(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
-    missing = [plan for plan in plans if not _is_there(plan, session)]
+    missing = [plan for plan in plans if not is_there(plan, session)]
     worker = DreamWorker(session if executor is None else None, request)
     left_out = dream_cells(missing, worker, on_cell, executor)
     without = {name for names in left_out.values() for name in names}
@@ -128,7 +123,9 @@ def make(
     _write_sheets(
         folder,
         [
-            contact_sheet.Cell(_pixels(plan), plan.name, command(image, replace(request, config=plan.config)))
+            contact_sheet.Cell(
+                pixels_of(plan), plan.name, command(image, replace(request, config=plan.config))
+            )
             for plan in plans
             if plan.name not in without
         ],
@@ -172,40 +169,6 @@ def _for_cells(options: DreamConfig, image: PathLike | None, cell: int) -> Dream
     return DreamConfig.of(options, layers=None, schedule=schedule, **size)
 
 
-def _check_folder(folder: Path) -> None:
-    """Makes sure, before any work, that `folder` can hold a sheet and holds nothing else.
-
-    Raises:
-        OutputExistsError: it is a file, or holds other files.
-        ImageError: it cannot be made or written to.
-    """
-    instead = "give a new folder with --output"
-    if os.path.isdir(folder):
-        try:
-            strays = _strays(folder)
-        except OSError as error:
-            raise ImageError(f"{folder} cannot be read ({error.strerror}); {instead}") from error
-        if strays:
-            raise OutputExistsError(f"{folder} holds {shown(strays[0])}, not part of a sheet; {instead}")
-    elif os.path.lexists(folder):
-        raise OutputExistsError(f"{folder} is not a folder; {instead}")
-    elif not os.path.isdir(folder.parent):
-        raise ImageError(f"the folder {folder.parent} does not exist; create it or choose another")
-    writable = folder if os.path.isdir(folder) else folder.parent
-    if not os.access(writable, os.W_OK):
-        raise ImageError(f"the folder {writable} may not be written to; choose another")
-
-
-def _strays(folder: Path) -> list[str]:
-    """The names in `folder` that do not belong to a sheet. A sheet without cells may be anyone's."""
-    cells = folder / _CELLS
-    own = {_CELLS, _SHEET, _PAGE} if os.path.isdir(cells) else set()
-    strays = {name for name in os.listdir(folder) if name not in own}
-    if own:
-        strays |= {name for name in os.listdir(cells) if not name.endswith(".png")}
-    return sorted(name for name in strays if not is_partial(name))
-
-
 def _plans(
     network: Network,
     folder: Path,
@@ -227,7 +190,7 @@ def _plans(
         terms = [(layer, _term(layer, channel)) for layer in chosen for channel in dict.fromkeys(channels)]
     files = _file_names([term for _, term in terms])
     return [
-        CellPlan(layer, term, folder / _CELLS / f"{file}.png", replace(options, layers=(term,)))
+        CellPlan(layer, term, folder / result_folder.CELLS / f"{file}.png", replace(options, layers=(term,)))
         for (layer, term), file in zip(terms, files, strict=True)
     ]
 
@@ -268,32 +231,6 @@ def _file_names(names: Sequence[str]) -> list[str]:
         taken.add(free.casefold())
         files.append(free)
     return files
-
-
-def _is_there(plan: CellPlan, session: Session) -> bool:
-    """Whether the cell is finished and is the dream that would be made now.
-
-    Raises:
-        OutputExistsError: a whole picture that is not a dream is in its place.
-    """
-    if not os.path.isfile(plan.path):
-        return False
-    try:
-        _pixels(plan)
-    except ImageError:  # damaged: it is dreamed again
-        return False
-    recipe = image_metadata.read_recipe(plan.path)
-    if recipe is None:
-        raise OutputExistsError(f"{plan.path} is not a dream and would be replaced; move it elsewhere")
-    wanted = session.fingerprint(replace(session.request, config=plan.config))
-    try:
-        return bool(json.loads(json.dumps(wanted)) == fingerprint.from_metadata(recipe))
-    except (KeyError, TypeError, AttributeError):
-        return False
-
-
-def _pixels(plan: CellPlan) -> Any:
-    return contact_sheet.to_srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
 
 
 def _write_sheets(

@@ -1,7 +1,9 @@
-"""The cells of a sheet: planned, dreamed by a worker, and written."""
+"""The cells of a sheet or an atlas: planned, dreamed by a worker, written, and found again."""
 
 from __future__ import annotations
 
+import json
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +11,10 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dreamkit import fingerprint
 from dreamkit.config import DreamConfig
 from dreamkit.errors import (
     ConfigError,
@@ -17,10 +23,12 @@ from dreamkit.errors import (
     Interrupted,
     LayerError,
     NumericError,
+    OutputExistsError,
     first_line,
 )
 from dreamkit.executors.executor import run_here
 from dreamkit.executors.scheduler import OnEvent, TaskChain
+from dreamkit.media import contact_sheet, image_metadata, images
 from dreamkit.request import DreamRequest
 from dreamkit.session import Dream, Session
 
@@ -143,6 +151,37 @@ def dream_cells(
             "the same command continues from there"
         ) from None
     return cells.left_out
+
+
+def is_there(plan: CellPlan, session: Session) -> bool:
+    """Whether the cell is finished and is the dream that would be made now.
+
+    Raises:
+        OutputExistsError: a whole picture that is not a dream is in its place.
+    """
+    if not os.path.isfile(plan.path):
+        return False
+    try:
+        pixels_of(plan)
+    except ImageError:  # damaged: it is dreamed again
+        return False
+    recipe = image_metadata.read_recipe(plan.path)
+    if recipe is None:
+        raise OutputExistsError(f"{plan.path} is not a dream and would be replaced; move it elsewhere")
+    wanted = session.fingerprint(replace(session.request, config=plan.config))
+    try:
+        return bool(json.loads(json.dumps(wanted)) == fingerprint.from_metadata(recipe))
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def pixels_of(plan: CellPlan) -> NDArray[np.uint8]:
+    """The pixels of a cell that is written, sRGB: uint8 `(height, width, 3 or 4)`.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    return contact_sheet.to_srgb(images.read(plan.path, contact_sheet.MOST_PIXELS))
 
 
 def _batched(cells: Iterable[tuple[int, CellPlan]]) -> Iterator[list[tuple[int, CellPlan]]]:
