@@ -11,7 +11,7 @@ import typer
 from dreamkit.cli import executor_options, terminal
 from dreamkit.cli.dream_options import DreamOptions, with_options
 from dreamkit.cli.output_options import Quiet, Recipe, Verbose
-from dreamkit.errors import ConfigError, Interrupted, UsageError
+from dreamkit.errors import Interrupted, UsageError
 
 
 @with_options("classes", "max_size", "size", "upscale", "tileable", "panorama")
@@ -86,16 +86,12 @@ def atlas(
         raise UsageError("an atlas shows one layer; name it with --layers, such as -l mixed4c")
     with terminal.own_lines_only(verbose=verbose):
         from dreamkit.jobs.atlas import run
-        from dreamkit.jobs.batch.inputs import expand
+        from dreamkit.jobs.photographs import expand
         from dreamkit.media import paths
-        from dreamkit.media.remote import is_url
         from dreamkit.models.spec import ModelSpec
         from dreamkit.request import without_image
 
-        found = [each.source for each in expand(photographs)]
-        remote = [each for each in found if is_url(each)]
-        if remote:
-            raise ConfigError(f"an atlas reads photographs from this machine; download {remote[0]} first")
+        found = expand(photographs)
         # An atlas has a layer of its own, so those of the recipe are not looked for in another network.
         named = [ModelSpec(model, layers=("its own",))] if model is not None else None
         arguments = chosen.arguments() | {"model": named, "weights": weights}

@@ -49,6 +49,15 @@ def sheet(
             help="A cell for each of these channels of the layers instead, such as 0-63 or 0,5,7-9.",
         ),
     ] = None,
+    examples: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--examples",
+            metavar="PHOTOGRAPHS",
+            help="Beside each channel, the nine of these photographs that wake it most: a folder, a pattern, "
+            "or a text file with a path in each line.",
+        ),
+    ] = None,
     cell: Annotated[
         int | None, typer.Option("--cell", help="Longest side of a cell in pixels, 16 to 1024. Default: 160.")
     ] = None,
@@ -82,6 +91,7 @@ def sheet(
     chosen = DreamOptions(**options)
     executor = executor_options.chosen(engine, address, jobs, threads)
     with terminal.own_lines_only(verbose=verbose):
+        from dreamkit.jobs import photographs
         from dreamkit.jobs import sheet as sheets
         from dreamkit.media import paths
         from dreamkit.models.spec import ModelSpec
@@ -108,6 +118,8 @@ def sheet(
                     channels=None if channels is None else sheets.parse_channels(channels),
                     cell=sheets.CELL if cell is None else cell,
                     columns=columns,
+                    examples=[] if examples is None else photographs.expand(examples),
+                    on_picture=meter.picture,
                     on_cell=meter.cell,
                     on_download=meter.download,
                     executor=executor,

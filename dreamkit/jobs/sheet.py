@@ -6,8 +6,12 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
 from dreamkit.errors import (
@@ -20,6 +24,10 @@ from dreamkit.jobs import result_folder
 from dreamkit.jobs.cells import CellPlan, CellProgress, DreamWorker, dream_cells, is_there, pixels_of
 from dreamkit.jobs.command_line import command
 from dreamkit.media import atomic, contact_sheet, image_writer, paths
+from dreamkit.models.spec import ModelSpec
+from dreamkit.observations import examples as dataset_examples
+from dreamkit.observations.observer import KEPT
+from dreamkit.observations.store import observe
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
 
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
 
 CELL = 160  # pixels
 _SHEET, _PAGE = "sheet.png", "sheet.html"
+_CROP, _BETWEEN = 96, 4  # pixels of an example, and between a dream and its examples
 _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 
@@ -63,7 +72,9 @@ def make(
     channels: Sequence[int] | None = None,
     cell: int = CELL,
     columns: int | None = None,
+    examples: Sequence[str] = (),
     on_cell: Callable[[CellProgress], None] | None = None,
+    on_picture: Callable[[int, int], None] | None = None,
     on_download: Callable[[int, int], None] | None = None,
     executor: Executor | None = None,
 ) -> Sheet:
@@ -79,9 +90,12 @@ def make(
         channels: for a cell for each of these channels of `layers`, instead of one for each layer.
         cell: the longest side of a cell in pixels.
         columns: cells in a row of `sheet.png`; by default about as many as there are rows.
+        examples: paths of photographs; beside each channel are crops of the nine that wake it most. What a
+            layer sees in them is looked at once, and kept in the cache.
         on_cell: called after each step of a cell, and once it is written.
+        on_picture: called with how many photographs were looked at, and how many there are.
         on_download: called during a download of weights, with the bytes so far and in all.
-        executor: what dreams the cells; None for this process.
+        executor: what dreams the cells and looks at photographs; None for this process.
 
     Raises:
         LayerError: a layer or a channel does not exist, or there is nothing that can be dreamed.
@@ -95,6 +109,8 @@ def make(
         raise ConfigError("channels is empty; name at least one, or leave it out for whole layers")
     if channels is not None and not layers:
         raise ConfigError("channels are given without a layer; name the layer they are of, with --layers")
+    if examples and channels is None:
+        raise ConfigError("examples are of channels; name them with --channels, such as --channels 0-23")
     if len(request.models) != 1:
         raise ConfigError(
             f"a sheet shows one network, and {request.names} are {len(request.models)}; name one"
@@ -110,7 +126,7 @@ def make(
     session = Session(request, on_download=on_download)
     network = session.models[0].network
     plans = _plans(network, folder, options, layers, channels)
-    if len(plans) * cell * cell > contact_sheet.MOST_PIXELS:
+    if len(plans) * cell * cell * (1 + bool(examples)) > contact_sheet.MOST_PIXELS:
         raise ConfigError(
             f"{len(plans)} cells of {cell} pixels are more than a sheet can hold; make them smaller, or fewer"
         )
@@ -120,14 +136,17 @@ def make(
     without = {name for names in left_out.values() for name in names}
     if len(without) == len(plans):
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
+    shown_plans = [plan for plan in plans if plan.name not in without]
+    beside = _examples(shown_plans, spec, network, examples, on_picture, executor) if examples else {}
     _write_sheets(
         folder,
         [
             contact_sheet.Cell(
-                pixels_of(plan), plan.name, command(image, replace(request, config=plan.config))
+                _with_examples(pixels_of(plan), beside.get(plan.name)),
+                plan.name,
+                command(image, replace(request, config=plan.config)),
             )
-            for plan in plans
-            if plan.name not in without
+            for plan in shown_plans
         ],
         columns,
         title=network.provider.name if image is None else f"{network.provider.name}: {Path(image).name}",
@@ -231,6 +250,36 @@ def _file_names(names: Sequence[str]) -> list[str]:
         taken.add(free.casefold())
         files.append(free)
     return files
+
+
+def _examples(
+    plans: Sequence[CellPlan],
+    spec: ModelSpec,
+    network: Network,
+    photographs: Sequence[str],
+    on_picture: Callable[[int, int], None] | None,
+    executor: Executor | None,
+) -> dict[str, NDArray[np.uint8]]:
+    """Crops of the photographs that wake each channel most, by the name of its cell."""
+    found = {}
+    for layer, cells in groupby(plans, key=lambda plan: plan.layer):
+        observed = observe(
+            spec, network, layer, photographs, on_picture=on_picture, executor=executor
+        )  # fmt: skip
+        for plan in cells:
+            places = dataset_examples.of_channel(observed, int(plan.name.rpartition(":")[2]))
+            found[plan.name] = dataset_examples.crops(observed, places, _CROP)
+    return found
+
+
+def _with_examples(dream: NDArray[np.uint8], crops: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """A dream with crops of photographs to the right of it, as high as it is."""
+    if crops is None:
+        return dream
+    tiled = dataset_examples.tiled(crops, KEPT, len(dream))
+    alpha = np.full((*tiled.shape[:2], dream.shape[2] - 3), 255, np.uint8)
+    gap = np.full((len(dream), _BETWEEN, dream.shape[2]), contact_sheet.PAPER[0], np.uint8)
+    return np.hstack([dream, gap, np.dstack([tiled, alpha])])
 
 
 def _write_sheets(

@@ -18,7 +18,7 @@ from dreamkit.errors import shown
 from dreamkit.media.images import Picture
 
 MOST_PIXELS = 200_000_000  # of all cells of a sheet together; drawing them takes 600 MB
-_PAPER = (27, 27, 29)  # dark and neutral, so that the pictures' colours look right
+PAPER = (27, 27, 29)  # dark and neutral, so that the pictures' colours look right
 _INK = (206, 206, 210)
 _GAP = 16  # pixels between pictures and around the sheet
 _STYLE = """
@@ -85,7 +85,7 @@ def draw(cells: Sequence[Cell], columns: int, *, title: str = "") -> NDArray[np.
     top = _GAP + (2 * line if title else 0)
     width = _GAP + sum(each + _GAP for each in widths)
     height = top + sum(each + line + _GAP for each in heights)
-    canvas = Image.new("RGB", (width, height), _PAPER)
+    canvas = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(canvas)
     if title:
         draw.text((_GAP, _GAP), _shortened(title, title_font, width - 2 * _GAP), _INK, title_font)

@@ -93,22 +93,23 @@ class Observer:
         height, width, channels = maps.shape
         top, left = (int(side >= _LEAST_MAP) for side in (height, width))
         inside = maps[top : height - top, left : width - left]
-        places = inside.reshape(-1, channels)
+        flat = inside.reshape(-1, channels)
         random = np.random.default_rng((self._seed, number))
-        chosen = random.permutation(len(places))[: self._samples]
+        chosen = random.permutation(len(flat))[: self._samples]
 
-        def at(flat: NDArray[np.int64]) -> NDArray[np.int32]:
-            rows, columns = np.divmod(flat, inside.shape[1])
-            found = [np.full_like(rows, number), rows + top, columns + left]
-            return np.stack(found, -1).astype(np.int32, copy=False)
+        def at(indices: NDArray[np.int64]) -> NDArray[np.int32]:
+            rows, columns = np.divmod(indices, inside.shape[1])
+            places = [np.full_like(rows, number), rows + top, columns + left]
+            found: NDArray[np.int32] = np.stack(places, -1).astype(np.int32)
+            return found
 
         strongest = np.full((KEPT, channels), -np.inf, np.float32)
         strongest_at = np.zeros((KEPT, channels, 3), np.int32)
-        best = places.argmax(0)
-        strongest[0], strongest_at[0] = places[best, np.arange(channels)], at(best)
+        best = flat.argmax(0)
+        strongest[0], strongest_at[0] = flat[best, np.arange(channels)], at(best)
         none = np.zeros((0, 1 + CLASSES), np.int32)
         size = np.array([height, width], np.int32)
-        return Part(places[chosen], at(chosen), strongest, strongest_at, none, size)
+        return Part(flat[chosen], at(chosen), strongest, strongest_at, none, size)
 
 
 def class_layer(network: Network) -> bool:

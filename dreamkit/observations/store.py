@@ -158,7 +158,7 @@ def _path(folder: Path, task: Task) -> Path:
 
 def _write(folder: Path, task: Task, part: Part) -> None:
     packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **part._asdict())
+    np.savez(packed, **part._asdict())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

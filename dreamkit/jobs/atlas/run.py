@@ -186,7 +186,7 @@ def _laid_out(
         pass
     places = project(activations, seed)
     packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, places=places)
+    np.savez(packed, places=places)
     atomic.write(kept, packed.getvalue(), overwrite=True)
     return places
 
