@@ -95,7 +95,8 @@ def _about(size: int, steps: int, channels: tuple[int, ...]) -> str:
     return (
         f"Measured on {found['date']}: {found['processor']}, {found['cores']} cores, Python "
         f"{found['python']}. Inception v3 of Keras, {len(channels)} channels of `{LAYER}`, {size} px, "
-        f"{steps} steps of Adam {STEP_SIZE} on the strengths of waves, no transforms; medians, with least and most."
+        f"{steps} steps of Adam {STEP_SIZE} on the strengths of waves, no transforms; medians, with least "
+        "and most."
     )
 
 
