@@ -670,7 +670,6 @@ APPLICATIONS = {
     "MobileNet": {"alpha": 0.25},
     "MobileNetV2": {"alpha": 0.35},
     "MobileNetV3Small": {"alpha": 0.75, "minimalistic": True, "include_preprocessing": False},
-    "EfficientNetV2B0": {"include_preprocessing": False},
 }
 
 
