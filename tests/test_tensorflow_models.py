@@ -432,6 +432,7 @@ def cifar(tmp_path_factory):
     return model, saved
 
 
+@pytest.mark.heavy
 def test_class_3_is_raised_in_the_original(run, cifar, tmp_path):
     model, saved = cifar
     options = ["--mean", "127.5,127.5,127.5", "--scale", "0.0078431"]
