@@ -5,8 +5,8 @@
 Of each photograph, the middle square is taken to decorrelated colours, and `|fft2|` under a Hann window
 (which keeps its edges out of it) is averaged over directions in rings of frequency. What is written are
 three curves, for each colour how far the mean of a photograph lies from that of all, and the contrast:
-the median deviation of decorrelated colours before the sigmoid that pixels come from. Nothing of a
-photograph can be told from them. The file in the package was made so.
+the median deviation of decorrelated colours, before a sigmoid that is as steep everywhere as at grey.
+Nothing of a photograph can be told from them. The file in the package was made so.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dreamkit.engine.color import MIXING
-from dreamkit.engine.spectra import logits_of
 
 OUT = Path(__file__).parents[1] / "dreamkit" / "engine" / "natural_spectrum.json"
 RINGS = 24  # evenly spaced on a logarithmic scale
 SLOWEST, FASTEST = 1 / 100, np.sqrt(0.5)  # cycles per pixel
+SLOPE = 1 / 4  # of a sigmoid at grey
 LEAST = 256  # pixels on the shorter side of a photograph that counts
 
 
@@ -72,7 +72,7 @@ def main() -> None:
             three = np.moveaxis(square / 255 @ decorrelating, -1, 0)
             found.append([rings(plane, edges) for plane in three])
             means.append(three.mean((1, 2)))
-            contrasts.append((logits_of(square) @ decorrelating).std())
+            contrasts.append(three.std() / SLOPE)
     totals = np.sum(found, axis=0)
     magnitudes = totals[:, 0] / totals[:, 1]
     away = np.abs(np.array(means) - np.mean(means, axis=0)).mean(0)
