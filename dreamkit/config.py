@@ -164,7 +164,7 @@ class DreamConfig:
     hold: Mapping[str, float] | None = option(
         None,
         "Layers in which the dream keeps what the network sees in the photograph, each with a weight, such "
-        "as low=1.",
+        "as low=0.3.",
         default_text="none",
         metavar="LAYER[=WEIGHT],...",
         read=option_values.read_weights,
@@ -401,7 +401,7 @@ class DreamConfig:
     @property
     def crops(self) -> bool:
         """Whether views show squares of the picture."""
-        return self.crop != default("crop")
+        return self.crop[0] < 1
 
     @property
     def wrapped(self) -> Wrapped:
