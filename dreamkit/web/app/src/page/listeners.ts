@@ -26,7 +26,7 @@ export function listen(page: Page): void {
   onClick("undo", () => page.undo());
   onClick("redo", () => page.redo());
   onClick("save", () => page.save());
-  onClick("share", () => page.share());
+  onClick("share", () => page.links.share());
   onClick("forget", () => page.forget());
   onClick("brush", () => toggle("brush"));
   onClick("erase", () => toggle("erase"));
@@ -56,7 +56,7 @@ export function listen(page: Page): void {
       else if (isPressed("brush")) toggle("brush");
     },
   });
-  window.addEventListener("hashchange", () => void page.followLink());
+  window.addEventListener("hashchange", () => void page.links.follow());
   window.addEventListener("beforeunload", (event) => page.wouldLose && event.preventDefault());
   window.addEventListener("unhandledrejection", (event) => showError(event.reason));
 }

@@ -1,9 +1,9 @@
 /** The page: it connects the panel, the picture and the worker. */
 
-import { UserError } from "../engine/errors";
 import { ConceptForm } from "./concept_form";
 import { button, element, isPressed, select, setPressed } from "./elements";
 import { HistoryStrip } from "./history_strip";
+import { asTerms, LinkOpener } from "./link_opener";
 import { listen } from "./listeners";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
@@ -12,11 +12,10 @@ import { cloudsPhoto } from "./photograph";
 import { saveDream } from "./picture_file";
 import type { Pixels, StepUpdate } from "./protocol";
 import { RecipeForm } from "./recipe_form";
-import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
-import { SavedSessions } from "./saved_sessions";
+import { SessionKeeper } from "./session_keeper";
 import type { Site } from "./site";
 import { Stage } from "./stage";
-import { clearError, showError, showStatus } from "./status_bar";
+import { showStatus } from "./status_bar";
 import { TaskRunner } from "./task_runner";
 import { Workspace } from "./workspace";
 
@@ -29,10 +28,10 @@ export class Page {
   readonly chooser: PhotoChooser;
   readonly painter: Painter;
   readonly concepts: ConceptForm;
+  readonly links: LinkOpener;
+  private readonly keeper: SessionKeeper;
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
-  private sessions: SavedSessions | null = null;
-  private isKept = true;
   private saves = 0;
 
   constructor(private readonly site: Site) {
@@ -44,57 +43,27 @@ export class Page {
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, () => this.refresh());
+    this.keeper = new SessionKeeper(work, this.session, form);
+    this.links = new LinkOpener(site, this.session, form, runner);
     listen(this);
   }
 
   /** Opens the network, and continues the kept session; a link's recipe goes before its own. */
   async start(): Promise<void> {
-    this.sessions = await SavedSessions.open((isKept) => this.markKept(isKept));
-    const kept = (await this.sessions?.claim().catch(() => null)) ?? null;
-    const link = parseLink(location.hash, this.site);
-    const isLinked = hasLink(location.hash);
-    if (kept && !isLinked) {
+    const { links, site } = this;
+    const kept = await this.keeper.open();
+    if (kept && !links.isLinked) {
       if (this.session.hasModel(kept.model)) select("model").value = kept.model;
       this.form.set(kept.options);
     }
-    const layers = isLinked ? null : kept?.options.layers;
-    await (isLinked ? this.openLink(link) : this.session.open("wasm", asTerms(layers ?? this.site.options.layers)));
+    await (links.isLinked ? links.open() : this.session.open("wasm", asTerms(kept?.options.layers ?? site.options.layers)));
     if (kept) {
-      this.work.open(kept.photo, kept.file);
-      this.work.history.restore(kept.entries, kept.position, kept.savedId);
-      this.form.longestSide = kept.options.max_size ?? this.form.longestSide;
-      this.work.showCurrent();
+      this.keeper.restore(kept);
       if (kept.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);
       this.refresh();
       await this.painter.settle();
     }
     void this.session.switchToFastest();
-  }
-
-  /** Uses the recipe of a link; null is one that cannot be read. */
-  private async openLink(link: LinkedRecipe | null): Promise<void> {
-    if (link?.model) select("model").value = link.model;
-    if (link) this.form.set(link.options);
-    const layers = asTerms(link?.options.layers ?? this.site.options.layers);
-    await this.session.open(this.session.network ? undefined : "wasm", layers);
-    if (!link) {
-      showError(new UserError("the link is damaged or cut off, so the page's own recipe is used; copy the whole link"));
-      return;
-    }
-    const missing = asTerms(link.options.layers ?? null).filter((term) => !this.session.hasTerm(term));
-    const rejected = [...link.rejected, ...missing];
-    if (!rejected.length) return;
-    const message = `this link asks for ${rejected.join(", ")}, which this page does not have`;
-    showError(new UserError(`${message}; the page's own recipe is used instead`));
-  }
-
-  /** The address has another link. */
-  async followLink(): Promise<void> {
-    if (!hasLink(location.hash)) return;
-    clearError();
-    await this.runner.stop(); // strokes that are being dreamed stay as they grew
-    await this.openLink(parseLink(location.hash, this.site));
-    if (element("notice").hidden) showStatus("The link's recipe is chosen; press Dream");
   }
 
   /** Dreams the whole recipe on the photograph; strokes are dreamed again. */
@@ -194,17 +163,6 @@ export class Page {
     this.refresh();
   }
 
-  async share(): Promise<void> {
-    const link = recipeLink(this.site, this.session.name, this.form.options);
-    history.replaceState(null, "", link);
-    try {
-      await navigator.clipboard.writeText(link);
-      showStatus("The recipe's link is in the clipboard and in the address bar");
-    } catch {
-      showStatus("The recipe's link is in the address bar");
-    }
-  }
-
   /** Shows the ways to open a photograph; the current one stays until another is opened. */
   chooseAnother(isChoosing: boolean): void {
     if (!this.work.photo) return;
@@ -218,7 +176,7 @@ export class Page {
   async forget(): Promise<void> {
     await this.interrupt();
     this.work.close();
-    await this.sessions?.forgetAll();
+    await this.keeper.forget();
     showStatus("Nothing is kept of your pictures");
     this.refresh();
   }
@@ -250,7 +208,7 @@ export class Page {
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
     this.form.picker.isIdle = isOpen && isIdle;
-    if (isOpen && !this.runner.isBusy) void this.keep();
+    if (isOpen && !this.runner.isBusy) void this.keeper.keep();
   }
 
   /** Whether nothing runs, and nothing waits to run. */
@@ -269,27 +227,8 @@ export class Page {
     await this.painter.settle();
   }
 
-  /** Keeps the session in the browser. */
-  async keep(): Promise<void> {
-    const { photo, file, history } = this.work;
-    if (!photo || !this.session.network) return;
-    const { entries, position, savedId } = history;
-    const { form, session } = this;
-    await this.sessions?.keep({ model: session.name, options: form.options, photo, file, entries, position, savedId });
-  }
-
-  private markKept(isKept: boolean): void {
-    this.isKept = isKept;
-    document.body.dataset.kept = String(isKept);
-  }
-
   /** Whether closing the page now would lose something. */
   get wouldLose(): boolean {
-    const isUnkept = this.work.history.isUnsaved && (!this.sessions || !this.isKept);
-    return isUnkept || ["dreaming", "growing", "zooming"].includes(this.runner.activity);
+    return this.keeper.wouldLose || ["dreaming", "growing", "zooming"].includes(this.runner.activity);
   }
-}
-
-function asTerms(layers: unknown): string[] {
-  return Array.isArray(layers) ? layers.filter((term) => typeof term === "string") : [];
 }
