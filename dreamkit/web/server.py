@@ -48,6 +48,8 @@ _TYPES = {
     ".bin": "application/octet-stream",
     ".svg": "image/svg+xml",
     ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
     ".txt": "text/plain; charset=utf-8",
     "": "application/octet-stream",
 }

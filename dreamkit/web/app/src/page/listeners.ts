@@ -14,12 +14,20 @@ export function listen(page: Page): void {
     setPressed(id, !isPressed(id));
     page.refresh();
   };
+  const cancelCamera = () => {
+    stopCamera();
+    page.refresh();
+  };
   onClick("choose", () => input("file").click());
   onClick("replace", () => page.chooseAnother(true));
   onClick("back", () => page.chooseAnother(false));
-  onClick("camera", () => chooser.openCamera());
+  onClick("camera", () => chooser.openCamera().then(() => page.refresh()));
   onClick("shoot", () => chooser.takePicture());
-  onClick("cancel", () => stopCamera());
+  onClick("cancel", cancelCamera);
+  for (const sample of document.querySelectorAll<HTMLElement>("[data-sample]")) {
+    sample.addEventListener("click", () => void chooser.openSample(sample.dataset.sample!));
+  }
+  onClick("pause", () => toggle("pause"));
   onClick("clouds", () => chooser.openClouds());
   onClick("dream", () => page.toggleDream());
   onClick("zoom", () => page.toggleZoom());
@@ -50,7 +58,7 @@ export function listen(page: Page): void {
   listenForShortcuts({
     compare: () => page.work.history.current && page.work.stage.comparison.toggle(),
     escape: () => {
-      if (!element("viewfinder").hidden) stopCamera();
+      if (!element("viewfinder").hidden) cancelCamera();
       else if (!element("welcome").hidden) page.chooseAnother(false);
       else if (!page.isIdle) void page.toggleDream();
       else if (isPressed("brush")) toggle("brush");

@@ -2,6 +2,7 @@
 
 import { ConceptForm } from "./concept_form";
 import { button, element, isPressed, select, setPressed } from "./elements";
+import { FirstSight } from "./first_sight";
 import { HistoryStrip } from "./history_strip";
 import { asTerms, LinkOpener } from "./link_opener";
 import { listen } from "./listeners";
@@ -30,6 +31,7 @@ export class Page {
   readonly concepts: ConceptForm;
   readonly links: LinkOpener;
   private readonly keeper: SessionKeeper;
+  private readonly sight: FirstSight;
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
   private saves = 0;
@@ -44,6 +46,7 @@ export class Page {
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, () => this.refresh());
     this.keeper = new SessionKeeper(work, this.session, form);
+    this.sight = new FirstSight(this.session, form);
     this.links = new LinkOpener(site, this.session, form, runner);
     listen(this);
   }
@@ -208,6 +211,7 @@ export class Page {
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
     this.form.picker.isIdle = isOpen && isIdle;
+    this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);
     if (isOpen && !this.runner.isBusy) void this.keeper.keep();
   }
 

@@ -2,6 +2,7 @@
 
 import { cameraVideo, startCamera, stopCamera } from "./camera";
 import { UserError } from "../engine/errors";
+import { sampleFile } from "./first_sight";
 import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
 import type { RecipeForm } from "./recipe_form";
 import { clearError, showError, showStatus } from "./status_bar";
@@ -10,15 +11,24 @@ import type { Workspace } from "./workspace";
 const LEAST_SIDE = 32; // pixels that the shorter side of a panorama is not shrunk below
 
 export class PhotoChooser {
-  /** `stop` stops the task that runs. `onOpen` is called with another photograph, or none. */
+  /** Whether a photograph is being opened. */
+  isOpening = false;
+
+  /** `stop` stops the task that runs. `onChange` is called when a photograph begins to open, and at the end. */
   constructor(
     private readonly work: Workspace,
     private readonly form: RecipeForm,
     /** The shortest side that the network takes. */
     private readonly minSize: () => number,
     private readonly stop: () => Promise<void>,
-    private readonly onOpen: () => void,
+    private readonly onChange: () => void,
   ) {}
+
+  /** Opens one of the page's own photographs. */
+  async openSample(name: string): Promise<void> {
+    const file = await sampleFile(name).catch(showError);
+    if (file) await this.openFile(file);
+  }
 
   async openFile(file: File): Promise<void> {
     if (this.confirmLoss()) await this.readFile(file);
@@ -83,17 +93,22 @@ export class PhotoChooser {
   private async open(read: () => Promise<Photo> | Photo, file: File | null): Promise<void> {
     clearError();
     const side = this.form.longestSide;
+    this.isOpening = true;
+    this.onChange();
     try {
       const photo = await read();
       await this.stop();
       this.work.open(photo, file);
     } catch (error) {
       this.form.longestSide = side;
+      this.isOpening = false;
+      this.onChange();
       return showError(error);
     }
     const { height, width } = this.work.photo!;
     const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
     showStatus(`${this.work.photoName}, ${width} x ${height} pixels${resized}`);
-    this.onOpen();
+    this.isOpening = false;
+    this.onChange();
   }
 }

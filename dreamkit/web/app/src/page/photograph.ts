@@ -90,3 +90,15 @@ export function toImageData({ height, width, bytes }: Pixels, alpha: MaskLevels 
   }
   return image;
 }
+
+/** Draws pixels over a whole canvas; those of another size are scaled. */
+export function drawScaled(canvas: HTMLCanvasElement, picture: Pixels): void {
+  const context = canvas.getContext("2d")!;
+  if (picture.width === canvas.width && picture.height === canvas.height) {
+    context.putImageData(toImageData(picture), 0, 0);
+    return;
+  }
+  const small = new OffscreenCanvas(picture.width, picture.height);
+  small.getContext("2d")!.putImageData(toImageData(picture), 0, 0);
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+}
