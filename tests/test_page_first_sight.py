@@ -62,7 +62,7 @@ def test_without_motion_only_a_finished_dream_is_shown(open_page, browser):
 
 
 def test_the_first_sight_is_paused_and_a_sample_opened(page):
-    page.click("#pause")
+    page.evaluate("() => document.querySelector('#pause').click()")  # it hides when the samples are over
     assert page.evaluate(f"() => {STATE}") == "stopped"
     still = canvas_pixels(page, "#sight")
     page.wait_for_selector("#layers button[data-thumbnail='drawn']")  # the worker is free for other things

@@ -96,7 +96,8 @@ export class LayerPicker {
     return Object.entries(concept.directions).map(([layer, direction]) => ({ layer, direction, weight }));
   }
 
-  private choose(terms: string[]): void {
+  /** Chooses terms, as a recipe writes them. */
+  choose(terms: string[]): void {
     this.chosen = new Map();
     for (const term of terms) {
       const [, name, weight] = /^(.*?)(?:=([-+.\de]+))?$/.exec(term)!;

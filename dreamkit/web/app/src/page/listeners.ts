@@ -30,7 +30,9 @@ export function listen(page: Page): void {
   onClick("pause", () => toggle("pause"));
   onClick("clouds", () => chooser.openClouds());
   onClick("dream", () => page.toggleDream());
-  onClick("zoom", () => page.toggleZoom());
+  onClick("zoom", () => page.dreamer.toggleZoom());
+  onClick("dice", () => page.dice());
+  onClick("try", () => page.variants.open());
   onClick("undo", () => page.undo());
   onClick("redo", () => page.redo());
   onClick("save", () => page.save());
@@ -51,6 +53,13 @@ export function listen(page: Page): void {
     clearError();
     await session.open();
     void session.switchToFastest();
+  });
+  element("options").addEventListener("input", ({ target }) => {
+    const { type, dataset } = target as HTMLInputElement;
+    if (type === "range") page.live.preview(dataset.option!); // a number may be half written
+  });
+  element("options").addEventListener("change", ({ target }) => {
+    void page.live.settle((target as HTMLInputElement).dataset.option!);
   });
   // What is chosen is kept as well.
   element("panel").addEventListener("change", () => page.refresh());

@@ -1,26 +1,27 @@
 /** The page: it connects the panel, the picture and the worker. */
 
 import { ConceptForm } from "./concept_form";
+import { Dreamer } from "./dreamer";
 import { button, element, isPressed, select, setPressed } from "./elements";
 import { FirstSight } from "./first_sight";
 import { HistoryStrip } from "./history_strip";
 import { asTerms, LinkOpener } from "./link_opener";
 import { listen } from "./listeners";
+import { LiveOptions } from "./live_options";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
-import { cloudsPhoto } from "./photograph";
 import { saveDream } from "./picture_file";
-import type { Pixels, StepUpdate } from "./protocol";
 import { RecipeForm } from "./recipe_form";
 import { SessionKeeper } from "./session_keeper";
 import type { Site } from "./site";
 import { Stage } from "./stage";
 import { showStatus } from "./status_bar";
 import { TaskRunner } from "./task_runner";
+import { VariantSheet } from "./variant_sheet";
 import { Workspace } from "./workspace";
 
-const ZOOM = 1.03; // factor of each turn of the endless zoom
+const SEEDS = 1000; // that the dice has
 
 export class Page {
   readonly work = new Workspace(new Stage());
@@ -30,6 +31,9 @@ export class Page {
   readonly painter: Painter;
   readonly concepts: ConceptForm;
   readonly links: LinkOpener;
+  readonly dreamer: Dreamer;
+  readonly live: LiveOptions;
+  readonly variants: VariantSheet;
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
@@ -39,12 +43,16 @@ export class Page {
   constructor(private readonly site: Site) {
     this.form = new RecipeForm(site);
     const { form, work, runner } = this;
-    this.session = new NetworkSession(site, form.picker, runner, () => this.refresh());
+    const refresh = () => this.refresh();
+    this.session = new NetworkSession(site, form.picker, runner, refresh);
     runner.session = this.session;
-    this.painter = new Painter(work, runner, form, () => this.refresh());
+    this.painter = new Painter(work, runner, form, refresh);
+    this.dreamer = new Dreamer(work, runner, form, this.session, this.painter, refresh);
+    this.live = new LiveOptions(work, form, runner, this.dreamer, () => this.session.network?.sha256, refresh);
+    this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
-    this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, () => this.refresh());
+    this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
     this.keeper = new SessionKeeper(work, this.session, form);
     this.sight = new FirstSight(this.session, form);
     this.links = new LinkOpener(site, this.session, form, runner);
@@ -69,61 +77,18 @@ export class Page {
     void this.session.switchToFastest();
   }
 
-  /** Dreams the whole recipe on the photograph; strokes are dreamed again. */
-  async dream(): Promise<void> {
-    const { work, runner } = this;
-    const { network } = this.session;
-    if (!work.photo || !network) return;
-    work.stage.comparison.show(0);
-    if (this.painter.hasStrokes) return this.painter.dreamAgain();
-    await this.interrupt();
-    const config = this.form.config(work.photo);
-    if (work.photo.isNoise) {
-      const { height, width } = work.photo; // the seed may have changed
-      work.photo = cloudsPhoto(config.seed, height, width, config.noise);
-    }
-    const { photo } = work;
-    const start = performance.now();
-    showStatus("Dreaming");
-    const task = { kind: "dream" as const, photo, config, masks: {} };
-    const finished = await runner.run("dreaming", task, (update) => work.show(update.picture));
-    if (!finished) return work.showCurrent();
-    const { picture, ...dream } = finished;
-    const provenance = { dream, config, network, photo, masks: {} };
-    work.history.push({
-      picture, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256, isPending: false,
-    }); // prettier-ignore
-    work.showCurrent();
-    const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    showStatus(`${dream.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s, ${runner.speed.text}`);
-    this.refresh();
-  }
-
-  async toggleZoom(): Promise<void> {
-    const { work, runner } = this;
-    if (runner.activity === "zooming") return runner.stop();
-    const { network } = this.session;
-    if (!work.photo || !network) return;
-    await this.interrupt();
-    work.stage.comparison.show(0);
-    showStatus("Zooming into the dream");
-    const config = this.form.config(work.photo);
-    const last: { picture?: Pixels } = {};
-    const onStep = ({ picture }: StepUpdate) => work.show((last.picture = picture));
-    await runner.run("zooming", { kind: "zoom", photo: work.shown, config, factor: ZOOM }, onStep);
-    const { picture } = last;
-    if (!picture) return;
-    work.history.push({
-      picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
-    }); // prettier-ignore
-    showStatus("Stopped; Zoom goes on from here");
-    this.refresh();
-  }
-
   /** Starts a dream, or stops what runs. */
   async toggleDream(): Promise<void> {
-    if (this.isIdle) await this.dream();
+    if (this.isIdle) await this.dreamer.dream();
     else await this.runner.stop();
+  }
+
+  /** Dreams with another seed, which gives another composition. */
+  async dice(): Promise<void> {
+    const { seed } = this.form.config(null);
+    const other = Math.floor(Math.random() * (SEEDS - 1));
+    this.form.change({ seed: other < Number(seed) ? other : other + 1 });
+    await this.dreamer.dream();
   }
 
   async undo(): Promise<void> {
@@ -195,13 +160,14 @@ export class Page {
     const { isIdle } = this;
     button("dream").disabled = !isReady;
     button("dream").textContent = isIdle ? "Dream" : "Stop";
-    for (const id of ["brush", "zoom"]) button(id).disabled = !isReady;
+    for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isReady;
     button("learn").disabled = !isOpen || !isIdle;
     setPressed("zoom", this.runner.activity === "zooming");
     button("undo").disabled = !isReady || !history.canUndo;
     button("redo").disabled = !isReady || !history.canRedo;
     button("save").disabled = !isReady || !history.current || !isIdle;
     button("clear").disabled = !history.current?.painting.length;
+    element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !history.position);
     element("divider").hidden = !history.position || !isReady;
     this.strip.show(photo, history.entries, history.position);

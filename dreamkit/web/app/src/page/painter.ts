@@ -8,6 +8,7 @@ import type { DreamConfig } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { Brush } from "./brush";
 import type { HistoryEntry } from "./dream_history";
+import { tuned } from "./live_preview";
 import { erased, paintedRecipe, type Painting, type Stroke, withStroke } from "./painting";
 import { cloudsPhoto } from "./photograph";
 import type { MaskLevels } from "./protocol";
@@ -86,12 +87,13 @@ export class Painter {
     const { config, masks } = paintedRecipe(entry.config, this.termsUnder(entry), entry.painting);
     const photo = this.photoUnder(entry);
     showStatus(entry.painting.length > 1 ? `Dreaming under ${entry.painting.length} kinds of strokes` : "Dreaming under the strokes");
-    const finished = await this.runner.run("painting", { kind: "dream", photo, config, masks });
+    const finished = await this.runner.run("painting", { kind: "dream", photo, config: { ...config, blend: 0 }, masks });
     if (turn !== this.turn || history.current?.id !== entry.id) return;
     if (finished?.isWhole) {
-      const { picture, ...dream } = finished;
+      const { picture: unblended, ...dream } = finished;
+      const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
       const provenance = { dream, config, network, photo: this.work.photo!, masks };
-      history.change({ picture, provenance: this.isRepeatable(entry) ? provenance : null, isPending: false });
+      history.change({ picture, unblended, provenance: this.isRepeatable(entry) ? provenance : null, isPending: false });
       this.work.showCurrent();
       showStatus(`Painted ${entry.painting.map(({ label }) => label).join(" and ")}`);
     } else {

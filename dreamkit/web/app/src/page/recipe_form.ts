@@ -44,6 +44,11 @@ export class RecipeForm {
     this.hidden = { ...(objective && { objective }), ...(normalise && { normalise }) };
   }
 
+  /** Changes a few options, and leaves the others. */
+  change(options: Partial<DreamConfig>): void {
+    this.controls.set(options);
+  }
+
   get longestSide(): number {
     return Number(select("longest").value);
   }

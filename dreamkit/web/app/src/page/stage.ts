@@ -2,11 +2,13 @@
 
 import { Comparison } from "./comparison";
 import { canvas, element } from "./elements";
+import { Magnifier } from "./magnifier";
 import { toImageData } from "./photograph";
 import type { MaskLevels, Pixels } from "./protocol";
 
 export class Stage {
   readonly comparison = new Comparison();
+  private readonly magnifier = new Magnifier();
   private readonly picture = canvas("picture");
   private readonly before = canvas("before");
   private readonly frame = element("frame");
@@ -15,6 +17,7 @@ export class Stage {
 
   constructor() {
     new ResizeObserver(() => this.fit()).observe(element("stage"));
+    document.addEventListener("fullscreenchange", () => this.fit());
   }
 
   /** Shows a new photograph; `alpha` is its opacity, null where it has no transparency. */
@@ -43,6 +46,7 @@ export class Stage {
   /** Hides the picture, and lets the user choose another. */
   close(): void {
     this.frame.classList.add("empty");
+    this.magnifier.reset();
     this.frame.style.removeProperty("width");
     this.frame.style.removeProperty("height");
     element("welcome").hidden = false;
@@ -65,11 +69,12 @@ export class Stage {
   /** Scales the picture to the room on the stage. */
   private fit(): void {
     if (!this.size.height || this.frame.classList.contains("empty")) return;
-    const stage = element("stage");
-    const width = stage.clientWidth - 32;
-    const height = Math.max(240, window.innerHeight - (window.innerWidth < 900 ? 220 : 240));
+    const isWhole = document.fullscreenElement !== null;
+    const width = isWhole ? window.innerWidth : element("stage").clientWidth - 32;
+    const height = Math.max(240, window.innerHeight - (isWhole ? 0 : window.innerWidth < 900 ? 230 : 250));
     const scale = Math.min(width / this.size.width, height / this.size.height);
     this.frame.style.setProperty("width", `${Math.floor(this.size.width * scale)}px`);
     this.frame.style.setProperty("height", `${Math.max(1, Math.floor(this.size.height * scale))}px`);
+    this.magnifier.reset();
   }
 }
