@@ -99,7 +99,7 @@ def open_page(browser, served):
             "request",
             lambda request: (
                 foreign_requests.append(request.url)
-                if not request.url.startswith((served, "blob:", "data:"))
+                if not request.url.startswith(("http://127.0.0.1:", "blob:", "data:"))
                 else None
             ),
         )

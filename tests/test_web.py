@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -38,7 +41,9 @@ def built(tmp_path, monkeypatch):
     """A stand-in for the built page, which needs npm."""
     folder = tmp_path / "bundle"
     (folder / "assets").mkdir(parents=True)
-    (folder / "index.html").write_text("<title>dreamkit</title>")
+    (folder / "index.html").write_text('<title>dreamkit</title><meta name="build" content="" />')
+    worker = ROOT / "dreamkit" / "web" / "app" / "public" / "service-worker.js"
+    (folder / "service-worker.js").write_text(worker.read_text())
     (folder / "assets" / "a.wasm").write_bytes(b"\0asm")
     monkeypatch.setattr(site, "bundle", lambda: folder)
     return folder
@@ -152,6 +157,34 @@ def test_a_site_has_the_page_its_networks_and_their_licences(tiny_network, built
     assert (folder / "assets" / "a.wasm").read_bytes() == b"\0asm"
     assert site.is_site(folder)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def _offline_copy(folder):
+    """What the service worker of a site keeps."""
+    line = re.search(r"^const SITE = (.*);$", (folder / "service-worker.js").read_text(), re.M)
+    return json.loads(line[1])
+
+
+def test_an_offline_copy_has_all_files_of_its_build(tiny_network, built, tmp_path):
+    folder = tmp_path / "site"
+    config = DreamConfig(layers="second")
+    other = network.load(replace(tiny.provider(), name="other"), None)
+    models = [site.PageModel(tiny_network), site.PageModel(other)]
+    site.write(folder, models, config, keeps_offline=True)
+    copy = _offline_copy(folder)
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {*copy["files"], "service-worker.js", ".nojekyll"}
+    for name in sorted(names & set(copy["files"]) - {"index.html"}):
+        assert copy["files"][name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    assert copy["later"]
+    assert all(name.startswith("models/other/") for name in copy["later"])
+    assert f'<meta name="build" content="{copy["build"]}" />' in (folder / "index.html").read_text()
+    site.write(folder, models, config, keeps_offline=True, overwrite=True)
+    assert _offline_copy(folder) == copy
+    site.write(folder, models, DreamConfig(layers="second", steps=3), keeps_offline=True, overwrite=True)
+    assert _offline_copy(folder)["build"] != copy["build"]
+    site.write(folder, models, config, overwrite=True)
+    assert not (folder / "service-worker.js").exists()
 
 
 def test_only_a_site_is_replaced_and_only_with_overwrite(tiny_network, built, tmp_path):

@@ -79,7 +79,7 @@ def web(
         site.check_output(output, overwrite=overwrite)
         models, dream_config = _open(model, layers, recipe, weights, dtype, meter)
         meter.doing("exporting")
-        size = site.write(output, models, dream_config, dtype=dtype, overwrite=overwrite)
+        size = site.write(output, models, dream_config, dtype=dtype, overwrite=overwrite, keeps_offline=True)
     if not quiet:
         names = " and ".join(each.network.provider.name for each in models)
         terminal.say(f"wrote {output} ({names}, {size / 1e6:.1f} MB of weights)")
@@ -154,6 +154,7 @@ def _site_folder(
         with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
             models, dream_config = _open(model, layers, recipe, weights, dtype, meter)
             meter.doing("exporting")
+            # Without an offline copy: another site may be served at this address tomorrow.
             site.write(served, models, dream_config, dtype=dtype)
         del models  # their memory is not needed while serving
         yield served

@@ -18,7 +18,7 @@ from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExists
 from dreamkit.media import folders, locks
 from dreamkit.option_table import limits
 from dreamkit.terms import layer_named, parse_terms
-from dreamkit.web import concept_files, network_files
+from dreamkit.web import concept_files, network_files, offline
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
@@ -167,11 +167,13 @@ def write(
     *,
     dtype: str = "float32",
     overwrite: bool = False,
+    keeps_offline: bool = False,
 ) -> int:
     """Writes the page, its networks and its recipe to `folder`, whole or not at all.
 
     The layers of `config` are those of the first network. `dtype` is that of the weights, `float32` or
-    `float16`. Returns the size of all weights in bytes.
+    `float16`. With `keeps_offline`, browsers keep a copy of the site, and it works offline from the second
+    visit on. Returns the size of all weights in bytes.
 
     Raises:
         SiteError: the page is not built, or the folder cannot be written.
@@ -195,8 +197,13 @@ def write(
             "models": entries,
             "options": config.to_dict(),
             "limits": _limits(),
+            "offline": keeps_offline,
         }
         (staged / _SITE_FILE).write_text(json.dumps(site, indent=1), encoding="utf-8")
+        if keeps_offline:
+            offline.write(staged, [Path(entry["path"]).parent.as_posix() for entry in entries[1:]])
+        else:
+            offline.leave_out(staged)
     return sum(entry["bytes"] for entry in entries)
 
 

@@ -17,6 +17,8 @@ export interface Site {
   models: { name: string; path: string; bytes: number; description: string; licence: string; concepts: string }[];
   options: DreamConfig;
   limits: Record<string, Limits>;
+  /** Whether the site has a service worker, which keeps a copy of it. */
+  offline: boolean;
 }
 
 export async function loadSite(): Promise<Site> {
