@@ -152,9 +152,10 @@ def choose(page, photo=PHOTO, *, longest=256, steps=2, octaves=2):
     page.wait_for_function("() => !document.querySelector('#dream').disabled")
 
 
-def saved(page, folder):
+def saved(page, folder, button="#save"):
+    """The file that a button of the page downloads."""
     with page.expect_download() as download:
-        page.click("#save")
+        page.click(button)
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path

@@ -139,6 +139,7 @@ def page(monkeypatch, tmp_path_factory):
 
     built = tmp_path_factory.mktemp("bundle")
     (built / "index.html").write_text("<!doctype html>")
+    (built / "service-worker.js").write_text("")
     monkeypatch.setattr(site, "bundle", lambda: built)
 
 

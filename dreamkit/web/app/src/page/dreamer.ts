@@ -2,6 +2,7 @@
 
 import type { NetworkSession } from "./network_session";
 import { cloudsPhoto } from "./photograph";
+import type { GrowthFilm } from "./growth_film";
 import { tuned } from "./live_preview";
 import type { Painter } from "./painter";
 import type { Pixels, StepUpdate } from "./protocol";
@@ -19,6 +20,7 @@ export class Dreamer {
     private readonly form: RecipeForm,
     private readonly session: NetworkSession,
     private readonly painter: Painter,
+    private readonly film: GrowthFilm,
     private readonly onChange: () => void,
   ) {}
 
@@ -53,10 +55,15 @@ export class Dreamer {
     const start = performance.now();
     // The page blends by itself, so that it can change the blend of a finished dream.
     const task = { kind: "dream" as const, photo, config: { ...config, blend: 0 }, masks: {} };
-    const finished = await runner.run("dreaming", task, onStep);
+    this.film.begin(photo);
+    const finished = await runner.run("dreaming", task, (update) => {
+      this.film.add(update.picture);
+      onStep(update);
+    });
     if (!finished || !(finished.isWhole || keepsStopped)) return false;
     const { picture: unblended, ...dream } = finished;
     const provenance = { dream, config, network, photo, masks: {} };
+    this.film.end(unblended);
     const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
     work.history.push({
       picture, unblended, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256,
@@ -79,10 +86,15 @@ export class Dreamer {
     showStatus("Zooming into the dream");
     const config = this.form.config(work.photo);
     const last: { picture?: Pixels } = {};
-    const onStep = ({ picture }: StepUpdate) => work.show((last.picture = picture));
+    const onStep = ({ picture }: StepUpdate) => {
+      this.film.add(picture);
+      work.show((last.picture = picture));
+    };
+    this.film.begin(work.shown);
     await runner.run("zooming", { kind: "zoom", photo: work.shown, config, factor: ZOOM }, onStep);
     const { picture } = last;
     if (!picture) return;
+    this.film.end(picture);
     work.history.push({
       picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
     }); // prettier-ignore

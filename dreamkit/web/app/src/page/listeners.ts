@@ -35,7 +35,11 @@ export function listen(page: Page): void {
   onClick("try", () => page.variants.open());
   onClick("undo", () => page.undo());
   onClick("redo", () => page.redo());
-  onClick("save", () => page.save());
+  onClick("save", () => page.saver.savePng());
+  onClick("save-jpeg", () => page.saver.saveJpeg());
+  onClick("save-card", () => page.saver.saveCard());
+  onClick("save-film", () => page.saver.saveFilm());
+  onClick("send", () => page.saver.share());
   onClick("share", () => page.links.share());
   onClick("forget", () => page.forget());
   onClick("brush", () => toggle("brush"));

@@ -4,6 +4,7 @@ import { ConceptForm } from "./concept_form";
 import { Dreamer } from "./dreamer";
 import { button, element, isPressed, select, setPressed } from "./elements";
 import { FirstSight } from "./first_sight";
+import { GrowthFilm } from "./growth_film";
 import { HistoryStrip } from "./history_strip";
 import { asTerms, LinkOpener } from "./link_opener";
 import { listen } from "./listeners";
@@ -11,7 +12,7 @@ import { LiveOptions } from "./live_options";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
-import { saveDream } from "./picture_file";
+import { PictureSaver } from "./picture_saver";
 import { RecipeForm } from "./recipe_form";
 import { SessionKeeper } from "./session_keeper";
 import type { Site } from "./site";
@@ -34,11 +35,12 @@ export class Page {
   readonly dreamer: Dreamer;
   readonly live: LiveOptions;
   readonly variants: VariantSheet;
+  readonly saver: PictureSaver;
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
+  private readonly film = new GrowthFilm();
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
-  private saves = 0;
 
   constructor(private readonly site: Site) {
     this.form = new RecipeForm(site);
@@ -47,9 +49,10 @@ export class Page {
     this.session = new NetworkSession(site, form.picker, runner, refresh);
     runner.session = this.session;
     this.painter = new Painter(work, runner, form, refresh);
-    this.dreamer = new Dreamer(work, runner, form, this.session, this.painter, refresh);
+    this.dreamer = new Dreamer(work, runner, form, this.session, this.painter, this.film, refresh);
     this.live = new LiveOptions(work, form, runner, this.dreamer, () => this.session.network?.sha256, refresh);
     this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
+    this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, () => form.picker.label, refresh);
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
@@ -115,22 +118,6 @@ export class Page {
     await this.showCurrent();
   }
 
-  async save(): Promise<void> {
-    const { history, photo, photoName } = this.work;
-    if (!history.current || !photo || !this.isIdle) return;
-    const stem = (photo.name || (photo.isNoise ? "clouds" : "camera")).replace(/\.[^.]*$/, "");
-    this.saves++;
-    const name = `${stem}.dream${this.saves > 1 ? `-${this.saves}` : ""}.png`;
-    await saveDream(history.current, photo.alpha, this.site.dreamkit, name);
-    showStatus(
-      history.current.provenance
-        ? `Saved ${name}; dreamkit redo dreams it again, with small differences`
-        : `Saved ${name} without a recipe, because no recipe can repeat this dream of ${photoName}`,
-    );
-    history.markSaved();
-    this.refresh();
-  }
-
   /** Shows the ways to open a photograph; the current one stays until another is opened. */
   chooseAnother(isChoosing: boolean): void {
     if (!this.work.photo) return;
@@ -165,7 +152,10 @@ export class Page {
     setPressed("zoom", this.runner.activity === "zooming");
     button("undo").disabled = !isReady || !history.canUndo;
     button("redo").disabled = !isReady || !history.canRedo;
-    button("save").disabled = !isReady || !history.current || !isIdle;
+    for (const id of ["save", "save-jpeg", "save-card", "send"]) {
+      button(id).disabled = !isReady || !history.current || !isIdle;
+    }
+    button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
     button("clear").disabled = !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !history.position);
