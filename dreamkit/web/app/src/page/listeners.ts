@@ -24,6 +24,10 @@ export function listen(page: Page): void {
   onClick("camera", () => chooser.openCamera().then(() => page.refresh()));
   onClick("shoot", () => chooser.takePicture());
   onClick("cancel", cancelCamera);
+  onClick("turn", () => chooser.turnCamera());
+  onClick("paste", () => chooser.paste());
+  onClick("next", () => page.queue.next());
+  onClick("dream-all", () => page.queue.dreamAll());
   for (const sample of document.querySelectorAll<HTMLElement>("[data-sample]")) {
     sample.addEventListener("click", () => void chooser.openSample(sample.dataset.sample!));
   }
@@ -67,7 +71,7 @@ export function listen(page: Page): void {
   });
   // What is chosen is kept as well.
   element("panel").addEventListener("change", () => page.refresh());
-  listenForFiles((file) => void chooser.openFile(file));
+  listenForFiles((files) => void page.queue.open(files));
   listenForShortcuts({
     compare: () => page.work.history.current && page.work.stage.comparison.toggle(),
     escape: () => {

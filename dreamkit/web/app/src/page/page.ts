@@ -12,6 +12,7 @@ import { LiveOptions } from "./live_options";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
+import { PhotoQueue } from "./photo_queue";
 import { PictureSaver } from "./picture_saver";
 import { RecipeForm } from "./recipe_form";
 import { SessionKeeper } from "./session_keeper";
@@ -36,6 +37,7 @@ export class Page {
   readonly live: LiveOptions;
   readonly variants: VariantSheet;
   readonly saver: PictureSaver;
+  readonly queue: PhotoQueue;
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
   private readonly film = new GrowthFilm();
@@ -56,6 +58,7 @@ export class Page {
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
+    this.queue = new PhotoQueue(this.chooser, work, this.dreamer, this.saver);
     this.keeper = new SessionKeeper(work, this.session, form);
     this.sight = new FirstSight(this.session, form);
     this.links = new LinkOpener(site, this.session, form, runner);
@@ -131,6 +134,7 @@ export class Page {
   async forget(): Promise<void> {
     await this.interrupt();
     this.work.close();
+    this.queue.clear();
     await this.keeper.forget();
     showStatus("Nothing is kept of your pictures");
     this.refresh();
@@ -167,6 +171,7 @@ export class Page {
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
     this.form.picker.isIdle = isOpen && isIdle;
+    this.queue.refresh(isReady && isIdle);
     this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);
     if (isOpen && !this.runner.isBusy) void this.keeper.keep();
   }

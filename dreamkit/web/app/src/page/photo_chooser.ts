@@ -1,7 +1,8 @@
 /** Opens photographs: files, the camera and clouds. */
 
-import { cameraVideo, startCamera, stopCamera } from "./camera";
+import { cameraVideo, startCamera, stopCamera, turnCamera } from "./camera";
 import { UserError } from "../engine/errors";
+import { readClipboard } from "./file_input";
 import { sampleFile } from "./first_sight";
 import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
 import type { RecipeForm } from "./recipe_form";
@@ -30,8 +31,26 @@ export class PhotoChooser {
     if (file) await this.openFile(file);
   }
 
-  async openFile(file: File): Promise<void> {
+  /** Returns whether the file is the photograph now. */
+  async openFile(file: File): Promise<boolean> {
     if (this.confirmLoss()) await this.readFile(file);
+    return this.work.file === file;
+  }
+
+  /** Opens the picture in the clipboard. */
+  async paste(): Promise<void> {
+    clearError();
+    const file = await readClipboard().catch(showError);
+    if (file) await this.openFile(file);
+  }
+
+  /** Switches to the other camera. */
+  async turnCamera(): Promise<void> {
+    clearError();
+    await turnCamera().catch((error) => {
+      stopCamera();
+      showError(error);
+    });
   }
 
   async openClouds(): Promise<void> {

@@ -40,10 +40,20 @@ export async function readPhoto(file: File, longest: number): Promise<Photo> {
       premultiplyAlpha: "none",
     });
   } catch {
-    throw new UserError(`${file.name} cannot be read as a picture; choose a JPEG, PNG or WebP file`);
+    throw new UserError(
+      (await isHeic(file))
+        ? `${file.name} is a HEIC photograph, which this browser cannot read; export it as a JPEG, or use Safari`
+        : `${file.name} cannot be read as a picture; choose a JPEG, PNG or WebP file`,
+    );
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
   return photoFrom(bitmap, longest, file.name, await sha256(bytes));
+}
+
+/** Whether a file begins as those of iPhones do. */
+async function isHeic(file: File): Promise<boolean> {
+  const start = await file.slice(4, 12).text().catch(() => "");
+  return /^ftyp(hei[cxms]|hev[cxms]|mif1|msf1)$/.test(start);
 }
 
 /** The current picture of the camera. */

@@ -109,8 +109,9 @@ export class PictureSaver {
   /** Downloads a file under a new name, and returns the name. */
   private download(data: Blob, ending: string): string {
     const [kind, extension] = ending.split(".");
-    const count = (this.saved.get(ending) ?? 0) + 1;
-    this.saved.set(ending, count);
+    const whole = `${this.stem}.${ending}`;
+    const count = (this.saved.get(whole) ?? 0) + 1;
+    this.saved.set(whole, count);
     const name = `${this.stem}.${kind}${count > 1 ? `-${count}` : ""}.${extension}`;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(data);
