@@ -39,7 +39,7 @@ async function answer(event) {
   const find = async () => (await caches.open(NAME)).match(addressOf(path));
   let response;
   try {
-    response = await fetch(event.request);
+    response = await ask(event.request, path);
   } catch (error) {
     const kept = await find();
     if (kept) return kept;
@@ -50,6 +50,12 @@ async function answer(event) {
     event.waitUntil(caches.open(NAME).then((cache) => keep(cache, path, copy)));
   }
   return response;
+}
+
+/** Asks the server; its answer may come from the browser's cache only for files whose names hold a hash. */
+function ask(request, path) {
+  if (path.startsWith("assets/")) return fetch(request);
+  return fetch(request.url, { cache: "no-cache", redirect: request.mode === "navigate" ? "manual" : "follow" });
 }
 
 /** Keeps a file of this build; returns whether it is one. */

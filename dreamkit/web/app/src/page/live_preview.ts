@@ -26,7 +26,8 @@ interface Look {
  */
 export function tuningTo(before: Look, after: Look): Tuning {
   const freedom = (1 - after.color) / Math.max(LEAST_FREEDOM, 1 - before.color);
-  return { gain: after.strength / before.strength, chroma: Math.min(MOST_CHROMA, freedom), blend: after.blend };
+  const chroma = after.color === before.color ? 1 : Math.min(MOST_CHROMA, freedom);
+  return { gain: after.strength / before.strength, chroma, blend: after.blend };
 }
 
 /** A dream of `photo`, with a tuning. */

@@ -53,7 +53,7 @@ export class Magnifier {
   private down(event: PointerEvent): void {
     if (!this.isFree(event) || this.pointers.size > 1) return;
     this.pointers.set(event.pointerId, this.at(event));
-    if (this.scale > 1 || this.pointers.size > 1) this.view.setPointerCapture(event.pointerId);
+    this.view.setPointerCapture(event.pointerId); // so that its end comes here, wherever it is
   }
 
   private move(event: PointerEvent): void {

@@ -22,7 +22,7 @@ export interface Site {
 }
 
 export async function loadSite(): Promise<Site> {
-  const response = await fetch("site.json");
+  const response = await fetch("site.json", { cache: "no-cache" });
   if (!response.ok) throw new Error(`site.json cannot be read (${response.status}); export the page again`);
   return (await response.json()) as Site;
 }

@@ -36,6 +36,7 @@ export class VariantSheet {
     private readonly session: NetworkSession,
     private readonly dream: () => Promise<void>,
   ) {
+    element("close-variants").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("close", () => {
       this.turn++;
       if (this.runner.activity === "trying") void this.runner.stop();
