@@ -90,6 +90,7 @@ def page(open_page):
 def open_page(browser, served):
     """Opens the page, by default in a new context, and waits until it is ready.
 
+    By default the page moves little, because dreams on samples would keep its worker busy.
     A request to another host or an uncaught error fails the test.
     """
     contexts, pages, foreign_requests, errors = [], [], [], []
@@ -107,14 +108,13 @@ def open_page(browser, served):
 
     def opened(width=1280, height=860, *, address=served, context=None, **options):
         if context is None:
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, accept_downloads=True, **options
-            )
+            viewport = {"width": width, "height": height}
+            context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
             contexts.append(context)
         page = context.new_page()
         pages.append(page)
         watch(page)
-        page.set_default_timeout(int(os.environ.get("PAGE_TIMEOUT", "120000")))
+        page.set_default_timeout(int(os.environ.get("PAGE_TIMEOUT", "300000")))
         page.goto(address)
         wait_until_idle(page)
         return page

@@ -37,7 +37,7 @@ def violations(page):
 def test_every_state_satisfies_wcag(open_page, size):
     page = open_page(*size)
     use_tiny_network(page)
-    page.wait_for_selector("#sight[data-state='growing']")
+    page.wait_for_selector("#sight[data-state='dreamed']")
     assert violations(page) == []
     choose(page, longest=192)
     page.click("#channel-section summary")

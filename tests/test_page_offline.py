@@ -18,7 +18,7 @@ from dreamkit.web import site
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
-CACHES = "async () => (await caches.keys()).filter((name) => name.startsWith('dreamkit '))"
+CACHES = "(async () => (await caches.keys()).filter((name) => name.startsWith('dreamkit ')))()"
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -44,6 +44,11 @@ def export(folder, **options):
     models = [site.PageModel(network.load(tiny.provider(), None))]
     config = dreamkit.DreamConfig(octaves=1, max_size=192, **options)
     site.write(folder, models, config, keeps_offline=True, overwrite=folder.exists())
+
+
+def wait_until(page, condition):
+    """Waits for a condition in JavaScript that may use `await`."""
+    page.evaluate(f"async () => {{ while (!({condition})) await new Promise(requestAnimationFrame); }}")
 
 
 def wait_until_copied(page):
@@ -87,11 +92,7 @@ def test_a_new_build_replaces_the_old_one_at_once_also_offline(open_page, folder
         page.goto(address)
         wait_until_idle(page)
         assert page.input_value("#option-steps") == "7"
-        page.wait_for_function(
-            f"async (old) => {{ const names = await ({CACHES})();"
-            " return names.length === 1 && names[0] !== old; }",
-            arg=old,
-        )
+        wait_until(page, f"(await {CACHES}).length === 1 && !(await {CACHES}).includes('{old}')")
     page.goto(address)
     wait_until_idle(page)
     assert page.input_value("#option-steps") == "7"
@@ -107,8 +108,8 @@ def test_a_site_without_a_copy_deletes_that_of_another_at_its_address(open_page,
         page.goto(address)
         wait_until_idle(page)
         assert page.input_value("#option-steps") == "9"
-        page.wait_for_function(f"async () => (await ({CACHES})()).length === 0")
-        assert page.evaluate("async () => (await navigator.serviceWorker.getRegistrations()).length") == 0
+        wait_until(page, f"(await {CACHES}).length === 0")
+        wait_until(page, "(await navigator.serviceWorker.getRegistrations()).length === 0")
 
 
 def test_the_page_can_be_installed(open_page, folder):

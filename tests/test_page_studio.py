@@ -180,4 +180,4 @@ def test_a_link_holds_the_colours(page):
     page.click("#share")
     page.wait_for_function("() => location.hash.startsWith('#r=')")
     text = page.evaluate("() => atob(location.hash.slice(3).replaceAll('-', '+').replaceAll('_', '/'))")
-    assert json.loads(text)["options"] == {"color": 0.9}
+    assert json.loads(text)["options"]["color"] == 0.9

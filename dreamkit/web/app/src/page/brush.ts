@@ -63,7 +63,7 @@ export class Brush {
   }
 
   private down(event: PointerEvent): void {
-    if (this.last || event.button !== 0 || !isPressed("brush") || this.frame.classList.contains("empty")) return;
+    if (this.last || event.button !== 0 || !this.frame.classList.contains("brushing")) return;
     event.preventDefault();
     this.frame.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;

@@ -66,6 +66,10 @@ export class GrowthFilm {
     canvas.width = 2 * Math.max(1, Math.round((last.width * scale) / 2));
     canvas.height = 2 * Math.max(1, Math.round((last.height * scale) / 2));
     const context = canvas.getContext("2d")!;
+    const ending = await createImageBitmap(toImageData(last));
+    const shown = [...frames, ...Array.from({ length: END }, () => ending)];
+    const draw = (frame: ImageBitmap) => context.drawImage(frame, 0, 0, canvas.width, canvas.height);
+    draw(shown[0]); // the stream begins with what the canvas shows
     const stream = canvas.captureStream(RATE);
     const recorder = new MediaRecorder(stream, { mimeType: type, videoBitsPerSecond: 8_000_000 });
     const parts: Blob[] = [];
@@ -75,10 +79,8 @@ export class GrowthFilm {
       recorder.onerror = reject;
     });
     recorder.start();
-    const ending = await createImageBitmap(toImageData(last));
-    const shown = [...frames, ...Array.from({ length: END }, () => ending)];
     for (const [index, frame] of shown.entries()) {
-      context.drawImage(frame, 0, 0, canvas.width, canvas.height);
+      draw(frame);
       onFrame((index + 1) / shown.length);
       await new Promise((resolve) => setTimeout(resolve, 1000 / RATE));
     }

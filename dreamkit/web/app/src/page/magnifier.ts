@@ -29,6 +29,8 @@ export class Magnifier {
     });
     button("closer").addEventListener("click", () => this.to(this.scale * STEP));
     button("further").addEventListener("click", () => this.to(this.scale / STEP));
+    window.addEventListener("resize", () => this.apply());
+    document.addEventListener("fullscreenchange", () => this.reset());
     button("fullscreen").hidden = !document.fullscreenEnabled;
     button("fullscreen").addEventListener("click", () => void this.toggleFullscreen());
   }

@@ -162,7 +162,7 @@ export class Page {
     button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
     button("clear").disabled = !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
-    element("comparison").classList.toggle("absent", !history.position);
+    element("comparison").classList.toggle("absent", !history.position || !isReady);
     element("divider").hidden = !history.position || !isReady;
     this.strip.show(photo, history.entries, history.position);
     element("back").hidden = photo === null;

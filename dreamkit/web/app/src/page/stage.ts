@@ -15,11 +15,6 @@ export class Stage {
   private size = { height: 0, width: 0 };
   private alpha: MaskLevels | null = null;
 
-  constructor() {
-    new ResizeObserver(() => this.fit()).observe(element("stage"));
-    document.addEventListener("fullscreenchange", () => this.fit());
-  }
-
   /** Shows a new photograph; `alpha` is its opacity, null where it has no transparency. */
   open(photo: Pixels, alpha: MaskLevels | null, description: string): void {
     this.size = { height: photo.height, width: photo.width };
@@ -35,7 +30,8 @@ export class Stage {
     this.show(photo);
     this.describe(description);
     this.comparison.show(0);
-    this.fit();
+    this.frame.style.setProperty("--ratio", String(photo.width / photo.height));
+    this.magnifier.reset();
   }
 
   /** Says what the picture shows, for those who do not see it. */
@@ -47,8 +43,7 @@ export class Stage {
   close(): void {
     this.frame.classList.add("empty");
     this.magnifier.reset();
-    this.frame.style.removeProperty("width");
-    this.frame.style.removeProperty("height");
+    this.frame.style.removeProperty("--ratio");
     element("welcome").hidden = false;
   }
 
@@ -64,17 +59,5 @@ export class Stage {
     context.globalCompositeOperation = this.alpha ? "source-atop" : "source-over";
     context.drawImage(small, 0, 0, this.size.width, this.size.height);
     context.globalCompositeOperation = "source-over";
-  }
-
-  /** Scales the picture to the room on the stage. */
-  private fit(): void {
-    if (!this.size.height || this.frame.classList.contains("empty")) return;
-    const isWhole = document.fullscreenElement !== null;
-    const width = isWhole ? window.innerWidth : element("stage").clientWidth - 32;
-    const height = Math.max(240, window.innerHeight - (isWhole ? 0 : window.innerWidth < 900 ? 230 : 250));
-    const scale = Math.min(width / this.size.width, height / this.size.height);
-    this.frame.style.setProperty("width", `${Math.floor(this.size.width * scale)}px`);
-    this.frame.style.setProperty("height", `${Math.max(1, Math.floor(this.size.height * scale))}px`);
-    this.magnifier.reset();
   }
 }
