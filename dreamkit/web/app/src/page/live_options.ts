@@ -46,7 +46,11 @@ export class LiveOptions {
   /** A slider rests, or a number was written. */
   async settle(option: string): Promise<void> {
     const found = this.find(option);
-    if (!found) return;
+    if (!found) {
+      const waits = LIVE.includes(option) && this.work.history.current && !this.runner.isBusy;
+      if (waits) showStatus("Press Dream to see it");
+      return;
+    }
     const { entry, unblended } = found;
     const turn = ++this.turn;
     const now = this.form.config(this.work.photo);
