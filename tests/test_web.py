@@ -67,8 +67,10 @@ def test_python_still_computes_the_file_of_cases():
         np.testing.assert_allclose(one, other, atol=1e-3)
     assert concepts[0].pop("separation") == pytest.approx(concepts[1].pop("separation"), abs=1e-3)
     assert concepts[0]["pictures"] == concepts[1]["pictures"]
-    assert now["model"]["description"]["operations"] == known["model"]["description"]["operations"]
-    for part in ("words", "noise", "octaves", "tiles", "resized", "shrunk", "photo", "mask", "options"):
+    for name, each in now["networks"].items():
+        for part in ("operations", "layers"):
+            assert each["description"][part] == known["networks"][name]["description"][part], (name, part)
+    for part in ("words", "noise", "octaves", "tiles", "resized", "shrunk", "photo", "masks", "options"):
         assert now[part] == known[part], part
 
 
@@ -145,7 +147,7 @@ def test_a_site_has_the_page_its_networks_and_their_licences(tiny_network, built
     content = json.loads((folder / "site.json").read_text())
     (entry,) = content["models"]
     assert entry["bytes"] == size
-    assert content["options"] == site.page_config(config).to_dict()
+    assert content["options"] == config.to_dict()
     assert content["limits"]["steps"]["least"] == 1
     assert (folder / entry["path"]).is_file()
     assert tiny_network.digest in (folder / "models" / "tiny" / "LICENCE.txt").read_text()
@@ -186,10 +188,9 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"clouds": 5.0}, "clouds is 5.0, which a page cannot do; set it to 0.0"),
-        ({"smooth": "laplacian"}, "smooth is laplacian"),
-        ({"l2": 1.0}, "l2 is 1.0"),
-        ({"upscale": 2.0}, "upscale is 2.0"),
+        ({"upscale": 2.0}, "upscale is 2.0, which a page cannot do; set it to 1"),
+        ({"transforms": {"grain": 2.0}}, "transforms is {'grain': 2.0}, which a page cannot do; leave it out"),
+        ({"objective": "cosine"}, "objective is cosine, which a page cannot do; set it to mean or mean-square"),
         ({"wrap": "both"}, "wrap is both"),
         ({"space": "fourier"}, "space is fourier"),
         ({"seed": 2**60}, "a page takes 0 to"),
@@ -377,7 +378,7 @@ def test_the_command_line_exports(run, built, tmp_path):
         (["export", "web", "-o", "site", "-m", "tony"], 1, "tiny"),
         (["export", "web", "-o", "site", "-m", "tiny", "-l", "hihg"], 1, "did you mean high?"),
         (["export", "web", "-o", "site", "-m", "tiny", "--dtype", "int8"], 1, "choose float32 or float16"),
-        (["export", "web", "-o", "site", "-m", "tiny", "-r", "lapnorm"], 1, "smooth is laplacian"),
+        (["export", "web", "-o", "site", "-m", "tiny", "-r", "lucid"], 1, "space is fourier"),
         (["export", "web", "-o", "no/site", "-m", "tiny"], 1, "no does not exist"),
         (["serve", "."], 1, "is not an exported page"),
         (["serve", "site", "-m", "tiny"], 2, "give either the folder or options of the export"),

@@ -9,11 +9,12 @@ import base64
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tiny
 
-from dreamkit import DreamConfig
+from dreamkit import DreamConfig, ModelProvider, Preprocess
 from dreamkit.concepts import reference, separation
 from dreamkit.concepts.features import square
 from dreamkit.concepts.reference import Reference
@@ -23,12 +24,13 @@ from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import network
 from dreamkit.engine.updates import smoothing
-from dreamkit.web import concept_files, network_files, site
+from dreamkit.web import concept_files, network_files
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
 
-# The options of each case that differ from dreamkit's defaults.
-RECIPES = {
+# The options of each case that differ from dreamkit's defaults. Two of them are none: `networks` are those that
+# dream, `tiny` alone where there is none; `masks` are pictures by the names of masks.
+RECIPES: dict[str, dict[str, Any]] = {
     "default": {"steps": 3},
     "tiles": {"steps": 2, "tile_size": 40, "octaves": 2},
     "two layers": {"steps": 2, "layers": ["first", "second=0.5"], "octaves": 2},
@@ -42,14 +44,22 @@ RECIPES = {
         "octaves": 2,
         "schedule": [{"steps": 1, "layers": ["first"]}, {"steps": 2, "jitter": 3, "step_size": 0.03}],
     },
-    "mask": {"steps": 3, "octaves": 2, "mask": True},
-    "mask and tiles": {"steps": 2, "octaves": 2, "tile_size": 33, "mask": True},
+    "mask": {"steps": 3, "octaves": 2, "masks": {"": "waves"}},
+    "mask and tiles": {"steps": 2, "octaves": 2, "tile_size": 33, "masks": {"": "waves"}},
     "direction": {"steps": 2, "octaves": 1, "layers": [{"layer": "second", "direction": [1, 0, -2, 0, 0.5]}]},
     "negative": {"steps": 2, "octaves": 2, "layers": ["second=-1"], "seed": 12345},
     "free": {"steps": 2, "octaves": 2, "color": "free"},
     "half natural": {"steps": 3, "octaves": 2, "color": 0.25, "strength": "wild"},
-    "half kept": {"steps": 3, "octaves": 2, "color": 0.8, "mask": True},
+    "half kept": {"steps": 3, "octaves": 2, "color": 0.8, "masks": {"": "waves"}},
     "keep": {"steps": 2, "octaves": 2, "color": "keep", "blend": 0.3},
+    "deep": {"octaves": 1, "networks": [{"name": "deep"}]},
+    "deep and shallow": {"steps": 2, "octaves": 2, "layers": ["low", "deep"], "networks": [{"name": "deep"}]},
+    "clouds": {"steps": 2, "octaves": 2, "seed": 5},
+    "faint clouds": {"steps": 2, "octaves": 1, "seed": 2**50, "clouds": 3.0, "strength": "subtle"},
+    "total variation": {"steps": 3, "octaves": 2, "tv": 0.5, "unit": [50.0, 100.0, 150.0]},
+    "held to the photograph": {"steps": 3, "octaves": 2, "l2": 2.0, "masks": {"": "waves"}},
+    "laplacian": {"steps": 2, "octaves": 2, "smooth": "laplacian", "tv": 0.2, "l2": 0.5},
+    "laplacian and mask": {"steps": 2, "smooth": "laplacian", "smooth_levels": 3, "masks": {"": "waves"}},
 }
 
 
@@ -62,7 +72,7 @@ def photo() -> np.ndarray:
     return picture.astype(np.uint8)
 
 
-def mask() -> np.ndarray:
+def _mask() -> np.ndarray:
     """Grey levels with a hard and a soft edge, uint8 (70, 94)."""
     levels = np.zeros((70, 94), np.uint8)
     levels[20:50, 10:40] = 255
@@ -70,15 +80,36 @@ def mask() -> np.ndarray:
     return levels
 
 
+MASKS = {"waves": _mask()}
+
+
+def deep() -> ModelProvider:
+    """A network with a layer whose activations lie 32 pixels apart."""
+
+    def load(weights: object) -> object:
+        import keras
+
+        assert weights is None
+        pixels = keras.Input((None, None, 3))
+        low = keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="tanh", name="low")
+        model = keras.Model(pixels, keras.layers.AveragePooling2D(16, name="deep")(low(pixels)))
+        low.set_weights([np.random.default_rng(5).normal(0, 0.3, (3, 3, 3, 4)), np.zeros(4)])
+        return model
+
+    preprocess = Preprocess(mean=(120.0, 120.0, 120.0), scale=(0.01, 0.01, 0.01))
+    return ModelProvider(name="deep", load=load, preprocess=preprocess, layers={"deep": 1.0}, min_size=40)
+
+
 def cases() -> dict:
     """Everything that both suites must agree on."""
     loaded = network.load(tiny.provider(), None)
+    networks = {"tiny": loaded, "deep": network.load(deep(), None)}
     return {
-        "model": _model(loaded),
+        "networks": {name: _network(each) for name, each in networks.items()},
         "photo": _picture(photo()),
-        "mask": _picture(mask()[..., None]),
-        "options": site.page_config(DreamConfig()).to_dict(),
-        "dreams": [_dream(loaded, name, changes) for name, changes in RECIPES.items()],
+        "masks": {name: _picture(each[..., None]) for name, each in MASKS.items()},
+        "options": DreamConfig().to_dict(),
+        "dreams": [_dream(networks, name, changes) for name, changes in RECIPES.items()],
         "words": [
             {
                 "seed": seed,
@@ -110,7 +141,7 @@ def cases() -> dict:
             for size in [(35, 47), (70, 30), (101, 94), (140, 133)]
         ],
         "shrunk": [{"longest": 61, **_picture(_shrunk(photo(), 61))}],
-        "softened": _floats(masks.soften(mask())),
+        "softened": _floats(masks.soften(MASKS["waves"])),
         "concept": _concept(loaded),
         "blurred": [{"sigma": sigma, "values": _floats(_blurred(sigma))} for sigma in (0.5, 2.5)],
     }
@@ -142,32 +173,34 @@ def _concept(loaded: network.Network) -> dict:
     }
 
 
-def _model(loaded: network.Network) -> dict:
+def _network(loaded: network.Network) -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        network_files.write(loaded, ["first", "second"], Path(folder), "float32")
+        network_files.write(loaded, loaded.layers, Path(folder), "float32")
         description = json.loads((Path(folder) / "model.json").read_text())
         weights = (Path(folder) / "weights-0.bin").read_bytes()
     return {"description": description, "weights": base64.b64encode(weights).decode()}
 
 
-def _dream(loaded: network.Network, name: str, changes: dict) -> dict:
-    options = {key: value for key, value in changes.items() if key != "mask"}
-    config = site.page_config(DreamConfig.of(None, **options))
+def _dream(networks: dict[str, network.Network], name: str, changes: dict[str, Any]) -> dict:
+    options = {key: value for key, value in changes.items() if key not in ("networks", "masks")}
+    config = DreamConfig.of(None, **options)
+    named = [{"weight": 1.0, "layers": None, **each} for each in changes.get("networks", [{"name": "tiny"}])]
+    masks_by_name = changes.get("masks", {})
     objectives: list[float] = []
-    regions = {"": mask()} if "mask" in changes else {}
     result = dream(
         photo(),
-        [LoadedModel(loaded)],
+        [LoadedModel(networks[each["name"]], each["weight"], each["layers"]) for each in named],
         config,
         lambda step: objectives.append(step.objective),
-        regions=regions,
+        regions={key: MASKS[picture] for key, picture in masks_by_name.items()},
     )
     return {
         "name": name,
         "options": config.to_dict(),
-        "masked": "mask" in changes,
+        "networks": named,
+        "masks": masks_by_name,
         "objectives": objectives,
-        "terms": result.layers[0],
+        "terms": result.layers,
         "octaves": [list(size) for size in result.sizes],
         "tile_size": result.tile_size,
         "pixels": base64.b64encode(result.pixels.tobytes()).decode(),

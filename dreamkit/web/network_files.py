@@ -53,7 +53,12 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
         "min_sizes": {layer: network.min_size([layer]) for layer in exported.layers},
         "default_layers": default or {list(exported.layers)[-1]: 1.0},
         "layers": [
-            {"name": layer, "channels": network.channels(layer), "activation": activation}
+            {
+                "name": layer,
+                "channels": network.channels(layer),
+                "activation": activation,
+                "stride": network.probe.stride(layer),
+            }
             for layer, activation in exported.layers.items()
         ],
         "operations": operations,

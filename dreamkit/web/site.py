@@ -12,8 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dreamkit import recipes
-from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, option_names
+from dreamkit import part_values, recipes
+from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
 from dreamkit.media import folders, locks
 from dreamkit.option_table import limits
@@ -26,33 +26,11 @@ if TYPE_CHECKING:
 
 _SITE_FILE = "site.json"  # a folder with this file is a site
 _MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
-_UNSUPPORTED_KEYS = {  # of a term that is written as a table
-    "class": "a class",
-    "place": "a neuron",
-    "guide": "a guide",
-    "mask": "a mask",
-    "direction": "a direction",
-    "objective": "an objective of its own",
-}
-_OBJECTIVES = ("mean", "mean-square")
 _PLACE = re.compile(r"@\d{1,6}x\d{1,6}\s*(?:[=,]|$)")  # of a neuron, in a term that is written as a text
-# Options that a page does not support, each with the value that switches it off.
-_UNSUPPORTED_OPTIONS = {
-    "space": "pixels",
-    "tv": 0.0,
-    "l2": 0.0,
-    "rotate": 0.0,
-    "zoom": 0.0,
-    "precision": "float32",
-    "upscale": 1.0,
-    "wrap": "none",
-    "clouds": 0.0,
-    "transforms": None,
-    "regularisers": None,
-    "plugin_options": None,
-}
-# Options that Python chooses by the layer where they have their default, and the page's values for them.
-_PAGE_DEFAULTS = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}
+# What a page leaves out, which the page reads as well: options, each with the value that switches it off;
+# built-in objectives; and keys of terms that are written as tables, in words.
+_UNSUPPORTED = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
+_OBJECTIVES = [name for name in part_values.objectives(guided=False) if name not in _UNSUPPORTED["objectives"]]
 
 
 class SiteError(DreamkitError):
@@ -111,18 +89,16 @@ def check_config(config: DreamConfig) -> None:
     Raises:
         ConfigError: the config has one; the message names it.
     """
-    config = page_config(config)
-    for name, value in _UNSUPPORTED_OPTIONS.items():
+    for name, value in _UNSUPPORTED["options"].items():
         given = getattr(config, name)
         if given != value:
-            raise ConfigError(f"{name} is {given}, which a page cannot do; set it to {value}")
+            change = "leave it out" if value is None else f"set it to {value}"
+            raise ConfigError(f"{name} is {given}, which a page cannot do; {change}")
     if config.objective not in _OBJECTIVES:
         raise ConfigError(
-            f"objective is {config.to_dict()['objective']}, which a page cannot do; set it to mean or "
-            "mean-square"
+            f"objective is {config.to_dict()['objective']}, which a page cannot do; set it to "
+            f"{' or '.join(_OBJECTIVES)}"
         )
-    if config.smooth == "laplacian":
-        raise ConfigError("smooth is laplacian, which a page cannot do; set it to gaussian or none")
     for each in (config, *map(config.at, range(len(config.schedule)))):
         for term in each.layers or ():
             _check_term(term)
@@ -144,20 +120,9 @@ def _check_term(term: str | Mapping[str, Any]) -> None:
             "dream it with dreamkit dream"
         )
     else:
-        found = [name for key, name in _UNSUPPORTED_KEYS.items() if key in term]
+        found = [name for key, name in _UNSUPPORTED["terms"].items() if key in term]
     for name in found:
         raise ConfigError(f"layers has {name}, which a page cannot dream; name layers and channels")
-
-
-def page_config(config: DreamConfig) -> DreamConfig:
-    """`config` with the page's values for options that Python chooses by the layer."""
-    python = DreamConfig()
-    changed = {
-        name: value
-        for name, value in _PAGE_DEFAULTS.items()
-        if getattr(config, name) == getattr(python, name)
-    }
-    return DreamConfig.of(config, **changed)
 
 
 def write(
@@ -183,7 +148,7 @@ def write(
     check_config(config)
     check_output(folder, overwrite=overwrite)
     first, *others = models
-    config, dreamed = _with_exact_layers(page_config(config), first.network)
+    config, dreamed = _with_exact_layers(config, first.network)
     with _staging_folder(folder) as staged:
         shutil.copytree(built, staged, dirs_exist_ok=True, copy_function=shutil.copyfile)
         entries = [

@@ -2,8 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import type { ConceptsDescription } from "../src/engine/concept";
-import type { DreamConfig, TermTable } from "../src/engine/config";
-import type { NetworkDescription } from "../src/engine/network";
+import type { DreamConfig, Layers, TermTable } from "../src/engine/config";
+import type { Network, NetworkDescription } from "../src/engine/network";
+import { buildNetwork } from "../src/engine/network_files";
 
 interface EncodedPicture {
   height: number;
@@ -12,16 +13,18 @@ interface EncodedPicture {
 }
 
 export interface Parity {
-  model: { description: NetworkDescription; weights: string };
+  networks: Record<string, { description: NetworkDescription; weights: string }>;
   photo: EncodedPicture;
-  mask: EncodedPicture;
+  masks: Record<string, EncodedPicture>;
   options: DreamConfig;
   dreams: {
     name: string;
     options: DreamConfig & { layers: (string | TermTable)[] | null };
-    masked: boolean;
+    networks: { name: string; weight: number; layers: Layers }[];
+    /** The name of a picture for each mask. */
+    masks: Record<string, string>;
     objectives: number[];
-    terms: Record<string, number>;
+    terms: Record<string, number>[];
     octaves: [number, number][];
     tile_size: number;
     pixels: string;
@@ -57,6 +60,12 @@ export function decodeBytes(text: string): Uint8ClampedArray<ArrayBuffer> {
 
 export function decodeFloats(text: string): Float32Array {
   return new Float32Array(decodeBytes(text).buffer);
+}
+
+/** One of the networks in the file. */
+export function openNetwork(name = "tiny"): Promise<Network> {
+  const { description, weights } = parity.networks[name];
+  return buildNetwork(description, async () => decodeBytes(weights).buffer);
 }
 
 /** The cosine between two changes. */

@@ -2,6 +2,7 @@
 
 import * as color from "./color";
 import { configAt, type DreamConfig } from "./config";
+import { blursFor } from "./depth";
 import { UserError } from "./errors";
 import * as masks from "./masks";
 import { wrapped } from "./numbers";
@@ -10,8 +11,10 @@ import type { ObjectiveSet } from "./objective_set";
 import type { Octave } from "./octaves";
 import { stepPixels } from "./pixel_space";
 import type { StepEvent } from "./progress";
-import type { Picture } from "./resize";
+import { type Regulariser, regularisation } from "./regularisers";
+import { type Picture, resized } from "./resize";
 import { roll as drawRoll } from "./rng";
+import { rolled } from "./roll";
 import { REACH } from "./smoothing";
 import type { Term } from "./terms";
 import { coverOf, reach } from "./tiles";
@@ -25,6 +28,7 @@ interface OctaveContext {
   octave: Octave;
   objectives: MaskedObjective[];
   config: DreamConfig;
+  steps: number;
 }
 
 /** An objective of the octave, with the strengths of its mask at the octave's size; null for everywhere. */
@@ -35,7 +39,7 @@ interface MaskedObjective {
 
 /** The direction of a step. */
 interface Direction {
-  /** `(height, width, 3)`, in the frame of the rolled picture. */
+  /** `(height, width, 3)`, in the frame of the picture rolled by `roll`. */
   update: Float32Array;
   roll: [number, number];
   /** Strengths of the mask; null where the update is to be taken as it is. */
@@ -55,19 +59,21 @@ export class Ascent {
   private readonly work: number;
   private readonly seed: bigint;
   private readonly shapes: Shape[];
+  private readonly regularisers: Regulariser[];
   private readonly hold: number;
   private readonly spread: color.Spread | null;
 
   constructor(
     private readonly objectives: ObjectiveSet,
     private readonly config: DreamConfig,
-    photo: Picture,
+    private readonly photo: Picture,
     private readonly run: Octave[],
   ) {
     this.tileSize = config.tile_size;
     this.terms = objectives.terms(0);
     this.seed = BigInt(config.seed);
     this.shapes = shaping(config);
+    this.regularisers = regularisation(config, objectives.allNegative);
     this.hold = color.held(config.color);
     this.spread = this.hold ? color.spread(photo.values) : null;
     this.work = run.reduce((sum, octave) => sum + this.workOf(octave), 0);
@@ -81,13 +87,16 @@ export class Ascent {
       const mask = this.objectives.mask(objective);
       return { objective, region: mask && masks.at(mask, octave.height, octave.width).values };
     });
-    const context: OctaveContext = { pixels, octave, objectives, config };
-    for (let step = 0; step < config.steps; step++) {
+    const steps = this.objectives.steps(octave.number);
+    const context: OctaveContext = { pixels, octave, objectives, config, steps };
+    const photo = config.l2 ? resized(this.photo, octave.height, octave.width) : null;
+    for (let step = 0; step < steps; step++) {
       const { update, roll, region, balanced, weighted } = await this.direction(context, step);
+      for (const regularise of this.regularisers) regularise(update, pixels, photo);
       stepPixels(pixels, update, roll, region, config);
       if (this.spread) color.hold(pixels, this.spread, this.hold);
       const ends = config.max_objective !== null && weighted > config.max_objective;
-      yield this.event(pixels, octave, step, ends ? step + 1 : config.steps, balanced);
+      yield this.event(pixels, octave, step, ends ? step + 1 : steps, balanced);
       if (ends || isStopped()) break;
     }
   }
@@ -112,7 +121,7 @@ export class Ascent {
   }
 
   private workOf(octave: Octave): number {
-    return octave.height * octave.width * configAt(this.config, octave.number).steps;
+    return octave.height * octave.width * this.objectives.steps(octave.number);
   }
 
   /** The direction of a step; where memory runs out, the step begins again with smaller tiles. */
@@ -128,25 +137,32 @@ export class Ascent {
   }
 
   private async computeDirection(context: OctaveContext, step: number): Promise<Direction> {
-    const { pixels, octave, objectives, config } = context;
+    const { pixels, octave, objectives, config, steps } = context;
     const { height, width } = octave;
     const covers = objectives.map(({ objective }) => coverOf(height, width, this.tileSize, objective.minSize));
     const reaches = covers.map(reach);
     const along = (axis: 0 | 1) => Math.max(config.jitter, ...reaches.map((each) => each[axis]));
     const roll = drawRoll(this.seed, octave.number, step, [along(0), along(1)]);
-    const margin = config.smooth === "gaussian" ? REACH : 0;
+    // A pyramid begins at the edges of the picture, and reaches far: what is outside a mask matters within.
+    const isLocal = config.smooth !== "laplacian";
+    const frame: [number, number] = isLocal ? roll : [0, 0];
     let [balanced, weighted] = [0, 0];
     let total: Float32Array | null = null;
     for (const [index, { objective, region }] of objectives.entries()) {
-      const stats = await objective.gradient(pixels, covers[index], roll, region, margin);
+      const blurs = config.smooth_width === null ? blursFor(objective.stride) : 1;
+      const margin = config.smooth === "gaussian" ? REACH * blurs : 0;
+      const stats = await objective.gradient(pixels, covers[index], roll, isLocal ? region : null, margin);
       const update: Picture = { height, width, values: stats.gradient };
-      for (const shape of this.shapes) await shape(update, { step, steps: config.steps, coverage: stats.coverage });
+      if (!isLocal) update.values = rolled(update, [-roll[0], -roll[1]]);
+      for (const shape of this.shapes) await shape(update, { step, steps, coverage: stats.coverage, blurs });
       [balanced, weighted] = [balanced + stats.balanced, weighted + stats.weighted];
-      if (objectives.length === 1) return { update: update.values, roll, region, balanced, weighted };
+      if (objectives.length === 1 && !this.regularisers.length) {
+        return { update: update.values, roll: frame, region, balanced, weighted };
+      }
       total ??= new Float32Array(update.values.length);
-      addWeighed(total, update, roll, region, objective.strength);
+      addWeighed(total, update, frame, region, objective.strength);
     }
-    return { update: total!, roll, region: null, balanced, weighted };
+    return { update: total!, roll: [0, 0], region: null, balanced, weighted };
   }
 
   private halveTiles(): void {

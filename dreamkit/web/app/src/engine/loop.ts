@@ -9,10 +9,10 @@ import { UserError } from "./errors";
 import type { Mask } from "./masks";
 import type { Network } from "./network";
 import { ObjectiveSet } from "./objective_set";
-import { addLostDetail, finish, growFunction, type Photograph, type Size, toBytes } from "./octave_schemes";
+import { addLostDetail, compose, finish, growFunction, type Photograph, type Size, toBytes } from "./octave_schemes";
 import { octavesOf } from "./octaves";
 import type { DreamResult, StepEvent } from "./progress";
-import { type Picture, resized } from "./resize";
+import type { Picture } from "./resize";
 
 /**
  * Dreams a photograph and yields an event after each step. `regions` are masks by name, for the terms that name
@@ -39,7 +39,7 @@ export async function* dream(
   const grow = growFunction(config);
   const atSize = (pixels: Picture, size: Size) =>
     pixels.height === size.height && pixels.width === size.width ? pixels : grow(original, pixels, size);
-  let pixels = resized(original, run[0].height, run[0].width);
+  let pixels = compose(original, run[0], config);
   let smaller: Size = run[0];
   for (const octave of run) {
     pixels = atSize(pixels, octave);

@@ -9,6 +9,8 @@ export interface Layer {
   channels: number;
   /** Index of its activations: 0 is the picture, and operation `i` computes activation `i + 1`. */
   activation: number;
+  /** Pixels of the picture between neighbouring activations. */
+  stride: number;
 }
 
 /** The content of an exported `model.json`. */
@@ -75,6 +77,12 @@ export class Network {
   minSize(layers: Iterable<string>): number {
     const { min_size, min_sizes } = this.description;
     return Math.max(min_size, ...[...layers].map((layer) => min_sizes[layer] ?? 1));
+  }
+
+  /** Pixels of the picture between neighbouring activations of the deepest of `layers`. */
+  stride(layers: Iterable<string>): number {
+    const named = new Set(layers);
+    return Math.max(...this.layers.filter(({ name }) => named.has(name)).map(({ stride }) => stride));
   }
 
   /** The gradient of `objective` with respect to a window: dreamkit's `engine/tf/compiled_step.py`. */

@@ -27,6 +27,8 @@ export class Objective {
   readonly mask: string;
   /** The shortest side, in pixels, of the windows that the network takes. */
   readonly minSize: number;
+  /** Pixels of the picture between neighbouring activations, in its deepest layer. */
+  readonly stride: number;
   private readonly specs: ObjectiveSpec[];
   private readonly weights: number[];
   /** Null until they are measured at the first step. */
@@ -40,11 +42,18 @@ export class Objective {
     readonly strength: number,
   ) {
     this.mask = terms[0].mask;
-    this.minSize = network.minSize(new Set(terms.map((term) => term.spec.layer)));
+    const layers = new Set(terms.map((term) => term.spec.layer));
+    this.minSize = network.minSize(layers);
+    this.stride = network.stride(layers);
     this.specs = terms.map((term) => term.spec);
     this.weights = terms.map((term) => term.weight);
     // Normalisation cancels the weight of one term.
     this.balancedWeights = !config.balance || terms.length === 1 ? this.weights : null;
+  }
+
+  /** Whether every weight is negative, so that what the network sees is minimised. */
+  get isNegative(): boolean {
+    return this.weights.every((weight) => weight <= 0);
   }
 
   /** The gradient with respect to `pixels`, rolled by `roll`; `region` and `margin` are those of `tiledGradient`. */

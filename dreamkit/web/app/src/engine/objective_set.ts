@@ -1,6 +1,7 @@
 /** The objectives of a dream, octave by octave: dreamkit's `engine/objective_set.py`. */
 
 import { configAt, type DreamConfig } from "./config";
+import { stepsFor } from "./depth";
 import { UserError } from "./errors";
 import type { Mask } from "./masks";
 import type { Network } from "./network";
@@ -18,7 +19,7 @@ export class ObjectiveSet {
   /** `masks` are by name; the one with an empty name is for terms that name none. */
   constructor(
     network: Network,
-    config: DreamConfig,
+    private readonly config: DreamConfig,
     private readonly named: Record<string, Mask>,
   ) {
     const entries = Math.max(1, config.schedule.length);
@@ -39,6 +40,17 @@ export class ObjectiveSet {
   /** The objectives of an octave, counted from 0 at the smallest. */
   ofOctave(octave: number): Objective[] {
     return this.byEntry[Math.min(octave, this.byEntry.length - 1)];
+  }
+
+  /** The steps of an octave: as given, or else as suits its deepest layer. */
+  steps(octave: number): number {
+    const given = configAt(this.config, octave).steps;
+    return given ?? stepsFor(Math.max(...this.ofOctave(octave).map(({ stride }) => stride)));
+  }
+
+  /** Whether every weight is negative, so that the dream minimises everything. */
+  get allNegative(): boolean {
+    return this.byEntry.flat().every(({ isNegative }) => isNegative);
   }
 
   /** The terms of an octave. */

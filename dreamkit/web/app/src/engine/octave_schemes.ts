@@ -3,7 +3,11 @@
 import type { DreamConfig } from "./config";
 import * as masks from "./masks";
 import { roundHalfEven } from "./numbers";
+import { scaled } from "./octaves";
 import { type Picture, resized } from "./resize";
+import { CENTRE, clouds } from "./rng";
+
+const CLOUD_CELLS = 24; // of the clouds of another seed, along the longer side
 
 export interface Size {
   height: number;
@@ -17,6 +21,25 @@ export interface Photograph extends Size {
 }
 
 type Grow = (photo: Picture, pixels: Picture, size: Size) => Picture;
+
+/**
+ * The photograph at the size of the smallest octave, with the clouds of a seed other than 0, which decide what grows
+ * where. They change lightness alone.
+ */
+export function compose(photo: Picture, { height, width }: Size, config: DreamConfig): Picture {
+  const pixels = resized(photo, height, width);
+  const seed = BigInt(config.seed);
+  if (!seed || !config.clouds) return pixels;
+  const grid = scaled(height, width, CLOUD_CELLS / Math.max(height, width));
+  const drawn = clouds(seed, grid.height, grid.width, config.clouds);
+  const lightness = { ...grid, values: Float32Array.from({ length: drawn.length / 3 }, (_, i) => drawn[3 * i] - CENTRE) };
+  const shift = resized(lightness, height, width, 1).values;
+  for (let i = 0; i < pixels.values.length; i++) {
+    const moved = Math.fround(pixels.values[i] + shift[Math.floor(i / 3)]);
+    pixels.values[i] = Math.min(255, Math.max(0, moved));
+  }
+  return pixels;
+}
 
 /** The function that brings a dream to the size of its next octave. */
 export function growFunction(config: DreamConfig): Grow {

@@ -6,7 +6,7 @@ import { roundHalfEven } from "./numbers";
 
 const ROLL = 0;
 const CLOUDS = 1;
-const CENTRE = 128;
+export const CENTRE = 128;
 const COARSEST = 4; // pixels on the shorter side of the coarsest layer of clouds
 const SPREAD: Record<string, number> = { clouds: 32, faint: 4 }; // standard deviations
 
@@ -19,7 +19,11 @@ export function roll(seed: bigint, octave: number, step: number, reach: [number,
 
 /** The start of a dream without a photograph: coloured clouds, faint ones, or white noise. */
 export function noise(seed: bigint, height: number, width: number, kind: string): Uint8ClampedArray {
-  if (kind === "white") return bytes(seed, 0, height, width);
+  return kind === "white" ? bytes(seed, 0, height, width) : clouds(seed, height, width, SPREAD[kind]);
+}
+
+/** Coloured clouds with mean 128 and standard deviation `spread`, before they are clipped and rounded. */
+export function clouds(seed: bigint, height: number, width: number, spread: number): Uint8ClampedArray {
   const total = new Float32Array(height * width * 3);
   const side = Math.min(height, width);
   for (let k = 0; k === 0 || Math.ceil(side / 2 ** k) >= COARSEST; k++) {
@@ -36,7 +40,7 @@ export function noise(seed: bigint, height: number, width: number, kind: string)
   for (const value of total) variance += (value - mean) ** 2;
   const deviation = Math.sqrt(variance / total.length) || 1;
   return Uint8ClampedArray.from(total, (value) =>
-    roundHalfEven(Math.min(255, Math.max(0, (value - mean) * (SPREAD[kind] / deviation) + CENTRE))),
+    roundHalfEven(Math.min(255, Math.max(0, (value - mean) * (spread / deviation) + CENTRE))),
   );
 }
 

@@ -2,9 +2,12 @@
 
 import * as color from "./color";
 import type { DreamConfig } from "./config";
+import { equalise } from "./laplacian";
 import { normalise } from "./normalisation";
 import type { Picture } from "./resize";
 import { blurred, widths } from "./smoothing";
+
+const SMOOTH_WIDTH = 0.5; // pixels
 
 /** What is known of a gradient beside its values. */
 export interface GradientContext {
@@ -13,6 +16,8 @@ export interface GradientContext {
   steps: number;
   /** Share of the picture that was computed, 0 to 1. */
   coverage: number;
+  /** How many times to smooth it. */
+  blurs: number;
 }
 
 /** Changes a gradient in place. */
@@ -28,10 +33,14 @@ export function shaping(config: DreamConfig): Shape[] {
     });
   }
   if (config.smooth === "gaussian") {
-    shapes.push(async (gradient, { step, steps }) => {
-      const sigma = widths(step, steps, config.smooth_width);
-      gradient.values = await blurred(gradient.values, gradient.height, gradient.width, sigma);
+    shapes.push(async (gradient, { step, steps, blurs }) => {
+      const sigma = widths(step, steps, config.smooth_width ?? SMOOTH_WIDTH);
+      for (let blur = 0; blur < blurs; blur++) {
+        gradient.values = await blurred(gradient.values, gradient.height, gradient.width, sigma);
+      }
     });
+  } else if (config.smooth === "laplacian") {
+    shapes.push((gradient) => equalise(gradient, config.smooth_levels));
   }
   if (config.color > color.FREE) {
     const matrix = color.direction(config.color);

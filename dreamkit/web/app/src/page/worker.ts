@@ -2,7 +2,7 @@
 
 import * as colorMatch from "../engine/color_match";
 import { middleSquare } from "../engine/concept";
-import { configAt, type DreamConfig } from "../engine/config";
+import type { DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
 import { dream } from "../engine/loop";
 import { type Mask, soften } from "../engine/masks";
@@ -145,9 +145,9 @@ async function dreamWhole(
  */
 async function grow(id: number, photo: Pixels, config: DreamConfig): Promise<void> {
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
-  const { minSize } = new ObjectiveSet(openNetwork(), config, {});
-  const octaves = octavesOf(photo.height, photo.width, minSize, config);
-  const steps = octaves.reduce((sum, { number }) => sum + configAt(config, number).steps, 0);
+  const objectives = new ObjectiveSet(openNetwork(), config, {});
+  const octaves = octavesOf(photo.height, photo.width, objectives.minSize, config);
+  const steps = octaves.reduce((sum, { number }) => sum + objectives.steps(number), 0);
   const left = new Float32Array(photo.height * photo.width).fill(Math.ceil((GROWN * steps) / GROWTH));
   for (let turn = 0; !stopped.has(id); turn++) {
     const start = performance.now();
@@ -196,7 +196,7 @@ async function dreamShort(
   config: DreamConfig,
   regions: Record<string, Mask> = {},
 ): Promise<Photograph> {
-  const plain = { ...config, schedule: [], first_octave: null, max_objective: null };
+  const plain = { ...config, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
   const steps = dream(photo, openNetwork(), plain, regions);
   let next = await steps.next();
   while (!next.done) next = await steps.next();
@@ -214,7 +214,7 @@ async function thumbnail(id: number, config: DreamConfig, least: number): Promis
   for (let seed = 0; seed < 2 * CLOUDS; seed++) {
     let photo: Photograph = { height: side, width: side, bytes: noise(BigInt(seed), side, side, "clouds") };
     if (seed >= CLOUDS) photo = await dreamShort(photo, { ...config, layers, objective: "mean-square", steps: 3 });
-    const steps = dream(photo, openNetwork(), config);
+    const steps = dream(photo, openNetwork(), { ...config, clouds: 0 });
     for (;;) {
       const next = await steps.next();
       if (next.done) {
@@ -232,7 +232,7 @@ async function thumbnail(id: number, config: DreamConfig, least: number): Promis
 
 /** How far a step moves the pixels under a mask, as a share of how far it moves all of them. */
 async function weigh(id: number, photo: Pixels, config: DreamConfig, mask: MaskLevels): Promise<void> {
-  const short = { ...config, octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null };
+  const short = { ...config, octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
   const { value } = await dream(photo, openNetwork(), short).next();
   const moved = "objective" in value ? value.pixels.values : value.pixels;
   let [under, covered, all] = [0, 0, 0];
