@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import tiny
 import web_parity
+from PIL import Image
 
 from dreamkit import DreamConfig, ModelProvider, Preprocess
 from dreamkit.engine.tf import network
@@ -70,7 +71,18 @@ def test_python_still_computes_the_file_of_cases():
     for name, each in now["networks"].items():
         for part in ("operations", "layers"):
             assert each["description"][part] == known["networks"][name]["description"][part], (name, part)
-    for part in ("words", "noise", "octaves", "tiles", "resized", "shrunk", "photo", "masks", "options"):
+    for part in (
+        "words",
+        "noise",
+        "octaves",
+        "tiles",
+        "resized",
+        "shrunk",
+        "stretched",
+        "photo",
+        "masks",
+        "options",
+    ):
         assert now[part] == known[part], part
 
 
@@ -189,23 +201,15 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
     ("options", "message"),
     [
         ({"upscale": 2.0}, "upscale is 2.0, which a page cannot do; set it to 1"),
-        ({"transforms": {"grain": 2.0}}, "transforms is {'grain': 2.0}, which a page cannot do; leave it out"),
-        ({"objective": "cosine"}, "objective is cosine, which a page cannot do; set it to mean or mean-square"),
+        (
+            {"transforms": {"grain": 2.0}},
+            "transforms is {'grain': 2.0}, which a page cannot do; leave it out",
+        ),
         ({"wrap": "both"}, "wrap is both"),
         ({"space": "fourier"}, "space is fourier"),
         ({"seed": 2**60}, "a page takes 0 to"),
-        (
-            {"layers": [{"class": 3}]},
-            "layers has a class, which a page cannot dream; name layers and channels",
-        ),
-        ({"layers": [{"layer": "second", "place": [1, 2]}]}, "layers has a neuron"),
-        ({"layers": "first,second@1x2=0.5"}, "layers has a neuron"),
-        ({"layers": {"second@1x2": 0.5}}, "layers has a neuron"),
         ({"layers": [{"layer": "second", "guide": False}]}, "layers has a guide"),
-        ({"layers": [{"layer": "second", "mask": "sky"}]}, "layers has a mask"),
-        ({"layers": [{"layer": "second", "direction": [1, 0, 0, 0, 0]}]}, "layers has a direction"),
-        ({"layers": [{"layer": "second", "objective": "mean"}]}, "layers has an objective of its own"),
-        ({"schedule": [{}, {"layers": [{"class": 3}]}]}, "layers has a class"),
+        ({"schedule": [{}, {"layers": [{"layer": "second", "guide": False}]}]}, "layers has a guide"),
     ],
 )
 def test_an_unsupported_config_is_refused(tiny_network, built, tmp_path, options, message):
@@ -234,18 +238,58 @@ def test_layers_of_a_recipe_are_exported_by_their_exact_names(tiny_network, buil
     assert not (tmp_path / "other").exists()
 
 
+def test_terms_of_a_recipe_are_written_as_the_page_reads_them(tiny_network, built, tmp_path):
+    direction = [1.0, 0.0, -2.0, 0.0, 0.5]
+    config = DreamConfig(
+        layers=[
+            "second:1@3x2=0.5",
+            {"class": "b", "weight": 2},
+            {"layer": "low", "objective": "mean", "mask": "sky"},
+            {"layer": "second", "direction": direction},
+        ]
+    )
+    provider = tiny.provider(head="second", labels=("a", "b"))
+    site.write(tmp_path / "site", [site.PageModel(network.load(provider, None))], config)
+    low = tiny_network.at_depth(0.25)
+    options = json.loads((tmp_path / "site" / "site.json").read_text())["options"]
+    assert options["layers"] == [
+        "second:1@3x2=0.5",
+        {"layer": "second", "weight": 2.0, "channels": [1], "objective": "mean"},
+        {"layer": low, "weight": 1.0, "objective": "mean", "mask": "sky"},
+        {"layer": "second", "weight": 1.0, "direction": direction, "objective": "mean"},
+    ]
+
+
 @pytest.mark.parametrize(
-    ("model", "message"),
+    ("model", "layers", "schedule"),
     [
-        ('layers = "high"', "tiny has layers of its own, which a page cannot dream; give them as layers of"),
-        ("weight = -0.5", "tiny has weight -0.5, which a page cannot dream; leave it out"),
+        ("", None, [{"layers": ["first"], "steps": 2}]),
+        ('layers = "second:1=2"', ["second:1=2.0"], [{"steps": 2}]),
+        ("weight = -0.5", ["second=-1.0"], [{"layers": ["first=-1.0"], "steps": 2}]),
+        ('layers = "second=-2"\nweight = -1', ["second=2.0"], [{"steps": 2}]),
     ],
 )
-def test_a_network_with_its_own_layers_or_a_negative_weight_is_refused(run, built, tmp_path, model, message):
-    (tmp_path / "own.toml").write_text(f'[[models]]\nname = "tiny"\n{model}\n')
+def test_layers_and_a_negative_weight_of_a_network_become_those_of_its_terms(
+    run, built, tmp_path, model, layers, schedule
+):
+    entry = '[[schedule]]\nlayers = "first"\nsteps = 2\n'
+    (tmp_path / "own.toml").write_text(f'[[models]]\nname = "tiny"\n{model}\n{entry}')
     code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
-    assert (code, message in err) == (1, True), err
-    assert not (tmp_path / "site").exists()
+    assert code == 0, err
+    options = json.loads((tmp_path / "site" / "site.json").read_text())["options"]
+    assert (options["layers"], options["schedule"]) == (layers, schedule)
+
+
+def test_masks_of_a_recipe_are_part_of_the_site(run, built, tmp_path):
+    levels = np.arange(70 * 94, dtype=np.uint8).reshape(70, 94)
+    Image.fromarray(levels).save(tmp_path / "sky.png")
+    (tmp_path / "own.toml").write_text('model = "tiny"\nlayers = [{ layer = "second", mask = "sky.png" }]\n')
+    code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
+    assert code == 0, err
+    content = json.loads((tmp_path / "site" / "site.json").read_text())
+    assert content["masks"] == {"sky.png": "masks/0.png"}
+    with Image.open(tmp_path / "site" / "masks" / "0.png") as image:
+        assert np.array_equal(np.asarray(image), levels)
 
 
 def test_default_layers_join_branches(tiny_network):

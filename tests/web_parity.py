@@ -24,12 +24,12 @@ from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import network
 from dreamkit.engine.updates import smoothing
-from dreamkit.web import concept_files, network_files
+from dreamkit.web import concept_files, network_files, page_recipe
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
 
-# The options of each case that differ from dreamkit's defaults. Two of them are none: `networks` are those that
-# dream, `tiny` alone where there is none; `masks` are pictures by the names of masks.
+# The options of each case that differ from dreamkit's defaults. Two are not options: `networks`, by default
+# `tiny` alone, and `masks`, pictures by the names of masks.
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {"steps": 3},
     "tiles": {"steps": 2, "tile_size": 40, "octaves": 2},
@@ -59,6 +59,35 @@ RECIPES: dict[str, dict[str, Any]] = {
     "total variation": {"steps": 3, "octaves": 2, "tv": 0.5, "unit": [50.0, 100.0, 150.0]},
     "held to the photograph": {"steps": 3, "octaves": 2, "l2": 2.0, "masks": {"": "waves"}},
     "laplacian": {"steps": 2, "octaves": 2, "smooth": "laplacian", "tv": 0.2, "l2": 0.5},
+    "class": {"steps": 2, "octaves": 2, "layers": [{"class": "c"}], "networks": [{"name": "deep"}]},
+    "neuron": {"steps": 3, "octaves": 2, "layers": ["second@20x12", "first:2@60x30=0.5"], "tile_size": 50},
+    "objectives": {
+        "steps": 2,
+        "octaves": 2,
+        "layers": [
+            {"layer": "first", "objective": "mean", "weight": -0.5},
+            {"layer": "second", "direction": [1, 0, -2, 0, 0.5], "objective": "mean-square"},
+            {"layer": "second", "channels": [1, 4], "objective": "cosine"},
+        ],
+    },
+    "cosine": {
+        "steps": 2,
+        "octaves": 2,
+        "objective": "cosine",
+        "layers": [{"layer": "second", "direction": [1, 0, -2, 0, 0.5], "objective": "cosine"}],
+        "border": 1,
+    },
+    "a negative network": {
+        "steps": 2,
+        "octaves": 2,
+        "networks": [{"name": "tiny", "weight": -2.0, "layers": ["first", "second:1=0.5"]}],
+    },
+    "two masks": {
+        "steps": 3,
+        "octaves": 2,
+        "layers": [{"layer": "first", "mask": "left"}, {"layer": "second", "mask": "right", "weight": 0.5}],
+        "masks": {"left": "waves", "right": "stripes"},
+    },
     "laplacian and mask": {"steps": 2, "smooth": "laplacian", "smooth_levels": 3, "masks": {"": "waves"}},
 }
 
@@ -80,7 +109,12 @@ def _mask() -> np.ndarray:
     return levels
 
 
-MASKS = {"waves": _mask()}
+def _stripes() -> np.ndarray:
+    """Grey levels in stripes, uint8 (70, 94)."""
+    return np.repeat((np.arange(94) % 24 > 11)[None] * np.uint8(180), 70, 0)
+
+
+MASKS = {"waves": _mask(), "stripes": _stripes()}
 
 
 def deep() -> ModelProvider:
@@ -96,8 +130,15 @@ def deep() -> ModelProvider:
         low.set_weights([np.random.default_rng(5).normal(0, 0.3, (3, 3, 3, 4)), np.zeros(4)])
         return model
 
-    preprocess = Preprocess(mean=(120.0, 120.0, 120.0), scale=(0.01, 0.01, 0.01))
-    return ModelProvider(name="deep", load=load, preprocess=preprocess, layers={"deep": 1.0}, min_size=40)
+    return ModelProvider(
+        name="deep",
+        load=load,
+        preprocess=Preprocess(mean=(120.0, 120.0, 120.0), scale=(0.01, 0.01, 0.01)),
+        layers={"deep": 1.0},
+        min_size=40,
+        head="deep",
+        labels=("a", "b", "c", "d"),
+    )
 
 
 def cases() -> dict:
@@ -141,6 +182,7 @@ def cases() -> dict:
             for size in [(35, 47), (70, 30), (101, 94), (140, 133)]
         ],
         "shrunk": [{"longest": 61, **_picture(_shrunk(photo(), 61))}],
+        "stretched": [_picture(_stretched(size)) for size in [(70, 94), (35, 47), (105, 141)]],
         "softened": _floats(masks.soften(MASKS["waves"])),
         "concept": _concept(loaded),
         "blurred": [{"sigma": sigma, "values": _floats(_blurred(sigma))} for sigma in (0.5, 2.5)],
@@ -196,7 +238,7 @@ def _dream(networks: dict[str, network.Network], name: str, changes: dict[str, A
     )
     return {
         "name": name,
-        "options": config.to_dict(),
+        "options": page_recipe.with_exact_layers(config, networks[named[0]["name"]])[0].to_dict(),
         "networks": named,
         "masks": masks_by_name,
         "objectives": objectives,
@@ -227,6 +269,13 @@ def _shrunk(picture: np.ndarray, longest: int) -> np.ndarray:
     from dreamkit.media import image_sizes, images
 
     return image_sizes.shrink(images.from_memory(picture), longest).pixels
+
+
+def _stretched(size: tuple[int, int]) -> np.ndarray:
+    from dreamkit.inputs import fit_mask
+    from dreamkit.media import images
+
+    return images.grey_levels(fit_mask(images.from_memory(MASKS["waves"]), size))[..., None]
 
 
 def _blurred(sigma: float) -> np.ndarray:

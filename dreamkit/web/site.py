@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,25 +11,19 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dreamkit import part_values, recipes
+from dreamkit import recipes
 from dreamkit.config import DreamConfig, option_names
-from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
-from dreamkit.media import folders, locks
+from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line
+from dreamkit.media import folders, image_writer, images, locks
 from dreamkit.option_table import limits
-from dreamkit.terms import layer_named, parse_terms
-from dreamkit.web import concept_files, network_files
+from dreamkit.terms import layer_named
+from dreamkit.web import concept_files, network_files, page_recipe
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
-    from dreamkit.request import DreamRequest
+    from dreamkit.media.images import Picture
 
 _SITE_FILE = "site.json"  # a folder with this file is a site
-_MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
-_PLACE = re.compile(r"@\d{1,6}x\d{1,6}\s*(?:[=,]|$)")  # of a neuron, in a term that is written as a text
-# What a page leaves out, which the page reads as well: options, each with the value that switches it off;
-# built-in objectives; and keys of terms that are written as tables, in words.
-_UNSUPPORTED = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
-_OBJECTIVES = [name for name in part_values.objectives(guided=False) if name not in _UNSUPPORTED["objectives"]]
 
 
 class SiteError(DreamkitError):
@@ -43,10 +36,14 @@ class PageModel(NamedTuple):
     Attributes:
         network: as `api.load` returned it.
         layers: those that can be dreamed; empty for `network_files.default_layers`.
+        weight: in the recipe; if negative, what the network sees is minimised.
+        own: its own layers in the recipe, as `DreamConfig.layers`; None for those of the dream.
     """
 
     network: Network
     layers: Sequence[str] = ()
+    weight: float = 1.0
+    own: Any = None
 
 
 def bundle() -> Path:
@@ -61,82 +58,19 @@ def bundle() -> Path:
     return folder
 
 
-def check(request: DreamRequest) -> None:
-    """Refuses a request that a page cannot dream.
-
-    Raises:
-        ConfigError: it has a guide, masks, a timeline, a network with layers of its own or without a positive
-            weight, or a config that `check_config` refuses. The message names it.
-    """
-    request.refuse("a page", "guide", "masks", "timeline")
-    for spec in request.models:
-        if spec.layers is not None:
-            raise ConfigError(
-                f"{shown(spec.name)} has layers of its own, which a page cannot dream; "
-                "give them as layers of the whole recipe"
-            )
-        if spec.weight <= 0:
-            raise ConfigError(
-                f"{shown(spec.name)} has weight {spec.weight:g}, which a page cannot dream; "
-                "leave it out, and give layers negative weights"
-            )
-    check_config(request.config)
-
-
-def check_config(config: DreamConfig) -> None:
-    """Refuses options and terms that a page does not support.
-
-    Raises:
-        ConfigError: the config has one; the message names it.
-    """
-    for name, value in _UNSUPPORTED["options"].items():
-        given = getattr(config, name)
-        if given != value:
-            change = "leave it out" if value is None else f"set it to {value}"
-            raise ConfigError(f"{name} is {given}, which a page cannot do; {change}")
-    if config.objective not in _OBJECTIVES:
-        raise ConfigError(
-            f"objective is {config.to_dict()['objective']}, which a page cannot do; set it to "
-            f"{' or '.join(_OBJECTIVES)}"
-        )
-    for each in (config, *map(config.at, range(len(config.schedule)))):
-        for term in each.layers or ():
-            _check_term(term)
-    if config.seed > _MAX_SEED:
-        raise ConfigError(f"seed is {config.seed}; a page takes 0 to {_MAX_SEED}")
-
-
-def _check_term(term: str | Mapping[str, Any]) -> None:
-    if isinstance(term, str):
-        found = ["a neuron"] if _PLACE.search(term) else []
-    elif "concept" in term:
-        raise ConfigError(
-            f"layers has the concept {shown(str(term['concept']))}, with which a page cannot begin; leave it "
-            "out and choose it on the page"
-        )
-    elif "text" in term:
-        raise ConfigError(
-            f"layers has the text {shown(str(term['text']))!r}, which a page cannot dream; leave it out, or "
-            "dream it with dreamkit dream"
-        )
-    else:
-        found = [name for key, name in _UNSUPPORTED["terms"].items() if key in term]
-    for name in found:
-        raise ConfigError(f"layers has {name}, which a page cannot dream; name layers and channels")
-
-
 def write(
     folder: Path,
     models: Sequence[PageModel],
     config: DreamConfig,
     *,
+    masks: Mapping[str, Picture] | None = None,
     dtype: str = "float32",
     overwrite: bool = False,
 ) -> int:
     """Writes the page, its networks and its recipe to `folder`, whole or not at all.
 
-    The layers of `config` are those of the first network. `dtype` is that of the weights, `float32` or
-    `float16`. Returns the size of all weights in bytes.
+    The layers of `config` are those of the first network. `masks` are by name, the dream's own without one.
+    `dtype` is that of the weights, `float32` or `float16`. Returns the size of all weights in bytes.
 
     Raises:
         SiteError: the page is not built, or the folder cannot be written.
@@ -145,10 +79,10 @@ def write(
         OutputExistsError: the folder exists, and must not be replaced.
     """
     built = bundle()
-    check_config(config)
+    page_recipe.check_config(config)
     check_output(folder, overwrite=overwrite)
     first, *others = models
-    config, dreamed = _with_exact_layers(config, first.network)
+    config, dreamed = page_recipe.with_exact_layers(config, first.network, weight=first.weight, own=first.own)
     with _staging_folder(folder) as staged:
         shutil.copytree(built, staged, dirs_exist_ok=True, copy_function=shutil.copyfile)
         entries = [
@@ -159,6 +93,7 @@ def write(
             "dreamkit": recipes.versions()["dreamkit"],
             "models": entries,
             "options": config.to_dict(),
+            "masks": _write_masks(masks, staged) if masks else {},
             "limits": _limits(),
         }
         (staged / _SITE_FILE).write_text(json.dumps(site, indent=1), encoding="utf-8")
@@ -189,22 +124,14 @@ def is_site(folder: Path) -> bool:
     return (folder / _SITE_FILE).is_file() and (folder / "index.html").is_file()
 
 
-def _with_exact_layers(config: DreamConfig, network: Network) -> tuple[DreamConfig, list[str]]:
-    """`config` with exact layer names in its terms, one text for each, and the layers that they name."""
-    dreamed: dict[str, None] = {}
-
-    def exact(layers: Any) -> list[str] | None:
-        if layers is None:
-            return None
-        terms = parse_terms(layers, network)
-        dreamed.update(dict.fromkeys(term.layer for term in terms))
-        return [f"{term}" if weight == 1 else f"{term}={weight!r}" for term, weight in terms.items()]
-
-    schedule = [
-        {**entry, "layers": exact(entry["layers"])} if "layers" in entry else dict(entry)
-        for entry in config.schedule
-    ]
-    return DreamConfig.of(config, layers=exact(config.layers), schedule=schedule), list(dreamed)
+def _write_masks(masks: Mapping[str, Picture], site: Path) -> dict[str, str]:
+    """Writes the masks of a recipe; returns their files by name. Files have numbers, as any text may be a
+    name."""
+    (site / "masks").mkdir()
+    files = {name: f"masks/{number}.png" for number, name in enumerate(masks)}
+    for name, picture in masks.items():
+        (site / files[name]).write_bytes(image_writer.to_png(images.grey_levels(picture)))
+    return files
 
 
 def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str] = ()) -> dict[str, Any]:

@@ -69,13 +69,18 @@ test("a bug is not reported as a user error", async () => {
 test.each([
   [{ upscale: 2 }, "upscale is 2, which a page cannot do; set it to 1"],
   [{ transforms: { mirror: 1 } }, 'transforms is {"mirror":1}, which a page cannot do; leave it out'],
-  [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square"],
+  [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square or cosine"],
   [{ rotate: 5 }, "rotate is 5"],
   [{ tile_size: 2 }, "tile_size is 2"],
   [{ layers: ["third"] }, "there is no layer third; choose from first, second"],
   [{ layers: ["first:9"] }, "first has no channel 9; its channels are 0 to 3"],
   [{ layers: ["first=x"] }, "x in first=x is not a weight; write a number, such as first=0.5"],
-  [{ layers: [{ layer: "first", place: [1, 2] }] }, "layers has a term with a place, which a page cannot do"],
+  [{ layers: [{ layer: "first", guide: true }] }, "layers has a term with a guide, which a page cannot do"],
+  [{ layers: ["second@46x0"] }, "there is no neuron 46x0; the map of second for this picture has columns 0 to 45"],
+  [{ layers: [{ layer: "first", direction: [1] }] }, "has 1 numbers and the layer has 4 channels"],
+  [{ layers: [{ layer: "first", direction: [0, 0, 0, 0] }] }, "the direction for first is zero"],
+  [{ objective: "cosine" }, "the objective cosine compares with a direction, and second has none"],
+  [{ layers: [{ layer: "first", mask: "sky" }] }, "the mask sky is not given"],
   [{ layers: ["first=0"] }, "every layer has weight zero"],
 ])("%o is rejected", async (changes, message) => {
   await expect(dreamWith(changes as Partial<DreamConfig>)).rejects.toThrow(UserError);
@@ -89,9 +94,10 @@ test("a picture that is too small is rejected", async () => {
 
 test("terms are read from the right, and equal ones add up", () => {
   const read = (given: string[]) => parseTerms(given, layers, config({})).map((term) => [term.text, term.weight]);
-  expect(read(["first,second:3+1=0.5", "first=2"])).toEqual([
+  expect(read(["first,second:3+1=0.5", "first=2", "first:2@4x5=-1"])).toEqual([
     ["first", 3],
     ["second:1+3", 0.5],
+    ["first:2@4x5", -1],
   ]);
 });
 

@@ -6,6 +6,7 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { direction, leaveOneOut, middleSquare, readStatistics } from "../src/engine/concept";
 import { dream } from "../src/engine/loop";
+import { fitted } from "../src/engine/mask_fit";
 import { soften } from "../src/engine/masks";
 import { octavesOf } from "../src/engine/octaves";
 import { words } from "../src/engine/philox";
@@ -52,6 +53,17 @@ test.each(parity.shrunk)("shrunk to $longest", (expected) => {
   expect([...small]).toEqual([...decodeBytes(expected.bytes)]);
 });
 
+test("a mask is stretched to a picture of its shape alone", () => {
+  const waves = decodeBytes(parity.masks.waves.bytes);
+  for (const expected of parity.stretched) {
+    const levels = fitted(waves, [height, width], [expected.height, expected.width], "waves");
+    expect([...levels]).toEqual([...decodeBytes(expected.bytes)]);
+  }
+  expect(() => fitted(waves, [height, width], [width, height], "waves")).toThrow(
+    "the recipe's mask waves has 94 x 70 pixels and the picture 70 x 94; choose a picture of the same shape",
+  );
+});
+
 test("softened masks", () => {
   const mask = soften(decodeBytes(parity.masks.waves.bytes), height, width);
   expect(largestDifference(mask.values, decodeFloats(parity.softened))).toBeLessThan(0.02);
@@ -88,18 +100,20 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
   });
 
   test.each(parity.dreams)("dreams $name", async (expected) => {
-    const network = await openNetwork(expected.networks[0].name);
+    const models = await Promise.all(
+      expected.networks.map(async ({ name, ...own }) => ({ ...own, network: await openNetwork(name) })),
+    );
     const regions = Object.fromEntries(
       Object.entries(expected.masks).map(([name, mask]) => [
         name,
         soften(decodeBytes(parity.masks[mask].bytes), height, width),
       ]),
     );
-    const steps = dream({ height, width, bytes: photo }, network, expected.options, regions);
+    const steps = dream({ height, width, bytes: photo }, models, expected.options, regions);
     const objectives: number[] = [];
     let next = await steps.next();
     for (; !next.done; next = await steps.next()) objectives.push(next.value.objective);
-    network.dispose();
+    models.forEach(({ network }) => network.dispose());
     const { pixels, terms, sizes, tileSize } = next.value;
     const expectedPixels = decodeBytes(expected.pixels);
     const change = (bytes: ArrayLike<number>) => Float64Array.from(photo, (before, i) => bytes[i] - before);

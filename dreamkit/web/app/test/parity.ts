@@ -40,6 +40,7 @@ export interface Parity {
   }[];
   resized: { size: [number, number]; values: string }[];
   shrunk: (EncodedPicture & { longest: number })[];
+  stretched: EncodedPicture[];
   softened: string;
   concept: {
     description: ConceptsDescription;

@@ -156,7 +156,7 @@ export class Ascent {
       if (!isLocal) update.values = rolled(update, [-roll[0], -roll[1]]);
       for (const shape of this.shapes) await shape(update, { step, steps, coverage: stats.coverage, blurs });
       [balanced, weighted] = [balanced + stats.balanced, weighted + stats.weighted];
-      if (objectives.length === 1 && !this.regularisers.length) {
+      if (objectives.length === 1 && objective.strength === 1 && !this.regularisers.length) {
         return { update: update.values, roll: frame, region, balanced, weighted };
       }
       total ??= new Float32Array(update.values.length);

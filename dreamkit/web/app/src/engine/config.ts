@@ -7,6 +7,8 @@ import { UserError } from "./errors";
 export interface TermTable {
   layer: string;
   channels?: number[];
+  /** Column and row of a single neuron, on the layer's map of the whole picture. */
+  place?: [number, number];
   direction?: number[];
   weight?: number;
   objective?: ObjectiveKind;
@@ -15,9 +17,9 @@ export interface TermTable {
 }
 
 /** What can grow in a layer. */
-export type ObjectiveKind = "mean" | "mean-square";
+export type ObjectiveKind = "mean" | "mean-square" | "cosine";
 
-const OBJECTIVES: string[] = ["mean", "mean-square"] satisfies ObjectiveKind[];
+const OBJECTIVES: string[] = ["mean", "mean-square", "cosine"] satisfies ObjectiveKind[];
 
 export type Layers = (string | TermTable)[] | Record<string, number> | null;
 

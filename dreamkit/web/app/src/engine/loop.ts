@@ -8,7 +8,7 @@ import { checkConfig, type DreamConfig } from "./config";
 import { UserError } from "./errors";
 import type { Mask } from "./masks";
 import type { Network } from "./network";
-import { ObjectiveSet } from "./objective_set";
+import { type LoadedModel, ObjectiveSet } from "./objective_set";
 import { addLostDetail, compose, finish, growFunction, type Photograph, type Size, toBytes } from "./octave_schemes";
 import { octavesOf } from "./octaves";
 import type { DreamResult, StepEvent } from "./progress";
@@ -22,13 +22,13 @@ import type { Picture } from "./resize";
  */
 export async function* dream(
   photo: Photograph,
-  network: Network,
+  models: Network | LoadedModel[],
   config: DreamConfig,
   regions: Record<string, Mask> = {},
   isStopped: () => boolean = () => false,
 ): AsyncGenerator<StepEvent, DreamResult> {
   checkConfig(config);
-  const objectives = new ObjectiveSet(network, config, regions);
+  const objectives = new ObjectiveSet(models, config, regions, photo);
   const { minSize } = objectives;
   if (config.tile_size < minSize) {
     throw new UserError(`tile_size is ${config.tile_size}, too small for this network; set it to ${minSize} or more`);

@@ -1,12 +1,22 @@
 /** The objectives of a dream, octave by octave: dreamkit's `engine/objective_set.py`. */
 
-import { configAt, type DreamConfig } from "./config";
+import { configAt, type DreamConfig, type Layers } from "./config";
 import { stepsFor } from "./depth";
 import { UserError } from "./errors";
 import type { Mask } from "./masks";
 import type { Network } from "./network";
 import { Objective } from "./objective";
+import type { Size } from "./octave_schemes";
 import { parseTerms, type Term } from "./terms";
+
+/** A network of a dream. */
+export interface LoadedModel {
+  network: Network;
+  /** Relative to the other networks'; negative, what it sees is minimised. */
+  weight: number;
+  /** Its own layers; null for those of the dream. */
+  layers: Layers;
+}
 
 export class ObjectiveSet {
   /** Those of each entry of the schedule; one entry where there is no schedule. */
@@ -16,17 +26,27 @@ export class ObjectiveSet {
   /** The masks that bound the dream together; empty where it happens everywhere. */
   readonly masks: Mask[];
 
-  /** `masks` are by name; the one with an empty name is for terms that name none. */
+  /**
+   * `named` are masks by name; the one with an empty name is for terms that name none. `size` is that of the dream,
+   * which single neurons need.
+   */
   constructor(
-    network: Network,
+    models: Network | LoadedModel[],
     private readonly config: DreamConfig,
     private readonly named: Record<string, Mask>,
+    size: Size | null = null,
   ) {
+    const loaded = Array.isArray(models) ? models : [{ network: models, weight: 1, layers: null }];
+    const total = loaded.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
+    if (!total) throw new UserError("every network has weight zero; give at least one a weight");
+    const used = loaded.filter(({ weight }) => weight);
     const entries = Math.max(1, config.schedule.length);
     this.byEntry = Array.from({ length: entries }, (_, octave) => {
       const own = configAt(config, octave);
-      const layers = own.layers ?? network.description.default_layers;
-      return objectivesOf(network, parseTerms(layers, network.layers, own), own);
+      return used.flatMap(({ network, weight, layers }) => {
+        const given = layers ?? own.layers ?? network.description.default_layers;
+        return objectivesOf(network, parseTerms(given, network.layers, own), own, weight / total, size);
+      });
     });
     const all = this.byEntry.flat();
     const missing = all.find(({ mask }) => mask && !(mask in named));
@@ -64,11 +84,19 @@ export class ObjectiveSet {
   }
 }
 
-/** One objective for each mask that the terms name; the strongest moves by the step size. */
-function objectivesOf(network: Network, terms: Term[], config: DreamConfig): Objective[] {
+/** One objective for each mask that the terms name; the strongest moves by `share` of the step size. */
+function objectivesOf(
+  network: Network,
+  terms: Term[],
+  config: DreamConfig,
+  share: number,
+  size: Size | null,
+): Objective[] {
   const byMask = new Map<string, Term[]>();
   for (const term of terms) byMask.set(term.mask, [...(byMask.get(term.mask) ?? []), term]);
   const weight = (under: Term[]) => under.reduce((sum, term) => sum + Math.abs(term.weight), 0);
   const most = Math.max(...[...byMask.values()].map(weight));
-  return [...byMask.values()].map((under) => new Objective(network, under, config, weight(under) / most));
+  return [...byMask.values()].map(
+    (under) => new Objective(network, under, config, (share * weight(under)) / most, size),
+  );
 }

@@ -43,8 +43,28 @@ export function shrunk(
   to: [number, number],
   channels: number,
 ): Uint8ClampedArray {
+  return resampled(bytes, size, to, channels, LANCZOS);
+}
+
+/** Bytes at another size with a bilinear filter, as dreamkit stretches masks. */
+export function stretched(
+  bytes: Uint8ClampedArray,
+  size: [number, number],
+  to: [number, number],
+  channels: number,
+): Uint8ClampedArray {
+  return resampled(bytes, size, to, channels, TRIANGLE);
+}
+
+function resampled(
+  bytes: Uint8ClampedArray,
+  size: [number, number],
+  to: [number, number],
+  channels: number,
+  filter: Filter,
+): Uint8ClampedArray {
   const fixedPoint = (input: number, output: number) =>
-    tapsOf(input, output, LANCZOS).map(({ start, weights }) => ({
+    tapsOf(input, output, filter).map(({ start, weights }) => ({
       start,
       weights: weights.map((weight) => Math.trunc(weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5))),
     }));

@@ -2,19 +2,23 @@
 
 import type { DreamConfig, Layers, TermTable } from "./config";
 import { UserError } from "./errors";
-import type { Layer, ObjectiveSpec } from "./network";
+import type { ObjectiveSpec } from "./layer_objective";
+import type { Layer } from "./network";
 
 export interface Term {
   spec: ObjectiveSpec;
   weight: number;
   /** The name of its mask; empty for that of the dream. */
   mask: string;
+  /** Column and row of a single neuron. */
+  place: [number, number] | null;
   /** The term in the command line's grammar. */
   text: string;
 }
 
 const CHANNELS = /^(.*):(\d{1,6}(?:\+\d{1,6})*)$/;
-const SUPPORTED = new Set(["layer", "channels", "direction", "weight", "objective", "mask"]);
+const PLACE = /^(.*)@(\d{1,6})x(\d{1,6})$/;
+const SUPPORTED = new Set(["layer", "channels", "place", "direction", "weight", "objective", "mask"]);
 
 /**
  * The terms of `layers` in a network whose layers are `available`. Equal terms add up; those of weight zero
@@ -58,11 +62,15 @@ function parseList(text: string, available: Layer[]): TermTable[] {
 
 /** A term without its weight. */
 function parseText(text: string, available: Layer[]): TermTable {
+  const isLayer = (name: string) => available.some((layer) => layer.name === name);
   const name = text.trim();
-  const match = available.some((layer) => layer.name === name) ? null : CHANNELS.exec(name);
-  if (!match) return { layer: name };
-  const channels = [...new Set(match[2].split("+").map(Number))].sort((a, b) => a - b);
-  return { layer: match[1], channels };
+  const neuron = isLayer(name) ? null : PLACE.exec(name);
+  const rest = neuron ? neuron[1] : name;
+  const match = isLayer(rest) ? null : CHANNELS.exec(rest);
+  const table: TermTable = { layer: match ? match[1] : rest };
+  if (match) table.channels = [...new Set(match[2].split("+").map(Number))].sort((a, b) => a - b);
+  if (neuron) table.place = [Number(neuron[2]), Number(neuron[3])];
+  return table;
 }
 
 function fromTable(table: TermTable, available: Layer[], config: DreamConfig): Term {
@@ -79,16 +87,29 @@ function fromTable(table: TermTable, available: Layer[], config: DreamConfig): T
   if (missing !== undefined) {
     throw new UserError(`${layer.name} has no channel ${missing}; its channels are 0 to ${layer.channels - 1}`);
   }
+  const { direction } = table;
+  if (direction && direction.length !== layer.channels) {
+    const counts = `has ${direction.length} numbers and the layer has ${layer.channels} channels`;
+    throw new UserError(`the direction for ${layer.name} ${counts}; give one number for each channel`);
+  }
+  if (direction && !direction.some(Boolean)) {
+    throw new UserError(`the direction for ${layer.name} is zero; give at least one channel a non-zero number`);
+  }
   const channels = table.channels ? `:${table.channels.join("+")}` : "";
+  const place = table.place ?? null;
+  const kind = table.objective ?? (direction ? "mean" : config.objective);
+  const weights = channelWeights(table, layer.channels);
+  const text = `${layer.name}${channels}${place ? `@${place.join("x")}` : ""}`;
+  if (kind === "cosine" && !weights) {
+    const advice = "give a concept, channels or a direction, or use mean or mean-square";
+    throw new UserError(`the objective cosine compares with a direction, and ${text} has none; ${advice}`);
+  }
   return {
-    spec: {
-      layer: layer.name,
-      kind: table.objective ?? (table.direction ? "mean" : config.objective),
-      channelWeights: channelWeights(table, layer.channels),
-    },
+    spec: { layer: layer.name, kind, channelWeights: weights, isNeuron: place !== null },
     weight: table.weight ?? 1,
     mask: table.mask ?? "",
-    text: `${layer.name}${channels}`,
+    place,
+    text,
   };
 }
 

@@ -4,14 +4,16 @@ import { UserError } from "../engine/errors";
 import { ConceptForm } from "./concept_form";
 import { button, element, isPressed, select, setPressed } from "./elements";
 import { HistoryStrip } from "./history_strip";
+import { OWN_LAYERS } from "./layer_picker";
 import { listen } from "./listeners";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
 import { cloudsPhoto } from "./photograph";
 import { saveDream } from "./picture_file";
-import type { Pixels, StepUpdate } from "./protocol";
+import type { MaskLevels, Pixels, StepUpdate } from "./protocol";
 import { RecipeForm } from "./recipe_form";
+import { loadMasks } from "./recipe_masks";
 import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
 import { SavedSessions } from "./saved_sessions";
 import type { Site } from "./site";
@@ -113,11 +115,17 @@ export class Page {
     const { photo } = work;
     const start = performance.now();
     showStatus("Dreaming");
-    const task = { kind: "dream" as const, photo, config, masks: {} };
+    let masks: Record<string, MaskLevels>;
+    try {
+      masks = await loadMasks(this.site, photo);
+    } catch (error) {
+      return showError(error);
+    }
+    const task = { kind: "dream" as const, photo, config, masks };
     const finished = await runner.run("dreaming", task, (update) => work.show(update.picture));
     if (!finished) return work.showCurrent();
     const { picture, ...dream } = finished;
-    const provenance = { dream, config, network, photo, masks: {} };
+    const provenance = { dream, config, network, photo, masks };
     work.history.push({
       picture, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256, isPending: false,
     }); // prettier-ignore
@@ -291,5 +299,6 @@ export class Page {
 }
 
 function asTerms(layers: unknown): string[] {
-  return Array.isArray(layers) ? layers.filter((term) => typeof term === "string") : [];
+  if (!Array.isArray(layers)) return [];
+  return layers.every((term) => typeof term === "string") ? layers : [OWN_LAYERS];
 }

@@ -15,7 +15,7 @@ export class RecipeForm {
 
   constructor(private readonly site: Site) {
     this.controls = new Controls(site);
-    this.picker = new LayerPicker(() => this.config(null));
+    this.picker = new LayerPicker(() => this.config(null), site.options.layers);
     if (site.options.max_size) this.longestSide = site.options.max_size;
   }
 

@@ -1,0 +1,106 @@
+"""The recipe of a page: what a page leaves out is refused, and terms are written as the page reads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dreamkit import part_values
+from dreamkit.config import DreamConfig
+from dreamkit.errors import ConfigError
+from dreamkit.terms import Term, parse_terms
+
+if TYPE_CHECKING:
+    from dreamkit.engine.tf.network import Network
+    from dreamkit.request import DreamRequest
+
+_MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
+# What a page leaves out, which the page reads as well: options, each with the value that switches it off, and
+# keys of terms that are written as tables, in words.
+_UNSUPPORTED = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
+_OBJECTIVES = part_values.objectives(guided=False)
+
+
+def check(request: DreamRequest) -> None:
+    """Refuses a request that a page cannot dream.
+
+    Raises:
+        ConfigError: it has a guide, a timeline, or a config that `check_config` refuses; the message says so.
+    """
+    request.refuse("a page", "guide", "timeline")
+    check_config(request.config)
+
+
+def check_config(config: DreamConfig) -> None:
+    """Refuses options and terms that a page does not support.
+
+    Raises:
+        ConfigError: the config has one; the message names it.
+    """
+    for name, value in _UNSUPPORTED["options"].items():
+        given = getattr(config, name)
+        if given != value:
+            change = "leave it out" if value is None else f"set it to {value}"
+            raise ConfigError(f"{name} is {given}, which a page cannot do; {change}")
+    _check_objective(config.to_dict()["objective"])
+    for each in (config, *map(config.at, range(len(config.schedule)))):
+        for term in each.layers or ():
+            if isinstance(term, Mapping):
+                _check_objective(term.get("objective", _OBJECTIVES[0]))
+                for key, name in _UNSUPPORTED["terms"].items():
+                    if key in term:
+                        raise ConfigError(f"layers has {name}, which a page cannot dream; leave it out")
+    if config.seed > _MAX_SEED:
+        raise ConfigError(f"seed is {config.seed}; a page takes 0 to {_MAX_SEED}")
+
+
+def _check_objective(name: str) -> None:
+    if name not in _OBJECTIVES:
+        choices = f"{', '.join(_OBJECTIVES[:-1])} or {_OBJECTIVES[-1]}"
+        raise ConfigError(f"objective is {name}, which a page cannot do; set it to {choices}")
+
+
+def with_exact_layers(
+    config: DreamConfig, network: Network, *, weight: float = 1.0, own: Any = None
+) -> tuple[DreamConfig, list[str]]:
+    """`config` with exact layer names in its terms, and the layers that they name.
+
+    `weight` and `own` are the network's weight and own layers in a recipe; they become those of the terms.
+    """
+    sign = -1 if weight < 0 else 1
+    dreamed: dict[str, None] = {}
+
+    def exact(layers: Any) -> list[str | dict[str, Any]] | None:
+        if layers is None:
+            return None
+        terms = parse_terms(layers, network)
+        dreamed.update(dict.fromkeys(term.layer for term in terms))
+        return [_written(term, sign * each) for term, each in terms.items()]
+
+    schedule = [
+        {name: exact(value) if name == "layers" else value for name, value in entry.items()}
+        for entry in config.schedule
+    ]
+    layers = config.layers
+    if own is not None:  # they also go before those of the schedule
+        schedule = [
+            {name: value for name, value in entry.items() if name != "layers"} for entry in config.schedule
+        ]
+        layers = own
+    elif layers is None and sign < 0:
+        layers = network.provider.layers
+    return DreamConfig.of(config, layers=exact(layers), schedule=schedule), list(dreamed)
+
+
+def _written(term: Term, weight: float) -> str | dict[str, Any]:
+    """A term as a text, or as a table where no text says all of it."""
+    is_part = bool(term.channels or term.place or term.direction)
+    if not (term.direction or term.objective or term.mask or term.guided == is_part):
+        return f"{term}" if weight == 1 else f"{term}={weight!r}"
+    table: dict[str, Any] = {"layer": term.layer, "weight": weight}
+    parts = {"channels": term.channels, "place": term.place, "direction": term.direction}
+    table |= {name: list(part) for name, part in parts.items() if part}
+    table |= {name: text for name, text in (("objective", term.objective), ("mask", term.mask)) if text}
+    return table if term.guided != is_part else {**table, "guide": term.guided}
