@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
 from dreamkit.engine.tf import network
 from dreamkit.engine.updates import smoothing
+from dreamkit.errors import DreamkitWarning
+from dreamkit.option_values import wrapped_axes
 from dreamkit.web import concept_files, network_files, page_recipe
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
@@ -59,6 +62,35 @@ RECIPES: dict[str, dict[str, Any]] = {
     "total variation": {"steps": 3, "octaves": 2, "tv": 0.5, "unit": [50.0, 100.0, 150.0]},
     "held to the photograph": {"steps": 3, "octaves": 2, "l2": 2.0, "masks": {"": "waves"}},
     "laplacian": {"steps": 2, "octaves": 2, "smooth": "laplacian", "tv": 0.2, "l2": 0.5},
+    "tileable": {"steps": 2, "octaves": 2, "wrap": "both"},
+    "tileable from side to side": {
+        "steps": 2,
+        "octaves": 2,
+        "wrap": "horizontal",
+        "tile_size": 40,
+        "layers": ["first", "second:2@44x3=0.5"],
+    },
+    "tileable under a mask": {
+        "steps": 2,
+        "octaves": 2,
+        "wrap": "both",
+        "octave_scheme": "lost-detail",
+        "masks": {"": "stripes"},
+        "seed": 3,
+    },
+    "tileable and laplacian": {"steps": 2, "octaves": 2, "wrap": "both", "smooth": "laplacian", "tv": 0.3},
+    "warped": {"steps": 2, "octaves": 2, "rotate": 10.0, "zoom": 0.1},
+    "warped under a mask": {
+        "steps": 2,
+        "octaves": 2,
+        "rotate": 30.0,
+        "smooth": "none",
+        "masks": {"": "waves"},
+        "tile_size": 40,
+    },
+    "warped and laplacian": {"steps": 2, "octaves": 2, "zoom": 0.3, "smooth": "laplacian"},
+    "color jitter and grain": {"steps": 2, "octaves": 2, "transforms": {"color-jitter": 0.5, "grain": 8.0}},
+    "grain, warped": {"steps": 2, "octaves": 1, "transforms": {"grain": 3.0}, "rotate": 5.0, "seed": 2**40},
     "class": {"steps": 2, "octaves": 2, "layers": [{"class": "c"}], "networks": [{"name": "deep"}]},
     "neuron": {"steps": 3, "octaves": 2, "layers": ["second@20x12", "first:2@60x30=0.5"], "tile_size": 50},
     "objectives": {
@@ -162,7 +194,8 @@ def cases() -> dict:
             for seed, octave, step, purpose in [(0, 0, 0, 0), (1, 2, 3, 1), (2**53 - 1, 7, 99_999, 2)]
         ],
         "noise": [
-            {"kind": kind, **_picture(rng.noise(3, (21, 30), kind))} for kind in ("clouds", "faint", "white")
+            {"kind": kind, "wrap": wrap, **_picture(rng.noise(3, (21, 30), kind, wrapped_axes(wrap)))}
+            for kind, wrap in [("clouds", "none"), ("faint", "none"), ("white", "none"), ("clouds", "both")]
         ],
         "octaves": [
             {
@@ -174,12 +207,47 @@ def cases() -> dict:
             for options in [{}, {"octaves": 4, "octave_scale": 1.7}, {"octave_scheme": "whole"}]
         ],
         "tiles": [
-            {"length": length, "tile_size": tile, "min_size": least, "axis": _axis(length, tile, least)}
-            for length, tile, least in [(512, 512, 43), (513, 512, 43), (1000, 300, 75), (31, 32, 8)]
+            {
+                "length": length,
+                "tile_size": tile,
+                "min_size": least,
+                "wraps": wraps,
+                "axis": _axis(length, tile, least, wraps),
+            }
+            for length, tile, least, wraps in [
+                (512, 512, 43, False),
+                (513, 512, 43, False),
+                (1000, 300, 75, False),
+                (31, 32, 8, False),
+                (512, 512, 43, True),
+                (100, 47, 43, True),
+            ]
         ],
         "resized": [
-            {"size": list(size), "values": _floats(resize(photo(), size))}
-            for size in [(35, 47), (70, 30), (101, 94), (140, 133)]
+            {
+                "size": list(size),
+                "wrap": wrap,
+                "values": _floats(resize(photo(), size, wrapped=wrapped_axes(wrap))),
+            }
+            for size, wrap in [
+                ((35, 47), "none"),
+                ((70, 30), "none"),
+                ((101, 94), "none"),
+                ((140, 133), "none"),
+                ((35, 133), "both"),
+                ((101, 17), "horizontal"),
+            ]
+        ],
+        "opened": [
+            {"options": options, **_picture(_opened(options))}
+            for options in [
+                {"upscale": 1.5, "max_size": None, "wrap": "none"},
+                {"upscale": 1.0, "max_size": 61, "wrap": "both"},
+                {"upscale": 1.3, "max_size": 80, "wrap": "horizontal"},
+            ]
+        ],
+        "grain": [
+            {"size": list(size), "values": _floats(rng.grain(2**60 + 1, 3, 2, size))} for size in [(7, 11)]
         ],
         "shrunk": [{"longest": 61, **_picture(_shrunk(photo(), 61))}],
         "stretched": [_picture(_stretched(size)) for size in [(70, 94), (35, 47), (105, 141)]],
@@ -260,9 +328,18 @@ def _octaves(size: list[int], options: dict) -> list[octaves.Octave]:
     return octaves.plan((size[0], size[1]), count, scale, scheme, 43, config.first_octave)
 
 
-def _axis(length: int, tile: int, least: int) -> dict:
-    axis = tiles.split(length, tile, least)
-    return {"window": axis.window, "spans": [list(span) for span in axis.spans]}
+def _axis(length: int, tile: int, least: int, wraps: bool) -> dict:
+    axis = tiles.split(length, tile, least, wraps=wraps)
+    return {"window": axis.window, "context": axis.context, "spans": [list(span) for span in axis.spans]}
+
+
+def _opened(options: dict[str, Any]) -> np.ndarray:
+    from dreamkit.inputs import open_photograph
+
+    with warnings.catch_warnings(action="ignore", category=DreamkitWarning):  # that seams were closed
+        opened = open_photograph(photo(), DreamConfig.of(None, **options))
+    assert opened is not None
+    return opened.pixels
 
 
 def _shrunk(picture: np.ndarray, longest: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dreamkit import part_values
 from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError
+from dreamkit.plugins import registry
 from dreamkit.terms import Term, parse_terms
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 # keys of terms that are written as tables, in words.
 _UNSUPPORTED = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
 _OBJECTIVES = part_values.objectives(guided=False)
+_TRANSFORMS = registry.TRANSFORMS.built_in()
 
 
 def check(request: DreamRequest) -> None:
@@ -44,6 +46,11 @@ def check_config(config: DreamConfig) -> None:
         if given != value:
             change = "leave it out" if value is None else f"set it to {value}"
             raise ConfigError(f"{name} is {given}, which a page cannot do; {change}")
+    unknown = [name for name in config.transforms or () if name not in _TRANSFORMS]
+    if unknown:
+        raise ConfigError(
+            f"transforms is {config.transforms}, which a page cannot do; leave {unknown[0]} out"
+        )
     _check_objective(config.to_dict()["objective"])
     for each in (config, *map(config.at, range(len(config.schedule)))):
         for term in each.layers or ():

@@ -67,10 +67,10 @@ test("a bug is not reported as a user error", async () => {
 });
 
 test.each([
-  [{ upscale: 2 }, "upscale is 2, which a page cannot do; set it to 1"],
-  [{ transforms: { mirror: 1 } }, 'transforms is {"mirror":1}, which a page cannot do; leave it out'],
+  [{ space: "maco" }, "space is maco, which a page cannot do; set it to pixels"],
+  [{ transforms: { grain: 1, mirror: 1 } }, 'transforms is {"grain":1,"mirror":1}, which a page cannot do; leave mirror out'],
+  [{ transforms: { "color-jitter": 5 } }, "transforms has color-jitter=5; it takes 0 to 4"],
   [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square or cosine"],
-  [{ rotate: 5 }, "rotate is 5"],
   [{ tile_size: 2 }, "tile_size is 2"],
   [{ layers: ["third"] }, "there is no layer third; choose from first, second"],
   [{ layers: ["first:9"] }, "first has no channel 9; its channels are 0 to 3"],

@@ -10,10 +10,12 @@ import { fitted } from "../src/engine/mask_fit";
 import { soften } from "../src/engine/masks";
 import { octavesOf } from "../src/engine/octaves";
 import { words } from "../src/engine/philox";
+import { prepared } from "../src/engine/photograph_pixels";
 import { resized, shrunk } from "../src/engine/resize";
-import { noise } from "../src/engine/rng";
+import { grain, noise } from "../src/engine/rng";
 import { blurred } from "../src/engine/smoothing";
 import { split } from "../src/engine/tiles";
+import { wrappedAxes } from "../src/engine/wrap";
 import { decodeBytes, cosine, decodeFloats, largestDifference, openNetwork, parity } from "./parity";
 
 const { height, width } = parity.photo;
@@ -26,8 +28,8 @@ test.each(parity.words)("words of seed $seed", ({ seed, words: expected, ...plac
   expect(words(BigInt(seed), place, expected.length).map(String)).toEqual(expected);
 });
 
-test.each(parity.noise)("$kind noise", (expected) => {
-  const drawn = noise(3n, expected.height, expected.width, expected.kind);
+test.each(parity.noise)("$kind noise that wraps $wrap", (expected) => {
+  const drawn = noise(3n, expected.height, expected.width, expected.kind, wrappedAxes(expected.wrap));
   // The order of sums changes their rounding.
   expect(largestDifference(drawn, decodeBytes(expected.bytes))).toBeLessThanOrEqual(1);
   expect(cosine(drawn, decodeBytes(expected.bytes))).toBeGreaterThan(0.999999);
@@ -38,14 +40,32 @@ test.each(parity.octaves)("octaves of $size with $options", ({ size, options, oc
   expect(planned.map((each) => [each.number, each.height, each.width])).toEqual(octaves);
 });
 
-test.each(parity.tiles)("tiles of $length by $tile_size", ({ length, tile_size, min_size, axis }) => {
-  const result = split(length, tile_size, min_size);
-  expect(result.window).toBe(axis.window);
+test.each(parity.tiles)("tiles of $length by $tile_size", ({ length, tile_size, min_size, wraps, axis }) => {
+  const result = split(length, tile_size, min_size, wraps);
+  expect([result.window, result.context]).toEqual([axis.window, axis.context]);
   expect(result.spans.map((span) => [span.start, span.core])).toEqual(axis.spans);
 });
 
-test.each(parity.resized)("resized to $size", ({ size, values }) => {
-  expect(largestDifference(resized(picture, ...size).values, decodeFloats(values))).toBeLessThan(1e-4);
+test.each(parity.resized)("resized to $size, wrapping $wrap", ({ size, wrap, values }) => {
+  const { values: found } = resized(picture, ...size, 3, wrappedAxes(wrap));
+  expect(largestDifference(found, decodeFloats(values))).toBeLessThan(1e-4);
+});
+
+test.each(parity.opened)("a photograph with $options", (expected) => {
+  const opened = prepared({ height, width, bytes: photo, alpha: null }, expected.options, 1e6);
+  expect([opened.height, opened.width]).toEqual([expected.height, expected.width]);
+  expect([...opened.bytes]).toEqual([...decodeBytes(expected.bytes)]);
+});
+
+test("a photograph is not enlarged without end", () => {
+  const options = { max_size: null, upscale: 3, wrap: "none" };
+  expect(() => prepared({ height, width, bytes: photo, alpha: null }, options, 1000)).toThrow(
+    "the picture enlarged 3 times has 282 x 210 pixels, more than the 1000 allowed; choose a smaller longest side",
+  );
+});
+
+test.each(parity.grain)("grain of $size", ({ size, values }) => {
+  expect([...grain(2n ** 60n + 1n, 3, 2, ...size)]).toEqual([...decodeFloats(values)]);
 });
 
 test.each(parity.shrunk)("shrunk to $longest", (expected) => {

@@ -5,6 +5,7 @@ import type { ConceptsDescription } from "../src/engine/concept";
 import type { DreamConfig, Layers, TermTable } from "../src/engine/config";
 import type { Network, NetworkDescription } from "../src/engine/network";
 import { buildNetwork } from "../src/engine/network_files";
+import type { PhotographOptions } from "../src/engine/photograph_pixels";
 
 interface EncodedPicture {
   height: number;
@@ -30,15 +31,18 @@ export interface Parity {
     pixels: string;
   }[];
   words: { seed: number; octave: number; step: number; purpose: number; words: string[] }[];
-  noise: (EncodedPicture & { kind: string })[];
+  noise: (EncodedPicture & { kind: string; wrap: string })[];
   octaves: { size: [number, number]; options: Partial<DreamConfig>; octaves: [number, number, number][] }[];
   tiles: {
     length: number;
     tile_size: number;
     min_size: number;
-    axis: { window: number; spans: [number, number][] };
+    wraps: boolean;
+    axis: { window: number; context: number; spans: [number, number][] };
   }[];
-  resized: { size: [number, number]; values: string }[];
+  resized: { size: [number, number]; wrap: string; values: string }[];
+  opened: (EncodedPicture & { options: PhotographOptions })[];
+  grain: { size: [number, number]; values: string }[];
   shrunk: (EncodedPicture & { longest: number })[];
   stretched: EncodedPicture[];
   softened: string;

@@ -17,8 +17,10 @@ import { roll as drawRoll } from "./rng";
 import { rolled } from "./roll";
 import { REACH } from "./smoothing";
 import type { Term } from "./terms";
-import { coverOf, reach } from "./tiles";
+import { type Cover, coverOf, reach } from "./tiles";
+import { drawTransforms } from "./transforms";
 import { type Shape, shaping } from "./updates";
+import { type Wrapped, wrappedAxes } from "./wrap";
 
 const SMALLEST_TILE = 32; // pixels; smaller tiles are all overhead
 
@@ -62,6 +64,7 @@ export class Ascent {
   private readonly regularisers: Regulariser[];
   private readonly hold: number;
   private readonly spread: color.Spread | null;
+  private readonly wraps: Wrapped;
 
   constructor(
     private readonly objectives: ObjectiveSet,
@@ -74,6 +77,7 @@ export class Ascent {
     this.seed = BigInt(config.seed);
     this.shapes = shaping(config);
     this.regularisers = regularisation(config, objectives.allNegative);
+    this.wraps = wrappedAxes(config.wrap);
     this.hold = color.held(config.color);
     this.spread = this.hold ? color.spread(photo.values) : null;
     this.work = run.reduce((sum, octave) => sum + this.workOf(octave), 0);
@@ -85,11 +89,11 @@ export class Ascent {
     this.terms = this.objectives.terms(octave.number);
     const objectives = this.objectives.ofOctave(octave.number).map((objective) => {
       const mask = this.objectives.mask(objective);
-      return { objective, region: mask && masks.at(mask, octave.height, octave.width).values };
+      return { objective, region: mask && masks.at(mask, octave.height, octave.width, this.wraps).values };
     });
     const steps = this.objectives.steps(octave.number);
     const context: OctaveContext = { pixels, octave, objectives, config, steps };
-    const photo = config.l2 ? resized(this.photo, octave.height, octave.width) : null;
+    const photo = config.l2 ? resized(this.photo, octave.height, octave.width, 3, this.wraps) : null;
     for (let step = 0; step < steps; step++) {
       const { update, roll, region, balanced, weighted } = await this.direction(context, step);
       for (const regularise of this.regularisers) regularise(update, pixels, photo);
@@ -139,21 +143,27 @@ export class Ascent {
   private async computeDirection(context: OctaveContext, step: number): Promise<Direction> {
     const { pixels, octave, objectives, config, steps } = context;
     const { height, width } = octave;
-    const covers = objectives.map(({ objective }) => coverOf(height, width, this.tileSize, objective.minSize));
+    const covers = objectives.map(({ objective }) => this.coverOf(octave, objective));
     const reaches = covers.map(reach);
     const along = (axis: 0 | 1) => Math.max(config.jitter, ...reaches.map((each) => each[axis]));
     const roll = drawRoll(this.seed, octave.number, step, [along(0), along(1)]);
-    // A pyramid begins at the edges of the picture, and reaches far: what is outside a mask matters within.
-    const isLocal = config.smooth !== "laplacian";
-    const frame: [number, number] = isLocal ? roll : [0, 0];
+    const drawn = drawTransforms(config, { seed: this.seed, octave: octave.number, step, size: octave });
+    const seen = drawn.reduce((picture, transform) => transform.apply(picture), pixels);
+    // Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
+    const isLocal = !drawn.length && config.smooth !== "laplacian";
+    const frame: [number, number] = isLocal || config.smooth === "gaussian" ? roll : [0, 0];
     let [balanced, weighted] = [0, 0];
     let total: Float32Array | null = null;
     for (const [index, { objective, region }] of objectives.entries()) {
       const blurs = config.smooth_width === null ? blursFor(objective.stride) : 1;
       const margin = config.smooth === "gaussian" ? REACH * blurs : 0;
-      const stats = await objective.gradient(pixels, covers[index], roll, isLocal ? region : null, margin);
-      const update: Picture = { height, width, values: stats.gradient };
-      if (!isLocal) update.values = rolled(update, [-roll[0], -roll[1]]);
+      const stats = await objective.gradient(seen, covers[index], roll, isLocal ? region : null, margin);
+      let update: Picture = { height, width, values: stats.gradient };
+      if (!isLocal) {
+        update.values = rolled(update, [-roll[0], -roll[1]]);
+        update = drawn.reduceRight((gradient, transform) => transform.adjoint(gradient), update);
+        update.values = rolled(update, frame);
+      }
       for (const shape of this.shapes) await shape(update, { step, steps, coverage: stats.coverage, blurs });
       [balanced, weighted] = [balanced + stats.balanced, weighted + stats.weighted];
       if (objectives.length === 1 && objective.strength === 1 && !this.regularisers.length) {
@@ -163,6 +173,10 @@ export class Ascent {
       addWeighed(total, update, frame, region, objective.strength);
     }
     return { update: total!, roll: [0, 0], region: null, balanced, weighted };
+  }
+
+  private coverOf({ height, width }: Octave, objective: Objective): Cover {
+    return coverOf(height, width, this.tileSize, objective.minSize, this.wraps);
   }
 
   private halveTiles(): void {

@@ -19,6 +19,7 @@ export interface TermTable {
 /** What can grow in a layer. */
 export type ObjectiveKind = "mean" | "mean-square" | "cosine";
 
+const TRANSFORMS = ["color-jitter", "grain"];
 const OBJECTIVES: string[] = ["mean", "mean-square", "cosine"] satisfies ObjectiveKind[];
 
 export type Layers = (string | TermTable)[] | Record<string, number> | null;
@@ -56,6 +57,8 @@ export interface DreamConfig {
   jitter: number;
   rotate: number;
   zoom: number;
+  /** Transforms before each step, each with its strength. */
+  transforms: Record<string, number> | null;
   schedule: Partial<Pick<DreamConfig, "layers" | "steps" | "step_size" | "jitter">>[];
   tile_size: number;
   precision: string;
@@ -79,6 +82,11 @@ export function checkConfig(config: DreamConfig): void {
     const change = value === null ? "leave it out" : `set it to ${String(value)}`;
     const shown = typeof given === "object" ? JSON.stringify(given) : String(given);
     throw new UserError(`${name} is ${shown}, which a page cannot do; ${change}`);
+  }
+  const unknown = Object.keys(config.transforms ?? {}).find((name) => !TRANSFORMS.includes(name));
+  if (unknown) {
+    const given = JSON.stringify(config.transforms);
+    throw new UserError(`transforms is ${given}, which a page cannot do; leave ${unknown} out`);
   }
   if (!OBJECTIVES.includes(config.objective)) {
     const { objective } = config;

@@ -1,12 +1,26 @@
 /** A Laplacian pyramid with levels of equal strength: `laplacian` in dreamkit's `engine/updates/smoothing.py`. */
 
 import type { Picture } from "./resize";
+import { cropPadding, OPEN, padWrapped } from "./wrap";
 
 const TAPS = [1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16];
+const MOST_AROUND = 256; // pixels of a picture's other side, on each side of a pyramid
 const FAINTEST = 1e-10; // a level is divided by no less than this
 
-/** Scales all frequencies of `gradient` to the same strength, in place. */
-export function equalise(gradient: Picture, levels: number): void {
+/**
+ * Scales all frequencies of `gradient` to the same strength, in place. Along an axis that wraps, the other side of the
+ * picture lies beyond an edge, as far as the pyramid reaches.
+ */
+export function equalise(gradient: Picture, levels: number, wraps = OPEN): void {
+  if (wraps.some(Boolean)) {
+    const [rows, columns] = [gradient.height, gradient.width].map((length, axis) =>
+      wraps[axis] ? Math.min(4 << levels, MOST_AROUND, length) : 0,
+    );
+    const larger = padWrapped(gradient, rows, columns);
+    equalise(larger, levels);
+    gradient.values.set(cropPadding(larger, rows, columns, gradient));
+    return;
+  }
   const pyramid = [gradient];
   for (let level = 0; level < levels; level++) {
     const fine = pyramid[level];

@@ -45,7 +45,7 @@ export async function* dream(
     pixels = atSize(pixels, octave);
     yield* ascent.climb(pixels, octave, isStopped);
     if (isStopped()) break;
-    if (config.octave_scheme === "lost-detail") addLostDetail(original, pixels, smaller);
+    if (config.octave_scheme === "lost-detail") addLostDetail(original, pixels, smaller, config);
     smaller = octave;
   }
   pixels = atSize(pixels, photo);

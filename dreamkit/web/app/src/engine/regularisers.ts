@@ -5,6 +5,7 @@
 
 import type { DreamConfig } from "./config";
 import type { Picture } from "./resize";
+import { type Wrapped, wrappedAxes } from "./wrap";
 
 const FLAT = 1 / 127.5; // differences, in units, well below which a picture is flat
 const NEGATIVE_TV = 0.3; // total variation where all weights are negative
@@ -16,8 +17,9 @@ export type Regulariser = (update: Float32Array, pixels: Picture, photo: Picture
 export function regularisation(config: DreamConfig, allNegative: boolean): Regulariser[] {
   const { l2, unit } = config;
   const tv = config.tv ?? (allNegative ? NEGATIVE_TV : 0);
+  const wraps = wrappedAxes(config.wrap);
   const regularisers: Regulariser[] = [];
-  if (tv) regularisers.push((update, pixels) => subtractTotalVariation(update, pixels, tv, unit));
+  if (tv) regularisers.push((update, pixels) => subtractTotalVariation(update, pixels, tv, unit, wraps));
   if (l2) regularisers.push((update, pixels, photo) => subtractDistance(update, pixels, photo!, l2, unit));
   return regularisers;
 }
@@ -28,14 +30,15 @@ function subtractTotalVariation(
   { height, width, values }: Picture,
   weight: number,
   unit: number[],
+  wraps: Wrapped,
 ): void {
   const units = values.map((value, i) => value / Math.fround(unit[i % 3]));
   const right = new Float32Array(values.length);
   const down = new Float32Array(values.length);
   for (let row = 0; row < height; row++) {
-    const below = row + 1 < height ? row + 1 : row;
+    const below = row + 1 < height ? row + 1 : wraps[0] ? 0 : row;
     for (let column = 0; column < width; column++) {
-      const beside = column + 1 < width ? column + 1 : column;
+      const beside = column + 1 < width ? column + 1 : wraps[1] ? 0 : column;
       for (let k = 0; k < 3; k++) {
         const at = (row * width + column) * 3 + k;
         const dx = units[(row * width + beside) * 3 + k] - units[at];
@@ -47,7 +50,7 @@ function subtractTotalVariation(
     }
   }
   for (let row = 0; row < height; row++) {
-    const above = row ? row - 1 : height - 1; // whose differences are zero
+    const above = row ? row - 1 : height - 1; // whose differences are zero, unless the picture wraps
     for (let column = 0; column < width; column++) {
       const before = column ? column - 1 : width - 1;
       for (let k = 0; k < 3; k++) {

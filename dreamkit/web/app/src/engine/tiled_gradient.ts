@@ -38,17 +38,18 @@ export async function tiledGradient(
   const gradient = new Float32Array(height * width * 3);
   const objectives = objective.specs.map(() => 0);
   const meanSquares = objective.specs.map(() => 0);
+  const [above, beside] = [cover.rows.context, cover.columns.context];
   let [tiles, computed] = [0, 0];
   for (const row of cover.rows.spans) {
     for (const column of cover.columns.spans) {
       const [top, left] = [row.start - roll[0], column.start - roll[1]];
       const core = { top, left, height: row.core, width: column.core };
       if (region && !matters(region, height, width, core, margin)) continue;
-      const window = readWindow(pixels, top, left, cover.rows.window, cover.columns.window);
+      const window = readWindow(pixels, top - above, left - beside, cover.rows.window, cover.columns.window);
       const places = neurons.map((neuron) => neuron && placeInTile(neuron, [height, width], roll, cover, [row, column]));
       const result = await network.step(window, places.length ? { ...objective, places } : objective);
       for (let y = 0; y < row.core; y++) {
-        const from = y * cover.columns.window * 3;
+        const from = ((above + y) * cover.columns.window + beside) * 3;
         gradient.set(
           result.gradient.subarray(from, from + column.core * 3),
           ((row.start + y) * width + column.start) * 3,
@@ -98,7 +99,7 @@ function placeInTile(
   const along = (index: 0 | 1, axis: Axis): number | null => {
     const pixel = Math.trunc(neuron[index] * sides[index]) + roll[index];
     const inside = wrapped(pixel - spans[index].start, sides[index]);
-    return inside < spans[index].core ? (inside + 0.5) / axis.window : null;
+    return inside < spans[index].core ? (axis.context + inside + 0.5) / axis.window : null;
   };
   const [row, column] = [along(0, rows), along(1, columns)];
   return row === null || column === null ? null : [row, column];

@@ -6,6 +6,7 @@ import { equalise } from "./laplacian";
 import { normalise } from "./normalisation";
 import type { Picture } from "./resize";
 import { blurred, widths } from "./smoothing";
+import { wrappedAxes } from "./wrap";
 
 const SMOOTH_WIDTH = 0.5; // pixels
 
@@ -26,6 +27,7 @@ export type Shape = (gradient: Picture, context: GradientContext) => void | Prom
 /** What is done to a gradient, in order: units, smoothing, colour, normalisation. */
 export function shaping(config: DreamConfig): Shape[] {
   const shapes: Shape[] = [];
+  const wraps = wrappedAxes(config.wrap);
   // Where every colour has the same unit, normalisation cancels it.
   if (new Set(config.unit).size > 1 || config.normalise === "none") {
     shapes.push(({ values }) => {
@@ -36,11 +38,11 @@ export function shaping(config: DreamConfig): Shape[] {
     shapes.push(async (gradient, { step, steps, blurs }) => {
       const sigma = widths(step, steps, config.smooth_width ?? SMOOTH_WIDTH);
       for (let blur = 0; blur < blurs; blur++) {
-        gradient.values = await blurred(gradient.values, gradient.height, gradient.width, sigma);
+        gradient.values = await blurred(gradient.values, gradient.height, gradient.width, sigma, wraps);
       }
     });
   } else if (config.smooth === "laplacian") {
-    shapes.push((gradient) => equalise(gradient, config.smooth_levels));
+    shapes.push((gradient) => equalise(gradient, config.smooth_levels, wraps));
   }
   if (config.color > color.FREE) {
     const matrix = color.direction(config.color);

@@ -110,7 +110,7 @@ export class Page {
     const config = this.form.config(work.photo);
     if (work.photo.isNoise) {
       const { height, width } = work.photo; // the seed may have changed
-      work.photo = cloudsPhoto(config.seed, height, width, config.noise);
+      work.photo = cloudsPhoto(config, height, width);
     }
     const { photo } = work;
     const start = performance.now();

@@ -14,6 +14,7 @@ import { octavesOf } from "../engine/octaves";
 import type { Picture } from "../engine/resize";
 import { noise } from "../engine/rng";
 import { toTables } from "../engine/terms";
+import { wrappedAxes } from "../engine/wrap";
 import { movedInto } from "../engine/zoom";
 import { startBackend } from "./backend";
 import { boxAround, cut, paste } from "./crop";
@@ -119,7 +120,7 @@ async function dreamWhole(
   masks: Record<string, MaskLevels>,
 ): Promise<FinishedDream> {
   const regions: Record<string, Mask> = {};
-  for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, photo.height, photo.width);
+  for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, photo.height, photo.width, wrappedAxes(config.wrap));
   let isWhole = true;
   let last: FinishedDream["last"] = null;
   const steps = dream(photo, openNetwork(), config, regions, () => !isWhole);
