@@ -191,8 +191,6 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
     [
         ({"space": "fourier"}, "space is fourier, which a page cannot do; set it to pixels"),
         ({"seed": 2**60}, "a page takes 0 to"),
-        ({"layers": [{"layer": "second", "guide": False}]}, "layers has a guide"),
-        ({"schedule": [{}, {"layers": [{"layer": "second", "guide": False}]}]}, "layers has a guide"),
     ],
 )
 def test_an_unsupported_config_is_refused(tiny_network, built, tmp_path, options, message):
@@ -261,6 +259,18 @@ def test_layers_and_a_negative_weight_of_a_network_become_those_of_its_terms(
     assert code == 0, err
     options = json.loads((tmp_path / "site" / "site.json").read_text())["options"]
     assert (options["layers"], options["schedule"]) == (layers, schedule)
+
+
+def test_the_guide_of_a_recipe_is_part_of_the_site(run, built, tmp_path, tiny_network):
+    picture = web_parity.guide()
+    Image.fromarray(picture).save(tmp_path / "stripes.png")
+    (tmp_path / "own.toml").write_text('model = "tiny"\nguide = "stripes.png"\nguide_style = "channels"\n')
+    code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
+    assert code == 0, err
+    content = json.loads((tmp_path / "site" / "site.json").read_text())
+    assert content["options"]["layers"] == [tiny_network.at_depth(0.25)]  # the default of dreams with a guide
+    with Image.open(tmp_path / "site" / content["guide"]) as image:
+        assert np.array_equal(np.asarray(image), picture)
 
 
 def test_masks_of_a_recipe_are_part_of_the_site(run, built, tmp_path):

@@ -31,8 +31,8 @@ from dreamkit.web import concept_files, network_files, page_recipe
 
 PATH = Path(__file__).parent / "data" / "web" / "parity.json"
 
-# The options of each case that differ from dreamkit's defaults. Two are not options: `networks`, by default
-# `tiny` alone, and `masks`, pictures by the names of masks.
+# The options of each case that differ from dreamkit's defaults. Three are not options: `networks`, by default
+# `tiny` alone, `masks`, pictures by the names of masks, and `guide`, whether there is one.
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {"steps": 3},
     "tiles": {"steps": 2, "tile_size": 40, "octaves": 2},
@@ -91,6 +91,25 @@ RECIPES: dict[str, dict[str, Any]] = {
     "warped and laplacian": {"steps": 2, "octaves": 2, "zoom": 0.3, "smooth": "laplacian"},
     "color jitter and grain": {"steps": 2, "octaves": 2, "transforms": {"color-jitter": 0.5, "grain": 8.0}},
     "grain, warped": {"steps": 2, "octaves": 1, "transforms": {"grain": 3.0}, "rotate": 5.0, "seed": 2**40},
+    "guide": {"steps": 2, "octaves": 2, "guide": True},
+    "guide by channels": {
+        "steps": 2,
+        "octaves": 2,
+        "guide": True,
+        "guide_style": "channels",
+        "layers": ["second", "first:1=0.5"],
+    },
+    "guide of terms": {
+        "steps": 2,
+        "octaves": 2,
+        "guide": True,
+        "border": 1,
+        "tile_size": 50,
+        "layers": [
+            {"layer": "second", "guide": False},
+            {"layer": "first", "channels": [0, 2], "guide": True, "weight": 2.0},
+        ],
+    },
     "class": {"steps": 2, "octaves": 2, "layers": [{"class": "c"}], "networks": [{"name": "deep"}]},
     "neuron": {"steps": 3, "octaves": 2, "layers": ["second@20x12", "first:2@60x30=0.5"], "tile_size": 50},
     "objectives": {
@@ -131,6 +150,13 @@ def photo() -> np.ndarray:
     picture = 128 + 60 * np.stack(waves, -1)
     picture[10:30, 30:55] = [200, 90, 40]
     return picture.astype(np.uint8)
+
+
+def guide() -> np.ndarray:
+    """Stripes of two colours, uint8 (40, 52, 3)."""
+    picture = np.full((40, 52, 3), [30, 160, 90], np.uint8)
+    picture[(np.add.outer(np.arange(40), np.arange(52)) % 9) < 4] = [220, 60, 120]
+    return picture
 
 
 def _mask() -> np.ndarray:
@@ -180,6 +206,7 @@ def cases() -> dict:
     return {
         "networks": {name: _network(each) for name, each in networks.items()},
         "photo": _picture(photo()),
+        "guide": _picture(guide()),
         "masks": {name: _picture(each[..., None]) for name, each in MASKS.items()},
         "options": DreamConfig().to_dict(),
         "dreams": [_dream(networks, name, changes) for name, changes in RECIPES.items()],
@@ -292,7 +319,7 @@ def _network(loaded: network.Network) -> dict:
 
 
 def _dream(networks: dict[str, network.Network], name: str, changes: dict[str, Any]) -> dict:
-    options = {key: value for key, value in changes.items() if key not in ("networks", "masks")}
+    options = {key: value for key, value in changes.items() if key not in ("networks", "masks", "guide")}
     config = DreamConfig.of(None, **options)
     named = [{"weight": 1.0, "layers": None, **each} for each in changes.get("networks", [{"name": "tiny"}])]
     masks_by_name = changes.get("masks", {})
@@ -302,11 +329,13 @@ def _dream(networks: dict[str, network.Network], name: str, changes: dict[str, A
         [LoadedModel(networks[each["name"]], each["weight"], each["layers"]) for each in named],
         config,
         lambda step: objectives.append(step.objective),
+        guide=guide() if "guide" in changes else None,
         regions={key: MASKS[picture] for key, picture in masks_by_name.items()},
     )
     return {
         "name": name,
         "options": page_recipe.with_exact_layers(config, networks[named[0]["name"]])[0].to_dict(),
+        "guided": "guide" in changes,
         "networks": named,
         "masks": masks_by_name,
         "objectives": objectives,

@@ -80,7 +80,13 @@ def web(
         models, request = _open(model, layers, recipe, weights, dtype, meter)
         meter.doing("exporting")
         size = site.write(
-            output, models, request.config, masks=request.masks, dtype=dtype, overwrite=overwrite
+            output,
+            models,
+            request.config,
+            guide=request.guide,
+            masks=request.masks,
+            dtype=dtype,
+            overwrite=overwrite,
         )
     if not quiet:
         names = " and ".join(each.network.provider.name for each in models)
@@ -156,7 +162,7 @@ def _site_folder(
         with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
             models, request = _open(model, layers, recipe, weights, dtype, meter)
             meter.doing("exporting")
-            site.write(served, models, request.config, masks=request.masks, dtype=dtype)
+            site.write(served, models, request.config, guide=request.guide, masks=request.masks, dtype=dtype)
         del models  # their memory is not needed while serving
         yield served
 

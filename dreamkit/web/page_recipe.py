@@ -12,16 +12,17 @@ from dreamkit.config import DreamConfig
 from dreamkit.errors import ConfigError
 from dreamkit.plugins import registry
 from dreamkit.terms import Term, parse_terms
+from dreamkit.web import network_files
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
     from dreamkit.request import DreamRequest
 
 _MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
-# What a page leaves out, which the page reads as well: options, each with the value that switches it off, and
-# keys of terms that are written as tables, in words.
-_UNSUPPORTED = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
+# Options that a page leaves out, each with the value that switches it off. The page reads them as well.
+_UNSUPPORTED: dict[str, Any] = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
 _OBJECTIVES = part_values.objectives(guided=False)
+_GUIDE_STYLES = (*part_values.objectives(guided=True), "channels")
 _TRANSFORMS = registry.TRANSFORMS.built_in()
 
 
@@ -29,9 +30,9 @@ def check(request: DreamRequest) -> None:
     """Refuses a request that a page cannot dream.
 
     Raises:
-        ConfigError: it has a guide, a timeline, or a config that `check_config` refuses; the message says so.
+        ConfigError: it has a timeline, or a config that `check_config` refuses; the message names it.
     """
-    request.refuse("a page", "guide", "timeline")
+    request.refuse("a page", "timeline")
     check_config(request.config)
 
 
@@ -41,7 +42,7 @@ def check_config(config: DreamConfig) -> None:
     Raises:
         ConfigError: the config has one; the message names it.
     """
-    for name, value in _UNSUPPORTED["options"].items():
+    for name, value in _UNSUPPORTED.items():
         given = getattr(config, name)
         if given != value:
             change = "leave it out" if value is None else f"set it to {value}"
@@ -52,13 +53,13 @@ def check_config(config: DreamConfig) -> None:
             f"transforms is {config.transforms}, which a page cannot do; leave {unknown[0]} out"
         )
     _check_objective(config.to_dict()["objective"])
+    if config.guide_style not in _GUIDE_STYLES:
+        choices = " or ".join(_GUIDE_STYLES)
+        raise ConfigError(f"guide_style is {config.guide_style}, which a page cannot do; set it to {choices}")
     for each in (config, *map(config.at, range(len(config.schedule)))):
         for term in each.layers or ():
             if isinstance(term, Mapping):
                 _check_objective(term.get("objective", _OBJECTIVES[0]))
-                for key, name in _UNSUPPORTED["terms"].items():
-                    if key in term:
-                        raise ConfigError(f"layers has {name}, which a page cannot dream; leave it out")
     if config.seed > _MAX_SEED:
         raise ConfigError(f"seed is {config.seed}; a page takes 0 to {_MAX_SEED}")
 
@@ -70,11 +71,12 @@ def _check_objective(name: str) -> None:
 
 
 def with_exact_layers(
-    config: DreamConfig, network: Network, *, weight: float = 1.0, own: Any = None
+    config: DreamConfig, network: Network, *, weight: float = 1.0, own: Any = None, guided: bool = False
 ) -> tuple[DreamConfig, list[str]]:
     """`config` with exact layer names in its terms, and the layers that they name.
 
     `weight` and `own` are the network's weight and own layers in a recipe; they become those of the terms.
+    `guided` says whether there is a guide, with which other layers are the default.
     """
     sign = -1 if weight < 0 else 1
     dreamed: dict[str, None] = {}
@@ -96,6 +98,8 @@ def with_exact_layers(
             {name: value for name, value in entry.items() if name != "layers"} for entry in config.schedule
         ]
         layers = own
+    elif layers is None and guided:
+        layers = network_files.guide_layers(network)
     elif layers is None and sign < 0:
         layers = network.provider.layers
     return DreamConfig.of(config, layers=exact(layers), schedule=schedule), list(dreamed)

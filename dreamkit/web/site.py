@@ -63,13 +63,15 @@ def write(
     models: Sequence[PageModel],
     config: DreamConfig,
     *,
+    guide: Picture | None = None,
     masks: Mapping[str, Picture] | None = None,
     dtype: str = "float32",
     overwrite: bool = False,
 ) -> int:
     """Writes the page, its networks and its recipe to `folder`, whole or not at all.
 
-    The layers of `config` are those of the first network. `masks` are by name, the dream's own without one.
+    The layers of `config` are those of the first network. `guide` is a picture whose features the dream
+    follows. `masks` are by name, the dream's own without one.
     `dtype` is that of the weights, `float32` or `float16`. Returns the size of all weights in bytes.
 
     Raises:
@@ -82,7 +84,9 @@ def write(
     page_recipe.check_config(config)
     check_output(folder, overwrite=overwrite)
     first, *others = models
-    config, dreamed = page_recipe.with_exact_layers(config, first.network, weight=first.weight, own=first.own)
+    config, dreamed = page_recipe.with_exact_layers(
+        config, first.network, weight=first.weight, own=first.own, guided=guide is not None
+    )
     with _staging_folder(folder) as staged:
         shutil.copytree(built, staged, dirs_exist_ok=True, copy_function=shutil.copyfile)
         entries = [
@@ -93,6 +97,7 @@ def write(
             "dreamkit": recipes.versions()["dreamkit"],
             "models": entries,
             "options": config.to_dict(),
+            "guide": _write_guide(guide, staged) if guide else "",
             "masks": _write_masks(masks, staged) if masks else {},
             "limits": _limits(),
         }
@@ -122,6 +127,12 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
 def is_site(folder: Path) -> bool:
     """Whether `folder` is a site."""
     return (folder / _SITE_FILE).is_file() and (folder / "index.html").is_file()
+
+
+def _write_guide(guide: Picture, site: Path) -> str:
+    """Writes the guide of a recipe; returns the name of its file."""
+    (site / "guide.png").write_bytes(image_writer.to_png(guide.pixels))
+    return "guide.png"
 
 
 def _write_masks(masks: Mapping[str, Picture], site: Path) -> dict[str, str]:

@@ -75,7 +75,8 @@ test.each([
   [{ layers: ["third"] }, "there is no layer third; choose from first, second"],
   [{ layers: ["first:9"] }, "first has no channel 9; its channels are 0 to 3"],
   [{ layers: ["first=x"] }, "x in first=x is not a weight; write a number, such as first=0.5"],
-  [{ layers: [{ layer: "first", guide: true }] }, "layers has a term with a guide, which a page cannot do"],
+  [{ layers: [{ class: 3 }] }, "layers has a term with a class, which a page cannot do; name layers and channels"],
+  [{ guide_style: "echo" }, "guide_style is echo, which a page cannot do; set it to match or channels"],
   [{ layers: ["second@46x0"] }, "there is no neuron 46x0; the map of second for this picture has columns 0 to 45"],
   [{ layers: [{ layer: "first", direction: [1] }] }, "has 1 numbers and the layer has 4 channels"],
   [{ layers: [{ layer: "first", direction: [0, 0, 0, 0] }] }, "the direction for first is zero"],
@@ -85,6 +86,12 @@ test.each([
 ])("%o is rejected", async (changes, message) => {
   await expect(dreamWith(changes as Partial<DreamConfig>)).rejects.toThrow(UserError);
   await expect(dreamWith(changes as Partial<DreamConfig>)).rejects.toThrow(message);
+});
+
+test("a guide that is too small is rejected", async () => {
+  const guide = { height: 3, width: 9, values: new Float32Array(81) };
+  const steps = dream(photo, network, config({}), {}, () => false, guide);
+  await expect(steps.next()).rejects.toThrow("the guide has 9 x 3 pixels, too few for first; give a larger one");
 });
 
 test("a picture that is too small is rejected", async () => {

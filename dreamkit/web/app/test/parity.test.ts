@@ -20,6 +20,7 @@ import { decodeBytes, cosine, decodeFloats, largestDifference, openNetwork, pari
 
 const { height, width } = parity.photo;
 const photo = decodeBytes(parity.photo.bytes);
+const guide = { ...parity.guide, values: Float32Array.from(decodeBytes(parity.guide.bytes)) };
 const picture = { height, width, values: Float32Array.from(photo) };
 
 beforeAll(() => setWasmPaths("node_modules/@tensorflow/tfjs-backend-wasm/dist/"));
@@ -129,7 +130,7 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
         soften(decodeBytes(parity.masks[mask].bytes), height, width),
       ]),
     );
-    const steps = dream({ height, width, bytes: photo }, models, expected.options, regions);
+    const steps = dream({ height, width, bytes: photo }, models, expected.options, regions, () => false, expected.guided ? guide : null);
     const objectives: number[] = [];
     let next = await steps.next();
     for (; !next.done; next = await steps.next()) objectives.push(next.value.objective);

@@ -16,12 +16,14 @@ interface EncodedPicture {
 export interface Parity {
   networks: Record<string, { description: NetworkDescription; weights: string }>;
   photo: EncodedPicture;
+  guide: EncodedPicture;
   masks: Record<string, EncodedPicture>;
   options: DreamConfig;
   dreams: {
     name: string;
     options: DreamConfig & { layers: (string | TermTable)[] | null };
     networks: { name: string; weight: number; layers: Layers }[];
+    guided: boolean;
     /** The name of a picture for each mask. */
     masks: Record<string, string>;
     objectives: number[];

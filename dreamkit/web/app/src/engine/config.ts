@@ -12,6 +12,8 @@ export interface TermTable {
   direction?: number[];
   weight?: number;
   objective?: ObjectiveKind;
+  /** Whether the dream's guide applies to it; without it, the guide applies to whole layers. */
+  guide?: boolean;
   /** The name of the term's mask; without it, the mask of the whole dream applies. */
   mask?: string;
 }
@@ -19,6 +21,10 @@ export interface TermTable {
 /** What can grow in a layer. */
 export type ObjectiveKind = "mean" | "mean-square" | "cosine";
 
+/** How a guide works: at each place its most similar feature grows, or what is strong in it grows everywhere. */
+export type GuideStyle = "match" | "channels";
+
+const GUIDE_STYLES: string[] = ["match", "channels"] satisfies GuideStyle[];
 const TRANSFORMS = ["color-jitter", "grain"];
 const OBJECTIVES: string[] = ["mean", "mean-square", "cosine"] satisfies ObjectiveKind[];
 
@@ -31,6 +37,7 @@ export interface DreamConfig {
   blend: number;
   layers: Layers;
   objective: ObjectiveKind;
+  guide_style: GuideStyle;
   balance: boolean;
   border: number;
   normalise: string;
@@ -76,7 +83,7 @@ export interface DreamConfig {
 
 /** Throws a `UserError` for a config with options that the page does not support. */
 export function checkConfig(config: DreamConfig): void {
-  for (const [name, value] of Object.entries(unsupported.options)) {
+  for (const [name, value] of Object.entries(unsupported)) {
     const given = config[name] ?? null;
     if (given === value) continue;
     const change = value === null ? "leave it out" : `set it to ${String(value)}`;
@@ -88,9 +95,10 @@ export function checkConfig(config: DreamConfig): void {
     const given = JSON.stringify(config.transforms);
     throw new UserError(`transforms is ${given}, which a page cannot do; leave ${unknown} out`);
   }
-  if (!OBJECTIVES.includes(config.objective)) {
-    const { objective } = config;
-    throw new UserError(`objective is ${String(objective)}, which a page cannot do; set it to ${OBJECTIVES.join(" or ")}`);
+  for (const [name, choices] of Object.entries({ objective: OBJECTIVES, guide_style: GUIDE_STYLES })) {
+    const given = String(config[name]);
+    if (choices.includes(given)) continue;
+    throw new UserError(`${name} is ${given}, which a page cannot do; set it to ${choices.join(" or ")}`);
   }
 }
 

@@ -3,14 +3,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { ObjectiveKind } from "./config";
 
+const MOST_SIMILARITIES = 1 << 22; // numbers in memory at once while places are compared with a guide's
+
 /** What is maximised in one layer. */
 export interface ObjectiveSpec {
   layer: string;
-  kind: ObjectiveKind;
+  kind: ObjectiveKind | "match";
   /** One weight for each channel; null where all weigh the same. */
   channelWeights: Float32Array | null;
   /** Whether it is a single neuron; false where it is missing. */
   isNeuron?: boolean;
+  /** The features of a guide, `(places, channels)`, for the kind `match`. */
+  guide?: Float32Array;
 }
 
 /** Where a neuron lies in a picture, row and column, as shares of its sides; null where it does not. */
@@ -57,6 +61,12 @@ export function evaluate(
         gradient = tf.mul(slope, weight / places);
         break;
       }
+      case "match": {
+        const similar = mostSimilar(layer, spec.guide!);
+        value = tf.reshape(tf.div(tf.sum(count(tf.mul(layer, similar) as tf.Tensor4D)), channels * places), [1]);
+        gradient = tf.mul(similar, weight / (channels * places));
+        break;
+      }
     }
     return [tf.concat([value, meanSquare]) as tf.Tensor1D, count(gradient as tf.Tensor4D)];
   });
@@ -76,6 +86,21 @@ function angle(layer: tf.Tensor4D, direction: Float32Array): [tf.Tensor4D, tf.Te
   const cosines = tf.mul(tf.sum(tf.mul(layer, weights), 3, true), inverse);
   const slope = tf.sub(tf.mul(inverse, weights), tf.mul(layer, tf.div(cosines, safe)));
   return [cosines as tf.Tensor4D, slope as tf.Tensor4D];
+}
+
+/** For each place of `layer`, the feature of a guide with the largest product. A few places are compared at a time. */
+function mostSimilar(layer: tf.Tensor4D, guide: Float32Array): tf.Tensor4D {
+  const channels = layer.shape[3];
+  const features = tf.tensor2d(guide, [guide.length / channels, channels]);
+  const places = tf.reshape(layer, [-1, channels]) as tf.Tensor2D;
+  const atOnce = Math.max(1, Math.floor(MOST_SIMILARITIES / features.shape[0]));
+  const best: tf.Tensor1D[] = [];
+  for (let start = 0; start < places.shape[0]; start += atOnce) {
+    const few = tf.slice(places, [start, 0], [Math.min(atOnce, places.shape[0] - start), channels]);
+    best.push(tf.tidy(() => tf.argMax(tf.matMul(few, features, false, true), 1)));
+  }
+  const chosen = best.length === 1 ? best[0] : tf.concat(best);
+  return tf.reshape(tf.gather(features, chosen), layer.shape);
 }
 
 /** Zero at the edges of a map, one elsewhere; null where there is no border. */

@@ -16,7 +16,8 @@ import type { Picture } from "./resize";
 
 /**
  * Dreams a photograph and yields an event after each step. `regions` are masks by name, for the terms that name
- * them; the one with an empty name is for terms that name none. Once `isStopped` returns true, the dream so far is brought to the photograph's size.
+ * them; the one with an empty name is for terms that name none. Once `isStopped` returns true, the dream so far is
+ * brought to the photograph's size. `guide` is a picture whose features the dream follows.
  *
  * Throws a `UserError` where the config asks for something that the page or the network cannot do.
  */
@@ -26,9 +27,10 @@ export async function* dream(
   config: DreamConfig,
   regions: Record<string, Mask> = {},
   isStopped: () => boolean = () => false,
+  guide: Picture | null = null,
 ): AsyncGenerator<StepEvent, DreamResult> {
   checkConfig(config);
-  const objectives = new ObjectiveSet(models, config, regions, photo);
+  const objectives = new ObjectiveSet(models, config, regions, photo, guide);
   const { minSize } = objectives;
   if (config.tile_size < minSize) {
     throw new UserError(`tile_size is ${config.tile_size}, too small for this network; set it to ${minSize} or more`);

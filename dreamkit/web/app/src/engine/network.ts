@@ -25,6 +25,8 @@ export interface NetworkDescription {
   min_size: number;
   min_sizes: Record<string, number>;
   default_layers: Record<string, number>;
+  /** The default layers of a dream with a guide. */
+  guide_layers: Record<string, number>;
   layers: Layer[];
   operations: OperationDescription[];
   weights: { shape: number[]; dtype: "float32" | "float16" }[];
@@ -54,14 +56,12 @@ export interface StepResult {
 
 export class Network {
   private readonly operations: Operation[];
-  private readonly activations: Map<string, number>;
 
   constructor(
     readonly description: NetworkDescription,
     weights: Constant[],
   ) {
     this.operations = buildOperations(description.operations, weights);
-    this.activations = new Map(description.layers.map((layer) => [layer.name, layer.activation]));
   }
 
   get layers(): Layer[] {
@@ -84,7 +84,7 @@ export class Network {
   mapSize(layer: string, height: number, width: number): [number, number] {
     const { operations, weights } = this.description;
     const shapes = weights.map(({ shape }) => shape);
-    return mapSize(operations, shapes, this.activations.get(layer)!, [height, width]);
+    return mapSize(operations, shapes, this.activation(layer), [height, width]);
   }
 
   /** The gradient of `objective` with respect to a window: dreamkit's `engine/tf/compiled_step.py`. */
@@ -100,9 +100,26 @@ export class Network {
     };
   }
 
+  /** How many channels a layer has. */
+  channels(layer: string): number {
+    return this.layers.find(({ name }) => name === layer)!.channels;
+  }
+
+  /** The activations of a layer in a picture, `(places, channels)`. */
+  async activations(picture: Picture, layer: string): Promise<Float32Array> {
+    const output = this.activation(layer);
+    const values = tf.tidy(() => {
+      const [operations, needed] = this.needed([output]);
+      return this.forward(picture, operations, needed)[output];
+    });
+    const found = (await values.data()) as Float32Array;
+    values.dispose();
+    return found;
+  }
+
   /** The activations of `layers` in a picture, averaged over places: `(channels,)` each. */
   async means(picture: Picture, layers: string[]): Promise<Float32Array[]> {
-    const outputs = layers.map((layer) => this.activations.get(layer)!);
+    const outputs = layers.map((layer) => this.activation(layer));
     const means = tf.tidy(() => {
       const [operations, needed] = this.needed(outputs);
       const values = this.forward(picture, operations, needed);
@@ -115,6 +132,10 @@ export class Network {
 
   dispose(): void {
     for (const operation of this.operations) operation.dispose();
+  }
+
+  private activation(layer: string): number {
+    return this.layers.find(({ name }) => name === layer)!.activation;
   }
 
   /** The operations up to `outputs`, and the activations that they need. */
@@ -138,7 +159,7 @@ export class Network {
 
   /** The gradient, and for each spec its objective and mean square. */
   private gradient(window: Picture, { specs, weights, border, places }: WeightedObjective): [tf.Tensor4D, tf.Tensor1D] {
-    const outputs = specs.map((spec) => this.activations.get(spec.layer)!);
+    const outputs = specs.map((spec) => this.activation(spec.layer));
     const [operations, needed] = this.needed(outputs);
     tf.engine().startScope();
     try {

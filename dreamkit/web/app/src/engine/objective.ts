@@ -3,8 +3,9 @@
  * one network, under one mask.
  */
 
-import type { DreamConfig, ObjectiveKind } from "./config";
+import type { DreamConfig } from "./config";
 import { UserError } from "./errors";
+import { guided } from "./guide";
 import type { NeuronPlace, ObjectiveSpec } from "./layer_objective";
 import type { Network } from "./network";
 import type { Size } from "./octave_schemes";
@@ -14,7 +15,7 @@ import { tiledGradient } from "./tiled_gradient";
 import type { Cover } from "./tiles";
 
 /** How an objective grows with its activations: with their square, in proportion, or not. */
-const POWERS: Record<ObjectiveKind, number> = { mean: 1, "mean-square": 2, cosine: 0 };
+const POWERS: Record<ObjectiveSpec["kind"], number> = { mean: 1, match: 1, "mean-square": 2, cosine: 0 };
 
 /** A gradient, and the values that it was computed with. */
 export interface GradientStats {
@@ -35,8 +36,10 @@ export class Objective {
   readonly minSize: number;
   /** Pixels of the picture between neighbouring activations, in its deepest layer. */
   readonly stride: number;
-  private readonly specs: ObjectiveSpec[];
+  /** Null until the guide has been seen, at the first step. */
+  private specs: ObjectiveSpec[] | null;
   private readonly weights: number[];
+  private readonly isGuided: boolean;
   /** Null until they are measured at the first step. */
   private balancedWeights: number[] | null;
   /** Of the terms that are one; empty where none is. */
@@ -50,12 +53,16 @@ export class Objective {
     /** Factor of the normalised gradient; negative where what the network sees is minimised. */
     readonly strength: number,
     size: Size | null,
+    /** A picture whose features it follows. */
+    private readonly guide: Picture | null,
   ) {
     this.mask = terms[0].mask;
     const layers = new Set(terms.map((term) => term.spec.layer));
     this.minSize = network.minSize(layers);
     this.stride = network.stride(layers);
-    this.specs = terms.map((term) => term.spec);
+    this.isGuided = guide !== null && terms.some((term) => term.isGuided);
+    this.specs = this.isGuided ? null : terms.map((term) => term.spec);
+    if (!this.isGuided) terms.forEach(checkDirection);
     this.weights = terms.map((term) => term.weight);
     const places = terms.map((term) => size && neuronPlace(network, term, size));
     this.neurons = places.some(Boolean) ? places : [];
@@ -76,16 +83,32 @@ export class Objective {
     region: Float32Array | null,
     margin: number,
   ): Promise<GradientStats> {
-    const { specs, config } = this;
+    const { config } = this;
+    const specs = (this.specs ??= await this.guidedSpecs());
     const measure = (roll: [number, number], weights: number[]) => {
       const objective = { specs, weights, border: config.border };
       return tiledGradient(this.network, pixels, cover, roll, objective, region, margin, this.neurons);
     };
-    this.balancedWeights ??= balanced(this.terms, (await measure([0, 0], this.weights)).meanSquares);
+    this.balancedWeights ??= balanced(specs, this.weights, (await measure([0, 0], this.weights)).meanSquares);
     const { gradient, objectives, coverage } = await measure(roll, this.balancedWeights);
     const sum = (weights: number[]) => objectives.reduce((total, each, i) => total + each * weights[i], 0);
     return { gradient, balanced: sum(this.balancedWeights), weighted: sum(this.weights), coverage };
   }
+
+  private async guidedSpecs(): Promise<ObjectiveSpec[]> {
+    const specs: ObjectiveSpec[] = [];
+    for (const { spec, isGuided } of this.terms) {
+      specs.push(isGuided ? await guided(spec, this.network, this.guide!, this.config.guide_style) : spec);
+    }
+    return specs;
+  }
+}
+
+/** Throws a `UserError` where an objective needs a direction and the term has none. */
+function checkDirection({ spec, text }: Term): void {
+  if (spec.kind !== "cosine" || spec.channelWeights) return;
+  const advice = "give a concept, channels or a direction, or use mean or mean-square";
+  throw new UserError(`the objective cosine compares with a direction, and ${text} has none; ${advice}`);
 }
 
 /** The middle of a neuron's cell, as shares of the picture's height and width; null where the term is none. */
@@ -101,9 +124,9 @@ function neuronPlace(network: Network, { spec, place }: Term, { height, width }:
 }
 
 /** The weight of each term divided by the size of its activations: a layer moves the picture alike in any unit. */
-function balanced(terms: Term[], meanSquares: number[]): number[] {
-  return terms.map(({ spec, weight }, i) => {
-    const size = meanSquares[i] ** (POWERS[spec.kind] / 2);
-    return Math.fround(weight / (size > 0 ? size : 1));
+function balanced(specs: ObjectiveSpec[], weights: number[], meanSquares: number[]): number[] {
+  return specs.map(({ kind }, i) => {
+    const size = meanSquares[i] ** (POWERS[kind] / 2);
+    return Math.fround(weights[i] / (size > 0 ? size : 1));
   });
 }

@@ -7,6 +7,7 @@ import type { Mask } from "./masks";
 import type { Network } from "./network";
 import { Objective } from "./objective";
 import type { Size } from "./octave_schemes";
+import type { Picture } from "./resize";
 import { parseTerms, type Term } from "./terms";
 
 /** A network of a dream. */
@@ -28,13 +29,14 @@ export class ObjectiveSet {
 
   /**
    * `named` are masks by name; the one with an empty name is for terms that name none. `size` is that of the dream,
-   * which single neurons need.
+   * which single neurons need, and `guide` a picture whose features the dream follows.
    */
   constructor(
     models: Network | LoadedModel[],
     private readonly config: DreamConfig,
     private readonly named: Record<string, Mask>,
     size: Size | null = null,
+    guide: Picture | null = null,
   ) {
     const loaded = Array.isArray(models) ? models : [{ network: models, weight: 1, layers: null }];
     const total = loaded.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
@@ -44,8 +46,9 @@ export class ObjectiveSet {
     this.byEntry = Array.from({ length: entries }, (_, octave) => {
       const own = configAt(config, octave);
       return used.flatMap(({ network, weight, layers }) => {
-        const given = layers ?? own.layers ?? network.description.default_layers;
-        return objectivesOf(network, parseTerms(given, network.layers, own), own, weight / total, size);
+        const { default_layers, guide_layers } = network.description;
+        const given = layers ?? own.layers ?? (guide ? guide_layers : default_layers);
+        return objectivesOf(network, parseTerms(given, network.layers, own), own, weight / total, { size, guide });
       });
     });
     const all = this.byEntry.flat();
@@ -90,13 +93,13 @@ function objectivesOf(
   terms: Term[],
   config: DreamConfig,
   share: number,
-  size: Size | null,
+  { size, guide }: { size: Size | null; guide: Picture | null },
 ): Objective[] {
   const byMask = new Map<string, Term[]>();
   for (const term of terms) byMask.set(term.mask, [...(byMask.get(term.mask) ?? []), term]);
   const weight = (under: Term[]) => under.reduce((sum, term) => sum + Math.abs(term.weight), 0);
   const most = Math.max(...[...byMask.values()].map(weight));
   return [...byMask.values()].map(
-    (under) => new Objective(network, under, config, (share * weight(under)) / most, size),
+    (under) => new Objective(network, under, config, (share * weight(under)) / most, size, guide),
   );
 }

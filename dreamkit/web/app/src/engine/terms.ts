@@ -12,13 +12,15 @@ export interface Term {
   mask: string;
   /** Column and row of a single neuron. */
   place: [number, number] | null;
+  /** Whether the dream's guide applies to it. */
+  isGuided: boolean;
   /** The term in the command line's grammar. */
   text: string;
 }
 
 const CHANNELS = /^(.*):(\d{1,6}(?:\+\d{1,6})*)$/;
 const PLACE = /^(.*)@(\d{1,6})x(\d{1,6})$/;
-const SUPPORTED = new Set(["layer", "channels", "place", "direction", "weight", "objective", "mask"]);
+const SUPPORTED = new Set(["layer", "channels", "place", "direction", "weight", "objective", "mask", "guide"]);
 
 /**
  * The terms of `layers` in a network whose layers are `available`. Equal terms add up; those of weight zero
@@ -28,7 +30,7 @@ export function parseTerms(layers: Layers, available: Layer[], config: DreamConf
   const terms = new Map<string, Term>();
   for (const table of toTables(layers, available)) {
     const term = fromTable(table, available, config);
-    const key = JSON.stringify([term.text, table.direction, term.spec.kind, term.mask]);
+    const key = JSON.stringify([term.text, table.direction, term.spec.kind, term.mask, term.isGuided]);
     const known = terms.get(key);
     terms.set(key, known ? { ...known, weight: known.weight + term.weight } : term);
   }
@@ -100,15 +102,12 @@ function fromTable(table: TermTable, available: Layer[], config: DreamConfig): T
   const kind = table.objective ?? (direction ? "mean" : config.objective);
   const weights = channelWeights(table, layer.channels);
   const text = `${layer.name}${channels}${place ? `@${place.join("x")}` : ""}`;
-  if (kind === "cosine" && !weights) {
-    const advice = "give a concept, channels or a direction, or use mean or mean-square";
-    throw new UserError(`the objective cosine compares with a direction, and ${text} has none; ${advice}`);
-  }
   return {
     spec: { layer: layer.name, kind, channelWeights: weights, isNeuron: place !== null },
     weight: table.weight ?? 1,
     mask: table.mask ?? "",
     place,
+    isGuided: table.guide ?? !(table.channels || place || direction),
     text,
   };
 }

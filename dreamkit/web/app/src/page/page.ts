@@ -11,10 +11,10 @@ import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
 import { cloudsPhoto } from "./photograph";
 import { saveDream } from "./picture_file";
-import type { MaskLevels, Pixels, StepUpdate } from "./protocol";
+import type { Pixels, StepUpdate } from "./protocol";
 import { RecipeForm } from "./recipe_form";
-import { loadMasks } from "./recipe_masks";
 import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
+import { loadPictures, type RecipePictures } from "./recipe_pictures";
 import { SavedSessions } from "./saved_sessions";
 import type { Site } from "./site";
 import { Stage } from "./stage";
@@ -115,17 +115,17 @@ export class Page {
     const { photo } = work;
     const start = performance.now();
     showStatus("Dreaming");
-    let masks: Record<string, MaskLevels>;
+    let pictures: RecipePictures;
     try {
-      masks = await loadMasks(this.site, photo);
+      pictures = await loadPictures(this.site, photo);
     } catch (error) {
       return showError(error);
     }
-    const task = { kind: "dream" as const, photo, config, masks };
+    const task = { kind: "dream" as const, photo, config, ...pictures };
     const finished = await runner.run("dreaming", task, (update) => work.show(update.picture));
     if (!finished) return work.showCurrent();
     const { picture, ...dream } = finished;
-    const provenance = { dream, config, network, photo, masks };
+    const provenance = { dream, config, network, photo, ...pictures };
     work.history.push({
       picture, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256, isPending: false,
     }); // prettier-ignore

@@ -18,7 +18,7 @@ export type MaskLevels = Uint8ClampedArray<ArrayBuffer>;
 /** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
-  | { kind: "dream"; photo: Pixels; config: DreamConfig; masks: Record<string, MaskLevels> }
+  | { kind: "dream"; photo: Pixels; config: DreamConfig; masks: Record<string, MaskLevels>; guide?: Pixels | null }
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "thumbnail"; config: DreamConfig; side: number }

@@ -16,6 +16,8 @@ export interface Site {
   dreamkit: string;
   models: { name: string; path: string; bytes: number; description: string; licence: string; concepts: string }[];
   options: DreamConfig;
+  /** The file of the recipe's guide; empty where it has none. */
+  guide: string;
   /** The files of the recipe's masks, by name. */
   masks: Record<string, string>;
   limits: Record<string, Limits>;

@@ -84,7 +84,7 @@ async function perform(id: number, task: Task): Promise<void> {
     case "open":
       return open(id, task.model, task.backend);
     case "dream":
-      return finish(id, await dreamWhole(id, task.photo, task.config, task.masks));
+      return finish(id, await dreamWhole(id, task.photo, task.config, task.masks, task.guide ?? null));
     case "grow":
       growMask = task.mask;
       return grow(id, task.photo, task.config);
@@ -118,12 +118,13 @@ async function dreamWhole(
   photo: Photograph,
   config: DreamConfig,
   masks: Record<string, MaskLevels>,
+  guide: Pixels | null,
 ): Promise<FinishedDream> {
   const regions: Record<string, Mask> = {};
   for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, photo.height, photo.width, wrappedAxes(config.wrap));
   let isWhole = true;
   let last: FinishedDream["last"] = null;
-  const steps = dream(photo, openNetwork(), config, regions, () => !isWhole);
+  const steps = dream(photo, openNetwork(), config, regions, () => !isWhole, guide && asPicture(guide));
   for (;;) {
     const start = performance.now();
     const next = await steps.next();
@@ -179,7 +180,6 @@ async function zoom(id: number, photo: Pixels, config: DreamConfig, factor: numb
     colorMatch.match(values, moments);
     return { ...size, bytes: toBytes({ ...size, values }) };
   };
-  const asPicture = ({ bytes, ...size }: Photograph): Picture => ({ ...size, values: Float32Array.from(bytes) });
   let picture: Photograph = { height: photo.height, width: photo.width, bytes: photo.bytes };
   for (let turn = 0; !stopped.has(id); turn++) {
     const start = performance.now();
@@ -284,6 +284,10 @@ function openNetwork(): Network {
 function endlessStep(photo: Photograph, milliseconds: number, turn: number, stepsTaken: number): StepUpdate {
   const picture = toPixels(photo, photo.bytes.slice());
   return { picture, milliseconds, stepsTaken, done: 0, octave: 1, octaves: 1, step: turn + 1, steps: 0, objective: 1 };
+}
+
+function asPicture({ height, width, bytes }: Photograph): Picture {
+  return { height, width, values: Float32Array.from(bytes) };
 }
 
 function toPixels(size: Size, bytes: Uint8ClampedArray): Pixels {
