@@ -50,7 +50,6 @@ REFUSED = {
     ("atlas", "models"): "has 2 networks and an atlas shows one",
     ("export", "models"): "has 2 networks that dream together, which a page cannot do",
     ("export", "timeline"): "a timeline, which a page cannot follow",
-    ("export", "fourier"): "space is fourier, which a page cannot do",
 }
 # An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
 OWN = {

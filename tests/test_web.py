@@ -189,7 +189,7 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"space": "fourier"}, "space is fourier, which a page cannot do; set it to pixels"),
+        ({"precision": "mixed"}, "precision is mixed, which a page cannot do; set it to float32"),
         ({"seed": 2**60}, "a page takes 0 to"),
     ],
 )
@@ -415,14 +415,15 @@ def test_the_command_line_exports(run, built, tmp_path):
         (["export", "web", "-o", "site", "-m", "tony"], 1, "tiny"),
         (["export", "web", "-o", "site", "-m", "tiny", "-l", "hihg"], 1, "did you mean high?"),
         (["export", "web", "-o", "site", "-m", "tiny", "--dtype", "int8"], 1, "choose float32 or float16"),
-        (["export", "web", "-o", "site", "-m", "tiny", "-r", "lucid"], 1, "space is fourier"),
+        (["export", "web", "-o", "site", "-m", "tiny", "-r", "mixed.toml"], 1, "precision is mixed"),
         (["export", "web", "-o", "no/site", "-m", "tiny"], 1, "no does not exist"),
         (["serve", "."], 1, "is not an exported page"),
         (["serve", "site", "-m", "tiny"], 2, "give either the folder or options of the export"),
         (["serve", "-m", "tiny", "-m", "pocket", "-l", "first"], 2, "--layers is given for several networks"),
     ],
 )
-def test_errors_of_the_command_line_are_one_line(run, built, arguments, code, message):
+def test_errors_of_the_command_line_are_one_line(run, built, tmp_path, arguments, code, message):
+    (tmp_path / "mixed.toml").write_text('model = "tiny"\nprecision = "mixed"\n')
     actual, _, err = run(*arguments)
     last = err.strip().splitlines()[-1]
     assert (actual, last.startswith("error: "), message in last) == (code, True, True), err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 # Options that a page leaves out, each with the value that switches it off. The page reads them as well.
 _UNSUPPORTED: dict[str, Any] = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
-_OBJECTIVES = part_values.objectives(guided=False)
-_GUIDE_STYLES = (*part_values.objectives(guided=True), "channels")
+_CHOICES = {  # that plugins add to
+    "objective": part_values.objectives(guided=False),
+    "guide_style": (*part_values.objectives(guided=True), "channels"),
+    "space": part_values.PARAMETRISATIONS,
+}
 _TRANSFORMS = registry.TRANSFORMS.built_in()
 
 
@@ -52,22 +55,20 @@ def check_config(config: DreamConfig) -> None:
         raise ConfigError(
             f"transforms is {config.transforms}, which a page cannot do; leave {unknown[0]} out"
         )
-    _check_objective(config.to_dict()["objective"])
-    if config.guide_style not in _GUIDE_STYLES:
-        choices = " or ".join(_GUIDE_STYLES)
-        raise ConfigError(f"guide_style is {config.guide_style}, which a page cannot do; set it to {choices}")
+    options = config.to_dict()
+    for name, choices in _CHOICES.items():
+        _check_choice(name, options[name], choices)
     for each in (config, *map(config.at, range(len(config.schedule)))):
         for term in each.layers or ():
-            if isinstance(term, Mapping):
-                _check_objective(term.get("objective", _OBJECTIVES[0]))
+            if isinstance(term, Mapping) and "objective" in term:
+                _check_choice("objective", term["objective"], _CHOICES["objective"])
     if config.seed > _MAX_SEED:
         raise ConfigError(f"seed is {config.seed}; a page takes 0 to {_MAX_SEED}")
 
 
-def _check_objective(name: str) -> None:
-    if name not in _OBJECTIVES:
-        choices = f"{', '.join(_OBJECTIVES[:-1])} or {_OBJECTIVES[-1]}"
-        raise ConfigError(f"objective is {name}, which a page cannot do; set it to {choices}")
+def _check_choice(option: str, given: str, choices: Sequence[str]) -> None:
+    if given not in choices:
+        raise ConfigError(f"{option} is {given}, which a page cannot do; set it to {' or '.join(choices)}")
 
 
 def with_exact_layers(

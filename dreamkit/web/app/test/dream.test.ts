@@ -67,7 +67,7 @@ test("a bug is not reported as a user error", async () => {
 });
 
 test.each([
-  [{ space: "maco" }, "space is maco, which a page cannot do; set it to pixels"],
+  [{ space: "maco" }, "space is maco, which a page cannot do; set it to pixels or fourier"],
   [{ transforms: { grain: 1, mirror: 1 } }, 'transforms is {"grain":1,"mirror":1}, which a page cannot do; leave mirror out'],
   [{ transforms: { "color-jitter": 5 } }, "transforms has color-jitter=5; it takes 0 to 4"],
   [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square or cosine"],

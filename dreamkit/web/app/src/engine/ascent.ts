@@ -4,6 +4,7 @@ import * as color from "./color";
 import { configAt, type DreamConfig } from "./config";
 import { blursFor } from "./depth";
 import { UserError } from "./errors";
+import { FourierSpace } from "./fourier_space";
 import * as masks from "./masks";
 import { wrapped } from "./numbers";
 import type { Objective } from "./objective";
@@ -94,10 +95,12 @@ export class Ascent {
     const steps = this.objectives.steps(octave.number);
     const context: OctaveContext = { pixels, octave, objectives, config, steps };
     const photo = config.l2 ? resized(this.photo, octave.height, octave.width, 3, this.wraps) : null;
+    const spectrum = config.space === "fourier" ? new FourierSpace(pixels) : null;
     for (let step = 0; step < steps; step++) {
       const { update, roll, region, balanced, weighted } = await this.direction(context, step);
       for (const regularise of this.regularisers) regularise(update, pixels, photo);
-      stepPixels(pixels, update, roll, region, config);
+      if (spectrum) spectrum.step(pixels, update, config.strength * config.step_size);
+      else stepPixels(pixels, update, roll, region, config);
       if (this.spread) color.hold(pixels, this.spread, this.hold);
       const ends = config.max_objective !== null && weighted > config.max_objective;
       yield this.event(pixels, octave, step, ends ? step + 1 : steps, balanced);
@@ -152,6 +155,8 @@ export class Ascent {
     // Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
     const isLocal = !drawn.length && config.smooth !== "laplacian";
     const frame: [number, number] = isLocal || config.smooth === "gaussian" ? roll : [0, 0];
+    // What comes after needs no update in the frame of the picture itself.
+    const isPlain = objectives.length === 1 && !this.regularisers.length && config.space === "pixels";
     let [balanced, weighted] = [0, 0];
     let total: Float32Array | null = null;
     for (const [index, { objective, region }] of objectives.entries()) {
@@ -166,7 +171,7 @@ export class Ascent {
       }
       for (const shape of this.shapes) await shape(update, { step, steps, coverage: stats.coverage, blurs });
       [balanced, weighted] = [balanced + stats.balanced, weighted + stats.weighted];
-      if (objectives.length === 1 && objective.strength === 1 && !this.regularisers.length) {
+      if (isPlain && objective.strength === 1) {
         return { update: update.values, roll: frame, region, balanced, weighted };
       }
       total ??= new Float32Array(update.values.length);

@@ -81,6 +81,8 @@ export interface DreamConfig {
   [name: string]: unknown;
 }
 
+const CHOICES = { objective: OBJECTIVES, guide_style: GUIDE_STYLES, space: ["pixels", "fourier"] };
+
 /** Throws a `UserError` for a config with options that the page does not support. */
 export function checkConfig(config: DreamConfig): void {
   for (const [name, value] of Object.entries(unsupported)) {
@@ -95,7 +97,7 @@ export function checkConfig(config: DreamConfig): void {
     const given = JSON.stringify(config.transforms);
     throw new UserError(`transforms is ${given}, which a page cannot do; leave ${unknown} out`);
   }
-  for (const [name, choices] of Object.entries({ objective: OBJECTIVES, guide_style: GUIDE_STYLES })) {
+  for (const [name, choices] of Object.entries(CHOICES)) {
     const given = String(config[name]);
     if (choices.includes(given)) continue;
     throw new UserError(`${name} is ${given}, which a page cannot do; set it to ${choices.join(" or ")}`);

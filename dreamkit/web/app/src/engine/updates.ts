@@ -29,7 +29,7 @@ export function shaping(config: DreamConfig): Shape[] {
   const shapes: Shape[] = [];
   const wraps = wrappedAxes(config.wrap);
   // Where every colour has the same unit, normalisation cancels it.
-  if (new Set(config.unit).size > 1 || config.normalise === "none") {
+  if (config.space === "pixels" && (new Set(config.unit).size > 1 || config.normalise === "none")) {
     shapes.push(({ values }) => {
       for (let i = 0; i < values.length; i++) values[i] *= config.unit[i % 3];
     });
