@@ -48,7 +48,6 @@ REFUSED = {
     ("batch", "timeline"): "a timeline, which a batch cannot follow",
     ("atlas", "timeline"): "a timeline, which an atlas cannot follow",
     ("atlas", "models"): "has 2 networks and an atlas shows one",
-    ("export", "models"): "has 2 networks that dream together, which a page cannot do",
     ("export", "timeline"): "a timeline, which a page cannot follow",
 }
 # An atlas is of layers and sizes of its own; a picture's recipe has no timeline.
@@ -127,7 +126,7 @@ def made(run, folder, command, name, recipe):
 
 def _exported(site):
     content = json.loads((site / "site.json").read_text())
-    return {name: content[name] for name in ("options", "guide", "masks")}
+    return {name: content[name] for name in ("options", "together", "guide", "masks")}
 
 
 @pytest.fixture

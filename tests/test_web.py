@@ -261,6 +261,21 @@ def test_layers_and_a_negative_weight_of_a_network_become_those_of_its_terms(
     assert (options["layers"], options["schedule"]) == (layers, schedule)
 
 
+def test_networks_of_a_recipe_dream_together(run, built, tmp_path, tiny_network):
+    (tmp_path / "own.toml").write_text(
+        '[[models]]\nname = "tiny"\nlayers = "low"\n[[models]]\nname = "other"\nweight = -0.5\n'
+    )
+    code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
+    assert code == 0, err
+    content = json.loads((tmp_path / "site" / "site.json").read_text())
+    low = tiny_network.at_depth(0.25)
+    assert [(each["weight"], each["layers"]) for each in content["together"]] == [
+        (1.0, [low]),
+        (-0.5, ["second"]),
+    ]
+    assert [each["path"] for each in content["together"]] == [each["path"] for each in content["models"]]
+
+
 def test_the_guide_of_a_recipe_is_part_of_the_site(run, built, tmp_path, tiny_network):
     picture = web_parity.guide()
     Image.fromarray(picture).save(tmp_path / "stripes.png")

@@ -152,6 +152,24 @@ RECIPES: dict[str, dict[str, Any]] = {
         "octaves": 2,
         "networks": [{"name": "tiny", "weight": -2.0, "layers": ["first", "second:1=0.5"]}],
     },
+    "two networks": {
+        "steps": 3,
+        "octaves": 2,
+        "networks": [
+            {"name": "tiny", "weight": 2.0, "layers": ["first", "second:1=0.5"]},
+            {"name": "deep", "weight": -0.5},
+        ],
+    },
+    "two networks and masks": {
+        "steps": 2,
+        "octaves": 2,
+        "tile_size": 50,
+        "networks": [
+            {"name": "tiny", "layers": [{"layer": "second", "mask": "left"}, "first=0.5"]},
+            {"name": "deep", "weight": 0.5, "layers": ["low"]},
+        ],
+        "masks": {"left": "waves"},
+    },
     "two masks": {
         "steps": 3,
         "octaves": 2,
@@ -353,7 +371,7 @@ def _dream(networks: dict[str, network.Network], name: str, changes: dict[str, A
     )
     return {
         "name": name,
-        "options": page_recipe.with_exact_layers(config, networks[named[0]["name"]])[0].to_dict(),
+        "options": page_recipe.with_exact_layers(config, networks[named[0]["name"]]).to_dict(),
         "guided": "guide" in changes,
         "networks": named,
         "masks": masks_by_name,

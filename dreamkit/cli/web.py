@@ -77,7 +77,7 @@ def web(
         from dreamkit.web import site
 
         site.check_output(output, overwrite=overwrite)
-        models, request = _open(model, layers, recipe, weights, dtype, meter)
+        models, request, together = _open(model, layers, recipe, weights, dtype, meter)
         meter.doing("exporting")
         size = site.write(
             output,
@@ -85,6 +85,7 @@ def web(
             request.config,
             guide=request.guide,
             masks=request.masks,
+            together=together,
             dtype=dtype,
             overwrite=overwrite,
         )
@@ -160,9 +161,17 @@ def _site_folder(
     with tempfile.TemporaryDirectory(prefix="dreamkit-") as temporary:
         served = Path(temporary) / "site"
         with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-            models, request = _open(model, layers, recipe, weights, dtype, meter)
+            models, request, together = _open(model, layers, recipe, weights, dtype, meter)
             meter.doing("exporting")
-            site.write(served, models, request.config, guide=request.guide, masks=request.masks, dtype=dtype)
+            site.write(
+                served,
+                models,
+                request.config,
+                guide=request.guide,
+                masks=request.masks,
+                together=together,
+                dtype=dtype,
+            )
         del models  # their memory is not needed while serving
         yield served
 
@@ -174,19 +183,14 @@ def _open(
     weights: list[str] | None,
     dtype: str,
     meter: terminal.Meter,
-) -> tuple[list[PageModel], DreamRequest]:
-    """The networks of the page, loaded, and its recipe."""
+) -> tuple[list[PageModel], DreamRequest, bool]:
+    """The networks of the page, loaded, its recipe, and whether that has the networks dream together."""
     from dreamkit.request import specs_of, without_image
     from dreamkit.web import page_recipe, site
 
     if dtype not in _DTYPES:
         raise ConfigError(f"--dtype is {shown(dtype)!r}; choose {' or '.join(_DTYPES)}")
     request = without_image(specs_of(model), weights=weights_by_model(weights), recipe=recipe)
-    if model is None and len(request.models) > 1:
-        raise ConfigError(
-            f"{recipe} has {len(request.models)} networks that dream together, which a page cannot do; "
-            "name the page's networks with --model"
-        )
     if layers and len(request.models) > 1:
         raise UsageError(
             "--layers is given for several networks; export one network at a time to choose its layers"
@@ -196,4 +200,4 @@ def _open(
     names = [name.strip() for each in layers or () for name in each.split(",")]
     session = open_session(request, meter)
     models = [site.PageModel(each.network, names, each.weight, each.layers) for each in session.models]
-    return models, request
+    return models, request, model is None and len(models) > 1

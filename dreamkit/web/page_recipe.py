@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dreamkit import part_values
 from dreamkit.config import DreamConfig
@@ -71,39 +71,70 @@ def _check_choice(option: str, given: str, choices: Sequence[str]) -> None:
         raise ConfigError(f"{option} is {given}, which a page cannot do; set it to {' or '.join(choices)}")
 
 
+Written: TypeAlias = list[str | dict[str, Any]]
+"""Terms as a page reads them."""
+
+
 def with_exact_layers(
     config: DreamConfig, network: Network, *, weight: float = 1.0, own: Any = None, guided: bool = False
-) -> tuple[DreamConfig, list[str]]:
-    """`config` with exact layer names in its terms, and the layers that they name.
+) -> DreamConfig:
+    """`config` with exact layer names in its terms.
 
     `weight` and `own` are the network's weight and own layers in a recipe; they become those of the terms.
     `guided` says whether there is a guide, with which other layers are the default.
     """
     sign = -1 if weight < 0 else 1
-    dreamed: dict[str, None] = {}
-
-    def exact(layers: Any) -> list[str | dict[str, Any]] | None:
-        if layers is None:
-            return None
-        terms = parse_terms(layers, network)
-        dreamed.update(dict.fromkeys(term.layer for term in terms))
-        return [_written(term, sign * each) for term, each in terms.items()]
-
-    schedule = [
-        {name: exact(value) if name == "layers" else value for name, value in entry.items()}
-        for entry in config.schedule
-    ]
-    layers = config.layers
     if own is not None:  # they also go before those of the schedule
         schedule = [
             {name: value for name, value in entry.items() if name != "layers"} for entry in config.schedule
         ]
-        layers = own
-    elif layers is None and guided:
-        layers = network_files.guide_layers(network)
-    elif layers is None and sign < 0:
-        layers = network.provider.layers
-    return DreamConfig.of(config, layers=exact(layers), schedule=schedule), list(dreamed)
+        return DreamConfig.of(config, layers=exact(own, network, sign), schedule=schedule)
+    layers = config.layers
+    if layers is None and (guided or sign < 0):
+        layers = default_layers(network, guided=guided)
+    schedule = [
+        {name: exact(value, network, sign) if name == "layers" else value for name, value in entry.items()}
+        for entry in config.schedule
+    ]
+    return DreamConfig.of(
+        config, layers=None if layers is None else exact(layers, network, sign), schedule=schedule
+    )
+
+
+def layers_of_several(
+    config: DreamConfig, models: Sequence[tuple[Network, Any]], *, guided: bool = False
+) -> list[Written]:
+    """The layers of networks that dream together; `models` are networks with their own layers, None for none.
+
+    Raises:
+        ConfigError: the schedule has layers, and a network has none of its own.
+    """
+    if any("layers" in entry for entry in config.schedule) and any(own is None for _, own in models):
+        raise ConfigError(
+            "the schedule has layers of several networks, which a page cannot do; give each network layers "
+            "of its own"
+        )
+    found = []
+    for network, own in models:
+        given = config.layers if own is None else own
+        found.append(exact(default_layers(network, guided=guided) if given is None else given, network))
+    return found
+
+
+def dreamed_layers(config: DreamConfig, network: Network) -> list[str]:
+    """The layers of `network` that the terms of `config` name."""
+    lists = [config.layers, *(entry.get("layers") for entry in config.schedule)]
+    return [term.layer for layers in lists if layers is not None for term in parse_terms(layers, network)]
+
+
+def default_layers(network: Network, *, guided: bool) -> Mapping[str, float]:
+    """The layers that are dreamed where none are named."""
+    return network_files.guide_layers(network) if guided else network.provider.layers
+
+
+def exact(layers: Any, network: Network, sign: int = 1) -> Written:
+    """Terms with exact layer names, and their weights times `sign`."""
+    return [_written(term, sign * weight) for term, weight in parse_terms(layers, network).items()]
 
 
 def _written(term: Term, weight: float) -> str | dict[str, Any]:

@@ -16,7 +16,7 @@ from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line
 from dreamkit.media import folders, image_writer, images, locks
 from dreamkit.option_table import limits
-from dreamkit.terms import layer_named
+from dreamkit.terms import layer_named, parse_terms
 from dreamkit.web import concept_files, network_files, page_recipe
 
 if TYPE_CHECKING:
@@ -65,14 +65,15 @@ def write(
     *,
     guide: Picture | None = None,
     masks: Mapping[str, Picture] | None = None,
+    together: bool = False,
     dtype: str = "float32",
     overwrite: bool = False,
 ) -> int:
     """Writes the page, its networks and its recipe to `folder`, whole or not at all.
 
-    The layers of `config` are those of the first network. `guide` is a picture whose features the dream
-    follows. `masks` are by name, the dream's own without one.
-    `dtype` is that of the weights, `float32` or `float16`. Returns the size of all weights in bytes.
+    The layers of `config` are those of the first network, unless the networks dream `together`. `guide` is a
+    picture whose features the dream follows. `masks` are by name, the dream's own without one. `dtype` is
+    that of the weights, `float32` or `float16`. Returns the size of all weights in bytes.
 
     Raises:
         SiteError: the page is not built, or the folder cannot be written.
@@ -83,19 +84,20 @@ def write(
     built = bundle()
     page_recipe.check_config(config)
     check_output(folder, overwrite=overwrite)
-    first, *others = models
-    config, dreamed = page_recipe.with_exact_layers(
-        config, first.network, weight=first.weight, own=first.own, guided=guide is not None
-    )
+    config, layers = _exact_layers(models, config, guided=guide is not None, together=together)
     with _staging_folder(folder) as staged:
         shutil.copytree(built, staged, dirs_exist_ok=True, copy_function=shutil.copyfile)
         entries = [
-            _write_model(first, staged, dtype, dreamed),
-            *(_write_model(each, staged, dtype) for each in others),
+            _write_model(model, staged, dtype, dreamed)
+            for model, dreamed in zip(models, _dreamed(models, config, layers), strict=True)
         ]
         site = {
             "dreamkit": recipes.versions()["dreamkit"],
             "models": entries,
+            "together": [
+                {"path": entry["path"], "weight": model.weight, "layers": own}
+                for entry, model, own in zip(entries, models, layers, strict=False)
+            ],
             "options": config.to_dict(),
             "guide": _write_guide(guide, staged) if guide else "",
             "masks": _write_masks(masks, staged) if masks else {},
@@ -143,6 +145,36 @@ def _write_masks(masks: Mapping[str, Picture], site: Path) -> dict[str, str]:
     for name, picture in masks.items():
         (site / files[name]).write_bytes(image_writer.to_png(images.grey_levels(picture)))
     return files
+
+
+def _exact_layers(
+    models: Sequence[PageModel], config: DreamConfig, *, guided: bool, together: bool
+) -> tuple[DreamConfig, list[page_recipe.Written]]:
+    """`config` with the exact layers of the first network; and, where they dream together, those of each."""
+    first = models[0]
+    if not together:
+        return page_recipe.with_exact_layers(
+            config, first.network, weight=first.weight, own=first.own, guided=guided
+        ), []
+    layers = page_recipe.layers_of_several(
+        config, [(each.network, each.own) for each in models], guided=guided
+    )
+    return page_recipe.with_exact_layers(config, first.network, own=layers[0]), layers
+
+
+def _dreamed(
+    models: Sequence[PageModel], config: DreamConfig, layers: Sequence[page_recipe.Written]
+) -> list[list[str]]:
+    """The layers of each network that the recipe dreams."""
+    first, *others = models
+    own = layers[1:] or [[] for _ in others]
+    return [
+        page_recipe.dreamed_layers(config, first.network),
+        *(
+            [term.layer for term in parse_terms(terms, each.network)] if terms else []
+            for each, terms in zip(others, own, strict=True)
+        ),
+    ]
 
 
 def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str] = ()) -> dict[str, Any]:

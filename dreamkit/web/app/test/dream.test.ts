@@ -76,6 +76,7 @@ test.each([
   [{ layers: ["first:9"] }, "first has no channel 9; its channels are 0 to 3"],
   [{ layers: ["first=x"] }, "x in first=x is not a weight; write a number, such as first=0.5"],
   [{ layers: [{ class: 3 }] }, "layers has a term with a class, which a page cannot do; name layers and channels"],
+  [{ layers: [{ layer: "first", objective: "grey" as "mean" }] }, "objective is grey, which a page cannot do"],
   [{ guide_style: "echo" }, "guide_style is echo, which a page cannot do; set it to match or channels"],
   [{ layers: ["second@46x0"] }, "there is no neuron 46x0; the map of second for this picture has columns 0 to 45"],
   [{ layers: [{ layer: "first", direction: [1] }] }, "has 1 numbers and the layer has 4 channels"],

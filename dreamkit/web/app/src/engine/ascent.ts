@@ -55,8 +55,8 @@ interface Direction {
 export class Ascent {
   /** Longest side of the tiles, in pixels; it shrinks where memory runs out. */
   tileSize: number;
-  /** Of the octave that was climbed last. */
-  terms: Term[];
+  /** Of each network, in the octave that was climbed last. */
+  terms: Term[][];
   private first: number | null = null;
   private done = 0;
   private readonly work: number;

@@ -26,7 +26,7 @@ export type GuideStyle = "match" | "channels";
 
 const GUIDE_STYLES: string[] = ["match", "channels"] satisfies GuideStyle[];
 const TRANSFORMS = ["color-jitter", "grain"];
-const OBJECTIVES: string[] = ["mean", "mean-square", "cosine"] satisfies ObjectiveKind[];
+export const OBJECTIVES: string[] = ["mean", "mean-square", "cosine"] satisfies ObjectiveKind[];
 
 export type Layers = (string | TermTable)[] | Record<string, number> | null;
 

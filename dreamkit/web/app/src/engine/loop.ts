@@ -13,6 +13,7 @@ import { addLostDetail, compose, finish, growFunction, type Photograph, type Siz
 import { octavesOf } from "./octaves";
 import type { DreamResult, StepEvent } from "./progress";
 import type { Picture } from "./resize";
+import type { Term } from "./terms";
 
 /**
  * Dreams a photograph and yields an event after each step. `regions` are masks by name, for the terms that name
@@ -54,11 +55,15 @@ export async function* dream(
   finish(photo, pixels, objectives.masks, config);
   return {
     pixels: toBytes(pixels),
-    terms: ascent.terms.reduce<Record<string, number>>((sums, { text, mask, weight }) => {
-      const name = mask ? `${text} under ${mask}` : text;
-      return { ...sums, [name]: (sums[name] ?? 0) + weight }; // directions of a layer share a name
-    }, {}),
+    terms: ascent.terms.map(weightsByName),
     sizes: run.map((octave) => [octave.height, octave.width]),
     tileSize: ascent.tileSize,
   };
+}
+
+function weightsByName(terms: Term[]): Record<string, number> {
+  return terms.reduce<Record<string, number>>((sums, { text, mask, weight }) => {
+    const name = mask ? `${text} under ${mask}` : text;
+    return { ...sums, [name]: (sums[name] ?? 0) + weight }; // directions of a layer share a name
+  }, {});
 }

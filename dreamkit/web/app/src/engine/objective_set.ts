@@ -20,8 +20,8 @@ export interface LoadedModel {
 }
 
 export class ObjectiveSet {
-  /** Those of each entry of the schedule; one entry where there is no schedule. */
-  private readonly byEntry: Objective[][];
+  /** Those of each network, for each entry of the schedule; one entry where there is no schedule. */
+  private readonly byEntry: Objective[][][];
   /** The shortest side, in pixels, of the windows that the network takes. */
   readonly minSize: number;
   /** The masks that bound the dream together; empty where it happens everywhere. */
@@ -41,17 +41,17 @@ export class ObjectiveSet {
     const loaded = Array.isArray(models) ? models : [{ network: models, weight: 1, layers: null }];
     const total = loaded.reduce((sum, { weight }) => sum + Math.abs(weight), 0);
     if (!total) throw new UserError("every network has weight zero; give at least one a weight");
-    const used = loaded.filter(({ weight }) => weight);
     const entries = Math.max(1, config.schedule.length);
     this.byEntry = Array.from({ length: entries }, (_, octave) => {
       const own = configAt(config, octave);
-      return used.flatMap(({ network, weight, layers }) => {
+      return loaded.map(({ network, weight, layers }) => {
+        if (!weight) return [];
         const { default_layers, guide_layers } = network.description;
         const given = layers ?? own.layers ?? (guide ? guide_layers : default_layers);
         return objectivesOf(network, parseTerms(given, network.layers, own), own, weight / total, { size, guide });
       });
     });
-    const all = this.byEntry.flat();
+    const all = this.byEntry.flat(2);
     const missing = all.find(({ mask }) => mask && !(mask in named));
     if (missing) throw new UserError(`the mask ${missing.mask} is not given; paint it, or leave its layers out`);
     this.minSize = Math.max(...all.map((objective) => objective.minSize));
@@ -62,7 +62,7 @@ export class ObjectiveSet {
 
   /** The objectives of an octave, counted from 0 at the smallest. */
   ofOctave(octave: number): Objective[] {
-    return this.byEntry[Math.min(octave, this.byEntry.length - 1)];
+    return this.byNetwork(octave).flat();
   }
 
   /** The steps of an octave: as given, or else as suits its deepest layer. */
@@ -73,12 +73,16 @@ export class ObjectiveSet {
 
   /** Whether every weight is negative, so that the dream minimises everything. */
   get allNegative(): boolean {
-    return this.byEntry.flat().every(({ isNegative }) => isNegative);
+    return this.byEntry.flat(2).every(({ isNegative }) => isNegative);
   }
 
-  /** The terms of an octave. */
-  terms(octave: number): Term[] {
-    return this.ofOctave(octave).flatMap((objective) => objective.terms);
+  /** The terms of each network in an octave; none for weight zero. */
+  terms(octave: number): Term[][] {
+    return this.byNetwork(octave).map((objectives) => objectives.flatMap(({ terms }) => terms));
+  }
+
+  private byNetwork(octave: number): Objective[][] {
+    return this.byEntry[Math.min(octave, this.byEntry.length - 1)];
   }
 
   /** The mask of an objective; null where it has none. */

@@ -1,6 +1,6 @@
 /** Terms: the layers and channels that a dream maximises, each with a weight: dreamkit's `terms.py`. */
 
-import type { DreamConfig, Layers, TermTable } from "./config";
+import { type DreamConfig, type Layers, OBJECTIVES, type TermTable } from "./config";
 import { UserError } from "./errors";
 import type { ObjectiveSpec } from "./layer_objective";
 import type { Layer } from "./network";
@@ -96,6 +96,10 @@ function fromTable(table: TermTable, available: Layer[], config: DreamConfig): T
   }
   if (direction && !direction.some(Boolean)) {
     throw new UserError(`the direction for ${layer.name} is zero; give at least one channel a non-zero number`);
+  }
+  if (table.objective && !OBJECTIVES.includes(table.objective)) {
+    const { objective } = table;
+    throw new UserError(`objective is ${objective}, which a page cannot do; set it to ${OBJECTIVES.join(" or ")}`);
   }
   const channels = table.channels ? `:${table.channels.join("+")}` : "";
   const place = table.place ?? null;

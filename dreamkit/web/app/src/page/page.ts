@@ -60,7 +60,7 @@ export class Page {
       this.form.set(kept.options);
     }
     const layers = isLinked ? null : kept?.options.layers;
-    await (isLinked ? this.openLink(link) : this.session.open("wasm", asTerms(layers ?? this.site.options.layers)));
+    await (isLinked ? this.openLink(link) : this.session.open("wasm", layers ? asTerms(layers) : ownTerms(this.site)));
     if (kept) {
       this.work.open(kept.photo, kept.file);
       this.work.history.restore(kept.entries, kept.position, kept.savedId);
@@ -77,7 +77,7 @@ export class Page {
   private async openLink(link: LinkedRecipe | null): Promise<void> {
     if (link?.model) select("model").value = link.model;
     if (link) this.form.set(link.options);
-    const layers = asTerms(link?.options.layers ?? this.site.options.layers);
+    const layers = link?.options.layers ? asTerms(link.options.layers) : ownTerms(this.site);
     await this.session.open(this.session.network ? undefined : "wasm", layers);
     if (!link) {
       showError(new UserError("the link is damaged or cut off, so the page's own recipe is used; copy the whole link"));
@@ -121,7 +121,7 @@ export class Page {
     } catch (error) {
       return showError(error);
     }
-    const task = { kind: "dream" as const, photo, config, ...pictures };
+    const task = { kind: "dream" as const, photo, config, ...pictures, together: this.together() };
     const finished = await runner.run("dreaming", task, (update) => work.show(update.picture));
     if (!finished) return work.showCurrent();
     const { picture, ...dream } = finished;
@@ -133,6 +133,12 @@ export class Page {
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     showStatus(`${dream.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s, ${runner.speed.text}`);
     this.refresh();
+  }
+
+  /** The networks of the page's recipe, where its own layers are chosen. */
+  private together() {
+    if (!this.form.picker.terms.some((term) => term.split("=")[0] === OWN_LAYERS)) return [];
+    return this.site.together.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
   }
 
   async toggleZoom(): Promise<void> {
@@ -299,6 +305,11 @@ export class Page {
 }
 
 function asTerms(layers: unknown): string[] {
-  if (!Array.isArray(layers)) return [];
-  return layers.every((term) => typeof term === "string") ? layers : [OWN_LAYERS];
+  return Array.isArray(layers) ? layers.filter((term) => typeof term === "string") : [];
+}
+
+/** The terms of the page's own recipe. */
+function ownTerms({ options: { layers }, together }: Site): string[] {
+  const isText = layers === null || (Array.isArray(layers) && layers.every((term) => typeof term === "string"));
+  return isText && !together.length ? asTerms(layers) : [OWN_LAYERS];
 }

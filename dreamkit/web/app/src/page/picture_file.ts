@@ -58,7 +58,9 @@ async function describe(provenance: Provenance, { height, width }: Pixels, dream
     dreamkit,
     options: config,
     effective: { size: [height, width], octaves: dream.sizes, tile_size: dream.tileSize },
-    models: [{ name: network.name, sha256: network.sha256, weight: 1, layers: null, dreamed: dream.terms }],
+    models: dream.networks ?? [
+      { name: network.name, sha256: network.sha256, weight: 1, layers: null, dreamed: dream.terms },
+    ],
     photograph: photo.isNoise ? null : { name: photo.name, sha256: photo.sha256 },
     versions: { "tensorflow.js": version },
     ...(guide && { guide: await embed(guide.bytes, guide.bytes, guide.height, guide.width, 3) }),

@@ -8,7 +8,7 @@ import { dream } from "../engine/loop";
 import { type Mask, soften } from "../engine/masks";
 import type { Network } from "../engine/network";
 import { loadNetwork } from "../engine/network_files";
-import { ObjectiveSet } from "../engine/objective_set";
+import { type LoadedModel, ObjectiveSet } from "../engine/objective_set";
 import { type Photograph, type Size, toBytes } from "../engine/octave_schemes";
 import { octavesOf } from "../engine/octaves";
 import type { Picture } from "../engine/resize";
@@ -19,6 +19,7 @@ import { movedInto } from "../engine/zoom";
 import { startBackend } from "./backend";
 import { boxAround, cut, paste } from "./crop";
 import type { Backend, FinishedDream, MaskLevels, Pixels, Reply, Request, StepUpdate, Task } from "./protocol";
+import type { ModelInRecipe } from "./site";
 
 const ZOOM = { octaves: 2, steps: 2 }; // of each frame
 const ZOOM_STEPS = ZOOM.octaves * ZOOM.steps;
@@ -29,6 +30,8 @@ const GROWN = 0.6; // of the recipe's steps that it grows at most, because one o
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
 let network: Network | null = null;
+/** The networks that dreamed together, by address. */
+const others = new Map<string, Promise<Network>>();
 const queue: { id: number; task: Task }[] = [];
 let isRunning = false;
 let current = 0; // the id of the task that is running, or ran last
@@ -84,7 +87,7 @@ async function perform(id: number, task: Task): Promise<void> {
     case "open":
       return open(id, task.model, task.backend);
     case "dream":
-      return finish(id, await dreamWhole(id, task.photo, task.config, task.masks, task.guide ?? null));
+      return finish(id, await dreamWhole(id, task));
     case "grow":
       growMask = task.mask;
       return grow(id, task.photo, task.config);
@@ -115,22 +118,25 @@ async function open(id: number, model: string, backend: Backend): Promise<void> 
 /** Dreams a photograph, and sends every step. */
 async function dreamWhole(
   id: number,
-  photo: Photograph,
-  config: DreamConfig,
-  masks: Record<string, MaskLevels>,
-  guide: Pixels | null,
+  { photo, config, masks, guide, together }: Extract<Task, { kind: "dream" }>,
 ): Promise<FinishedDream> {
+  const models = together?.length ? await openTogether(together) : null;
   const regions: Record<string, Mask> = {};
   for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, photo.height, photo.width, wrappedAxes(config.wrap));
   let isWhole = true;
   let last: FinishedDream["last"] = null;
-  const steps = dream(photo, openNetwork(), config, regions, () => !isWhole, guide && asPicture(guide));
+  const followed = guide ? asPicture(guide) : null;
+  const steps = dream(photo, models ?? openNetwork(), config, regions, () => !isWhole, followed);
   for (;;) {
     const start = performance.now();
     const next = await steps.next();
     if (next.done) {
       const { pixels, terms, sizes, tileSize } = next.value;
-      return { picture: toPixels(photo, pixels), terms, sizes, tileSize, isWhole, last };
+      const networks = models?.map(({ network, weight, layers }, i) => {
+        const { name, sha256 } = network.description;
+        return { name, sha256, weight, layers, dreamed: terms[i] };
+      });
+      return { picture: toPixels(photo, pixels), terms: terms[0], networks, sizes, tileSize, isWhole, last };
     }
     const milliseconds = performance.now() - start;
     const { pixels, ...event } = next.value;
@@ -220,7 +226,7 @@ async function thumbnail(id: number, config: DreamConfig, least: number): Promis
       const next = await steps.next();
       if (next.done) {
         const { pixels, terms, sizes, tileSize } = next.value;
-        return { picture: toPixels(photo, pixels), terms, sizes, tileSize, isWhole: true, last: null };
+        return { picture: toPixels(photo, pixels), terms: terms[0], sizes, tileSize, isWhole: true, last: null };
       }
       await receiveMessages();
       if (stopped.has(id)) return null;
@@ -273,6 +279,16 @@ async function look(id: number, pictures: Pixels[], layers: string[], side: numb
     await receiveMessages();
   }
   reply(id, { kind: "seen", features });
+}
+
+/** The networks of a recipe, each loaded once. */
+async function openTogether(models: ModelInRecipe[]): Promise<LoadedModel[]> {
+  return Promise.all(
+    models.map(async ({ path, weight, layers }) => {
+      if (!others.has(path)) others.set(path, loadNetwork(path));
+      return { network: await others.get(path)!, weight, layers };
+    }),
+  );
 }
 
 function openNetwork(): Network {
