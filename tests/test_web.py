@@ -244,16 +244,16 @@ def test_terms_of_a_recipe_are_written_as_the_page_reads_them(tiny_network, buil
 @pytest.mark.parametrize(
     ("model", "layers", "schedule"),
     [
-        ("", None, [{"layers": ["first"], "steps": 2}]),
-        ('layers = "second:1=2"', ["second:1=2.0"], [{"steps": 2}]),
-        ("weight = -0.5", ["second=-1.0"], [{"layers": ["first=-1.0"], "steps": 2}]),
-        ('layers = "second=-2"\nweight = -1', ["second=2.0"], [{"steps": 2}]),
+        ("", None, [{"layers": ["low"], "steps": 2}]),
+        ('layers = "high:1=2"', ["high:1=2.0"], [{"steps": 2}]),
+        ("weight = -0.5", ["low=-1.0", "high=-0.5"], [{"layers": ["low=-1.0"], "steps": 2}]),
+        ('layers = "high=-2"\nweight = -1', ["high=2.0"], [{"steps": 2}]),
     ],
 )
 def test_layers_and_a_negative_weight_of_a_network_become_those_of_its_terms(
     run, built, tmp_path, model, layers, schedule
 ):
-    entry = '[[schedule]]\nlayers = "first"\nsteps = 2\n'
+    entry = '[[schedule]]\nlayers = "low"\nsteps = 2\n'
     (tmp_path / "own.toml").write_text(f'[[models]]\nname = "tiny"\n{model}\n{entry}')
     code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
     assert code == 0, err
@@ -261,29 +261,26 @@ def test_layers_and_a_negative_weight_of_a_network_become_those_of_its_terms(
     assert (options["layers"], options["schedule"]) == (layers, schedule)
 
 
-def test_networks_of_a_recipe_dream_together(run, built, tmp_path, tiny_network):
+def test_networks_of_a_recipe_dream_together(run, second, built, tmp_path):
     (tmp_path / "own.toml").write_text(
         '[[models]]\nname = "tiny"\nlayers = "low"\n[[models]]\nname = "other"\nweight = -0.5\n'
     )
     code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
     assert code == 0, err
     content = json.loads((tmp_path / "site" / "site.json").read_text())
-    low = tiny_network.at_depth(0.25)
-    assert [(each["weight"], each["layers"]) for each in content["together"]] == [
-        (1.0, [low]),
-        (-0.5, ["second"]),
-    ]
+    found = [(each["weight"], each["layers"]) for each in content["together"]]
+    assert found == [(1.0, ["low"]), (-0.5, ["edges"])]
     assert [each["path"] for each in content["together"]] == [each["path"] for each in content["models"]]
 
 
-def test_the_guide_of_a_recipe_is_part_of_the_site(run, built, tmp_path, tiny_network):
+def test_the_guide_of_a_recipe_is_part_of_the_site(run, built, tmp_path):
     picture = web_parity.guide()
     Image.fromarray(picture).save(tmp_path / "stripes.png")
     (tmp_path / "own.toml").write_text('model = "tiny"\nguide = "stripes.png"\nguide_style = "channels"\n')
     code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
     assert code == 0, err
     content = json.loads((tmp_path / "site" / "site.json").read_text())
-    assert content["options"]["layers"] == [tiny_network.at_depth(0.25)]  # the default of dreams with a guide
+    assert content["options"]["layers"] == ["low"]  # the default of dreams with a guide
     with Image.open(tmp_path / "site" / content["guide"]) as image:
         assert np.array_equal(np.asarray(image), picture)
 
@@ -291,7 +288,7 @@ def test_the_guide_of_a_recipe_is_part_of_the_site(run, built, tmp_path, tiny_ne
 def test_masks_of_a_recipe_are_part_of_the_site(run, built, tmp_path):
     levels = np.arange(70 * 94, dtype=np.uint8).reshape(70, 94)
     Image.fromarray(levels).save(tmp_path / "sky.png")
-    (tmp_path / "own.toml").write_text('model = "tiny"\nlayers = [{ layer = "second", mask = "sky.png" }]\n')
+    (tmp_path / "own.toml").write_text('model = "tiny"\nlayers = [{ layer = "high", mask = "sky.png" }]\n')
     code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
     assert code == 0, err
     content = json.loads((tmp_path / "site" / "site.json").read_text())
