@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
     from dreamkit.request import DreamRequest
 
+Written: TypeAlias = list[str | dict[str, Any]]  # terms as a page reads them
+
 _MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 # Options that a page leaves out, each with the value that switches it off. The page reads them as well.
 _UNSUPPORTED: dict[str, Any] = json.loads(Path(__file__).with_name("unsupported.json").read_text("utf-8"))
@@ -69,10 +71,6 @@ def check_config(config: DreamConfig) -> None:
 def _check_choice(option: str, given: str, choices: Sequence[str]) -> None:
     if given not in choices:
         raise ConfigError(f"{option} is {given}, which a page cannot do; set it to {' or '.join(choices)}")
-
-
-Written: TypeAlias = list[str | dict[str, Any]]
-"""Terms as a page reads them."""
 
 
 def with_exact_layers(
