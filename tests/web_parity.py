@@ -91,7 +91,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "warped and laplacian": {"steps": 2, "octaves": 2, "zoom": 0.3, "smooth": "laplacian"},
     "color jitter and grain": {"steps": 2, "octaves": 2, "transforms": {"color-jitter": 0.5, "grain": 8.0}},
     "grain, warped": {"steps": 2, "octaves": 1, "transforms": {"grain": 3.0}, "rotate": 5.0, "seed": 2**40},
-    "guide": {"steps": 2, "octaves": 2, "guide": True},
+    "guide": {"steps": 2, "octaves": 2, "guide": True, "layers": ["second"]},
+    # The first layer is linear, so its guide shifts colours alone; these must be free to move.
+    "guide of the default layers": {"steps": 2, "octaves": 1, "guide": True, "color": "free"},
     "guide by channels": {
         "steps": 2,
         "octaves": 2,
