@@ -127,7 +127,7 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
     const regions = Object.fromEntries(
       Object.entries(expected.masks).map(([name, mask]) => [
         name,
-        soften(decodeBytes(parity.masks[mask].bytes), height, width),
+        soften(decodeBytes(parity.masks[mask].bytes), height, width, wrappedAxes(expected.options.wrap)),
       ]),
     );
     const steps = dream({ height, width, bytes: photo }, models, expected.options, regions, () => false, expected.guided ? guide : null);

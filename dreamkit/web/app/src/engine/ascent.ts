@@ -195,7 +195,7 @@ export class Ascent {
   }
 }
 
-/** Adds an update times `strength` and its mask to `total`; both lie in the frame of the rolled picture. */
+/** Adds an update, which lies in the frame of the picture rolled by `roll`, times `strength` and its mask to `total`. */
 function addWeighed(
   total: Float32Array,
   { height, width, values }: Picture,
@@ -208,8 +208,9 @@ function addWeighed(
     for (let column = 0; column < width; column++) {
       const weight = region ? strength * region[row * width + column] : strength;
       if (!weight) continue;
-      const at = (line + wrapped(column + right, width)) * 3;
-      for (let k = 0; k < 3; k++) total[at + k] += weight * values[at + k];
+      const from = (line + wrapped(column + right, width)) * 3;
+      const to = (row * width + column) * 3;
+      for (let k = 0; k < 3; k++) total[to + k] += weight * values[from + k];
     }
   }
 }
