@@ -831,7 +831,7 @@ def test_a_page_begins_with_a_concept(run, pictures, monkeypatch, tmp_path_facto
     code, _, err = run("export", "web", "-o", "site", "--recipe", "mine.toml")
     assert code == 0, err
     (term,) = json.loads((pictures / "site" / "site.json").read_text())["options"]["layers"]
-    assert (term["objective"], len(term["direction"])) == ("mean", 5)
+    assert (term["objective"], len(term["direction"])) == ("mean", 4)
 
 
 @pytest.mark.parametrize("network", ["pocket", "inception5h", "inception_v3"])
