@@ -9,6 +9,7 @@ import base64
 import json
 import tempfile
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -293,15 +294,15 @@ def cases() -> dict:
             {
                 "size": list(size),
                 "wrap": wrap,
-                "values": _floats(resize(photo(), size, wrapped=wrapped_axes(wrap))),
+                "values": _floats(resize(guide(), size, wrapped=wrapped_axes(wrap))),
             }
             for size, wrap in [
-                ((35, 47), "none"),
-                ((70, 30), "none"),
-                ((101, 94), "none"),
-                ((140, 133), "none"),
-                ((35, 133), "both"),
-                ((101, 17), "horizontal"),
+                ((20, 26), "none"),
+                ((40, 17), "none"),
+                ((61, 52), "none"),
+                ((60, 55), "none"),
+                ((20, 75), "both"),
+                ((61, 9), "horizontal"),
             ]
         ],
         "opened": [
@@ -381,7 +382,7 @@ def _dream(networks: dict[str, network.Network], name: str, changes: dict[str, A
         "terms": result.layers,
         "octaves": [list(size) for size in result.sizes],
         "tile_size": result.tile_size,
-        "pixels": base64.b64encode(result.pixels.tobytes()).decode(),
+        "change": _compressed(result.pixels - photo()),
     }
 
 
@@ -424,7 +425,7 @@ def _stretched(size: tuple[int, int]) -> np.ndarray:
 
 
 def _blurred(sigma: float) -> np.ndarray:
-    gradient = photo().astype(np.float32) / 100 - 1
+    gradient = guide().astype(np.float32) / 100 - 1
     smoothing.gaussian(gradient, sigma)
     return gradient
 
@@ -435,6 +436,17 @@ def _picture(pixels: np.ndarray) -> dict:
         "width": pixels.shape[1],
         "bytes": base64.b64encode(pixels.tobytes()).decode(),
     }
+
+
+def _compressed(change: np.ndarray) -> str:
+    """What a dream adds to the photograph, modulo 256."""
+    return base64.b64encode(zlib.compress(change.tobytes(), 9)).decode()
+
+
+def dreamed(change: str) -> np.ndarray:
+    """The pixels of a dream in the file."""
+    added = np.frombuffer(zlib.decompress(base64.b64decode(change)), np.uint8)
+    return photo() + added.reshape(photo().shape)
 
 
 def _floats(values: np.ndarray) -> str:

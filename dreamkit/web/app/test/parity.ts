@@ -1,6 +1,7 @@
 /** The file of cases that both test suites read: dreamkit's Python tests, and these. */
 
 import { readFileSync } from "node:fs";
+import { inflateSync } from "node:zlib";
 import type { ConceptsDescription } from "../src/engine/concept";
 import type { DreamConfig, Layers, TermTable } from "../src/engine/config";
 import type { Network, NetworkDescription } from "../src/engine/network";
@@ -30,7 +31,7 @@ export interface Parity {
     terms: Record<string, number>[];
     octaves: [number, number][];
     tile_size: number;
-    pixels: string;
+    change: string;
   }[];
   words: { seed: number; octave: number; step: number; purpose: number; words: string[] }[];
   noise: (EncodedPicture & { kind: string; wrap: string })[];
@@ -67,6 +68,12 @@ export function decodeBytes(text: string): Uint8ClampedArray<ArrayBuffer> {
 
 export function decodeFloats(text: string): Float32Array {
   return new Float32Array(decodeBytes(text).buffer);
+}
+
+/** The pixels of a dream: what it adds to the photograph, modulo 256, is compressed in the file. */
+export function decodeDream(change: string): Uint8Array {
+  const added = inflateSync(Buffer.from(change, "base64"));
+  return Uint8Array.from(decodeBytes(parity.photo.bytes), (before, i) => before + added[i]);
 }
 
 /** One of the networks in the file. */
