@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -70,9 +71,16 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(exported):
     """Its address, on loopback."""
+    with serving(exported) as address:
+        yield address
+
+
+@contextmanager
+def serving(site):
+    """Serves the files of a site; gives its address, on loopback."""
     from dreamkit.web import server
 
-    with server.Server(exported, 0) as running:
+    with server.Server(site, 0) as running:
         thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield running.address
@@ -88,7 +96,14 @@ def page(open_page):
 
 @pytest.fixture
 def open_page(browser, served):
-    """Opens the page, by default in a new context, and waits until it is ready.
+    """Opens the page, by default in a new context, and waits until it is ready."""
+    with opening(browser, served) as opened:
+        yield opened
+
+
+@contextmanager
+def opening(browser, served):
+    """Gives a function that opens the page of this address, as `open_page` does.
 
     By default the page moves little, because dreams on samples would keep its worker busy.
     A request to another host or an uncaught error fails the test.

@@ -21,7 +21,7 @@ const CONTROLS: Control[] = [
   { name: "color", label: "Colours kept", min: 0, max: 1, step: 0.05 },
   { name: "octaves", label: "Octaves", min: 0, max: 10, step: 1, auto: 0 },
   { name: "octave_scale", label: "Octave scale", min: 1.1, max: 2, step: 0.05 },
-  { name: "steps", label: "Steps", min: 1, max: 60, step: 1 },
+  { name: "steps", label: "Steps", min: 0, max: 60, step: 1, auto: 0 },
   { name: "step_size", label: "Step size", min: 0.002, max: 0.06, step: 0.001 },
   { name: "jitter", label: "Jitter", min: 0, max: 64, step: 1 },
   { name: "seed", label: "Seed", min: 0, max: 999, step: 1 },

@@ -5,33 +5,44 @@ import { UserError } from "../engine/errors";
 import { dream } from "../engine/loop";
 import { type Mask, soften } from "../engine/masks";
 import type { Network } from "../engine/network";
-import { ObjectiveSet } from "../engine/objective_set";
+import { loadNetwork } from "../engine/network_files";
+import { type LoadedModel, ObjectiveSet } from "../engine/objective_set";
 import { type Photograph, toBytes } from "../engine/octave_schemes";
 import { noise } from "../engine/rng";
 import { toTables } from "../engine/terms";
-import { type Job, toPixels } from "./job";
-import type { FinishedDream, MaskLevels } from "./protocol";
+import { wrappedAxes } from "../engine/wrap";
+import { asPicture, type Job, toPixels } from "./job";
+import type { FinishedDream, Task } from "./protocol";
+import type { ModelInRecipe } from "./site";
 
 const CLOUDS = 4; // that a thumbnail is tried from
+
+/** The networks that dreamed together, by address. */
+const others = new Map<string, Promise<Network>>();
 
 /** Dreams a photograph, and sends every step. */
 export async function dreamWhole(
   job: Job,
-  photo: Photograph,
-  config: DreamConfig,
-  masks: Record<string, MaskLevels>,
+  { photo, config, masks, guide, together }: Extract<Task, { kind: "dream" }>,
 ): Promise<FinishedDream> {
+  const models = together?.length ? await openTogether(together) : null;
+  const { height, width } = photo;
   const regions: Record<string, Mask> = {};
-  for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, photo.height, photo.width);
+  for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, height, width, wrappedAxes(config.wrap));
   let isWhole = true;
   let last: FinishedDream["last"] = null;
-  const steps = dream(photo, job.network, config, regions, () => !isWhole);
+  const followed = guide ? asPicture(guide) : null;
+  const steps = dream(photo, models ?? job.network, config, regions, () => !isWhole, followed);
   for (;;) {
     const start = performance.now();
     const next = await steps.next();
     if (next.done) {
       const { pixels, terms, sizes, tileSize } = next.value;
-      return { picture: toPixels(photo, pixels), terms, sizes, tileSize, isWhole, last };
+      const networks = models?.map(({ network, weight, layers }, i) => {
+        const { name, sha256 } = network.description;
+        return { name, sha256, weight, layers, dreamed: terms[i] };
+      });
+      return { picture: toPixels(photo, pixels), terms: terms[0], networks, sizes, tileSize, isWhole, last };
     }
     const milliseconds = performance.now() - start;
     const { pixels, ...event } = next.value;
@@ -42,6 +53,16 @@ export async function dreamWhole(
   }
 }
 
+/** The networks of a recipe, each loaded once. */
+async function openTogether(models: ModelInRecipe[]): Promise<LoadedModel[]> {
+  return Promise.all(
+    models.map(async ({ path, weight, layers }) => {
+      if (!others.has(path)) others.set(path, loadNetwork(path));
+      return { network: await others.get(path)!, weight, layers };
+    }),
+  );
+}
+
 /** A dream of few steps; no updates are sent. */
 export async function dreamShort(
   network: Network,
@@ -49,7 +70,7 @@ export async function dreamShort(
   config: DreamConfig,
   regions: Record<string, Mask> = {},
 ): Promise<Photograph> {
-  const plain = { ...config, schedule: [], first_octave: null, max_objective: null };
+  const plain = { ...config, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
   const steps = dream(photo, network, plain, regions);
   let next = await steps.next();
   while (!next.done) next = await steps.next();
@@ -68,12 +89,12 @@ export async function thumbnail(job: Job, config: DreamConfig, least: number): P
   for (let seed = 0; seed < 2 * CLOUDS; seed++) {
     let photo: Photograph = { height: side, width: side, bytes: noise(BigInt(seed), side, side, "clouds") };
     if (seed >= CLOUDS) photo = await dreamShort(network, photo, { ...config, layers, objective: "mean-square", steps: 3 });
-    const steps = dream(photo, network, config);
+    const steps = dream(photo, network, { ...config, clouds: 0 });
     for (;;) {
       const next = await steps.next();
       if (next.done) {
         const { pixels, terms, sizes, tileSize } = next.value;
-        return { picture: toPixels(photo, pixels), terms, sizes, tileSize, isWhole: true, last: null };
+        return { picture: toPixels(photo, pixels), terms: terms[0], sizes, tileSize, isWhole: true, last: null };
       }
       await job.receiveMessages();
       if (job.isStopped()) return null;

@@ -7,7 +7,7 @@ import { tuned } from "./live_preview";
 import type { Painter } from "./painter";
 import type { Pixels, StepUpdate } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showStatus } from "./status_bar";
+import { showError, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
 
@@ -49,12 +49,13 @@ export class Dreamer {
     const config = this.form.config(work.photo);
     if (work.photo.isNoise) {
       const { height, width } = work.photo; // the seed may have changed
-      work.photo = cloudsPhoto(config.seed, height, width, config.noise);
+      work.photo = cloudsPhoto(config, height, width);
     }
     const { photo } = work;
     const start = performance.now();
     // The page blends by itself, so that it can change the blend of a finished dream.
-    const task = { kind: "dream" as const, photo, config: { ...config, blend: 0 }, masks: {} };
+    const task = await this.form.task(photo, { ...config, blend: 0 }).catch(showError);
+    if (!task) return false;
     this.film.begin(photo);
     const finished = await runner.run("dreaming", task, (update) => {
       this.film.add(update.picture);
@@ -62,7 +63,8 @@ export class Dreamer {
     });
     if (!finished || !(finished.isWhole || keepsStopped)) return false;
     const { picture: unblended, ...dream } = finished;
-    const provenance = { dream, config, network, photo, masks: {} };
+    const { guide, masks } = task;
+    const provenance = { dream, config, network, photo, guide, masks };
     this.film.end(unblended);
     const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
     work.history.push({

@@ -1,7 +1,7 @@
 /** Dreams that the worker goes on with until they are stopped: growth under the brush, and the zoom. */
 
 import * as colorMatch from "../engine/color_match";
-import { configAt, type DreamConfig } from "../engine/config";
+import type { DreamConfig } from "../engine/config";
 import { soften } from "../engine/masks";
 import { ObjectiveSet } from "../engine/objective_set";
 import { type Photograph, toBytes } from "../engine/octave_schemes";
@@ -10,7 +10,7 @@ import type { Picture } from "../engine/resize";
 import { movedInto } from "../engine/zoom";
 import { boxAround, cut, paste } from "./crop";
 import { dreamShort } from "./dream_jobs";
-import { endlessStep, type Job } from "./job";
+import { asPicture, endlessStep, type Job } from "./job";
 import type { Pixels } from "./protocol";
 
 const ZOOM = { octaves: 2, steps: 2 }; // of each frame
@@ -24,9 +24,9 @@ const GROWN = 0.6; // of the recipe's steps that it grows at most, because one o
  */
 export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promise<void> {
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
-  const { minSize } = new ObjectiveSet(job.network, config, {});
-  const octaves = octavesOf(photo.height, photo.width, minSize, config);
-  const steps = octaves.reduce((sum, { number }) => sum + configAt(config, number).steps, 0);
+  const objectives = new ObjectiveSet(job.network, config, {});
+  const octaves = octavesOf(photo.height, photo.width, objectives.minSize, config);
+  const steps = octaves.reduce((sum, { number }) => sum + objectives.steps(number), 0);
   const left = new Float32Array(photo.height * photo.width).fill(Math.ceil((GROWN * steps) / GROWTH));
   for (let turn = 0; !job.isStopped(); turn++) {
     const start = performance.now();
@@ -56,7 +56,6 @@ export async function zoom(job: Job, photo: Pixels, config: DreamConfig, factor:
     colorMatch.match(values, moments);
     return { ...size, bytes: toBytes({ ...size, values }) };
   };
-  const asPicture = ({ bytes, ...size }: Photograph): Picture => ({ ...size, values: Float32Array.from(bytes) });
   let picture: Photograph = { height: photo.height, width: photo.width, bytes: photo.bytes };
   for (let turn = 0; !job.isStopped(); turn++) {
     const start = performance.now();

@@ -74,14 +74,15 @@ export class FirstSight {
   }
 
   private async dream(turn: number, isStill: boolean): Promise<void> {
-    const photo = await readPhoto(await sampleFile(SAMPLES[this.shown]), LONGEST);
+    const photo = await readPhoto(await sampleFile(SAMPLES[this.shown]), { max_size: LONGEST, upscale: 1, wrap: "none" });
     if (turn !== this.turn) return;
     const show = (picture: Pixels) => turn === this.turn && drawScaled(canvas("sight"), picture);
     canvas("sight").width = photo.width;
     canvas("sight").height = photo.height;
     show(photo);
     this.mark("growing", !isStill);
-    const task = { kind: "dream" as const, photo, config: this.form.config(null), masks: {} };
+    const task = await this.form.task(photo, this.form.config(null));
+    if (turn !== this.turn) return;
     this.running = this.session.worker.run(task, ({ picture }) => !isStill && show(picture));
     const finished = await this.running.result;
     if (finished) show(finished.picture);

@@ -2,6 +2,7 @@
 
 import type { Network } from "../engine/network";
 import type { Photograph, Size } from "../engine/octave_schemes";
+import type { Picture } from "../engine/resize";
 import type { MaskLevels, Pixels, StepUpdate } from "./protocol";
 
 export interface Job {
@@ -21,6 +22,10 @@ export interface Job {
 export function endlessStep(photo: Photograph, milliseconds: number, turn: number, stepsTaken: number): StepUpdate {
   const picture = toPixels(photo, photo.bytes.slice());
   return { picture, milliseconds, stepsTaken, done: 0, octave: 1, octaves: 1, step: turn + 1, steps: 0, objective: 1 };
+}
+
+export function asPicture({ height, width, bytes }: Photograph): Picture {
+  return { height, width, values: Float32Array.from(bytes) };
 }
 
 export function toPixels(size: Size, bytes: Uint8ClampedArray): Pixels {

@@ -2,6 +2,7 @@
 
 import { UserError } from "../engine/errors";
 import { element, select } from "./elements";
+import { OWN_LAYERS } from "./layer_picker";
 import type { NetworkSession } from "./network_session";
 import type { RecipeForm } from "./recipe_form";
 import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
@@ -52,13 +53,13 @@ export class LinkOpener {
   private async use(link: LinkedRecipe | null): Promise<void> {
     if (link?.model) select("model").value = link.model;
     if (link) this.form.set(link.options);
-    const layers = asTerms(link?.options.layers ?? this.site.options.layers);
+    const layers = link?.options.layers ? asTerms(link.options.layers) : ownTerms(this.site);
     await this.session.open(this.session.network ? undefined : "wasm", layers);
     if (!link) {
       showError(new UserError("the link is damaged or cut off, so the page's own recipe is used; copy the whole link"));
       return;
     }
-    const missing = asTerms(link.options.layers).filter((term) => !this.session.hasTerm(term));
+    const missing = asTerms(link.options.layers ?? null).filter((term) => !this.session.hasTerm(term));
     const rejected = [...link.rejected, ...missing];
     if (!rejected.length) return;
     const message = `this link asks for ${rejected.join(", ")}, which this page does not have`;
@@ -69,4 +70,10 @@ export class LinkOpener {
 /** The terms of `layers` that are texts. */
 export function asTerms(layers: unknown): string[] {
   return Array.isArray(layers) ? layers.filter((term) => typeof term === "string") : [];
+}
+
+/** The terms of the page's own recipe. */
+export function ownTerms({ options: { layers }, together }: Site): string[] {
+  const isText = layers === null || (Array.isArray(layers) && layers.every((term) => typeof term === "string"));
+  return isText && !together.length ? asTerms(layers) : [OWN_LAYERS];
 }

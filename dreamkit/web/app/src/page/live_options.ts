@@ -106,8 +106,7 @@ export class LiveOptions {
     const photo = this.work.photo!;
     if (!photo.isNoise) return photo;
     if (this.clouds?.entry !== entry) {
-      const { seed, noise } = entry.config;
-      this.clouds = { entry, pixels: cloudsPhoto(seed, photo.height, photo.width, noise) };
+      this.clouds = { entry, pixels: cloudsPhoto(entry.config, photo.height, photo.width) };
     }
     return this.clouds.pixels;
   }

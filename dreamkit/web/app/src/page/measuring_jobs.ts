@@ -16,7 +16,7 @@ export async function weigh(
   config: DreamConfig,
   mask: MaskLevels,
 ): Promise<number> {
-  const short = { ...config, octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null };
+  const short = { ...config, octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
   const { value } = await dream(photo, network, short).next();
   const moved = "objective" in value ? value.pixels.values : value.pixels;
   let [under, covered, all] = [0, 0, 0];

@@ -6,7 +6,7 @@ import { button, element, isPressed, select, setPressed } from "./elements";
 import { FirstSight } from "./first_sight";
 import { GrowthFilm } from "./growth_film";
 import { HistoryStrip } from "./history_strip";
-import { asTerms, LinkOpener } from "./link_opener";
+import { asTerms, LinkOpener, ownTerms } from "./link_opener";
 import { listen } from "./listeners";
 import { LiveOptions } from "./live_options";
 import { NetworkSession } from "./network_session";
@@ -73,7 +73,8 @@ export class Page {
       if (this.session.hasModel(kept.model)) select("model").value = kept.model;
       this.form.set(kept.options);
     }
-    await (links.isLinked ? links.open() : this.session.open("wasm", asTerms(kept?.options.layers ?? site.options.layers)));
+    const layers = kept?.options.layers ? asTerms(kept.options.layers) : ownTerms(site);
+    await (links.isLinked ? links.open() : this.session.open("wasm", layers));
     if (kept) {
       this.keeper.restore(kept);
       if (kept.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);

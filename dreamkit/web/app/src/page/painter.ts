@@ -224,7 +224,6 @@ export class Painter {
   private photoUnder(entry: HistoryEntry) {
     const photo = this.work.photo!;
     if (!this.isRepeatable(entry)) return entry.under!.picture;
-    const { seed, noise } = entry.config;
-    return photo.isNoise ? cloudsPhoto(seed, photo.height, photo.width, noise) : photo;
+    return photo.isNoise ? cloudsPhoto(entry.config, photo.height, photo.width) : photo;
   }
 }

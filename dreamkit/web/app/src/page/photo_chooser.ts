@@ -63,7 +63,7 @@ export class PhotoChooser {
   }
 
   async takePicture(): Promise<void> {
-    if (this.confirmLoss()) await this.open(() => cameraPhoto(cameraVideo(), this.form.longestSide), null);
+    if (this.confirmLoss()) await this.open(() => cameraPhoto(cameraVideo(), this.form.config(null)), null);
     stopCamera();
   }
 
@@ -71,7 +71,8 @@ export class PhotoChooser {
   async resize(): Promise<void> {
     const { photo, file } = this.work;
     if (!photo) return;
-    if (!this.confirmLoss()) this.form.longestSide = Math.max(photo.height, photo.width);
+    const { upscale } = this.form.config(null);
+    if (!this.confirmLoss()) this.form.longestSide = Math.round(Math.max(photo.height, photo.width) / upscale);
     else if (file) await this.readFile(file);
     else if (photo.isNoise) await this.drawClouds();
     else showStatus("A picture of the camera keeps its size; take another for this one");
@@ -83,14 +84,13 @@ export class PhotoChooser {
   }
 
   private async drawClouds(): Promise<void> {
-    const { seed, noise } = this.form.config(null);
     const side = this.form.longestSide;
-    await this.open(() => cloudsPhoto(seed, side, side, noise), null);
+    await this.open(() => cloudsPhoto(this.form.config(null), side, side), null);
   }
 
   private async readFile(file: File): Promise<void> {
     await this.open(async () => {
-      const photo = await readPhoto(file, this.form.longestSide);
+      const photo = await readPhoto(file, this.form.config(null));
       const most = Math.max(photo.original.height, photo.original.width);
       const least = Math.min(photo.original.height, photo.original.width);
       const taken = this.minSize();
@@ -104,7 +104,7 @@ export class PhotoChooser {
       if (Math.min(photo.height, photo.width) >= needed) return photo;
       // A panorama needs more pixels along its longer side.
       this.form.longestSide = Math.min(most, Math.ceil((needed * most) / least));
-      return readPhoto(file, this.form.longestSide);
+      return readPhoto(file, this.form.config(null));
     }, file);
   }
 

@@ -1,9 +1,10 @@
 /** Photographs, read into the same pixels as in Python. */
 
+import type { DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
-import { roundHalfEven } from "../engine/numbers";
-import { shrunk } from "../engine/resize";
+import { type PhotographOptions, prepared } from "../engine/photograph_pixels";
 import { noise } from "../engine/rng";
+import { wrappedAxes } from "../engine/wrap";
 import { sha256 } from "./hash";
 import type { MaskLevels, Pixels } from "./protocol";
 import { straightPixels } from "./transparency";
@@ -26,11 +27,11 @@ export interface Photo extends Pixels {
 }
 
 /**
- * The picture in a file, upright, its longest side at most `longest` pixels.
+ * The picture in a file, upright, as `options` say.
  *
  * Throws a `UserError` where the browser cannot read it, or it is too large.
  */
-export async function readPhoto(file: File, longest: number): Promise<Photo> {
+export async function readPhoto(file: File, options: PhotographOptions): Promise<Photo> {
   let bitmap: ImageBitmap;
   try {
     // Colour profiles are ignored, as in Python.
@@ -47,7 +48,7 @@ export async function readPhoto(file: File, longest: number): Promise<Photo> {
     );
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
-  return photoFrom(bitmap, longest, file.name, await sha256(bytes));
+  return photoFrom(bitmap, options, file.name, await sha256(bytes));
 }
 
 /** Whether a file begins as those of iPhones do. */
@@ -57,36 +58,28 @@ async function isHeic(file: File): Promise<boolean> {
 }
 
 /** The current picture of the camera. */
-export async function cameraPhoto(video: HTMLVideoElement, longest: number): Promise<Photo> {
-  return photoFrom(await createImageBitmap(video), longest, "", "");
+export async function cameraPhoto(video: HTMLVideoElement, options: PhotographOptions): Promise<Photo> {
+  return photoFrom(await createImageBitmap(video), options, "", "");
 }
 
 /** Noise from the seed of the recipe. */
-export function cloudsPhoto(seed: number | string, height: number, width: number, kind: string): Photo {
-  const bytes = noise(BigInt(seed), height, width, kind) as Uint8ClampedArray<ArrayBuffer>;
+export function cloudsPhoto({ seed, noise: kind, wrap }: DreamConfig, height: number, width: number): Photo {
+  const bytes = noise(BigInt(seed), height, width, kind, wrappedAxes(wrap)) as Uint8ClampedArray<ArrayBuffer>;
   return { height, width, bytes, name: "", sha256: "", isNoise: true, alpha: null, seed, original: { height, width } };
 }
 
-async function photoFrom(bitmap: ImageBitmap, longest: number, name: string, hash: string): Promise<Photo> {
+async function photoFrom(bitmap: ImageBitmap, options: PhotographOptions, name: string, hash: string): Promise<Photo> {
   const { height, width } = bitmap;
   if (height * width > MAX_PIXELS) {
     bitmap.close();
     const megapixels = MAX_PIXELS / 1e6;
     throw new UserError(`${name} has ${width} x ${height} pixels; the most is ${megapixels} million; shrink it first`);
   }
-  let { bytes, alpha } = straightPixels(bitmap);
+  const decoded = { height, width, ...straightPixels(bitmap) };
   bitmap.close();
-  let size: [number, number] = [height, width];
-  const side = Math.max(height, width);
-  if (side > longest) {
-    const scaled = (length: number) => Math.max(1, roundHalfEven((length * longest) / side));
-    const to: [number, number] = [scaled(height), scaled(width)];
-    bytes = shrunk(bytes, size, to, 3) as MaskLevels;
-    alpha &&= shrunk(alpha, size, to, 1) as MaskLevels;
-    size = to;
-  }
-  const pixels = { height: size[0], width: size[1], bytes };
-  return { ...pixels, alpha, name, original: { height, width }, isNoise: false, sha256: hash || (await sha256(new Uint8Array(bytes))) };
+  const { alpha, ...pixels } = prepared(decoded, options, MAX_PIXELS) as Pixels & { alpha: MaskLevels | null };
+  const sha = hash || (await sha256(new Uint8Array(pixels.bytes)));
+  return { ...pixels, alpha, name, original: { height, width }, isNoise: false, sha256: sha };
 }
 
 /** Pixels as a canvas takes them, with their opacity where it is given. */

@@ -19,6 +19,7 @@ export interface Provenance {
   photo: Pick<Photo, "name" | "sha256" | "isNoise">;
   /** By name. */
   masks: Record<string, MaskLevels>;
+  guide?: Pixels | null;
 }
 
 /** Why no recipe repeats a dream, by where it came from; Python's `redo` says it after the file's name. */
@@ -52,27 +53,35 @@ async function recipeOf({ picture, provenance, origin }: HistoryEntry, dreamkit:
 }
 
 async function describe(provenance: Provenance, { height, width }: Pixels, dreamkit: string) {
-  const { dream, config, network, photo, masks } = provenance;
+  const { dream, config, network, photo, masks, guide } = provenance;
   const embedded: Record<string, Awaited<ReturnType<typeof embedMask>>> = {};
   for (const [name, mask] of Object.entries(masks)) embedded[name] = await embedMask(mask, height, width);
   return {
     dreamkit,
     options: config,
     effective: { size: [height, width], octaves: dream.sizes, tile_size: dream.tileSize },
-    models: [{ name: network.name, sha256: network.sha256, weight: 1, layers: null, dreamed: dream.terms }],
+    models: dream.networks ?? [
+      { name: network.name, sha256: network.sha256, weight: 1, layers: null, dreamed: dream.terms },
+    ],
     photograph: photo.isNoise ? null : { name: photo.name, sha256: photo.sha256 },
     versions: { "tensorflow.js": version },
+    ...(guide && { guide: await embed(guide.bytes, guide.bytes, guide.height, guide.width, 3) }),
     ...(Object.keys(masks).length && { masks: embedded }),
     ...(!dream.isWhole && { stopped: dream.last ?? { octave: 1, octaves: dream.sizes.length, step: 0, steps: 0 } }),
   };
 }
 
 /** A mask that has no file of its own, as part of the recipe. */
-async function embedMask(mask: MaskLevels, height: number, width: number) {
-  const png = await encode(mask, height, width, 1);
-  const rgb = new Uint8Array(mask.length * 3);
+function embedMask(mask: MaskLevels, height: number, width: number) {
+  const rgb = new Uint8ClampedArray(mask.length * 3);
   mask.forEach((level, i) => rgb.fill(level, 3 * i, 3 * i + 3));
-  return { name: "", sha256: await sha256(rgb), data: base64(png) };
+  return embed(mask, rgb, height, width, 1);
+}
+
+/** A picture as part of the recipe; its hash is that of its colours. */
+async function embed(pixels: MaskLevels, rgb: MaskLevels, height: number, width: number, channels: 1 | 3) {
+  const png = await encode(pixels, height, width, channels);
+  return { name: "", sha256: await sha256(new Uint8Array(rgb)), data: base64(png) };
 }
 
 function withAlpha({ bytes }: Pixels, alpha: MaskLevels): Uint8ClampedArray {

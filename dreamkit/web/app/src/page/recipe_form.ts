@@ -3,8 +3,10 @@
 import type { DreamConfig } from "../engine/config";
 import { Controls } from "./controls";
 import { select } from "./elements";
-import { LayerPicker } from "./layer_picker";
+import { LayerPicker, OWN_LAYERS } from "./layer_picker";
 import type { Photo } from "./photograph";
+import type { Pixels } from "./protocol";
+import { loadPictures } from "./recipe_pictures";
 import type { Site } from "./site";
 
 export class RecipeForm {
@@ -15,7 +17,7 @@ export class RecipeForm {
 
   constructor(private readonly site: Site) {
     this.controls = new Controls(site);
-    this.picker = new LayerPicker(() => this.config(null));
+    this.picker = new LayerPicker(() => this.config(null), site.options.layers);
     if (site.options.max_size) this.longestSide = site.options.max_size;
   }
 
@@ -29,6 +31,14 @@ export class RecipeForm {
       max_size: this.longestSide,
       ...(photo?.isNoise && { size: [photo.height, photo.width] as [number, number] }),
     };
+  }
+
+  /** The task that dreams `config` on a photograph, with the guide, the masks and the networks of the page's recipe. */
+  async task(photo: Pixels, config: DreamConfig) {
+    const isOwn = this.picker.terms.some((term) => term.split("=")[0] === OWN_LAYERS);
+    const models = isOwn ? this.site.together : [];
+    const together = models.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
+    return { kind: "dream" as const, photo, config, ...(await loadPictures(this.site, photo)), together };
   }
 
   /** The options that a link or a kept session may hold: those that differ from the page's own recipe. */

@@ -10,7 +10,7 @@ import type { NetworkSession } from "./network_session";
 import { cloudsPhoto, drawScaled, type Photo } from "./photograph";
 import type { MaskLevels, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showStatus } from "./status_bar";
+import { showError, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
 
@@ -58,13 +58,15 @@ export class VariantSheet {
     for (const [index, variant] of planned.entries()) {
       this.form.picker.choose(variant.terms); // the picker knows what the terms of concepts are
       const config = { ...this.form.config(small), ...variant.options };
+      const photo = small.isNoise ? cloudsPhoto(config, small.height, small.width) : small;
+      const starting = this.form.task(photo, config);
       this.form.picker.choose(terms);
       const show = ({ picture }: { picture: Pixels }) => {
         if (turn === this.turn) drawScaled(tiles[index].querySelector("canvas")!, picture);
       };
-      const { height, width } = small;
-      const photo = small.isNoise ? cloudsPhoto(config.seed, height, width, config.noise) : small;
-      const finished = await this.runner.run("trying", { kind: "dream", photo, config, masks: {} }, show);
+      const task = await starting.catch(showError);
+      if (!task || turn !== this.turn) return;
+      const finished = await this.runner.run("trying", task, show);
       if (turn !== this.turn) return;
       if (finished) show(finished);
       tiles[index].dataset.variant = finished ? "dreamed" : "failed";

@@ -64,7 +64,7 @@ async function perform(id: number, task: Task): Promise<void> {
   const job = openJob(id);
   switch (task.kind) {
     case "dream":
-      return finish(id, await dreamWhole(job, task.photo, task.config, task.masks));
+      return finish(id, await dreamWhole(job, task));
     case "grow":
       growMask = task.mask;
       await grow(job, task.photo, task.config);
