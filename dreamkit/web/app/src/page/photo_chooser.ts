@@ -118,16 +118,14 @@ export class PhotoChooser {
       const photo = await read();
       await this.stop();
       this.work.open(photo, file);
+      const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
+      showStatus(`${this.work.photoName}, ${photo.width} x ${photo.height} pixels${resized}`);
     } catch (error) {
       this.form.longestSide = side;
+      showError(error);
+    } finally {
       this.isOpening = false;
       this.onChange();
-      return showError(error);
     }
-    const { height, width } = this.work.photo!;
-    const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
-    showStatus(`${this.work.photoName}, ${width} x ${height} pixels${resized}`);
-    this.isOpening = false;
-    this.onChange();
   }
 }
