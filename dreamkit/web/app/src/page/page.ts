@@ -14,7 +14,7 @@ import { saveDream } from "./picture_file";
 import type { Pixels, StepUpdate } from "./protocol";
 import { RecipeForm } from "./recipe_form";
 import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
-import { loadPictures, type RecipePictures } from "./recipe_pictures";
+import type { RecipePictures } from "./recipe_pictures";
 import { SavedSessions } from "./saved_sessions";
 import type { Site } from "./site";
 import { Stage } from "./stage";
@@ -37,7 +37,11 @@ export class Page {
   private isKept = true;
   private saves = 0;
 
-  constructor(private readonly site: Site) {
+  /** `pictures` fits the guide and the masks of the page's recipe to a photograph. */
+  constructor(
+    private readonly site: Site,
+    private readonly pictures: (photo: Pixels) => RecipePictures,
+  ) {
     this.form = new RecipeForm(site);
     const { form, work, runner } = this;
     this.session = new NetworkSession(site, form.picker, runner, () => this.refresh());
@@ -117,7 +121,7 @@ export class Page {
     showStatus("Dreaming");
     let pictures: RecipePictures;
     try {
-      pictures = await loadPictures(this.site, photo);
+      pictures = this.pictures(photo);
     } catch (error) {
       return showError(error);
     }

@@ -2,7 +2,7 @@
 
 import * as colorMatch from "../engine/color_match";
 import { middleSquare } from "../engine/concept";
-import type { DreamConfig } from "../engine/config";
+import type { DreamConfig, Layers } from "../engine/config";
 import { UserError } from "../engine/errors";
 import { dream } from "../engine/loop";
 import { type Mask, soften } from "../engine/masks";
@@ -122,7 +122,9 @@ async function dreamWhole(
 ): Promise<FinishedDream> {
   const models = together?.length ? await openTogether(together) : null;
   const regions: Record<string, Mask> = {};
-  for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, photo.height, photo.width, wrappedAxes(config.wrap));
+  for (const [name, levels] of Object.entries(masks)) {
+    regions[name] = soften(levels, photo.height, photo.width, wrappedAxes(config.wrap));
+  }
   let isWhole = true;
   let last: FinishedDream["last"] = null;
   const followed = guide ? asPicture(guide) : null;
@@ -153,7 +155,7 @@ async function dreamWhole(
  */
 async function grow(id: number, photo: Pixels, config: DreamConfig): Promise<void> {
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
-  const objectives = new ObjectiveSet(openNetwork(), config, {});
+  const objectives = new ObjectiveSet(openNetwork(), everywhere(config), {});
   const octaves = octavesOf(photo.height, photo.width, objectives.minSize, config);
   const steps = octaves.reduce((sum, { number }) => sum + objectives.steps(number), 0);
   const left = new Float32Array(photo.height * photo.width).fill(Math.ceil((GROWN * steps) / GROWTH));
@@ -197,13 +199,22 @@ async function zoom(id: number, photo: Pixels, config: DreamConfig, factor: numb
   finish(id, null);
 }
 
+/** `config` with terms that no masks of their own bound. */
+function everywhere(config: DreamConfig): DreamConfig {
+  const unmasked = <Part extends { layers?: Layers }>(part: Part): Part => {
+    if (!part.layers) return part;
+    return { ...part, layers: toTables(part.layers, openNetwork().layers).map(({ mask: _, ...term }) => term) };
+  };
+  return { ...unmasked(config), schedule: config.schedule.map(unmasked) };
+}
+
 /** A dream of few steps; no updates are sent. */
 async function dreamShort(
   photo: Photograph,
   config: DreamConfig,
   regions: Record<string, Mask> = {},
 ): Promise<Photograph> {
-  const plain = { ...config, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
+  const plain = { ...everywhere(config), schedule: [], first_octave: null, max_objective: null, clouds: 0 };
   const steps = dream(photo, openNetwork(), plain, regions);
   let next = await steps.next();
   while (!next.done) next = await steps.next();
@@ -239,7 +250,8 @@ async function thumbnail(id: number, config: DreamConfig, least: number): Promis
 
 /** How far a step moves the pixels under a mask, as a share of how far it moves all of them. */
 async function weigh(id: number, photo: Pixels, config: DreamConfig, mask: MaskLevels): Promise<void> {
-  const short = { ...config, octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
+  const once = { octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
+  const short = { ...everywhere(config), ...once };
   const { value } = await dream(photo, openNetwork(), short).next();
   const moved = "objective" in value ? value.pixels.values : value.pixels;
   let [under, covered, all] = [0, 0, 0];
