@@ -14,22 +14,61 @@ from dreamkit.inputs import open_photograph
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 SHORT = "max_size = 192\nsteps = 2\noctaves = 2\n"
-TINY = 'model = "tiny"\n'
-RECIPES = {
-    "a guide": TINY + 'guide = "guide.png"\nlayers = "high"',
-    "a class": 'model = "sorter"\nlayers = [{ class = "sea lion" }]',
-    "the Fourier spectrum": TINY + 'space = "fourier"\nstep_size = 0.05\ncolor = "free"',
-    "several networks": '[[models]]\nname = "tiny"\nlayers = "low"\n[[models]]\nname = "other"\nweight = -0.5',
-    "a neuron and a cosine": TINY
-    + 'layers = ["high@40x20", { layer = "low", objective = "cosine", direction = [1, 0, -2, 0.5] }]',
-    "regularisers": TINY + "tv = 0.3\nl2 = 0.5",
-    "a Laplacian pyramid": TINY + 'smooth = "laplacian"',
-    "an enlarged tile": TINY + 'wrap = "both"\nupscale = 1.25',
-    "transforms": TINY + 'rotate = 5.0\nzoom = 0.05\ntransforms = { color-jitter = 0.2, grain = 2.0 }',
-    "masks": TINY
-    + 'layers = [{ layer = "low", mask = "left.png" }, { layer = "high", mask = "right.png", weight = -0.5 }]',
-    "clouds": TINY + "seed = 5\nclouds = 8.0",
-}  # fmt: skip
+RECIPES = {  # each is of the network `tiny` where it names none
+    "a guide": """
+        guide = "guide.png"
+        layers = "high"
+    """,
+    "a class": """
+        model = "sorter"
+        layers = [{ class = "sea lion" }]
+    """,
+    "the Fourier spectrum": """
+        space = "fourier"
+        step_size = 0.05
+        color = "free"
+    """,
+    "several networks": """
+        [[models]]
+        name = "tiny"
+        layers = "low"
+        [[models]]
+        name = "other"
+        weight = -0.5
+    """,
+    "a neuron and a cosine": """
+        layers = ["high@40x20", { layer = "low", objective = "cosine", direction = [1, 0, -2, 0.5] }]
+    """,
+    "regularisers": """
+        tv = 0.3
+        l2 = 0.5
+    """,
+    "a Laplacian pyramid": """
+        smooth = "laplacian"
+    """,
+    "an enlarged tile": """
+        wrap = "both"
+        upscale = 1.25
+    """,
+    "transforms": """
+        rotate = 5.0
+        zoom = 0.05
+        transforms = { color-jitter = 0.2, grain = 2.0 }
+    """,
+    "masks": """
+        [[layers]]
+        layer = "low"
+        mask = "left.png"
+        [[layers]]
+        layer = "high"
+        mask = "right.png"
+        weight = -0.5
+    """,
+    "clouds": """
+        seed = 5
+        clouds = 8.0
+    """,
+}
 
 
 @pytest.fixture
@@ -44,7 +83,8 @@ def site(run, second, tmp_path):
         mask.save(tmp_path / f"{name}.png")
 
     def export(recipe):
-        (tmp_path / "own.toml").write_text(SHORT + recipe)
+        model = "" if "model" in recipe else 'model = "tiny"\n'
+        (tmp_path / "own.toml").write_text(SHORT + model + recipe)
         code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
         assert code == 0, err
         return tmp_path / "site"
@@ -64,5 +104,5 @@ def test_a_recipe_is_dreamed_as_in_python(site, browser, tmp_path, name):
         path = saved(page, tmp_path)
     with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js"):
         again = dreamkit.redo(path, PHOTO).pixels
-        photo = open_photograph(PHOTO, recipes.from_picture(path).config()).pixels.astype(float)
+    photo = open_photograph(PHOTO, recipes.from_picture(path).config()).pixels.astype(float)
     assert cosine(pixels(path) - photo, again - photo) > 0.99

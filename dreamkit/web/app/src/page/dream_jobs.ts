@@ -1,6 +1,6 @@
 /** Dreams that the worker computes: whole ones, short ones and thumbnails. */
 
-import type { DreamConfig } from "../engine/config";
+import type { DreamConfig, Layers } from "../engine/config";
 import { UserError } from "../engine/errors";
 import { dream } from "../engine/loop";
 import { type Mask, soften } from "../engine/masks";
@@ -26,9 +26,10 @@ export async function dreamWhole(
   { photo, config, masks, guide, together }: Extract<Task, { kind: "dream" }>,
 ): Promise<FinishedDream> {
   const models = together?.length ? await openTogether(together) : null;
-  const { height, width } = photo;
   const regions: Record<string, Mask> = {};
-  for (const [name, levels] of Object.entries(masks)) regions[name] = soften(levels, height, width, wrappedAxes(config.wrap));
+  for (const [name, levels] of Object.entries(masks)) {
+    regions[name] = soften(levels, photo.height, photo.width, wrappedAxes(config.wrap));
+  }
   let isWhole = true;
   let last: FinishedDream["last"] = null;
   const followed = guide ? asPicture(guide) : null;
@@ -63,6 +64,15 @@ async function openTogether(models: ModelInRecipe[]): Promise<LoadedModel[]> {
   );
 }
 
+/** `config` with terms that no masks of their own bound. */
+export function everywhere(network: Network, config: DreamConfig): DreamConfig {
+  const unmasked = <Part extends { layers?: Layers }>(part: Part): Part => {
+    if (!part.layers) return part;
+    return { ...part, layers: toTables(part.layers, network.layers).map(({ mask: _, ...term }) => term) };
+  };
+  return { ...unmasked(config), schedule: config.schedule.map(unmasked) };
+}
+
 /** A dream of few steps; no updates are sent. */
 export async function dreamShort(
   network: Network,
@@ -70,7 +80,7 @@ export async function dreamShort(
   config: DreamConfig,
   regions: Record<string, Mask> = {},
 ): Promise<Photograph> {
-  const plain = { ...config, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
+  const plain = { ...everywhere(network, config), schedule: [], first_octave: null, max_objective: null, clouds: 0 };
   const steps = dream(photo, network, plain, regions);
   let next = await steps.next();
   while (!next.done) next = await steps.next();

@@ -29,7 +29,6 @@ export class Dreamer {
     if (!this.work.photo || !this.session.network) return;
     this.work.stage.comparison.show(0);
     if (this.painter.hasStrokes) return this.painter.dreamAgain();
-    showStatus("Dreaming");
     if (!(await this.dreamWhole((update) => this.work.show(update.picture)))) this.work.showCurrent();
   }
 
@@ -54,8 +53,14 @@ export class Dreamer {
     const { photo } = work;
     const start = performance.now();
     // The page blends by itself, so that it can change the blend of a finished dream.
-    const task = await this.form.task(photo, { ...config, blend: 0 }).catch(showError);
-    if (!task) return false;
+    let task;
+    try {
+      task = this.form.task(photo, { ...config, blend: 0 });
+    } catch (error) {
+      showError(error);
+      return false;
+    }
+    if (keepsStopped) showStatus("Dreaming");
     this.film.begin(photo);
     const finished = await runner.run("dreaming", task, (update) => {
       this.film.add(update.picture);

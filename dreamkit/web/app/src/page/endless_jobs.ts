@@ -9,7 +9,7 @@ import { octavesOf } from "../engine/octaves";
 import type { Picture } from "../engine/resize";
 import { movedInto } from "../engine/zoom";
 import { boxAround, cut, paste } from "./crop";
-import { dreamShort } from "./dream_jobs";
+import { dreamShort, everywhere } from "./dream_jobs";
 import { asPicture, endlessStep, type Job } from "./job";
 import type { Pixels } from "./protocol";
 
@@ -24,7 +24,7 @@ const GROWN = 0.6; // of the recipe's steps that it grows at most, because one o
  */
 export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promise<void> {
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
-  const objectives = new ObjectiveSet(job.network, config, {});
+  const objectives = new ObjectiveSet(job.network, everywhere(job.network, config), {});
   const octaves = octavesOf(photo.height, photo.width, objectives.minSize, config);
   const steps = octaves.reduce((sum, { number }) => sum + objectives.steps(number), 0);
   const left = new Float32Array(photo.height * photo.width).fill(Math.ceil((GROWN * steps) / GROWTH));

@@ -81,8 +81,7 @@ export class FirstSight {
     canvas("sight").height = photo.height;
     show(photo);
     this.mark("growing", !isStill);
-    const task = await this.form.task(photo, this.form.config(null));
-    if (turn !== this.turn) return;
+    const task = this.form.task(photo, this.form.config(null));
     this.running = this.session.worker.run(task, ({ picture }) => !isStill && show(picture));
     const finished = await this.running.result;
     if (finished) show(finished.picture);

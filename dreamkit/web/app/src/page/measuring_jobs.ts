@@ -6,6 +6,7 @@ import { dream } from "../engine/loop";
 import type { Network } from "../engine/network";
 import type { Picture } from "../engine/resize";
 import { noise } from "../engine/rng";
+import { everywhere } from "./dream_jobs";
 import type { Job } from "./job";
 import type { MaskLevels, Pixels } from "./protocol";
 
@@ -16,7 +17,8 @@ export async function weigh(
   config: DreamConfig,
   mask: MaskLevels,
 ): Promise<number> {
-  const short = { ...config, octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
+  const once = { octaves: 1, steps: 1, schedule: [], first_octave: null, max_objective: null, clouds: 0 };
+  const short = { ...everywhere(network, config), ...once };
   const { value } = await dream(photo, network, short).next();
   const moved = "objective" in value ? value.pixels.values : value.pixels;
   let [under, covered, all] = [0, 0, 0];

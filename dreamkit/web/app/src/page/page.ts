@@ -14,7 +14,9 @@ import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
 import { PhotoQueue } from "./photo_queue";
 import { PictureSaver } from "./picture_saver";
+import type { Pixels } from "./protocol";
 import { RecipeForm } from "./recipe_form";
+import type { RecipePictures } from "./recipe_pictures";
 import { SessionKeeper } from "./session_keeper";
 import type { Site } from "./site";
 import { Stage } from "./stage";
@@ -44,8 +46,12 @@ export class Page {
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
 
-  constructor(private readonly site: Site) {
-    this.form = new RecipeForm(site);
+  /** `pictures` fits the guide and the masks of the page's recipe to a photograph. */
+  constructor(
+    private readonly site: Site,
+    pictures: (photo: Pixels) => RecipePictures,
+  ) {
+    this.form = new RecipeForm(site, pictures);
     const { form, work, runner } = this;
     const refresh = () => this.refresh();
     this.session = new NetworkSession(site, form.picker, runner, refresh);

@@ -211,8 +211,9 @@ export class Painter {
 
   private isRepeatable({ under }: HistoryEntry): boolean {
     if (!under) return true;
-    const isWhole = under.provenance?.dream.isWhole ?? false;
-    return isWhole && !under.painting.length && this.isOfThisNetwork(under);
+    if (!under.provenance || under.painting.length || !this.isOfThisNetwork(under)) return false;
+    const { dream, guide, masks } = under.provenance;
+    return dream.isWhole && !dream.networks && !guide && !Object.keys(masks).length; // strokes are dreamed without them
   }
 
   /** The terms of the dream that was painted on; null where that is a picture. */

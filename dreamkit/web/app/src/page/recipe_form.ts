@@ -6,7 +6,7 @@ import { select } from "./elements";
 import { LayerPicker, OWN_LAYERS } from "./layer_picker";
 import type { Photo } from "./photograph";
 import type { Pixels } from "./protocol";
-import { loadPictures } from "./recipe_pictures";
+import type { RecipePictures } from "./recipe_pictures";
 import type { Site } from "./site";
 
 export class RecipeForm {
@@ -15,7 +15,11 @@ export class RecipeForm {
   /** Options of a link that have no control. */
   private hidden: Partial<DreamConfig> = {};
 
-  constructor(private readonly site: Site) {
+  /** `pictures` fits the guide and the masks of the page's recipe to a photograph. */
+  constructor(
+    private readonly site: Site,
+    private readonly pictures: (photo: Pixels) => RecipePictures,
+  ) {
     this.controls = new Controls(site);
     this.picker = new LayerPicker(() => this.config(null), site.options.layers);
     if (site.options.max_size) this.longestSide = site.options.max_size;
@@ -34,11 +38,11 @@ export class RecipeForm {
   }
 
   /** The task that dreams `config` on a photograph, with the guide, the masks and the networks of the page's recipe. */
-  async task(photo: Pixels, config: DreamConfig) {
+  task(photo: Pixels, config: DreamConfig) {
     const isOwn = this.picker.terms.some((term) => term.split("=")[0] === OWN_LAYERS);
     const models = isOwn ? this.site.together : [];
     const together = models.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
-    return { kind: "dream" as const, photo, config, ...(await loadPictures(this.site, photo)), together };
+    return { kind: "dream" as const, photo, config, ...this.pictures(photo), together };
   }
 
   /** The options that a link or a kept session may hold: those that differ from the page's own recipe. */

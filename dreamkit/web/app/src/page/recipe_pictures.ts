@@ -11,16 +11,18 @@ export interface RecipePictures {
   masks: Record<string, MaskLevels>;
 }
 
-/** The pictures of the recipe, for a photograph. */
-export async function loadPictures(site: Site, { height, width }: Pixels): Promise<RecipePictures> {
+/** Loads the pictures of the recipe; the function that is returned fits them to a photograph. */
+export async function loadPictures(site: Site): Promise<(photo: Pixels) => RecipePictures> {
   const guide = site.guide ? await read(site.guide) : null;
-  const masks: Record<string, MaskLevels> = {};
-  for (const [name, address] of Object.entries(site.masks)) {
-    const mask = await read(address);
-    const levels = mask.bytes.filter((_, i) => i % 3 === 0);
-    masks[name] = fitted(levels, [mask.height, mask.width], [height, width], name) as MaskLevels;
-  }
-  return { guide, masks };
+  const pictures: [name: string, mask: Pixels][] = [];
+  for (const [name, address] of Object.entries(site.masks)) pictures.push([name, await read(address)]);
+  return ({ height, width }) => {
+    const masks = pictures.map(([name, mask]) => {
+      const levels = mask.bytes.filter((_, i) => i % 3 === 0);
+      return [name, fitted(levels, [mask.height, mask.width], [height, width], name) as MaskLevels];
+    });
+    return { guide, masks: Object.fromEntries(masks) };
+  };
 }
 
 async function read(address: string): Promise<Pixels> {

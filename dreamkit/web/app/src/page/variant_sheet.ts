@@ -10,7 +10,7 @@ import type { NetworkSession } from "./network_session";
 import { cloudsPhoto, drawScaled, type Photo } from "./photograph";
 import type { MaskLevels, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showError, showStatus } from "./status_bar";
+import { showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
 
@@ -54,22 +54,27 @@ export class VariantSheet {
     element("variant-tiles").replaceChildren(...tiles);
     this.dialog.showModal();
     showStatus("Nine variants");
-    const terms = this.form.picker.terms;
     for (const [index, variant] of planned.entries()) {
-      this.form.picker.choose(variant.terms); // the picker knows what the terms of concepts are
-      const config = { ...this.form.config(small), ...variant.options };
-      const photo = small.isNoise ? cloudsPhoto(config, small.height, small.width) : small;
-      const starting = this.form.task(photo, config);
-      this.form.picker.choose(terms);
+      const task = this.task(variant, small);
       const show = ({ picture }: { picture: Pixels }) => {
         if (turn === this.turn) drawScaled(tiles[index].querySelector("canvas")!, picture);
       };
-      const task = await starting.catch(showError);
-      if (!task || turn !== this.turn) return;
       const finished = await this.runner.run("trying", task, show);
       if (turn !== this.turn) return;
       if (finished) show(finished);
       tiles[index].dataset.variant = finished ? "dreamed" : "failed";
+    }
+  }
+
+  private task({ terms, options }: Variant, photo: Photo) {
+    const { picker } = this.form;
+    const chosen = picker.terms;
+    picker.choose(terms); // the picker knows what the terms of concepts are
+    try {
+      const config = { ...this.form.config(photo), ...options };
+      return this.form.task(photo.isNoise ? cloudsPhoto(config, photo.height, photo.width) : photo, config);
+    } finally {
+      picker.choose(chosen);
     }
   }
 
