@@ -161,7 +161,7 @@ def test_a_site_has_the_page_its_networks_and_their_licences(tiny_network, built
 
 def _offline_copy(folder):
     """What the service worker of a site keeps."""
-    line = re.search(r"^const SITE = (.*);$", (folder / "service-worker.js").read_text(), re.M)
+    line = re.search(r"^const SITE = (.*); //", (folder / "service-worker.js").read_text(), re.M)
     return json.loads(line[1])
 
 
