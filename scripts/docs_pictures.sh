@@ -205,6 +205,39 @@ features() { # what channels like
     done
     row "$out/features.jpg" "$work/pocket "{0,277,448}.png "$work/inception5h "{0,277,448}.png
 }
+page() { # the page with the rocket before and after; needs `make web`, Playwright and Chromium
+    "$bin" export web -o "$work/site" --quiet
+    .venv/bin/python - "$work/site" "$work/page.png" <<'END'
+import shutil
+import sys
+from pathlib import Path
+from threading import Thread
+
+from playwright.sync_api import sync_playwright
+
+from dreamkit.web.server import Server
+
+site, result = sys.argv[1:]
+with Server(Path(site), 0) as server, sync_playwright() as playwright:
+    Thread(target=server.serve_forever, daemon=True).start()
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(600_000)
+    page.goto(server.address)
+    page.wait_for_selector("body[data-activity=idle]")
+    page.set_input_files("#file", "docs/pictures/rocket.jpg")
+    page.click("#dream:enabled")
+    page.wait_for_selector("body[data-activity=idle][data-dreams='1']")
+    page.click("#history button:last-child")  # the status is then not the time that this machine took
+    page.fill("#compare", "50")
+    page.wait_for_function("() => [...document.querySelectorAll('#concepts button, #layers button')]"
+                           ".every((each) => each.dataset.thumbnail)")
+    page.screenshot(path=result)
+    browser.close()
+    server.shutdown()
+END
+    jpeg "$work/page.png" "$out/page.jpg" 1040
+}
 zoo() { # networks converted beforehand, by the names in docs/zoo.md
     local name
     for name in faces squeezenet places; do

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -70,9 +71,16 @@ def exported(tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(exported):
     """Its address, on loopback."""
+    with serving(exported) as address:
+        yield address
+
+
+@contextmanager
+def serving(site):
+    """Serves the files of a site; gives its address, on loopback."""
     from dreamkit.web import server
 
-    with server.Server(exported, 0) as running:
+    with server.Server(site, 0) as running:
         thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield running.address
@@ -88,8 +96,16 @@ def page(open_page):
 
 @pytest.fixture
 def open_page(browser, served):
-    """Opens the page, by default in a new context, and waits until it is ready.
+    """Opens the page, by default in a new context, and waits until it is ready."""
+    with opening(browser, served) as opened:
+        yield opened
 
+
+@contextmanager
+def opening(browser, served):
+    """Gives a function that opens the page of this address, as `open_page` does.
+
+    By default the page moves little, because dreams on samples would keep its worker busy.
     A request to another host or an uncaught error fails the test.
     """
     contexts, pages, foreign_requests, errors = [], [], [], []
@@ -99,7 +115,7 @@ def open_page(browser, served):
             "request",
             lambda request: (
                 foreign_requests.append(request.url)
-                if not request.url.startswith((served, "blob:", "data:"))
+                if not request.url.startswith(("http://127.0.0.1:", "blob:", "data:"))
                 else None
             ),
         )
@@ -107,14 +123,13 @@ def open_page(browser, served):
 
     def opened(width=1280, height=860, *, address=served, context=None, **options):
         if context is None:
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, accept_downloads=True, **options
-            )
+            viewport = {"width": width, "height": height}
+            context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
             contexts.append(context)
         page = context.new_page()
         pages.append(page)
         watch(page)
-        page.set_default_timeout(int(os.environ.get("PAGE_TIMEOUT", "120000")))
+        page.set_default_timeout(int(os.environ.get("PAGE_TIMEOUT", "300000")))
         page.goto(address)
         wait_until_idle(page)
         return page
@@ -157,9 +172,10 @@ def choose(page, photo=PHOTO, *, longest=256, steps=2, octaves=2):
     page.wait_for_function("() => !document.querySelector('#dream').disabled")
 
 
-def saved(page, folder):
+def saved(page, folder, button="#save"):
+    """The file that a button of the page downloads."""
     with page.expect_download() as download:
-        page.click("#save")
+        page.click(button)
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path

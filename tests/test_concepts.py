@@ -820,12 +820,18 @@ def test_a_mood_of_channels_is_that_of_the_network_it_was_made_from(photo):
     assert found == recipes.find("clockwork").config().layers
 
 
-def test_a_page_refuses_a_concept(run, pictures):
+def test_a_page_begins_with_a_concept(run, pictures, monkeypatch, tmp_path_factory):
+    from dreamkit.web import site
+
+    built = tmp_path_factory.mktemp("bundle")
+    (built / "index.html").write_text("<title>dreamkit</title>")
+    monkeypatch.setattr(site, "bundle", lambda: built)
     assert learn(run, "--against", "all")[0] == 0
     (pictures / "mine.toml").write_text('model = "tiny"\nlayers = [{concept = "red"}]\n')
     code, _, err = run("export", "web", "-o", "site", "--recipe", "mine.toml")
-    assert code == 1
-    assert "the concept red, with which a page cannot begin; leave it out and choose it on the page" in err
+    assert code == 0, err
+    (term,) = json.loads((pictures / "site" / "site.json").read_text())["options"]["layers"]
+    assert (term["objective"], len(term["direction"])) == ("mean", 4)
 
 
 @pytest.mark.parametrize("network", ["pocket", "inception5h", "inception_v3"])

@@ -66,6 +66,7 @@ def here(monkeypatch, tmp_path):
     """Batches run in this process, and the built page, which needs npm, has a stand-in."""
     (tmp_path / "bundle" / "assets").mkdir(parents=True)
     (tmp_path / "bundle" / "index.html").write_text("<title>dreamkit</title>")
+    (tmp_path / "bundle" / "service-worker.js").write_text("")
     (tmp_path / "bundle" / "assets" / "a.wasm").write_bytes(b"\0asm")
     monkeypatch.setattr(site, "bundle", lambda: tmp_path / "bundle")
 

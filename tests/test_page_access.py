@@ -37,6 +37,7 @@ def violations(page):
 def test_every_state_satisfies_wcag(open_page, size):
     page = open_page(*size)
     use_tiny_network(page)
+    page.wait_for_selector("#sight[data-state='dreamed']")
     assert violations(page) == []
     choose(page, longest=192)
     page.click("#channel-section summary")
@@ -54,6 +55,10 @@ def test_every_state_satisfies_wcag(open_page, size):
     )
     assert small == []
     page.click("#replace")
+    assert violations(page) == []
+    page.click("#back")
+    page.click("#try")
+    page.wait_for_selector("#variant-tiles button:nth-child(9)[data-variant='dreamed']")
     assert violations(page) == []
 
 

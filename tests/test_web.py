@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -19,6 +22,7 @@ import numpy as np
 import pytest
 import tiny
 import web_parity
+from PIL import Image
 
 from dreamkit import DreamConfig, ModelProvider, Preprocess
 from dreamkit.engine.tf import network
@@ -38,7 +42,9 @@ def built(tmp_path, monkeypatch):
     """A stand-in for the built page, which needs npm."""
     folder = tmp_path / "bundle"
     (folder / "assets").mkdir(parents=True)
-    (folder / "index.html").write_text("<title>dreamkit</title>")
+    (folder / "index.html").write_text('<title>dreamkit</title><meta name="build" content="" />')
+    worker = ROOT / "dreamkit" / "web" / "app" / "public" / "service-worker.js"
+    (folder / "service-worker.js").write_text(worker.read_text())
     (folder / "assets" / "a.wasm").write_bytes(b"\0asm")
     monkeypatch.setattr(site, "bundle", lambda: folder)
     return folder
@@ -54,10 +60,7 @@ def test_python_still_computes_the_file_of_cases():
     known = json.loads(web_parity.PATH.read_text())
     now = json.loads(json.dumps(web_parity.cases()))
     for found, expected in zip(now["dreams"], known["dreams"], strict=True):
-        pixels = [
-            np.frombuffer(base64.b64decode(each.pop("pixels")), np.uint8).astype(int)
-            for each in (found, expected)
-        ]
+        pixels = [web_parity.dreamed(each.pop("change")).astype(int) for each in (found, expected)]
         assert np.abs(pixels[0] - pixels[1]).max() <= 1
         assert found.pop("objectives") == pytest.approx(expected.pop("objectives"), rel=1e-3)
         assert found == expected
@@ -67,8 +70,10 @@ def test_python_still_computes_the_file_of_cases():
         np.testing.assert_allclose(one, other, atol=1e-3)
     assert concepts[0].pop("separation") == pytest.approx(concepts[1].pop("separation"), abs=1e-3)
     assert concepts[0]["pictures"] == concepts[1]["pictures"]
-    assert now["model"]["description"]["operations"] == known["model"]["description"]["operations"]
-    for part in ("words", "noise", "octaves", "tiles", "resized", "shrunk", "photo", "mask", "options"):
+    for name, each in now["networks"].items():
+        for part in ("operations", "layers"):
+            assert each["description"][part] == known["networks"][name]["description"][part], (name, part)
+    for part in known.keys() - {"networks", "dreams", "concept", "softened", "blurred"}:
         assert now[part] == known[part], part
 
 
@@ -145,13 +150,41 @@ def test_a_site_has_the_page_its_networks_and_their_licences(tiny_network, built
     content = json.loads((folder / "site.json").read_text())
     (entry,) = content["models"]
     assert entry["bytes"] == size
-    assert content["options"] == site.page_config(config).to_dict()
+    assert content["options"] == config.to_dict()
     assert content["limits"]["steps"]["least"] == 1
     assert (folder / entry["path"]).is_file()
     assert tiny_network.digest in (folder / "models" / "tiny" / "LICENCE.txt").read_text()
     assert (folder / "assets" / "a.wasm").read_bytes() == b"\0asm"
     assert site.is_site(folder)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def _offline_copy(folder):
+    """What the service worker of a site keeps."""
+    line = re.search(r"^const SITE = (.*); //", (folder / "service-worker.js").read_text(), re.M)
+    return json.loads(line[1])
+
+
+def test_an_offline_copy_has_all_files_of_its_build(tiny_network, built, tmp_path):
+    folder = tmp_path / "site"
+    config = DreamConfig(layers="second")
+    other = network.load(replace(tiny.provider(), name="other"), None)
+    models = [site.PageModel(tiny_network), site.PageModel(other)]
+    site.write(folder, models, config, keeps_offline=True)
+    copy = _offline_copy(folder)
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {*copy["files"], "service-worker.js", ".nojekyll"}
+    for name in sorted(names & set(copy["files"]) - {"index.html"}):
+        assert copy["files"][name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    assert copy["later"]
+    assert all(name.startswith("models/other/") for name in copy["later"])
+    assert f'<meta name="build" content="{copy["build"]}" />' in (folder / "index.html").read_text()
+    site.write(folder, models, config, keeps_offline=True, overwrite=True)
+    assert _offline_copy(folder) == copy
+    site.write(folder, models, DreamConfig(layers="second", steps=3), keeps_offline=True, overwrite=True)
+    assert _offline_copy(folder)["build"] != copy["build"]
+    site.write(folder, models, config, overwrite=True)
+    assert not (folder / "service-worker.js").exists()
 
 
 def test_only_a_site_is_replaced_and_only_with_overwrite(tiny_network, built, tmp_path):
@@ -186,31 +219,15 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"clouds": 5.0}, "clouds is 5.0, which a page cannot do; set it to 0.0"),
-        ({"smooth": "laplacian"}, "smooth is laplacian"),
-        ({"l2": 1.0}, "l2 is 1.0"),
-        ({"upscale": 2.0}, "upscale is 2.0"),
-        ({"wrap": "both"}, "wrap is both"),
-        ({"space": "fourier"}, "space is fourier"),
+        ({"precision": "mixed"}, "precision is mixed, which a page cannot do; set it to float32"),
         ({"alpha": "importance"}, "alpha is importance, which a page cannot do; set it to photograph"),
-        ({"views": 4}, "views is 4"),
+        ({"views": 4}, "views is 4, which a page cannot do; set it to 1"),
         ({"crop": 0.5}, "crop is"),
         ({"hold": {"first": 1.0}}, "hold is"),
         ({"start": "noise"}, "start is noise"),
+        ({"objective": "caricature"}, "objective is caricature, which a page cannot do; set it to mean or"),
         ({"layers": "second:top3"}, "layers has a choice of channels by the photograph"),
         ({"seed": 2**60}, "a page takes 0 to"),
-        (
-            {"layers": [{"class": 3}]},
-            "layers has a class, which a page cannot dream; name layers and channels",
-        ),
-        ({"layers": [{"layer": "second", "place": [1, 2]}]}, "layers has a neuron"),
-        ({"layers": "first,second@1x2=0.5"}, "layers has a neuron"),
-        ({"layers": {"second@1x2": 0.5}}, "layers has a neuron"),
-        ({"layers": [{"layer": "second", "guide": False}]}, "layers has a guide"),
-        ({"layers": [{"layer": "second", "mask": "sky"}]}, "layers has a mask"),
-        ({"layers": [{"layer": "second", "direction": [1, 0, 0, 0, 0]}]}, "layers has a direction"),
-        ({"layers": [{"layer": "second", "objective": "mean"}]}, "layers has an objective of its own"),
-        ({"schedule": [{}, {"layers": [{"class": 3}]}]}, "layers has a class"),
     ],
 )
 def test_an_unsupported_config_is_refused(tiny_network, built, tmp_path, options, message):
@@ -239,18 +256,82 @@ def test_layers_of_a_recipe_are_exported_by_their_exact_names(tiny_network, buil
     assert not (tmp_path / "other").exists()
 
 
+def test_terms_of_a_recipe_are_written_as_the_page_reads_them(tiny_network, built, tmp_path):
+    direction = [1.0, 0.0, -2.0, 0.0, 0.5]
+    config = DreamConfig(
+        layers=[
+            "second:1@3x2=0.5",
+            {"class": "b", "weight": 2},
+            {"layer": "low", "objective": "mean", "mask": "sky"},
+            {"layer": "second", "direction": direction},
+        ]
+    )
+    provider = tiny.provider(head="second", labels=("a", "b"))
+    site.write(tmp_path / "site", [site.PageModel(network.load(provider, None))], config)
+    low = tiny_network.at_depth(0.25)
+    options = json.loads((tmp_path / "site" / "site.json").read_text())["options"]
+    assert options["layers"] == [
+        "second:1@3x2=0.5",
+        {"layer": "second", "weight": 2.0, "channels": [1], "objective": "mean"},
+        {"layer": low, "weight": 1.0, "objective": "mean", "mask": "sky"},
+        {"layer": "second", "weight": 1.0, "direction": direction, "objective": "mean"},
+    ]
+
+
 @pytest.mark.parametrize(
-    ("model", "message"),
+    ("model", "layers", "schedule"),
     [
-        ('layers = "high"', "tiny has layers of its own, which a page cannot dream; give them as layers of"),
-        ("weight = -0.5", "tiny has weight -0.5, which a page cannot dream; leave it out"),
+        ("", None, [{"layers": ["low"], "steps": 2}]),
+        ('layers = "high:1=2"', ["high:1=2.0"], [{"steps": 2}]),
+        ("weight = -0.5", ["low=-1.0", "high=-0.5"], [{"layers": ["low=-1.0"], "steps": 2}]),
+        ('layers = "high=-2"\nweight = -1', ["high=2.0"], [{"steps": 2}]),
     ],
 )
-def test_a_network_with_its_own_layers_or_a_negative_weight_is_refused(run, built, tmp_path, model, message):
-    (tmp_path / "own.toml").write_text(f'[[models]]\nname = "tiny"\n{model}\n')
+def test_layers_and_a_negative_weight_of_a_network_become_those_of_its_terms(
+    run, built, tmp_path, model, layers, schedule
+):
+    entry = '[[schedule]]\nlayers = "low"\nsteps = 2\n'
+    (tmp_path / "own.toml").write_text(f'[[models]]\nname = "tiny"\n{model}\n{entry}')
     code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
-    assert (code, message in err) == (1, True), err
-    assert not (tmp_path / "site").exists()
+    assert code == 0, err
+    options = json.loads((tmp_path / "site" / "site.json").read_text())["options"]
+    assert (options["layers"], options["schedule"]) == (layers, schedule)
+
+
+def test_networks_of_a_recipe_dream_together(run, second, built, tmp_path):
+    (tmp_path / "own.toml").write_text(
+        '[[models]]\nname = "tiny"\nlayers = "low"\n[[models]]\nname = "other"\nweight = -0.5\n'
+    )
+    code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
+    assert code == 0, err
+    content = json.loads((tmp_path / "site" / "site.json").read_text())
+    found = [(each["weight"], each["layers"]) for each in content["together"]]
+    assert found == [(1.0, ["low"]), (-0.5, ["edges"])]
+    assert [each["path"] for each in content["together"]] == [each["path"] for each in content["models"]]
+
+
+def test_the_guide_of_a_recipe_is_part_of_the_site(run, built, tmp_path):
+    picture = web_parity.guide()
+    Image.fromarray(picture).save(tmp_path / "stripes.png")
+    (tmp_path / "own.toml").write_text('model = "tiny"\nguide = "stripes.png"\nguide_style = "channels"\n')
+    code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
+    assert code == 0, err
+    content = json.loads((tmp_path / "site" / "site.json").read_text())
+    assert content["options"]["layers"] == ["low"]  # the default of dreams with a guide
+    with Image.open(tmp_path / "site" / content["guide"]) as image:
+        assert np.array_equal(np.asarray(image), picture)
+
+
+def test_masks_of_a_recipe_are_part_of_the_site(run, built, tmp_path):
+    levels = np.arange(70 * 94, dtype=np.uint8).reshape(70, 94)
+    Image.fromarray(levels).save(tmp_path / "sky.png")
+    (tmp_path / "own.toml").write_text('model = "tiny"\nlayers = [{ layer = "high", mask = "sky.png" }]\n')
+    code, _, err = run("export", "web", "-r", "own.toml", "-o", "site")
+    assert code == 0, err
+    content = json.loads((tmp_path / "site" / "site.json").read_text())
+    assert content["masks"] == {"sky.png": "masks/0.png"}
+    with Image.open(tmp_path / "site" / "masks" / "0.png") as image:
+        assert np.array_equal(np.asarray(image), levels)
 
 
 def test_default_layers_join_branches(tiny_network):
@@ -383,14 +464,15 @@ def test_the_command_line_exports(run, built, tmp_path):
         (["export", "web", "-o", "site", "-m", "tony"], 1, "tiny"),
         (["export", "web", "-o", "site", "-m", "tiny", "-l", "hihg"], 1, "did you mean high?"),
         (["export", "web", "-o", "site", "-m", "tiny", "--dtype", "int8"], 1, "choose float32 or float16"),
-        (["export", "web", "-o", "site", "-m", "tiny", "-r", "lapnorm"], 1, "smooth is laplacian"),
+        (["export", "web", "-o", "site", "-m", "tiny", "-r", "mixed.toml"], 1, "precision is mixed"),
         (["export", "web", "-o", "no/site", "-m", "tiny"], 1, "no does not exist"),
         (["serve", "."], 1, "is not an exported page"),
         (["serve", "site", "-m", "tiny"], 2, "give either the folder or options of the export"),
         (["serve", "-m", "tiny", "-m", "pocket", "-l", "first"], 2, "--layers is given for several networks"),
     ],
 )
-def test_errors_of_the_command_line_are_one_line(run, built, arguments, code, message):
+def test_errors_of_the_command_line_are_one_line(run, built, tmp_path, arguments, code, message):
+    (tmp_path / "mixed.toml").write_text('model = "tiny"\nprecision = "mixed"\n')
     actual, _, err = run(*arguments)
     last = err.strip().splitlines()[-1]
     assert (actual, last.startswith("error: "), message in last) == (code, True, True), err

@@ -19,7 +19,7 @@ from dreamkit.cli.output_options import Overwrite, Quiet, Verbose
 from dreamkit.errors import ConfigError, UsageError, shown
 
 if TYPE_CHECKING:
-    from dreamkit.config import DreamConfig
+    from dreamkit.request import DreamRequest
     from dreamkit.web.site import PageModel
 
 _DTYPES = ("float32", "float16")
@@ -77,9 +77,19 @@ def web(
         from dreamkit.web import site
 
         site.check_output(output, overwrite=overwrite)
-        models, dream_config = _open(model, layers, recipe, weights, dtype, meter)
+        models, request, together = _open(model, layers, recipe, weights, dtype, meter)
         meter.doing("exporting")
-        size = site.write(output, models, dream_config, dtype=dtype, overwrite=overwrite)
+        size = site.write(
+            output,
+            models,
+            request.config,
+            guide=request.guide,
+            masks=request.masks,
+            together=together,
+            dtype=dtype,
+            overwrite=overwrite,
+            keeps_offline=True,
+        )
     if not quiet:
         names = " and ".join(each.network.provider.name for each in models)
         terminal.say(f"wrote {output} ({names}, {size / 1e6:.1f} MB of weights)")
@@ -152,9 +162,18 @@ def _site_folder(
     with tempfile.TemporaryDirectory(prefix="dreamkit-") as temporary:
         served = Path(temporary) / "site"
         with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-            models, dream_config = _open(model, layers, recipe, weights, dtype, meter)
+            models, request, together = _open(model, layers, recipe, weights, dtype, meter)
             meter.doing("exporting")
-            site.write(served, models, dream_config, dtype=dtype)
+            # Without an offline copy: another site may be served at this address tomorrow.
+            site.write(
+                served,
+                models,
+                request.config,
+                guide=request.guide,
+                masks=request.masks,
+                together=together,
+                dtype=dtype,
+            )
         del models  # their memory is not needed while serving
         yield served
 
@@ -166,25 +185,21 @@ def _open(
     weights: list[str] | None,
     dtype: str,
     meter: terminal.Meter,
-) -> tuple[list[PageModel], DreamConfig]:
-    """The networks of the page, loaded, and its config."""
+) -> tuple[list[PageModel], DreamRequest, bool]:
+    """The networks of the page, loaded, its recipe, and whether that has the networks dream together."""
     from dreamkit.request import specs_of, without_image
-    from dreamkit.web import site
+    from dreamkit.web import page_recipe, site
 
     if dtype not in _DTYPES:
         raise ConfigError(f"--dtype is {shown(dtype)!r}; choose {' or '.join(_DTYPES)}")
     request = without_image(specs_of(model), weights=weights_by_model(weights), recipe=recipe)
-    if model is None and len(request.models) > 1:
-        raise ConfigError(
-            f"{recipe} has {len(request.models)} networks that dream together, which a page cannot do; "
-            "name the page's networks with --model"
-        )
     if layers and len(request.models) > 1:
         raise UsageError(
             "--layers is given for several networks; export one network at a time to choose its layers"
         )
-    site.check(request)
+    page_recipe.check(request)
     site.bundle()
     names = [name.strip() for each in layers or () for name in each.split(",")]
     session = open_session(request, meter)
-    return [site.PageModel(each.network, names) for each in session.models], request.config
+    models = [site.PageModel(each.network, names, each.weight, each.layers) for each in session.models]
+    return models, request, model is None and len(models) > 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dreamkit.terms import DEPTHS
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
@@ -43,6 +45,7 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
         shards.append({"path": path, "bytes": len(shard), "sha256": hashlib.sha256(shard).hexdigest()})
     provider = network.provider
     default = {layer: weight for layer, weight in provider.layers.items() if layer in exported.layers}
+    guided = {layer: weight for layer, weight in guide_layers(network).items() if layer in exported.layers}
     description = {
         "format": FORMAT,
         "name": provider.name,
@@ -52,8 +55,14 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
         "min_size": provider.min_size,
         "min_sizes": {layer: network.min_size([layer]) for layer in exported.layers},
         "default_layers": default or {list(exported.layers)[-1]: 1.0},
+        "guide_layers": guided or {next(iter(exported.layers)): 1.0},
         "layers": [
-            {"name": layer, "channels": network.channels(layer), "activation": activation}
+            {
+                "name": layer,
+                "channels": network.channels(layer),
+                "activation": activation,
+                "stride": network.probe.stride(layer),
+            }
             for layer, activation in exported.layers.items()
         ],
         "operations": operations,
@@ -62,6 +71,11 @@ def write(network: Network, layers: Sequence[str], folder: Path, dtype: str) -> 
     }
     (folder / "model.json").write_text(json.dumps(description, separators=(",", ":")), encoding="utf-8")
     return sum(shard["bytes"] for shard in shards)  # type: ignore[misc]
+
+
+def guide_layers(network: Network) -> Mapping[str, float]:
+    """The layers that are dreamed by default with a guide, with their weights."""
+    return network.provider.guide_layers or {network.at_depth(DEPTHS["low"]): 1.0}
 
 
 def default_layers(network: Network) -> list[str]:

@@ -24,6 +24,7 @@ POLICY = "; ".join(
         "connect-src 'self'",
         "img-src 'self' blob: data:",
         "style-src 'self'",
+        "manifest-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
@@ -47,7 +48,10 @@ _TYPES = {
     ".wasm": "application/wasm",
     ".bin": "application/octet-stream",
     ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
     ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
     ".txt": "text/plain; charset=utf-8",
     "": "application/octet-stream",
 }

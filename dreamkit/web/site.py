@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,51 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dreamkit import recipes
-from dreamkit.config import SMOOTH_WIDTH, STEPS, DreamConfig, option_names
-from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line, shown
-from dreamkit.media import folders, locks
+from dreamkit.config import DreamConfig, option_names
+from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExistsError, first_line
+from dreamkit.media import folders, image_writer, images, locks
 from dreamkit.option_table import limits
-from dreamkit.terms import has_choice, layer_named, parse_terms
-from dreamkit.web import concept_files, network_files
+from dreamkit.terms import layer_named, parse_terms
+from dreamkit.web import concept_files, network_files, offline, page_recipe
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
-    from dreamkit.request import DreamRequest
+    from dreamkit.media.images import Picture
 
 _SITE_FILE = "site.json"  # a folder with this file is a site
-_MAX_SEED = 2**53 - 1  # the largest whole number that JavaScript counts exactly
-_UNSUPPORTED_KEYS = {  # of a term that is written as a table
-    "class": "a class",
-    "place": "a neuron",
-    "guide": "a guide",
-    "mask": "a mask",
-    "direction": "a direction",
-    "objective": "an objective of its own",
-}
-_OBJECTIVES = ("mean", "mean-square")
-_PLACE = re.compile(r"@\d{1,6}x\d{1,6}\s*(?:[=,]|$)")  # of a neuron, in a term that is written as a text
-# Options that a page does not support, each with the value that switches it off.
-_UNSUPPORTED_OPTIONS = {
-    "space": "pixels",
-    "tv": 0.0,
-    "l2": 0.0,
-    "rotate": 0.0,
-    "zoom": 0.0,
-    "precision": "float32",
-    "upscale": 1.0,
-    "wrap": "none",
-    "clouds": 0.0,
-    "transforms": None,
-    "regularisers": None,
-    "plugin_options": None,
-    "alpha": "photograph",
-    "views": 1,
-    "crop": (1.0, 1.0),
-    "hold": None,
-    "start": "photograph",
-}
-# Options that Python chooses by the layer where they have their default, and the page's values for them.
-_PAGE_DEFAULTS = {"steps": STEPS, "smooth_width": SMOOTH_WIDTH, "tv": 0.0, "clouds": 0.0}
 
 
 class SiteError(DreamkitError):
@@ -70,10 +36,14 @@ class PageModel(NamedTuple):
     Attributes:
         network: as `api.load` returned it.
         layers: those that can be dreamed; empty for `network_files.default_layers`.
+        weight: in the recipe; if negative, what the network sees is minimised.
+        own: its own layers in the recipe, as `DreamConfig.layers`; None for those of the dream.
     """
 
     network: Network
     layers: Sequence[str] = ()
+    weight: float = 1.0
+    own: Any = None
 
 
 def bundle() -> Path:
@@ -88,96 +58,24 @@ def bundle() -> Path:
     return folder
 
 
-def check(request: DreamRequest) -> None:
-    """Refuses a request that a page cannot dream.
-
-    Raises:
-        ConfigError: it has a guide, masks, a timeline, a network with layers of its own or without a positive
-            weight, or a config that `check_config` refuses. The message names it.
-    """
-    request.refuse("a page", "guide", "masks", "timeline", "choices")
-    for spec in request.models:
-        if spec.layers is not None:
-            raise ConfigError(
-                f"{shown(spec.name)} has layers of its own, which a page cannot dream; "
-                "give them as layers of the whole recipe"
-            )
-        if spec.weight <= 0:
-            raise ConfigError(
-                f"{shown(spec.name)} has weight {spec.weight:g}, which a page cannot dream; "
-                "leave it out, and give layers negative weights"
-            )
-    check_config(request.config)
-
-
-def check_config(config: DreamConfig) -> None:
-    """Refuses options and terms that a page does not support.
-
-    Raises:
-        ConfigError: the config has one; the message names it.
-    """
-    config = page_config(config)
-    for name, value in _UNSUPPORTED_OPTIONS.items():
-        given = getattr(config, name)
-        if given != value:
-            raise ConfigError(f"{name} is {given}, which a page cannot do; set it to {value}")
-    if config.objective not in _OBJECTIVES:
-        raise ConfigError(
-            f"objective is {config.to_dict()['objective']}, which a page cannot do; set it to mean or "
-            "mean-square"
-        )
-    if config.smooth == "laplacian":
-        raise ConfigError("smooth is laplacian, which a page cannot do; set it to gaussian or none")
-    for each in (config, *map(config.at, range(len(config.schedule)))):
-        for term in each.layers or ():
-            _check_term(term)
-    if config.seed > _MAX_SEED:
-        raise ConfigError(f"seed is {config.seed}; a page takes 0 to {_MAX_SEED}")
-
-
-def _check_term(term: str | Mapping[str, Any]) -> None:
-    if isinstance(term, str):
-        found = ["a neuron"] if _PLACE.search(term) else []
-        found += ["a choice of channels by the photograph"] if has_choice(term) else []
-    elif "concept" in term:
-        raise ConfigError(
-            f"layers has the concept {shown(str(term['concept']))}, with which a page cannot begin; leave it "
-            "out and choose it on the page"
-        )
-    elif "text" in term:
-        raise ConfigError(
-            f"layers has the text {shown(str(term['text']))!r}, which a page cannot dream; leave it out, or "
-            "dream it with dreamkit dream"
-        )
-    else:
-        found = [name for key, name in _UNSUPPORTED_KEYS.items() if key in term]
-    for name in found:
-        raise ConfigError(f"layers has {name}, which a page cannot dream; name layers and channels")
-
-
-def page_config(config: DreamConfig) -> DreamConfig:
-    """`config` with the page's values for options that Python chooses by the layer."""
-    python = DreamConfig()
-    changed = {
-        name: value
-        for name, value in _PAGE_DEFAULTS.items()
-        if getattr(config, name) == getattr(python, name)
-    }
-    return DreamConfig.of(config, **changed)
-
-
 def write(
     folder: Path,
     models: Sequence[PageModel],
     config: DreamConfig,
     *,
+    guide: Picture | None = None,
+    masks: Mapping[str, Picture] | None = None,
+    together: bool = False,
     dtype: str = "float32",
     overwrite: bool = False,
+    keeps_offline: bool = False,
 ) -> int:
     """Writes the page, its networks and its recipe to `folder`, whole or not at all.
 
-    The layers of `config` are those of the first network. `dtype` is that of the weights, `float32` or
-    `float16`. Returns the size of all weights in bytes.
+    The layers of `config` are those of the first network, unless the networks dream `together`. `guide` is a
+    picture whose features the dream follows. `masks` are by name, the dream's own without one. `dtype` is
+    that of the weights, `float32` or `float16`. With `keeps_offline`, browsers keep a copy of the site, and
+    it works offline from the second visit on. Returns the size of all weights in bytes.
 
     Raises:
         SiteError: the page is not built, or the folder cannot be written.
@@ -186,23 +84,34 @@ def write(
         OutputExistsError: the folder exists, and must not be replaced.
     """
     built = bundle()
-    check_config(config)
+    page_recipe.check_config(config)
     check_output(folder, overwrite=overwrite)
-    first, *others = models
-    config, dreamed = _with_exact_layers(page_config(config), first.network)
+    config, layers = _exact_layers(models, config, guided=guide is not None, together=together)
     with _staging_folder(folder) as staged:
         shutil.copytree(built, staged, dirs_exist_ok=True, copy_function=shutil.copyfile)
         entries = [
-            _write_model(first, staged, dtype, dreamed),
-            *(_write_model(each, staged, dtype) for each in others),
+            _write_model(model, staged, dtype, dreamed)
+            for model, dreamed in zip(models, _dreamed(models, config, layers), strict=True)
         ]
         site = {
             "dreamkit": recipes.versions()["dreamkit"],
             "models": entries,
+            "together": [
+                {"path": entry["path"], "weight": model.weight, "layers": own}
+                for entry, model, own in zip(entries, models, layers, strict=False)
+            ],
             "options": config.to_dict(),
+            "guide": _write_guide(guide, staged) if guide else "",
+            "masks": _write_masks(masks, staged) if masks else {},
             "limits": _limits(),
+            "offline": keeps_offline,
         }
         (staged / _SITE_FILE).write_text(json.dumps(site, indent=1), encoding="utf-8")
+        if keeps_offline:
+            later = [] if together else [Path(entry["path"]).parent.as_posix() for entry in entries[1:]]
+            offline.write(staged, later)
+        else:
+            offline.leave_out(staged)
     return sum(entry["bytes"] for entry in entries)
 
 
@@ -230,22 +139,50 @@ def is_site(folder: Path) -> bool:
     return (folder / _SITE_FILE).is_file() and (folder / "index.html").is_file()
 
 
-def _with_exact_layers(config: DreamConfig, network: Network) -> tuple[DreamConfig, list[str]]:
-    """`config` with exact layer names in its terms, one text for each, and the layers that they name."""
-    dreamed: dict[str, None] = {}
+def _write_guide(guide: Picture, site: Path) -> str:
+    """Writes the guide of a recipe; returns the name of its file."""
+    (site / "guide.png").write_bytes(image_writer.to_png(guide.pixels))
+    return "guide.png"
 
-    def exact(layers: Any) -> list[str] | None:
-        if layers is None:
-            return None
-        terms = parse_terms(layers, network)
-        dreamed.update(dict.fromkeys(term.layer for term in terms))
-        return [f"{term}" if weight == 1 else f"{term}={weight!r}" for term, weight in terms.items()]
 
-    schedule = [
-        {**entry, "layers": exact(entry["layers"])} if "layers" in entry else dict(entry)
-        for entry in config.schedule
+def _write_masks(masks: Mapping[str, Picture], site: Path) -> dict[str, str]:
+    """Writes the masks of a recipe; returns their files by name. Files have numbers, as any text may be a
+    name."""
+    (site / "masks").mkdir()
+    files = {name: f"masks/{number}.png" for number, name in enumerate(masks)}
+    for name, picture in masks.items():
+        (site / files[name]).write_bytes(image_writer.to_png(images.grey_levels(picture)))
+    return files
+
+
+def _exact_layers(
+    models: Sequence[PageModel], config: DreamConfig, *, guided: bool, together: bool
+) -> tuple[DreamConfig, list[page_recipe.Written]]:
+    """`config` with the exact layers of the first network; and, where they dream together, those of each."""
+    first = models[0]
+    if not together:
+        return page_recipe.with_exact_layers(
+            config, first.network, weight=first.weight, own=first.own, guided=guided
+        ), []
+    layers = page_recipe.layers_of_several(
+        config, [(each.network, each.own) for each in models], guided=guided
+    )
+    return page_recipe.with_exact_layers(config, first.network, own=layers[0]), layers
+
+
+def _dreamed(
+    models: Sequence[PageModel], config: DreamConfig, layers: Sequence[page_recipe.Written]
+) -> list[list[str]]:
+    """The layers of each network that the recipe dreams."""
+    first, *others = models
+    own = layers[1:] or [[] for _ in others]
+    return [
+        page_recipe.dreamed_layers(config, first.network),
+        *(
+            [term.layer for term in parse_terms(terms, each.network)] if terms else []
+            for each, terms in zip(others, own, strict=True)
+        ),
     ]
-    return DreamConfig.of(config, layers=exact(config.layers), schedule=schedule), list(dreamed)
 
 
 def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str] = ()) -> dict[str, Any]:

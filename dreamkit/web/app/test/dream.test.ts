@@ -9,17 +9,17 @@ import { dream } from "../src/engine/loop";
 import type { Network } from "../src/engine/network";
 import { buildNetwork } from "../src/engine/network_files";
 import { parseTerms } from "../src/engine/terms";
-import { decodeBytes, parity } from "./parity";
+import { decodeBytes, openNetwork, parity } from "./parity";
 
 const photo = { height: parity.photo.height, width: parity.photo.width, bytes: decodeBytes(parity.photo.bytes) };
-const { description, weights } = parity.model;
+const { description, weights } = parity.networks.tiny;
 const { layers } = description;
 
 let network: Network;
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
-  network = await buildNetwork(description, async () => decodeBytes(weights).buffer);
+  network = await openNetwork();
 });
 
 function config(changes: Partial<DreamConfig>): DreamConfig {
@@ -67,26 +67,37 @@ test("a bug is not reported as a user error", async () => {
 });
 
 test.each([
-  [{ clouds: 5 }, "clouds is 5, which a page cannot do; set it to 0"],
   [{ alpha: "importance" }, "alpha is importance, which a page cannot do; set it to photograph"],
   [{ views: 4 }, "views is 4, which a page cannot do; set it to 1"],
-  [{ crop: [0.2, 0.5] }, "crop is given, which a page cannot do; leave it out"],
-  [{ hold: { low: 1 } }, "hold is given, which a page cannot do; leave it out"],
+  [{ crop: [0.2, 0.5] }, "crop is [0.2,0.5], which a page cannot do; leave it out"],
+  [{ hold: { low: 1 } }, 'hold is {"low":1}, which a page cannot do; leave it out'],
   [{ start: "noise" }, "start is noise, which a page cannot do; set it to photograph"],
-  [{ transforms: { mirror: 1 } }, "transforms is for plugins of Python, which a page cannot do; leave it out"],
-  [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square"],
-  [{ tv: 0.5 }, "tv is 0.5"],
-  [{ rotate: 5 }, "rotate is 5"],
-  [{ smooth: "laplacian" }, "smooth is laplacian"],
+  [{ space: "maco" }, "space is maco, which a page cannot do; set it to pixels or fourier"],
+  [{ transforms: { grain: 1, mirror: 1 } }, 'transforms is {"grain":1,"mirror":1}, which a page cannot do; leave mirror out'],
+  [{ transforms: { "color-jitter": 5 } }, "transforms has color-jitter=5; it takes 0 to 4"],
+  [{ objective: "standouts" as "mean" }, "objective is standouts, which a page cannot do; set it to mean or mean-square or cosine"],
   [{ tile_size: 2 }, "tile_size is 2"],
   [{ layers: ["third"] }, "there is no layer third; choose from first, second"],
   [{ layers: ["first:9"] }, "first has no channel 9; its channels are 0 to 3"],
   [{ layers: ["first=x"] }, "x in first=x is not a weight; write a number, such as first=0.5"],
-  [{ layers: [{ layer: "first", place: [1, 2] }] }, "layers has a term with a place, which a page cannot do"],
+  [{ layers: [{ class: 3 }] }, "layers has a term with a class, which a page cannot do; name layers and channels"],
+  [{ layers: [{ layer: "first", objective: "grey" as "mean" }] }, "objective is grey, which a page cannot do"],
+  [{ guide_style: "echo" }, "guide_style is echo, which a page cannot do; set it to match or channels"],
+  [{ layers: ["second@46x0"] }, "there is no neuron 46x0; the map of second for this picture has columns 0 to 45"],
+  [{ layers: [{ layer: "first", direction: [1] }] }, "has 1 numbers and the layer has 4 channels"],
+  [{ layers: [{ layer: "first", direction: [0, 0, 0, 0] }] }, "the direction for first is zero"],
+  [{ objective: "cosine" }, "the objective cosine compares with a direction, and second has none"],
+  [{ layers: [{ layer: "first", mask: "sky" }] }, "the mask sky is not given"],
   [{ layers: ["first=0"] }, "every layer has weight zero"],
 ])("%o is rejected", async (changes, message) => {
   await expect(dreamWith(changes as Partial<DreamConfig>)).rejects.toThrow(UserError);
   await expect(dreamWith(changes as Partial<DreamConfig>)).rejects.toThrow(message);
+});
+
+test("a guide that is too small is rejected", async () => {
+  const guide = { height: 3, width: 9, values: new Float32Array(81) };
+  const steps = dream(photo, network, config({}), {}, () => false, guide);
+  await expect(steps.next()).rejects.toThrow("the guide has 9 x 3 pixels, too few for first; give a larger one");
 });
 
 test("a picture that is too small is rejected", async () => {
@@ -96,9 +107,10 @@ test("a picture that is too small is rejected", async () => {
 
 test("terms are read from the right, and equal ones add up", () => {
   const read = (given: string[]) => parseTerms(given, layers, config({})).map((term) => [term.text, term.weight]);
-  expect(read(["first,second:3+1=0.5", "first=2"])).toEqual([
+  expect(read(["first,second:3+1=0.5", "first=2", "first:2@4x5=-1"])).toEqual([
     ["first", 3],
     ["second:1+3", 0.5],
+    ["first:2@4x5", -1],
   ]);
 });
 

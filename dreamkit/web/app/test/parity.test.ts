@@ -6,19 +6,21 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { direction, leaveOneOut, middleSquare, readStatistics } from "../src/engine/concept";
 import { dream } from "../src/engine/loop";
+import { fitted } from "../src/engine/mask_fit";
 import { soften } from "../src/engine/masks";
-import { buildNetwork } from "../src/engine/network_files";
 import { octavesOf } from "../src/engine/octaves";
 import { words } from "../src/engine/philox";
+import { prepared } from "../src/engine/photograph_pixels";
 import { resized, shrunk } from "../src/engine/resize";
-import { noise } from "../src/engine/rng";
+import { grain, noise } from "../src/engine/rng";
 import { blurred } from "../src/engine/smoothing";
 import { split } from "../src/engine/tiles";
-import { decodeBytes, cosine, decodeFloats, largestDifference, parity } from "./parity";
+import { wrappedAxes } from "../src/engine/wrap";
+import { decodeBytes, cosine, decodeDream, decodeFloats, largestDifference, openNetwork, parity } from "./parity";
 
 const { height, width } = parity.photo;
 const photo = decodeBytes(parity.photo.bytes);
-const picture = { height, width, values: Float32Array.from(photo) };
+const guide = { ...parity.guide, values: Float32Array.from(decodeBytes(parity.guide.bytes)) };
 
 beforeAll(() => setWasmPaths("node_modules/@tensorflow/tfjs-backend-wasm/dist/"));
 
@@ -26,8 +28,8 @@ test.each(parity.words)("words of seed $seed", ({ seed, words: expected, ...plac
   expect(words(BigInt(seed), place, expected.length).map(String)).toEqual(expected);
 });
 
-test.each(parity.noise)("$kind noise", (expected) => {
-  const drawn = noise(3n, expected.height, expected.width, expected.kind);
+test.each(parity.noise)("$kind noise that wraps $wrap", (expected) => {
+  const drawn = noise(3n, expected.height, expected.width, expected.kind, wrappedAxes(expected.wrap));
   // The order of sums changes their rounding.
   expect(largestDifference(drawn, decodeBytes(expected.bytes))).toBeLessThanOrEqual(1);
   expect(cosine(drawn, decodeBytes(expected.bytes))).toBeGreaterThan(0.999999);
@@ -38,14 +40,32 @@ test.each(parity.octaves)("octaves of $size with $options", ({ size, options, oc
   expect(planned.map((each) => [each.number, each.height, each.width])).toEqual(octaves);
 });
 
-test.each(parity.tiles)("tiles of $length by $tile_size", ({ length, tile_size, min_size, axis }) => {
-  const result = split(length, tile_size, min_size);
-  expect(result.window).toBe(axis.window);
+test.each(parity.tiles)("tiles of $length by $tile_size", ({ length, tile_size, min_size, wraps, axis }) => {
+  const result = split(length, tile_size, min_size, wraps);
+  expect([result.window, result.context]).toEqual([axis.window, axis.context]);
   expect(result.spans.map((span) => [span.start, span.core])).toEqual(axis.spans);
 });
 
-test.each(parity.resized)("resized to $size", ({ size, values }) => {
-  expect(largestDifference(resized(picture, ...size).values, decodeFloats(values))).toBeLessThan(1e-4);
+test.each(parity.resized)("resized to $size, wrapping $wrap", ({ size, wrap, values }) => {
+  const { values: found } = resized(guide, ...size, 3, wrappedAxes(wrap));
+  expect(largestDifference(found, decodeFloats(values))).toBeLessThan(1e-4);
+});
+
+test.each(parity.opened)("a photograph with $options", (expected) => {
+  const opened = prepared({ height, width, bytes: photo, alpha: null }, expected.options, 1e6);
+  expect([opened.height, opened.width]).toEqual([expected.height, expected.width]);
+  expect([...opened.bytes]).toEqual([...decodeBytes(expected.bytes)]);
+});
+
+test("a photograph is not enlarged without end", () => {
+  const options = { max_size: null, upscale: 3, wrap: "none" };
+  expect(() => prepared({ height, width, bytes: photo, alpha: null }, options, 1000)).toThrow(
+    "the picture enlarged 3 times has 282 x 210 pixels, more than the 1000 allowed; choose a smaller longest side",
+  );
+});
+
+test.each(parity.grain)("grain of $size", ({ size, values }) => {
+  expect([...grain(2n ** 60n + 1n, 3, 2, ...size)]).toEqual([...decodeFloats(values)]);
 });
 
 test.each(parity.shrunk)("shrunk to $longest", (expected) => {
@@ -53,8 +73,19 @@ test.each(parity.shrunk)("shrunk to $longest", (expected) => {
   expect([...small]).toEqual([...decodeBytes(expected.bytes)]);
 });
 
+test("a mask is stretched to a picture of its shape alone", () => {
+  const waves = decodeBytes(parity.masks.waves.bytes);
+  for (const expected of parity.stretched) {
+    const levels = fitted(waves, [height, width], [expected.height, expected.width], "waves");
+    expect([...levels]).toEqual([...decodeBytes(expected.bytes)]);
+  }
+  expect(() => fitted(waves, [height, width], [width, height], "waves")).toThrow(
+    "the recipe's mask waves has 94 x 70 pixels and the picture 70 x 94; choose a picture of the same shape",
+  );
+});
+
 test("softened masks", () => {
-  const mask = soften(decodeBytes(parity.mask.bytes), height, width);
+  const mask = soften(decodeBytes(parity.masks.waves.bytes), height, width);
   expect(largestDifference(mask.values, decodeFloats(parity.softened))).toBeLessThan(0.02);
 });
 
@@ -65,14 +96,14 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
   });
 
   test.each(parity.blurred)("blurred by $sigma", async ({ sigma, values }) => {
-    const gradient = picture.values.map((value) => value / 100 - 1);
-    expect(largestDifference(await blurred(gradient, height, width, sigma), decodeFloats(values))).toBeLessThan(1e-5);
+    const gradient = guide.values.map((value) => value / 100 - 1);
+    const found = await blurred(gradient, guide.height, guide.width, sigma);
+    expect(largestDifference(found, decodeFloats(values))).toBeLessThan(1e-5);
   });
 
   test("a concept", async () => {
     const { description, pictures, ...expected } = parity.concept;
-    const weights = decodeBytes(parity.model.weights).buffer;
-    const network = await buildNetwork(parity.model.description, async () => weights);
+    const network = await openNetwork();
     const features: Float32Array[] = [];
     for (const { height, width, bytes } of pictures) {
       const square = middleSquare({ height, width, values: Float32Array.from(decodeBytes(bytes)) }, description.side);
@@ -90,16 +121,22 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
   });
 
   test.each(parity.dreams)("dreams $name", async (expected) => {
-    const weights = decodeBytes(parity.model.weights).buffer;
-    const network = await buildNetwork(parity.model.description, async () => weights);
-    const mask = soften(decodeBytes(parity.mask.bytes), height, width);
-    const steps = dream({ height, width, bytes: photo }, network, expected.options, expected.masked ? { "": mask } : {});
+    const models = await Promise.all(
+      expected.networks.map(async ({ name, ...own }) => ({ ...own, network: await openNetwork(name) })),
+    );
+    const regions = Object.fromEntries(
+      Object.entries(expected.masks).map(([name, mask]) => [
+        name,
+        soften(decodeBytes(parity.masks[mask].bytes), height, width, wrappedAxes(expected.options.wrap)),
+      ]),
+    );
+    const steps = dream({ height, width, bytes: photo }, models, expected.options, regions, () => false, expected.guided ? guide : null);
     const objectives: number[] = [];
     let next = await steps.next();
     for (; !next.done; next = await steps.next()) objectives.push(next.value.objective);
-    network.dispose();
+    models.forEach(({ network }) => network.dispose());
     const { pixels, terms, sizes, tileSize } = next.value;
-    const expectedPixels = decodeBytes(expected.pixels);
+    const expectedPixels = decodeDream(expected.change);
     const change = (bytes: ArrayLike<number>) => Float64Array.from(photo, (before, i) => bytes[i] - before);
     expect(sizes).toEqual(expected.octaves);
     expect(tileSize).toBe(expected.tile_size);

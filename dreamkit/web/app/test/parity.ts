@@ -1,9 +1,12 @@
 /** The file of cases that both test suites read: dreamkit's Python tests, and these. */
 
 import { readFileSync } from "node:fs";
+import { inflateSync } from "node:zlib";
 import type { ConceptsDescription } from "../src/engine/concept";
-import type { DreamConfig, TermTable } from "../src/engine/config";
-import type { NetworkDescription } from "../src/engine/network";
+import type { DreamConfig, Layers, TermTable } from "../src/engine/config";
+import type { Network, NetworkDescription } from "../src/engine/network";
+import { buildNetwork } from "../src/engine/network_files";
+import type { PhotographOptions } from "../src/engine/photograph_pixels";
 
 interface EncodedPicture {
   height: number;
@@ -12,31 +15,39 @@ interface EncodedPicture {
 }
 
 export interface Parity {
-  model: { description: NetworkDescription; weights: string };
+  networks: Record<string, { description: NetworkDescription; weights: string }>;
   photo: EncodedPicture;
-  mask: EncodedPicture;
+  guide: EncodedPicture;
+  masks: Record<string, EncodedPicture>;
   options: DreamConfig;
   dreams: {
     name: string;
     options: DreamConfig & { layers: (string | TermTable)[] | null };
-    masked: boolean;
+    networks: { name: string; weight: number; layers: Layers }[];
+    guided: boolean;
+    /** The name of a picture for each mask. */
+    masks: Record<string, string>;
     objectives: number[];
-    terms: Record<string, number>;
+    terms: Record<string, number>[];
     octaves: [number, number][];
     tile_size: number;
-    pixels: string;
+    change: string;
   }[];
   words: { seed: number; octave: number; step: number; purpose: number; words: string[] }[];
-  noise: (EncodedPicture & { kind: string })[];
+  noise: (EncodedPicture & { kind: string; wrap: string })[];
   octaves: { size: [number, number]; options: Partial<DreamConfig>; octaves: [number, number, number][] }[];
   tiles: {
     length: number;
     tile_size: number;
     min_size: number;
-    axis: { window: number; spans: [number, number][] };
+    wraps: boolean;
+    axis: { window: number; context: number; spans: [number, number][] };
   }[];
-  resized: { size: [number, number]; values: string }[];
+  resized: { size: [number, number]; wrap: string; values: string }[];
+  opened: (EncodedPicture & { options: PhotographOptions })[];
+  grain: { size: [number, number]; values: string }[];
   shrunk: (EncodedPicture & { longest: number })[];
+  stretched: EncodedPicture[];
   softened: string;
   concept: {
     description: ConceptsDescription;
@@ -57,6 +68,18 @@ export function decodeBytes(text: string): Uint8ClampedArray<ArrayBuffer> {
 
 export function decodeFloats(text: string): Float32Array {
   return new Float32Array(decodeBytes(text).buffer);
+}
+
+/** The pixels of a dream: what it adds to the photograph, modulo 256, is compressed in the file. */
+export function decodeDream(change: string): Uint8Array {
+  const added = inflateSync(Buffer.from(change, "base64"));
+  return Uint8Array.from(decodeBytes(parity.photo.bytes), (before, i) => before + added[i]);
+}
+
+/** One of the networks in the file. */
+export function openNetwork(name = "tiny"): Promise<Network> {
+  const { description, weights } = parity.networks[name];
+  return buildNetwork(description, async () => decodeBytes(weights).buffer);
 }
 
 /** The cosine between two changes. */

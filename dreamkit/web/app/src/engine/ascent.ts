@@ -2,7 +2,9 @@
 
 import * as color from "./color";
 import { configAt, type DreamConfig } from "./config";
+import { blursFor } from "./depth";
 import { UserError } from "./errors";
+import { FourierSpace } from "./fourier_space";
 import * as masks from "./masks";
 import { wrapped } from "./numbers";
 import type { Objective } from "./objective";
@@ -10,12 +12,16 @@ import type { ObjectiveSet } from "./objective_set";
 import type { Octave } from "./octaves";
 import { stepPixels } from "./pixel_space";
 import type { StepEvent } from "./progress";
-import type { Picture } from "./resize";
+import { type Regulariser, regularisation } from "./regularisers";
+import { type Picture, resized } from "./resize";
 import { roll as drawRoll } from "./rng";
+import { rolled } from "./roll";
 import { REACH } from "./smoothing";
 import type { Term } from "./terms";
-import { coverOf, reach } from "./tiles";
+import { type Cover, coverOf, reach } from "./tiles";
+import { drawTransforms } from "./transforms";
 import { type Shape, shaping } from "./updates";
+import { type Wrapped, wrappedAxes } from "./wrap";
 
 const SMALLEST_TILE = 32; // pixels; smaller tiles are all overhead
 
@@ -25,6 +31,7 @@ interface OctaveContext {
   octave: Octave;
   objectives: MaskedObjective[];
   config: DreamConfig;
+  steps: number;
 }
 
 /** An objective of the octave, with the strengths of its mask at the octave's size; null for everywhere. */
@@ -35,7 +42,7 @@ interface MaskedObjective {
 
 /** The direction of a step. */
 interface Direction {
-  /** `(height, width, 3)`, in the frame of the rolled picture. */
+  /** `(height, width, 3)`, in the frame of the picture rolled by `roll`. */
   update: Float32Array;
   roll: [number, number];
   /** Strengths of the mask; null where the update is to be taken as it is. */
@@ -48,26 +55,30 @@ interface Direction {
 export class Ascent {
   /** Longest side of the tiles, in pixels; it shrinks where memory runs out. */
   tileSize: number;
-  /** Of the octave that was climbed last. */
-  terms: Term[];
+  /** Of each network, in the octave that was climbed last. */
+  terms: Term[][];
   private first: number | null = null;
   private done = 0;
   private readonly work: number;
   private readonly seed: bigint;
   private readonly shapes: Shape[];
+  private readonly regularisers: Regulariser[];
   private readonly hold: number;
   private readonly spread: color.Spread | null;
+  private readonly wraps: Wrapped;
 
   constructor(
     private readonly objectives: ObjectiveSet,
     private readonly config: DreamConfig,
-    photo: Picture,
+    private readonly photo: Picture,
     private readonly run: Octave[],
   ) {
     this.tileSize = config.tile_size;
     this.terms = objectives.terms(0);
     this.seed = BigInt(config.seed);
     this.shapes = shaping(config);
+    this.regularisers = regularisation(config, objectives.allNegative);
+    this.wraps = wrappedAxes(config.wrap);
     this.hold = color.held(config.color);
     this.spread = this.hold ? color.spread(photo.values) : null;
     this.work = run.reduce((sum, octave) => sum + this.workOf(octave), 0);
@@ -79,15 +90,20 @@ export class Ascent {
     this.terms = this.objectives.terms(octave.number);
     const objectives = this.objectives.ofOctave(octave.number).map((objective) => {
       const mask = this.objectives.mask(objective);
-      return { objective, region: mask && masks.at(mask, octave.height, octave.width).values };
+      return { objective, region: mask && masks.at(mask, octave.height, octave.width, this.wraps).values };
     });
-    const context: OctaveContext = { pixels, octave, objectives, config };
-    for (let step = 0; step < config.steps; step++) {
+    const steps = this.objectives.steps(octave.number);
+    const context: OctaveContext = { pixels, octave, objectives, config, steps };
+    const photo = config.l2 ? resized(this.photo, octave.height, octave.width, 3, this.wraps) : null;
+    const spectrum = config.space === "fourier" ? new FourierSpace(pixels) : null;
+    for (let step = 0; step < steps; step++) {
       const { update, roll, region, balanced, weighted } = await this.direction(context, step);
-      stepPixels(pixels, update, roll, region, config);
+      for (const regularise of this.regularisers) regularise(update, pixels, photo);
+      if (spectrum) spectrum.step(pixels, update, config.strength * config.step_size);
+      else stepPixels(pixels, update, roll, region, config);
       if (this.spread) color.hold(pixels, this.spread, this.hold);
       const ends = config.max_objective !== null && weighted > config.max_objective;
-      yield this.event(pixels, octave, step, ends ? step + 1 : config.steps, balanced);
+      yield this.event(pixels, octave, step, ends ? step + 1 : steps, balanced);
       if (ends || isStopped()) break;
     }
   }
@@ -112,7 +128,7 @@ export class Ascent {
   }
 
   private workOf(octave: Octave): number {
-    return octave.height * octave.width * configAt(this.config, octave.number).steps;
+    return octave.height * octave.width * this.objectives.steps(octave.number);
   }
 
   /** The direction of a step; where memory runs out, the step begins again with smaller tiles. */
@@ -128,25 +144,44 @@ export class Ascent {
   }
 
   private async computeDirection(context: OctaveContext, step: number): Promise<Direction> {
-    const { pixels, octave, objectives, config } = context;
+    const { pixels, octave, objectives, config, steps } = context;
     const { height, width } = octave;
-    const covers = objectives.map(({ objective }) => coverOf(height, width, this.tileSize, objective.minSize));
+    const covers = objectives.map(({ objective }) => this.coverOf(octave, objective));
     const reaches = covers.map(reach);
     const along = (axis: 0 | 1) => Math.max(config.jitter, ...reaches.map((each) => each[axis]));
     const roll = drawRoll(this.seed, octave.number, step, [along(0), along(1)]);
-    const margin = config.smooth === "gaussian" ? REACH : 0;
+    const drawn = drawTransforms(config, { seed: this.seed, octave: octave.number, step, size: octave });
+    const seen = drawn.reduce((picture, transform) => transform.apply(picture), pixels);
+    // Where nothing is dreamed, nothing is computed, unless what is there comes to matter elsewhere.
+    const isLocal = !drawn.length && config.smooth !== "laplacian";
+    const frame: [number, number] = isLocal || config.smooth === "gaussian" ? roll : [0, 0];
+    // What comes after needs no update in the frame of the picture itself.
+    const isPlain = objectives.length === 1 && !this.regularisers.length && config.space === "pixels";
     let [balanced, weighted] = [0, 0];
     let total: Float32Array | null = null;
     for (const [index, { objective, region }] of objectives.entries()) {
-      const stats = await objective.gradient(pixels, covers[index], roll, region, margin);
-      const update: Picture = { height, width, values: stats.gradient };
-      for (const shape of this.shapes) await shape(update, { step, steps: config.steps, coverage: stats.coverage });
+      const blurs = config.smooth_width === null ? blursFor(objective.stride) : 1;
+      const margin = config.smooth === "gaussian" ? REACH * blurs : 0;
+      const stats = await objective.gradient(seen, covers[index], roll, isLocal ? region : null, margin);
+      let update: Picture = { height, width, values: stats.gradient };
+      if (!isLocal) {
+        update.values = rolled(update, [-roll[0], -roll[1]]);
+        update = drawn.reduceRight((gradient, transform) => transform.adjoint(gradient), update);
+        update.values = rolled(update, frame);
+      }
+      for (const shape of this.shapes) await shape(update, { step, steps, coverage: stats.coverage, blurs });
       [balanced, weighted] = [balanced + stats.balanced, weighted + stats.weighted];
-      if (objectives.length === 1) return { update: update.values, roll, region, balanced, weighted };
+      if (isPlain && objective.strength === 1) {
+        return { update: update.values, roll: frame, region, balanced, weighted };
+      }
       total ??= new Float32Array(update.values.length);
-      addWeighed(total, update, roll, region, objective.strength);
+      addWeighed(total, update, frame, region, objective.strength);
     }
-    return { update: total!, roll, region: null, balanced, weighted };
+    return { update: total!, roll: [0, 0], region: null, balanced, weighted };
+  }
+
+  private coverOf({ height, width }: Octave, objective: Objective): Cover {
+    return coverOf(height, width, this.tileSize, objective.minSize, this.wraps);
   }
 
   private halveTiles(): void {
@@ -160,7 +195,7 @@ export class Ascent {
   }
 }
 
-/** Adds an update times `strength` and its mask to `total`; both lie in the frame of the rolled picture. */
+/** Adds an update, which lies in the frame of the picture rolled by `roll`, times `strength` and its mask to `total`. */
 function addWeighed(
   total: Float32Array,
   { height, width, values }: Picture,
@@ -173,8 +208,9 @@ function addWeighed(
     for (let column = 0; column < width; column++) {
       const weight = region ? strength * region[row * width + column] : strength;
       if (!weight) continue;
-      const at = (line + wrapped(column + right, width)) * 3;
-      for (let k = 0; k < 3; k++) total[at + k] += weight * values[at + k];
+      const from = (line + wrapped(column + right, width)) * 3;
+      const to = (row * width + column) * 3;
+      for (let k = 0; k < 3; k++) total[to + k] += weight * values[from + k];
     }
   }
 }

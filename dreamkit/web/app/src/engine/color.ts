@@ -27,6 +27,10 @@ const EIGENVECTORS = [
   [-0.8104679, -0.03775977, -0.58456478],
   [0.38900722, 0.71141237, -0.58529122],
 ];
+/** `AXES` with its longest column at length 1, and its inverse: the colours of Lucid's decorrelated space. */
+const LONGEST = Math.max(...[0, 1, 2].map((column) => Math.hypot(...AXES.map((row) => row[column]))));
+export const MIXING = AXES.map((row) => row.map((each) => each / LONGEST));
+export const UNMIXING = INVERSE.map((row) => row.map((each) => each * LONGEST));
 const SPREAD = 1; // standard deviations along each axis that every picture may have
 
 type Matrix = number[][];

@@ -1,17 +1,31 @@
 /** The options of a dream: the names and the meaning are those of dreamkit's `DreamConfig`. */
 
+import supported from "../../../supported.json";
 import { UserError } from "./errors";
 
 /** A term of `layers`, written as a table in a recipe. */
 export interface TermTable {
   layer: string;
   channels?: number[];
+  /** Column and row of a single neuron, on the layer's map of the whole picture. */
+  place?: [number, number];
   direction?: number[];
   weight?: number;
-  objective?: "mean" | "mean-square";
+  objective?: ObjectiveKind;
+  /** Whether the dream's guide applies to it; without it, the guide applies to whole layers. */
+  guide?: boolean;
   /** The name of the term's mask; without it, the mask of the whole dream applies. */
   mask?: string;
 }
+
+/** What can grow in a layer. */
+export type ObjectiveKind = "mean" | "mean-square" | "cosine";
+
+/** How a guide works: at each place its most similar feature grows, or what is strong in it grows everywhere. */
+export type GuideStyle = "match" | "channels";
+
+const { transforms: TRANSFORMS, ...CHOICES } = supported.choices;
+export const OBJECTIVES: string[] = CHOICES.objective;
 
 export type Layers = (string | TermTable)[] | Record<string, number> | null;
 
@@ -21,21 +35,26 @@ export interface DreamConfig {
   /** Share of the photograph that is mixed into the finished dream, 0 to 1. */
   blend: number;
   layers: Layers;
-  objective: "mean" | "mean-square";
+  objective: ObjectiveKind;
+  guide_style: GuideStyle;
   balance: boolean;
   border: number;
   normalise: string;
   smooth: string;
-  smooth_width: number;
+  /** Null for what suits the layers' depth. */
+  smooth_width: number | null;
+  smooth_levels: number;
   /** How much of the photograph's colours the dream keeps: 0 free, 0.5 natural, 1 changes lightness alone. */
   color: number;
-  tv: number;
+  /** Null for what suits the weights' signs. */
+  tv: number | null;
   l2: number;
   octaves: number | null;
   octave_scale: number;
   octave_scheme: string;
   first_octave: number | null;
-  steps: number;
+  /** Of each octave; null for what suits the layers' depth. */
+  steps: number | null;
   step_size: number;
   unit: [number, number, number];
   clip: boolean;
@@ -44,6 +63,8 @@ export interface DreamConfig {
   jitter: number;
   rotate: number;
   zoom: number;
+  /** Transforms before each step, each with its strength. */
+  transforms: Record<string, number> | null;
   schedule: Partial<Pick<DreamConfig, "layers" | "steps" | "step_size" | "jitter">>[];
   tile_size: number;
   precision: string;
@@ -52,50 +73,31 @@ export interface DreamConfig {
   wrap: string;
   size: [number, number];
   noise: string;
+  /** Strength of the clouds of a seed other than 0, in pixel values. */
+  clouds: number;
   /** A whole number up to 2^64 - 1, written as text where a JavaScript number cannot hold it. */
   seed: number | string;
   [name: string]: unknown;
 }
 
-/** Options that the page does not support, each with the value that switches it off, as where it is left out. */
-const UNSUPPORTED: Partial<DreamConfig> = {
-  space: "pixels",
-  tv: 0,
-  l2: 0,
-  rotate: 0,
-  zoom: 0,
-  precision: "float32",
-  upscale: 1,
-  wrap: "none",
-  clouds: 0,
-  alpha: "photograph",
-  views: 1,
-  start: "photograph",
-};
-
-/** Options that a recipe has only where the page cannot do what they ask for. */
-const ELSEWHERE = ["crop", "hold"];
-
-const FOR_PLUGINS = ["transforms", "regularisers", "plugin_options"];
-
 /** Throws a `UserError` for a config with options that the page does not support. */
 export function checkConfig(config: DreamConfig): void {
-  for (const [name, value] of Object.entries(UNSUPPORTED)) {
-    if ((config[name] ?? value) !== value) {
-      throw new UserError(`${name} is ${String(config[name])}, which a page cannot do; set it to ${String(value)}`);
-    }
+  for (const [name, value] of Object.entries(supported.off)) {
+    const given = config[name] ?? null;
+    if (given === null || given === value) continue;
+    const change = value === null ? "leave it out" : `set it to ${String(value)}`;
+    const shown = typeof given === "object" ? JSON.stringify(given) : String(given);
+    throw new UserError(`${name} is ${shown}, which a page cannot do; ${change}`);
   }
-  for (const name of ELSEWHERE) {
-    if (config[name] != null) throw new UserError(`${name} is given, which a page cannot do; leave it out`);
+  const unknown = Object.keys(config.transforms ?? {}).find((name) => !TRANSFORMS.includes(name));
+  if (unknown) {
+    const given = JSON.stringify(config.transforms);
+    throw new UserError(`transforms is ${given}, which a page cannot do; leave ${unknown} out`);
   }
-  for (const name of FOR_PLUGINS) {
-    if (config[name] != null) throw new UserError(`${name} is for plugins of Python, which a page cannot do; leave it out`);
-  }
-  if (config.objective !== "mean" && config.objective !== "mean-square") {
-    throw new UserError(`objective is ${String(config.objective)}, which a page cannot do; set it to mean or mean-square`);
-  }
-  if (config.smooth === "laplacian") {
-    throw new UserError("smooth is laplacian, which a page cannot do; set it to gaussian or none");
+  for (const [name, choices] of Object.entries(CHOICES)) {
+    const given = String(config[name]);
+    if (choices.includes(given)) continue;
+    throw new UserError(`${name} is ${given}, which a page cannot do; set it to ${choices.join(" or ")}`);
   }
 }
 

@@ -1,53 +1,63 @@
 /** Masks, where a dream happens, soft at the edge: dreamkit's `engine/masks.py`. */
 
-import { resized } from "./resize";
+import { type Picture, resized } from "./resize";
+import { cropPadding, OPEN, padWrapped, type Wrapped } from "./wrap";
 
 const SOFTNESS = 64; // a mask's edge is soft over about this part of the picture's shorter side
+const BLURRED = 4; // radii of a blur, beyond which its weights are zero
 const PASSES = 3; // box blurs, which together are nearly a Gaussian
 
-export interface Mask {
-  height: number;
-  width: number;
-  values: Float32Array;
-}
+/** Strengths, `(height, width)`. */
+export type Mask = Picture;
 
 /** Strengths 0 to 1 of a mask's grey levels: they fade out towards where it is black. */
-export function soften(grey: Uint8ClampedArray, height: number, width: number): Mask {
+export function soften(grey: Uint8ClampedArray, height: number, width: number, wraps = OPEN): Mask {
   const inside = insideShares(
     Uint8Array.from(grey, (level) => (level > 0 ? 1 : 0)),
     height,
     width,
+    wraps,
   );
   return { height, width, values: inside.map((share, i) => (Math.fround(grey[i] / 255) * share)) };
 }
 
 /** The mask at the size of an octave. */
-export function at(mask: Mask, height: number, width: number): Mask {
-  return resized(mask, height, width, 1);
+export function at(mask: Mask, height: number, width: number, wraps = OPEN): Mask {
+  return resized(mask, height, width, 1, wraps);
 }
 
 /** Puts the photograph back, in place, wherever all masks are zero, with a soft transition. */
-export function blend(photo: ArrayLike<number>, pixels: Float32Array, masks: Mask[]): void {
+export function blend(photo: ArrayLike<number>, pixels: Float32Array, masks: Mask[], wraps = OPEN): void {
   const [{ height, width, values }] = masks;
   const support = Uint8Array.from(values, (_, i) => (masks.some((mask) => mask.values[i] > 0) ? 1 : 0));
-  const share = insideShares(support, height, width);
+  const share = insideShares(support, height, width, wraps);
   for (let i = 0; i < pixels.length; i++) {
     pixels[i] = photo[i] + share[Math.floor(i / 3)] * (pixels[i] - photo[i]);
   }
 }
 
 /** One well inside `support`, zero at its edge and beyond. */
-function insideShares(support: Uint8Array, height: number, width: number): Float32Array {
+function insideShares(support: Uint8Array, height: number, width: number, wraps: Wrapped): Float32Array {
   const out = new Float32Array(support.length);
   if (support.every(Boolean)) return out.fill(1);
-  const radius = boxRadius(Math.max(1, Math.min(height, width) / SOFTNESS));
-  let blurred = Float32Array.from(support, (inside) => inside * 255);
-  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlur(blurred, height, width, 1, width, radius);
-  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlur(blurred, width, height, width, 1, radius);
+  const sigma = Math.max(1, Math.min(height, width) / SOFTNESS);
+  const picture = { height, width, values: Float32Array.from(support, (inside) => inside * 255) };
+  const [above, beside] = wraps.map((isWrapped) => (isWrapped ? Math.ceil(BLURRED * sigma) : 0));
+  const padded = above || beside ? padWrapped(picture, above, beside, 1) : picture;
+  const softened = { ...padded, values: blur(padded, boxRadius(sigma)) };
+  const blurred = above || beside ? cropPadding(softened, above, beside, picture, 1) : softened.values;
   for (let i = 0; i < out.length; i++) {
     if (support[i]) out[i] = Math.min(1, Math.max(0, blurred[i] / 127.5 - 1));
   }
   return out;
+}
+
+/** The picture, `(height, width)`, after box blurs that together are nearly a Gaussian. */
+function blur({ height, width, values }: Mask, radius: number): Float32Array {
+  let blurred = values;
+  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlur(blurred, height, width, 1, width, radius);
+  for (let pass = 0; pass < PASSES; pass++) blurred = boxBlur(blurred, width, height, width, 1, radius);
+  return blurred;
 }
 
 /** The radius of the box that blurs, in three passes, like a Gaussian of `sigma` (Gwosdek et al., 2011; Pillow's). */

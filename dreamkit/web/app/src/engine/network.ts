@@ -1,6 +1,8 @@
 /** An exported network, and the gradient of objectives in its layers with respect to pixels. */
 
 import * as tf from "@tensorflow/tfjs-core";
+import { evaluate, type NeuronPlace, type ObjectiveSpec } from "./layer_objective";
+import { mapSize } from "./map_size";
 import { buildOperations, type Constant, type Operation, type OperationDescription } from "./operations";
 import type { Picture } from "./resize";
 
@@ -9,6 +11,8 @@ export interface Layer {
   channels: number;
   /** Index of its activations: 0 is the picture, and operation `i` computes activation `i + 1`. */
   activation: number;
+  /** Pixels of the picture between neighbouring activations. */
+  stride: number;
 }
 
 /** The content of an exported `model.json`. */
@@ -21,19 +25,12 @@ export interface NetworkDescription {
   min_size: number;
   min_sizes: Record<string, number>;
   default_layers: Record<string, number>;
+  /** The default layers of a dream with a guide. */
+  guide_layers: Record<string, number>;
   layers: Layer[];
   operations: OperationDescription[];
   weights: { shape: number[]; dtype: "float32" | "float16" }[];
   shards: { path: string; bytes: number; sha256: string }[];
-}
-
-/** What is maximised in one layer. */
-export interface ObjectiveSpec {
-  layer: string;
-  /** The mean of the activations, or the mean of their squares. */
-  kind: "mean" | "mean-square";
-  /** One weight for each channel; null where all weigh the same. */
-  channelWeights: Float32Array | null;
 }
 
 /** The weighted sum that a step maximises. */
@@ -43,6 +40,8 @@ export interface WeightedObjective {
   weights: number[];
   /** Activations at each edge of a map that do not count. */
   border: number;
+  /** Of each spec that is a neuron. */
+  places?: NeuronPlace[];
 }
 
 /** The result of one step over a window. */
@@ -57,14 +56,12 @@ export interface StepResult {
 
 export class Network {
   private readonly operations: Operation[];
-  private readonly activations: Map<string, number>;
 
   constructor(
     readonly description: NetworkDescription,
     weights: Constant[],
   ) {
     this.operations = buildOperations(description.operations, weights);
-    this.activations = new Map(description.layers.map((layer) => [layer.name, layer.activation]));
   }
 
   get layers(): Layer[] {
@@ -75,6 +72,19 @@ export class Network {
   minSize(layers: Iterable<string>): number {
     const { min_size, min_sizes } = this.description;
     return Math.max(min_size, ...[...layers].map((layer) => min_sizes[layer] ?? 1));
+  }
+
+  /** Pixels of the picture between neighbouring activations of the deepest of `layers`. */
+  stride(layers: Iterable<string>): number {
+    const named = new Set(layers);
+    return Math.max(...this.layers.filter(({ name }) => named.has(name)).map(({ stride }) => stride));
+  }
+
+  /** The height and width of a layer's map for a picture of this size. */
+  mapSize(layer: string, height: number, width: number): [number, number] {
+    const { operations, weights } = this.description;
+    const shapes = weights.map(({ shape }) => shape);
+    return mapSize(operations, shapes, this.activation(layer), [height, width]);
   }
 
   /** The gradient of `objective` with respect to a window: dreamkit's `engine/tf/compiled_step.py`. */
@@ -90,9 +100,26 @@ export class Network {
     };
   }
 
+  /** How many channels a layer has. */
+  channels(layer: string): number {
+    return this.layers.find(({ name }) => name === layer)!.channels;
+  }
+
+  /** The activations of a layer in a picture, `(places, channels)`. */
+  async activations(picture: Picture, layer: string): Promise<Float32Array> {
+    const output = this.activation(layer);
+    const values = tf.tidy(() => {
+      const [operations, needed] = this.needed([output]);
+      return this.forward(picture, operations, needed)[output];
+    });
+    const found = (await values.data()) as Float32Array;
+    values.dispose();
+    return found;
+  }
+
   /** The activations of `layers` in a picture, averaged over places: `(channels,)` each. */
   async means(picture: Picture, layers: string[]): Promise<Float32Array[]> {
-    const outputs = layers.map((layer) => this.activations.get(layer)!);
+    const outputs = layers.map((layer) => this.activation(layer));
     const means = tf.tidy(() => {
       const [operations, needed] = this.needed(outputs);
       const values = this.forward(picture, operations, needed);
@@ -105,6 +132,10 @@ export class Network {
 
   dispose(): void {
     for (const operation of this.operations) operation.dispose();
+  }
+
+  private activation(layer: string): number {
+    return this.layers.find(({ name }) => name === layer)!.activation;
   }
 
   /** The operations up to `outputs`, and the activations that they need. */
@@ -127,8 +158,8 @@ export class Network {
   }
 
   /** The gradient, and for each spec its objective and mean square. */
-  private gradient(window: Picture, { specs, weights, border }: WeightedObjective): [tf.Tensor4D, tf.Tensor1D] {
-    const outputs = specs.map((spec) => this.activations.get(spec.layer)!);
+  private gradient(window: Picture, { specs, weights, border, places }: WeightedObjective): [tf.Tensor4D, tf.Tensor1D] {
+    const outputs = specs.map((spec) => this.activation(spec.layer));
     const [operations, needed] = this.needed(outputs);
     tf.engine().startScope();
     try {
@@ -143,7 +174,7 @@ export class Network {
         }
       };
       const statistics = specs.map((spec, i) => {
-        const [numbers, gradient] = objectiveOf(values[outputs[i]], spec, weights[i], border);
+        const [numbers, gradient] = evaluate(values[outputs[i]], spec, weights[i], border, places?.[i]);
         add(outputs[i], gradient);
         return numbers;
       });
@@ -161,42 +192,4 @@ export class Network {
       tf.engine().endScope();
     }
   }
-}
-
-/** An objective and the mean square of its activations, and its weighted gradient with respect to its layer. */
-function objectiveOf(
-  layer: tf.Tensor4D,
-  spec: ObjectiveSpec,
-  weight: number,
-  border: number,
-): [tf.Tensor1D, tf.Tensor4D] {
-  return tf.tidy(() => {
-    const [, height, width, channels] = layer.shape;
-    const area = height * width;
-    const isSquare = spec.kind === "mean-square";
-    const channelWeights = spec.channelWeights ?? new Float32Array(channels).fill(1 / channels);
-    const total = channelWeights.reduce((sum, each) => sum + Math.abs(each), 0) || 1;
-    const shares = channelWeights.map((each) => Math.abs(each) / total);
-    const inner = borderMask(height, width, border);
-    const withoutBorder = (values: tf.Tensor4D) => (inner ? (tf.mul(values, inner) as tf.Tensor4D) : values);
-    const sumByChannel = (values: tf.Tensor4D) => tf.sum(withoutBorder(values), [0, 1, 2]) as tf.Tensor1D;
-    const squares = sumByChannel(tf.square(layer));
-    const sums = isSquare ? squares : sumByChannel(layer);
-    const mean = (values: tf.Tensor1D, weights: Float32Array) =>
-      tf.reshape(tf.div(tf.sum(tf.mul(values, tf.tensor1d(weights))), area), [1]);
-    const numbers = tf.concat([mean(sums, channelWeights), mean(squares, shares)]) as tf.Tensor1D;
-    const factors = tf.tensor1d(channelWeights.map((each) => ((isSquare ? 2 : 1) * each * weight) / area));
-    const gradient = isSquare ? tf.mul(layer, factors) : tf.add(tf.zeros(layer.shape), factors);
-    return [numbers, withoutBorder(gradient as tf.Tensor4D)];
-  });
-}
-
-/** Zero at the edges of a map, one elsewhere; null where there is no border. */
-function borderMask(height: number, width: number, border: number): tf.Tensor4D | null {
-  if (!border) return null;
-  const values = new Float32Array(height * width);
-  for (let row = border; row < height - border; row++) {
-    for (let column = border; column < width - border; column++) values[row * width + column] = 1;
-  }
-  return tf.tensor4d(values, [1, height, width, 1]);
 }

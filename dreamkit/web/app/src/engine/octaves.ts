@@ -23,9 +23,7 @@ export function octavesOf(height: number, width: number, minSize: number, config
   const count = config.octaves ?? suitable;
   const first = config.first_octave ?? (scheme === "whole" ? -Math.floor(count / 2) : 1 - count);
   const all = Array.from({ length: count }, (_, number) => {
-    const ratio = scale ** (first + number);
-    const side = (length: number) => Math.max(1, roundHalfEven(length * ratio));
-    return { number, height: side(height), width: side(width) };
+    return { number, ...scaled(height, width, scale ** (first + number)) };
   });
   const kept = all.filter((octave) => Math.min(octave.height, octave.width) >= minSize);
   if (!kept.length) {
@@ -35,4 +33,10 @@ export function octavesOf(height: number, width: number, minSize: number, config
     );
   }
   return kept;
+}
+
+/** A size times `ratio`, rounded to whole pixels, at least 1. */
+export function scaled(height: number, width: number, ratio: number): { height: number; width: number } {
+  const side = (length: number) => Math.max(1, roundHalfEven(length * ratio));
+  return { height: side(height), width: side(width) };
 }

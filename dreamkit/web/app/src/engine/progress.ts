@@ -22,8 +22,8 @@ export interface StepEvent {
 export interface DreamResult {
   /** `(height, width, 3)`, of the photograph's size. */
   pixels: Uint8ClampedArray;
-  /** The terms of the last octave, with their weights. */
-  terms: Record<string, number>;
+  /** Of each network, the terms of the last octave with their weights. */
+  terms: Record<string, number>[];
   /** Height and width of each octave. */
   sizes: [number, number][];
   /** Longest side of the tiles of the last step, in pixels. */

@@ -3,6 +3,9 @@
  * one. See dreamkit's `engine/resize.py` for the formula.
  */
 
+import { wrapped } from "./numbers";
+import { OPEN, type Wrapped } from "./wrap";
+
 export interface Picture {
   height: number;
   width: number;
@@ -22,29 +25,54 @@ const LANCZOS: Filter = {
 };
 const BITS = 22; // precision of Pillow's weights for bytes
 
-/** `picture` at another size, with a bilinear filter that widens where the picture shrinks. */
-export function resized(picture: Picture, height: number, width: number, channels = 3): Picture {
+/**
+ * `picture` at another size, with a bilinear filter that widens where the picture shrinks. Along an axis that wraps, the
+ * pixels of the other side lie beyond an edge.
+ */
+export function resized(picture: Picture, height: number, width: number, channels = 3, wraps = OPEN): Picture {
   let { values } = picture;
   if (width !== picture.width) {
-    const taps = tapsOf(picture.width, width, TRIANGLE);
+    const taps = tapsOf(picture.width, width, TRIANGLE, wraps[1]);
     values = Float32Array.from(weightedSums(values, picture.height, picture.width, width, channels, 1, taps));
   }
   if (height !== picture.height) {
-    const taps = tapsOf(picture.height, height, TRIANGLE);
+    const taps = tapsOf(picture.height, height, TRIANGLE, wraps[0]);
     values = Float32Array.from(weightedSums(values, 1, picture.height, height, 1, width * channels, taps));
   }
   return { height, width, values: values === picture.values ? values.slice() : values };
 }
 
-/** Bytes at another size with Lanczos' filter, as dreamkit shrinks pictures to `max_size`. */
+/** Bytes at another size with Lanczos' filter, as dreamkit shrinks and enlarges pictures. */
 export function shrunk(
   bytes: Uint8ClampedArray,
   size: [number, number],
   to: [number, number],
   channels: number,
+  wraps = OPEN,
 ): Uint8ClampedArray {
-  const fixedPoint = (input: number, output: number) =>
-    tapsOf(input, output, LANCZOS).map(({ start, weights }) => ({
+  return resampled(bytes, size, to, channels, LANCZOS, wraps);
+}
+
+/** Bytes at another size with a bilinear filter, as dreamkit stretches masks. */
+export function stretched(
+  bytes: Uint8ClampedArray,
+  size: [number, number],
+  to: [number, number],
+  channels: number,
+): Uint8ClampedArray {
+  return resampled(bytes, size, to, channels, TRIANGLE, OPEN);
+}
+
+function resampled(
+  bytes: Uint8ClampedArray,
+  size: [number, number],
+  to: [number, number],
+  channels: number,
+  filter: Filter,
+  wraps: Wrapped,
+): Uint8ClampedArray {
+  const fixedPoint = (axis: 0 | 1) =>
+    tapsOf(size[axis], to[axis], filter, wraps[axis]).map(({ start, weights }) => ({
       start,
       weights: weights.map((weight) => Math.trunc(weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5))),
     }));
@@ -52,10 +80,10 @@ export function shrunk(
     Float32Array.from(values, (value) => Math.min(255, Math.max(0, Math.floor(value / 2 ** BITS + 0.5))));
   let values: Float32Array = Float32Array.from(bytes);
   if (size[1] !== to[1]) {
-    values = rounded(weightedSums(values, size[0], size[1], to[1], channels, 1, fixedPoint(size[1], to[1])));
+    values = rounded(weightedSums(values, size[0], size[1], to[1], channels, 1, fixedPoint(1)));
   }
   if (size[0] !== to[0]) {
-    values = rounded(weightedSums(values, 1, size[0], to[0], 1, to[1] * channels, fixedPoint(size[0], to[0])));
+    values = rounded(weightedSums(values, 1, size[0], to[0], 1, to[1] * channels, fixedPoint(0)));
   }
   return Uint8ClampedArray.from(values);
 }
@@ -65,15 +93,18 @@ interface Taps {
   weights: number[];
 }
 
-/** For each of `output` pixels, the first of the `input` pixels that it sums, and their weights. */
-function tapsOf(input: number, output: number, filter: Filter): Taps[] {
+/**
+ * For each of `output` pixels, the first of the `input` pixels that it sums, and their weights. Where the axis wraps,
+ * places before the first pixel and after the last one are those of the other side.
+ */
+function tapsOf(input: number, output: number, filter: Filter, wraps: boolean): Taps[] {
   const scale = input / output;
   const widened = Math.max(1, scale);
   const support = filter.support * widened;
   return Array.from({ length: output }, (_, position) => {
     const centre = (position + 0.5) * scale;
-    const start = Math.max(0, Math.trunc(centre - support + 0.5));
-    const end = Math.min(input, Math.trunc(centre + support + 0.5));
+    const [from, to] = [Math.floor(centre - support + 0.5), Math.floor(centre + support + 0.5)];
+    const [start, end] = wraps ? [from, to] : [Math.max(0, from), Math.min(input, to)];
     const weights = Array.from({ length: end - start }, (_, k) =>
       filter.weight((k + start - centre + 0.5) / widened),
     );
@@ -100,7 +131,8 @@ function weightedSums(
       const to = (outer * output + position) * length;
       for (let k = 0; k < weights.length; k++) {
         const weight = weights[k];
-        const from = (outer * input + start + k) * length;
+        const place = start + k;
+        const from = (outer * input + (place < 0 || place >= input ? wrapped(place, input) : place)) * length;
         for (let i = 0; i < length; i++) out[to + i] += weight * values[from + i];
       }
     }

@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { wrapped } from "./numbers";
+import { OPEN } from "./wrap";
 
 const CASCADE = [0.5, 1, 2]; // widths of the three blurs, in sigmas
 export const REACH = 4; // pixels from the centre of a blur's kernel to its edge
@@ -12,17 +13,18 @@ export function widths(step: number, steps: number, sigma: number): number {
   return ((step + 1) / steps) * 2 + sigma;
 }
 
-/** `gradient`, `(height, width, 3)`, blurred; edges are mirrored. */
+/** `gradient`, `(height, width, 3)`, blurred; edges are mirrored, or continue at the other side where an axis wraps. */
 export async function blurred(
   gradient: Float32Array,
   height: number,
   width: number,
   sigma: number,
+  wraps = OPEN,
 ): Promise<Float32Array> {
   const out = tf.tidy(() => {
     const planes = tf.tensor4d(gradient, [1, height, width, 3]);
-    const rows = tf.gather(planes, tf.tensor1d(mirrored(height), "int32"), 1);
-    const padded = tf.gather(rows, tf.tensor1d(mirrored(width), "int32"), 2) as tf.Tensor4D;
+    const rows = tf.gather(planes, tf.tensor1d(placesOf(height, wraps[0]), "int32"), 1);
+    const padded = tf.gather(rows, tf.tensor1d(placesOf(width, wraps[1]), "int32"), 2) as tf.Tensor4D;
     return tf.depthwiseConv2d(padded, kernel(sigma), 1, "valid");
   });
   const values = (await out.data()) as Float32Array;
@@ -30,10 +32,11 @@ export async function blurred(
   return values;
 }
 
-/** The mirrored indices of `-REACH .. length + REACH - 1`; all are 0 where `length` is 1. */
-function mirrored(length: number): number[] {
+/** The indices of the pixels at `-REACH .. length + REACH - 1`, mirrored or wrapped; all are 0 where `length` is 1. */
+function placesOf(length: number, wraps: boolean): number[] {
   const period = Math.max(2 * (length - 1), 1);
   return Array.from({ length: length + 2 * REACH }, (_, i) => {
+    if (wraps) return wrapped(i - REACH, length);
     const index = wrapped(i - REACH, period);
     return Math.min(index, period - index);
   });

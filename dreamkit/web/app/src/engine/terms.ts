@@ -1,20 +1,26 @@
 /** Terms: the layers and channels that a dream maximises, each with a weight: dreamkit's `terms.py`. */
 
-import type { DreamConfig, Layers, TermTable } from "./config";
+import { type DreamConfig, type Layers, OBJECTIVES, type TermTable } from "./config";
 import { UserError } from "./errors";
-import type { Layer, ObjectiveSpec } from "./network";
+import type { ObjectiveSpec } from "./layer_objective";
+import type { Layer } from "./network";
 
 export interface Term {
   spec: ObjectiveSpec;
   weight: number;
   /** The name of its mask; empty for that of the dream. */
   mask: string;
+  /** Column and row of a single neuron. */
+  place: [number, number] | null;
+  /** Whether the dream's guide applies to it. */
+  isGuided: boolean;
   /** The term in the command line's grammar. */
   text: string;
 }
 
 const CHANNELS = /^(.*):(\d{1,6}(?:\+\d{1,6})*)$/;
-const SUPPORTED = new Set(["layer", "channels", "direction", "weight", "objective", "mask"]);
+const PLACE = /^(.*)@(\d{1,6})x(\d{1,6})$/;
+const SUPPORTED = new Set(["layer", "channels", "place", "direction", "weight", "objective", "mask", "guide"]);
 
 /**
  * The terms of `layers` in a network whose layers are `available`. Equal terms add up; those of weight zero
@@ -24,7 +30,7 @@ export function parseTerms(layers: Layers, available: Layer[], config: DreamConf
   const terms = new Map<string, Term>();
   for (const table of toTables(layers, available)) {
     const term = fromTable(table, available, config);
-    const key = JSON.stringify([term.text, table.direction, term.spec.kind, term.mask]);
+    const key = JSON.stringify([term.text, table.direction, term.spec.kind, term.mask, term.isGuided]);
     const known = terms.get(key);
     terms.set(key, known ? { ...known, weight: known.weight + term.weight } : term);
   }
@@ -58,11 +64,15 @@ function parseList(text: string, available: Layer[]): TermTable[] {
 
 /** A term without its weight. */
 function parseText(text: string, available: Layer[]): TermTable {
+  const isLayer = (name: string) => available.some((layer) => layer.name === name);
   const name = text.trim();
-  const match = available.some((layer) => layer.name === name) ? null : CHANNELS.exec(name);
-  if (!match) return { layer: name };
-  const channels = [...new Set(match[2].split("+").map(Number))].sort((a, b) => a - b);
-  return { layer: match[1], channels };
+  const neuron = isLayer(name) ? null : PLACE.exec(name);
+  const rest = neuron ? neuron[1] : name;
+  const match = isLayer(rest) ? null : CHANNELS.exec(rest);
+  const table: TermTable = { layer: match ? match[1] : rest };
+  if (match) table.channels = [...new Set(match[2].split("+").map(Number))].sort((a, b) => a - b);
+  if (neuron) table.place = [Number(neuron[2]), Number(neuron[3])];
+  return table;
 }
 
 function fromTable(table: TermTable, available: Layer[], config: DreamConfig): Term {
@@ -79,16 +89,30 @@ function fromTable(table: TermTable, available: Layer[], config: DreamConfig): T
   if (missing !== undefined) {
     throw new UserError(`${layer.name} has no channel ${missing}; its channels are 0 to ${layer.channels - 1}`);
   }
+  const { direction } = table;
+  if (direction && direction.length !== layer.channels) {
+    const counts = `has ${direction.length} numbers and the layer has ${layer.channels} channels`;
+    throw new UserError(`the direction for ${layer.name} ${counts}; give one number for each channel`);
+  }
+  if (direction && !direction.some(Boolean)) {
+    throw new UserError(`the direction for ${layer.name} is zero; give at least one channel a non-zero number`);
+  }
+  if (table.objective && !OBJECTIVES.includes(table.objective)) {
+    const { objective } = table;
+    throw new UserError(`objective is ${objective}, which a page cannot do; set it to ${OBJECTIVES.join(" or ")}`);
+  }
   const channels = table.channels ? `:${table.channels.join("+")}` : "";
+  const place = table.place ?? null;
+  const kind = table.objective ?? (direction ? "mean" : config.objective);
+  const weights = channelWeights(table, layer.channels);
+  const text = `${layer.name}${channels}${place ? `@${place.join("x")}` : ""}`;
   return {
-    spec: {
-      layer: layer.name,
-      kind: table.objective ?? (table.direction ? "mean" : config.objective),
-      channelWeights: channelWeights(table, layer.channels),
-    },
+    spec: { layer: layer.name, kind, channelWeights: weights, isNeuron: place !== null },
     weight: table.weight ?? 1,
     mask: table.mask ?? "",
-    text: `${layer.name}${channels}`,
+    place,
+    isGuided: table.guide ?? !(table.channels || place || direction),
+    text,
   };
 }
 

@@ -3,10 +3,11 @@
  * carried out: windows are read from rolled places. Here the gradient stays in the frame of the rolled picture.
  */
 
+import type { NeuronPlace } from "./layer_objective";
 import type { Network, WeightedObjective } from "./network";
 import { wrapped } from "./numbers";
 import type { Picture } from "./resize";
-import type { Cover } from "./tiles";
+import type { Axis, Cover, Span } from "./tiles";
 
 export interface TiledGradient {
   /** `(height, width, 3)`, in the frame of the rolled picture. */
@@ -21,7 +22,7 @@ export interface TiledGradient {
 /**
  * The gradient of `objective` with respect to `pixels`, rolled down and right by `roll`. `region` holds the
  * strengths of a mask, `(height, width)`: a tile with none within `margin` pixels is not computed, and its
- * gradient is zero.
+ * gradient is zero. `neurons` are the places of single neurons in the picture, for the specs that are one.
  */
 export async function tiledGradient(
   network: Network,
@@ -31,21 +32,24 @@ export async function tiledGradient(
   objective: WeightedObjective,
   region: Float32Array | null,
   margin: number,
+  neurons: NeuronPlace[] = [],
 ): Promise<TiledGradient> {
   const { height, width } = pixels;
   const gradient = new Float32Array(height * width * 3);
   const objectives = objective.specs.map(() => 0);
   const meanSquares = objective.specs.map(() => 0);
+  const [above, beside] = [cover.rows.context, cover.columns.context];
   let [tiles, computed] = [0, 0];
   for (const row of cover.rows.spans) {
     for (const column of cover.columns.spans) {
       const [top, left] = [row.start - roll[0], column.start - roll[1]];
       const core = { top, left, height: row.core, width: column.core };
       if (region && !matters(region, height, width, core, margin)) continue;
-      const window = readWindow(pixels, top, left, cover.rows.window, cover.columns.window);
-      const result = await network.step(window, objective);
+      const window = readWindow(pixels, top - above, left - beside, cover.rows.window, cover.columns.window);
+      const places = neurons.map((neuron) => neuron && placeInTile(neuron, [height, width], roll, cover, [row, column]));
+      const result = await network.step(window, places.length ? { ...objective, places } : objective);
       for (let y = 0; y < row.core; y++) {
-        const from = y * cover.columns.window * 3;
+        const from = ((above + y) * cover.columns.window + beside) * 3;
         gradient.set(
           result.gradient.subarray(from, from + column.core * 3),
           ((row.start + y) * width + column.start) * 3,
@@ -82,6 +86,23 @@ function readWindow(pixels: Picture, top: number, left: number, height: number, 
     }
   }
   return { height, width, values: window };
+}
+
+/** Where a neuron lies in a window, as shares of its sides; null outside its core. */
+function placeInTile(
+  neuron: [number, number],
+  sides: [number, number],
+  roll: [number, number],
+  { rows, columns }: Cover,
+  spans: [Span, Span],
+): NeuronPlace {
+  const along = (index: 0 | 1, axis: Axis): number | null => {
+    const pixel = Math.trunc(neuron[index] * sides[index]) + roll[index];
+    const inside = wrapped(pixel - spans[index].start, sides[index]);
+    return inside < spans[index].core ? (axis.context + inside + 0.5) / axis.window : null;
+  };
+  const [row, column] = [along(0, rows), along(1, columns)];
+  return row === null || column === null ? null : [row, column];
 }
 
 interface Core {

@@ -2,9 +2,13 @@
 
 import * as color from "./color";
 import type { DreamConfig } from "./config";
+import { equalise } from "./laplacian";
 import { normalise } from "./normalisation";
 import type { Picture } from "./resize";
 import { blurred, widths } from "./smoothing";
+import { wrappedAxes } from "./wrap";
+
+const SMOOTH_WIDTH = 0.5; // pixels
 
 /** What is known of a gradient beside its values. */
 export interface GradientContext {
@@ -13,6 +17,8 @@ export interface GradientContext {
   steps: number;
   /** Share of the picture that was computed, 0 to 1. */
   coverage: number;
+  /** How many times to smooth it. */
+  blurs: number;
 }
 
 /** Changes a gradient in place. */
@@ -21,17 +27,22 @@ export type Shape = (gradient: Picture, context: GradientContext) => void | Prom
 /** What is done to a gradient, in order: units, smoothing, colour, normalisation. */
 export function shaping(config: DreamConfig): Shape[] {
   const shapes: Shape[] = [];
+  const wraps = wrappedAxes(config.wrap);
   // Where every colour has the same unit, normalisation cancels it.
-  if (new Set(config.unit).size > 1 || config.normalise === "none") {
+  if (config.space === "pixels" && (new Set(config.unit).size > 1 || config.normalise === "none")) {
     shapes.push(({ values }) => {
       for (let i = 0; i < values.length; i++) values[i] *= config.unit[i % 3];
     });
   }
   if (config.smooth === "gaussian") {
-    shapes.push(async (gradient, { step, steps }) => {
-      const sigma = widths(step, steps, config.smooth_width);
-      gradient.values = await blurred(gradient.values, gradient.height, gradient.width, sigma);
+    shapes.push(async (gradient, { step, steps, blurs }) => {
+      const sigma = widths(step, steps, config.smooth_width ?? SMOOTH_WIDTH);
+      for (let blur = 0; blur < blurs; blur++) {
+        gradient.values = await blurred(gradient.values, gradient.height, gradient.width, sigma, wraps);
+      }
     });
+  } else if (config.smooth === "laplacian") {
+    shapes.push((gradient) => equalise(gradient, config.smooth_levels, wraps));
   }
   if (config.color > color.FREE) {
     const matrix = color.direction(config.color);

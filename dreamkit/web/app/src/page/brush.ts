@@ -63,7 +63,7 @@ export class Brush {
   }
 
   private down(event: PointerEvent): void {
-    if (this.last || event.button !== 0 || !isPressed("brush") || this.frame.classList.contains("empty")) return;
+    if (this.last || event.button !== 0 || !this.frame.classList.contains("brushing")) return;
     event.preventDefault();
     this.frame.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
@@ -91,7 +91,8 @@ export class Brush {
     const { context } = this;
     context.strokeStyle = "rgb(245, 179, 87)";
     context.lineCap = "round";
-    context.lineWidth = (Number(input("radius").value) * this.canvas.width) / this.frame.clientWidth;
+    // The brush has the same size on the screen, also where the picture is looked at closely.
+    context.lineWidth = (Number(input("radius").value) * this.canvas.width) / this.frame.getBoundingClientRect().width;
     context.beginPath();
     context.moveTo(...from);
     context.lineTo(to[0] + 0.01, to[1]); // a line without length would leave no dot

@@ -26,7 +26,7 @@ export async function learnConcept(
 ): Promise<LearnedConcept> {
   if (files.length > MOST) throw new UserError(`${files.length} pictures are chosen; choose at most ${MOST}`);
   const pictures = [];
-  for (const file of files) pictures.push(await readPhoto(file, LONGEST));
+  for (const file of files) pictures.push(await readPhoto(file, { max_size: LONGEST, upscale: 1, wrap: "none" }));
   const { layers, side, shrinkage } = description;
   const features = await worker.look(
     pictures.map(({ height, width, bytes }) => ({ height, width, bytes })),

@@ -5,7 +5,7 @@ import { element } from "./elements";
 import type { Limits, Site } from "./site";
 
 interface Control {
-  name: "strength" | "blend" | "octaves" | "octave_scale" | "steps" | "step_size" | "jitter" | "seed";
+  name: "strength" | "blend" | "color" | "octaves" | "octave_scale" | "steps" | "step_size" | "jitter" | "seed";
   label: string;
   min: number;
   max: number;
@@ -18,9 +18,10 @@ interface Control {
 const CONTROLS: Control[] = [
   { name: "strength", label: "Strength", min: 0.25, max: 4, step: 0.05 },
   { name: "blend", label: "Photograph", min: 0, max: 1, step: 0.05 },
+  { name: "color", label: "Colours kept", min: 0, max: 1, step: 0.05 },
   { name: "octaves", label: "Octaves", min: 0, max: 10, step: 1, auto: 0 },
   { name: "octave_scale", label: "Octave scale", min: 1.1, max: 2, step: 0.05 },
-  { name: "steps", label: "Steps", min: 1, max: 60, step: 1 },
+  { name: "steps", label: "Steps", min: 0, max: 60, step: 1, auto: 0 },
   { name: "step_size", label: "Step size", min: 0.002, max: 0.06, step: 0.001 },
   { name: "jitter", label: "Jitter", min: 0, max: 64, step: 1 },
   { name: "seed", label: "Seed", min: 0, max: 999, step: 1 },
@@ -36,6 +37,7 @@ export class Controls {
       label.title = limits.help ?? "";
       const slider = createField("range", control);
       const number = createField("number", control);
+      slider.dataset.option = number.dataset.option = control.name;
       number.id = `option-${control.name}`;
       number.max = String(limits.most ?? "");
       number.min = String(limits.least ?? limits.above ?? 0);

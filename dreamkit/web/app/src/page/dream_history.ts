@@ -11,6 +11,8 @@ export interface HistoryEntry {
   /** Counts up through the session. */
   readonly id: number;
   readonly picture: Pixels;
+  /** The picture without the share of the photograph; missing where it is not known. */
+  readonly unblended?: Pixels;
   /** Null where no recipe can repeat the dream. */
   readonly provenance: Provenance | null;
   /** Where the dream came from. */
@@ -61,6 +63,7 @@ export class DreamHistory {
 
   /** Changes the entry that is shown. */
   change(changes: Partial<Omit<HistoryEntry, "id">>): void {
+    if (changes.picture && this.savedId === this.current?.id) this.savedId = 0;
     this.entries = this.entries.map((each, i) => (i === this.position - 1 ? { ...each, ...changes } : each));
   }
 

@@ -1,7 +1,7 @@
 /** Layers, channels and concepts to choose from, each with a thumbnail of what it dreams. */
 
 import type { Concept } from "../engine/concept";
-import type { DreamConfig, TermTable } from "../engine/config";
+import type { DreamConfig, Layers, TermTable } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { element, isPressed, select, setPressed } from "./elements";
 import type { OpenedNetwork } from "./protocol";
@@ -10,6 +10,9 @@ import type { WorkerClient } from "./worker_client";
 
 const PAGE = 24; // channels that are added at a time
 const CONCEPT = "concept "; // before the name of a concept, in a term
+
+/** The term of the page's own layers, where no text says all of them. */
+export const OWN_LAYERS = "the recipe of this page";
 
 /** The term of a concept, in links and in the picker. */
 export function conceptTerm(name: string): string {
@@ -24,8 +27,11 @@ export class LayerPicker {
   private network: OpenedNetwork | null = null;
   private readonly thumbnails: Thumbnails;
 
-  /** `config` returns the config as the controls show it. */
-  constructor(config: () => DreamConfig) {
+  /** `config` returns the config as the controls show it; `own` are the page's own layers. */
+  constructor(
+    config: () => DreamConfig,
+    private readonly own: Layers,
+  ) {
     this.thumbnails = new Thumbnails(config);
     element("more").addEventListener("click", () => this.addChannels());
     element("several").addEventListener("click", () => setPressed("several", !isPressed("several")));
@@ -91,12 +97,17 @@ export class LayerPicker {
   }
 
   private layersOf(term: string, weight: number): (string | TermTable)[] {
+    if (term === OWN_LAYERS) {
+      const tables = toTables(this.own, this.network?.layers ?? []);
+      return tables.map((table) => ({ ...table, weight: weight * (table.weight ?? 1) }));
+    }
     const concept = this.concepts.get(term);
     if (!concept) return [weight === 1 ? term : `${term}=${weight}`];
     return Object.entries(concept.directions).map(([layer, direction]) => ({ layer, direction, weight }));
   }
 
-  private choose(terms: string[]): void {
+  /** Chooses terms, as a recipe writes them. */
+  choose(terms: string[]): void {
     this.chosen = new Map();
     for (const term of terms) {
       const [, name, weight] = /^(.*?)(?:=([-+.\de]+))?$/.exec(term)!;

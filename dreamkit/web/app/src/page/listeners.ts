@@ -14,19 +14,37 @@ export function listen(page: Page): void {
     setPressed(id, !isPressed(id));
     page.refresh();
   };
+  const cancelCamera = () => {
+    stopCamera();
+    page.refresh();
+  };
   onClick("choose", () => input("file").click());
   onClick("replace", () => page.chooseAnother(true));
   onClick("back", () => page.chooseAnother(false));
-  onClick("camera", () => chooser.openCamera());
+  onClick("camera", () => chooser.openCamera().then(() => page.refresh()));
   onClick("shoot", () => chooser.takePicture());
-  onClick("cancel", () => stopCamera());
+  onClick("cancel", cancelCamera);
+  onClick("turn", () => chooser.turnCamera());
+  onClick("paste", () => chooser.paste());
+  onClick("next", () => page.queue.next());
+  onClick("dream-all", () => page.queue.dreamAll());
+  for (const sample of document.querySelectorAll<HTMLElement>("[data-sample]")) {
+    sample.addEventListener("click", () => void chooser.openSample(sample.dataset.sample!));
+  }
+  onClick("pause", () => toggle("pause"));
   onClick("clouds", () => chooser.openClouds());
   onClick("dream", () => page.toggleDream());
-  onClick("zoom", () => page.toggleZoom());
+  onClick("zoom", () => page.dreamer.toggleZoom());
+  onClick("dice", () => page.dice());
+  onClick("try", () => page.variants.open());
   onClick("undo", () => page.undo());
   onClick("redo", () => page.redo());
-  onClick("save", () => page.save());
-  onClick("share", () => page.share());
+  onClick("save", () => page.saver.savePng());
+  onClick("save-jpeg", () => page.saver.saveJpeg());
+  onClick("save-card", () => page.saver.saveCard());
+  onClick("save-film", () => page.saver.saveFilm());
+  onClick("send", () => page.saver.share());
+  onClick("share", () => page.links.share());
   onClick("forget", () => page.forget());
   onClick("brush", () => toggle("brush"));
   onClick("erase", () => toggle("erase"));
@@ -44,19 +62,26 @@ export function listen(page: Page): void {
     await session.open();
     void session.switchToFastest();
   });
+  element("options").addEventListener("input", ({ target }) => {
+    const { type, dataset } = target as HTMLInputElement;
+    if (type === "range") page.live.preview(dataset.option!); // a number may be half written
+  });
+  element("options").addEventListener("change", ({ target }) => {
+    void page.live.settle((target as HTMLInputElement).dataset.option!);
+  });
   // What is chosen is kept as well.
   element("panel").addEventListener("change", () => page.refresh());
-  listenForFiles((file) => void chooser.openFile(file));
+  listenForFiles((files) => void page.queue.open(files));
   listenForShortcuts({
     compare: () => page.work.history.current && page.work.stage.comparison.toggle(),
     escape: () => {
-      if (!element("viewfinder").hidden) stopCamera();
+      if (!element("viewfinder").hidden) cancelCamera();
       else if (!element("welcome").hidden) page.chooseAnother(false);
       else if (!page.isIdle) void page.toggleDream();
       else if (isPressed("brush")) toggle("brush");
     },
   });
-  window.addEventListener("hashchange", () => void page.followLink());
+  window.addEventListener("hashchange", () => void page.links.follow());
   window.addEventListener("beforeunload", (event) => page.wouldLose && event.preventDefault());
   window.addEventListener("unhandledrejection", (event) => showError(event.reason));
 }

@@ -5,7 +5,7 @@ import type { TermTable } from "../engine/config";
 import { UserError } from "../engine/errors";
 import { element, select } from "./elements";
 import { fastestBackend } from "./graphics_card";
-import { conceptTerm, type LayerPicker } from "./layer_picker";
+import { conceptTerm, type LayerPicker, OWN_LAYERS } from "./layer_picker";
 import type { Backend, OpenedNetwork } from "./protocol";
 import { loadConcepts, type Site } from "./site";
 import { showError, showProgress, showStatus } from "./status_bar";
@@ -46,6 +46,7 @@ export class NetworkSession {
 
   /** Whether the network has the layer or the concept of a term. */
   hasTerm(term: string): boolean {
+    if (term.split("=")[0] === OWN_LAYERS) return this.name === this.site.models[0].name;
     const isConcept = this.concepts?.concepts.some(({ name }) => conceptTerm(name) === term.split("=")[0]);
     if (isConcept) return true;
     return this.network?.layers.some((layer) => layer.name === term.split(/[:=]/)[0]) ?? false;

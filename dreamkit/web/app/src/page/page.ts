@@ -1,26 +1,31 @@
 /** The page: it connects the panel, the picture and the worker. */
 
-import { UserError } from "../engine/errors";
 import { ConceptForm } from "./concept_form";
+import { Dreamer } from "./dreamer";
 import { button, element, isPressed, select, setPressed } from "./elements";
+import { FirstSight } from "./first_sight";
+import { GrowthFilm } from "./growth_film";
 import { HistoryStrip } from "./history_strip";
+import { asTerms, LinkOpener, ownTerms } from "./link_opener";
 import { listen } from "./listeners";
+import { LiveOptions } from "./live_options";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
-import { cloudsPhoto } from "./photograph";
-import { saveDream } from "./picture_file";
-import type { Pixels, StepUpdate } from "./protocol";
+import { PhotoQueue } from "./photo_queue";
+import { PictureSaver } from "./picture_saver";
+import type { Pixels } from "./protocol";
 import { RecipeForm } from "./recipe_form";
-import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
-import { SavedSessions } from "./saved_sessions";
+import type { RecipePictures } from "./recipe_pictures";
+import { SessionKeeper } from "./session_keeper";
 import type { Site } from "./site";
 import { Stage } from "./stage";
-import { clearError, showError, showStatus } from "./status_bar";
+import { showStatus } from "./status_bar";
 import { TaskRunner } from "./task_runner";
+import { VariantSheet } from "./variant_sheet";
 import { Workspace } from "./workspace";
 
-const ZOOM = 1.03; // factor of each turn of the endless zoom
+const SEEDS = 1000; // that the dice has
 
 export class Page {
   readonly work = new Workspace(new Stage());
@@ -29,41 +34,55 @@ export class Page {
   readonly chooser: PhotoChooser;
   readonly painter: Painter;
   readonly concepts: ConceptForm;
+  readonly links: LinkOpener;
+  readonly dreamer: Dreamer;
+  readonly live: LiveOptions;
+  readonly variants: VariantSheet;
+  readonly saver: PictureSaver;
+  readonly queue: PhotoQueue;
+  private readonly keeper: SessionKeeper;
+  private readonly sight: FirstSight;
+  private readonly film = new GrowthFilm();
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
-  private sessions: SavedSessions | null = null;
-  private isKept = true;
-  private saves = 0;
 
-  constructor(private readonly site: Site) {
-    this.form = new RecipeForm(site);
+  /** `pictures` fits the guide and the masks of the page's recipe to a photograph. */
+  constructor(
+    private readonly site: Site,
+    pictures: (photo: Pixels) => RecipePictures,
+  ) {
+    this.form = new RecipeForm(site, pictures);
     const { form, work, runner } = this;
-    this.session = new NetworkSession(site, form.picker, runner, () => this.refresh());
+    const refresh = () => this.refresh();
+    this.session = new NetworkSession(site, form.picker, runner, refresh);
     runner.session = this.session;
-    this.painter = new Painter(work, runner, form, () => this.refresh());
+    this.painter = new Painter(work, runner, form, refresh);
+    this.dreamer = new Dreamer(work, runner, form, this.session, this.painter, this.film, refresh);
+    this.live = new LiveOptions(work, form, runner, this.dreamer, () => this.session.network?.sha256, refresh);
+    this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
+    this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, () => form.picker.label, refresh);
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
-    this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, () => this.refresh());
+    this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
+    this.queue = new PhotoQueue(this.chooser, work, this.dreamer, this.saver);
+    this.keeper = new SessionKeeper(work, this.session, form);
+    this.sight = new FirstSight(this.session, form);
+    this.links = new LinkOpener(site, this.session, form, runner);
     listen(this);
   }
 
   /** Opens the network, and continues the kept session; a link's recipe goes before its own. */
   async start(): Promise<void> {
-    this.sessions = await SavedSessions.open((isKept) => this.markKept(isKept));
-    const kept = (await this.sessions?.claim().catch(() => null)) ?? null;
-    const link = parseLink(location.hash, this.site);
-    const isLinked = hasLink(location.hash);
-    if (kept && !isLinked) {
+    const { links, site } = this;
+    const kept = await this.keeper.open();
+    if (kept && !links.isLinked) {
       if (this.session.hasModel(kept.model)) select("model").value = kept.model;
       this.form.set(kept.options);
     }
-    const layers = isLinked ? null : kept?.options.layers;
-    await (isLinked ? this.openLink(link) : this.session.open("wasm", asTerms(layers ?? this.site.options.layers)));
+    const layers = kept?.options.layers ? asTerms(kept.options.layers) : ownTerms(site);
+    await (links.isLinked ? links.open() : this.session.open("wasm", layers));
     if (kept) {
-      this.work.open(kept.photo, kept.file);
-      this.work.history.restore(kept.entries, kept.position, kept.savedId);
-      this.form.longestSide = kept.options.max_size ?? this.form.longestSide;
-      this.work.showCurrent();
+      this.keeper.restore(kept);
       if (kept.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);
       this.refresh();
       await this.painter.settle();
@@ -71,87 +90,18 @@ export class Page {
     void this.session.switchToFastest();
   }
 
-  /** Uses the recipe of a link; null is one that cannot be read. */
-  private async openLink(link: LinkedRecipe | null): Promise<void> {
-    if (link?.model) select("model").value = link.model;
-    if (link) this.form.set(link.options);
-    const layers = asTerms(link?.options.layers ?? this.site.options.layers);
-    await this.session.open(this.session.network ? undefined : "wasm", layers);
-    if (!link) {
-      showError(new UserError("the link is damaged or cut off, so the page's own recipe is used; copy the whole link"));
-      return;
-    }
-    const missing = asTerms(link.options.layers ?? null).filter((term) => !this.session.hasTerm(term));
-    const rejected = [...link.rejected, ...missing];
-    if (!rejected.length) return;
-    const message = `this link asks for ${rejected.join(", ")}, which this page does not have`;
-    showError(new UserError(`${message}; the page's own recipe is used instead`));
-  }
-
-  /** The address has another link. */
-  async followLink(): Promise<void> {
-    if (!hasLink(location.hash)) return;
-    clearError();
-    await this.runner.stop(); // strokes that are being dreamed stay as they grew
-    await this.openLink(parseLink(location.hash, this.site));
-    if (element("notice").hidden) showStatus("The link's recipe is chosen; press Dream");
-  }
-
-  /** Dreams the whole recipe on the photograph; strokes are dreamed again. */
-  async dream(): Promise<void> {
-    const { work, runner } = this;
-    const { network } = this.session;
-    if (!work.photo || !network) return;
-    work.stage.comparison.show(0);
-    if (this.painter.hasStrokes) return this.painter.dreamAgain();
-    await this.interrupt();
-    const config = this.form.config(work.photo);
-    if (work.photo.isNoise) {
-      const { height, width } = work.photo; // the seed may have changed
-      work.photo = cloudsPhoto(config.seed, height, width, config.noise);
-    }
-    const { photo } = work;
-    const start = performance.now();
-    showStatus("Dreaming");
-    const task = { kind: "dream" as const, photo, config, masks: {} };
-    const finished = await runner.run("dreaming", task, (update) => work.show(update.picture));
-    if (!finished) return work.showCurrent();
-    const { picture, ...dream } = finished;
-    const provenance = { dream, config, network, photo, masks: {} };
-    work.history.push({
-      picture, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256, isPending: false,
-    }); // prettier-ignore
-    work.showCurrent();
-    const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    showStatus(`${dream.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s, ${runner.speed.text}`);
-    this.refresh();
-  }
-
-  async toggleZoom(): Promise<void> {
-    const { work, runner } = this;
-    if (runner.activity === "zooming") return runner.stop();
-    const { network } = this.session;
-    if (!work.photo || !network) return;
-    await this.interrupt();
-    work.stage.comparison.show(0);
-    showStatus("Zooming into the dream");
-    const config = this.form.config(work.photo);
-    const last: { picture?: Pixels } = {};
-    const onStep = ({ picture }: StepUpdate) => work.show((last.picture = picture));
-    await runner.run("zooming", { kind: "zoom", photo: work.shown, config, factor: ZOOM }, onStep);
-    const { picture } = last;
-    if (!picture) return;
-    work.history.push({
-      picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
-    }); // prettier-ignore
-    showStatus("Stopped; Zoom goes on from here");
-    this.refresh();
-  }
-
   /** Starts a dream, or stops what runs. */
   async toggleDream(): Promise<void> {
-    if (this.isIdle) await this.dream();
+    if (this.isIdle) await this.dreamer.dream();
     else await this.runner.stop();
+  }
+
+  /** Dreams with another seed, which gives another composition. */
+  async dice(): Promise<void> {
+    const { seed } = this.form.config(null);
+    const other = Math.floor(Math.random() * (SEEDS - 1));
+    this.form.change({ seed: other < Number(seed) ? other : other + 1 });
+    await this.dreamer.dream();
   }
 
   async undo(): Promise<void> {
@@ -178,33 +128,6 @@ export class Page {
     await this.showCurrent();
   }
 
-  async save(): Promise<void> {
-    const { history, photo, photoName } = this.work;
-    if (!history.current || !photo || !this.isIdle) return;
-    const stem = (photo.name || (photo.isNoise ? "clouds" : "camera")).replace(/\.[^.]*$/, "");
-    this.saves++;
-    const name = `${stem}.dream${this.saves > 1 ? `-${this.saves}` : ""}.png`;
-    await saveDream(history.current, photo.alpha, this.site.dreamkit, name);
-    showStatus(
-      history.current.provenance
-        ? `Saved ${name}; dreamkit redo dreams it again, with small differences`
-        : `Saved ${name} without a recipe, because no recipe can repeat this dream of ${photoName}`,
-    );
-    history.markSaved();
-    this.refresh();
-  }
-
-  async share(): Promise<void> {
-    const link = recipeLink(this.site, this.session.name, this.form.options);
-    history.replaceState(null, "", link);
-    try {
-      await navigator.clipboard.writeText(link);
-      showStatus("The recipe's link is in the clipboard and in the address bar");
-    } catch {
-      showStatus("The recipe's link is in the address bar");
-    }
-  }
-
   /** Shows the ways to open a photograph; the current one stays until another is opened. */
   chooseAnother(isChoosing: boolean): void {
     if (!this.work.photo) return;
@@ -218,7 +141,8 @@ export class Page {
   async forget(): Promise<void> {
     await this.interrupt();
     this.work.close();
-    await this.sessions?.forgetAll();
+    this.queue.clear();
+    await this.keeper.forget();
     showStatus("Nothing is kept of your pictures");
     this.refresh();
   }
@@ -234,14 +158,18 @@ export class Page {
     const { isIdle } = this;
     button("dream").disabled = !isReady;
     button("dream").textContent = isIdle ? "Dream" : "Stop";
-    for (const id of ["brush", "zoom"]) button(id).disabled = !isReady;
+    for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isReady;
     button("learn").disabled = !isOpen || !isIdle;
     setPressed("zoom", this.runner.activity === "zooming");
     button("undo").disabled = !isReady || !history.canUndo;
     button("redo").disabled = !isReady || !history.canRedo;
-    button("save").disabled = !isReady || !history.current || !isIdle;
+    for (const id of ["save", "save-jpeg", "save-card", "send"]) {
+      button(id).disabled = !isReady || !history.current || !isIdle;
+    }
+    button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
     button("clear").disabled = !history.current?.painting.length;
-    element("comparison").classList.toggle("absent", !history.position);
+    element("look").classList.toggle("absent", !isReady);
+    element("comparison").classList.toggle("absent", !history.position || !isReady);
     element("divider").hidden = !history.position || !isReady;
     this.strip.show(photo, history.entries, history.position);
     element("back").hidden = photo === null;
@@ -250,7 +178,9 @@ export class Page {
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
     this.form.picker.isIdle = isOpen && isIdle;
-    if (isOpen && !this.runner.isBusy) void this.keep();
+    this.queue.refresh(isReady && isIdle);
+    this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);
+    if (isOpen && !this.runner.isBusy) void this.keeper.keep();
   }
 
   /** Whether nothing runs, and nothing waits to run. */
@@ -269,27 +199,8 @@ export class Page {
     await this.painter.settle();
   }
 
-  /** Keeps the session in the browser. */
-  async keep(): Promise<void> {
-    const { photo, file, history } = this.work;
-    if (!photo || !this.session.network) return;
-    const { entries, position, savedId } = history;
-    const { form, session } = this;
-    await this.sessions?.keep({ model: session.name, options: form.options, photo, file, entries, position, savedId });
-  }
-
-  private markKept(isKept: boolean): void {
-    this.isKept = isKept;
-    document.body.dataset.kept = String(isKept);
-  }
-
   /** Whether closing the page now would lose something. */
   get wouldLose(): boolean {
-    const isUnkept = this.work.history.isUnsaved && (!this.sessions || !this.isKept);
-    return isUnkept || ["dreaming", "growing", "zooming"].includes(this.runner.activity);
+    return this.keeper.wouldLose || ["dreaming", "growing", "zooming"].includes(this.runner.activity);
   }
-}
-
-function asTerms(layers: unknown): string[] {
-  return Array.isArray(layers) ? layers.filter((term) => typeof term === "string") : [];
 }

@@ -8,6 +8,7 @@ import type { DreamConfig } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { Brush } from "./brush";
 import type { HistoryEntry } from "./dream_history";
+import { tuned } from "./live_preview";
 import { erased, paintedRecipe, type Painting, type Stroke, withStroke } from "./painting";
 import { cloudsPhoto } from "./photograph";
 import type { MaskLevels } from "./protocol";
@@ -86,12 +87,13 @@ export class Painter {
     const { config, masks } = paintedRecipe(entry.config, this.termsUnder(entry), entry.painting);
     const photo = this.photoUnder(entry);
     showStatus(entry.painting.length > 1 ? `Dreaming under ${entry.painting.length} kinds of strokes` : "Dreaming under the strokes");
-    const finished = await this.runner.run("painting", { kind: "dream", photo, config, masks });
+    const finished = await this.runner.run("painting", { kind: "dream", photo, config: { ...config, blend: 0 }, masks });
     if (turn !== this.turn || history.current?.id !== entry.id) return;
     if (finished?.isWhole) {
-      const { picture, ...dream } = finished;
+      const { picture: unblended, ...dream } = finished;
+      const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
       const provenance = { dream, config, network, photo: this.work.photo!, masks };
-      history.change({ picture, provenance: this.isRepeatable(entry) ? provenance : null, isPending: false });
+      history.change({ picture, unblended, provenance: this.isRepeatable(entry) ? provenance : null, isPending: false });
       this.work.showCurrent();
       showStatus(`Painted ${entry.painting.map(({ label }) => label).join(" and ")}`);
     } else {
@@ -209,8 +211,9 @@ export class Painter {
 
   private isRepeatable({ under }: HistoryEntry): boolean {
     if (!under) return true;
-    const isWhole = under.provenance?.dream.isWhole ?? false;
-    return isWhole && !under.painting.length && this.isOfThisNetwork(under);
+    if (!under.provenance || under.painting.length || !this.isOfThisNetwork(under)) return false;
+    const { dream, guide, masks } = under.provenance;
+    return dream.isWhole && !dream.networks && !guide && !Object.keys(masks).length; // strokes are dreamed without them
   }
 
   /** The terms of the dream that was painted on; null where that is a picture. */
@@ -222,7 +225,6 @@ export class Painter {
   private photoUnder(entry: HistoryEntry) {
     const photo = this.work.photo!;
     if (!this.isRepeatable(entry)) return entry.under!.picture;
-    const { seed, noise } = entry.config;
-    return photo.isNoise ? cloudsPhoto(seed, photo.height, photo.width, noise) : photo;
+    return photo.isNoise ? cloudsPhoto(entry.config, photo.height, photo.width) : photo;
   }
 }

@@ -1,7 +1,9 @@
 /** Opens photographs: files, the camera and clouds. */
 
-import { cameraVideo, startCamera, stopCamera } from "./camera";
+import { cameraVideo, startCamera, stopCamera, turnCamera } from "./camera";
 import { UserError } from "../engine/errors";
+import { readClipboard } from "./file_input";
+import { sampleFile } from "./first_sight";
 import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
 import type { RecipeForm } from "./recipe_form";
 import { clearError, showError, showStatus } from "./status_bar";
@@ -10,18 +12,45 @@ import type { Workspace } from "./workspace";
 const LEAST_SIDE = 32; // pixels that the shorter side of a panorama is not shrunk below
 
 export class PhotoChooser {
-  /** `stop` stops the task that runs. `onOpen` is called with another photograph, or none. */
+  /** Whether a photograph is being opened. */
+  isOpening = false;
+
+  /** `stop` stops the task that runs. `onChange` is called when a photograph begins to open, and at the end. */
   constructor(
     private readonly work: Workspace,
     private readonly form: RecipeForm,
     /** The shortest side that the network takes. */
     private readonly minSize: () => number,
     private readonly stop: () => Promise<void>,
-    private readonly onOpen: () => void,
+    private readonly onChange: () => void,
   ) {}
 
-  async openFile(file: File): Promise<void> {
+  /** Opens one of the page's own photographs. */
+  async openSample(name: string): Promise<void> {
+    const file = await sampleFile(name).catch(showError);
+    if (file) await this.openFile(file);
+  }
+
+  /** Returns whether the file is the photograph now. */
+  async openFile(file: File): Promise<boolean> {
     if (this.confirmLoss()) await this.readFile(file);
+    return this.work.file === file;
+  }
+
+  /** Opens the picture in the clipboard. */
+  async paste(): Promise<void> {
+    clearError();
+    const file = await readClipboard().catch(showError);
+    if (file) await this.openFile(file);
+  }
+
+  /** Switches to the other camera. */
+  async turnCamera(): Promise<void> {
+    clearError();
+    await turnCamera().catch((error) => {
+      stopCamera();
+      showError(error);
+    });
   }
 
   async openClouds(): Promise<void> {
@@ -34,7 +63,7 @@ export class PhotoChooser {
   }
 
   async takePicture(): Promise<void> {
-    if (this.confirmLoss()) await this.open(() => cameraPhoto(cameraVideo(), this.form.longestSide), null);
+    if (this.confirmLoss()) await this.open(() => cameraPhoto(cameraVideo(), this.form.config(null)), null);
     stopCamera();
   }
 
@@ -42,7 +71,8 @@ export class PhotoChooser {
   async resize(): Promise<void> {
     const { photo, file } = this.work;
     if (!photo) return;
-    if (!this.confirmLoss()) this.form.longestSide = Math.max(photo.height, photo.width);
+    const { upscale } = this.form.config(null);
+    if (!this.confirmLoss()) this.form.longestSide = Math.round(Math.max(photo.height, photo.width) / upscale);
     else if (file) await this.readFile(file);
     else if (photo.isNoise) await this.drawClouds();
     else showStatus("A picture of the camera keeps its size; take another for this one");
@@ -54,14 +84,13 @@ export class PhotoChooser {
   }
 
   private async drawClouds(): Promise<void> {
-    const { seed, noise } = this.form.config(null);
     const side = this.form.longestSide;
-    await this.open(() => cloudsPhoto(seed, side, side, noise), null);
+    await this.open(() => cloudsPhoto(this.form.config(null), side, side), null);
   }
 
   private async readFile(file: File): Promise<void> {
     await this.open(async () => {
-      const photo = await readPhoto(file, this.form.longestSide);
+      const photo = await readPhoto(file, this.form.config(null));
       const most = Math.max(photo.original.height, photo.original.width);
       const least = Math.min(photo.original.height, photo.original.width);
       const taken = this.minSize();
@@ -75,7 +104,7 @@ export class PhotoChooser {
       if (Math.min(photo.height, photo.width) >= needed) return photo;
       // A panorama needs more pixels along its longer side.
       this.form.longestSide = Math.min(most, Math.ceil((needed * most) / least));
-      return readPhoto(file, this.form.longestSide);
+      return readPhoto(file, this.form.config(null));
     }, file);
   }
 
@@ -83,17 +112,20 @@ export class PhotoChooser {
   private async open(read: () => Promise<Photo> | Photo, file: File | null): Promise<void> {
     clearError();
     const side = this.form.longestSide;
+    this.isOpening = true;
+    this.onChange();
     try {
       const photo = await read();
       await this.stop();
       this.work.open(photo, file);
+      const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
+      showStatus(`${this.work.photoName}, ${photo.width} x ${photo.height} pixels${resized}`);
     } catch (error) {
       this.form.longestSide = side;
-      return showError(error);
+      showError(error);
+    } finally {
+      this.isOpening = false;
+      this.onChange();
     }
-    const { height, width } = this.work.photo!;
-    const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
-    showStatus(`${this.work.photoName}, ${width} x ${height} pixels${resized}`);
-    this.onOpen();
   }
 }

@@ -1,12 +1,15 @@
-/** The PNG file of a dream, with the recipe from which `dreamkit redo` dreams it again. */
+/** The files of a dream, PNG and JPEG, with the recipe from which `dreamkit redo` dreams it again. */
 
 import { version } from "@tensorflow/tfjs-core/package.json";
 import type { DreamConfig } from "../engine/config";
 import type { HistoryEntry } from "./dream_history";
 import { base64, sha256 } from "./hash";
-import type { Photo } from "./photograph";
+import { withRecipe } from "./jpeg";
+import { type Photo, toImageData } from "./photograph";
 import { encode } from "./png";
 import type { FinishedDream, MaskLevels, OpenedNetwork, Pixels } from "./protocol";
+
+const QUALITY = 0.95; // of a JPEG
 
 /** The inputs of a dream. */
 export interface Provenance {
@@ -16,6 +19,7 @@ export interface Provenance {
   photo: Pick<Photo, "name" | "sha256" | "isNoise">;
   /** By name. */
   masks: Record<string, MaskLevels>;
+  guide?: Pixels | null;
 }
 
 /** Why no recipe repeats a dream, by where it came from; Python's `redo` says it after the file's name. */
@@ -25,52 +29,59 @@ const UNREPEATABLE = {
   zoom: "is a frame of an endless zoom",
 };
 
-/** Downloads the PNG file of a dream as `name`. */
-export async function saveDream(entry: HistoryEntry, alpha: MaskLevels | null, dreamkit: string, name: string) {
-  const png = await encodeDream(entry, alpha, dreamkit);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([png], { type: "image/png" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+/** The PNG file of a dream; `dreamkit` is the version that exported the page, `alpha` the photograph's. */
+export async function encodePng(entry: HistoryEntry, alpha: MaskLevels | null, dreamkit: string): Promise<Blob> {
+  const { picture } = entry;
+  const { height, width } = picture;
+  const bytes = alpha ? withAlpha(picture, alpha) : picture.bytes;
+  const recipe = JSON.stringify(await recipeOf(entry, dreamkit));
+  return new Blob([await encode(bytes, height, width, alpha ? 4 : 3, { dreamkit: recipe })], { type: "image/png" });
 }
 
-/** The bytes of the PNG file; `dreamkit` is the version that exported the page, `alpha` the photograph's. */
-export async function encodeDream(
-  { picture, provenance, origin }: HistoryEntry,
-  alpha: MaskLevels | null,
-  dreamkit: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { height, width } = picture;
-  const recipe = provenance
-    ? await describe(provenance, picture, dreamkit)
-    : { dreamkit, unrepeatable: UNREPEATABLE[origin] };
-  const bytes = alpha ? withAlpha(picture, alpha) : picture.bytes;
-  return encode(bytes, height, width, alpha ? 4 : 3, { dreamkit: JSON.stringify(recipe) });
+/** The JPEG file of a dream, which has no transparency. */
+export async function encodeJpeg(entry: HistoryEntry, dreamkit: string): Promise<Blob> {
+  const { picture } = entry;
+  const canvas = new OffscreenCanvas(picture.width, picture.height);
+  canvas.getContext("2d")!.putImageData(toImageData(picture), 0, 0);
+  const plain = await canvas.convertToBlob({ type: "image/jpeg", quality: QUALITY });
+  const recipe = JSON.stringify(await recipeOf(entry, dreamkit));
+  return withRecipe(new Uint8Array(await plain.arrayBuffer()), recipe);
+}
+
+async function recipeOf({ picture, provenance, origin }: HistoryEntry, dreamkit: string): Promise<object> {
+  return provenance ? describe(provenance, picture, dreamkit) : { dreamkit, unrepeatable: UNREPEATABLE[origin] };
 }
 
 async function describe(provenance: Provenance, { height, width }: Pixels, dreamkit: string) {
-  const { dream, config, network, photo, masks } = provenance;
+  const { dream, config, network, photo, masks, guide } = provenance;
   const embedded: Record<string, Awaited<ReturnType<typeof embedMask>>> = {};
   for (const [name, mask] of Object.entries(masks)) embedded[name] = await embedMask(mask, height, width);
   return {
     dreamkit,
     options: config,
     effective: { size: [height, width], octaves: dream.sizes, tile_size: dream.tileSize },
-    models: [{ name: network.name, sha256: network.sha256, weight: 1, layers: null, dreamed: dream.terms }],
+    models: dream.networks ?? [
+      { name: network.name, sha256: network.sha256, weight: 1, layers: null, dreamed: dream.terms },
+    ],
     photograph: photo.isNoise ? null : { name: photo.name, sha256: photo.sha256 },
     versions: { "tensorflow.js": version },
+    ...(guide && { guide: await embed(guide.bytes, guide.bytes, guide.height, guide.width, 3) }),
     ...(Object.keys(masks).length && { masks: embedded }),
     ...(!dream.isWhole && { stopped: dream.last ?? { octave: 1, octaves: dream.sizes.length, step: 0, steps: 0 } }),
   };
 }
 
 /** A mask that has no file of its own, as part of the recipe. */
-async function embedMask(mask: MaskLevels, height: number, width: number) {
-  const png = await encode(mask, height, width, 1);
-  const rgb = new Uint8Array(mask.length * 3);
+function embedMask(mask: MaskLevels, height: number, width: number) {
+  const rgb = new Uint8ClampedArray(mask.length * 3);
   mask.forEach((level, i) => rgb.fill(level, 3 * i, 3 * i + 3));
-  return { name: "", sha256: await sha256(rgb), data: base64(png) };
+  return embed(mask, rgb, height, width, 1);
+}
+
+/** A picture as part of the recipe; its hash is that of its colours. */
+async function embed(pixels: MaskLevels, rgb: MaskLevels, height: number, width: number, channels: 1 | 3) {
+  const png = await encode(pixels, height, width, channels);
+  return { name: "", sha256: await sha256(new Uint8Array(rgb)), data: base64(png) };
 }
 
 function withAlpha({ bytes }: Pixels, alpha: MaskLevels): Uint8ClampedArray {

@@ -1,7 +1,8 @@
 /** The messages between the page and its worker. */
 
-import type { DreamConfig } from "../engine/config";
+import type { DreamConfig, Layers } from "../engine/config";
 import type { Layer } from "../engine/network";
+import type { ModelInRecipe } from "./site";
 
 export type Backend = "wasm" | "webgl" | "webgpu" | "cpu";
 
@@ -18,7 +19,7 @@ export type MaskLevels = Uint8ClampedArray<ArrayBuffer>;
 /** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
-  | { kind: "dream"; photo: Pixels; config: DreamConfig; masks: Record<string, MaskLevels> }
+  | { kind: "dream"; photo: Pixels; config: DreamConfig; masks: Record<string, MaskLevels>; guide?: Pixels | null; together?: ModelInRecipe[] }
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "thumbnail"; config: DreamConfig; side: number }
@@ -41,9 +42,20 @@ export interface OpenedNetwork {
   minSizes: Record<string, number>;
 }
 
+/** One of several networks that dreamed together, as a recipe has it. */
+export interface DreamedNetwork {
+  name: string;
+  sha256: string;
+  weight: number;
+  layers: Layers;
+  dreamed: Record<string, number>;
+}
+
 export interface FinishedDream {
   picture: Pixels;
   terms: Record<string, number>;
+  /** The networks of a dream of several; missing where there is one. */
+  networks?: DreamedNetwork[];
   sizes: [number, number][];
   tileSize: number;
   /** Whether all steps were taken; false where the dream was stopped. */

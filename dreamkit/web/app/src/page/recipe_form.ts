@@ -3,8 +3,10 @@
 import type { DreamConfig } from "../engine/config";
 import { Controls } from "./controls";
 import { select } from "./elements";
-import { LayerPicker } from "./layer_picker";
+import { LayerPicker, OWN_LAYERS } from "./layer_picker";
 import type { Photo } from "./photograph";
+import type { Pixels } from "./protocol";
+import type { RecipePictures } from "./recipe_pictures";
 import type { Site } from "./site";
 
 export class RecipeForm {
@@ -13,9 +15,13 @@ export class RecipeForm {
   /** Options of a link that have no control. */
   private hidden: Partial<DreamConfig> = {};
 
-  constructor(private readonly site: Site) {
+  /** `pictures` fits the guide and the masks of the page's recipe to a photograph. */
+  constructor(
+    private readonly site: Site,
+    private readonly pictures: (photo: Pixels) => RecipePictures,
+  ) {
     this.controls = new Controls(site);
-    this.picker = new LayerPicker(() => this.config(null));
+    this.picker = new LayerPicker(() => this.config(null), site.options.layers);
     if (site.options.max_size) this.longestSide = site.options.max_size;
   }
 
@@ -31,6 +37,14 @@ export class RecipeForm {
     };
   }
 
+  /** The task that dreams `config` on a photograph, with the guide, the masks and the networks of the page's recipe. */
+  task(photo: Pixels, config: DreamConfig) {
+    const isOwn = this.picker.terms.some((term) => term.split("=")[0] === OWN_LAYERS);
+    const models = isOwn ? this.site.together : [];
+    const together = models.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
+    return { kind: "dream" as const, photo, config, ...this.pictures(photo), together };
+  }
+
   /** The options that a link or a kept session may hold: those that differ from the page's own recipe. */
   get options(): DreamConfig {
     return { ...this.config(null), layers: this.picker.terms };
@@ -42,6 +56,11 @@ export class RecipeForm {
     if (options.max_size) this.longestSide = options.max_size;
     const { objective, normalise } = options;
     this.hidden = { ...(objective && { objective }), ...(normalise && { normalise }) };
+  }
+
+  /** Changes a few options, and leaves the others. */
+  change(options: Partial<DreamConfig>): void {
+    this.controls.set(options);
   }
 
   get longestSide(): number {

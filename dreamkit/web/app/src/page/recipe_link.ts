@@ -5,8 +5,8 @@ import type { Site } from "./site";
 
 const MAX_LENGTH = 20_000; // characters
 const SHARED = [
-  "layers", "objective", "normalise", "strength", "blend", "octaves", "octave_scale", "steps", "step_size", "jitter",
-  "seed", "max_size",
+  "layers", "objective", "normalise", "strength", "blend", "color", "octaves", "octave_scale", "steps", "step_size",
+  "jitter", "seed", "max_size",
 ] as const; // prettier-ignore
 
 export interface LinkedRecipe {

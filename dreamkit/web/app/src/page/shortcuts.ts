@@ -17,6 +17,11 @@ export function listenForShortcuts({ compare, escape }: ShortcutActions): void {
     d: click("dream"),
     b: click("brush"),
     z: click("zoom"),
+    n: click("dice"),
+    v: click("try"),
+    f: click("fullscreen"),
+    "+": click("closer"),
+    "-": click("further"),
     u: click("undo"),
     r: click("redo"),
     s: click("save"),
@@ -35,6 +40,7 @@ export function listenForShortcuts({ compare, escape }: ShortcutActions): void {
   function actionOf(event: KeyboardEvent): (() => void) | undefined {
     const target = event.target as HTMLElement;
     const key = event.key.toLowerCase();
+    if (document.querySelector("dialog[open]")) return undefined; // which closes by itself
     const isTyping = target.matches("select, textarea, input:not([type=range], [type=checkbox])");
     if (key === "escape") return escape;
     if (isTyping || event.altKey) return undefined;

@@ -1,7 +1,7 @@
 /** The content of `site.json`: the networks and the recipe of this page. */
 
 import type { ConceptsDescription } from "../engine/concept";
-import type { DreamConfig } from "../engine/config";
+import type { DreamConfig, Layers } from "../engine/config";
 
 /** Help and range of an option. */
 export interface Limits {
@@ -12,15 +12,31 @@ export interface Limits {
   choices?: string[];
 }
 
+/** A network of a recipe. */
+export interface ModelInRecipe {
+  /** The address of its `model.json`. */
+  path: string;
+  weight: number;
+  layers: Layers;
+}
+
 export interface Site {
   dreamkit: string;
   models: { name: string; path: string; bytes: number; description: string; licence: string; concepts: string }[];
   options: DreamConfig;
+  /** The networks of the recipe that dream together; empty where one dreams alone. */
+  together: ModelInRecipe[];
+  /** The file of the recipe's guide; empty where it has none. */
+  guide: string;
+  /** The files of the recipe's masks, by name. */
+  masks: Record<string, string>;
   limits: Record<string, Limits>;
+  /** Whether the site has a service worker, which keeps a copy of it. */
+  offline: boolean;
 }
 
 export async function loadSite(): Promise<Site> {
-  const response = await fetch("site.json");
+  const response = await fetch("site.json", { cache: "no-cache" });
   if (!response.ok) throw new Error(`site.json cannot be read (${response.status}); export the page again`);
   return (await response.json()) as Site;
 }

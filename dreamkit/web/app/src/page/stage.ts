@@ -2,20 +2,18 @@
 
 import { Comparison } from "./comparison";
 import { canvas, element } from "./elements";
+import { Magnifier } from "./magnifier";
 import { toImageData } from "./photograph";
 import type { MaskLevels, Pixels } from "./protocol";
 
 export class Stage {
   readonly comparison = new Comparison();
+  private readonly magnifier = new Magnifier();
   private readonly picture = canvas("picture");
   private readonly before = canvas("before");
   private readonly frame = element("frame");
   private size = { height: 0, width: 0 };
   private alpha: MaskLevels | null = null;
-
-  constructor() {
-    new ResizeObserver(() => this.fit()).observe(element("stage"));
-  }
 
   /** Shows a new photograph; `alpha` is its opacity, null where it has no transparency. */
   open(photo: Pixels, alpha: MaskLevels | null, description: string): void {
@@ -32,7 +30,8 @@ export class Stage {
     this.show(photo);
     this.describe(description);
     this.comparison.show(0);
-    this.fit();
+    this.frame.style.setProperty("--ratio", String(photo.width / photo.height));
+    this.magnifier.reset();
   }
 
   /** Says what the picture shows, for those who do not see it. */
@@ -43,8 +42,8 @@ export class Stage {
   /** Hides the picture, and lets the user choose another. */
   close(): void {
     this.frame.classList.add("empty");
-    this.frame.style.removeProperty("width");
-    this.frame.style.removeProperty("height");
+    this.magnifier.reset();
+    this.frame.style.removeProperty("--ratio");
     element("welcome").hidden = false;
   }
 
@@ -60,16 +59,5 @@ export class Stage {
     context.globalCompositeOperation = this.alpha ? "source-atop" : "source-over";
     context.drawImage(small, 0, 0, this.size.width, this.size.height);
     context.globalCompositeOperation = "source-over";
-  }
-
-  /** Scales the picture to the room on the stage. */
-  private fit(): void {
-    if (!this.size.height || this.frame.classList.contains("empty")) return;
-    const stage = element("stage");
-    const width = stage.clientWidth - 32;
-    const height = Math.max(240, window.innerHeight - (window.innerWidth < 900 ? 220 : 240));
-    const scale = Math.min(width / this.size.width, height / this.size.height);
-    this.frame.style.setProperty("width", `${Math.floor(this.size.width * scale)}px`);
-    this.frame.style.setProperty("height", `${Math.max(1, Math.floor(this.size.height * scale))}px`);
   }
 }

@@ -6,8 +6,8 @@ import { SpeedMeter } from "./speed_meter";
 import { clearError, showError, showProgress, showSteps } from "./status_bar";
 import { type RunningTask, WorkerCrashed } from "./worker_client";
 
-/** What the page is doing. `painting` is the dream of a recipe with strokes. */
-export type Activity = "idle" | "dreaming" | "growing" | "painting" | "zooming" | "learning";
+/** What the page is doing. `painting` is the dream of a recipe with strokes, `trying` dreams variants. */
+export type Activity = "idle" | "dreaming" | "trying" | "growing" | "painting" | "zooming" | "learning" | "recording";
 
 export class TaskRunner {
   activity: Activity = "idle";
@@ -29,11 +29,12 @@ export class TaskRunner {
     this.activity = activity;
     this.speed.reset();
     this.onChange();
+    const start = performance.now();
     const running = this.session.worker.run(task, (update) => {
       if (this.running !== running) return;
       this.speed.add(update, this.session.network?.backend);
       showProgress(update.done);
-      showSteps(`${position(update)}${this.speed.text}`);
+      showSteps(`${position(update)}${this.speed.text}${remaining(update, performance.now() - start)}`);
       onStep?.(update);
     });
     this.running = running;
@@ -87,4 +88,11 @@ export class TaskRunner {
 
 function position({ steps, step, octave, octaves }: StepUpdate): string {
   return steps ? `octave ${octave} of ${octaves}, step ${step} of ${steps}, ` : "";
+}
+
+/** How long a task takes from here, by what it took so far; work is proportional to `done`. */
+function remaining({ done, steps }: StepUpdate, milliseconds: number): string {
+  if (!steps || !done) return "";
+  const seconds = Math.round((milliseconds / 1000) * (1 / done - 1));
+  return seconds < 90 ? `, about ${seconds} s left` : `, about ${Math.round(seconds / 60)} min left`;
 }

@@ -1,0 +1,111 @@
+/** Dreams the recipe of the panel on the whole photograph, and zooms into it. */
+
+import type { NetworkSession } from "./network_session";
+import { cloudsPhoto } from "./photograph";
+import type { GrowthFilm } from "./growth_film";
+import { tuned } from "./live_preview";
+import type { Painter } from "./painter";
+import type { Pixels, StepUpdate } from "./protocol";
+import type { RecipeForm } from "./recipe_form";
+import { showError, showStatus } from "./status_bar";
+import type { TaskRunner } from "./task_runner";
+import type { Workspace } from "./workspace";
+
+const ZOOM = 1.03; // factor of each turn of the endless zoom
+
+export class Dreamer {
+  constructor(
+    private readonly work: Workspace,
+    private readonly runner: TaskRunner,
+    private readonly form: RecipeForm,
+    private readonly session: NetworkSession,
+    private readonly painter: Painter,
+    private readonly film: GrowthFilm,
+    private readonly onChange: () => void,
+  ) {}
+
+  /** Dreams the recipe on the photograph; strokes are dreamed again. */
+  async dream(): Promise<void> {
+    if (!this.work.photo || !this.session.network) return;
+    this.work.stage.comparison.show(0);
+    if (this.painter.hasStrokes) return this.painter.dreamAgain();
+    if (!(await this.dreamWhole((update) => this.work.show(update.picture)))) this.work.showCurrent();
+  }
+
+  /**
+   * Dreams the recipe on the photograph, and shows the dream once it is finished. Returns whether the history has it;
+   * one that was stopped is forgotten.
+   */
+  async dreamUnseen(): Promise<boolean> {
+    return this.dreamWhole(() => {}, false);
+  }
+
+  private async dreamWhole(onStep: (update: StepUpdate) => void, keepsStopped = true): Promise<boolean> {
+    const { work, runner } = this;
+    await this.painter.interrupt();
+    const { network } = this.session;
+    if (!work.photo || !network) return false;
+    const config = this.form.config(work.photo);
+    if (work.photo.isNoise) {
+      const { height, width } = work.photo; // the seed may have changed
+      work.photo = cloudsPhoto(config, height, width);
+    }
+    const { photo } = work;
+    const start = performance.now();
+    // The page blends by itself, so that it can change the blend of a finished dream.
+    let task;
+    try {
+      task = this.form.task(photo, { ...config, blend: 0 });
+    } catch (error) {
+      showError(error);
+      return false;
+    }
+    if (keepsStopped) showStatus("Dreaming");
+    this.film.begin(photo);
+    const finished = await runner.run("dreaming", task, (update) => {
+      this.film.add(update.picture);
+      onStep(update);
+    });
+    if (!finished || !(finished.isWhole || keepsStopped)) return false;
+    const { picture: unblended, ...dream } = finished;
+    const { guide, masks } = task;
+    const provenance = { dream, config, network, photo, guide, masks };
+    this.film.end(unblended);
+    const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
+    work.history.push({
+      picture, unblended, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256,
+      isPending: false,
+    }); // prettier-ignore
+    work.showCurrent();
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    showStatus(`${dream.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s, ${runner.speed.text}`);
+    this.onChange();
+    return true;
+  }
+
+  async toggleZoom(): Promise<void> {
+    const { work, runner } = this;
+    if (runner.activity === "zooming") return runner.stop();
+    const { network } = this.session;
+    if (!work.photo || !network) return;
+    await this.painter.interrupt();
+    work.stage.comparison.show(0);
+    showStatus("Zooming into the dream");
+    const config = this.form.config(work.photo);
+    const last: { picture?: Pixels } = {};
+    const onStep = ({ picture }: StepUpdate) => {
+      this.film.add(picture);
+      work.show((last.picture = picture));
+    };
+    this.film.begin(work.shown);
+    await runner.run("zooming", { kind: "zoom", photo: work.shown, config, factor: ZOOM }, onStep);
+    const { picture } = last;
+    if (!picture) return;
+    this.film.end(picture);
+    work.history.push({
+      picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
+    }); // prettier-ignore
+    showStatus("Stopped; Zoom goes on from here");
+    this.onChange();
+  }
+}

@@ -1,0 +1,79 @@
+/** Recipes in the address: of the page that opens, of a link that is followed, and of the link to share. */
+
+import { UserError } from "../engine/errors";
+import { element, select } from "./elements";
+import { OWN_LAYERS } from "./layer_picker";
+import type { NetworkSession } from "./network_session";
+import type { RecipeForm } from "./recipe_form";
+import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
+import type { Site } from "./site";
+import { clearError, showError, showStatus } from "./status_bar";
+import type { TaskRunner } from "./task_runner";
+
+export class LinkOpener {
+  constructor(
+    private readonly site: Site,
+    private readonly session: NetworkSession,
+    private readonly form: RecipeForm,
+    private readonly runner: TaskRunner,
+  ) {}
+
+  /** Whether the address has a recipe. */
+  get isLinked(): boolean {
+    return hasLink(location.hash);
+  }
+
+  /** Opens the network with the recipe of the address. */
+  async open(): Promise<void> {
+    await this.use(parseLink(location.hash, this.site));
+  }
+
+  /** The address has another link. */
+  async follow(): Promise<void> {
+    if (!this.isLinked) return;
+    clearError();
+    await this.runner.stop(); // strokes that are being dreamed stay as they grew
+    await this.open();
+    if (element("notice").hidden) showStatus("The link's recipe is chosen; press Dream");
+  }
+
+  /** Puts a link to the recipe of the panel into the address and the clipboard. */
+  async share(): Promise<void> {
+    const link = recipeLink(this.site, this.session.name, this.form.options);
+    history.replaceState(null, "", link);
+    try {
+      await navigator.clipboard.writeText(link);
+      showStatus("The recipe's link is in the clipboard and in the address bar");
+    } catch {
+      showStatus("The recipe's link is in the address bar");
+    }
+  }
+
+  /** Uses the recipe of a link; null is one that cannot be read. */
+  private async use(link: LinkedRecipe | null): Promise<void> {
+    if (link?.model) select("model").value = link.model;
+    if (link) this.form.set(link.options);
+    const layers = link?.options.layers ? asTerms(link.options.layers) : ownTerms(this.site);
+    await this.session.open(this.session.network ? undefined : "wasm", layers);
+    if (!link) {
+      showError(new UserError("the link is damaged or cut off, so the page's own recipe is used; copy the whole link"));
+      return;
+    }
+    const missing = asTerms(link.options.layers ?? null).filter((term) => !this.session.hasTerm(term));
+    const rejected = [...link.rejected, ...missing];
+    if (!rejected.length) return;
+    const message = `this link asks for ${rejected.join(", ")}, which this page does not have`;
+    showError(new UserError(`${message}; the page's own recipe is used instead`));
+  }
+}
+
+/** The terms of `layers` that are texts. */
+export function asTerms(layers: unknown): string[] {
+  return Array.isArray(layers) ? layers.filter((term) => typeof term === "string") : [];
+}
+
+/** The terms of the page's own recipe. */
+export function ownTerms({ options: { layers }, together }: Site): string[] {
+  const isText = layers === null || (Array.isArray(layers) && layers.every((term) => typeof term === "string"));
+  return isText && !together.length ? asTerms(layers) : [OWN_LAYERS];
+}

@@ -1,0 +1,123 @@
+/** Saves and shares the dream that is shown: as a picture with its recipe, a card, or a film of its growth. */
+
+import { drawCard } from "./card";
+import type { HistoryEntry } from "./dream_history";
+import { button } from "./elements";
+import type { GrowthFilm } from "./growth_film";
+import type { Photo } from "./photograph";
+import { encodeJpeg, encodePng } from "./picture_file";
+import { showError, showProgress, showStatus } from "./status_bar";
+import type { TaskRunner } from "./task_runner";
+import type { Workspace } from "./workspace";
+
+const QUALITY = 0.92; // of a card's JPEG
+
+export class PictureSaver {
+  /** How often a name was used. */
+  private readonly saved = new Map<string, number>();
+
+  /** `dreamkit` is the version that exported the page. */
+  constructor(
+    private readonly work: Workspace,
+    private readonly runner: TaskRunner,
+    private readonly film: GrowthFilm,
+    private readonly dreamkit: string,
+    private readonly label: () => string,
+    private readonly onChange: () => void,
+  ) {
+    const probe = new File([], "dream.jpg", { type: "image/jpeg" });
+    button("send").hidden = !navigator.canShare?.({ files: [probe] });
+  }
+
+  async savePng(): Promise<void> {
+    const { entry, photo } = this;
+    if (!entry || !photo) return;
+    this.saveDream(entry, await encodePng(entry, photo.alpha, this.dreamkit), "png");
+  }
+
+  async saveJpeg(): Promise<void> {
+    const { entry } = this;
+    if (entry) this.saveDream(entry, await encodeJpeg(entry, this.dreamkit), "jpg");
+  }
+
+  /** Saves the photograph and the dream on one picture. */
+  async saveCard(): Promise<void> {
+    const { entry, photo } = this;
+    if (!entry || !photo) return;
+    const card = await this.card(photo, entry);
+    showStatus(`Saved ${this.download(card, "card.jpg")}, the photograph with its dream`);
+  }
+
+  async saveFilm(): Promise<void> {
+    const { entry } = this;
+    if (!entry || !this.film.isOf(entry)) return;
+    showStatus("Recording the film as it plays");
+    await this.runner.during("recording", async () => {
+      const film = await this.film.record(entry.picture, showProgress);
+      const name = this.download(film, film.type === "video/mp4" ? "growth.mp4" : "growth.webm");
+      showStatus(`Saved ${name}, the growth of the dream`);
+    });
+  }
+
+  /** Opens the share sheet of the device with the dream as a JPEG. */
+  async share(): Promise<void> {
+    const { entry } = this;
+    if (!entry) return;
+    const jpeg = await encodeJpeg(entry, this.dreamkit);
+    const file = new File([jpeg], `${this.stem}.dream.jpg`, { type: "image/jpeg" });
+    try {
+      await navigator.share({ files: [file], title: file.name });
+      this.markSaved(entry);
+    } catch (error) {
+      if ((error as Error).name !== "AbortError") showError(error); // the user closed the sheet
+    }
+  }
+
+  /** The dream that is shown; null where it cannot be saved now. */
+  private get entry(): HistoryEntry | null {
+    return this.runner.isBusy ? null : this.work.history.current;
+  }
+
+  private get photo(): Photo | null {
+    return this.work.photo;
+  }
+
+  private get stem(): string {
+    const { photo } = this;
+    return (photo?.name || (photo?.isNoise ? "clouds" : "camera")).replace(/\.[^.]*$/, "");
+  }
+
+  private async card(photo: Photo, { picture }: HistoryEntry): Promise<Blob> {
+    return drawCard(photo, picture, `dreamkit: ${this.label()}`).convertToBlob({ type: "image/jpeg", quality: QUALITY });
+  }
+
+  private saveDream(entry: HistoryEntry, data: Blob, extension: string): void {
+    const name = this.download(data, `dream.${extension}`);
+    showStatus(
+      entry.provenance
+        ? `Saved ${name}; dreamkit redo dreams it again, with small differences`
+        : `Saved ${name} without a recipe, because no recipe can repeat this dream of ${this.work.photoName}`,
+    );
+    this.markSaved(entry);
+  }
+
+  private markSaved(entry: HistoryEntry): void {
+    if (entry === this.work.history.current) this.work.history.markSaved();
+    this.onChange();
+  }
+
+  /** Downloads a file under a new name, and returns the name. */
+  private download(data: Blob, ending: string): string {
+    const [kind, extension] = ending.split(".");
+    const whole = `${this.stem}.${ending}`;
+    const count = (this.saved.get(whole) ?? 0) + 1;
+    this.saved.set(whole, count);
+    const name = `${this.stem}.${kind}${count > 1 ? `-${count}` : ""}.${extension}`;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(data);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    return name;
+  }
+}
