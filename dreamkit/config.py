@@ -401,7 +401,7 @@ class DreamConfig:
     @property
     def crops(self) -> bool:
         """Whether views show squares of the picture."""
-        return self.crop != default("crop")
+        return self.crop[0] < 1
 
     @property
     def wrapped(self) -> Wrapped:

@@ -139,6 +139,11 @@ def wait_until_idle(page, dreams=None):
     )
 
 
+def wait_for_step(page):
+    """Waits until the dream that runs has taken a step; one that is stopped before it leaves no picture."""
+    page.wait_for_function("() => /octave/.test(document.querySelector('#steps').textContent)")
+
+
 def choose(page, photo=PHOTO, *, longest=256, steps=2, octaves=2):
     """Opens a photograph, and sets a short recipe.
 

@@ -440,12 +440,11 @@ def maco(
     roll: Roll,
     magnitudes: Array,
     steps: int,
-    step_size: float = 1.0,
 ) -> Dream:
     """MaCo: Nadam on the phases of a spectrum of fixed magnitudes `(height, width // 2 + 1, 3)`.
 
-    Up one channel's mean. One octave, no tiles. The original draws its first phases from a normal
-    distribution, so that they have mean 0 and deviation 1; here they are the picture's own.
+    Up one channel's mean, in steps of 1. One octave, no tiles. The original draws its first phases from a
+    normal distribution, so that they have mean 0 and deviation 1; here they are the picture's own.
     """
     width = pixels.shape[1]
     share = np.clip(pixels.astype(np.float64), 0.5, 254.5) / 255.0
@@ -463,7 +462,7 @@ def maco(
         mean = 0.9 * mean + 0.1 * g
         variance = 0.999 * variance + 0.001 * g**2
         ahead = following * mean / (1.0 - product * following) + (1.0 - momentum) * g / (1.0 - product)
-        phases = phases + step_size * ahead / (np.sqrt(variance / (1.0 - 0.999**step)) + 1e-20)
+        phases = phases + ahead / (np.sqrt(variance / (1.0 - 0.999**step)) + 1e-20)
         taken.append(from_phases(phases, magnitudes, width, start))
     return taken, taken[-1]
 

@@ -144,7 +144,8 @@ def test_what_is_held_stays(net, photo):
 
     held, expected = taken({"first": 0.02}), by_hand(photo, 0.02, 6)
     for ours, theirs in zip(held, expected, strict=True):
-        assert np.abs(ours - theirs).max() < 0.5
+        # Where hardly anything has moved, the direction of the way back is that of rounding errors.
+        assert np.abs(ours - theirs).mean() < 0.05
     away = [
         np.linalg.norm(tiny.activations(last.astype(float), KERNELS)["first"] - kept, axis=-1).mean()
         for kept in [tiny.activations(photo.astype(float), KERNELS)["first"]]

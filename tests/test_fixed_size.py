@@ -411,7 +411,8 @@ def test_a_place_is_seen_from_the_window_whose_centre_is_nearest():
     assert np.asarray(mean).tolist() == [[[[2.0]]]]
 
 
-@pytest.mark.parametrize("form", [transformer, pytest.param(windowed, marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize("form", [transformer, windowed])
 def test_it_is_converted_whole_and_dreams(form, tmp_path):
     skip_without_converter()
     import dreamkit

@@ -59,6 +59,7 @@ def names(monkeypatch):
     )
 
 
+@pytest.mark.heavy
 def test_weights_are_random_or_of_a_file(small, names, tmp_path):
     first, again = (
         keras_application.build_and_write(lambda _: None, "MobileNet", "random", str(tmp_path)) for _ in "ab"

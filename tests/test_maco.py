@@ -10,6 +10,7 @@ from PIL import Image
 
 import measure_spectrum
 from dreamkit.engine.optimisers import Nadam
+from dreamkit.engine.parametrisations.fourier import Spectrum
 from dreamkit.engine.parametrisations.maco import Phases, magnitudes
 
 SIZES = [(6, 7), (6, 8), (5, 5), (9, 4)]
@@ -54,14 +55,14 @@ def test_climbing_goes_up_and_keeps_contrast():
     size = (32, 40)
     goal = np.zeros((*size, 3), np.float32)
     goal[8:20, 10:25] = 1.0
-    phases, reached, spreads = Phases.from_pixels(uniform(size)), [], []
+    begun = uniform(size)
+    phases, spectrum = Phases.from_pixels(begun), Spectrum.from_pixels(begun)
+    before = (goal * phases.pixels()).sum()
     for _ in range(40):
-        pixels = phases.pixels()
-        reached.append(float((goal * pixels).sum()))
-        spreads.append(pixels.std())
         phases.step(goal.copy(), 0.1)
-    assert reached[-1] > 1.3 * reached[0]
-    assert max(spreads) < 1.5 * min(spreads)
+        spectrum.step(goal.copy(), 0.1)
+    assert (goal * phases.pixels()).sum() > 2 * before
+    assert phases.pixels().std() < spectrum.pixels().std() / 2
 
 
 def test_nadam_is_nadam():
@@ -103,4 +104,5 @@ def test_the_spectrum_is_measured_from_photographs(tmp_path, monkeypatch, capsys
     # The magnitude of complex noise of deviation s has the mean s sqrt(pi) / 2.
     inverse = np.linalg.inv(measure_spectrum.MIXING)[0].sum()
     expected = inverse * np.sqrt(1 / 12) * np.sqrt(np.pi) / 2
-    np.testing.assert_allclose(lightness[8:], expected, rtol=0.05)
+    np.testing.assert_allclose(lightness[8:], expected, rtol=0.1)  # slow rings have few frequencies
+    np.testing.assert_allclose(lightness[16:], expected, rtol=0.03)

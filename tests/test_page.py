@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from chromium import PHOTO, choose, cosine, pixels, saved, shrunk, wait_until_idle
+from chromium import PHOTO, choose, cosine, pixels, saved, shrunk, wait_for_step, wait_until_idle
 from PIL import Image
 
 import dreamkit
@@ -99,8 +99,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     page.click('#layers button[data-term="mixed4a"]')
     page.fill("#option-steps", "500")
     page.click("#dream")
-    page.wait_for_function("() => document.body.dataset.activity === 'dreaming'")
-    page.wait_for_function("() => /ms a step/.test(document.querySelector('#steps').textContent)")
+    wait_for_step(page)
     page.keyboard.press("d")  # stops, and keeps the dream so far
     wait_until_idle(page, 2)
     assert page.text_content("#status").startswith("Stopped after")

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from chromium import PHOTO, canvas_pixels, choose, shrunk, wait_until_idle
+from chromium import PHOTO, canvas_pixels, choose, shrunk, wait_for_step, wait_until_idle
 
 import browser
 
@@ -128,7 +128,7 @@ def test_keys_undo_redo_and_cancel(page):
     page.fill("#option-steps", "5000")
     page.locator("#option-steps").blur()
     page.keyboard.press("d")
-    page.wait_for_function("() => document.body.dataset.activity === 'dreaming'")
+    wait_for_step(page)
     page.keyboard.press("Escape")
     wait_until_idle(page, 2)
     page.keyboard.press("b")

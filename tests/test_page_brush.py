@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chromium import PHOTO, canvas_pixels, choose, cosine, pixels, saved, shrunk, stroke, wait_until_idle
+from chromium import (
+    PHOTO,
+    canvas_pixels,
+    choose,
+    cosine,
+    pixels,
+    saved,
+    shrunk,
+    stroke,
+    wait_for_step,
+    wait_until_idle,
+)
 
 import dreamkit
 from dreamkit import recipes
@@ -152,7 +163,7 @@ def test_strokes_that_are_stopped_stay_as_they_grew(page, tmp_path):
     choose(page, steps=200)
     page.click("#brush")
     stroke(page, (0.3, 0.5), (0.5, 0.5), wait_for_growth=True)
-    page.wait_for_function("() => /octave/.test(document.querySelector('#steps').textContent)")
+    wait_for_step(page)
     page.click("#dream")
     wait_until_idle(page, 1)
     assert "as they grew" in page.text_content("#status")

@@ -101,6 +101,7 @@ def test_photographs_and_dreams(run, loaded_once, folder, read, written):
     np.testing.assert_array_equal(pixels(f"{written}.dream.png"), pixels("expected.png"))
 
 
+@pytest.mark.heavy
 @few
 @given(_names)
 def test_masks_guides_and_recipes(run, loaded_once, folder, name):

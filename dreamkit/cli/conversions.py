@@ -116,7 +116,10 @@ def convert_exported(
     from dreamkit.convert.options import TORCH
 
     given = options_given(
-        preprocess_given(TORCH, order, mean, scale),
+        TORCH,
+        order,
+        mean,
+        scale,
         layers,
         labels,
         description,
@@ -131,7 +134,7 @@ def convert_exported(
         return replace(
             given,
             preprocess=preprocess_given(model.preprocess or TORCH, order, mean, scale),
-            is_default=model.preprocess is None and (order, mean, scale) == (None, None, None),
+            is_default=model.preprocess is None and given.is_default,
             description=given.description or _one_line(model.description),
             licence=given.licence or _one_line(model.licence),
         )
@@ -219,7 +222,10 @@ def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
 
 
 def options_given(
-    preprocess: Preprocess,
+    default: Preprocess,
+    order: str | None,
+    mean: str | None,
+    scale: str | None,
     layers: list[str] | None,
     labels: Path | None,
     description: str,
@@ -227,12 +233,13 @@ def options_given(
     fill: str | None = None,
     *,
     fixed_size: bool = False,
-    is_default: bool = False,
+    file_mean: tuple[float, ...] | None = None,
 ) -> ConversionOptions:
-    """The options of a conversion, read and checked."""
+    """The options of a conversion, read and checked; for the first ones, see `preprocess_given`."""
     from dreamkit.convert.labels import read_labels
     from dreamkit.convert.options import ConversionOptions
 
+    preprocess = preprocess_given(default, order, mean, scale, file_mean)
     names = [name.strip() for each in layers or [] for name in each.split(",")]
     if not all(names):
         raise ConfigError(f"--layers is {','.join(names)!r}; give layers with commas between them")
@@ -242,7 +249,7 @@ def options_given(
         labels=read_labels(labels) if labels else (),
         fill=_number("--fill", fill),
         fixed_size=fixed_size,
-        is_default=is_default,
+        is_default=(order, mean, scale, file_mean) == (None, None, None, None),
         description=_one_line(description),
         licence=_one_line(licence),
     )

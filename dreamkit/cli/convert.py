@@ -45,8 +45,9 @@ def caffe(
     if mean is not None and mean_file is not None:
         raise ConfigError("--mean and --mean-file are both given; give one")
     file_mean = None if mean_file is None else read_mean(mean_file)
-    preprocess = conversions.preprocess_given(CAFFE, order, mean, scale, file_mean)
-    options = conversions.options_given(preprocess, layers, labels, description, licence)
+    options = conversions.options_given(
+        CAFFE, order, mean, scale, layers, labels, description, licence, file_mean=file_mean
+    )
     conversions.show(
         name,
         lambda on_stage: conversion.from_caffe(
@@ -54,7 +55,7 @@ def caffe(
         ),
         quiet=quiet,
     )
-    conversions.warn_of_defaults("Caffe", preprocess, {"--mean": mean or mean_file})
+    conversions.warn_of_defaults("Caffe", options.preprocess, {"--mean": mean or mean_file})
 
 
 def onnx(
@@ -84,17 +85,8 @@ def onnx(
     from dreamkit.convert.options import BYTES, TORCH
 
     text = conversions.text_files(text_tower, tokenizer)
-    preprocess = conversions.preprocess_given(TORCH, order, mean, scale)
-    is_default = (order, mean, scale) == (None, None, None)
     options = conversions.options_given(
-        preprocess,
-        layers,
-        labels,
-        description,
-        licence,
-        fill,
-        fixed_size=fixed_size,
-        is_default=is_default,
+        TORCH, order, mean, scale, layers, labels, description, licence, fill, fixed_size=fixed_size
     )
     result = conversions.show(
         name,
@@ -103,8 +95,8 @@ def onnx(
         ),
         quiet=quiet,
     )
-    used = result.preprocess or preprocess
-    if used != BYTES or not is_default:
+    used = result.preprocess or options.preprocess
+    if used != BYTES or not options.is_default:
         conversions.warn_of_defaults("PyTorch", used, {"--mean": mean, "--scale": scale})
 
 
@@ -140,11 +132,7 @@ def keras(
     from dreamkit.convert import conversion
     from dreamkit.convert.options import KERAS
 
-    preprocess = conversions.preprocess_given(KERAS, order, mean, scale)
-    is_default = (order, mean, scale) == (None, None, None)
-    options = conversions.options_given(
-        preprocess, layers, labels, description, licence, fill, is_default=is_default
-    )
+    options = conversions.options_given(KERAS, order, mean, scale, layers, labels, description, licence, fill)
     application = str(file).removeprefix(_APPLICATION)
     if application != str(file):
         conversions.show(
@@ -162,7 +150,7 @@ def keras(
         lambda on_stage: conversion.from_keras(file, folder, options, on_stage, overwrite=overwrite),
         quiet=quiet,
     )
-    conversions.warn_of_defaults("Keras", preprocess, {"--mean": mean, "--scale": scale})
+    conversions.warn_of_defaults("Keras", options.preprocess, {"--mean": mean, "--scale": scale})
 
 
 def tensorflow(
@@ -191,11 +179,7 @@ def tensorflow(
     from dreamkit.convert import conversion
     from dreamkit.convert.options import KERAS
 
-    preprocess = conversions.preprocess_given(KERAS, order, mean, scale)
-    is_default = (order, mean, scale) == (None, None, None)
-    options = conversions.options_given(
-        preprocess, layers, labels, description, licence, fill, is_default=is_default
-    )
+    options = conversions.options_given(KERAS, order, mean, scale, layers, labels, description, licence, fill)
     result = conversions.show(
         name,
         lambda on_stage: conversion.from_tensorflow(
@@ -204,4 +188,4 @@ def tensorflow(
         quiet=quiet,
     )
     if result.preprocess is None:
-        conversions.warn_of_defaults("TensorFlow", preprocess, {"--mean": mean, "--scale": scale})
+        conversions.warn_of_defaults("TensorFlow", options.preprocess, {"--mean": mean, "--scale": scale})

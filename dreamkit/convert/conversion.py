@@ -274,11 +274,11 @@ def _convert(
 ) -> ConvertedModel:
     """Converts an ONNX file, and compares the result with it and with `caffe_files`."""
     layers = _check_layers(model.maps, options)
-    embedding = None if text is None else _embedding(model.maps)
+    embedding = "" if text is None else _embedding(model.maps)
     with new_folder(folder, overwrite=overwrite) as new:
         saved = new / converted.SAVED_MODEL
         entry = None
-        if text is not None and embedding is not None:
+        if text is not None:
             channels = model.maps[embedding].channels
             entry = text_tower.add(text, new / FOLDER, embedding, channels, on_stage)
         with _hint_of_fixed_size(model):
@@ -286,16 +286,16 @@ def _convert(
             report = verify.compare(saved, model, options.preprocess, on_stage, caffe_files)
         head = None if entry is None else ""  # an embedding is no class scores
         write_record(new, options, layers, model.size, model.maps, sources, report, head=head, text=entry)
-    kept = ""
-    if model.kept is not None and embedding is not None:
-        channels = model.maps[embedding].channels
-        kept = f"{model.kept}; texts are compared with {shown(embedding)}, {channels} numbers"
-    elif model.kept is not None:
-        kept = _what_was_kept(model.kept, model.maps, options)
+    kept = "" if model.kept is None else _what_was_kept(model.kept, model.maps, options, embedding)
     return replace(_finish(folder, layers, report), kept=kept, preprocess=options.preprocess)
 
 
-def _what_was_kept(kept: Kept, maps: Mapping[str, FeatureMap], options: ConversionOptions) -> str:
+def _what_was_kept(
+    kept: Kept, maps: Mapping[str, FeatureMap], options: ConversionOptions, embedding: str = ""
+) -> str:
+    """One line about what was kept, and about the layer of a picture's `embedding` or of the class scores."""
+    if embedding:
+        return f"{kept}; texts are compared with {shown(embedding)}, {maps[embedding].channels} numbers"
     name = find_head(maps, labelled=bool(options.labels))
     if not name:
         return f"{kept}; it has no head of class scores"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -94,14 +95,9 @@ def check_and_write(
     shutil.copyfile(tokenizer, Path(folder, TOKENIZER))
     try:
         encoder = TextEncoder(Path(folder))
-        output = _output(
-            encoder,
-            name,
-            TextInputs(ids=ids, type=kind, output="", length=length, mask=mask),
-            layer,
-            channels,
-        )
-        inputs = TextInputs(ids=ids, type=kind, output=output, length=length, mask=mask)
+        inputs = TextInputs(ids=ids, type=kind, output="", length=length, mask=mask)
+        output = _output(encoder, name, inputs, layer, channels)
+        inputs = replace(inputs, output=output)
         on_stage("comparing two texts")
         one, other = (encoder.values(_repeated(encoder.words - k, inputs), inputs)[output] for k in (1, 2))
     except ModelError as error:

@@ -75,8 +75,9 @@ def dream(
         raise NetworkMemoryError(
             f"too little memory for a picture of {width} x {height} pixels; shrink it with --max-size"
         ) from error
+    height, width = photo.shape[:2]
     sizes = [octave.size for octave in run]
-    return DreamResult(picture, objectives.layers, sizes, ascent.tile_size, ascent.alpha(photo.shape[:2]))
+    return DreamResult(picture, objectives.layers, sizes, ascent.tile_size, ascent.alpha((height, width)))
 
 
 def planned(

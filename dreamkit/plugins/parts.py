@@ -262,6 +262,7 @@ class Parametrisation(Part):
     Attributes:
         make: the function `(pixels, config, arrays, **options) -> Variables`, called at the start of each
             octave. `pixels` are float32 `(height, width, 3)`, 0 to 255, and `config` a `DreamConfig`.
+            Where the variables stand for another picture than `pixels`, it replaces them in place.
             `arrays` is empty, or what `Variables.arrays` returned when the dream was interrupted.
         copies: how many float32 copies of the picture the variables and a step take, for the plan of memory.
     """

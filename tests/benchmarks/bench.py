@@ -26,7 +26,7 @@ import environment
 import tables
 from loops.inception_v3 import gflop
 from loops.job import Job
-from measuring import FOLDER, Loop, LoopError, cosine, matrix_product
+from measuring import FOLDER, Loop, LoopError, compare, matrix_product
 
 ROOT = FOLDER.parents[1]
 CACHE, PAGE, PICTURES = ROOT / ".bench", ROOT / "docs" / "performance.md", ROOT / "docs" / "pictures"
@@ -74,7 +74,7 @@ def measure(arguments: argparse.Namespace, torch_python: str | None) -> dict[str
             "rounds": rounds,
             "command_job": command_job,
             "growth_side": side,
-            "cosines": {str(size): _compare(loops, size, folder) for size in sizes},
+            "cosines": {str(size): compare(loops, size, folder) for size in sizes},
             "gflop": {str(size): gflop(Job.layers, size) for size in sizes},
             "matrix_product": [],
             "step": {str(size): {loop.name: [] for loop in loops} for size in sizes},
@@ -148,23 +148,6 @@ def _home(folder: Path) -> Iterator[dict[str, str]]:
     """A fresh, empty folder for dreamkit's caches."""
     with tempfile.TemporaryDirectory(dir=folder) as home:
         yield {"DREAMKIT_HOME": home}
-
-
-def _compare(loops: list[Loop], size: int, folder: Path) -> dict[str, float]:
-    """The cosines of the loops' gradients to ours. Ends the program where one dreams something else."""
-    found = {}
-    for loop in loops:
-        file = folder / f"{loop.module}.{loop.variant}.npy"
-        loop.run(size=size, gradient=str(file))
-        found[loop.name] = cosine(folder / "ours..npy", file)
-        print(
-            f"{size} px, {loop.name}: cosine of the gradient to dreamkit's {found[loop.name]:.6f}",
-            file=sys.stderr,
-        )
-    wrong = [loop.name for loop in loops if not found[loop.name] >= loop.least_cosine]
-    if wrong:
-        raise LoopError(f"{' and '.join(wrong)}: not the same gradient as dreamkit's, so nothing is timed")
-    return found
 
 
 def _grown(ours: Loop, axis: str, value: int, side: int | None) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from typing import Any
 
 import environment
 import tables
-from measuring import FOLDER, Loop, LoopError, cosine
+from bench import machine
+from measuring import FOLDER, Loop, LoopError, compare
 
 ROOT = FOLDER.parents[1]
 CACHE, PAGE = ROOT / ".bench", ROOT / "docs" / "convert.md"
@@ -59,8 +60,6 @@ def main() -> None:
 
 
 def _about(rounds: int) -> str:
-    from bench import machine
-
     found = machine()
     return (
         f"Measured on {found['date']}: {found['processor']}, {found['cores']} cores, Python "
@@ -78,11 +77,7 @@ def measure(name: str, python: str, folder: Path, given: argparse.Namespace) -> 
     ]
     job: dict[str, Any] = {"model": name, "layers": [NETWORKS[name]]}
     size, command_size = (128, 128) if given.quick else (SIZE, COMMAND_SIZE)
-    for loop in loops:
-        file = folder / f"{loop.module}{loop.variant}.npy"
-        loop.run(size=size, gradient=str(file), **job)
-        if not cosine(folder / "ours.npy", file) >= loop.least_cosine:
-            raise LoopError(f"{name}, {loop.name}: not the same gradient as dreamkit's, so nothing is timed")
+    compare(loops, size, folder, **job)
     steps: dict[str, list[float]] = {loop.name: [] for loop in loops}
     walls: dict[str, list[float]] = {loop.name: [] for loop in loops}
     peaks: dict[str, float] = dict.fromkeys(steps, 0.0)

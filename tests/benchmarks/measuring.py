@@ -91,6 +91,23 @@ def cosine(one: Path, other: Path) -> float:
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
+def compare(loops: list[Loop], size: int, folder: Path, **job: Any) -> dict[str, float]:
+    """The cosines of the loops' gradients to ours. Ends the program where one dreams something else."""
+    found = {}
+    for loop in loops:
+        file = folder / f"{loop.module}.{loop.variant}.npy"
+        loop.run(size=size, gradient=str(file), **job)
+        found[loop.name] = cosine(folder / "ours..npy", file)
+        print(
+            f"{size} px, {loop.name}: cosine of the gradient to dreamkit's {found[loop.name]:.6f}",
+            file=sys.stderr,
+        )
+    wrong = [loop.name for loop in loops if not found[loop.name] >= loop.least_cosine]
+    if wrong:
+        raise LoopError(f"{' and '.join(wrong)}: not the same gradient as dreamkit's, so nothing is timed")
+    return found
+
+
 def matrix_product() -> float:
     """GFLOP/s of NumPy's product of two float32 matrices, the best of seven."""
     matrix = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)

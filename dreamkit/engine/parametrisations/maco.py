@@ -34,7 +34,11 @@ class MacoSpace:
     def __init__(self, pixels: Pixels, config: DreamConfig, arrays: Mapping[str, NDArray[Any]]) -> None:
         del config
         height, width, _ = pixels.shape
-        self._phases = Phases.from_arrays(arrays, (height, width)) if arrays else Phases.from_pixels(pixels)
+        if arrays:
+            self._phases = Phases.from_arrays(arrays, (height, width))
+        else:
+            self._phases = Phases.from_pixels(pixels)
+            pixels[:] = self._phases.pixels()  # the first gradient belongs to the picture that moves
 
     def step(self, pixels: Pixels, update: Pixels, step_size: float) -> None:
         """Takes a step of Nadam along `update`, which is overwritten, and recomputes `pixels`."""

@@ -135,8 +135,9 @@ def _check_installed(*more: str) -> None:
     needed = ("torch", "torchvision", "timm", "onnxscript", *more)
     missing = [module for module in needed if find_spec(module) is None]
     if missing:
-        extra = "[clip]" if more else ""
+        install = "pip install deepdreamkit-torch"
+        if more:
+            install = "pip install 'deepdreamkit-torch[clip]'"
         raise DreamkitError(
-            f"{', '.join(missing)} is not installed, which this command needs; run: "
-            f"pip install 'deepdreamkit-torch{extra}'"
+            f"{', '.join(missing)} is not installed, which this command needs; run: {install}"
         )

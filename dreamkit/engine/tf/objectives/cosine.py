@@ -18,7 +18,7 @@ def cosine(activations: tf.Tensor, *, channel_weights: tf.Tensor, places: tf.Ten
     products = tf.linalg.matvec(activations, channel_weights)
     sizes = tf.reduce_sum(tf.square(activations), 3) * tf.reduce_sum(tf.square(channel_weights))
     has_angle = sizes > 0
-    # Zero is replaced before the root: its gradient is infinite there, and infinity times zero is no number.
+    # Zeros are replaced before the root, whose gradient is infinite at zero and would make NaN of it.
     cosines = tf.where(has_angle, products * tf.math.rsqrt(tf.where(has_angle, sizes, 1.0)), 0.0)
     return tf.reduce_sum(cosines, [1, 2]) / places
 
