@@ -86,6 +86,7 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/bench.py $(if $(FOUND),--weights $(FOUND)) $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
 	$(BIN)/python tests/benchmarks/converted.py $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
+	$(if $(XPLIQUE_PYTHON),$(BIN)/python tests/benchmarks/features.py --weights $(FOUND) --xplique-python $(XPLIQUE_PYTHON))
 	$(BIN)/python scripts/measure_pocket.py docs/pictures/chelsea.jpg docs/pictures/rocket.jpg docs/pictures/coffee.jpg $(if $(ARCHIVE),--teacher-weights $(ARCHIVE))
 
 bench-web: $(VENV)/.test $(BUNDLE)

@@ -199,3 +199,20 @@ def picture(tmp_path, photo):
     path = tmp_path / "photo.jpg"
     Image.fromarray(photo).save(path)
     return path
+
+
+@pytest.fixture
+def make_pictures(tmp_path):
+    """Writes so many seeded pictures into the folder `photos`; gives their paths."""
+
+    def make(count):
+        draw = np.random.default_rng(1)
+        folder = tmp_path / "photos"
+        folder.mkdir()
+        for number in range(count):
+            coarse = draw.integers(0, 256, (4, 5, 3), np.uint8)
+            pixels = np.kron(coarse, np.ones((20, 20, 1), np.uint8))
+            Image.fromarray(pixels).save(folder / f"{number:02}.png")
+        return sorted(map(str, folder.iterdir()))
+
+    return make

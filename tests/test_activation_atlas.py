@@ -31,14 +31,8 @@ def network(loaded_once):
 
 
 @pytest.fixture
-def photographs(tmp_path):
-    draw = np.random.default_rng(1)
-    (tmp_path / "photos").mkdir()
-    for number in range(COUNT):
-        coarse = draw.integers(0, 256, (4, 5, 3), np.uint8)
-        pixels = np.kron(coarse, np.ones((20, 20, 1), np.uint8))
-        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number:02}.png")
-    return sorted(map(str, (tmp_path / "photos").iterdir()))
+def photographs(make_pictures):
+    return make_pictures(COUNT)
 
 
 def by_two_channels(activations, _seed):

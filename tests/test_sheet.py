@@ -6,6 +6,7 @@ import html
 import re
 import shlex
 
+import numpy as np
 import pytest
 from command_lines import changed
 from PIL import Image
@@ -345,3 +346,27 @@ def test_channels_of_two_layers(run, tmp_path):
     assert run("sheet", *QUICK, "-l", "low,high", "--channels", "0-1", "-q", "-o", "it")[0] == 0
     names = sorted(path.name for path in (tmp_path / "it" / "cells").iterdir())
     assert names == ["high_0.png", "high_1.png", "low_0.png", "low_1.png"]
+
+
+def test_examples_stand_beside_each_channel(run, make_pictures, tmp_path):
+    make_pictures(12)
+    channels = ["-l", "high", "--channels", "0,3", "-q"]
+    assert run("sheet", *QUICK, *channels, "-o", "plain") == (0, "", "")
+    assert run("sheet", *QUICK, *channels, "-o", "both", "--examples", "photos") == (0, "", "")
+    assert files(tmp_path / "plain" / "cells") == files(tmp_path / "both" / "cells")
+    with (
+        Image.open(tmp_path / "plain" / "sheet.png") as plain,
+        Image.open(tmp_path / "both" / "sheet.png") as both,
+    ):
+        assert both.height == plain.height
+        assert both.width == plain.width + 2 * (40 + 4)  # as wide as the dream, with a gap before
+        dreams = [np.asarray(plain)[-80:, 16:56], np.asarray(both)[-80:, 16:56]]
+        np.testing.assert_array_equal(*[each[:40] for each in dreams])
+        examples = np.asarray(both)[-80:-40, 60:100]
+    assert len(np.unique(examples.reshape(-1, 3), axis=0)) > 100
+    code, _, err = run("sheet", *QUICK, "-l", "high", "--examples", "photos", "-o", "none")
+    assert (code, err) == (
+        1,
+        "error: examples are of channels; name them with --channels, such as --channels 0-23\n",
+    )
+    assert not (tmp_path / "none").exists()

@@ -19,6 +19,7 @@ from dreamkit.cli import (
     compare,
     concept,
     dream,
+    examine,
     film,
     models,
     plugin_converters,
@@ -154,6 +155,7 @@ for _function in (
     sheet.sheet,
     atlas.atlas,
     compare.compare,
+    examine.examine,
     web.serve,
     models.layers,
 ):

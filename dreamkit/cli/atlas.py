@@ -14,7 +14,10 @@ from dreamkit.cli.output_options import Quiet, Recipe, Verbose
 from dreamkit.errors import Interrupted, UsageError
 
 
-@with_options("classes", "max_size", "size", "upscale", "tileable", "panorama")
+@with_options(
+    *("classes", "concepts", "texts", "directions"),
+    *("max_size", "size", "upscale", "tileable", "panorama"),
+)
 def atlas(
     photographs: Annotated[
         list[str] | None,
@@ -55,6 +58,10 @@ def atlas(
         int | None,
         typer.Option("--cell", help="Side of a cell in pixels, 16 to 1024. Default: the recipe's, 96."),
     ] = None,
+    without_photographs: Annotated[
+        bool,
+        typer.Option("--no-photographs", help="Do not show the photographs on the page, to publish it."),
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FOLDER", help="Default: PHOTOGRAPHS.MODEL.LAYER.atlas."),
@@ -111,6 +118,7 @@ def atlas(
                     samples=run.SAMPLES if samples is None else samples,
                     side=run.GRID if grid is None else grid,
                     least=run.LEAST if least is None else least,
+                    with_photographs=not without_photographs,
                     on_doing=meter.task,
                     on_picture=meter.picture,
                     on_cell=meter.cell,

@@ -17,7 +17,10 @@ from dreamkit.errors import ConfigError, Interrupted, shown
 _SHOWN = 8  # names of cells that were left out for one reason
 
 
-@with_options("classes", "max_size", "size", "upscale", "tileable", "panorama")
+@with_options(
+    *("classes", "concepts", "texts", "directions"),
+    *("max_size", "size", "upscale", "tileable", "panorama"),
+)
 def sheet(
     image: Annotated[
         str | None,

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
 
 KEPT = 9  # photographs that are kept for each channel
-CLASSES = 3  # that are kept of each photograph
 _AT_ONCE = 8  # photographs in a batch
 _LEAST_MAP = 5  # places along a side, from which on the places at the edge do not count
 
@@ -35,8 +34,6 @@ class Part(NamedTuple):
         strongest: each channel's largest activations, of one place in a photograph, in falling order; -inf
             where there are fewer photographs; float32 `(KEPT, channels)`.
         strongest_at: where, int32 `(KEPT, channels, 3)`.
-        classes: number of the photograph, then its likeliest classes, int32 `(photographs, 1 + CLASSES)`;
-            no rows for a network without class scores.
         map_size: height and width of the layer's map, int32 `(2,)`; zeros where no photograph could be read.
     """
 
@@ -44,7 +41,6 @@ class Part(NamedTuple):
     taken_at: NDArray[np.int32]
     strongest: NDArray[np.float32]
     strongest_at: NDArray[np.int32]
-    classes: NDArray[np.int32]
     map_size: NDArray[np.int32]
 
 
@@ -74,18 +70,12 @@ class Observer:
         """Looks at the photographs of a task; one that cannot be read is left out with a warning."""
         network = self._network
         assert network is not None
-        layers = [self._layer]
-        if class_layer(network):
-            layers.append(network.provider.head)
         side = side_for(network, self._layer)
-        look = network.activations(list(dict.fromkeys(layers)))
+        look = network.activations([self._layer])
         parts = [empty(network.channels(self._layer))]
         for numbers, squares in _batches(task, side):
-            seen = look(squares)
-            scores = seen[-1] if len(layers) > 1 else None
-            parts += [self._part(number, maps) for number, maps in zip(numbers, seen[0], strict=True)]
-            if scores is not None:
-                parts[-1] = parts[-1]._replace(classes=_classes(numbers, scores))
+            (seen,) = look(squares)
+            parts += [self._part(number, maps) for number, maps in zip(numbers, seen, strict=True)]
         return merged(parts)
 
     def _part(self, number: int, maps: NDArray[np.float32]) -> Part:
@@ -107,20 +97,13 @@ class Observer:
         strongest_at = np.zeros((KEPT, channels, 3), np.int32)
         best = flat.argmax(0)
         strongest[0], strongest_at[0] = flat[best, np.arange(channels)], at(best)
-        none = np.zeros((0, 1 + CLASSES), np.int32)
         size = np.array([height, width], np.int32)
-        return Part(flat[chosen], at(chosen), strongest, strongest_at, none, size)
-
-
-def class_layer(network: Network) -> bool:
-    """Whether the classes of a photograph can be named: the network has scores and labels."""
-    return bool(network.provider.labels) and network.provider.head in network.layers
+        return Part(flat[chosen], at(chosen), strongest, strongest_at, size)
 
 
 def side_for(network: Network, layer: str) -> int:
     """Pixels of the square that is seen of each photograph."""
-    layers = [layer, network.provider.head] if class_layer(network) else [layer]
-    return max(SIDE, network.min_size(layers))
+    return max(SIDE, network.min_size([layer]))
 
 
 def merged(parts: Sequence[Part]) -> Part:
@@ -133,7 +116,6 @@ def merged(parts: Sequence[Part]) -> Part:
         np.concatenate([part.taken_at for part in parts]),
         np.take_along_axis(values, order, 0),
         np.take_along_axis(places, order[..., None], 0),
-        np.concatenate([part.classes for part in parts]),
         np.max([part.map_size for part in parts], 0),
     )
 
@@ -145,7 +127,6 @@ def empty(channels: int) -> Part:
         np.zeros((0, 3), np.int32),
         np.full((KEPT, channels), -np.inf, np.float32),
         np.zeros((KEPT, channels, 3), np.int32),
-        np.zeros((0, 1 + CLASSES), np.int32),
         np.zeros(2, np.int32),
     )
 
@@ -176,10 +157,3 @@ def _batches(task: Task, side: int) -> Iterator[tuple[list[int], NDArray[np.floa
             numbers, squares = [], []
     if numbers:
         yield numbers, np.stack(squares)
-
-
-def _classes(numbers: Sequence[int], scores: NDArray[np.float32]) -> NDArray[np.int32]:
-    """The likeliest classes of photographs, from class scores `(photographs, ..., classes)`."""
-    flat = scores.reshape(len(numbers), -1, scores.shape[-1]).mean(1)
-    likeliest = np.argsort(-flat, 1, kind="stable")[:, :CLASSES]
-    return np.column_stack([numbers, likeliest]).astype(np.int32)

@@ -32,8 +32,8 @@ class PageCell:
         icon: its dream, uint8 `(side, side, 3)`.
         count: how many activations it has.
         channels: the largest of its direction.
-        classes: that are seen most in its photographs.
-        crops: of its photographs, uint8 `(n, side, side, 3)`.
+        classes: what the network takes the dream for.
+        crops: of its photographs, uint8 `(n, side, side, 3)`; none to show none.
     """
 
     column: int
@@ -55,7 +55,7 @@ def write(
     """
     icon, crop = cells[0].icon.shape[0], cells[0].crops.shape[1]
     icons = np.full((side * icon, side * icon, 3), _PAPER, np.uint8)
-    per_cell = max(len(cell.crops) for cell in cells)
+    per_cell = max(1, *(len(cell.crops) for cell in cells))
     per_row = max(1, _STRIPS // (per_cell * crop))
     strips = np.full((-(-len(cells) // per_row) * crop, per_row * per_cell * crop, 3), _PAPER, np.uint8)
     for number, cell in enumerate(cells):
@@ -74,12 +74,14 @@ def write(
             for cell in cells
         ],
     }
+    shows = "for the photographs it came from" if any(len(cell.crops) for cell in cells) else "to look closer"
     note = (
         f"{activations:,} activations of {photographs:,} photographs, in {len(cells)} cells. "
-        "Drag to move, scroll to zoom, choose a cell for the photographs it came from."
+        f"Drag to move, scroll to zoom, choose a cell {shows}."
     )
     atomic.write(folder / _ICONS, _jpeg(icons), overwrite=True)
-    atomic.write(folder / _CROPS, _jpeg(strips), overwrite=True)
+    if any(len(cell.crops) for cell in cells):
+        atomic.write(folder / _CROPS, _jpeg(strips), overwrite=True)
     atomic.write(folder / PAGE, _html(title, note, about).encode(), overwrite=True)
 
 
@@ -98,5 +100,5 @@ def _place(canvas: NDArray[np.uint8], pixels: NDArray[np.uint8], left: int, top:
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
     encoded = io.BytesIO()
-    Image.fromarray(pixels).save(encoded, format="JPEG", quality=80, subsampling=0, optimize=True)
+    Image.fromarray(pixels).save(encoded, format="JPEG", quality=75, optimize=True)
     return encoded.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
+from dreamkit.engine.resize import resize
 from dreamkit.errors import ConfigError, LayerError
 from dreamkit.inputs import PathLike
 from dreamkit.jobs import result_folder
@@ -36,6 +37,7 @@ LEAST = 5  # activations of a cell
 SAMPLES = 5  # of each photograph
 _LEAST_PHOTOGRAPHS = 20
 _SHOWN = 6  # photographs of a cell
+_NAMED = 3  # channels, and classes, of a cell
 _CROP = 64  # pixels
 _MOST_SIDE = 12_800  # pixels of the map
 _MOST_LAYOUT = 1 << 30  # bytes
@@ -72,6 +74,7 @@ def make(
     samples: int = SAMPLES,
     side: int = GRID,
     least: int = LEAST,
+    with_photographs: bool = True,
     project: Callable[[NDArray[np.float32], int], NDArray[np.float64]] = layout.project,
     on_doing: Callable[[str], None] | None = None,
     on_picture: Callable[[int, int], None] | None = None,
@@ -93,6 +96,7 @@ def make(
         samples: places of each photograph, chosen at random.
         side: columns of the grid, and rows.
         least: activations that a cell needs.
+        with_photographs: whether the page shows crops of them, which may not be anyone's to publish.
         project: lays out activations `(n, channels)` by a seed: places `(n, 2)`, 0 to 1.
         on_doing: called with what is being waited for.
         on_picture: called with how many photographs were looked at, and how many there are.
@@ -135,7 +139,20 @@ def make(
     if left_out:
         raise LayerError(f"the cells cannot be dreamed: {next(iter(left_out))}")
     doing("writing the page")
-    written = [_written(cell, plan, observed, seen, network) for cell, plan in zip(cells, plans, strict=True)]
+    icons = [pixels_of(plan)[..., :3] for plan in plans]
+    none = np.zeros((0, _CROP, _CROP, 3), np.uint8)
+    written = [
+        page.PageCell(
+            column=cell.column,
+            row=cell.row,
+            icon=icon,
+            count=len(cell.members),
+            channels=tuple(int(each) for each in np.argsort(-cell.direction, kind="stable")[:_NAMED]),
+            classes=classes,
+            crops=_crops(cell, observed, seen) if with_photographs else none,
+        )
+        for cell, icon, classes in zip(cells, icons, _classes(network, icons), strict=True)
+    ]
     title = f"{layer} of {network.provider.name}"
     page.write(folder, title, side, written, activations=len(seen), photographs=len(photographs))
     return Atlas(folder, len(seen), len(missing), len(plans) - len(missing))
@@ -162,7 +179,7 @@ def _check_options(
             f"a map of {side} cells of {max(request.config.size)} pixels in a row is wider than {_MOST_SIDE} "
             "pixels; use a smaller --grid or --cell"
         )
-    request.refuse("an atlas", "upscale", "guide", "masks", "timeline", "choices")
+    request.refuse("an atlas", "upscale", "alpha", "guide", "masks", "timeline")
 
 
 def _awake(observed: Observations) -> NDArray[np.int64]:
@@ -199,31 +216,22 @@ def _plan(cell: GridCell, folder: Path, layer: str, options: DreamConfig) -> Cel
     return CellPlan(layer, name, folder / result_folder.CELLS / f"{name}.png", config)
 
 
-def _written(
-    cell: GridCell, plan: CellPlan, observed: Observations, seen: NDArray[np.int64], network: Network
-) -> page.PageCell:
-    """What the page shows of a cell."""
-    members = seen[cell.members]
-    taken_at = observed.seen.taken_at[members]
-    _, firsts = np.unique(taken_at[:, 0], return_index=True)  # one place of each photograph
-    nearest = taken_at[np.sort(firsts)[:_SHOWN]]
-    return page.PageCell(
-        column=cell.column,
-        row=cell.row,
-        icon=pixels_of(plan)[..., :3],
-        count=len(members),
-        channels=tuple(int(each) for each in np.argsort(-cell.direction, kind="stable")[:3]),
-        classes=_classes(observed, taken_at[:, 0], network.provider.labels),
-        crops=crops(observed, nearest, _CROP),
-    )
+def _crops(cell: GridCell, observed: Observations, seen: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Crops of the photographs whose activations are nearest to the mean of a cell, one of each."""
+    taken_at = observed.seen.taken_at[seen[cell.members]]
+    _, firsts = np.unique(taken_at[:, 0], return_index=True)
+    return crops(observed, taken_at[np.sort(firsts)[:_SHOWN]], _CROP)
 
 
-def _classes(
-    observed: Observations, photographs: NDArray[np.int32], labels: Sequence[str]
-) -> tuple[str, ...]:
-    """The classes that are seen in most of `photographs`, at most three."""
-    classes = observed.seen.classes
-    here = classes[np.isin(classes[:, 0], photographs), 1:]
-    numbers, counts = np.unique(here, return_counts=True)
-    most = np.argsort(-counts, kind="stable")[:3]
-    return tuple(labels[numbers[each]].partition(",")[0] for each in most if numbers[each] < len(labels))
+def _classes(network: Network, icons: Sequence[NDArray[np.uint8]]) -> Iterator[tuple[str, ...]]:
+    """What the network takes each dream for: its likeliest classes; nothing for one without class scores."""
+    labels, head = network.provider.labels, network.provider.head
+    look = network.activations([head]) if labels and head in network.layers else None
+    for icon in icons:
+        if look is None:
+            yield ()
+            continue
+        side = max(network.min_size([head]), len(icon))
+        (scores,) = look(resize(icon, (side, side))[None])
+        order = np.argsort(-scores[0].reshape(-1, scores.shape[-1]).mean(0), kind="stable")
+        yield tuple(labels[number].partition(",")[0] for number in order[:_NAMED] if number < len(labels))

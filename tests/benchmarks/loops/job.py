@@ -34,6 +34,7 @@ class Job:
         variant: of the loop, where it has several.
         model: the network; Inception v3 unless a loop is for others.
         gradient: a file for the gradient of the unrolled picture, `(size, size, 3)`. Nothing is dreamed then.
+        result: a file for the picture that was made, uint8 `(size, size, 3)`, for loops that write one.
         options: for dreamkit alone: its own options instead of the job's, with `model`.
     """
 
@@ -48,6 +49,7 @@ class Job:
     variant: str = ""
     model: str = "inception_v3"
     gradient: str | None = None
+    result: str = ""
     options: dict[str, Any] | None = field(default=None)
 
     @property
