@@ -164,7 +164,7 @@ class DreamConfig:
     hold: Mapping[str, float] | None = option(
         None,
         "Layers in which the dream keeps what the network sees in the photograph, each with a weight, such "
-        "as low=1.",
+        "as low=0.3.",
         default_text="none",
         metavar="LAYER[=WEIGHT],...",
         read=option_values.read_weights,

@@ -439,12 +439,14 @@ def maco(
     channel: int,
     roll: Roll,
     magnitudes: Array,
+    contrast: float,
     steps: int,
 ) -> Dream:
-    """MaCo: Nadam on the phases of a spectrum of fixed magnitudes `(height, width // 2 + 1, 3)`.
+    """MaCo: Nadam on the phases of a spectrum of fixed magnitudes `(height, width // 2 + 1, 3)` and contrast.
 
     Up one channel's mean, in steps of 1. One octave, no tiles. The original draws its first phases from a
-    normal distribution, so that they have mean 0 and deviation 1; here they are the picture's own.
+    normal distribution, so that they have mean 0 and deviation 1; here they are the picture's own. Its
+    contrast is 1.
     """
     width = pixels.shape[1]
     share = np.clip(pixels.astype(np.float64), 0.5, 254.5) / 255.0
@@ -454,16 +456,16 @@ def maco(
     mean, variance, product = np.zeros(phases.shape), np.zeros(phases.shape), 1.0
     taken: list[Array] = []
     for step in range(1, steps + 1):
-        now = from_phases(phases, magnitudes, width, start)
+        now = from_phases(phases, magnitudes, contrast, width, start)
         at_pixels = rolled_gradient(now, kernels, {layer: of_channel_mean(channel)}, roll(0, step - 1))
-        g = phases_gradient(phases, magnitudes, start, at_pixels)
+        g = phases_gradient(phases, magnitudes, contrast, start, at_pixels)
         momentum, following = (0.9 * (1.0 - 0.5 * 0.96**each) for each in (step, step + 1))
         product *= momentum
         mean = 0.9 * mean + 0.1 * g
         variance = 0.999 * variance + 0.001 * g**2
         ahead = following * mean / (1.0 - product * following) + (1.0 - momentum) * g / (1.0 - product)
         phases = phases + ahead / (np.sqrt(variance / (1.0 - 0.999**step)) + 1e-20)
-        taken.append(from_phases(phases, magnitudes, width, start))
+        taken.append(from_phases(phases, magnitudes, contrast, width, start))
     return taken, taken[-1]
 
 
@@ -483,18 +485,22 @@ def spun(phases: Array, magnitudes: Array, start: tuple[float, float]) -> NDArra
     return magnitudes * np.exp(1j * (start[1] * standard(phases) + start[0]))
 
 
-def from_phases(phases: Array, magnitudes: Array, width: int, start: tuple[float, float]) -> Array:
+def from_phases(
+    phases: Array, magnitudes: Array, contrast: float, width: int, start: tuple[float, float]
+) -> Array:
     spectrum = spun(phases, magnitudes, start)
     planes = np.fft.irfft2(spectrum, s=(phases.shape[0], width), axes=(0, 1))
-    return 255.0 / (1.0 + np.exp(-standard(planes) @ LUCID_COLOURS.T))
+    return 255.0 / (1.0 + np.exp(-contrast * standard(planes) @ LUCID_COLOURS.T))
 
 
-def phases_gradient(phases: Array, magnitudes: Array, start: tuple[float, float], at_pixels: Array) -> Array:
+def phases_gradient(
+    phases: Array, magnitudes: Array, contrast: float, start: tuple[float, float], at_pixels: Array
+) -> Array:
     """From dL/dpixels to dL/dphases. Along a phase t, Z = r exp(i t) moves by i Z: dL/dt is the real part of
     dL/dZ times the conjugate of that."""
     height, width, _ = at_pixels.shape
-    share = from_phases(phases, magnitudes, width, start) / 255.0
-    at_planes = (at_pixels * 255.0 * share * (1.0 - share)) @ LUCID_COLOURS
+    share = from_phases(phases, magnitudes, contrast, width, start) / 255.0
+    at_planes = (at_pixels * 255.0 * share * (1.0 - share)) @ (contrast * LUCID_COLOURS)
     spectrum = spun(phases, magnitudes, start)
     planes = np.fft.irfft2(spectrum, s=(height, width), axes=(0, 1))
     forward = np.fft.rfft2(standard_gradient(planes, at_planes), axes=(0, 1)) / (height * width)

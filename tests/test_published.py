@@ -107,9 +107,9 @@ def test_the_gradient_of_phases_is_that_of_finite_differences(size):
     magnitudes, start = draw.uniform(0.5, 2, phases.shape), (0.3, 1.7)
 
     def total(values):
-        return (pull * published.from_phases(values, magnitudes, size[1], start)).sum()
+        return (pull * published.from_phases(values, magnitudes, 2.5, size[1], start)).sum()
 
-    found = published.phases_gradient(phases, magnitudes, start, pull)
+    found = published.phases_gradient(phases, magnitudes, 2.5, start, pull)
     places = list(np.ndindex(*phases.shape))
     expected = differences(total, phases, places, 1e-5).reshape(phases.shape)
     np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())

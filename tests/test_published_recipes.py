@@ -117,8 +117,8 @@ def test_lucid(net, photo):
     agree(found, expected, within=0.1)
 
 
-def natural_magnitudes(size):
-    """What is measured of photographs, frequency by frequency: (height, width // 2 + 1, 3)."""
+def natural_spectrum(size):
+    """The magnitudes of photographs, (height, width // 2 + 1, 3), and their contrast."""
     file = Path(dreamkit.__file__).parent / "engine" / "natural_spectrum.json"
     table = json.loads(file.read_text())
     known = np.log(table["frequencies"])
@@ -132,14 +132,14 @@ def natural_magnitudes(size):
         level = math.exp(np.interp(math.log(frequency), known, np.log(table["magnitudes"][colour])))
         slow = max(1.0, table["frequencies"][0] / frequency)
         found[v, h, colour] = level * slow * math.sqrt(math.prod(size))
-    return found
+    return found, table["contrast"]
 
 
 def test_maco(net, photo):
     """With the roll alone of its transforms."""
     small = photo[:17, :20]
-    options = {"layers": "second:2", "steps": 8, "rotate": 0.0, "zoom": 0.0}
+    options = {"layers": "second:2", "steps": 5, "rotate": 0.0, "zoom": 0.0}
     found = dreamed(net, small, "maco", **options)
-    magnitudes = natural_magnitudes(small.shape[:2])
-    expected = published.maco(small, KERNELS, "second", 2, rolls(6), magnitudes, 8)
+    magnitudes, contrast = natural_spectrum(small.shape[:2])
+    expected = published.maco(small, KERNELS, "second", 2, rolls(6), magnitudes, contrast, 5)
     agree(found, expected, within=0.5)

@@ -72,15 +72,16 @@ class _Standard(NamedTuple):
 
 
 class Phases:
-    """A picture `255 sigmoid(M y)`, and steps of gradient ascent on its phases `p`.
+    """A picture `255 sigmoid(c M y)`, and steps of gradient ascent on its phases `p`.
 
     There are `(3, height, width // 2 + 1)` phases in radians, one for each decorrelated colour and frequency.
     `y = standard(irfft2(r exp(i (s standard(p) + m))))`, where `standard` subtracts the mean over all colours
     and places and divides by their standard deviation plus 1e-5; `r` is `magnitudes`, `M` is `color.MIXING`,
     and `m` and `s` are the mean and the deviation of the phases that the picture had before the first step.
     As published, `m` is 0 and `s` is 1, for phases drawn from a normal distribution; those of a picture go
-    evenly from -pi to pi. In memory are `p` and Nadam's two moments, each half as large as a float32 picture,
-    and during a step four pictures more.
+    evenly from -pi to pi. The contrast `c` is that of photographs; the published pictures, where it is 1, are
+    stretched when they are shown. In memory are `p` and Nadam's two moments, each half as large as a float32
+    picture, and during a step four pictures more.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class Phases:
         phases = self._standard_phases()
         turned, planes = self._planes(phases)
         through_sigmoid(gradient, _drawn(planes.values))
-        at_planes = planes.gradient(gradient @ MIXING.astype(np.float32))
+        at_planes = planes.gradient(gradient @ _mixing())
         # The adjoint of irfft2 is rfft2 / (height * width), doubled for columns that stand for two.
         factor = stands_for(width) / (height * width)
         slopes = np.empty_like(self.phases)
@@ -173,6 +174,12 @@ def magnitudes(size: tuple[int, int]) -> NDArray[np.float64]:
     return found
 
 
+def _mixing() -> NDArray[np.float32]:
+    """`c M`: from planes of decorrelated colours to red, green and blue, before the sigmoid."""
+    found: NDArray[np.float32] = (_measured()["contrast"] * MIXING).astype(np.float32)
+    return found
+
+
 @cache
 def _measured() -> dict[str, Any]:
     file = Path(__file__).parents[1] / "natural_spectrum.json"
@@ -189,7 +196,7 @@ def _standard(values: NDArray[np.float32]) -> _Standard:
 
 def _drawn(planes: Pixels) -> Pixels:
     """The picture of planes of decorrelated colours, `(height, width, 3)`, 0 to 255."""
-    pixels: Pixels = planes @ MIXING.T.astype(np.float32)
+    pixels: Pixels = planes @ _mixing().T
     sigmoid(pixels)
     return pixels
 
