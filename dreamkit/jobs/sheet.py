@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -142,7 +141,7 @@ def make(
         folder,
         [
             contact_sheet.Cell(
-                _with_examples(pixels_of(plan), beside.get(plan.name)),
+                beside_examples(pixels_of(plan), beside.get(plan.name)),
                 plan.name,
                 command(image, replace(request, config=plan.config)),
             )
@@ -261,18 +260,39 @@ def _examples(
     executor: Executor | None,
 ) -> dict[str, NDArray[np.uint8]]:
     """Crops of the photographs that wake each channel most, by the name of its cell."""
-    found = {}
+    found: dict[str, NDArray[np.uint8]] = {}
     for layer, cells in groupby(plans, key=lambda plan: plan.layer):
-        observed = observe(
-            spec, network, layer, photographs, on_picture=on_picture, executor=executor
-        )  # fmt: skip
-        for plan in cells:
-            places = dataset_examples.of_channel(observed, int(plan.name.rpartition(":")[2]))
-            found[plan.name] = dataset_examples.crops(observed, places, _CROP)
+        names = {int(plan.name.rpartition(":")[2]): plan.name for plan in cells}
+        crops = examples_of(
+            spec, network, layer, names, photographs, on_picture=on_picture, executor=executor
+        )
+        found |= {names[channel]: each for channel, each in crops.items()}
     return found
 
 
-def _with_examples(dream: NDArray[np.uint8], crops: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+def examples_of(
+    spec: ModelSpec,
+    network: Network,
+    layer: str,
+    channels: Iterable[int],
+    photographs: Sequence[str],
+    *,
+    on_picture: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
+) -> dict[int, NDArray[np.uint8]]:
+    """Crops of the photographs that wake each of `channels` most, uint8 `(n, side, side, 3)`.
+
+    Raises:
+        ImageError: no photograph can be read.
+    """
+    observed = observe(spec, network, layer, photographs, on_picture=on_picture, executor=executor)
+    return {
+        channel: dataset_examples.crops(observed, dataset_examples.of_channel(observed, channel), _CROP)
+        for channel in channels
+    }
+
+
+def beside_examples(dream: NDArray[np.uint8], crops: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
     """A dream with crops of photographs to the right of it, as high as it is."""
     if crops is None:
         return dream
@@ -285,8 +305,7 @@ def _with_examples(dream: NDArray[np.uint8], crops: NDArray[np.uint8] | None) ->
 def _write_sheets(
     folder: Path, cells: Sequence[contact_sheet.Cell], columns: int | None, *, title: str
 ) -> None:
-    per_row = columns or math.ceil(math.sqrt(len(cells)))
-    image_writer.write(folder / _SHEET, contact_sheet.draw(cells, per_row, title=title), overwrite=True)
+    image_writer.write(folder / _SHEET, contact_sheet.draw(cells, columns, title=title), overwrite=True)
     note = "Under each dream is the command that makes it; a click selects it."
     page = contact_sheet.html_page(title, cells, note=note).encode("utf-8", "backslashreplace")
     atomic.write(folder / _PAGE, page, overwrite=True)

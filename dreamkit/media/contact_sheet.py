@@ -70,12 +70,15 @@ def to_srgb(picture: Picture) -> NDArray[np.uint8]:
     return pixels if picture.alpha is None else np.dstack([pixels, picture.alpha])
 
 
-def draw(cells: Sequence[Cell], columns: int, *, title: str = "") -> NDArray[np.uint8]:
+def draw(cells: Sequence[Cell], columns: int | None, *, title: str = "") -> NDArray[np.uint8]:
     """A sheet of all cells with their captions, in rows of `columns`: uint8 `(height, width, 3)`.
+
+    With None, there are about as many columns as rows.
 
     A column is as wide as its widest picture, and a row as high as its highest. A caption too long for its
     column loses its middle, because names of layers differ at their ends.
     """
+    columns = columns or math.ceil(math.sqrt(len(cells)))
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     widths = [max(row[at].pixels.shape[1] for row in rows if at < len(row)) for at in range(len(rows[0]))]
     heights = [max(cell.pixels.shape[0] for cell in row) for row in rows]
