@@ -92,7 +92,7 @@ bench: $(VENV)/.test
 bench-web: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python tests/benchmarks/browser.py
 
-$(BUNDLE): $(WEB)/app/package.json $(WEB)/unsupported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f)
+$(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f)
 	@command -v npm >/dev/null || { echo "the page is built with npm, which comes with Node.js 20 or newer; install it" >&2; exit 1; }
 	cd $(WEB)/app && npm install --silent && npm run --silent build
 	@touch $@
