@@ -34,8 +34,8 @@ class Rendering(Dream):
     """A finished dream that a notebook shows.
 
     Attributes:
-        objective: the value at the last step: the weighted sum of the terms. With `balance`, each is divided
-            by its size at the first step.
+        objective: the value that the last step found: the weighted sum of the terms. With `balance`, each is
+            divided by its size at the first step.
     """
 
     objective: float
@@ -143,6 +143,7 @@ def channels(
     exact = layer_named(layer, network)
     if max(wanted) >= (count := network.channels(exact)):
         raise LayerError(f"{exact} has no channel {max(wanted)}; its channels are 0 to {count - 1}")
+    crops = examples_of(request.models[0], network, exact, wanted, photographs) if photographs else {}
     renderings: dict[str, Rendering] = {}
     with progress.line() as tell:
         for name, each in objectives.items():
@@ -152,7 +153,6 @@ def channels(
 
             dreamed = replace(request, config=replace(request.config, **each.options))
             renderings[name] = _rendered(session, dreamed, on_each)
-    crops = examples_of(request.models[0], network, exact, wanted, photographs) if photographs else {}
     cells = [
         contact_sheet.Cell(beside_examples(each.pixels, crops.get(number)), name)
         for number, (name, each) in zip(wanted, renderings.items(), strict=True)
