@@ -97,6 +97,13 @@ def test_a_zoom_turns_clockwise():
     assert turned[18:23, 31:36].mean() > 200  # right of it
 
 
+@pytest.mark.parametrize(
+    ("rate", "taken"), [(10, Fraction(10)), (29.97, Fraction(2997, 100)), (0.5, Fraction(1, 2))]
+)
+def test_a_rate_may_be_any_number(rate, taken):
+    assert ZoomOptions(rate=rate).rate == taken
+
+
 def test_a_zoom_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, photo):
     moves = ZoomOptions(frames=6, rotate=2.0)
     zoom.make(zoom_session(net, photo), tmp_path / "whole.mp4", moves)

@@ -26,6 +26,7 @@ from dreamkit.session import Session
 _FEWER = 4  # a frame takes so many times fewer steps than the first, unless an option says otherwise
 _OCTAVES = 3  # that a frame passes through: larger shapes come from the frame before
 _MOST_FRAMES = 1_000_000
+_MOST_DENOMINATOR = 1001  # of a rate, as in 30000/1001
 UNABLE = ("upscale", "wrap", "choices", "alpha", "start")  # what a picture may have and a zoom cannot follow
 _BLENDED = 0.2  # share of a loop in which its end fades into its beginning
 
@@ -48,7 +49,7 @@ class ZoomOptions:
     """
 
     frames: int = 300
-    rate: Fraction = RATE
+    rate: Fraction = RATE  # or a number, which becomes one
     zoom: float = 1.04
     rotate: float = 0.0
     center: tuple[float, float] = (0.5, 0.5)
@@ -66,6 +67,7 @@ class ZoomOptions:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise ConfigError(f"{name} is {value}; it takes a number from {least} to {most}")
+        object.__setattr__(self, "rate", Fraction(self.rate).limit_denominator(_MOST_DENOMINATOR))
         if not all(0 <= share <= 1 for share in self.center):
             raise ConfigError(f"center is {self.center}; it takes two shares of the picture, each 0 to 1")
         if self.loop and self.frames < 10:

@@ -66,7 +66,10 @@ export class Dreamer {
       this.film.add(update.picture);
       onStep(update);
     });
-    if (!finished || !(finished.isWhole || keepsStopped)) return false;
+    if (!finished || !(finished.isWhole || keepsStopped)) {
+      if (keepsStopped) showStatus("Nothing was dreamed");
+      return false;
+    }
     const { picture: unblended, ...dream } = finished;
     const { guide, masks } = task;
     const provenance = { dream, config, network, photo, guide, masks };
@@ -100,7 +103,7 @@ export class Dreamer {
     this.film.begin(work.shown);
     await runner.run("zooming", { kind: "zoom", photo: work.shown, config, factor: ZOOM }, onStep);
     const { picture } = last;
-    if (!picture) return;
+    if (!picture) return showStatus("Nothing was dreamed");
     this.film.end(picture);
     work.history.push({
       picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
