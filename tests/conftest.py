@@ -216,3 +216,18 @@ def make_pictures(tmp_path):
         return sorted(map(str, folder.iterdir()))
 
     return make
+
+
+@pytest.fixture
+def built(tmp_path_factory, monkeypatch):
+    """A stand-in for the built page, which needs npm."""
+    from dreamkit.web import site
+
+    folder = tmp_path_factory.mktemp("bundle")
+    (folder / "assets").mkdir()
+    (folder / "index.html").write_text('<title>dreamkit</title><meta name="build" content="" />')
+    worker = ROOT / "dreamkit" / "web" / "app" / "public" / "service-worker.js"
+    (folder / "service-worker.js").write_text(worker.read_text())
+    (folder / "assets" / "a.wasm").write_bytes(b"\0asm")
+    monkeypatch.setattr(site, "bundle", lambda: folder)
+    return folder

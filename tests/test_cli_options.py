@@ -225,7 +225,7 @@ def test_the_recipes_are_listed_and_shown(run, tmp_path):
         "default",
         "architecture", "clockwork", "creatures", "engraving", "garden", "jungle", "neon", "painterly", "shells",
             "subtle",
-        "accentuate", "caricature", "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "maco", "smooth",
+        "accentuate", "atlas", "caricature", "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "maco", "smooth",
             "tf-tutorial",
     ]  # fmt: skip
     assert re.search(r"^lucid +inception5h +Feature visualisation", out, re.M)

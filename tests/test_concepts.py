@@ -820,12 +820,8 @@ def test_a_mood_of_channels_is_that_of_the_network_it_was_made_from(photo):
     assert found == recipes.find("clockwork").config().layers
 
 
-def test_a_page_begins_with_a_concept(run, pictures, monkeypatch, tmp_path_factory):
-    from dreamkit.web import site
-
-    built = tmp_path_factory.mktemp("bundle")
-    (built / "index.html").write_text("<title>dreamkit</title>")
-    monkeypatch.setattr(site, "bundle", lambda: built)
+@pytest.mark.usefixtures("built")
+def test_a_page_begins_with_a_concept(run, pictures):
     assert learn(run, "--against", "all")[0] == 0
     (pictures / "mine.toml").write_text('model = "tiny"\nlayers = [{concept = "red"}]\n')
     code, _, err = run("export", "web", "-o", "site", "--recipe", "mine.toml")

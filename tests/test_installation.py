@@ -112,7 +112,7 @@ def test_every_extra_that_a_message_names_exists():
 
 # What files tell people to install
 
-OTHERS = {"moto", "opencv-python-headless", "rapidocr-onnxruntime", "s3fs"}  # named on our pages
+OTHERS = {"moto", "opencv-python-headless", "rapidocr-onnxruntime", "s3fs", "xplique"}  # named on our pages
 OPTIONS_WITH_A_VALUE = {"--constraint", "--python"}
 EXCEPT = {"dreamkit/installation.py", "tests/test_installation.py"}  # they hold templates and examples
 COMMAND = re.compile(r"(?:\bpip (?:install|download)|\$\(INSTALL\)) +([^`#&|;\n]+)")

@@ -70,8 +70,8 @@ def test_the_built_in_recipes_are_these_with_our_own_first():
     names = built_in()
     assert names[0] == "default"
     published = [
-        "accentuate", "caricature", "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid", "maco",
-        "smooth", "tf-tutorial",
+        "accentuate", "atlas", "caricature", "google-2015", "hughy-2020", "keras-example", "lapnorm", "lucid",
+        "maco", "smooth", "tf-tutorial",
     ]  # fmt: skip
     assert names[-len(published) :] == published
     moods = names[1 : -len(published)]

@@ -152,17 +152,6 @@ def _exported(site):
     return {name: content[name] for name in ("options", "together", "guide", "masks")}
 
 
-@pytest.fixture
-def page(monkeypatch, tmp_path_factory):
-    """A page that is built, so that a site can be written."""
-    from dreamkit.web import site
-
-    built = tmp_path_factory.mktemp("bundle")
-    (built / "index.html").write_text("<!doctype html>")
-    (built / "service-worker.js").write_text("")
-    monkeypatch.setattr(site, "bundle", lambda: built)
-
-
 def digest(result):
     data = result if isinstance(result, dict) else result.tobytes() + repr(result.shape).encode()
     text = json.dumps(data, sort_keys=True).encode() if isinstance(data, dict) else data
@@ -171,7 +160,7 @@ def digest(result):
 
 @pytest.mark.parametrize("ask", [*ASKS, *(pytest.param(each, marks=pytest.mark.heavy) for each in RARER)])
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each != "batch"])
-def test_what_a_recipe_asks_for_is_obeyed_or_refused_by_name(run, folder, photo, page, command, ask):
+def test_what_a_recipe_asks_for_is_obeyed_or_refused_by_name(run, folder, photo, built, command, ask):
     check(run, folder, photo, command, ask)
 
 

@@ -37,19 +37,6 @@ def tiny_network():
     return network.load(tiny.provider(), None)
 
 
-@pytest.fixture
-def built(tmp_path, monkeypatch):
-    """A stand-in for the built page, which needs npm."""
-    folder = tmp_path / "bundle"
-    (folder / "assets").mkdir(parents=True)
-    (folder / "index.html").write_text('<title>dreamkit</title><meta name="build" content="" />')
-    worker = ROOT / "dreamkit" / "web" / "app" / "public" / "service-worker.js"
-    (folder / "service-worker.js").write_text(worker.read_text())
-    (folder / "assets" / "a.wasm").write_bytes(b"\0asm")
-    monkeypatch.setattr(site, "bundle", lambda: folder)
-    return folder
-
-
 def _numbers(texts):
     parts = [texts] if isinstance(texts, str) else texts
     return np.concatenate([np.frombuffer(base64.b64decode(each), "<f4") for each in parts])
@@ -213,7 +200,7 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
         site.write(folder, [site.PageModel(tiny_network), site.PageModel(tiny_network)], DreamConfig())
     with pytest.raises(LayerError, match="no layer 'thrd'"):
         site.write(folder, [site.PageModel(tiny_network, ["thrd"])], DreamConfig())
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import ConfigError
+from dreamkit.installation import extra_command
 
 _NEIGHBOURS, _LEAST_DISTANCE = 20, 0.01  # of UMAP
 _MARGIN = 0.1  # of what lies between the percentiles, which is kept beyond them
@@ -60,7 +61,7 @@ def project(activations: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
             umap = UMAP(n_neighbors=_NEIGHBOURS, min_dist=_LEAST_DISTANCE, metric="cosine", random_state=seed)
             found = umap.fit_transform(activations).astype(np.float64)
     except ImportError:
-        raise ConfigError("an atlas needs UMAP: pip install 'deepdreamkit[atlas]'") from None
+        raise ConfigError(f"an atlas needs UMAP; install it: {extra_command('atlas')}") from None
     low, high = np.percentile(found, (1, 99), axis=0)
     margin = _MARGIN * (high - low)
     places: NDArray[np.float64] = (found - (low - margin)) / np.maximum(high - low + 2 * margin, 1e-12)
