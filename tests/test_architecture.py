@@ -232,6 +232,7 @@ def files(path):
         yield what, path.read_bytes()
 
 
+@pytest.mark.heavy
 def test_damaged_files_are_one_line_through_the_command_line(run, picture, tmp_path):
     for what, content in files(tmp_path / "it.npz"):
         (tmp_path / "given.npz").write_bytes(content)

@@ -639,6 +639,7 @@ def memory_below(limit):
 
 
 # A reader whose time is not proportional to the length would take minutes.
+@pytest.mark.heavy
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", LONG)
 def test_the_time_for_a_long_text_is_proportional_to_its_length(net, name):
@@ -646,6 +647,7 @@ def test_the_time_for_a_long_text_is_proportional_to_its_length(net, name):
         error_of(net, LONG[name] + b" @")
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", WIRES)
 def test_the_time_for_a_long_file_is_proportional_to_its_length(net, name):

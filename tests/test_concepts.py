@@ -611,6 +611,7 @@ def test_directions_fit_their_layer(run, photo):
         dreamkit.dream(photo, network, layers=[table])
 
 
+@pytest.mark.heavy
 def test_pocket_learns_wings(photographs):
     """Three butterflies give a direction that finds the other three among a hundred photographs."""
     names = ("admiral", "ringlet", "monarch", "cabbage_butterfly", "sulphur_butterfly", "lycaenid")

@@ -153,6 +153,7 @@ def test_the_saved_models_outputs_have_the_names_of_the_blobs(at_home):
     assert set(model.signatures["serving_default"].structured_outputs) == set(BLOBS)
 
 
+@pytest.mark.heavy
 def test_it_is_a_model_like_any_other(at_home, tmp_path):
     models = json.loads(dreamkit_command(tmp_path, "models", "--json").stdout)
     (model,) = (each for each in models if each["name"] == "small")
@@ -163,6 +164,7 @@ def test_it_is_a_model_like_any_other(at_home, tmp_path):
     assert {layer["name"]: layer["stride"] for layer in layers}["pool1"] == 4
 
 
+@pytest.mark.heavy
 def test_it_dreams(at_home, tmp_path):
     run = dreamkit_command(
         tmp_path, "dream", "-m", "small", "--size", "90x70", "--steps", "3", "--octaves", "2"
@@ -175,6 +177,7 @@ def test_it_dreams(at_home, tmp_path):
     assert recipe["models"][0]["dreamed"] == {"both/output": 1.0}
 
 
+@pytest.mark.heavy
 def test_a_class_can_be_dreamed_and_small_octaves_are_left_out(at_home):
     network = dreamkit.load("small")
     events = []

@@ -604,6 +604,7 @@ def test_a_missing_tf_keras_is_one_line(tmp_path, monkeypatch):
         keras_hdf5.load("mine.h5", keras_hdf5.Description("2.15.0", {}))
 
 
+@pytest.mark.heavy
 def test_the_command_says_what_was_kept(tmp_path, capsys, monkeypatch):
     from dreamkit.cli import main
 

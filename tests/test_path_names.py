@@ -88,6 +88,7 @@ def ended_well(result):
     assert all(text.replace("\n", "").isprintable() for text in (out, err)), (out, err)
 
 
+@pytest.mark.heavy
 @few
 @given(_names, _names)
 @example("clip[1]", "12:30")

@@ -42,6 +42,7 @@ def _numbers(texts):
     return np.concatenate([np.frombuffer(base64.b64decode(each), "<f4") for each in parts])
 
 
+@pytest.mark.heavy
 def test_python_still_computes_the_file_of_cases():
     """Pixels may differ by one, because the order of sums depends on the processor."""
     known = json.loads(web_parity.PATH.read_text())

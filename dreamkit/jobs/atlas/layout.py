@@ -64,8 +64,9 @@ def project(activations: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
         raise ConfigError(f"an atlas needs UMAP; install it: {extra_command('atlas')}") from None
     low, high = np.percentile(found, (1, 99), axis=0)
     margin = _MARGIN * (high - low)
-    places: NDArray[np.float64] = (found - (low - margin)) / np.maximum(high - low + 2 * margin, 1e-12)
-    return np.clip(places, 0.0, 1.0)
+    places = (found - (low - margin)) / np.maximum(high - low + 2 * margin, 1e-12)
+    clipped: NDArray[np.float64] = np.clip(places, 0.0, 1.0).astype(np.float64)
+    return clipped
 
 
 def whitener(activations: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -73,7 +74,7 @@ def whitener(activations: NDArray[np.float32]) -> NDArray[np.float64]:
     values = activations.astype(np.float64)
     products = values.T @ values / len(values)
     ridge = _RIDGE * float(np.trace(products)) / len(products)
-    found: NDArray[np.float64] = np.linalg.inv(products + ridge * np.eye(len(products)))
+    found: NDArray[np.float64] = np.linalg.inv(products + ridge * np.eye(len(products))).astype(np.float64)
     return found
 
 
