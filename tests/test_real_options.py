@@ -96,6 +96,8 @@ def test_every_option_dreams_another_dream_on_every_network(nets, coffee, name):
             more["layers"] = [{"layer": layer, "direction": counts.tolist()}]
         if "recipe" in more:  # with octaves of its own, the smallest of which may be too small
             more |= {"layers": "mid", "octaves": 1, "first_octave": 0}
+            if more["recipe"] == "atlas":  # which dreams directions, such as that of a channel
+                more["layers"] = "mid:7"
         if "schedule" in more:
             more["octaves"] = 2
         seen[option] = dreamkit.dream(coffee, net, **{**QUICK, **more})

@@ -68,7 +68,7 @@ REFUSED = {
     ("film", "start"): "start is noise, which a film cannot do",
     ("zoom", "start"): "start is noise, which a zoom cannot do",
     ("export", "maco"): "space is maco, which a page cannot do",
-    ("export", "views"): "views is 2, which a page cannot do",
+    ("export", "views"): "crop is [0.5, 0.9], which a page cannot do",
     ("export", "hold"): "hold is {'edges': 1.0}, which a page cannot do",
     ("export", "start"): "start is noise, which a page cannot do",
 }
