@@ -366,6 +366,7 @@ def test_it_learns_goes_on_and_writes_a_network_as_data(tmp_path):
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_few_steps_on_twenty_pictures_teach_it_something(tmp_path, photographs):
     """From inception5h itself, as far as the layer dreamed by default."""

@@ -116,6 +116,7 @@ def test_masks_guides_and_recipes(run, loaded_once, folder, name):
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @few
 @given(_names)
 def test_batches_and_films(run, loaded_once, folder, name):

@@ -136,6 +136,7 @@ def test_a_class_rises(nets):
     assert scores.mean((0, 1, 2)).argmax() == 643
 
 
+@pytest.mark.long
 def test_lucid_raises_single_channels_further_than_the_default(nets):
     net, layer, higher = nets["inception5h"], "mixed4c", 0
     chosen = range(0, 512, 64)
