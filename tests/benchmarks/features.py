@@ -20,7 +20,7 @@ from measuring import FOLDER, Loop, LoopError
 
 PAGE = FOLDER.parents[1] / "docs" / "features.md"
 LAYER, CHANNELS = "mixed4", (0, 12, 100, 200, 300, 400)
-SIZE, STEPS, STEP_SIZE = 224, 128, 0.05
+SIZE, STEPS, STEP_SIZE = 224, 96, 0.05
 
 
 def main() -> None:
