@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from dreamkit.engine.tf import lengths
 from dreamkit.plugins.hookspecs import hookimpl
 from dreamkit.plugins.parts import Objective
 
@@ -27,10 +28,7 @@ def direction(
     products = tf.linalg.matvec(activations, channel_weights)
     if not cosine_power:
         return tf.reduce_sum(products, [1, 2]) / places
-    squares = tf.reduce_sum(tf.square(activations), 3)
-    active = squares > 0
-    # Zero is replaced before the root: its gradient is infinite there, and infinity times zero is no number.
-    norms = tf.where(active, tf.sqrt(tf.where(active, squares, 1.0)), 0.0) + _EPSILON
+    norms = lengths.over_channels(activations) + _EPSILON
     length = tf.sqrt(tf.reduce_sum(tf.square(channel_weights))) + _EPSILON
     factors = tf.maximum(products / (norms * length), _LEAST) ** cosine_power
     return tf.reduce_sum(products * factors, [1, 2]) / places

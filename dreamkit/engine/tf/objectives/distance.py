@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from dreamkit.engine.tf import lengths
 from dreamkit.plugins.hookspecs import hookimpl
 from dreamkit.plugins.parts import Objective
 
@@ -19,11 +20,7 @@ def distance(activations: tf.Tensor, *, photograph: tf.Tensor, places: tf.Tensor
 
     Where nothing has changed, there is no gradient.
     """
-    squares = tf.reduce_sum(tf.square(activations - photograph), 3)
-    moved = squares > 0
-    # Zero is replaced before the root: its gradient is infinite there, and infinity times zero is no number.
-    distances = tf.where(moved, tf.sqrt(tf.where(moved, squares, 1.0)), 0.0)
-    return tf.reduce_sum(distances, [1, 2]) / places
+    return tf.reduce_sum(lengths.over_channels(activations - photograph), [1, 2]) / places
 
 
 @hookimpl
