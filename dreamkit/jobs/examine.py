@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from dreamkit.observations.store import Observations, observe
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
     from dreamkit.executors.executor import Executor
+
+_Maps: TypeAlias = list[NDArray[np.float32]]  # of one picture, a layer each, `(1, height, width, channels)`
+_Look: TypeAlias = Callable[[NDArray[np.float32]], _Maps]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Examiner:
         self._photographs, self._seed = photographs, seed
         self._on_picture, self._executor = on_picture, executor
         self._observed: dict[str, Observations] = {}
+        self._looks: dict[tuple[int, tuple[str, ...]], _Look] = {}
 
     def examine(self, dream: PathLike, layer: str, channel: int) -> Examination:
         """Examines a dream of one channel. It is looked at as it is, or its middle if it is larger than what
@@ -116,17 +120,27 @@ class Examiner:
         mine = _middle(dream, observed.side, network.min_size([layer]))
         theirs, foreign = ([self._square(observed, number) for number in of] for of in (best, others))
         noise = [noise_like(mine, random) for _ in range(KEPT)]
+        layers = _up_to(network, layer)
+        look = self._look(network, layers)
+        seen = [[look(pixels[None]) for pixels in of] for of in ([mine], theirs, foreign)]
         return Examination(
             name=str(dream),
             layer=layer,
             channel=channel,
-            dream=_reached(network, layer, channel, [mine]),
-            photographs=_reached(network, layer, channel, theirs),
+            dream=_reached(seen[0], channel),
+            photographs=_reached(seen[1], channel),
             best=len(best),
-            noise=_reached(network, layer, channel, noise),
-            layers=tuple(_similarities(network, _up_to(network, layer), mine, theirs, foreign)),
+            noise=_reached([look(pixels[None]) for pixels in noise], channel),
+            layers=_similarities(layers, *seen),
             elsewhere=self._elsewhere(mine, theirs, foreign),
         )
+
+    def _look(self, network: Network, layers: Sequence[str]) -> _Look:
+        """The function to the activations of layers, made once for all dreams."""
+        key = id(network), tuple(layers)
+        if key not in self._looks:
+            self._looks[key] = network.activations(layers)
+        return self._looks[key]
 
     def _of(self, layer: str) -> Observations:
         if layer not in self._observed:
@@ -149,10 +163,9 @@ class Examiner:
             return ()
         layers = main_layers(self._other)
         side = self._other.min_size(layers)
-        (mine,), theirs, foreign = (
-            [_at_least(side, each) for each in pictures] for pictures in ([mine], theirs, foreign)
-        )
-        return tuple(_similarities(self._other, layers, mine, theirs, foreign))
+        look = self._look(self._other, layers)
+        seen = [[look(_at_least(side, each)[None]) for each in of] for of in ([mine], theirs, foreign)]
+        return _similarities(layers, *seen)
 
 
 def _middle(dream: PathLike, side: int, least: int) -> NDArray[np.float32]:
@@ -178,9 +191,9 @@ def _at_least(side: int, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return pixels if factor <= 1 else resize(pixels, (round(factor * height), round(factor * width)))
 
 
-def _reached(network: Network, layer: str, channel: int, pictures: Sequence[NDArray[np.float32]]) -> Reached:
-    look = network.activations([layer])
-    maps = [look(pixels[None])[0][0, ..., channel] for pixels in pictures]
+def _reached(seen: Sequence[_Maps], channel: int) -> Reached:
+    """What a channel of the last layer reaches in pictures."""
+    maps = [each[-1][0, ..., channel] for each in seen]
     return Reached(
         float(np.mean([each.mean() for each in maps])), float(np.mean([each.max() for each in maps]))
     )
@@ -193,20 +206,15 @@ def _up_to(network: Network, layer: str) -> list[str]:
 
 
 def _similarities(
-    network: Network,
-    layers: Sequence[str],
-    mine: NDArray[np.float32],
-    theirs: Sequence[NDArray[np.float32]],
-    foreign: Sequence[NDArray[np.float32]],
-) -> Iterator[LayerSimilarity]:
-    look = network.activations(layers)
+    layers: Sequence[str], mine: Sequence[_Maps], theirs: Sequence[_Maps], foreign: Sequence[_Maps]
+) -> tuple[LayerSimilarity, ...]:
+    """Of one dream, the best photographs and others, layer by layer."""
 
-    def features(pictures: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Of each layer, `(pictures, channels)`."""
-        seen = [[maps[0].mean((0, 1)) for maps in look(pixels[None])] for pixels in pictures]
-        return [np.stack(each) for each in zip(*seen, strict=True)]
+    def features(seen: Sequence[_Maps], number: int) -> NDArray[np.float32]:
+        """Of one layer, `(pictures, channels)`."""
+        return np.stack([maps[number][0].mean((0, 1)) for maps in seen])
 
-    for layer, one, best, others in zip(
-        layers, features([mine]), features(theirs), features(foreign), strict=True
-    ):
-        yield similarity(layer, one[0], best, others)
+    return tuple(
+        similarity(layer, features(mine, number)[0], features(theirs, number), features(foreign, number))
+        for number, layer in enumerate(layers)
+    )
