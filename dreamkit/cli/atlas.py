@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from dreamkit.cli import executor_options, terminal
-from dreamkit.cli.dream_options import DreamOptions, with_options
+from dreamkit.cli.dream_options import DreamOptions, request_of_own_layers, with_options
 from dreamkit.cli.output_options import Quiet, Recipe, Verbose
-from dreamkit.errors import Interrupted, UsageError
+from dreamkit.errors import UsageError
 
 
 @with_options(
@@ -95,40 +95,29 @@ def atlas(
         from dreamkit.jobs.atlas import run
         from dreamkit.jobs.photographs import expand
         from dreamkit.media import paths
-        from dreamkit.models.spec import ModelSpec
-        from dreamkit.request import without_image
 
         found = expand(photographs)
-        # An atlas has a layer of its own, so those of the recipe are not looked for in another network.
-        named = [ModelSpec(model, layers=("its own",))] if model is not None else None
-        arguments = chosen.arguments() | {"model": named, "weights": weights}
-        if cell is not None:
-            arguments["size"] = cell
-        request = without_image(**arguments, recipe=recipe or run.RECIPE)
+        size = {} if cell is None else {"size": cell}
+        request = request_of_own_layers(chosen, model, weights, recipe or run.RECIPE, **size)
         stem = paths.safe_name(Path(photographs[0]).resolve().stem)
         name = f"{stem}.{request.names}.{paths.safe_name(layers)}.atlas"
-        try:
-            with terminal.Meter(quiet=quiet) as meter:
-                meter.doing(f"loading {request.names}")
-                made = run.make(
-                    request,
-                    output or Path(name),
-                    found,
-                    layers,
-                    samples=run.SAMPLES if samples is None else samples,
-                    side=run.GRID if grid is None else grid,
-                    least=run.LEAST if least is None else least,
-                    with_photographs=not without_photographs,
-                    on_doing=meter.task,
-                    on_picture=meter.picture,
-                    on_cell=meter.cell,
-                    on_download=meter.download,
-                    executor=executor,
-                )
-        except Interrupted:
-            raise
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; the same command continues from here") from None
+        with terminal.continuing(), terminal.Meter(quiet=quiet) as meter:
+            meter.doing(f"loading {request.names}")
+            made = run.make(
+                request,
+                output or Path(name),
+                found,
+                layers,
+                samples=run.SAMPLES if samples is None else samples,
+                side=run.GRID if grid is None else grid,
+                least=run.LEAST if least is None else least,
+                with_photographs=not without_photographs,
+                on_doing=meter.task,
+                on_picture=meter.picture,
+                on_cell=meter.cell,
+                on_download=meter.download,
+                executor=executor,
+            )
     if not quiet:
         seconds = time.monotonic() - started
         terminal.say(

@@ -16,7 +16,10 @@ from dreamkit.option_table import default_text, describe
 from dreamkit.option_values import read_concepts, read_direction, read_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dreamkit.models.spec import ModelSpec
+    from dreamkit.request import DreamRequest
 
 Models = Annotated[
     list[str] | None,
@@ -269,6 +272,18 @@ class DreamOptions:
             if not has_photograph and name in self.given:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} {does} a photograph; use --size for a dream of noise")
+
+
+def request_of_own_layers(
+    chosen: DreamOptions, model: str | None, weights: Path | None, recipe: str | None, **more: Any
+) -> DreamRequest:
+    """The request of a command that has layers of its own: those of the recipe are not looked for in another
+    network. `more` are options that go before the chosen ones."""
+    from dreamkit.models.spec import ModelSpec
+    from dreamkit.request import without_image
+
+    named = [ModelSpec(model, layers=("its own",))] if model is not None else None
+    return without_image(**(chosen.arguments() | {"model": named, "weights": weights} | more), recipe=recipe)
 
 
 def _wrap(given: Mapping[str, Any]) -> dict[str, str]:

@@ -10,9 +10,9 @@ import typer
 
 from dreamkit import config
 from dreamkit.cli import executor_options, terminal
-from dreamkit.cli.dream_options import DreamOptions, with_options
+from dreamkit.cli.dream_options import DreamOptions, request_of_own_layers, with_options
 from dreamkit.cli.output_options import Quiet, Recipe, Verbose
-from dreamkit.errors import ConfigError, Interrupted, shown
+from dreamkit.errors import ConfigError, shown
 
 _SHOWN = 8  # names of cells that were left out for one reason
 
@@ -97,12 +97,8 @@ def sheet(
         from dreamkit.jobs import photographs
         from dreamkit.jobs import sheet as sheets
         from dreamkit.media import paths
-        from dreamkit.models.spec import ModelSpec
-        from dreamkit.request import without_image
 
-        # A sheet has layers of its own, so those of the recipe are not looked for in another network.
-        named = [ModelSpec(model, layers=("its own",))] if model is not None else None
-        request = without_image(**(chosen.arguments() | {"model": named, "weights": weights}), recipe=recipe)
+        request = request_of_own_layers(chosen, model, weights, recipe)
         if len(request.models) > 1:
             raise ConfigError(
                 f"{recipe} has {len(request.models)} networks and a sheet shows one; name it with --model"
@@ -110,27 +106,22 @@ def sheet(
         name = request.names
         of_layers = [paths.safe_name(text) for text in layers or ()] if channels is not None else []
         stem = [Path(image).stem] if image else []
-        try:
-            with terminal.Meter(quiet=quiet) as meter:
-                meter.doing(f"loading {name}")
-                made = sheets.make(
-                    request,
-                    output or Path(".".join([*stem, name, *of_layers, "sheet"])),
-                    image=image,
-                    layers=layers or (),
-                    channels=None if channels is None else sheets.parse_channels(channels),
-                    cell=sheets.CELL if cell is None else cell,
-                    columns=columns,
-                    examples=[] if examples is None else photographs.expand(examples),
-                    on_picture=meter.picture,
-                    on_cell=meter.cell,
-                    on_download=meter.download,
-                    executor=executor,
-                )
-        except Interrupted:
-            raise
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; the same command continues from here") from None
+        with terminal.continuing(), terminal.Meter(quiet=quiet) as meter:
+            meter.doing(f"loading {name}")
+            made = sheets.make(
+                request,
+                output or Path(".".join([*stem, name, *of_layers, "sheet"])),
+                image=image,
+                layers=layers or (),
+                channels=None if channels is None else sheets.parse_channels(channels),
+                cell=sheets.CELL if cell is None else cell,
+                columns=columns,
+                examples=[] if examples is None else photographs.expand(examples),
+                on_picture=meter.picture,
+                on_cell=meter.cell,
+                on_download=meter.download,
+                executor=executor,
+            )
     for why, names in made.left_out.items():
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         terminal.say(f"left out {shown(', '.join(names[:_SHOWN]), 300)}{more}: {why}", err=True)

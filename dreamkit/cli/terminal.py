@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dreamkit.errors import DreamkitWarning, shown
+from dreamkit.errors import DreamkitWarning, Interrupted, shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -195,6 +195,17 @@ def _of_step(step: StepEvent | JobStep) -> dict[str, Any]:
         "objective": step.objective,
         "done": round(step.done, 4),
     }
+
+
+@contextmanager
+def continuing() -> Iterator[None]:
+    """Ctrl-C says that the same command continues, unless what it interrupts has more to say."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command continues from here") from None
 
 
 class Meter:
