@@ -25,7 +25,8 @@ from dreamkit.plugins import packages
 from dreamkit.plugins import registry as parts
 
 ROOT = Path(__file__).parents[1]
-DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
+# Absolute, because tests change the working directory and still have to find it.
+DATA = Path(os.environ.get("DREAMKIT_TEST_DATA", ROOT.parent / "shared" / "data")).absolute()
 WEIGHTS = DATA / "inception_v3" / "inception_v3_2015_notop.weights.h5"
 
 process.own()  # as a process of the command line is, so that both compute the same bytes
