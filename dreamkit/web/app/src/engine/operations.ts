@@ -1,7 +1,15 @@
 /** Every kind of operation in an exported graph: its forward pass, and its gradient. */
 
 import * as tf from "@tensorflow/tfjs-core";
-import { FlippedKernels, type Gate, type Geometry, geometry, type Padding, tfjsPadding, throughGate } from "./convolution";
+import {
+  FlippedKernels,
+  type Gate,
+  type Geometry,
+  geometry,
+  type Padding,
+  tfjsPadding,
+  throughGate,
+} from "./convolution";
 import { isOnCpu, maxPoolGradient } from "./cpu_kernels";
 import { UserError } from "./errors";
 import { PackedKernel } from "./webgpu/convolution";
@@ -206,8 +214,13 @@ function convolution(
       if (isOnWebgpu() && !depthwise) {
         const { rows, columns } = place(x);
         packed ??= new PackedKernel(kernel.values, shape, bias?.values);
-        const size: [number, number] = [rows.output, columns.output];
-        return packed.convolve(x, { size, strides, dilations, before: [rows.before, columns.before], activation: kind });
+        return packed.convolve(x, {
+          size: [rows.output, columns.output],
+          before: [rows.before, columns.before],
+          strides,
+          dilations,
+          activation: kind,
+        });
       }
       const pad = tfjsPadding(padding) as "valid";
       return fused({ x, filter, strides, pad, dilations, bias: offset, activation: kind ?? "linear" });

@@ -53,8 +53,16 @@ export class PackedKernel {
     const [parts, columns] = [channels, outputs].map((each) => Math.ceil(each / 4));
     const pixels = x.shape[0] * places[0] * places[1];
     const { across, down, rows, groups } = tiles(pixels, columns);
-    const [from, to] = [lanes(channels), lanes(resultChannels)];
-    const shader = { across, down, rows, from, to, activation, gate: gate?.activation, offsets: this.offsets !== undefined };
+    const shader: Shader = {
+      across,
+      down,
+      rows,
+      from: lanes(channels),
+      to: lanes(resultChannels),
+      hasOffsets: this.offsets !== undefined,
+      activation,
+      gate: gate?.activation,
+    };
     return run({
       name: `dreamkit convolution ${Object.values(shader).join(" ")}`,
       source: source(shader),
@@ -64,7 +72,10 @@ export class PackedKernel {
         ...(this.offsets && { offsets: this.offsets }),
         ...(gate && { gate: gate.result }),
       },
-      lanes: { inputs: [from, 4, ...(this.offsets ? [4] : []), ...(gate ? [from] : [])], result: to },
+      lanes: {
+        inputs: [shader.from, 4, ...(this.offsets ? [4] : []), ...(gate ? [shader.from] : [])],
+        result: shader.to,
+      },
       uniforms: {
         places,
         taps: [height, width],
@@ -114,7 +125,8 @@ function tiles(pixels: number, columns: number) {
   const padded = (each: number) => each * Math.ceil(columns / each);
   const across = padded(8) > 1.3 * padded(4) ? 4 : 8; // the narrower one where the wider one would idle
   const down = THREADS / across;
-  const [groupsAcross, groupsDown] = [Math.ceil(columns / across), (rows: number) => Math.ceil(pixels / (down * rows))];
+  const groupsAcross = Math.ceil(columns / across);
+  const groupsDown = (rows: number) => Math.ceil(pixels / (down * rows));
   const rows = [8, 4].find((each) => groupsAcross * groupsDown(each) >= BUSY) ?? 2;
   const layers = Math.ceil(groupsDown(rows) / MOST);
   const groups: [number, number, number] = [groupsAcross, Math.ceil(groupsDown(rows) / layers), layers];
@@ -125,21 +137,25 @@ interface Shader {
   across: number;
   down: number;
   rows: number;
+  /** How many channels of the map, and of the result, an element of its buffer has. */
   from: 1 | 4;
   to: 1 | 4;
+  hasOffsets: boolean;
   activation?: Activation;
   gate?: Activation;
-  offsets: boolean;
 }
 
-function source({ across, down, rows, from, to, activation, gate, offsets }: Shader): string {
+function source({ across, down, rows, from, to, hasOffsets, activation, gate }: Shader): string {
   const tile = down * rows;
-  const each = (count: number, line: (i: number) => string) => Array.from({ length: count }, (_, i) => line(i)).join("\n");
+  const each = (count: number, line: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => line(i)).join("\n");
+  const product = (i: number) => [..."xyzw"].map((part, k) => `kernel${k} * map${i}.${part}`).join(" + ");
   const loads = tile / (THREADS / BLOCK);
   const zero = from === 4 ? "vec4<f32>(0.0)" : "0.0";
-  const isOpen = gate === "relu6" ? "(g > zero) & (g < zero + 6.0)" : "g > zero";
+  // Written so that what is not a number stays so, and is not taken for a closed gate.
+  const isClosed = gate === "relu6" ? "(g <= zero) | (g >= zero + 6.0)" : "g <= zero";
   const element = gate
-    ? `let zero = ${zero}; let g = gate[at]; return select(zero, x[at], ${isOpen});`
+    ? `let zero = ${zero}; let g = gate[at]; return select(x[at], zero, ${isClosed});`
     : "return x[at];";
   const load =
     from === 4
@@ -197,9 +213,9 @@ function source({ across, down, rows, from, to, activation, gate, offsets }: Sha
       let found = window(pixel);
       let image = found.x;
       let place = found.yz;
-      var value = sum${offsets ? " + offsets[column]" : ""};
-      ${activation ? "value = max(value, vec4<f32>(0.0));" : ""}
-      ${activation === "relu6" ? "value = min(value, vec4<f32>(6.0));" : ""}
+      var value = sum${hasOffsets ? " + offsets[column]" : ""};
+      ${activation ? "value = select(value, vec4<f32>(0.0), value < vec4<f32>(0.0));" : ""}
+      ${activation === "relu6" ? "value = select(value, vec4<f32>(6.0), value > vec4<f32>(6.0));" : ""}
       ${stores}
     }
 
@@ -222,6 +238,7 @@ function source({ across, down, rows, from, to, activation, gate, offsets }: Sha
         }
         let to = (lane % ${BLOCK}) * ${tile} + loaded;
         ${each(loads, (i) => `map[to + ${(i * THREADS) / BLOCK}] = loadPixel(corner${i}, tap, part);`)}
+        // Beyond the last row and column, any weights will do: the map is zero there, or no sum is kept.
         for (var at = lane; at < ${4 * BLOCK * across}; at += ${THREADS}) {
           let row = block * ${4 * BLOCK} + at / ${across};
           kernel[at] = weights[row * uniforms.columns + firstColumn + at % ${across}];
@@ -231,7 +248,7 @@ function source({ across, down, rows, from, to, activation, gate, offsets }: Sha
         for (var k = 0; k < ${BLOCK}; k++) {
           ${each(4, (i) => `let kernel${i} = kernel[(4 * k + ${i}) * ${across} + across];`)}
           ${each(rows, (i) => `let map${i} = map[k * ${tile} + down + ${i * down}];`)}
-          ${each(rows, (i) => `sum${i} += kernel0 * map${i}.x + kernel1 * map${i}.y + kernel2 * map${i}.z + kernel3 * map${i}.w;`)}
+          ${each(rows, (i) => `sum${i} += ${product(i)};`)}
         }
         workgroupBarrier();
       }
