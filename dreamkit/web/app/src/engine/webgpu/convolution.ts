@@ -52,7 +52,7 @@ export class PackedKernel {
     const resultChannels = outputs / phases[0] / phases[1];
     const [parts, columns] = [channels, outputs].map((each) => Math.ceil(each / 4));
     const pixels = x.shape[0] * places[0] * places[1];
-    const { across, down, rows, groups } = tiles(pixels, columns);
+    const { across, down, rows, dispatch } = tiles(pixels, columns, gate ? 2 : 1);
     const shader: Shader = {
       across,
       down,
@@ -90,7 +90,7 @@ export class PackedKernel {
       },
       shape: [x.shape[0], size[0], size[1], resultChannels],
       threads: [THREADS, 1, 1],
-      dispatch: groups,
+      dispatch,
     });
   }
 }
@@ -115,22 +115,35 @@ export interface Convolution {
 const THREADS = 64;
 /** Groups of four rows of the weights that are in a workgroup's memory at a time. */
 const BLOCK = 4;
-/** Workgroups that keep a graphics card busy; where there are fewer, each computes less. */
-const BUSY = 64;
 /** Workgroups along an axis that every graphics card takes. */
 const MOST = 65535;
+/** Workgroups that keep a graphics card busy. */
+const BUSY = 32;
+/** Each thread computes four channels of `rows` pixels, and `across` threads lie beside each other. */
+const SHAPES = [[16, 8], [8, 8], [8, 4], [8, 2], [4, 4]];
+/** Products of four numbers that take as long as to read four, about. */
+const PRODUCTS = 16;
 
-/** Each thread computes four channels of `rows` pixels; `across` times `down` threads are a workgroup. */
-function tiles(pixels: number, columns: number) {
-  const padded = (each: number) => each * Math.ceil(columns / each);
-  const across = padded(8) > 1.3 * padded(4) ? 4 : 8; // the narrower one where the wider one would idle
-  const down = THREADS / across;
-  const groupsAcross = Math.ceil(columns / across);
-  const groupsDown = (rows: number) => Math.ceil(pixels / (down * rows));
-  const rows = [8, 4].find((each) => groupsAcross * groupsDown(each) >= BUSY) ?? 2;
-  const layers = Math.ceil(groupsDown(rows) / MOST);
-  const groups: [number, number, number] = [groupsAcross, Math.ceil(groupsDown(rows) / layers), layers];
-  return { across, down, rows, groups };
+/**
+ * The shape of workgroups that costs least of those that keep the card busy, or that comes closest to it. `maps`
+ * counts the buffers that are read for each pixel.
+ */
+function tiles(pixels: number, columns: number, maps: number) {
+  const all = SHAPES.map(([across, rows]) => {
+    const down = THREADS / across;
+    const groups = [Math.ceil(columns / across), Math.ceil(pixels / (down * rows))];
+    const count = groups[0] * groups[1];
+    // For each part of each tap: the map's parts, and four rows of the weights.
+    const reads = down * rows * maps + 4 * across;
+    const products = 4 * down * rows * across;
+    return { across, down, rows, groups, count, cost: count * (reads + products / PRODUCTS) };
+  });
+  const most = Math.min(BUSY, Math.max(...all.map(({ count }) => count)));
+  const candidates = all.filter(({ count }) => count >= most).sort((a, b) => a.cost - b.cost);
+  const { across, down, rows, groups } = candidates[0];
+  const layers = Math.ceil(groups[1] / MOST);
+  const dispatch: [number, number, number] = [groups[0], Math.ceil(groups[1] / layers), layers];
+  return { across, down, rows, dispatch };
 }
 
 interface Shader {
