@@ -83,11 +83,12 @@ def _time_dreams(networks: Mapping[str, Network], options: argparse.Namespace) -
         plan = {"height": height, "width": width, "rounds": options.dreams, "configs": configs}
         (folder / "bench.json").write_text(json.dumps(plan))
         found = _run(folder, "DREAM")
-        plain = median(found["times"]["plain"])
+        plain = {kind: median(found[kind]["plain"]) for kind in ("times", "busy")}
         for method, seconds in found["times"].items():
-            steps, ratio = found["steps"][method], plain / median(seconds)
+            busy, steps = found["busy"][method], found["steps"][method]
             print(f"A dream, {width} x {height} px, {method}: {steps} steps, {_spread(seconds)}; ", end="")
-            print(f"the plain loop takes {ratio:.2f} times as long")
+            print(f"the plain loop takes {plain['times'] / median(seconds):.2f} times as long. ", end="")
+            print(f"Of a processor {_spread(busy)}; {plain['busy'] / median(busy):.2f} times", flush=True)
             if options.pictures:
                 pixels = np.fromfile(folder / f"{method}.u8", np.uint8).reshape(photo.shape)
                 Image.fromarray(pixels).save(options.pictures / f"{method}.png")

@@ -47,16 +47,20 @@ test.skipIf(!folder)("dreams", async () => {
     return { steps: PLAIN_STEPS, pixels };
   };
   const times: Record<string, number[]> = {};
+  const busy: Record<string, number[]> = {}; // processor seconds, which other programs on the machine change little
   const steps: Record<string, number> = {};
   for (let round = 0; round <= rounds; round++) {
     for (const [name, method] of Object.entries(methods)) {
-      const start = performance.now();
+      const [start, used] = [performance.now(), process.cpuUsage()];
       const result = await method();
       steps[name] = result.steps;
       // The first round is a warm-up, which does not count.
-      if (round) (times[name] ??= []).push((performance.now() - start) / 1000);
-      else writeFileSync(`${folder}/${name}.u8`, Uint8ClampedArray.from(result.pixels));
+      if (round) {
+        const { user, system } = process.cpuUsage(used);
+        (times[name] ??= []).push((performance.now() - start) / 1000);
+        (busy[name] ??= []).push((user + system) / 1e6);
+      } else writeFileSync(`${folder}/${name}.u8`, Uint8ClampedArray.from(result.pixels));
     }
   }
-  writeFileSync(`${folder}/times.json`, JSON.stringify({ times, steps }));
+  writeFileSync(`${folder}/times.json`, JSON.stringify({ times, busy, steps }));
 });
