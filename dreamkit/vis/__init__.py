@@ -20,9 +20,11 @@ from dreamkit.vis.objectives import (
     text,
 )
 from dreamkit.vis.renderings import Rendering, Sheet, channels, render
+from dreamkit.vis.several import Groups, groups
 
 __all__ = [
     "Combination",
+    "Groups",
     "Rendering",
     "Sheet",
     "channel",
@@ -30,6 +32,7 @@ __all__ = [
     "class_score",
     "concept",
     "direction",
+    "groups",
     "layer",
     "mean",
     "neuron",
