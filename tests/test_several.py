@@ -17,6 +17,7 @@ from dreamkit.terms import parse_terms
 
 KERNELS = tiny.kernels()
 OPTIONS = {"recipe": None, "size": (24, 32), "octaves": 1, "steps": 3, "tile_size": 64}
+SMALL_TILES = {**OPTIONS, "tile_size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +73,17 @@ def test_a_picture_has_its_own_texture(net, photo):
 @pytest.mark.parametrize("apart", [0.5, 0])
 def test_diverse_pictures_are_dreams_unlike_those_before(net, apart):
     objective = vis.channel("second", 3)
-    sheet = vis.diverse(objective, net, count=3, apart=apart, seed=5, **OPTIONS)
+    sheet = vis.diverse(objective, net, count=3, apart=apart, seed=5, **SMALL_TILES)
     assert list(sheet.renderings) == ["picture 0", "picture 1", "picture 2"]
     pictures = [each.pixels for each in sheet.renderings.values()]
     first = sheet.renderings["picture 0"].objective
     for number, found in enumerate(pictures):
-        options = {**OPTIONS, "balance": False, "guide_style": "texture", "seed": 5 + number}
+        options = {**SMALL_TILES, "balance": False, "guide_style": "texture", "seed": 5 + number}
         layers = [{"layer": "second", "channels": [3]}]
         if number and apart:
             layers.append({"layer": "second", "guide": True, "weight": -apart * abs(first)})
-            options["guide"] = np.hstack(pictures[:number])
+            options["guide"] = np.hstack(pictures[:number])  # which tiles are large enough for
+            options["tile_size"] = 32 * number
         assert np.array_equal(found, dreamkit.dream(None, net, layers=layers, **options))
 
 

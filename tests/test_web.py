@@ -214,6 +214,7 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
         ({"hold": {"first": 1.0}}, "hold is"),
         ({"start": "noise"}, "start is noise"),
         ({"objective": "caricature"}, "objective is caricature, which a page cannot do; set it to mean or"),
+        ({"guide_style": "texture"}, "guide_style is texture, which a page cannot do; set it to match or"),
         ({"layers": "second:top3"}, "layers has a choice of channels by the photograph"),
         ({"seed": 2**60}, "a page takes 0 to"),
     ],

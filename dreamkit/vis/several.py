@@ -129,7 +129,7 @@ def diverse(
     _check_count(count)
     if not 0 <= apart <= _MOST:
         raise ConfigError(f"apart is {apart}; it takes a number, 0 to {_MOST:g}")
-    _refuse(options, "guide", "guide_style", "balance")
+    _refuse(options, "guide", "guide_style", "balance", "image", "max_size")
     session, network = _opened(objective, model, recipe=recipe, guide_style="texture", **options)
     exact = layer_named(layer or _layer_of(objective, network), network)
     alike = whole_layer(exact, guide=True)
@@ -140,8 +140,10 @@ def diverse(
         if not before or not apart:
             return replace(request, config=config)
         unlike = objective - apart * (abs(before[0].objective) or 1.0) * alike
-        guide = images.from_memory(np.hstack([each.pixels[..., :3] for each in before]))
-        return replace(request, config=replace(config, **unlike.options), guide=guide)
+        guide = images.from_memory(np.hstack([each.pixels for each in before]))
+        tile_size = max(config.tile_size, *guide.pixels.shape[:2])  # a guide is no larger than a tile
+        config = replace(config, **unlike.options, tile_size=tile_size)
+        return replace(request, config=config, guide=guide)
 
     return _one_by_one(session, [f"picture {number}" for number in range(count)], next_one, columns)
 
@@ -185,7 +187,7 @@ def between(
     _check_count(count)
     if not 0 <= near <= _MOST:
         raise ConfigError(f"near is {near}; it takes a number, 0 to {_MOST:g}")
-    _refuse(options, "hold", "balance", "image", "start")
+    _refuse(options, "hold", "balance", "image", "start", "max_size")
     session, network = _opened(first, model, recipe=recipe, **options)
     exact = layer_named(layer, network)
     check_layers(session.models, request_of(last, model, recipe=recipe, **options).config)
@@ -197,7 +199,7 @@ def between(
         mixed = (1 - share) * first + share * last
         hold = {exact: near * abs(before[0].objective) / _length(network, exact, before[0])} if near else None
         config = replace(session.request.config, **mixed.options, hold=hold)
-        return replace(session.request, config=config).on(before[-1].pixels[..., :3])
+        return replace(session.request, config=config).on(before[-1].pixels)
 
     names = [f"{number / (count - 1):.0%}" for number in range(count)]
     return _one_by_one(session, names, next_one, columns or count)
@@ -243,7 +245,7 @@ def _layer_of(objective: Combination, network: Network) -> str:
 
 def _length(network: Network, layer: str, picture: Rendering) -> float:
     """The mean over places of the length of a layer's activations."""
-    (maps,) = network.activations([layer])(picture.pixels[None, ..., :3].astype(np.float32))
+    (maps,) = network.activations([layer])(picture.pixels[None].astype(np.float32))
     return float(np.linalg.norm(maps, axis=-1).mean()) or 1.0
 
 
