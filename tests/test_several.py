@@ -118,6 +118,7 @@ def test_a_row_turns_from_one_objective_to_another(net, near):
     held = sheet.renderings["50%"].recipe["options"].get("hold")
     assert held == ({"first": pytest.approx(near * abs(reached) / length, rel=1e-4)} if near else None)
     del options["size"]
+    options["start"] = "noise"
     half = [{**zero, "weight": 0.5}, {**two, "weight": 0.5}]
     assert np.array_equal(middle, dreamkit.dream(start, net, layers=half, hold=held, **options))
     assert np.array_equal(end, dreamkit.dream(middle, net, layers=[two], hold=held, **options))

@@ -100,7 +100,7 @@ def diverse(
     *,
     count: int = 4,
     layer: str | None = None,
-    apart: float = 1.0,
+    apart: float = 0.3,
     recipe: PathLike | Recipe | None = RECIPE,
     columns: int | None = None,
     **options: Any,
@@ -164,9 +164,9 @@ def between(
     """Dreams a row of pictures whose objective turns from `first` to `last`, each near the one before it.
 
     tensorflow/lucid's `channel_interpolate` and `alignment` dream all of them at once and pull each to its
-    neighbours. Here one follows another: picture `n` begins with picture `n - 1` and raises
-    `(1 - t) first + t last`, while `layer` is held to what it saw there. Each is an ordinary dream, with the
-    one before as its photograph and `hold`.
+    neighbours. Here one follows another: picture `n` begins with the same noise as the first and raises
+    `(1 - t) first + t last`, while `layer` is held to what it sees in picture `n - 1`. Each is an ordinary
+    dream, with the one before as its photograph, `start` noise and `hold`.
 
     Args:
         first, last: what grows in the first and in the last picture.
@@ -198,7 +198,7 @@ def between(
         share = len(before) / (count - 1)
         mixed = (1 - share) * first + share * last
         hold = {exact: near * abs(before[0].objective) / _length(network, exact, before[0])} if near else None
-        config = replace(session.request.config, **mixed.options, hold=hold)
+        config = replace(session.request.config, **mixed.options, hold=hold, start="noise")
         return replace(session.request, config=config).on(before[-1].pixels)
 
     names = [f"{number / (count - 1):.0%}" for number in range(count)]
