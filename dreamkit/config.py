@@ -112,8 +112,9 @@ class DreamConfig:
     )
     guide_style: str = option(
         "match",
-        "How a guide works. match: at each place, the guide's most similar feature grows. channels: what is "
-        "strong in the guide grows everywhere.",
+        "How a guide works. match: at each place, the guide's most similar feature grows. texture: "
+        "features that are together in the guide grow together. channels: what is strong in the guide grows "
+        "everywhere.",
         panel=WHAT,
         choices=(*part_values.objectives(guided=True), "channels"),
         shape=part_values.guide_style,

@@ -65,7 +65,7 @@ OPTIONS = {
     "cosine_power": st.floats(0, 16),
     "balance": st.booleans(),
     "border": st.integers(0, 64),
-    "guide_style": st.sampled_from(["match", "channels"]),
+    "guide_style": st.sampled_from(["match", "texture", "channels"]),
     "normalise": st.sampled_from(["std", "mean-abs", "score", "none"]),
     "smooth": st.sampled_from(["none", "gaussian", "laplacian"]),
     "smooth_width": st.none() | st.floats(0, 64),

@@ -113,7 +113,7 @@ def test_every_option_dreams_another_dream_on_every_network(nets, coffee, name):
 def test_guides_and_masks_work_on_every_network(nets, coffee, chelsea, name):
     net, half = nets[name], mask(coffee)
     plain = dreamkit.dream(coffee, net, **QUICK)
-    for style in ("match", "channels"):
+    for style in ("match", "texture", "channels"):
         guided = dreamkit.dream(coffee, net, guide=chelsea, guide_style=style, **QUICK)
         assert not np.array_equal(guided, plain)
         masked = dreamkit.dream(coffee, net, guide=chelsea, guide_style=style, mask=half, **QUICK)

@@ -216,6 +216,7 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
         ({"pooling": "smooth"}, "pooling is smooth, which a page cannot do; set it to max"),
         ({"start": "noise"}, "start is noise"),
         ({"objective": "caricature"}, "objective is caricature, which a page cannot do; set it to mean or"),
+        ({"guide_style": "texture"}, "guide_style is texture, which a page cannot do; set it to match or"),
         ({"layers": "second:top3"}, "layers has a choice of channels by the photograph"),
         ({"seed": 2**60}, "a page takes 0 to"),
     ],
