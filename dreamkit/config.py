@@ -38,6 +38,8 @@ _LEFT_OUT = frozenset(
         "view_size",
         "hold",
         "start",
+        "redirected_relu",
+        "pooling",
     }
 )
 
@@ -110,8 +112,9 @@ class DreamConfig:
     )
     guide_style: str = option(
         "match",
-        "How a guide works. match: at each place, the guide's most similar feature grows. channels: what is "
-        "strong in the guide grows everywhere.",
+        "How a guide works. match: at each place, the guide's most similar feature grows. texture: "
+        "features that are together in the guide grow together. channels: what is strong in the guide grows "
+        "everywhere.",
         panel=WHAT,
         choices=(*part_values.objectives(guided=True), "channels"),
         shape=part_values.guide_style,
@@ -228,6 +231,19 @@ class DreamConfig:
         choices=("photograph", "importance"),
     )
     clip: bool = option(True, "Keep pixels between black and white after each step, not only at the end.")
+    redirected_relu: int = option(
+        0,
+        "For so many steps of each octave, ReLUs that are silent everywhere still pass on what would raise "
+        "them. 16 wakes channels that otherwise stay grey with the objective mean.",
+        least=0,
+        most=100_000,
+    )
+    pooling: str = option(
+        "max",
+        "How the network's max pooling passes the gradient on. max: to the largest activation. smooth: to "
+        "all strong ones. average: average pooling takes its place in the network.",
+        choices=("max", "smooth", "average"),
+    )
     max_objective: float | None = option(
         None,
         "End an octave as soon as the objective is above this.",

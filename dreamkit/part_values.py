@@ -12,7 +12,7 @@ from dreamkit.plugins import registry
 from dreamkit.plugins.parts import Objective
 from dreamkit.plugins.registry import Kind
 
-GUIDED = ("match",)  # built-in objectives that take a guide's features
+GUIDED = ("match", "texture")  # built-in objectives that take a guide's features
 PYTHON = "python:"  # in a recipe, before the name of a function that only Python can pass
 PARAMETRISATIONS: tuple[str, ...] = tuple(sorted(registry.PARAMETRISATIONS.built_in(), reverse=True))
 

@@ -32,6 +32,7 @@ WRITING = {
     "film": ("film", "clip", *SMALL, "-o", "out.gif", "--blend", "0"),
     "batch": ("batch", "photo.png", "more", *SMALL, "-o", "out"),
     "sheet": ("sheet", "photo.png", *SMALL, "--layers", "low,high", "-o", "out"),
+    "groups": ("groups", "photo.png", *SMALL, "--layers", "low", "--count", "2", "-o", "out"),
     "export": ("export", "web", "-m", "tiny", "-q", "-o", "site", "--overwrite"),
 }
 """Commands that write: with `--overwrite`, or such as continue by themselves."""

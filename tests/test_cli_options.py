@@ -364,7 +364,7 @@ WRONG = {
     "guide text": ([*DREAM, "--guide", "text.png"], 1, "text.png cannot be read as a picture"),
     "guide too large": ([*DREAM, "--guide", "large.png", "--max-pixels", "3000"], 1, "large.png has 60 x 60 pixels, more than the 3000 allowed"),
     "guide too small": ([*DREAM, "--guide", "dot.png", "-l", "high"], 1, "the guide has 1 x 1 pixels, too few for high of tiny; give a larger one"),
-    "guide style": ([*DREAM, "--guide-style", "both"], 1, "guide_style is 'both'; choose match or channels"),
+    "guide style": ([*DREAM, "--guide-style", "both"], 1, "guide_style is 'both'; choose match or texture or channels"),
     "mask": ([*DREAM, "--mask", "none.png"], 1, "none.png does not exist"),
     "mask text": ([*DREAM, "--mask", "text.png"], 1, "text.png cannot be read as a picture"),
     "mask's shape": ([*DREAM, "--mask", "large.png"], 1, "the mask large.png has 60 x 60 pixels and the picture 56 x 40; give one of the same shape"),

@@ -81,7 +81,7 @@ def test_a_built_in_part_loads_no_plugin(installed):
 def test_the_help_names_the_built_in_parts():
     assert "(caricature or cosine or direction or distance or mean or mean-square)" in describe("objective")
     assert "(pixels or maco or fourier)" in describe("space")
-    assert "(match or channels)" in describe("guide_style")
+    assert "(match or texture or channels)" in describe("guide_style")
 
 
 def test_the_help_imports_no_part():
@@ -429,7 +429,7 @@ def test_a_dream_of_built_in_parts_imports_no_plugin(installed, run, picture):
         ),
         (["--objective", "standout"], "objective is 'standout'; did you mean standouts?"),
         (["--objective", "match"], "objective is match, which needs a guide; use guide_style"),
-        (["--guide-style", "standouts"], "guide_style is 'standouts'; choose match or channels"),
+        (["--guide-style", "standouts"], "guide_style is 'standouts'; choose match or texture or channels"),
         (["--space", "momentun"], "space is 'momentun'; did you mean momentum?"),
         (["--regularisers", "gray"], "regularisers is 'gray'; did you mean grey?"),
         (["--regularisers", "tv=0.5"], "regularisers has tv, which has an option of its own: --tv"),

@@ -21,6 +21,7 @@ from dreamkit.cli import (
     dream,
     examine,
     film,
+    groups,
     models,
     plugin_converters,
     plugin_options,
@@ -156,6 +157,7 @@ for _function in (
     atlas.atlas,
     compare.compare,
     examine.examine,
+    groups.groups,
     web.serve,
     models.layers,
 ):

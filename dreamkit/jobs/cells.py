@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +129,21 @@ class _Cells:
     def _report(self, number: int, share: float, *, finished: bool) -> None:
         at = self.ended + (not finished)
         self._tell(CellProgress(self.missing[number].name, at, len(self.missing), share, finished))
+
+
+def check_range(name: str, value: int, least: int, most: int) -> None:
+    """Raises a ConfigError for a whole number that is not in its range."""
+    if not least <= value <= most:
+        raise ConfigError(f"{name} is {value}; it takes a whole number, {least} to {most}")
+
+
+def cell_options(options: DreamConfig, cell: int, *, of_photograph: bool) -> DreamConfig:
+    """The options of a cell of `cell` pixels, without layers."""
+    size: dict[str, Any] = {"max_size": cell} if of_photograph else {"size": (cell, cell), "max_size": None}
+    schedule = tuple(
+        {name: value for name, value in entry.items() if name != "layers"} for entry in options.schedule
+    )
+    return DreamConfig.of(options, layers=None, schedule=schedule, **size)
 
 
 def dream_cells(

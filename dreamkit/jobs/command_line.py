@@ -47,22 +47,26 @@ def command(image: PathLike | None, request: DreamRequest) -> str:
 
 
 def term_text(term: str | Mapping[str, Any]) -> str:
-    """A term as a command line has it: a layer's text, a class, a text, or `CONCEPT@LAYER=WEIGHT`."""
+    """A term as a command line has it: a layer's text, a class, a text, or `CONCEPT@LAYER=WEIGHT`, as a
+    direction in a file has it too."""
     if isinstance(term, str):
         return term
     if "text" in term:
         return f"{term['text']}={term['weight']:g}" if "weight" in term else str(term["text"])
-    if "concept" not in term:
+    name = term["concept"] if "concept" in term else term.get("direction")
+    if not isinstance(name, str):
         return str(term.get("class", term.get("layer")))
     layer = f"@{term['layer']}" if "layer" in term else ""
     weight = f"={term['weight']:g}" if "weight" in term else ""
-    return f"{term['concept']}{layer}{weight}"
+    return f"{name}{layer}{weight}"
 
 
 def _term(term: str | Mapping[str, Any]) -> list[str]:
     flag = "--layers"
     if isinstance(term, Mapping):
         flag = next((f"--{key}" for key in ("concept", "class", "text") if key in term), flag)
+        if isinstance(term.get("direction"), str):
+            flag = "--direction"
     return [flag, term_text(term)]
 
 

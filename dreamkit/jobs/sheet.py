@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,16 @@ from dreamkit.errors import (
 )
 from dreamkit.inputs import PathLike
 from dreamkit.jobs import result_folder
-from dreamkit.jobs.cells import CellPlan, CellProgress, DreamWorker, dream_cells, is_there, pixels_of
+from dreamkit.jobs.cells import (
+    CellPlan,
+    CellProgress,
+    DreamWorker,
+    cell_options,
+    check_range,
+    dream_cells,
+    is_there,
+    pixels_of,
+)
 from dreamkit.jobs.command_line import command
 from dreamkit.media import atomic, contact_sheet, image_writer, paths
 from dreamkit.models.spec import ModelSpec
@@ -35,8 +44,8 @@ if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
 CELL = 160  # pixels
-_SHEET, _PAGE = "sheet.png", "sheet.html"
-_CROP, _BETWEEN = 96, 4  # pixels of an example, and between a dream and its examples
+SHEET, PAGE = "sheet.png", "sheet.html"
+_CROP, BETWEEN = 96, 4  # pixels of an example, and between a dream and its examples
 _CHANNELS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 
@@ -59,7 +68,7 @@ class Sheet:
     @property
     def page(self) -> Path:
         """The HTML page."""
-        return self.folder / _PAGE
+        return self.folder / PAGE
 
 
 def make(
@@ -102,8 +111,8 @@ def make(
         ConfigError: the request asks for what a sheet cannot do.
         Interrupted: Ctrl-C; finished cells are kept.
     """
-    _check_range("cell", cell, 16, 1024)
-    _check_range("columns", 1 if columns is None else columns, 1, 1000)
+    check_range("cell", cell, 16, 1024)
+    check_range("columns", 1 if columns is None else columns, 1, 1000)
     if channels is not None and not channels:
         raise ConfigError("channels is empty; name at least one, or leave it out for whole layers")
     if channels is not None and not layers:
@@ -117,11 +126,11 @@ def make(
     layers = (layers,) if isinstance(layers, str) else layers
     request.refuse("a sheet", "upscale", "timeline", "alpha")
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
-    options = _for_cells(request.config, image, cell)
+    options = cell_options(request.config, cell, of_photograph=image is not None)
     (spec,) = request.models
     request = replace(request, config=options, models=(replace(spec, layers=None),)).on(image)
     folder = Path(folder)
-    result_folder.check(folder, "a sheet", (_SHEET, _PAGE))
+    result_folder.check(folder, "a sheet", (SHEET, PAGE))
     session = Session(request, on_download=on_download)
     network = session.models[0].network
     plans = _plans(network, folder, options, layers, channels)
@@ -137,7 +146,7 @@ def make(
         raise LayerError(f"nothing can be dreamed: {next(iter(left_out))}")
     shown_plans = [plan for plan in plans if plan.name not in without]
     beside = _examples(shown_plans, spec, network, examples, on_picture, executor) if examples else {}
-    _write_sheets(
+    write_sheets(
         folder,
         [
             contact_sheet.Cell(
@@ -169,22 +178,6 @@ def parse_channels(text: str) -> tuple[int, ...]:
             )
         channels.update(dict.fromkeys(range(first, last + 1)))
     return tuple(channels)
-
-
-def _check_range(name: str, value: int, least: int, most: int) -> None:
-    if not least <= value <= most:
-        raise ConfigError(f"{name} is {value}; it takes a whole number, {least} to {most}")
-
-
-def _for_cells(options: DreamConfig, image: PathLike | None, cell: int) -> DreamConfig:
-    """The options of a cell of `cell` pixels."""
-    size: dict[str, Any] = {"size": (cell, cell), "max_size": None}
-    if image is not None:
-        size = {"max_size": cell}
-    schedule = tuple(
-        {name: value for name, value in entry.items() if name != "layers"} for entry in options.schedule
-    )
-    return DreamConfig.of(options, layers=None, schedule=schedule, **size)
 
 
 def _plans(
@@ -298,14 +291,15 @@ def beside_examples(dream: NDArray[np.uint8], crops: NDArray[np.uint8] | None) -
         return dream
     tiled = dataset_examples.tiled(crops, KEPT, len(dream))
     alpha = np.full((*tiled.shape[:2], dream.shape[2] - 3), 255, np.uint8)
-    gap = np.full((len(dream), _BETWEEN, dream.shape[2]), contact_sheet.PAPER[0], np.uint8)
+    gap = np.full((len(dream), BETWEEN, dream.shape[2]), contact_sheet.PAPER[0], np.uint8)
     return np.hstack([dream, gap, np.dstack([tiled, alpha])])
 
 
-def _write_sheets(
+def write_sheets(
     folder: Path, cells: Sequence[contact_sheet.Cell], columns: int | None, *, title: str
 ) -> None:
-    image_writer.write(folder / _SHEET, contact_sheet.draw(cells, columns, title=title), overwrite=True)
+    """Writes the cells of a sheet as a picture and as a page."""
+    image_writer.write(folder / SHEET, contact_sheet.draw(cells, columns, title=title), overwrite=True)
     note = "Under each dream is the command that makes it; a click selects it."
     page = contact_sheet.html_page(title, cells, note=note).encode("utf-8", "backslashreplace")
-    atomic.write(folder / _PAGE, page, overwrite=True)
+    atomic.write(folder / PAGE, page, overwrite=True)

@@ -20,16 +20,21 @@ from dreamkit.vis.objectives import (
     text,
 )
 from dreamkit.vis.renderings import Rendering, Sheet, channels, render
+from dreamkit.vis.several import Groups, between, diverse, groups
 
 __all__ = [
     "Combination",
+    "Groups",
     "Rendering",
     "Sheet",
+    "between",
     "channel",
     "channels",
     "class_score",
     "concept",
     "direction",
+    "diverse",
+    "groups",
     "layer",
     "mean",
     "neuron",

@@ -92,7 +92,7 @@ def render(
     Raises:
         DreamkitError: a wrong input, in one line.
     """
-    request = _request(objective, model, recipe=recipe, image=image, **options)
+    request = request_of(objective, model, recipe=recipe, image=image, **options)
     with progress.line() as tell:
 
         def on_each(step: StepEvent) -> None:
@@ -100,7 +100,7 @@ def render(
             if on_step is not None:
                 on_step(step)
 
-        return _rendered(Session(request), request, on_each)
+        return rendered(Session(request), request, on_each)
 
 
 def channels(
@@ -135,7 +135,7 @@ def channels(
     objectives = {f"{layer}:{number}": channel(layer, number) for number in wanted}
     photographs = _photographs(examples)
     first, *_ = objectives.values()
-    request = _request(first, model, recipe=recipe, **options)
+    request = request_of(first, model, recipe=recipe, **options)
     if len(request.models) != 1:
         raise ConfigError(f"a sheet shows one network, and {request.names} are {len(request.models)}")
     session = Session(request)
@@ -144,6 +144,18 @@ def channels(
     if max(wanted) >= (count := network.channels(exact)):
         raise LayerError(f"{exact} has no channel {max(wanted)}; its channels are 0 to {count - 1}")
     crops = examples_of(request.models[0], network, exact, wanted, photographs) if photographs else {}
+    renderings = rendered_each(session, request, objectives)
+    cells = [
+        contact_sheet.Cell(beside_examples(each.pixels, crops.get(number)), name)
+        for number, (name, each) in zip(wanted, renderings.items(), strict=True)
+    ]
+    return Sheet(renderings, contact_sheet.draw(cells, columns))
+
+
+def rendered_each(
+    session: Session, request: DreamRequest, objectives: Mapping[str, Combination]
+) -> dict[str, Rendering]:
+    """A rendering of each objective by its name; one line shows how far they are."""
     renderings: dict[str, Rendering] = {}
     with progress.line() as tell:
         for name, each in objectives.items():
@@ -152,15 +164,16 @@ def channels(
                 tell((len(renderings) + step.done) / len(objectives))
 
             dreamed = replace(request, config=replace(request.config, **each.options))
-            renderings[name] = _rendered(session, dreamed, on_each)
-    cells = [
-        contact_sheet.Cell(beside_examples(each.pixels, crops.get(number)), name)
-        for number, (name, each) in zip(wanted, renderings.items(), strict=True)
-    ]
-    return Sheet(renderings, contact_sheet.draw(cells, columns))
+            renderings[name] = rendered(session, dreamed, on_each)
+    return renderings
 
 
-def _request(objective: Combination, model: Models, /, **arguments: Any) -> DreamRequest:
+def request_of(objective: Combination, model: Models, /, **arguments: Any) -> DreamRequest:
+    """The request of an objective's rendering.
+
+    Raises:
+        ConfigError: the recipe or a network has layers of its own, or an argument is given twice.
+    """
     if not isinstance(objective, Combination):
         raise ConfigError(
             f"the objective is a {type(objective).__name__}; build one, such as vis.channel('mixed4a', 20)"
@@ -178,7 +191,8 @@ def _request(objective: Combination, model: Models, /, **arguments: Any) -> Drea
     return request
 
 
-def _rendered(session: Session, request: DreamRequest, on_step: Callable[[StepEvent], None]) -> Rendering:
+def rendered(session: Session, request: DreamRequest, on_step: Callable[[StepEvent], None]) -> Rendering:
+    """The rendering of a request."""
     reached = 0.0
 
     def on_each(step: StepEvent) -> None:
