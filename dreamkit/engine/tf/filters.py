@@ -15,4 +15,5 @@ def correlate(pixels: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArr
         The places where the kernel lies inside: `(height - rows + 1, width - columns + 1, colours)`.
     """
     kernels = np.repeat(kernel[..., None], pixels.shape[2], -1)[..., None]
-    return private.depthwise(pixels[None], kernels)[0]
+    found: NDArray[np.float32] = private.depthwise(pixels[None], kernels)[0]
+    return found
