@@ -15,7 +15,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import ModelProvider, Preprocess
-from dreamkit.engine.tf import graph, model_info, network
+from dreamkit.engine.tf import graph, model_source, network
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.models import pocket
 
@@ -110,8 +110,8 @@ def cold(monkeypatch, tmp_path):
 def loads(monkeypatch, cold):
     """How often a network was really loaded."""
     seen = []
-    load = model_info.load
-    monkeypatch.setattr(model_info, "load", lambda *given: seen.append(given) or load(*given))
+    load = model_source.load
+    monkeypatch.setattr(model_source, "load", lambda *given: seen.append(given) or load(*given))
     return seen
 
 

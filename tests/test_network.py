@@ -62,7 +62,7 @@ def test_one_trace_serves_all_sizes_batches_and_pulls(photo):
 def folded(net, layers):
     """The network to `layers` as the step is differentiated over it."""
     return tf.function(
-        graph.fold(net.cut(layers)), input_signature=[compiled_step.PIXELS]
+        graph.fold(net.cut(layers)), input_signature=[compiled_step.pictures_spec("pixels")]
     ).get_concrete_function()
 
 

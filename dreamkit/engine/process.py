@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +35,11 @@ def own() -> None:
         os.environ.setdefault(name, value)
 
 
+def is_own() -> bool:
+    """Whether this process is dreamkit's own."""
+    return _is_own
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Pauses the garbage collector while many objects are made that stay, in a process of our own."""
@@ -47,21 +51,3 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def import_tensorflow() -> None:
-    """Imports TensorFlow, in a process of our own without the garbage collector looking through it.
-
-    Its hundreds of thousands of objects live as long as the process. Looking for garbage among them takes
-    a tenth of the import, and a quarter of a second or two at the process's end.
-    """
-    if "tensorflow" in sys.modules:
-        return
-    if not _is_own:
-        import tensorflow
-
-        return
-    gc.collect()  # what is garbage already must not be kept with them
-    with collector_paused():
-        import tensorflow  # noqa: F401
-    gc.freeze()

@@ -123,9 +123,9 @@ def _initialize(worker: Worker, threads: int, gpu: int | None, sender: Connectio
     from dreamkit.engine import process
 
     process.own()
-    from dreamkit.engine.tf import threads as engine_threads
+    from dreamkit.engine.tf import private
 
-    engine_threads.limit(threads)
+    private.limit_threads(threads)
     _worker, _on_event = worker, sender.send
 
 

@@ -190,9 +190,9 @@ class _Actor:
         from dreamkit.engine import process
 
         process.own()
-        from dreamkit.engine.tf import threads
+        from dreamkit.engine.tf import private
 
-        threads.limit(self._threads)
+        private.limit_threads(self._threads)
         self._worker.begin()
         self._has_begun = True
 

@@ -1,5 +1,5 @@
 """The parts of the engine that import TensorFlow."""
 
-from dreamkit.engine import process
+from dreamkit.engine import tensorflow_import
 
-process.import_tensorflow()
+tensorflow_import.import_tensorflow()

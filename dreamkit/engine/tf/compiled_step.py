@@ -17,7 +17,6 @@ from dreamkit.errors import PluginError
 from dreamkit.plugins import registry
 from dreamkit.plugins.parts import Objective
 
-PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="pixels")
 _SCALE = 2.0**16  # the activations' gradients, below a millionth, would vanish in float16
 _numbers = count()
 
@@ -116,9 +115,7 @@ class CompiledStep:
         ]
 
     def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
-        return tf.raw_ops.PartitionedCall(  # type: ignore[no-any-return]
-            args=arguments, Tout=self._outputs, f=self._name, config_proto=self._config
-        )
+        return private.call(self._name, arguments, self._outputs, self._config)
 
 
 class NestedStep:
@@ -141,7 +138,7 @@ class NestedStep:
 
 def _config(precision: str) -> bytes:
     """TensorFlow's rewrites of a step before it runs: none, or 16-bit casts where they are safe."""
-    config = tf.compat.v1.ConfigProto()
+    config = private.ConfigProto()
     options = config.graph_options.rewrite_options
     if precision == "mixed":
         options.optimizers.extend(["auto_mixed_precision", "auto_mixed_precision_onednn_bfloat16"])
@@ -156,8 +153,13 @@ def _config(precision: str) -> bytes:
 
 def devices() -> list[str]:
     """The devices that share batches of tiles: all GPUs if there are several, else TensorFlow's default."""
-    gpus = [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    gpus = private.gpus()
     return gpus if len(gpus) > 1 else [""]
+
+
+def pictures_spec(name: str) -> tf.TensorSpec:
+    """The type of an argument that takes pictures of any number and size."""
+    return tf.TensorSpec([None, None, None, 3], tf.float32, name=name)
 
 
 def build_step(
@@ -169,7 +171,7 @@ def build_step(
 ) -> tf.types.experimental.ConcreteFunction:
     """The gradient step over `forward`, which computes `layers`: see `StepResult`."""
     beside = any(spec.beside for spec in specs)
-    feed_specs = [tf.TensorSpec(PIXELS.shape, tf.float32, name="photograph")] if beside else []
+    feed_specs = [pictures_spec("photograph")] if beside else []
     feed_specs += [
         tf.TensorSpec(shape, tf.float32)
         for spec in specs
@@ -180,7 +182,8 @@ def build_step(
         )
         if wanted
     ]
-    signature = [PIXELS, tf.TensorSpec([None], tf.float32, name="weights"), tuple(feed_specs)]
+    weights_spec = tf.TensorSpec([None], tf.float32, name="weights")
+    signature = [pictures_spec("pixels"), weights_spec, tuple(feed_specs)]
 
     @tf.function(input_signature=signature, autograph=False)
     def step(
@@ -214,7 +217,7 @@ def from_bytes(data: bytes) -> Any:
     arguments = [each.type for each in definition.signature.input_arg]
     results = [each.type for each in definition.signature.output_arg]
     is_step = len(arguments) >= 2 and len(results) == len(StepResult._fields)
-    return definition if is_step and {*arguments, *results} == {tf.float32.as_datatype_enum} else None
+    return definition if is_step and {*arguments, *results} == {private.FLOAT} else None
 
 
 def function_def(function: tf.types.experimental.ConcreteFunction) -> Any:

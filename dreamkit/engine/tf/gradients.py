@@ -6,6 +6,7 @@ stays the same, except with average pooling.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ def with_gradients(graph_def: Any, gradients: Gradients, where: str) -> Any:
     Raises:
         ConfigError: it has no node whose gradient would change.
     """
+    _register()
     result = tf.compat.v1.GraphDef()
     result.CopyFrom(graph_def)
     relus = [node for node in result.node if node.op in _MOST]
@@ -67,7 +69,13 @@ def with_gradients(graph_def: Any, gradients: Gradients, where: str) -> Any:
     return result
 
 
-@tf.RegisterGradient(REDIRECTED)
+@cache
+def _register() -> None:
+    """Tells TensorFlow the gradients' names, once in a process. A kept step does not need them."""
+    tf.RegisterGradient(REDIRECTED)(redirected_relu)
+    tf.RegisterGradient(SMOOTH)(smooth_max_pool)
+
+
 def redirected_relu(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
     """The gradient of a ReLU, or, for each window in which it would let nothing through, what would bring
     the units back to where they have a slope: up from below, and for ReLU6 down from above."""
@@ -80,7 +88,6 @@ def redirected_relu(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
     return tf.where(silent & back, gradient, true)
 
 
-@tf.RegisterGradient(SMOOTH)
 def smooth_max_pool(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
     """The gradient of the mean of all activations under the pooling, weighted by their own sizes, in place of
     their maximum's: so not one activation alone gets it, but all that are strong."""

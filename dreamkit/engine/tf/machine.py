@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from dreamkit.engine import process
+from dreamkit.engine.tf import private
 
 
 def describe(threads: int | None = None) -> dict[str, Any]:
@@ -21,12 +22,12 @@ def describe(threads: int | None = None) -> dict[str, Any]:
     """
     found: dict[str, Any] = {
         "processor": _processor(),
-        "threads": threads or tf.config.threading.get_intra_op_parallelism_threads() or process.cores(),
+        "threads": threads or private.threads() or process.cores(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        found["gpu"] = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")
+    if private.has_gpu():
+        gpu, *_ = tf.config.list_physical_devices("GPU")
+        found["gpu"] = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return found
 
 

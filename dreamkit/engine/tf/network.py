@@ -19,7 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from dreamkit.engine.process import collector_paused
-from dreamkit.engine.tf import cache_key, compiled_step, graph, model_info, private, rewrites
+from dreamkit.engine.tf import cache_key, compiled_step, graph, private, rewrites
 from dreamkit.engine.tf.compiled_cache import CompiledCache
 from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, RunStep, StepResult
 from dreamkit.engine.tf.gradients import TRUE, Gradients, with_gradients
@@ -106,9 +106,10 @@ class Network:
             device: str = "",
         ) -> StepResult:
             try:
-                with tf.device(device or None):
-                    gradient, objectives, mean_squares = step(*map(tf.constant, (windows, weights, *feeds)))
-            except tf.errors.OpError as error:
+                with private.on_device(device):
+                    arguments = map(private.tensor, (windows, weights, *feeds))
+                    gradient, objectives, mean_squares = step(*arguments)
+            except private.OpError as error:
                 if not _is_out_of_memory(error):
                     for spec in specs:
                         registry.blame(registry.OBJECTIVES, spec.objective, error)
@@ -247,7 +248,7 @@ class Network:
                 raise self.unknown_layer(name)
         activations = self.forward(layers, constant=True)
 
-        @tf.function(input_signature=[compiled_step.PIXELS], autograph=False)
+        @tf.function(input_signature=[compiled_step.pictures_spec("pixels")], autograph=False)
         def forward(pixels: tf.Tensor) -> list[tf.Tensor]:
             outputs = activations(self.provider.preprocess(pixels))
             return [
@@ -272,15 +273,19 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
     digest = paths.digest(weights) if weights else ""
 
     def load_network() -> LoadedNetwork:
+        from dreamkit.engine.tf import model_source  # and Keras, which a kept step does without
+
         with collector_paused():
-            return model_info.describe(provider, model_info.load(provider, weights), digest)
+            return model_source.describe(provider, model_source.load(provider, weights), digest)
 
     owner = cache_key.cache_key(provider, digest)
     cache = CompiledCache(paths.cache() / "networks", owner) if owner else None
     info = cache.get_plain("info", ModelInfo.from_plain) if cache else None
     if info is not None:
         if info.saved:  # loading is cheap, and the provider checks its files
-            model_info.load(provider, weights)
+            from dreamkit.engine.tf import model_source
+
+            model_source.load(provider, weights)
         return Network(provider, info, load_network, cache)
     loaded = load_network()
     if weights is None and not loaded.info.saved:
@@ -290,8 +295,8 @@ def load(provider: ModelProvider, weights: Path | None) -> Network:
     return Network(provider, loaded.info, lambda: loaded, cache)
 
 
-def _is_out_of_memory(error: tf.errors.OpError) -> bool:
+def _is_out_of_memory(error: Any) -> bool:
     """Whether TensorFlow or oneDNN ran out of memory; oneDNN's status 1 is `dnnl_out_of_memory`."""
-    return isinstance(error, tf.errors.ResourceExhaustedError) or (
-        isinstance(error, tf.errors.AbortedError) and "Status: 1," in error.message
+    return isinstance(error, private.ResourceExhaustedError) or (
+        isinstance(error, private.AbortedError) and "Status: 1," in error.message
     )

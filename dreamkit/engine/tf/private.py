@@ -1,20 +1,31 @@
 """All that is used of TensorFlow beyond its public API, in one place.
 
+What is imported at the top is all that a kept step needs: `engine/tensorflow_import.py` imports no more.
 TensorFlow may change it in any release, so dreamkit allows only the minor versions that are tested, and
 `tests/test_tensorflow_private.py` names what a release has changed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from tensorflow.core.framework import function_pb2, types_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
 from tensorflow.python.eager import context
-from tensorflow.python.framework import convert_to_constants, function_def_to_graph, op_def_registry
-from tensorflow.python.grappler import tf_optimizer
+from tensorflow.python.framework import (
+    constant_op,
+    dtypes,
+    errors_impl,
+    function_def_to_graph,
+    op_def_registry,
+)
+from tensorflow.python.ops import gen_functional_ops, gen_nn_ops
 
 FunctionDef = function_pb2.FunctionDef
 RewriterConfig = rewriter_config_pb2.RewriterConfig
@@ -25,8 +36,62 @@ _HARMLESS_TEXTS = frozenset(
         *("activation_mode", "fused_ops", "data_format", "src_format", "dst_format"),
     }
 )  # attributes of operations that compute; the others name files, addresses and functions
+FLOAT = dtypes.float32.as_datatype_enum
+ConfigProto = config_pb2.ConfigProto
+OpError = errors_impl.OpError
+ResourceExhaustedError = errors_impl.ResourceExhaustedError
+AbortedError = errors_impl.AbortedError
 CollectionDef = meta_graph_pb2.CollectionDef
 SavedModelDef = saved_model_pb2.SavedModel
+
+
+def tensor(array: NDArray[Any]) -> Any:
+    """An eager tensor with the numbers of `array`."""
+    return constant_op.constant(array)
+
+
+def call(name: str, arguments: Sequence[Any], outputs: Sequence[int], config: bytes) -> list[Any]:
+    """The results, of types `outputs`, of a registered function under a serialised ConfigProto."""
+    found: list[Any] = gen_functional_ops.partitioned_call(
+        args=arguments, Tout=outputs, f=name, config_proto=config
+    )
+    return found
+
+
+def depthwise(pixels: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The correlation of each channel of `(n, height, width, channels)` with its own
+    `(rows, columns, channels, 1)`, where the kernel lies inside."""
+    found: NDArray[np.float32] = gen_nn_ops.depthwise_conv2d_native(
+        input=pixels, filter=kernel, strides=[1, 1, 1, 1], padding="VALID"
+    ).numpy()
+    return found
+
+
+def on_device(name: str) -> AbstractContextManager[Any]:
+    """Operations run on the device `name`, or if it is empty where TensorFlow chooses."""
+    found: AbstractContextManager[Any] = context.device(name or None)
+    return found
+
+
+def gpus() -> list[str]:
+    """The names of the GPUs that operations can run on."""
+    return [each.name for each in context.context().list_logical_devices("GPU")]
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU. Its runtime does not start for it."""
+    return bool(context.context().list_physical_devices("GPU"))
+
+
+def threads() -> int:
+    """The number of threads of one operation; 0 for TensorFlow's own choice."""
+    return int(context.context().intra_op_parallelism_threads)
+
+
+def limit_threads(number: int) -> None:
+    """Limits operations to this many threads. Must be called before the first operation runs."""
+    context.context().intra_op_parallelism_threads = number
+    context.context().inter_op_parallelism_threads = number
 
 
 def add_function(definition: Any) -> None:
@@ -102,9 +167,13 @@ def function_graph(definition: Any) -> Any:
 
 def freeze(function: Any) -> Any:
     """A concrete function with its variables as constants."""
+    from tensorflow.python.framework import convert_to_constants
+
     return convert_to_constants.convert_variables_to_constants_v2(function)
 
 
 def optimize(config: Any, meta_graph: Any) -> Any:
     """The GraphDef that Grappler makes of a MetaGraphDef under a ConfigProto."""
+    from tensorflow.python.grappler import tf_optimizer
+
     return tf_optimizer.OptimizeGraph(config, meta_graph)

@@ -7,7 +7,7 @@ node's name, so the nodes that read it stay unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,8 @@ from dreamkit.engine.tf import graph
 _FEW_CHANNELS = 4  # of a picture; TensorFlow is fast with more
 _LEAST_SIDE = 5  # of a kernel; for a smaller one, rounding up to an even side costs what the rewrite saves
 _MOST_BAND = 512  # channels; beyond, a matrix of all channels costs more than it saves
-Rewrite = Callable[[tf.Tensor], tf.Tensor]
+if TYPE_CHECKING:
+    Rewrite = Callable[[tf.Tensor], tf.Tensor]
 
 
 def rewrite_graph(graph_def: Any, *, keep_range: bool = False) -> Any:

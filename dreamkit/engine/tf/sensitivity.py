@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from dreamkit.engine.tf import graph
-from dreamkit.engine.tf.compiled_step import PIXELS
+from dreamkit.engine.tf.compiled_step import pictures_spec
 from dreamkit.engine.tf.network import Network
 from dreamkit.errors import LayerError
 
@@ -31,7 +31,7 @@ def score_gradients(
     # The outputs are copies; the score depends on what was copied.
     origins = [f"{graph.origin(nodes, tensor.op.name)}:0" for tensor in function.outputs]
 
-    @tf.function(input_signature=[PIXELS], autograph=False)
+    @tf.function(input_signature=[pictures_spec("pixels")], autograph=False)
     def gradients(pixels: tf.Tensor) -> list[tf.Tensor]:
         *activations, scores = tf.graph_util.import_graph_def(
             definition,
