@@ -48,7 +48,7 @@ help:
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
 	@echo "make test-web  the page's own tests, and the page in Chromium"
 	@echo "make test-torch the plugin for PyTorch, in $(TORCH_VENV) (8 gigabytes)"
-	@echo "make bench-web a step in the browser beside stock TensorFlow.js"
+	@echo "make bench-web a step and a dream of the page beside stock TensorFlow.js (ARCHIVE=inception5h.zip)"
 	@echo "make bench     compare with the published loops and PyTorch, and pocket with inception5h (WEIGHTS=inception_v3.h5 ARCHIVE=inception5h.zip)"
 
 dream: $(VENV)/.dreamkit
@@ -90,7 +90,7 @@ bench: $(VENV)/.test
 	$(BIN)/python scripts/measure_pocket.py docs/pictures/chelsea.jpg docs/pictures/rocket.jpg docs/pictures/coffee.jpg $(if $(ARCHIVE),--teacher-weights $(ARCHIVE))
 
 bench-web: $(VENV)/.test $(BUNDLE)
-	$(BIN)/python tests/benchmarks/browser.py
+	$(BIN)/python tests/benchmarks/browser.py $(if $(ARCHIVE),--weights $(ARCHIVE))
 
 $(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f)
 	@command -v npm >/dev/null || { echo "the page is built with npm, which comes with Node.js 20 or newer; install it" >&2; exit 1; }

@@ -38,6 +38,8 @@ _LEFT_OUT = frozenset(
         "view_size",
         "hold",
         "start",
+        "redirected_relu",
+        "pooling",
     }
 )
 
@@ -229,6 +231,19 @@ class DreamConfig:
         choices=("photograph", "importance"),
     )
     clip: bool = option(True, "Keep pixels between black and white after each step, not only at the end.")
+    redirected_relu: int = option(
+        0,
+        "For so many steps of each octave, ReLUs that are silent everywhere still pass on what would raise "
+        "them. 16 wakes channels that otherwise stay grey with the objective mean.",
+        least=0,
+        most=100_000,
+    )
+    pooling: str = option(
+        "max",
+        "How the network's max pooling passes the gradient on. max: to the largest activation. smooth: to "
+        "all strong ones. average: average pooling takes its place in the network.",
+        choices=("max", "smooth", "average"),
+    )
     max_objective: float | None = option(
         None,
         "End an octave as soon as the objective is above this.",

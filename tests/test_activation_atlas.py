@@ -154,6 +154,7 @@ def test_a_silent_channel_does_no_harm():
 
 @pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
 @pytest.mark.heavy
+@pytest.mark.timeout(1500)  # numba compiles UMAP, for minutes where the machine is busy
 def test_umap_lays_out_the_same_each_time_and_puts_like_beside_like():
     draw = np.random.default_rng(0)
     groups = np.repeat(np.eye(3), 40, 0) * 5
@@ -170,6 +171,7 @@ def test_umap_lays_out_the_same_each_time_and_puts_like_beside_like():
 
 @pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
 @pytest.mark.heavy
+@pytest.mark.timeout(1500)  # numba compiles UMAP, for minutes where the machine is busy
 def test_the_command_makes_an_atlas_of_a_folder(run, photographs, tmp_path):
     options = ["-m", "tiny", "-l", "high", "--grid", "3", "--least", "2", "--steps", "2", "--cell", "24"]
     code, out, err = run("atlas", "photos", *options)

@@ -83,6 +83,8 @@ OPTIONS = {
     "unit": st.tuples(*[st.floats(0, 255, exclude_min=True)] * 3),
     "alpha": st.sampled_from(["photograph", "importance"]),
     "clip": st.booleans(),
+    "redirected_relu": st.integers(0, 100_000),
+    "pooling": st.sampled_from(["max", "smooth", "average"]),
     "max_objective": st.none() | st.floats(0, 1e9, exclude_min=True),
     "space": st.sampled_from(["pixels", "fourier", "maco"]),
     "jitter": jitters,
@@ -111,7 +113,7 @@ OPTIONS = {
     "clouds": st.floats(0, 64),
     "max_pixels": st.integers(1),
 }
-LATER = ("cosine_power", "hold", "alpha", "views", "crop", "view_size", "start")
+LATER = ("cosine_power", "hold", "alpha", "views", "crop", "view_size", "start", "redirected_relu", "pooling")
 """Options that a recipe has only where they are not at their defaults: earlier recipes stay what they are."""
 
 words = st.text(letters, max_size=3)
@@ -336,6 +338,8 @@ BAD = {
     "unit": [None, "1", 0, -1, 256, math.nan, True, (1, 2), (1, 2, 3, 4), (1, 2, 0), {}, [None] * 3],
     "alpha": NO_CHOICES,
     "clip": [None, 0, 1, "", "yes"],
+    "redirected_relu": [*NO_WHOLE_NUMBERS, None, -1, 100_001],
+    "pooling": NO_CHOICES,
     "max_objective": [*NO_NUMBERS[1:], 0, -1.0],
     "space": NO_CHOICES,
     "jitter": [*NO_WHOLE_NUMBERS, None, -1, 4097],

@@ -42,6 +42,7 @@ def test_a_notebook_is_in_the_docs(path):
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1500)  # numba compiles UMAP, for minutes where the machine is busy
 @notebooks
 def test_a_notebook_runs(path, tmp_path):
     needed = NEEDS.get(path.stem)

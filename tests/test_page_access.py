@@ -62,6 +62,29 @@ def test_every_state_satisfies_wcag(open_page, size):
     assert violations(page) == []
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_nothing_moves_while_the_page_opens(open_page, browser, size):
+    viewport = {"width": size[0], "height": size[1]}
+    context = browser.new_context(viewport=viewport, reduced_motion="reduce")
+    context.add_init_script(
+        """
+        window.moved = 0;
+        new PerformanceObserver((list) => {
+            for (const { value } of list.getEntries()) window.moved += value;
+        }).observe({ type: "layout-shift", buffered: true });
+        """
+    )
+    page = open_page(context=context)
+    page.wait_for_selector("#layers button[data-thumbnail='drawn']")
+    assert page.evaluate("() => window.moved") < 0.02
+    context.close()
+
+
+def test_dropping_is_offered_only_where_there_is_a_pointer(open_page):
+    assert open_page(*WIDE).is_visible(".drop")
+    assert open_page(*NARROW, has_touch=True, is_mobile=True).is_hidden(".drop")
+
+
 def test_layers_are_added_by_touch(open_page):
     page = open_page(*NARROW, has_touch=True)
     page.tap('#layers button[data-term="mixed4a"]')

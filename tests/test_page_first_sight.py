@@ -81,6 +81,18 @@ def test_without_motion_only_a_finished_dream_is_shown(open_page, browser):
     close(page)
 
 
+def test_thumbnails_are_drawn_while_a_sample_grows(open_page, browser):
+    page = open_noted(open_page, browser)
+    page.fill("#option-steps", "5000")
+    page.evaluate("() => { window.states = []; }")
+    page.locator("#option-steps").blur()
+    page.wait_for_function("() => window.states.includes('growing')")
+    page.click("#channel-section summary")
+    page.wait_for_selector("#channels button[data-thumbnail='drawn']")
+    assert page.evaluate(f"() => {STATE}") == "growing"
+    close(page)
+
+
 def test_the_first_sight_is_paused_and_a_sample_opened(page):
     page.evaluate("() => document.querySelector('#pause').click()")  # it hides when the samples are over
     assert page.evaluate(f"() => {STATE}") == "stopped"

@@ -115,7 +115,10 @@ def test_a_site_without_a_copy_deletes_that_of_another_at_its_address(open_page,
 def test_the_page_can_be_installed(open_page, folder):
     with any_server(folder.parents[1]) as port:
         page = open_page(address=f"http://127.0.0.1:{port}/user/dreams/")
-        found = page.context.new_cdp_session(page).send("Page.getAppManifest")
+        session = page.context.new_cdp_session(page)
+        errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert {each["errorId"] for each in errors} <= {"in-incognito"}  # as all of these windows are
+        found = session.send("Page.getAppManifest")
         assert found["errors"] == []
         assert found["url"].endswith("/user/dreams/manifest.webmanifest")
         sizes = page.evaluate(

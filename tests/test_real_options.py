@@ -74,6 +74,8 @@ OPTIONS = {
     "l2": {"l2": 5.0},
     "turned": {"rotate": 10.0, "zoom": 0.1},
     "fourier": {"space": "fourier", "step_size": 0.05},
+    "smooth pooling": {"pooling": "smooth"},
+    "average pooling": {"pooling": "average"},
     "scheduled": {"schedule": [{"layers": "high", "steps": 2}, {"layers": "low", "jitter": 3}]},
     **{
         recipe: {"recipe": recipe}
@@ -134,6 +136,17 @@ def test_a_class_rises(nets):
     made = dreamkit.dream(None, net, recipe="lucid", layers=[{"class": 643}], size=224, steps=64)
     (scores,) = net.activations([net.provider.head])(made[None].astype(np.float32))
     assert scores.mean((0, 1, 2)).argmax() == 643
+
+
+def test_a_channel_that_stays_silent_wakes_where_the_gradient_of_relu_is_redirected(nets):
+    net = nets["inception5h"]
+    for steps, awake in ((0, False), (16, True)):
+        made = dreamkit.dream(
+            None, net, recipe="lucid", layers="mixed4c:242", size=96, steps=32, redirected_relu=steps
+        )
+        (seen,) = net.activations(["mixed4c"])(made[None].astype(np.float32))
+        assert (seen[..., 242].mean() > 100) == awake
+        assert (made.std() > 15) == awake
 
 
 @pytest.mark.long

@@ -212,6 +212,8 @@ def test_a_site_that_fails_leaves_nothing(tiny_network, built, tmp_path):
         ({"views": 4}, "views is 4, which a page cannot do; set it to 1"),
         ({"crop": 0.5}, "crop is"),
         ({"hold": {"first": 1.0}}, "hold is"),
+        ({"redirected_relu": 16}, "redirected_relu is 16, which a page cannot do; set it to 0"),
+        ({"pooling": "smooth"}, "pooling is smooth, which a page cannot do; set it to max"),
         ({"start": "noise"}, "start is noise"),
         ({"objective": "caricature"}, "objective is caricature, which a page cannot do; set it to mean or"),
         ({"guide_style": "texture"}, "guide_style is texture, which a page cannot do; set it to match or"),

@@ -176,7 +176,8 @@ class Ascent:
         for number, (objective, region) in enumerate(objectives):
             gradient = spare if number else update
             blurs = self._blurs(objective)
-            stats = self._mean_gradient(objective, pixels, seen, views, region, gradient, photo)
+            redirected = step[0] < config.redirected_relu
+            stats = self._mean_gradient(objective, pixels, seen, views, region, gradient, photo, redirected)
             context = GradientContext(*step, views[0].roll, stats.coverage, blurs)
             for shape in self._gradient_updates:
                 shape(gradient, context)
@@ -195,6 +196,7 @@ class Ascent:
         region: masks.Mask | None,
         out: Pixels,
         photo: Pixels | None,
+        redirected: bool,
     ) -> GradientStats:
         """Writes the mean over views of an objective's gradient to `out`; `seen` is the one view or None."""
         config = self._config
@@ -215,6 +217,7 @@ class Ascent:
                     where=where,
                     margin=margin,
                     photo=drawn.apply(photo) if objective.compares and photo is not None else None,
+                    redirected=redirected,
                 )
             )
             back = drawn.adjoint(gradient)

@@ -15,6 +15,7 @@ from dreamkit.engine.masks import Mask
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.tf import compiled_step
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
+from dreamkit.engine.tf.gradients import Gradients
 from dreamkit.engine.tf.network import Network
 from dreamkit.errors import ConfigError, LayerError
 from dreamkit.plugins import registry
@@ -123,8 +124,11 @@ class MaskedObjective:
                 self._feeds.append(features)
         self._powers = [spec.objective.power for spec in specs]
         self.compares = any(spec.beside for spec in specs)
+        _check_redirection(specs, config, strength)
         self._network, self._compiled = network, (specs, config.border, config.precision)
-        self._step = network.step(*self._compiled)
+        redirected = Gradients(redirected_relu=True, pooling=config.pooling)
+        self._gradients = [Gradients(pooling=config.pooling)] + [redirected] * (config.redirected_relu > 0)
+        self._steps = [network.step(*self._compiled, each) for each in self._gradients]
         self._devices = compiled_step.devices()
 
     def gradient(
@@ -137,11 +141,13 @@ class MaskedObjective:
         where: Mask | None = None,
         margin: int = 0,
         photo: Pixels | None = None,
+        redirected: bool = False,
     ) -> GradientStats:
         """Writes the gradient with respect to `pixels`, rolled by `roll`, to `out`.
 
         `where` and `margin` are those of `tiled_gradient.gradient`; `photo` is the photograph as `pixels` are
-        seen, for terms that compare with it.
+        seen, for terms that compare with it. `redirected` is whether silent ReLUs pass on what would raise
+        them, in a dream that has `redirected_relu`.
         """
 
         height, width, _ = pixels.shape
@@ -150,7 +156,7 @@ class MaskedObjective:
         for each in [roll] if self._is_balanced else [(0, 0), roll]:
             stats = tiled_gradient.gradient(
                 pixels,
-                self._step,
+                self._steps[redirected],
                 self._balanced_weights,
                 cover,
                 tile_size,
@@ -204,11 +210,12 @@ class MaskedObjective:
     def live_bytes(self, windows: tuple[int, ...]) -> int:
         """Peak bytes of a step over a batch of windows of this shape."""
         feeds = [array.shape for array in self._feeds_for(windows)]
-        return self._network.live_bytes(*self._compiled, [windows, self._balanced_weights.shape, *feeds])
+        shapes = [windows, self._balanced_weights.shape, *feeds]
+        return max(self._network.live_bytes(*self._compiled, shapes, each) for each in self._gradients)
 
     def warm_up(self, windows: tuple[int, ...]) -> None:
         """Runs a step over a batch of black windows of this shape."""
-        self._step(np.zeros(windows, np.float32), self._balanced_weights, self._feeds_for(windows))
+        self._steps[0](np.zeros(windows, np.float32), self._balanced_weights, self._feeds_for(windows))
 
     def _feeds_for(self, windows: tuple[int, ...]) -> list[NDArray[np.float32]]:
         feeds = list(self._feeds)
@@ -223,6 +230,26 @@ def _objective(objective: str | Objective) -> Objective:
         return objective
     found: Objective = registry.installed(registry.OBJECTIVES).get(str(objective))
     return found
+
+
+def _check_redirection(specs: Sequence[ObjectiveSpec], config: DreamConfig, strength: float) -> None:
+    """Refuses a redirected ReLU gradient where it cannot help.
+
+    Raises:
+        ConfigError: what is silent has no gradient to redirect, or is what is wanted.
+    """
+    if not config.redirected_relu:
+        return
+    if all(spec.objective.name == "mean-square" for spec in specs):
+        raise ConfigError(
+            f"redirected_relu is {config.redirected_relu}, but the objective mean-square has no gradient "
+            "where a unit is silent; use the objective mean"
+        )
+    if strength < 0:
+        raise ConfigError(
+            f"redirected_relu is {config.redirected_relu}, which raises what is silent, and a network of "
+            "negative weight minimises it; set redirected_relu to 0"
+        )
 
 
 def _features(network: Network, layer: str, guide: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,7 +1,9 @@
-"""Times a step of pocket on TensorFlow.js' WebAssembly: the page's own gradient and stock `tf.grad`.
+"""Times the page on TensorFlow.js' WebAssembly beside stock TensorFlow.js, in Node.
 
-`make bench-web` runs it. Both have the same folded graph, the same picture and one warm-up, and take turns;
-seconds are medians.
+`make bench-web` runs it. A step of pocket: the page's own gradient and `tf.grad` of the same folded graph.
+Whole dreams of one photograph: the page's defaults on pocket and, with its weights, on inception5h, and the
+loop of 2015 on inception5h in plain TensorFlow.js. Each has a warm-up, and they take turns; seconds are
+medians.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import os
 import platform
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from google.protobuf import json_format
@@ -22,46 +26,86 @@ from tensorflow.python.framework import tensor_util
 
 import dreamkit
 from dreamkit.engine.tf import graph
+from dreamkit.engine.tf.network import Network
+from dreamkit.media import image_sizes, images
 from dreamkit.web import network_files
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "dreamkit" / "web" / "app"
 LAYER = "mixed4c"
+PHOTO = ROOT / "docs" / "pictures" / "chelsea.jpg"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sides", type=int, nargs="+", default=[256])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--sides", type=int, nargs="*", default=[256], help="of the pictures of a step")
+    parser.add_argument("--rounds", type=int, default=9, help="of steps")
+    parser.add_argument("--longest", type=int, default=384, help="longest side of the dreams")
+    parser.add_argument("--dreams", type=int, default=3, help="rounds of dreams; 0 for none")
+    parser.add_argument("--weights", help="of inception5h; a download without it")
+    parser.add_argument("--pictures", type=Path, help="a folder for the finished dreams")
     options = parser.parse_args()
-    network = dreamkit.load("pocket")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Node {_node()}; pocket to {LAYER}, WebAssembly")
+    pocket = dreamkit.load("pocket")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Node {_node()}; WebAssembly, layer {LAYER}")
     for side in options.sides:
-        with tempfile.TemporaryDirectory() as folder:
-            times, cosine = _timed(network, Path(folder), side, options.rounds)
-        ours, stock = (median(times[method]) for method in ("dreamkit", "tf.grad"))
-        least, most = min(times["dreamkit"]), max(times["dreamkit"])
-        print(f"{side} px: dreamkit {ours:.3f} s ({least:.3f} to {most:.3f}), ", end="")
-        print(
-            f"tf.grad {stock:.3f} s, {stock / ours:.2f} times as long; cosine of their gradients {cosine:.4f}"
-        )
+        _time_steps(pocket, side, options.rounds)
+    if options.dreams:
+        inception = dreamkit.load("inception5h", options.weights)
+        _time_dreams({"pocket": pocket, "inception5h": inception}, options)
 
 
-def _timed(
-    network: dreamkit.engine.tf.network.Network, folder: Path, side: int, rounds: int
-) -> tuple[dict, float]:
-    network_files.write(network, [LAYER], folder, "float32")
-    _write_stock(network, folder)
-    picture = Image.open(ROOT / "docs" / "pictures" / "chelsea.jpg").convert("RGB").resize((side, side))
-    np.asarray(picture, "<f4").tofile(folder / "pixels.f32")
-    (folder / "bench.json").write_text(json.dumps({"side": side, "layer": LAYER, "rounds": rounds}))
-    environment = {**os.environ, "CASES": str(folder)}
+def _time_steps(network: Network, side: int, rounds: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        network_files.write(network, [LAYER], folder, "float32")
+        _write_stock(network, folder)
+        picture = Image.open(PHOTO).convert("RGB").resize((side, side))
+        np.asarray(picture, "<f4").tofile(folder / "pixels.f32")
+        (folder / "bench.json").write_text(json.dumps({"side": side, "layer": LAYER, "rounds": rounds}))
+        found = _run(folder, "STEP")
+    ours, stock = found["times"]["dreamkit"], found["times"]["tf.grad"]
+    print(f"A step of pocket, {side} px: dreamkit {_spread(ours)}, tf.grad {_spread(stock)}, ", end="")
+    print(f"{median(stock) / median(ours):.2f} times as long; cosine {found['cosine']:.4f}")
+
+
+def _time_dreams(networks: Mapping[str, Network], options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = dreamkit.DreamConfig(layers=(LAYER,))
+        for name, network in networks.items():
+            (folder / name).mkdir()
+            network_files.write(network, [LAYER], folder / name, "float32")
+        _write_stock(networks["inception5h"], folder / "inception5h")
+        photo = image_sizes.shrink(images.read(PHOTO, 10**8), options.longest).pixels
+        (folder / "photo.u8").write_bytes(photo.tobytes())
+        height, width = photo.shape[:2]
+        configs = {name: config.to_dict() for name in networks}
+        plan = {"height": height, "width": width, "rounds": options.dreams, "configs": configs}
+        (folder / "bench.json").write_text(json.dumps(plan))
+        found = _run(folder, "DREAM")
+        plain = {kind: median(found[kind]["plain"]) for kind in ("times", "busy")}
+        for method, seconds in found["times"].items():
+            busy, steps = found["busy"][method], found["steps"][method]
+            print(f"A dream, {width} x {height} px, {method}: {steps} steps, {_spread(seconds)}; ", end="")
+            print(f"the plain loop takes {plain['times'] / median(seconds):.2f} times as long. ", end="")
+            print(f"Of a processor {_spread(busy)}; {plain['busy'] / median(busy):.2f} times", flush=True)
+            if options.pictures:
+                pixels = np.fromfile(folder / f"{method}.u8", np.uint8).reshape(photo.shape)
+                Image.fromarray(pixels).save(options.pictures / f"{method}.png")
+
+
+def _run(folder: Path, kind: str) -> dict[str, Any]:
+    environment = {**os.environ, kind: str(folder)}
     subprocess.run(["npm", "run", "--silent", "bench"], cwd=APP, env=environment, check=True)
-    found = json.loads((folder / "times.json").read_text())
-    return found["times"], found["cosine"]
+    found: dict[str, Any] = json.loads((folder / "times.json").read_text())
+    return found
 
 
-def _write_stock(network: dreamkit.engine.tf.network.Network, folder: Path) -> None:
+def _spread(seconds: Sequence[float]) -> str:
+    return f"{median(seconds):.3f} s ({min(seconds):.3f} to {max(seconds):.3f})"
+
+
+def _write_stock(network: Network, folder: Path) -> None:
     """The same folded graph as TensorFlow.js' converter writes one: topology, and weights beside it."""
     forward = graph.frozen(network.cut([LAYER]))
     graph_def = graph.folded_graph(forward)

@@ -10,7 +10,7 @@ A cache on disk keeps compiled steps. A network is loaded only when something is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from dreamkit.engine.process import collector_paused
 from dreamkit.engine.tf import cache_key, compiled_step, graph, model_info, private, rewrites
 from dreamkit.engine.tf.compiled_cache import CompiledCache
 from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, RunStep, StepResult
+from dreamkit.engine.tf.gradients import TRUE, Gradients, with_gradients
 from dreamkit.engine.tf.layer_probe import LayerProbe
 from dreamkit.engine.tf.model_info import Forward, LoadedNetwork, ModelInfo
-from dreamkit.errors import LayerError, NetworkMemoryError
+from dreamkit.errors import ConfigError, LayerError, NetworkMemoryError
 from dreamkit.media import paths
 from dreamkit.models import labels
 from dreamkit.models.providers import ModelProvider
@@ -58,7 +59,9 @@ class Network:
         self.digest = info.digest
         self.probe = LayerProbe(self.layers, self._graph_def, cache)
         self._info, self._load, self._cache = info, load, cache
-        self._steps: dict[tuple[tuple[ObjectiveSpec, ...], int, str], CompiledStep | NestedStep] = {}
+        self._steps: dict[
+            tuple[tuple[ObjectiveSpec, ...], int, str, Gradients], CompiledStep | NestedStep
+        ] = {}
         self._compiled = 0
 
     @cached_property
@@ -71,7 +74,13 @@ class Network:
         """How many steps of this network were compiled, and not found in the cache."""
         return self._compiled
 
-    def step(self, specs: Sequence[ObjectiveSpec], border: int = 0, precision: str = "float32") -> RunStep:
+    def step(
+        self,
+        specs: Sequence[ObjectiveSpec],
+        border: int = 0,
+        precision: str = "float32",
+        gradients: Gradients = TRUE,
+    ) -> RunStep:
         """The compiled step for `specs`: from windows `(n, height, width, 3)`,
         weights and feeds to a `StepResult`.
 
@@ -82,11 +91,13 @@ class Network:
             specs: what is maximised.
             border: activations at the edges of a map that are left out.
             precision: as `DreamConfig.precision`.
+            gradients: which ones the network has.
 
         Raises:
             LayerError: a layer does not exist.
+            ConfigError: the network cannot have these gradients.
         """
-        step = self._step(tuple(specs), border, precision)
+        step = self._step(tuple(specs), border, precision, gradients)
 
         def run(
             windows: NDArray[np.float32],
@@ -115,36 +126,40 @@ class Network:
         return run
 
     def live_bytes(
-        self, specs: Sequence[ObjectiveSpec], border: int, precision: str, shapes: Sequence[Sequence[int]]
+        self,
+        specs: Sequence[ObjectiveSpec],
+        border: int,
+        precision: str,
+        shapes: Sequence[Sequence[int]],
+        gradients: Gradients = TRUE,
     ) -> int:
         """The peak memory of a step for `specs`, in bytes, without the network's weights.
 
         `shapes` are those of the step's inputs: windows, weights and feeds.
         """
-        graph_def, names = self._step(tuple(specs), border, precision).graph
+        graph_def, names = self._step(tuple(specs), border, precision, gradients).graph
         return graph.live_bytes(graph_def, dict(zip(names, shapes, strict=True)))
 
     def _step(
-        self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str
+        self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str, gradients: Gradients = TRUE
     ) -> CompiledStep | NestedStep:
-        key = specs, border, precision
+        key = specs, border, precision, gradients
         if key not in self._steps:
             self._steps[key] = self._cached_step(*key)
         return self._steps[key]
 
     def _cached_step(
-        self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str
+        self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str, gradients: Gradients
     ) -> CompiledStep | NestedStep:
         keys = [spec.key for spec in specs]
         cache = self._cache if None not in keys else None
-        key = f"step {border} {precision} {keys!r}"
+        key = f"step {border} {precision} {tuple(gradients)!r} {keys!r}"
         cached = cache.get(key) if cache else None
         if cached and (step := compiled_step.from_bytes(cached)) is not None:
             return CompiledStep(step, precision)
         layers = list(dict.fromkeys(spec.layer for spec in specs))
-        rewrite = partial(rewrites.rewrite_graph, keep_range=precision == "mixed")
         with collector_paused():
-            forward = graph.fold(self.cut(layers), rewrite)
+            forward = self._folded(layers, precision, gradients)
             function = compiled_step.build_step(forward, layers, specs, border, precision)
         self._compiled += 1
         definition = compiled_step.function_def(function)
@@ -153,6 +168,25 @@ class Network:
         if cache and private.computes_only(definition):
             cache.put(key, definition.SerializeToString())
         return CompiledStep(definition, precision)
+
+    def _folded(
+        self, layers: Sequence[str], precision: str, gradients: Gradients
+    ) -> Callable[[tf.Tensor], Sequence[tf.Tensor]]:
+        """The graph to `layers`, folded and rewritten, with these gradients."""
+        where = f"{self.provider.name} up to {' and '.join(layers)}"
+
+        def rewrite(graph_def: Any) -> Any:
+            rewritten = rewrites.rewrite_graph(graph_def, keep_range=precision == "mixed")
+            return with_gradients(rewritten, gradients, where)
+
+        function = self.cut(layers)
+        folded = graph.fold(function, rewrite)
+        if folded is function and gradients != TRUE:
+            raise ConfigError(
+                f"{where} calls functions, such as grouped convolutions, whose gradients dreamkit cannot "
+                "replace; set redirected_relu to 0 and pooling to max"
+            )
+        return folded
 
     def channels(self, layer: str) -> int:
         """How many channels `layer` has."""

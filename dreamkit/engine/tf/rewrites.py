@@ -42,7 +42,7 @@ def rewrite_graph(graph_def: Any, *, keep_range: bool = False) -> Any:
         if rewrite is None:
             result.node.append(node)
         else:
-            result.node.extend(_nodes(node, rewrite, shapes[graph.source(node.input[0])]))
+            result.node.extend(replacement(node, rewrite, shapes[graph.source(node.input[0])]))
     return result
 
 
@@ -133,7 +133,7 @@ def _first_convolution(node: Any, kernel: NDArray[Any]) -> Rewrite | None:
     return lambda x: convolution_over_blocks(x, kernel, padding)
 
 
-def _nodes(node: Any, rewrite: Rewrite, shape: Sequence[int | None]) -> list[Any]:
+def replacement(node: Any, rewrite: Rewrite, shape: Sequence[int | None]) -> list[Any]:
     """The nodes that compute `rewrite` of the first input of `node`. The last one has the node's name."""
     with tf.Graph().as_default() as graph:
         x = tf.compat.v1.placeholder(tf.float32, shape, name="x")

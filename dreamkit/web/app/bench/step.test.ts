@@ -1,36 +1,25 @@
 /**
  * Compares a step of the page with TensorFlow.js' own `tf.grad` over a graph model of the same network.
- * `make bench-web` writes both to a folder, names it in CASES, and reads the times from there.
+ * `make bench-web` writes both to a folder, names it in STEP, and reads the times from there.
  */
 
 import { writeFileSync } from "node:fs";
-import { loadGraphModel } from "@tensorflow/tfjs-converter";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
-import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { test } from "vitest";
 import { readBuffer, readJson, readNetwork } from "../test/files";
 import { cosine } from "../test/parity";
+import { readStock, startWasm } from "./stock";
 
-interface Stock {
-  modelTopology: object;
-  weightSpecs: { name: string; shape: number[]; dtype: "float32" | "int32" }[];
-  output: string;
-}
-
-const folder = process.env.CASES!;
+const folder = process.env.STEP!;
 
 test.skipIf(!folder)("steps", async () => {
-  setWasmPaths("node_modules/@tensorflow/tfjs-backend-wasm/dist/");
-  await tf.setBackend("wasm");
-  await tf.ready();
+  await startWasm();
   const { side, layer, rounds } = readJson<{ side: number; layer: string; rounds: number }>(`${folder}/bench.json`);
   const pixels = new Float32Array(readBuffer(`${folder}/pixels.f32`));
   const network = await readNetwork(folder);
-  const { output, ...stock } = readJson<Stock>(`${folder}/stock.json`);
-  const artifacts = { ...stock, format: "graph-model", weightData: readBuffer(`${folder}/stock.bin`) };
-  const model = await loadGraphModel({ load: async () => artifacts });
-  const objective = (x: tf.Tensor) => tf.mean(tf.square(model.execute(x, output) as tf.Tensor)) as tf.Scalar;
+  const activation = await readStock(folder);
+  const objective = (x: tf.Tensor) => tf.mean(tf.square(activation(x))) as tf.Scalar;
 
   const methods: Record<string, () => Promise<Float32Array>> = {
     dreamkit: async () => {

@@ -71,6 +71,8 @@ test.each([
   [{ views: 4 }, "views is 4, which a page cannot do; set it to 1"],
   [{ crop: [0.2, 0.5] }, "crop is [0.2,0.5], which a page cannot do; leave it out"],
   [{ hold: { low: 1 } }, 'hold is {"low":1}, which a page cannot do; leave it out'],
+  [{ redirected_relu: 16 }, "redirected_relu is 16, which a page cannot do; set it to 0"],
+  [{ pooling: "smooth" }, "pooling is smooth, which a page cannot do; set it to max"],
   [{ start: "noise" }, "start is noise, which a page cannot do; set it to photograph"],
   [{ space: "maco" }, "space is maco, which a page cannot do; set it to pixels or fourier"],
   [{ transforms: { grain: 1, mirror: 1 } }, 'transforms is {"grain":1,"mirror":1}, which a page cannot do; leave mirror out'],

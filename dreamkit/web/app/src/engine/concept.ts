@@ -37,16 +37,24 @@ export function readHalves(text: string): Float32Array {
 }
 
 function readBytes(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
 }
 
+/** The concepts of an export; each is read when its directions are first used. */
 export function readConcepts(description: ConceptsDescription): Concept[] {
-  return description.concepts.map(({ name, directions }) => ({
-    name,
-    directions: Object.fromEntries(
-      Object.entries(directions).map(([layer, text]) => [layer, [...readHalves(text)]]),
-    ),
-  }));
+  return description.concepts.map(({ name, directions }) => {
+    let read: Concept["directions"] | null = null;
+    const readAll = () => Object.fromEntries(Object.entries(directions).map(([layer, text]) => [layer, [...readHalves(text)]]));
+    return {
+      name,
+      get directions() {
+        return (read ??= readAll());
+      },
+    };
+  });
 }
 
 export function readStatistics(description: ConceptsDescription, layer: string): LayerStatistics {

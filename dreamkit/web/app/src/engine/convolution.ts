@@ -6,6 +6,8 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
+import { PackedKernel } from "./webgpu/convolution";
+import { isOnWebgpu } from "./webgpu/program";
 
 export type Padding = "same" | "valid" | number[];
 
@@ -91,25 +93,53 @@ function gradientAxis(axis: Axis): GradientAxis {
   };
 }
 
+/** A ReLU that a convolution ends with, and its result. */
+export interface Gate {
+  activation: "relu" | "relu6";
+  result: tf.Tensor4D;
+}
+
+/** The gradient of a ReLU, given its result: zero where it is flat. */
+export function throughGate(upstream: tf.Tensor4D, { activation, result }: Gate): tf.Tensor4D {
+  return tf.tidy(() => {
+    const open = tf.mul(upstream, tf.step(result));
+    return (activation === "relu6" ? tf.mul(open, tf.step(tf.sub(6, result))) : open) as tf.Tensor4D;
+  });
+}
+
+type KernelShape = [number, number, number, number];
+
 /** The kernels of a convolution's gradient, built once for each padding. */
 export class FlippedKernels {
   private readonly kernels = new Map<string, tf.Tensor4D>();
+  private readonly packed = new Map<string, PackedKernel>();
 
   constructor(
     private readonly kernel: Float32Array,
-    private readonly shape: [number, number, number, number],
+    private readonly shape: KernelShape,
     private readonly depthwise: boolean,
   ) {}
 
   /** The gradient with respect to the convolution's input, `(n, height, width, channels)`. */
-  gradient(upstream: tf.Tensor4D, { rows, columns }: Geometry): tf.Tensor4D {
+  gradient(upstream: tf.Tensor4D, { rows, columns }: Geometry, gate?: Gate): tf.Tensor4D {
     const [down, across] = [gradientAxis(rows), gradientAxis(columns)];
+    if (isOnWebgpu() && !this.depthwise) {
+      return this.packedKernel(down, across).convolve(upstream, {
+        size: [rows.input, columns.input],
+        places: [Math.ceil(rows.input / down.phases), Math.ceil(columns.input / across.phases)],
+        phases: [down.phases, across.phases],
+        strides: [1, 1],
+        dilations: [rows.dilation, columns.dilation],
+        before: [down.before - down.skipped, across.before - across.skipped],
+        gate,
+      });
+    }
     return tf.tidy(() => {
-      let needed = upstream;
+      let needed = gate ? throughGate(upstream, gate) : upstream;
       if (down.skipped || across.skipped) {
         const [n, height, width, channels] = upstream.shape;
         const size = [n, height - down.skipped, width - across.skipped, channels];
-        needed = tf.slice(upstream, [0, down.skipped, across.skipped, 0], size as [number, number, number, number]);
+        needed = tf.slice(needed, [0, down.skipped, across.skipped, 0], size as [number, number, number, number]);
       }
       const padding = [down.before, down.after, across.before, across.after];
       const dilations: [number, number] = [rows.dilation, columns.dilation];
@@ -122,24 +152,38 @@ export class FlippedKernels {
 
   dispose(): void {
     for (const kernel of this.kernels.values()) kernel.dispose();
+    for (const kernel of this.packed.values()) kernel.dispose();
     this.kernels.clear();
+    this.packed.clear();
+  }
+
+  private jointKernel(down: GradientAxis, across: GradientAxis): tf.Tensor4D {
+    return this.cached(`${down.before} ${across.before}`, () => this.jointValues(down, across));
+  }
+
+  private packedKernel(down: GradientAxis, across: GradientAxis): PackedKernel {
+    const key = `${down.before} ${across.before}`;
+    let kernel = this.packed.get(key);
+    if (!kernel) {
+      kernel = new PackedKernel(...this.jointValues(down, across));
+      this.packed.set(key, kernel);
+    }
+    return kernel;
   }
 
   /** A kernel whose outputs are the channels of every phase. */
-  private jointKernel(down: GradientAxis, across: GradientAxis): tf.Tensor4D {
-    return this.cached(`${down.before} ${across.before}`, () => {
-      const [, width, channels, outputs] = this.shape;
-      const phases = down.phases * across.phases;
-      const values = new Float32Array(down.taps * across.taps * outputs * phases * channels);
-      forEachTap(down, across, (phase, row, column, i, j) => {
-        for (let output = 0; output < outputs; output++) {
-          const to = ((i * across.taps + j) * outputs + output) * phases * channels + phase * channels;
-          const from = (row * width + column) * channels * outputs + output;
-          for (let c = 0; c < channels; c++) values[to + c] = this.kernel[from + c * outputs];
-        }
-      });
-      return [values, [down.taps, across.taps, outputs, phases * channels]];
+  private jointValues(down: GradientAxis, across: GradientAxis): [Float32Array, KernelShape] {
+    const [, width, channels, outputs] = this.shape;
+    const phases = down.phases * across.phases;
+    const values = new Float32Array(down.taps * across.taps * outputs * phases * channels);
+    forEachTap(down, across, (phase, row, column, i, j) => {
+      for (let output = 0; output < outputs; output++) {
+        const to = ((i * across.taps + j) * outputs + output) * phases * channels + phase * channels;
+        const from = (row * width + column) * channels * outputs + output;
+        for (let c = 0; c < channels; c++) values[to + c] = this.kernel[from + c * outputs];
+      }
     });
+    return [values, [down.taps, across.taps, outputs, phases * channels]];
   }
 
   /** The gradient of a depthwise convolution: one kernel for each phase, and their results as channels. */
@@ -170,7 +214,7 @@ export class FlippedKernels {
     return maps.length === 1 ? maps[0] : tf.concat(maps, 3);
   }
 
-  private cached(key: string, build: () => [Float32Array, [number, number, number, number]]): tf.Tensor4D {
+  private cached(key: string, build: () => [Float32Array, KernelShape]): tf.Tensor4D {
     let kernel = this.kernels.get(key);
     if (!kernel) {
       kernel = tf.keep(tf.tensor4d(...build()));

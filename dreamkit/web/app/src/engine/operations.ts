@@ -1,9 +1,21 @@
 /** Every kind of operation in an exported graph: its forward pass, and its gradient. */
 
 import * as tf from "@tensorflow/tfjs-core";
-import { FlippedKernels, type Geometry, geometry, type Padding, tfjsPadding } from "./convolution";
+import {
+  FlippedKernels,
+  type Gate,
+  type Geometry,
+  geometry,
+  type Padding,
+  tfjsPadding,
+  throughGate,
+} from "./convolution";
 import { isOnCpu, maxPoolGradient } from "./cpu_kernels";
 import { UserError } from "./errors";
+import { PackedKernel } from "./webgpu/convolution";
+import * as gpuPools from "./webgpu/pooling";
+import { isOnWebgpu } from "./webgpu/program";
+import * as gpuNormalisation from "./webgpu/response_normalisation";
 
 type Map4 = tf.Tensor4D;
 
@@ -154,20 +166,12 @@ const BUILDERS: Record<string, Builder> = {
 type Size = [number, number, number, number];
 const stateless = { dispose(): void {} };
 
-function activation(forward: (x: Map4) => Map4, kind = "relu"): Passes {
+function activation(forward: (x: Map4) => Map4, kind: Gate["activation"] = "relu"): Passes {
   return {
     ...stateless,
     forward: ([x]) => forward(x),
-    backward: (upstream, _, result) => [activationGradient(upstream, result, kind)],
+    backward: (upstream, _, result) => [throughGate(upstream, { activation: kind, result })],
   };
-}
-
-/** The gradient of a ReLU, given its result: zero where it is flat. */
-function activationGradient(upstream: Map4, result: Map4, kind: string): Map4 {
-  return tf.tidy(() => {
-    const open = tf.mul(upstream, tf.step(result));
-    return (kind === "relu6" ? tf.mul(open, tf.step(tf.sub(6, result))) : open) as Map4;
-  });
 }
 
 function withConstant(
@@ -198,33 +202,36 @@ function convolution(
   const strides = attributes.strides as [number, number];
   const dilations = (attributes.dilations ?? [1, 1]) as [number, number];
   const padding = attributes.padding as Padding;
-  const kind = attributes.activation as "relu" | "relu6" | undefined;
+  const kind = attributes.activation as Gate["activation"] | undefined;
   const filter = tf.keep(tf.tensor4d(kernel.values, shape));
   const offset = bias && tf.keep(tf.tensor1d(bias.values));
+  let packed: PackedKernel | undefined;
   const flipped = new FlippedKernels(kernel.values, shape, depthwise);
   const fused = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
+  const place = (x: Map4) => geometry([x.shape[1], x.shape[2]], shape.slice(0, 2), strides, padding, dilations);
   return {
-    forward: ([x]) =>
-      fused({
-        x,
-        filter,
-        strides,
-        pad: tfjsPadding(padding) as "valid",
-        dilations,
-        bias: offset,
-        activation: kind ?? "linear",
-      }),
-    backward: (upstream, [x], result) => {
-      const placed = geometry([x.shape[1], x.shape[2]], shape.slice(0, 2), strides, padding, dilations);
-      if (!kind) return [flipped.gradient(upstream, placed)];
-      const open = activationGradient(upstream, result, kind);
-      const gradient = flipped.gradient(open, placed);
-      open.dispose();
-      return [gradient];
+    forward: ([x]) => {
+      if (isOnWebgpu() && !depthwise) {
+        const { rows, columns } = place(x);
+        packed ??= new PackedKernel(kernel.values, shape, bias?.values);
+        return packed.convolve(x, {
+          size: [rows.output, columns.output],
+          before: [rows.before, columns.before],
+          strides,
+          dilations,
+          activation: kind,
+        });
+      }
+      const pad = tfjsPadding(padding) as "valid";
+      return fused({ x, filter, strides, pad, dilations, bias: offset, activation: kind ?? "linear" });
     },
+    backward: (upstream, [x], result) => [
+      flipped.gradient(upstream, place(x), kind && { activation: kind, result }),
+    ],
     dispose: () => {
       filter.dispose();
       offset?.dispose();
+      packed?.dispose();
       flipped.dispose();
     },
   };
@@ -235,14 +242,14 @@ function maxPool(attributes: Record<string, unknown>): Passes {
   const strides = attributes.strides as [number, number];
   const padding = attributes.padding as Padding;
   const pad = tfjsPadding(padding);
+  const place = (x: Map4) => geometry([x.shape[1], x.shape[2]], window, strides, padding);
   return {
     ...stateless,
-    forward: ([x]) => tf.maxPool(x, window, strides, pad as "valid"),
+    forward: ([x]) =>
+      isOnWebgpu() ? gpuPools.pool("max", x, place(x)) : tf.maxPool(x, window, strides, pad as "valid"),
     backward: (upstream, [x], result) => {
-      if (isOnCpu()) {
-        const placed = geometry([x.shape[1], x.shape[2]], window, strides, padding);
-        return [maxPoolGradient(upstream, x, result, placed)];
-      }
+      if (isOnWebgpu()) return [gpuPools.maxPoolGradient(upstream, x, result, place(x))];
+      if (isOnCpu()) return [maxPoolGradient(upstream, x, result, place(x))];
       const tensors = { dy: upstream, input: x, output: result } as unknown as tf.NamedTensorMap;
       const options = { filterSize: window, strides, pad } as unknown as Record<string, never>;
       return [tf.engine().runKernel("MaxPoolGrad", tensors, options) as Map4];
@@ -261,11 +268,16 @@ function averagePool(attributes: Record<string, unknown>): Passes {
   const padding = attributes.padding as Padding;
   const ones = new Map<number, FlippedKernels>();
   const shares = new Map<string, tf.Tensor4D>();
+  const place = (x: Map4) => geometry([x.shape[1], x.shape[2]], window, strides, padding);
   return {
-    forward: ([x]) => tf.avgPool(x, window, strides, tfjsPadding(padding) as "valid"),
+    forward: ([x]) =>
+      isOnWebgpu()
+        ? gpuPools.pool("average", x, place(x))
+        : tf.avgPool(x, window, strides, tfjsPadding(padding) as "valid"),
     backward: (upstream, [x]) => {
       const [, height, width, channels] = x.shape;
-      const placed = geometry([height, width], window, strides, padding);
+      const placed = place(x);
+      if (isOnWebgpu()) return [gpuPools.averagePoolGradient(upstream, x.shape, placed)];
       const size = window[0] * window[1];
       if (!ones.has(channels)) {
         const kernel = new Float32Array(size * channels).fill(1);
@@ -302,7 +314,8 @@ function windowShares({ rows, columns }: Geometry): tf.Tensor4D {
  * The sums over nearby channels are a 1 x 1 convolution with a banded matrix, and so is their gradient.
  */
 function responseNormalisation(attributes: Record<string, unknown>): Passes {
-  const { radius, bias, alpha, beta } = attributes as Record<string, number>;
+  const { radius, bias, alpha, beta } = attributes as unknown as gpuNormalisation.Normalisation;
+  const onGraphicsCard = () => isOnWebgpu() && radius <= gpuNormalisation.MOST_RADIUS;
   const bands = new Map<string, tf.Tensor4D>();
   /** Sums over nearby channels, times `factor`, plus `offset`. */
   const sumNearby = (x: Map4, factor: number, offset: number): Map4 => {
@@ -320,9 +333,15 @@ function responseNormalisation(attributes: Record<string, unknown>): Passes {
   };
   const sizes = (x: Map4) => sumNearby(tf.square(x), alpha, bias);
   return {
-    forward: ([x]) => tf.tidy(() => tf.mul(x, power(sizes(x), beta)) as Map4),
+    forward: ([x]) =>
+      onGraphicsCard()
+        ? gpuNormalisation.normaliseResponses(x, { radius, bias, alpha, beta })
+        : tf.tidy(() => tf.mul(x, power(sizes(x), beta)) as Map4),
     backward: (upstream, [x]) => [
       tf.tidy(() => {
+        if (onGraphicsCard()) {
+          return gpuNormalisation.responseGradient(upstream, x, { radius, bias, alpha, beta });
+        }
         const size = sizes(x);
         const direct = tf.mul(upstream, power(size, beta)) as Map4;
         const spread = sumNearby(tf.div(tf.mul(direct, x), size) as Map4, -2 * alpha * beta, 0);

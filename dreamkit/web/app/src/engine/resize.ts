@@ -76,16 +76,21 @@ function resampled(
       start,
       weights: weights.map((weight) => Math.trunc(weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5))),
     }));
-  const rounded = (values: Float64Array | Float32Array) =>
-    Float32Array.from(values, (value) => Math.min(255, Math.max(0, Math.floor(value / 2 ** BITS + 0.5))));
-  let values: Float32Array = Float32Array.from(bytes);
+  let values = new Float32Array(bytes);
   if (size[1] !== to[1]) {
     values = rounded(weightedSums(values, size[0], size[1], to[1], channels, 1, fixedPoint(1)));
   }
   if (size[0] !== to[0]) {
     values = rounded(weightedSums(values, 1, size[0], to[0], 1, to[1] * channels, fixedPoint(0)));
   }
-  return Uint8ClampedArray.from(values);
+  return new Uint8ClampedArray(values);
+}
+
+/** Sums in fixed point as whole numbers from 0 to 255. A plain loop: `from` with a function takes ten times as long. */
+function rounded(sums: Float64Array): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(sums.length);
+  for (let i = 0; i < sums.length; i++) values[i] = Math.min(255, Math.max(0, Math.floor(sums[i] / 2 ** BITS + 0.5)));
+  return values;
 }
 
 interface Taps {

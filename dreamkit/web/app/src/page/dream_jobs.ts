@@ -12,7 +12,7 @@ import { noise } from "../engine/rng";
 import { toTables } from "../engine/terms";
 import { wrappedAxes } from "../engine/wrap";
 import { asPicture, type Job, toPixels } from "./job";
-import type { FinishedDream, Task } from "./protocol";
+import type { DreamTask, FinishedDream } from "./protocol";
 import type { ModelInRecipe } from "./site";
 
 const CLOUDS = 4; // that a thumbnail is tried from
@@ -23,7 +23,7 @@ const others = new Map<string, Promise<Network>>();
 /** Dreams a photograph, and sends every step. */
 export async function dreamWhole(
   job: Job,
-  { photo, config, masks, guide, together }: Extract<Task, { kind: "dream" }>,
+  { photo, config, masks, guide, together }: DreamTask,
 ): Promise<FinishedDream> {
   const models = together?.length ? await openTogether(together) : null;
   const regions: Record<string, Mask> = {};

@@ -81,7 +81,7 @@ export class FirstSight {
     canvas("sight").height = photo.height;
     show(photo);
     this.mark("growing", !isStill);
-    const task = this.form.task(photo, this.form.config(null));
+    const task = { ...this.form.task(photo, this.form.config(null)), yields: true };
     this.running = this.session.worker.run(task, ({ picture }) => !isStill && show(picture));
     const finished = await this.running.result;
     if (finished) show(finished.picture);

@@ -47,8 +47,9 @@ export class LiveOptions {
   async settle(option: string): Promise<void> {
     const found = this.find(option);
     if (!found) {
-      const waits = LIVE.includes(option) && this.work.history.current && !this.runner.isBusy;
-      if (waits) showStatus("Press Dream to see it");
+      const { current } = this.work.history;
+      const waits = LIVE.includes(option) && current && !this.runner.isBusy;
+      if (waits) showStatus(current.painting.length ? "The strokes follow when you press Dream" : "Press Dream to see it");
       return;
     }
     const { entry, unblended } = found;

@@ -68,6 +68,7 @@ export class NetworkSession {
       });
     } catch (error) {
       showError(error);
+      element("panel").classList.add("filled"); // another network or computation may be chosen
       if (backend !== "wasm") {
         select("backend").value = "wasm";
         await this.open("wasm", terms);
@@ -78,6 +79,7 @@ export class NetworkSession {
     this.concepts = model.concepts ? await loadConcepts(model.concepts) : null;
     const concepts = this.concepts ? readConcepts(this.concepts) : [];
     this.picker.open(this.worker, this.network, concepts, terms.filter((term) => this.hasTerm(term)));
+    element("panel").classList.add("filled");
     showStatus(`${this.network.name}, computed by ${this.network.backend}`);
     const licence = this.network.licence ? `, ${this.network.licence}` : "";
     element("about").textContent = `dreamkit ${this.site.dreamkit}; ${model.name}: ${model.description}${licence}`;

@@ -16,10 +16,21 @@ export interface Pixels {
 /** Grey levels, `(height, width)`. */
 export type MaskLevels = Uint8ClampedArray<ArrayBuffer>;
 
+export interface DreamTask {
+  kind: "dream";
+  photo: Pixels;
+  config: DreamConfig;
+  masks: Record<string, MaskLevels>;
+  guide?: Pixels | null;
+  together?: ModelInRecipe[];
+  /** Whether thumbnails that wait are drawn between its steps. */
+  yields?: boolean;
+}
+
 /** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
-  | { kind: "dream"; photo: Pixels; config: DreamConfig; masks: Record<string, MaskLevels>; guide?: Pixels | null; together?: ModelInRecipe[] }
+  | DreamTask
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "thumbnail"; config: DreamConfig; side: number }

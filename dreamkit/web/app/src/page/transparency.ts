@@ -8,13 +8,22 @@ import type { MaskLevels } from "./protocol";
  */
 export function straightPixels(bitmap: ImageBitmap): { bytes: MaskLevels; alpha: MaskLevels | null } {
   let rgba = readCanvas(bitmap);
-  const isTransparent = rgba.some((value, i) => i % 4 === 3 && value < 255);
+  const isTransparent = hasTransparency(rgba);
   // A canvas forgets the colours of transparent pixels; a graphics card does not.
   if (isTransparent) rgba = readTexture(bitmap) ?? rgba;
   const count = bitmap.width * bitmap.height;
   const bytes = new Uint8ClampedArray(count * 3);
-  for (let i = 0; i < count; i++) for (let k = 0; k < 3; k++) bytes[3 * i + k] = rgba[4 * i + k];
+  for (let from = 0, to = 0; to < bytes.length; from += 4) {
+    bytes[to++] = rgba[from];
+    bytes[to++] = rgba[from + 1];
+    bytes[to++] = rgba[from + 2];
+  }
   return { bytes, alpha: isTransparent ? new Uint8ClampedArray(count).map((_, i) => rgba[4 * i + 3]) : null };
+}
+
+function hasTransparency(rgba: Uint8ClampedArray): boolean {
+  for (let i = 3; i < rgba.length; i += 4) if (rgba[i] < 255) return true;
+  return false;
 }
 
 function readCanvas(bitmap: ImageBitmap): Uint8ClampedArray {

@@ -13,7 +13,12 @@ import type { Backend, FinishedDream, MaskLevels, Reply, Request, Task } from ".
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
 let network: Network | null = null;
-const queue: { id: number; task: Task }[] = [];
+interface QueuedTask {
+  id: number;
+  task: Task;
+}
+
+const queue: QueuedTask[] = [];
 let isRunning = false;
 let current = 0; // the id of the task that is running, or ran last
 const stopped = new Set<number>();
@@ -34,19 +39,29 @@ scope.onmessage = ({ data }: MessageEvent<Request>) => {
 
 async function runQueue(): Promise<void> {
   isRunning = true;
-  for (let next = queue.shift(); next; next = queue.shift()) {
-    const { id, task } = next;
-    current = id;
-    try {
-      if (stopped.has(id)) finish(id, null);
-      else await perform(id, task);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      reply(id, { kind: "failed", message, isUserError: error instanceof UserError });
-    }
-    stopped.delete(id);
-  }
+  for (let next = queue.shift(); next; next = queue.shift()) await run(next);
   isRunning = false;
+}
+
+async function run({ id, task }: QueuedTask): Promise<void> {
+  current = id;
+  try {
+    if (stopped.has(id)) finish(id, null);
+    else await perform(id, task);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    reply(id, { kind: "failed", message, isUserError: error instanceof UserError });
+  }
+  stopped.delete(id);
+}
+
+/** Draws the thumbnail that waits longest, between two steps of another task. */
+async function drawThumbnail(): Promise<void> {
+  const place = queue.findIndex(({ task }) => task.kind === "thumbnail");
+  if (place < 0) return;
+  const interrupted = current;
+  await run(queue.splice(place, 1)[0]);
+  current = interrupted;
 }
 
 type ReplyContent = Reply extends infer Each ? (Each extends unknown ? Omit<Each, "id"> : never) : never;
@@ -61,7 +76,7 @@ function finish(id: number, dream: FinishedDream | null): void {
 
 async function perform(id: number, task: Task): Promise<void> {
   if (task.kind === "open") return open(id, task.model, task.backend);
-  const job = openJob(id);
+  const job = openJob(id, task.kind === "dream" && task.yields === true);
   switch (task.kind) {
     case "dream":
       return finish(id, await dreamWhole(job, task));
@@ -94,13 +109,16 @@ async function open(id: number, model: string, backend: Backend): Promise<void> 
   reply(id, { kind: "opened", network: opened });
 }
 
-function openJob(id: number): Job {
+function openJob(id: number, yields: boolean): Job {
   if (!network) throw new UserError("no network is loaded yet; wait until it is");
   return {
     network,
     isStopped: () => stopped.has(id),
     send: (update) => reply(id, { kind: "step", update }, [update.picture.bytes.buffer]),
-    receiveMessages,
+    receiveMessages: async () => {
+      await receiveMessages();
+      if (yields && !stopped.has(id)) await drawThumbnail();
+    },
     nextMessage: () => new Promise<void>((resolve) => (onMessage = resolve)),
     mask: () => growMask,
   };
