@@ -123,7 +123,7 @@ def test_two_and_four_commands_at_once(races, start, alone, tmp_path, pair):
         assert {path: found[path] for path in before} == before
         for name in pair:  # nothing that was left stops a later run
             command = COMMANDS[name]
-            goes_on = "--overwrite" in command or command[0] in ("batch", "sheet")
+            goes_on = "--overwrite" in command or command[0] in ("batch", "sheet", "groups")
             ((code, err),) = races(folder, home, command if goes_on else (*command, "--overwrite"))
             # A sheet is not made among a batch's dreams.
             assert code == 0 or "npm" in err or "not part of a sheet" in err, (name, err)
