@@ -70,7 +70,8 @@ SIZES += [pytest.param(size, marks=pytest.mark.long) for size in ((6000, 4000), 
 def test_the_plan_tells_the_peak(peak, picture, size):
     """And 100 megapixels dream within 6 GB."""
     command = [sys.executable, "-m", "dreamkit", "dream", str(picture(size)), "--dry-run", *ONE_STEP]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for _ in range(2):  # the first compiles the step, which takes more than what comes after
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     planned = float(re.search(r"memory: about ([\d.]+) GB", told)[1]) * 1e9 / 2**20
     measured = peak(size, *ONE_STEP)
     print(f"{size}: planned {planned:.0f} MB, measured {measured:.0f} MB")
@@ -80,8 +81,9 @@ def test_the_plan_tells_the_peak(peak, picture, size):
 
 def test_a_bound_on_memory_is_kept(peak):
     options = ["--octaves", "2", "--steps", "2"]
-    assert peak((1500, 1000), *options) > 800
-    assert peak((1500, 1000), *options, "--max-memory", "800MB") < 800
+    peak((1500, 1000), *options)  # the step is kept; compiling it takes more than running it
+    assert peak((1500, 1000), *options) > 600
+    assert peak((1500, 1000), *options, "--max-memory", "600MB") < 600
 
 
 def test_memory_is_flat_in_steps_and_an_octave_costs_little(peak):

@@ -26,7 +26,9 @@ def python(code):
     return done.stdout.strip().splitlines()[-1]
 
 
-def test_a_kept_step_needs_a_part_and_dreams_the_same_bytes(tmp_path):
+def test_a_kept_step_needs_a_part_and_dreams_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "home"))  # in which no step is kept yet
+
     def dream(name, before=""):
         arguments = ["dreamkit", "dream", str(PICTURE), "-q", "--max-size", "96", "--octaves", "2"]
         arguments += ["--steps", "2", "-o", str(tmp_path / name)]

@@ -154,18 +154,15 @@ def _subgraph(wrapped: Any, inputs: Sequence[str], outputs: Sequence[str]) -> An
 
 def shapes(graph_def: Any) -> dict[str, list[int | None]]:
     """The static shapes of the first output of all nodes."""
-    with tf.Graph().as_default() as graph:
-        tf.graph_util.import_graph_def(graph_def, name="")
+    graph = private.graph_of(graph_def, {})
     found = {each.name: each.outputs[0].shape for each in graph.get_operations() if each.outputs}
     return {name: shape.as_list() for name, shape in found.items() if shape.rank is not None}
 
 
 def output_shapes(graph_def: Any, count: int, size: tuple[int, int]) -> list[Sequence[int]]:
     """The static shapes of the `count` outputs for one picture of `size` (height, width)."""
-    with tf.Graph().as_default() as graph:
-        pixels = tf.compat.v1.placeholder(tf.float32, [1, *size, 3])
-        tf.graph_util.import_graph_def(graph_def, input_map={"pixels": pixels}, name="")
-        return [graph.get_tensor_by_name(f"layer_{index}:0").shape.as_list() for index in range(count)]
+    graph = private.graph_of(graph_def, {"pixels": [1, *size, 3]})
+    return [graph.get_tensor_by_name(f"layer_{index}:0").shape.as_list() for index in range(count)]
 
 
 def live_bytes(graph_def: Any, inputs: Mapping[str, Sequence[int]]) -> int:
@@ -174,10 +171,7 @@ def live_bytes(graph_def: Any, inputs: Mapping[str, Sequence[int]]) -> int:
     It counts the inputs, and every result until its last reader has run; not constants, nor results of
     unknown shape. Nodes run in the order in which they become ready, which is about what TensorFlow does.
     """
-    with tf.Graph().as_default() as graph:
-        given = {name: tf.compat.v1.placeholder(tf.float32, shape) for name, shape in inputs.items()}
-        tf.graph_util.import_graph_def(graph_def, input_map=given, name="")
-    operations = graph.get_operations()
+    operations = private.graph_of(graph_def, inputs).get_operations()
     sources = {each: {tensor.op for tensor in each.inputs} for each in operations}
     users = {each: {user for tensor in each.outputs for user in tensor.consumers()} for each in operations}
     sizes = {each: _bytes(each) for each in operations}

@@ -7,7 +7,7 @@ TensorFlow may change it in any release, so dreamkit allows only the minor versi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -23,9 +23,11 @@ from tensorflow.python.framework import (
     dtypes,
     errors_impl,
     function_def_to_graph,
+    importer,
     op_def_registry,
+    ops,
 )
-from tensorflow.python.ops import gen_functional_ops, gen_nn_ops
+from tensorflow.python.ops import gen_array_ops, gen_functional_ops, gen_nn_ops
 
 FunctionDef = function_pb2.FunctionDef
 RewriterConfig = rewriter_config_pb2.RewriterConfig
@@ -163,6 +165,14 @@ def function_graph(definition: Any) -> Any:
     """A FunctionDef as a GraphDef."""
     graph_def, _ = function_def_to_graph.function_def_to_graph_def(definition)
     return graph_def
+
+
+def graph_of(graph_def: Any, inputs: Mapping[str, Sequence[int]]) -> Any:
+    """A GraphDef as a Graph with static shapes, in which float32 `inputs` have these shapes."""
+    with ops.Graph().as_default() as graph:
+        given = {name: gen_array_ops.placeholder(FLOAT, shape) for name, shape in inputs.items()}
+        importer.import_graph_def(graph_def, input_map=given, name="")
+    return graph
 
 
 def freeze(function: Any) -> Any:
