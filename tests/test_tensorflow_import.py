@@ -51,23 +51,26 @@ finally:
     np.testing.assert_array_equal(warm[1], whole[1])
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        "import tensorflow as tf; assert tf.reduce_sum([1, 2]).numpy() == 3",
-        "from tensorflow import reduce_sum; assert reduce_sum([1, 2]).numpy() == 3",
-        "import tensorflow as tf; assert tf.__version__",
-        "import tensorflow.keras.layers as layers; assert layers.Dense(2)",
-        "from tensorflow.keras.applications import vgg16; assert vgg16.VGG16",
-        "import tensorflow.compat.v1 as tf1; assert tf1.Session",
-        "import keras; assert keras.Sequential([keras.layers.Dense(2)])",
-    ],
-)
+USES = [
+    "import tensorflow as tf; assert tf.reduce_sum([1, 2]).numpy() == 3",
+    "import tensorflow.keras.layers as layers; assert layers.Dense(2)",
+    "import tensorflow.compat.v1 as tf1; assert tf1.Session",
+]
+MORE_USES = [
+    "from tensorflow import reduce_sum; assert reduce_sum([1, 2]).numpy() == 3",
+    "import tensorflow as tf; assert tf.__version__",
+    "from tensorflow.keras.applications import vgg16; assert vgg16.VGG16",
+    "import keras; assert keras.Sequential([keras.layers.Dense(2)])",
+]
+
+
+@pytest.mark.parametrize("use", [*USES, *(pytest.param(use, marks=pytest.mark.heavy) for use in MORE_USES)])
 def test_the_rest_comes_when_it_is_used(use):
     code = f"{BEGIN}\ntensorflow_import.import_tensorflow()\nassert not {WHOLE}\n{use}\nprint({WHOLE})"
     assert python(code) == "True"
 
 
+@pytest.mark.heavy
 def test_what_the_whole_does_not_have_is_an_error():
     code = f"""{BEGIN}
 tensorflow_import.import_tensorflow()
@@ -80,6 +83,7 @@ except AttributeError as error:
     assert python(code) == "module 'tensorflow' has no attribute 'no_such_name'"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "change",
     [
