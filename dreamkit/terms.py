@@ -309,6 +309,8 @@ def layer_named(name: str, names: LayerNames) -> str:
     if percent:
         return names.at_depth(float(percent[1]) / 100)
     layer, _, rest = name.rpartition(":")
+    if layer in known and (_CHANNELS.fullmatch(name) or _CHOICE.fullmatch(name)):
+        raise LayerError(f"{name!r} is a part of a layer, and a whole one is needed; write {layer}")
     if layer in known:
         what = "a channel is a whole number from 0"
         if _is_number(rest):

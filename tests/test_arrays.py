@@ -47,21 +47,22 @@ def header(shape, dtype="<f4"):
     return file.getvalue()
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"no archive",
-        archive(b"no array"),
-        archive(header((1 << 40,)), bytes(8)),  # more than there is
-        archive(header((1,)), bytes(8)),  # less
-        archive(header((-1,)), bytes(4)),
-        archive(header((2,), "|O"), bytes(16)),
-        archive(header((2 << 18,)), bytes(2 << 20)),  # more than `MOST`
-        archive(b"\x93NUMPY\x03\x00" + header((1,))[8:], bytes(4)),
-        archive(header((2,)), bytes(8))[:-30],
-    ],
-)
+WRONG = {
+    "empty": b"",
+    "no archive": b"no archive",
+    "no array": archive(b"no array"),
+    "fewer bytes than its shape": archive(header((1 << 40,)), bytes(8)),
+    "more bytes than its shape": archive(header((1,)), bytes(8)),
+    "a negative shape": archive(header((-1,)), bytes(4)),
+    "objects": archive(header((2,), "|O"), bytes(16)),
+    "more than MOST": archive(header((2 << 18,)), bytes(2 << 20)),
+    "another edition": archive(b"\x93NUMPY\x03\x00" + header((1,))[8:], bytes(4)),
+    "cut off": archive(header((2,)), bytes(8))[:-30],
+}
+
+
+# Names, because an archive holds the time, and two workers have to collect the same tests.
+@pytest.mark.parametrize("data", WRONG.values(), ids=WRONG)
 def test_what_is_wrong_is_one_error(data, tmp_path):
     with pytest.raises(ValueError, match=r"."):
         arrays.read_from(io.BytesIO(data), MOST)

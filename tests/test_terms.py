@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dreamkit.engine.masked_objective import balanced
 from dreamkit.errors import LayerError
-from dreamkit.terms import Term, parse_terms
+from dreamkit.terms import Term, layer_named, parse_terms
 
 LAYERS = ["mixed3", "mixed5", "inception_4c/output", "a,b", "a", "k=2", "x:1", "y@1x2", "scores", "mid"]
 LABELS = {"cat": 0, "dog": 1}
@@ -159,3 +159,9 @@ def test_a_layers_pull_does_not_know_the_unit_of_its_activations(layers):
 
 def test_a_silent_layer_keeps_its_weight():
     assert balanced([2.0, 3.0], np.array([0.0, 4.0]), [1, 1]).tolist() == [2.0, 1.5]
+
+
+@pytest.mark.parametrize("name", ["mixed3:4", "mixed3:4+5", "mixed3:top2"])
+def test_where_a_whole_layer_is_needed_a_part_is_refused(name):
+    with pytest.raises(LayerError, match="is a part of a layer, and a whole one is needed; write mixed3$"):
+        layer_named(name, NAMES)
