@@ -37,7 +37,7 @@ TRUE = Gradients()
 
 
 def with_gradients(graph_def: Any, gradients: Gradients, where: str) -> Any:
-    """The GraphDef with these gradients.
+    """The GraphDef with these gradients; a copy, unless they are the true ones.
 
     Args:
         graph_def: frozen and folded, without calls of functions.
@@ -47,6 +47,8 @@ def with_gradients(graph_def: Any, gradients: Gradients, where: str) -> Any:
     Raises:
         ConfigError: it has no node whose gradient would change.
     """
+    if gradients == TRUE:
+        return graph_def
     _register()
     result = tf.compat.v1.GraphDef()
     result.CopyFrom(graph_def)
