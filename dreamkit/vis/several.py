@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dreamkit.errors import ConfigError
 from dreamkit.inputs import ImageSource, PathLike
 from dreamkit.jobs import groups as group_sheets
+from dreamkit.jobs.cells import check_range
 from dreamkit.media import contact_sheet, images
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
@@ -71,8 +72,7 @@ def groups(
         ConfigError: there are not so many groups; nothing was dreamed yet.
         DreamkitError: another wrong input, in one line.
     """
-    if not 1 <= count <= group_sheets.MOST:
-        raise ConfigError(f"count is {count}; it takes a whole number, 1 to {group_sheets.MOST}")
+    check_range("count", count, 1, group_sheets.MOST)
     session = Session(request_of(whole_layer(layer), model, recipe=recipe, **options))
     request = session.request
     request.refuse("a sheet of groups", "upscale", "alpha")
@@ -126,7 +126,7 @@ def diverse(
     Raises:
         DreamkitError: a wrong input, in one line.
     """
-    _check_count(count)
+    check_range("count", count, 2, _MOST_PICTURES)
     if not 0 <= apart <= _MOST:
         raise ConfigError(f"apart is {apart}; it takes a number, 0 to {_MOST:g}")
     _refuse(options, "guide", "guide_style", "balance", "image", "max_size")
@@ -184,30 +184,30 @@ def between(
     """
     from dreamkit.engine.objective_set import check_layers
 
-    _check_count(count)
+    check_range("count", count, 2, _MOST_PICTURES)
     if not 0 <= near <= _MOST:
         raise ConfigError(f"near is {near}; it takes a number, 0 to {_MOST:g}")
     _refuse(options, "hold", "balance", "image", "start", "max_size")
     session, network = _opened(first, model, recipe=recipe, **options)
     exact = layer_named(layer, network)
     check_layers(session.models, request_of(last, model, recipe=recipe, **options).config)
+    activations = network.activations([exact]) if near else None  # cut once, for all pictures
 
     def next_one(before: list[Rendering]) -> DreamRequest:
         if not before:
             return session.request
         share = len(before) / (count - 1)
         mixed = (1 - share) * first + share * last
-        hold = {exact: near * abs(before[0].objective) / _length(network, exact, before[0])} if near else None
+        hold = None
+        if activations is not None:
+            (maps,) = activations(before[0].pixels[None].astype(np.float32))
+            length = float(np.linalg.norm(maps, axis=-1).mean()) or 1.0  # of the activations at a place
+            hold = {exact: near * abs(before[0].objective) / length}
         config = replace(session.request.config, **mixed.options, hold=hold, start="noise")
         return replace(session.request, config=config).on(before[-1].pixels)
 
     names = [f"{number / (count - 1):.0%}" for number in range(count)]
     return _one_by_one(session, names, next_one, columns or count)
-
-
-def _check_count(count: int) -> None:
-    if not 2 <= count <= _MOST_PICTURES:
-        raise ConfigError(f"count is {count}; it takes a whole number, 2 to {_MOST_PICTURES}")
 
 
 def _refuse(options: Mapping[str, Any], *names: str) -> None:
@@ -241,12 +241,6 @@ def _layer_of(objective: Combination, network: Network) -> str:
     if len(layers) != 1 or "" in layers:
         raise ConfigError("the objective is not of one layer; say with layer= where the pictures differ")
     return layers.pop()
-
-
-def _length(network: Network, layer: str, picture: Rendering) -> float:
-    """The mean over places of the length of a layer's activations."""
-    (maps,) = network.activations([layer])(picture.pixels[None].astype(np.float32))
-    return float(np.linalg.norm(maps, axis=-1).mean()) or 1.0
 
 
 def _one_by_one(
