@@ -19,7 +19,15 @@ from dreamkit.inputs import PathLike
 from dreamkit.jobs import result_folder
 from dreamkit.jobs.atlas import layout, page
 from dreamkit.jobs.atlas.layout import GridCell
-from dreamkit.jobs.cells import CellPlan, CellProgress, DreamWorker, dream_cells, is_there, pixels_of
+from dreamkit.jobs.cells import (
+    CellPlan,
+    CellProgress,
+    DreamWorker,
+    check_range,
+    dream_cells,
+    is_there,
+    pixels_of,
+)
 from dreamkit.media import arrays, atomic
 from dreamkit.observations.examples import crops
 from dreamkit.observations.store import Observations, observe
@@ -162,9 +170,9 @@ def _check_options(
     request: DreamRequest, photographs: Sequence[str], samples: int, side: int, least: int
 ) -> None:
     """Finds whatever is wrong before TensorFlow is imported."""
-    for name, value, most in (("samples", samples, 1000), ("grid", side, 200), ("least", least, 1_000_000)):
-        if not 1 <= value <= most:
-            raise ConfigError(f"{name} is {value}; it takes a whole number, 1 to {most}")
+    check_range("samples", samples, 1, 1000)
+    check_range("grid", side, 1, 200)
+    check_range("least", least, 1, 1_000_000)
     if len(request.models) != 1:
         raise ConfigError(
             f"an atlas shows one network, and {request.names} are {len(request.models)}; name one"
