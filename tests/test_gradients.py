@@ -16,7 +16,7 @@ from dreamkit.engine.loop import dream, planned
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import graph, network
 from dreamkit.engine.tf.gradients import Gradients, with_gradients
-from dreamkit.errors import ConfigError
+from dreamkit.errors import ConfigError, DreamkitWarning
 
 SILENT = 2
 """The channel of `second` that no picture wakes."""
@@ -169,7 +169,9 @@ def test_a_silent_channel_stays_grey_without_it_and_wakes_with_it(net, photo):
     small = photo[:20, :20]
     layers = f"second:{SILENT}"
     assert numpy_gradient(small.astype(float), SILENT)[1] == 0
-    for same in taken(net, small, layers, steps=2):
+    with pytest.warns(DreamkitWarning, match=r"nothing in the picture activates second:\d; try --redirected"):
+        still = taken(net, small, layers, steps=2)
+    for same in still:
         np.testing.assert_array_equal(same, small)
     awake = taken(net, small, layers, steps=40, redirected_relu=40, normalise="std", step_size=0.02)[-1]
     assert numpy_gradient(awake.astype(float), SILENT)[1] > 0.1
@@ -182,7 +184,9 @@ def test_what_is_not_silent_has_its_true_gradient(net, photo):
 
 def test_a_silent_channel_that_is_lowered_is_left_alone(net, photo):
     """Redirected, only what raises a silent unit passes."""
-    for same in taken(net, photo, {f"second:{SILENT}": -1.0}, steps=2, redirected_relu=2, tv=0.0):
+    with pytest.warns(DreamkitWarning, match="try another layer or another picture"):
+        still = taken(net, photo, {f"second:{SILENT}": -1.0}, steps=2, redirected_relu=2, tv=0.0)
+    for same in still:
         np.testing.assert_array_equal(same, photo)
 
 

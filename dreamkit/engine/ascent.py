@@ -73,6 +73,7 @@ class Ascent:
         self._importance: Pixels | None = None
         self._wants_importance = config.alpha == "importance"
         self._first: float | None = None
+        self._has_gradient: bool | None = None  # whether any step had one; None before the first
         self._work = sum(map(self._work_of, self._run))
         self._done = 0
 
@@ -120,6 +121,27 @@ class Ascent:
         if self._importance is None:
             return None
         return importance.alpha(importance.resized(self._importance, size, self._config.wrapped))
+
+    def warn_if_still(self) -> None:
+        """Warns where every step's gradient was zero, so that nothing was dreamed."""
+        if self._has_gradient is False:
+            warnings.warn(self._why_still(), DreamkitWarning, stacklevel=4)
+
+    def _why_still(self) -> str:
+        if self._objectives.masks and not any(mask.any() for mask in self._objectives.masks):
+            return (
+                "the mask is black everywhere, or too small for its soft edges, so nothing was dreamed; "
+                "paint more of it white"
+            )
+        names = sorted({name for layers in self._objectives.layers for name in layers})
+        wakes = "" if self._config.objective == "mean" else "--objective mean with "
+        wakes += "--redirected-relu 16, "
+        if self._config.redirected_relu or self._objectives.all_negative:
+            wakes = ""
+        return (
+            "the gradient was zero at every step, so nothing was dreamed: nothing in the picture activates "
+            f"{', '.join(names)}; try {wakes}another layer or another picture"
+        )
 
     def _on_octave(self, objective: MaskedObjective, octave: octaves.Octave) -> _Objective:
         mask = self._objectives.mask(objective)
@@ -185,6 +207,7 @@ class Ascent:
             if number:
                 update += gradient
             balanced, weighted = balanced + stats.balanced, weighted + stats.weighted
+        self._has_gradient = self._has_gradient or bool(update.any())
         return balanced, weighted
 
     def _mean_gradient(

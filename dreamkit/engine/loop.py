@@ -66,6 +66,7 @@ def dream(
                 ascent.state = None
                 octave_schemes.add_lost_detail(config.wrapped, photo, pixels, smaller)
             smaller = octave.size
+        ascent.warn_if_still()
         picture = octave_schemes.finish(photo, pixels, objectives.masks, config)
     except KeyboardInterrupt:
         picture = octave_schemes.finish(photo, pixels, objectives.masks, config)
