@@ -35,6 +35,12 @@ def commands(out):
     return {name: shlex.split(line) for name, line in zip(lines[::2], lines[1::2], strict=True)}
 
 
+def is_part(one, sheet):
+    """Whether a picture is somewhere on a sheet, unscaled."""
+    windows = np.lib.stride_tricks.sliding_window_view(sheet, one.shape)[..., 0, :, :, :]
+    return any((row == one).all((1, 2, 3)).any() for row in windows)
+
+
 def test_three_layers_down_and_three_strengths_across(net):
     planned = variants.plan("a photo.jpg", session_of(net, steps=2, seed=3, strength=1.5), 100)
     assert len(planned) == 9
@@ -69,9 +75,7 @@ def test_each_variant_is_a_dream_of_its_own(net, photo):
     sheet = variants.sheet(dreamed, 3, "photo")
     assert sheet.shape[0] > 3 * photo.shape[0]
     assert sheet.shape[1] > 3 * photo.shape[1]
-    one = dreamed[4].pixels
-    windows = np.lib.stride_tricks.sliding_window_view(sheet, one.shape)[..., 0, :, :, :]
-    assert any((windows[row] == one).all((1, 2, 3)).any() for row in range(len(windows)))  # unscaled
+    assert is_part(dreamed[4].pixels, sheet)
 
 
 @pytest.mark.usefixtures("loaded_once")
@@ -91,8 +95,23 @@ def test_its_commands_make_what_it_shows(run, picture, tmp_path):
         assert run(*arguments, "-o", f"{number}.png", "-q") == (0, "", "")
         with Image.open(tmp_path / f"{number}.png") as dream:
             one = np.asarray(dream.convert("RGB"))
-        windows = np.lib.stride_tricks.sliding_window_view(shown, one.shape)[..., 0, :, :, :]
-        assert any((windows[row] == one).all((1, 2, 3)).any() for row in range(len(windows))), number
+        assert is_part(one, shown), number
+
+
+@pytest.mark.usefixtures("loaded_once")
+def test_a_command_names_the_file_of_a_direction(run, picture, tmp_path):
+    np.save(tmp_path / "d.npy", np.linspace(-1, 1, 5, dtype=np.float32))
+    code, out, _ = run("variants", picture, *OWN, "--cell", "64", "--direction", "d.npy@second=2")
+    assert code == 0
+    found = commands(out)
+    assert "5  d.npy@second=2, normal" in found
+    for name, words in found.items():
+        assert (("--direction", "d.npy@second=2") in zip(words, words[1:], strict=False)) == ("d.npy" in name)
+    _, *arguments = found["5  d.npy@second=2, normal"]
+    assert run(*arguments, "-o", "large.png", "-q")[0] == 0
+    with Image.open(tmp_path / "photo.variants.png") as sheet, Image.open(tmp_path / "large.png") as large:
+        shown, one = np.asarray(sheet.convert("RGB")), np.asarray(large.convert("RGB"))
+    assert is_part(one, shown)
 
 
 @pytest.mark.usefixtures("loaded_once")

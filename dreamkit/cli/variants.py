@@ -55,8 +55,10 @@ def variants(
         from dreamkit.jobs import variants as sheets
 
         made = Sheet(image, "variants", output, cell, overwrite=overwrite, quiet=quiet)
+        arguments = chosen.arguments()
+        given = arguments.get("layers")
         dreamed = made.dream(
-            chosen.arguments(), lambda session, side: sheets.plan(image, session, side), len(sheets.STRENGTHS)
+            arguments, lambda session, side: sheets.plan(image, session, side, given), len(sheets.STRENGTHS)
         )
     for number, variant in enumerate(dreamed, 1):
         terminal.say(f"{number}  {variant.name}\n   {variant.command}")

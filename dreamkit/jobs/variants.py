@@ -42,8 +42,12 @@ class Variant:
     pixels: NDArray[np.uint8] | None = None
 
 
-def plan(image: PathLike, session: Session, cell: int) -> list[Variant]:
-    """The nine variants, not dreamed yet: layers down, strengths across, each with a seed of its own."""
+def plan(image: PathLike, session: Session, cell: int, given: Any = None) -> list[Variant]:
+    """The nine variants, not dreamed yet: layers down, strengths across, each with a seed of its own.
+
+    `given` are the layers as the user gave them. Where a direction lies in a file, the command names the file,
+    and the config has only its numbers.
+    """
     request, network = session.request, session.models[0].network
     config = request.config
     found = []
@@ -52,13 +56,14 @@ def plan(image: PathLike, session: Session, cell: int) -> list[Variant]:
         name = (
             layer_named(depth, network)
             if depth
-            else ",".join(map(term_text, config.layers or network.provider.layers))
+            else ",".join(map(term_text, given or config.layers or network.provider.layers))
         )
         for column, (strength, factor) in enumerate(STRENGTHS):
             seed = (config.seed + row * len(STRENGTHS) + column) % 2**64
             strong = min(config.strength * factor, MOST)
             chosen = replace(config, layers=layers, strength=strong, seed=seed)
-            line = command(image, replace(request, config=chosen))
+            written = replace(chosen, layers=layers if depth else given or layers)
+            line = command(image, replace(request, config=written))
             found.append(Variant(f"{name}, {strength}", replace(chosen, max_size=cell), line))
     return found
 
