@@ -45,8 +45,8 @@ class Variant:
 def plan(image: PathLike, session: Session, cell: int, given: Any = None) -> list[Variant]:
     """The nine variants, not dreamed yet: layers down, strengths across, each with a seed of its own.
 
-    `given` are the layers as the user gave them. Where a direction lies in a file, the command names the file,
-    and the config has only its numbers.
+    `given` are the layers as the user gave them: a command names the file of a direction, and the config has
+    only its numbers.
     """
     request, network = session.request, session.models[0].network
     config = request.config
