@@ -16,13 +16,15 @@ COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY dreamkit dreamkit
 COPY --from=page /page/dreamkit/web/bundle dreamkit/web/bundle
 # Into a folder of its own, of which the last stage takes a copy: pip, what it downloaded, and Node.js stay behind. The slim image has no
-# libraries of a desktop, which the full OpenCV loads. For a GPU, TensorFlow's own extra brings CUDA.
+# libraries of a desktop, which the full OpenCV loads. For a GPU, TensorFlow's own extra brings CUDA. TensorFlow's headers, 0.4 GB, are
+# for those who write C++.
 ARG GPU=""
 RUN python -m venv /opt/dreamkit && \
     /opt/dreamkit/bin/pip install --no-cache-dir --constraint constraints.txt '.[text,video]' && \
     /opt/dreamkit/bin/pip uninstall --yes opencv-python && \
     /opt/dreamkit/bin/pip install --no-cache-dir --constraint constraints.txt 'opencv-python-headless<5' && \
     if [ -n "$GPU" ]; then /opt/dreamkit/bin/pip install --no-cache-dir --constraint constraints.txt 'tensorflow[and-cuda]'; fi && \
+    find /opt/dreamkit -path '*/tensorflow/include' -prune -exec rm -r {} + && \
     /opt/dreamkit/bin/pip uninstall --yes pip
 
 FROM python:3.13-slim-trixie

