@@ -77,7 +77,7 @@ def atlas(
     """Map what a layer sees in many photographs: an activation atlas, as a page.
 
     Run it again after an interruption: what is finished is kept.
-    It needs `pip install 'deepdreamkit[atlas]'`.
+    It needs UMAP. Where that is missing, it names the command that installs it.
 
     dreamkit atlas photographs/ -m inception5h -l mixed4c
     """
