@@ -21,7 +21,8 @@ from dreamkit.jobs import frame_store
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import atomic, images, optical_flow, video_formats, video_writer
-from dreamkit.media.video import Clip
+from dreamkit.media.clip import Clip
+from dreamkit.media.video_formats import Encoding
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
 
@@ -79,6 +80,7 @@ def make(
     options: FilmOptions | None = None,
     *,
     preview: int | None = None,
+    encoding: Encoding | None = None,
     overwrite: bool = False,
     on_frame: Callable[[FrameProgress], None] | None = None,
     executor: Executor | None = None,
@@ -97,6 +99,7 @@ def make(
         output: the film, or a folder for its frames.
         options: how frames hold together.
         preview: make a film of only so many frames; the next run continues from them.
+        encoding: codec and quality of the film; None for the usual ones.
         overwrite: whether an existing film, and frames of another one, may be replaced.
         on_frame: called after each frame.
         executor: what dreams scenes beside each other, each by one worker, which loads the networks anew;
@@ -110,7 +113,7 @@ def make(
     options = options or FilmOptions()
     request = session.request
     request.refuse("a film", *UNABLE)
-    video_formats.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, encoding, overwrite=overwrite)
     atomic.refuse_inputs(output, session.request.inputs)
     for path in source.paths if output.exists() else ():
         atomic.refuse_inputs(output, {"the film itself": path})
@@ -142,6 +145,7 @@ def make(
             sound=source,
             times=source.times[:total] if source.is_variable else None,
             scratch=store.folder,
+            encoding=encoding,
         )
         with writer as film:
             for pixels in _blended(source, store, total, request.config.blend):
@@ -334,5 +338,16 @@ def _identity(fingerprint: Mapping[str, Any], source: Clip, options: FilmOptions
         **fingerprint,
         "photograph": None,
         "film": source.sha256,
+        **_shown(source),
         "frames": [options.blend, options.flow, options.every, options.steps],
+    }
+
+
+def _shown(source: Clip) -> Mapping[str, Any]:
+    """Which of the film's frames are dreamed: those of a range, at a rate of their own."""
+    numbers = source.numbers or range(source.count)
+    in_order = all(after == before + 1 for before, after in pairwise(numbers))
+    return {
+        "range": None if source.numbers is None else [numbers[0], numbers[-1] + 1],
+        "fps": None if in_order else [str(source.rate), source.count],
     }
