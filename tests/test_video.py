@@ -204,7 +204,7 @@ def test_a_frame_that_cannot_become_rgb_is_one_line(tmp_path, monkeypatch):
     """FFmpeg decodes frames of colour spaces that it cannot convert."""
     clip = video.read(write(tmp_path / "film.mp4"))
 
-    def fail(frame):
+    def fail(*_):
         raise av.error.OSError(95, "Operation not supported")
 
     monkeypatch.setattr(clip_module, "_upright", fail)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.errors import first_line
-from dreamkit.media import image_sizes, image_writer, images
+from dreamkit.media import image_sizes, image_writer, images, tone_mapping
 from dreamkit.media.video_formats import VideoError, import_av, open_film
 
 MOST_PIXELS = 200_000_000  # of one picture
@@ -149,17 +149,21 @@ class Clip:
                 yield partial(_read, path)
             return
         with opened(self.paths[0]) as container:
+            context = container.streams.video[0].codec_context
             for frame in container.decode(video=0):
-                yield partial(_upright, frame)
+                yield partial(_upright, frame, context.color_trc, context.color_primaries)
 
 
 def _read(path: Path) -> NDArray[np.uint8]:
     return images.read(path, MOST_PIXELS).pixels
 
 
-def _upright(frame: Any) -> NDArray[np.uint8]:
-    """The pixels of a decoded frame."""
-    pixels = frame.to_ndarray(format="rgb24")
+def _upright(frame: Any, transfer: int, primaries: int) -> NDArray[np.uint8]:
+    """The pixels of a decoded frame, from its transfer characteristics and primaries."""
+    if tone_mapping.is_needed(transfer, primaries):
+        pixels = tone_mapping.to_sdr(frame.to_ndarray(format="rgb48le"), transfer, primaries)
+    else:
+        pixels = frame.to_ndarray(format="rgb24")
     return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90) % 4))
 
 

@@ -12,6 +12,8 @@ from dreamkit.media import image_writer, images, paths
 from dreamkit.media.clip import MOST_PIXELS, Clip, opened
 from dreamkit.media.video_formats import RATE, VideoError
 
+_UNREADABLE = {14: "ICtCp", 15: "IPT (Dolby Vision)"}  # matrices, as ITU-T H.273 numbers them
+
 
 def read(source: str | os.PathLike[str], rate: Fraction = RATE) -> Clip:
     """A film, a folder of numbered pictures, or a pattern such as `frames/*.png`.
@@ -46,6 +48,12 @@ def read(source: str | os.PathLike[str], rate: Fraction = RATE) -> Clip:
             last = times[-1] if times else Fraction(0)
             times.append(last + 1 / RATE if shown is None else shown)
         stated = stream.average_rate or stream.base_rate
+        colours = _UNREADABLE.get(stream.codec_context.colorspace)
+        if colours is not None:
+            raise VideoError(
+                f"{source} has its colours as {colours}, which cannot be read; convert it to PQ or HLG with "
+                "Y'CbCr first"
+            )
         has_sound = bool(container.streams.audio)
     if size is None:
         raise VideoError(f"{source} holds no frame that can be read; it is empty or damaged")
