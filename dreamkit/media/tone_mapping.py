@@ -7,7 +7,6 @@ number, that of its brightest, so that no hue changes. Colours beyond BT.709 bec
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -19,9 +18,9 @@ PQ, HLG = 16, 18  # transfer characteristics, as ITU-T H.273 numbers them
 _BT2020 = 9  # primaries
 _WHITE = 203.0  # cd/m²
 _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2  # of the display that HLG is shown on
-_LUMINANCE = np.float32([0.2627, 0.6780, 0.0593])
-_TO_BT709 = np.float32(
-    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+_LUMINANCE = np.array([0.2627, 0.6780, 0.0593], np.float32)
+_TO_BT709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]], np.float32
 )  # BT.2087
 _GAMMA = np.float32(2.4)  # BT.1886
 _KEPT = np.float32(0.5)
@@ -61,19 +60,19 @@ def _compression(brightest: Pixels) -> Pixels:
 def _light(transfer: int | None) -> Pixels:
     """The light of each of the 65,536 values of a colour: in units of white, but for HLG, whose light also
     depends on the other colours, of the scene, 0 to 1."""
-    functions: dict[int | None, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {PQ: _pq, HLG: _hlg}
     values = np.arange(1 << 16) / ((1 << 16) - 1)
-    return functions.get(transfer, lambda values: values ** float(_GAMMA))(values).astype(np.float32)
+    if transfer == PQ:
+        return _pq(values).astype(np.float32)
+    if transfer == HLG:
+        return _hlg(values).astype(np.float32)
+    return np.power(values, _GAMMA).astype(np.float32)
 
 
 def _pq(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """SMPTE ST 2084."""
     root = values ** (32 / 2523)
-    return (
-        10_000
-        / _WHITE
-        * (np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)) ** (8192 / 1305)
-    )
+    light = np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)
+    return np.asarray(10_000 / _WHITE * light ** (8192 / 1305))
 
 
 def _hlg(values: NDArray[np.float64]) -> NDArray[np.float64]:
