@@ -10,10 +10,11 @@ import typer
 
 from dreamkit.cli import executor_options, film_options, terminal
 from dreamkit.cli.dream import open_session
-from dreamkit.cli.dream_options import DreamOptions, with_options
+from dreamkit.cli.dream_options import DreamOptions, by_name, with_options
 from dreamkit.cli.output_options import Overwrite, Quiet, Recipe, Verbose
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError
+from dreamkit.option import WHAT
 
 
 @with_options("upscale", "wrap", "tileable", "panorama", "size", "noise")
@@ -34,6 +35,36 @@ def film(
         ),
     ],
     recipe: Recipe = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(
+            "--guide",
+            metavar="PATH",
+            help="A picture that the dream takes its shapes from, or a film or a folder of pictures, from "
+            "which each frame takes its own.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="[NAME=]PATH",
+            help="Where to dream: white fully, grey partly, black not at all. A picture for all frames, a "
+            "film or a folder of pictures for each, or the word motion: where something moves. NAME=PATH is "
+            "for the mask NAME of a recipe.",
+            show_default=False,
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="The mask is painted for the first frame. Carry it along with what it covers.",
+            rich_help_panel=WHAT,
+        ),
+    ] = False,
     blend: Annotated[
         float,
         typer.Option(
@@ -85,15 +116,17 @@ def film(
     dreamkit film in.mp4 -o out.mp4 --layers mixed3
     """
     started = time.monotonic()
-    chosen = DreamOptions(**options)
+    chosen = DreamOptions(**options, guide=guide, mask=mask)
     if flow not in ("on", "off"):
         raise ConfigError(f"--flow is {quoted(flow)}; choose on or off")
     from dreamkit.jobs import film as films
+    from dreamkit.jobs import moving_pictures
+    from dreamkit.jobs.film_worker import FilmOptions
     from dreamkit.media import moments, video, video_formats
     from dreamkit.request import without_image
 
     executor = executor_options.chosen(engine, address, jobs, threads)
-    frames = films.FilmOptions(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
+    frames = FilmOptions(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
     rate = film_options.rate_of(fps)
     between = [
         text if text is None else moments.Moment.of(text, flag)
@@ -102,7 +135,9 @@ def film(
     encoding = film_options.encoding_of(codec, quality)
     video_formats.check_output(output, encoding, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-        request = without_image(**chosen.arguments(), recipe=recipe)
+        moving, still, guide = moving_pictures.opened(by_name(mask), guide, track=track)
+        arguments = chosen.arguments() | {"mask": still or None, "guide": guide}
+        request = without_image(**arguments, recipe=recipe)
         request.refuse("a film", *films.UNABLE)
         meter.doing(f"reading {source}")
         clip = moments.part(video.read(source, rate or video_formats.RATE), *between)
@@ -113,6 +148,7 @@ def film(
             open_session(request, meter),
             output,
             frames,
+            moving=moving,
             preview=preview,
             encoding=encoding,
             overwrite=overwrite,

@@ -44,6 +44,7 @@ class Clip:
         shrunk_from: size of the file's own frames, where `size` is smaller; else None.
         numbers: which of the file's frames are shown, in order; None for all.
         span: the part of the file that it is, in seconds from the file's first frame; None for all of it.
+        frames_of_file: how many frames the file has, where not all are shown once; else None.
     """
 
     paths: tuple[Path, ...]
@@ -55,6 +56,7 @@ class Clip:
     shrunk_from: tuple[int, int] | None = None
     numbers: tuple[int, ...] | None = None
     span: tuple[Fraction, Fraction] | None = None
+    frames_of_file: int | None = None
 
     @property
     def count(self) -> int:
@@ -88,21 +90,37 @@ class Clip:
         return replace(
             self,
             times=tuple(time - begin for time in self.times[first:stop]),
-            numbers=tuple(self._numbers[first:stop]),
+            numbers=tuple(self.file_numbers[first:stop]),
             span=(start + begin, start + end),
+            frames_of_file=self.whole,
         )
 
     def at_rate(self, rate: Fraction) -> Clip:
         """The same with `rate` frames a second, each the one that is shown at its time."""
         count = max(1, round(self.duration * rate))
+        return self.shown_at([number / rate for number in range(count)], rate)
+
+    def shown_at(self, times: Sequence[Fraction], rate: Fraction) -> Clip:
+        """The frames that are shown at `times`, `rate` a second."""
         later = _LATER / max(rate, self.rate)
-        times = tuple(number / rate for number in range(count))
-        shown = [bisect_right(self.times, time + later) - 1 for time in times]
-        return replace(self, rate=rate, times=times, numbers=tuple(self._numbers[each] for each in shown))
+        shown = [max(0, bisect_right(self.times, time + later) - 1) for time in times]
+        first = times[0]
+        return replace(self.chosen(shown, [time - first for time in times]), rate=rate)
+
+    def chosen(self, shown: Sequence[int], times: Sequence[Fraction]) -> Clip:
+        """The frames with the numbers `shown`, in order, at `times`."""
+        numbers = tuple(self.file_numbers[each] for each in shown)
+        return replace(self, times=tuple(times), numbers=numbers, frames_of_file=self.whole)
 
     @property
-    def _numbers(self) -> Sequence[int]:
+    def file_numbers(self) -> Sequence[int]:
+        """Which of the file's frames are shown, in order."""
         return range(self.count) if self.numbers is None else self.numbers
+
+    @property
+    def whole(self) -> int:
+        """How many frames the file has."""
+        return self.frames_of_file or self.count
 
     @property
     def is_variable(self) -> bool:
@@ -123,7 +141,7 @@ class Clip:
         count = self.count if most is None else min(most, self.count)
         files, read = enumerate(self._pixels()), None
         reached = -1
-        for number, of_file in enumerate(self._numbers[:count]):
+        for number, of_file in enumerate(self.file_numbers[:count]):
             while reached < of_file:
                 reached, read = next(files, (of_file, None))
             if read is None:  # the file has become shorter

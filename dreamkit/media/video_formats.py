@@ -72,6 +72,11 @@ _FILE = "file:"  # before a name; FFmpeg takes one such as 12:30.mp4 for an addr
 _READABLE = (
     "mov,matroska,avi,gif,apng,ogg,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,m4v,dv,mxf,rm,ivf,nut,yuv4mpegpipe"
 )
+# Files that are films wherever pictures are possible, too.
+READ_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+    | {".wmv", ".flv", ".ogv", ".mxf", ".3gp"}
+)
 CODECS = {
     # Without x264's macroblock tree: on processors with AVX-512 its bytes differ from run to run.
     "h264": Format(
