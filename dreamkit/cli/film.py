@@ -135,8 +135,8 @@ def film(
     encoding = film_options.encoding_of(codec, quality)
     video_formats.check_output(output, encoding, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-        moving, still, guide = moving_pictures.opened(by_name(mask), guide, track=track)
-        arguments = chosen.arguments() | {"mask": still or None, "guide": guide}
+        moving, masks, guided = moving_pictures.opened(by_name(mask), guide, track=track)
+        arguments = chosen.arguments() | {"mask": masks or None, "guide": guided}
         request = without_image(**arguments, recipe=recipe)
         request.refuse("a film", *films.UNABLE)
         meter.doing(f"reading {source}")

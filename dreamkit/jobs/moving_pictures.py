@@ -9,9 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dreamkit.errors import shown
-from dreamkit.inputs import PathLike
-from dreamkit.media import video
+from dreamkit.inputs import ImageSource, PathLike
+from dreamkit.media import images, video
 from dreamkit.media.clip import Clip
 from dreamkit.media.video_formats import READ_SUFFIXES, VideoError
 
@@ -87,8 +89,9 @@ class MovingPictures:
 
 def opened(
     masks: Mapping[str, str], guide: str | None, *, track: bool
-) -> tuple[MovingPictures, dict[str, str], str | None]:
-    """What of the masks and the guide moves, opened, and the rest, as it is given.
+) -> tuple[MovingPictures, dict[str, ImageSource], ImageSource]:
+    """What of the masks and the guide moves, opened, and the masks and the guide of the request, in which a
+    picture of one pixel stands for what moves, so that nothing that a recipe names is looked for.
 
     A film moves, and so do a folder of pictures, a pattern, and, as a mask, the word `motion`.
 
@@ -97,9 +100,11 @@ def opened(
     """
     of_motion = tuple(name for name, path in masks.items() if path == MOTION)
     moving = {name: video.read(path) for name, path in masks.items() if _moves(path) and path != MOTION}
-    still = {name: path for name, path in masks.items() if name not in moving and path != MOTION}
+    pixel = images.from_memory(np.zeros((1, 1), np.uint8))
+    moves = {*moving, *of_motion}
+    still: dict[str, ImageSource] = {name: pixel if name in moves else path for name, path in masks.items()}
     clip = video.read(guide) if guide is not None and _moves(guide) else None
-    return MovingPictures(moving, clip, of_motion, track), still, None if clip else guide
+    return MovingPictures(moving, clip, of_motion, track), still, pixel if clip else guide
 
 
 def _moves(path: str) -> bool:
