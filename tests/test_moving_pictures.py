@@ -160,7 +160,7 @@ def test_a_named_mask_moves(run, tmp_path, source, second):
         assert where.any()
         assert not where[column(number) == 0].any()
     code, _, err = run("film", "frames", "-r", "recipe.toml", "--mask", "right=mask", "-o", "b", "-q")
-    assert (code, "no term is under the mask right; did you mean left?" in err) == (1, True), err
+    assert (code, "no term is under the mask right; choose from left" in err) == (1, True), err
 
 
 @pytest.mark.parametrize(
