@@ -17,6 +17,7 @@ from dreamkit import DreamConfig, Session
 from dreamkit.engine.tf import network
 from dreamkit.errors import Interrupted
 from dreamkit.jobs import film
+from dreamkit.jobs.film_worker import FilmOptions
 from dreamkit.jobs.frame_store import FrameStoreError
 from dreamkit.media import moments, video, video_formats, video_writer
 from dreamkit.media.moments import Moment
@@ -26,6 +27,7 @@ from dreamkit.request import without_image
 SIZE = (48, 64)
 RATE = 48_000  # samples a second
 CONFIG = DreamConfig(octaves=1, steps=1, jitter=4)
+OPTIONS = FilmOptions(blend=0.5)  # few rounds for a first frame
 
 
 def frame(number):
@@ -171,11 +173,11 @@ def test_the_sound_of_a_part_is_cut_to_the_sample(source, tmp_path, suffix, firs
 
 def test_a_part_is_dreamed_as_if_it_were_the_film(tmp_path, net, source):
     part = video.read(source).cut(6, 10)
-    film.make(part, session(net), tmp_path / "part")
+    film.make(part, session(net), tmp_path / "part", OPTIONS)
     with video_writer.Writer(tmp_path / "alone", SIZE) as writer:
         for each in part.frames():
             writer.add(each.pixels)
-    film.make(video.read(tmp_path / "alone"), session(net), tmp_path / "expected")
+    film.make(video.read(tmp_path / "alone"), session(net), tmp_path / "expected", OPTIONS)
     names = sorted(path.name for path in (tmp_path / "part").iterdir())
     assert len(names) == 4
     for name in names:
@@ -184,7 +186,7 @@ def test_a_part_is_dreamed_as_if_it_were_the_film(tmp_path, net, source):
 
 def test_a_part_goes_on_to_the_same_bytes_and_another_is_refused(tmp_path, net, source):
     whole = video.read(source)
-    film.make(whole.cut(6, 10), session(net), tmp_path / "whole.mp4")
+    film.make(whole.cut(6, 10), session(net), tmp_path / "whole.mp4", OPTIONS)
 
     def interrupt(progress):
         if progress.done == 2 and not progress.resumed:
@@ -192,7 +194,7 @@ def test_a_part_goes_on_to_the_same_bytes_and_another_is_refused(tmp_path, net, 
 
     out = tmp_path / "parts.mp4"
     with pytest.raises(Interrupted):
-        film.make(whole.cut(6, 10), session(net), out, on_frame=interrupt)
+        film.make(whole.cut(6, 10), session(net), out, OPTIONS, on_frame=interrupt)
     for other, what in (
         (whole.cut(6, 11), "range"),
         (whole.cut(5, 10), "range"),
@@ -200,10 +202,10 @@ def test_a_part_goes_on_to_the_same_bytes_and_another_is_refused(tmp_path, net, 
         (whole.cut(6, 10).at_rate(Fraction(48)), "fps"),
     ):
         with pytest.raises(FrameStoreError, match=f"another run, with another {what}; repeat"):
-            film.make(other, session(net), out)
+            film.make(other, session(net), out, OPTIONS)
     seen = []
     encoding = Encoding(codec="h264", quality=90)  # the usual ones
-    film.make(whole.cut(6, 10), session(net), out, on_frame=seen.append, encoding=encoding)
+    film.make(whole.cut(6, 10), session(net), out, OPTIONS, on_frame=seen.append, encoding=encoding)
     assert [each.done for each in seen] == [2, 3, 4]
     assert out.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
