@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -103,6 +103,22 @@ class DreamRequest:
         for spec in self.models:
             found[f"the weights file of {spec.name}"] = spec.weights
         return found
+
+    def check_masks(self, names: Iterable[str]) -> None:
+        """Checks that terms are under masks of these names, as they are under the one without a name.
+
+        Raises:
+            ConfigError: no term is under one.
+        """
+        _check_masks(names, self.config, self.models)
+
+    def is_bounded(self, layers: Sequence[Any]) -> bool:
+        """Whether masks bound the dream of networks with these layers, because every term is under one."""
+        entries = (entry.get("layers") for entry in self.config.schedule)
+        lists = [self.config.layers if each is None else each for each in (*layers, *entries)]
+        terms = [term for each in lists for term in (each if isinstance(each, tuple) else [each])]
+        under = {term.get("mask", "") if isinstance(term, Mapping) else "" for term in terms}
+        return under <= set(self.masks)
 
     def on(self, image: ImageSource) -> DreamRequest:
         """The same dream of another photograph, or of noise for None; masks are brought to its size.
@@ -349,15 +365,7 @@ def _beside(
         given = dict(mask)
     elif mask is not None:
         given = {"": mask}
-    named = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, models)
-    for name in given:
-        if not isinstance(name, str):
-            raise ConfigError(f"a mask has the name {name!r:.40}; the names of masks are texts")
-        if name and name not in named:
-            among = (
-                did_you_mean(name, named) if named else "only a recipe's terms are; give it without a name"
-            )
-            raise ConfigError(f"no term is under the mask {shown(name)}; {among}")
+    named = _check_masks(given, config, models)
     if recipe is not None:
         guide = guide if guide is not None else recipe_file(recipe, recipe.guide, "guide", config)
         left = config.max_pixels  # for all masks together: some hundred bytes can be many pixels
@@ -369,3 +377,17 @@ def _beside(
                     left -= found.pixels.shape[0] * found.pixels.shape[1]
                 given[name] = found
     return open_guide(guide, config), {name: open_mask(each, config) for name, each in given.items()}
+
+
+def _check_masks(names: Iterable[str], config: DreamConfig, models: Sequence[ModelSpec]) -> list[str]:
+    """The names of masks that terms are under; checks that they have those in `names`."""
+    named = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, models)
+    for name in names:
+        if not isinstance(name, str):
+            raise ConfigError(f"a mask has the name {name!r:.40}; the names of masks are texts")
+        if name and name not in named:
+            among = (
+                did_you_mean(name, named) if named else "only a recipe's terms are; give it without a name"
+            )
+            raise ConfigError(f"no term is under the mask {shown(name)}; {among}")
+    return named

@@ -40,6 +40,7 @@ from dreamkit.jobs import film, frame_store, timeline, zoom
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.jobs.zoom import ZoomOptions
 from dreamkit.media import color_match, optical_flow, video, video_writer
+from dreamkit.media.clip import Clip
 from dreamkit.recipes import toml_file
 from dreamkit.request import without_image
 
@@ -451,7 +452,7 @@ class _SlotHere:
         return future
 
 
-class CountedClip(video.Clip):
+class CountedClip(Clip):
     """A clip that notes the number of each frame that is decoded, and of each whose pixels are read."""
 
     def frames(self, most=None, wanted=lambda number: True):

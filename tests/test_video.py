@@ -16,6 +16,7 @@ import av
 
 from dreamkit.errors import DreamkitWarning, ImageError, OutputExistsError
 from dreamkit.media import atomic, image_writer, video, video_formats, video_writer
+from dreamkit.media import clip as clip_module
 from dreamkit.media.video_formats import VideoError
 
 
@@ -203,10 +204,10 @@ def test_a_frame_that_cannot_become_rgb_is_one_line(tmp_path, monkeypatch):
     """FFmpeg decodes frames of colour spaces that it cannot convert."""
     clip = video.read(write(tmp_path / "film.mp4"))
 
-    def fail(frame):
+    def fail(*_):
         raise av.error.OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(video, "_upright", fail)
+    monkeypatch.setattr(clip_module, "_upright", fail)
     with pytest.raises(VideoError, match=r"film.mp4 cannot be read as a film, or is damaged \(Operation not"):
         list(clip.frames())
 

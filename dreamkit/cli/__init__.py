@@ -31,6 +31,7 @@ from dreamkit.cli import (
     terminal,
     variants,
     web,
+    zoom,
 )
 from dreamkit.cli.repeated import refuse_repeated
 from dreamkit.errors import DreamkitError, Interrupted, UsageError, first_line
@@ -151,7 +152,7 @@ for _function in (
     blend.blend,
     batch.batch,
     recipes.recipes,
-    film.zoom,
+    zoom.zoom,
     film.film,
     sheet.sheet,
     atlas.atlas,

@@ -1,123 +1,20 @@
-"""`dreamkit zoom` and `dreamkit film`."""
+"""`dreamkit film`."""
 
 from __future__ import annotations
 
-import re
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dreamkit.cli import executor_options, terminal
+from dreamkit.cli import executor_options, film_options, terminal
 from dreamkit.cli.dream import open_session
-from dreamkit.cli.dream_options import DreamOptions, with_options
+from dreamkit.cli.dream_options import DreamOptions, by_name, with_options
 from dreamkit.cli.output_options import Overwrite, Quiet, Recipe, Verbose
 from dreamkit.config import quoted
-from dreamkit.errors import ConfigError, UsageError
-
-_Output = Annotated[
-    Path,
-    typer.Option("-o", "--output", metavar="PATH", help="The film: .mp4, .webm, .gif or .webp."),
-]
-_Preview = Annotated[
-    int | None,
-    typer.Option(
-        "--preview", metavar="N", help="Make a film of the first N frames; the next run continues.", min=1
-    ),
-]
-_Fps = Annotated[
-    str | None,
-    typer.Option(
-        "--fps",
-        help="Frames per second, such as 30 or 24000/1001, of a zoom or of numbered pictures. A film file "
-        "keeps its own. Default: 30.",
-        show_default=False,
-    ),
-]
-_Steps = Annotated[
-    int | None,
-    typer.Option(
-        "--frame-steps",
-        help="Steps of each frame; in a zoom, of each after the first. Default: a quarter of --steps.",
-        min=1,
-    ),
-]
-
-
-@with_options("upscale", "wrap", "tileable", "panorama")
-def zoom(
-    output: _Output,
-    image: Annotated[
-        str | None, typer.Argument(metavar="IMAGE", help="Where it begins. Without one, in noise.")
-    ] = None,
-    recipe: Recipe = None,
-    frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = 300,
-    fps: _Fps = None,
-    zoom: Annotated[
-        float, typer.Option("--zoom", help="How much larger each frame is, 0.5 to 2; below 1 it moves away.")
-    ] = 1.04,
-    rotate: Annotated[
-        float, typer.Option("--rotate", help="Degrees that each frame is turned by, clockwise.")
-    ] = 0.0,
-    center: Annotated[
-        str | None,
-        typer.Option(
-            "--center",
-            metavar="X,Y",
-            help="The centre of zoom and rotation, as fractions of the size. Default: 0.5,0.5.",
-        ),
-    ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
-    frame_steps: _Steps = None,
-    frame_octaves: Annotated[
-        int | None,
-        typer.Option("--frame-octaves", help="Octaves of each frame after the first. Default: 3.", min=1),
-    ] = None,
-    preview: _Preview = None,
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-    **options: Any,
-) -> None:
-    """Dream an endless zoom: each frame is dreamed from a closer look at the last.
-
-    If you interrupt it, run the same command again: it continues after the last finished frame.
-
-    dreamkit zoom photo.jpg -o zoom.mp4 --frames 300 --rotate 1
-    """
-    started = time.monotonic()
-    chosen = DreamOptions(**options)
-    chosen.check(image is not None)
-    from dreamkit.jobs import zoom as zooms
-    from dreamkit.media import video_formats
-    from dreamkit.request import make_request
-
-    moves = zooms.ZoomOptions(
-        frames=frames,
-        rate=_rate(fps),
-        zoom=zoom,
-        rotate=rotate,
-        center=_center(center),
-        steps=frame_steps,
-        octaves=frame_octaves,
-        loop=loop,
-    )
-    video_formats.check_output(output, overwrite=overwrite)
-    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-        request = make_request(image, **chosen.arguments(), recipe=recipe)
-        request.refuse("a zoom", *zooms.UNABLE)
-        zooms.make(
-            open_session(request, meter),
-            output,
-            moves,
-            preview=preview,
-            overwrite=overwrite,
-            on_frame=meter.frame,
-        )
-    if not quiet:
-        terminal.say(f"wrote {output} in {time.monotonic() - started:.1f} s")
+from dreamkit.errors import ConfigError
+from dreamkit.option import WHAT
 
 
 @with_options("upscale", "wrap", "tileable", "panorama", "size", "noise")
@@ -138,6 +35,36 @@ def film(
         ),
     ],
     recipe: Recipe = None,
+    guide: Annotated[
+        str | None,
+        typer.Option(
+            "--guide",
+            metavar="PATH",
+            help="A picture that the dream takes its shapes from, or a film or a folder of pictures, from "
+            "which each frame takes its own.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mask",
+            metavar="[NAME=]PATH",
+            help="Where to dream: white fully, grey partly, black not at all. A picture for all frames, a "
+            "film or a folder of pictures for each, or the word motion: where something moves. NAME=PATH is "
+            "for the mask NAME of a recipe.",
+            show_default=False,
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="The mask is painted for the first frame. Carry it along with what it covers.",
+            rich_help_panel=WHAT,
+        ),
+    ] = False,
     blend: Annotated[
         float,
         typer.Option(
@@ -156,13 +83,27 @@ def film(
             help="Dream every Nth frame. In the frames between, the dream moves with the picture.",
         ),
     ] = 1,
-    frame_steps: _Steps = None,
-    fps: _Fps = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MOMENT",
+            help="Dream from here on: seconds, such as 1.5, or a frame counted from 0, such as 36f.",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="MOMENT", help="Dream up to here, without the frame that begins there."),
+    ] = None,
+    frame_steps: film_options.Steps = None,
+    fps: film_options.Fps = None,
     jobs: executor_options.Jobs = None,
     threads: executor_options.Threads = None,
     engine: executor_options.EngineName = None,
     address: executor_options.Address = None,
-    preview: _Preview = None,
+    codec: film_options.Codec = None,
+    quality: film_options.Quality = None,
+    preview: film_options.Preview = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -175,61 +116,44 @@ def film(
     dreamkit film in.mp4 -o out.mp4 --layers mixed3
     """
     started = time.monotonic()
-    chosen = DreamOptions(**options)
+    chosen = DreamOptions(**options, guide=guide, mask=mask)
     if flow not in ("on", "off"):
         raise ConfigError(f"--flow is {quoted(flow)}; choose on or off")
     from dreamkit.jobs import film as films
-    from dreamkit.media import video, video_formats
+    from dreamkit.jobs import moving_pictures
+    from dreamkit.jobs.film_worker import FilmOptions
+    from dreamkit.media import moments, video, video_formats
     from dreamkit.request import without_image
 
     executor = executor_options.chosen(engine, address, jobs, threads)
-    frames = films.FilmOptions(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
-    video_formats.check_output(output, overwrite=overwrite)
+    frames = FilmOptions(blend=blend, flow=flow == "on", every=every, steps=frame_steps)
+    rate = film_options.rate_of(fps)
+    between = [
+        text if text is None else moments.Moment.of(text, flag)
+        for flag, text in (("--from", from_), ("--to", to))
+    ]
+    encoding = film_options.encoding_of(codec, quality)
+    video_formats.check_output(output, encoding, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
-        request = without_image(**chosen.arguments(), recipe=recipe)
+        moving, masks, guided = moving_pictures.opened(by_name(mask), guide, track=track)
+        arguments = chosen.arguments() | {"mask": masks or None, "guide": guided}
+        request = without_image(**arguments, recipe=recipe)
         request.refuse("a film", *films.UNABLE)
         meter.doing(f"reading {source}")
-        clip = video.read(source, _rate(fps))
-        if clip.is_film and fps is not None:
-            raise UsageError("--fps is for numbered pictures; a film has its own")
+        clip = moments.part(video.read(source, rate or video_formats.RATE), *between)
+        if clip.is_film and rate is not None:
+            clip = clip.at_rate(rate)
         films.make(
             clip,
             open_session(request, meter),
             output,
             frames,
+            moving=moving,
             preview=preview,
+            encoding=encoding,
             overwrite=overwrite,
             on_frame=meter.frame,
             executor=executor,
         )
     if not quiet:
         terminal.say(f"wrote {output} in {time.monotonic() - started:.1f} s")
-
-
-def _rate(text: str | None) -> Fraction:
-    """Frames a second."""
-    from dreamkit.media.video_formats import RATE
-
-    if text is None:
-        return RATE
-    if not re.fullmatch(r"\d{1,6}(/\d{1,6}|\.\d{1,6})?", text) or not (rate := _fraction(text)):
-        raise ConfigError(f"--fps is {quoted(text)}; write frames a second, such as 30, 23.976 or 24000/1001")
-    return rate
-
-
-def _fraction(text: str) -> Fraction | None:
-    try:
-        return Fraction(text)
-    except ZeroDivisionError:
-        return None
-
-
-def _center(text: str | None) -> tuple[float, float]:
-    """Two shares."""
-    if text is None:
-        return 0.5, 0.5
-    try:
-        across, down = (float(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(f"--center is {quoted(text)}; write two shares, such as 0.5,0.3") from None
-    return across, down

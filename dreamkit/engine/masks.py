@@ -27,7 +27,7 @@ def soften(mask: NDArray[np.uint8], wrapped: Wrapped = (False, False)) -> Mask:
     Along a wrapped axis, the other side of the mask lies beyond an edge.
     """
     strengths = mask.astype(np.float32) / np.float32(255)
-    strengths *= _inside(mask > 0, wrapped)
+    strengths *= inside(mask > 0, wrapped)
     return strengths
 
 
@@ -38,7 +38,7 @@ def blend(
     anywhere = np.zeros(photo.shape[:2], bool)
     for mask in masks:
         anywhere |= mask > 0
-    share = _inside(anywhere, wrapped)
+    share = inside(anywhere, wrapped)
     for colour in range(3):
         plane = photo[..., colour].astype(np.float32)
         pixels[..., colour] = plane + share * (pixels[..., colour] - plane)
@@ -49,7 +49,7 @@ def resized(mask: Mask, size: tuple[int, int], wrapped: Wrapped = (False, False)
     return mask[..., None] if mask.shape == size else resize(mask[..., None], size, wrapped=wrapped)
 
 
-def _inside(support: NDArray[np.bool_], wrapped: Wrapped) -> Mask:
+def inside(support: NDArray[np.bool_], wrapped: Wrapped) -> Mask:
     """A weight that is one well inside `support`, and zero at its edge and outside."""
     if support.all():
         return np.ones(support.shape, np.float32)

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ _MACHINE = "machine"  # another, which may differ between runs
 _LOCK = ".lock"
 _MOST_BYTES = 64 << 20  # of a manifest, which may hold directions and masks
 _MOST_OF_HEADERS = 1 << 20  # in a frame's file
-_FRAME = re.compile(r"\d{6,}\.png")
+_FRAME = re.compile(r"\d{6,}(\.mask\d+)?\.png")
 _BYTES_PER_PIXEL = 2.2  # of a dreamed frame as PNG, about
 
 
@@ -69,6 +69,7 @@ class FrameStore:
         identity: Mapping[str, Any],
         size: tuple[int, int],
         *,
+        masks: int = 0,
         overwrite: bool = False,
     ) -> None:
         """Touches no file yet.
@@ -77,11 +78,12 @@ class FrameStore:
             folder: where the frames are.
             identity: plain data; everything that the frames depend on, but for the machine.
             size: height and width of a frame in pixels.
+            masks: how many masks are stored with each frame.
             overwrite: whether the frames of another run are deleted.
         """
         self.folder = folder
         self._identity = {_MARK: 1, **json.loads(json.dumps(identity)), "size": list(size)}
-        self._size = size
+        self._size, self._masks = size, range(masks)
         self._overwrite = overwrite
         self._begun_on: Any = None
         self._lock = ExitStack()
@@ -164,23 +166,29 @@ class FrameStore:
 
     def has(self, number: int) -> bool:
         """Whether a frame is finished."""
-        return self.path(number).is_file()
+        return all(self.path(number, mask).is_file() for mask in (None, *self._masks))
 
-    def path(self, number: int) -> Path:
-        """The path of a frame, finished or not."""
-        return self.folder / f"{number:06}.png"
+    def path(self, number: int, mask: int | None = None) -> Path:
+        """The path of a frame, finished or not, or of one of its masks."""
+        return self.folder / f"{number:06}{'' if mask is None else f'.mask{mask}'}.png"
 
-    def write(self, number: int, pixels: NDArray[np.uint8]) -> None:
-        """Stores a finished frame, uint8 `(height, width, 3)`."""
+    def write(self, number: int, pixels: NDArray[np.uint8], masks: Sequence[NDArray[np.uint8]] = ()) -> None:
+        """Stores a finished frame, uint8 `(height, width, 3)`, after its masks, uint8 `(height, width)`."""
+        for mask, grey in enumerate(masks):
+            atomic.write(self.path(number, mask), image_writer.to_png(grey, quick=True), overwrite=True)
         atomic.write(self.path(number), image_writer.to_png(pixels, quick=True), overwrite=True)
 
-    def read(self, number: int) -> NDArray[np.uint8]:
-        """A finished frame, uint8 `(height, width, 3)`.
+    def masks(self, number: int) -> list[NDArray[np.uint8]]:
+        """The masks of a finished frame, uint8 `(height, width)`."""
+        return [self.read(number, mask)[..., 0] for mask in self._masks]
+
+    def read(self, number: int, mask: int | None = None) -> NDArray[np.uint8]:
+        """A finished frame, or one of its masks in three equal colours, uint8 `(height, width, 3)`.
 
         Raises:
             FrameStoreError: the file was damaged or replaced since it was written.
         """
-        path = self.path(number)
+        path = self.path(number, mask)
         height, width = self._size
         try:
             data = files.read(path, (3 * width + 1) * height * 2 + _MOST_OF_HEADERS)
@@ -216,8 +224,8 @@ class FrameStore:
     @contextmanager
     def writing(
         self, total: int, on_frame: Callable[[FrameProgress], None] | None = None
-    ) -> Iterator[Callable[[int, NDArray[np.uint8]], None]]:
-        """Gives a function that stores a finished frame, in any order, and reports it.
+    ) -> Iterator[Callable[..., None]]:
+        """Gives a function that stores a finished frame as `write` does, in any order, and reports it.
 
         Raises:
             Interrupted: Ctrl-C; the finished frames stay.
@@ -227,9 +235,9 @@ class FrameStore:
         if finished and on_frame is not None:
             on_frame(FrameProgress(done, total, self.path(finished[-1]), resumed=True))
 
-        def write(number: int, pixels: NDArray[np.uint8]) -> None:
+        def write(number: int, pixels: NDArray[np.uint8], masks: Sequence[NDArray[np.uint8]] = ()) -> None:
             nonlocal done
-            self.write(number, pixels)
+            self.write(number, pixels, masks)
             done += 1
             if on_frame is not None:
                 on_frame(FrameProgress(done, total, self.path(number)))

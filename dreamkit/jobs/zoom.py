@@ -20,7 +20,7 @@ from dreamkit.jobs import frame_store
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import atomic, color_match, images, video_formats, video_writer
-from dreamkit.media.video_formats import RATE
+from dreamkit.media.video_formats import RATE, Encoding
 from dreamkit.session import Session
 
 _FEWER = 4  # a frame takes so many times fewer steps than the first, unless an option says otherwise
@@ -85,6 +85,7 @@ def make(
     options: ZoomOptions | None = None,
     *,
     preview: int | None = None,
+    encoding: Encoding | None = None,
     overwrite: bool = False,
     on_frame: Callable[[FrameProgress], None] | None = None,
 ) -> None:
@@ -101,6 +102,7 @@ def make(
         output: the film.
         options: how it moves.
         preview: make a film of only so many frames; the next run continues from them.
+        encoding: codec and quality of the film; None for the usual ones.
         overwrite: whether an existing film, and frames of another one, may be replaced.
         on_frame: called after each frame.
 
@@ -111,7 +113,7 @@ def make(
     options = options or ZoomOptions()
     request = session.request
     request.refuse("a zoom", *UNABLE)
-    video_formats.check_output(output, overwrite=overwrite)
+    video_formats.check_output(output, encoding, overwrite=overwrite)
     atomic.refuse_inputs(output, session.request.inputs)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = frame_store.path_of(output)
@@ -135,7 +137,12 @@ def make(
         store.fill(total, frame, on_frame)
         shown = options if preview is None else replace(options, loop=False)
         with video_writer.Writer(
-            output, request.size, options.rate, overwrite=overwrite, scratch=store.folder
+            output,
+            request.size,
+            options.rate,
+            overwrite=overwrite,
+            scratch=store.folder,
+            encoding=encoding,
         ) as film:
             for number in range(options.frames if preview is None else total):
                 film.add(_shown(store, number, shown))

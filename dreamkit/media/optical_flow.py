@@ -80,6 +80,12 @@ def warp(values: Pixels, offsets: Pixels) -> Pixels:
     )
 
 
+def carry(mask: NDArray[np.uint8], flow: Flow) -> NDArray[np.uint8]:
+    """A mask of the frame before, uint8 `(height, width)`, where it is now; black where nothing is known."""
+    moved = np.clip(warp(mask.astype(np.float32), flow.offsets), 0, 255)
+    return np.asarray(np.rint(moved * flow.visible), np.uint8)
+
+
 def is_cut(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
     """Whether another scene begins: reduced to a few pixels, the frames differ more than motion explains."""
     import cv2

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from dreamkit.errors import DreamkitWarning
-from dreamkit.media.video import Clip
+from dreamkit.media.clip import Clip
 from dreamkit.media.video_formats import import_av, open_film
 
 # By extension: the codecs that are copied, and the encoder for all others.
@@ -19,23 +20,30 @@ _CODECS = {
     ".webm": ({"opus", "vorbis", "libopus", "libvorbis"}, "libopus"),
 }
 
+_RATE = 48_000  # samples a second of what is encoded
+
 
 class SoundTrack:
-    """The sound of a clip, written into a film: copied if the format can hold it, else encoded again."""
+    """The sound of a clip, written into a film: copied if the format can hold it, else encoded again, as that
+    of a part of a film is, because packets do not begin and end with frames."""
 
-    def __init__(self, source: Any, container: Any, suffix: str, start: Fraction) -> None:
+    def __init__(
+        self, source: Any, container: Any, suffix: str, start: Fraction, duration: Fraction | None
+    ) -> None:
+        """`start`: where the clip begins in the source, in seconds; `duration`: of a part, None for all."""
         self._source, self._container, self._start = source, container, start
         self._input = source.streams.audio[0]
         accepted, encoder = _CODECS[suffix]
-        self._copied = self._input.codec_context.name in accepted
+        self._copied = duration is None and self._input.codec_context.name in accepted
         if self._copied:
             self._output = container.add_stream_from_template(self._input)
         else:
-            self._output = container.add_stream(encoder, rate=48_000)
+            self._output = container.add_stream(encoder, rate=_RATE)
             self._output.layout = "stereo" if self._input.channels > 1 else "mono"
             self._resampler = import_av().AudioResampler(
-                format=self._output.format, layout=self._output.layout, rate=48_000
+                format=self._output.format, layout=self._output.layout, rate=_RATE
             )
+            self._trim = _trimmer(self._output, start, duration)
         self._packets = self._read()
         self._pending: Any = None
 
@@ -51,7 +59,9 @@ class SoundTrack:
         source = open_film(sound.paths[0])
         video = source.streams.video[0]
         start = Fraction(video.start_time or 0) * video.time_base
-        return cls(source, container, suffix, start)
+        if sound.span is None:
+            return cls(source, container, suffix, start, None)
+        return cls(source, container, suffix, start + sound.span[0], sound.duration)
 
     def write(self, until: Fraction) -> None:
         """Writes the sound before `until`, in seconds."""
@@ -82,10 +92,33 @@ class SoundTrack:
                 if (packet.pts + packet.duration) * packet.time_base > 0:
                     yield packet
             return
-        shift = round(self._start * 48_000)
+        shift = round(self._start * _RATE)
         for frame in chain(self._source.decode(self._input), [None]):
             for resampled in self._resampler.resample(frame):
-                resampled.pts -= shift
-                if resampled.pts >= 0:
-                    yield from self._output.encode(resampled)
+                self._trim.push(resampled)
+                for trimmed in _ready(self._trim):
+                    trimmed.pts -= shift
+                    yield from self._output.encode(trimmed)
         yield from self._output.encode(None)
+
+
+def _trimmer(output: Any, start: Fraction, duration: Fraction | None) -> Any:
+    """FFmpeg's filter that leaves the samples of a part."""
+    graph = import_av().filter.Graph()
+    layout = output.layout.name
+    source = graph.add_abuffer(
+        format=output.format.name, sample_rate=_RATE, layout=layout, time_base=Fraction(1, _RATE)
+    )
+    end = "" if duration is None else f":end_pts={round((start + duration) * _RATE)}"
+    trim, sink = graph.add("atrim", f"start_pts={round(start * _RATE)}{end}"), graph.add("abuffersink")
+    source.link_to(trim)
+    trim.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _ready(graph: Any) -> Iterator[Any]:
+    """The frames that a filter has ready."""
+    with suppress(import_av().error.BlockingIOError, import_av().error.EOFError):
+        while True:
+            yield graph.pull()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dreamkit.errors import DreamkitError, OutputExistsError
+from dreamkit.errors import DreamkitError, OutputExistsError, shown
 from dreamkit.installation import extra_command
 from dreamkit.media import atomic
 
@@ -27,58 +27,152 @@ class Format:
     Attributes:
         codec: FFmpeg's name for the encoder.
         pixels: the encoder's pixel format.
-        options: the encoder's.
+        options: the encoder's, but for the quality.
         even: whether width and height must be even.
         max_rate: the most frames a second that the format can hold.
+        quality: the encoder's option for quality, with its value at quality 0 and at the usual 90; None
+            where there is none.
+        tag: the name of the codec in the file, where FFmpeg's own is one that some players refuse.
     """
 
     codec: str
     pixels: str
-    options: dict[str, str]
+    options: Mapping[str, str]
     even: bool = False
     max_rate: int = 1000
+    quality: tuple[str, int, int] | None = None
+    tag: str | None = None
 
 
-# Without x264's macroblock tree: on processors with AVX-512 its bytes differ from run to run.
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How a film is encoded; no frame that is dreamed depends on it.
+
+    Attributes:
+        codec: `h264`, `hevc`, `vp9` or `av1`; None for the usual one of the file's format.
+        quality: 0 to 100, larger is better and takes more bytes; None for the usual, 90.
+
+    Raises:
+        VideoError: a value makes no sense.
+    """
+
+    codec: str | None = None
+    quality: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.codec is not None and self.codec not in CODECS:
+            raise VideoError(f"codec is {shown(self.codec)}; choose {', '.join(CODECS)}")
+        if self.quality is not None and not 0 <= self.quality <= 100:
+            raise VideoError(f"quality is {self.quality}; it takes a number from 0 to 100")
+
+
 _LAZY_TITLES = 19  # PyAV's version
-_H264 = {"crf": "16", "preset": "medium", "threads": "2", "x264-params": "mbtree=0"}
 _FILE = "file:"  # before a name; FFmpeg takes one such as 12:30.mp4 for an address else
 # Formats of FFmpeg that hold a film themselves. Playlists and the like name other files.
 _READABLE = (
     "mov,matroska,avi,gif,apng,ogg,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,m4v,dv,mxf,rm,ivf,nut,yuv4mpegpipe"
 )
-FORMATS = {
-    ".mp4": Format("libx264", "yuv420p", _H264, even=True),
-    ".webm": Format(
-        "libvpx-vp9", "yuv420p", {"crf": "24", "b": "0", "threads": "2", "row-mt": "0"}, even=True
+# Files that are films wherever pictures are possible, too.
+READ_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
+    | {".wmv", ".flv", ".ogv", ".mxf", ".3gp"}
+)
+CODECS = {
+    # Without x264's macroblock tree: on processors with AVX-512 its bytes differ from run to run.
+    "h264": Format(
+        "libx264",
+        "yuv420p",
+        {"preset": "medium", "threads": "2", "x264-params": "mbtree=0"},
+        even=True,
+        quality=("crf", 51, 16),
     ),
-    ".gif": Format("gif", "pal8", {}, max_rate=50),
-    ".webp": Format("libwebp_anim", "yuva420p", {"quality": "90", "loop": "0"}),
+    "hevc": Format(
+        "libx265",
+        "yuv420p",
+        {"preset": "medium", "x265-params": "log-level=none:frame-threads=1"},
+        even=True,
+        quality=("crf", 51, 20),
+        tag="hvc1",
+    ),
+    "vp9": Format(
+        "libvpx-vp9",
+        "yuv420p",
+        {"b": "0", "threads": "2", "row-mt": "0"},
+        even=True,
+        quality=("crf", 63, 24),
+    ),
+    "av1": Format(
+        "libsvtav1",
+        "yuv420p",
+        {"preset": "6", "svtav1-params": "lp=2"},
+        even=True,
+        quality=("crf", 63, 24),
+    ),
 }
+FORMATS = {
+    ".mp4": CODECS["h264"],
+    ".webm": CODECS["vp9"],
+    ".gif": Format("gif", "pal8", {}, max_rate=50),
+    ".webp": Format("libwebp_anim", "yuva420p", {"loop": "0"}, quality=("quality", 0, 90)),
+}
+_HOLDS = {".mp4": ("h264", "hevc", "vp9", "av1"), ".webm": ("vp9", "av1")}  # the usual one is the first
+_USUAL = 90  # quality
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Checks, before any work, that a film can be written to `path`.
+def check_output(path: Path, encoding: Encoding | None = None, *, overwrite: bool) -> Format | None:
+    """Checks, before any work, that a film can be written to `path`; returns how, or None for a folder.
 
     Raises:
-        VideoError: an unknown extension, or an encoder that this machine lacks.
+        VideoError: an unknown extension, a codec or a quality that such a file cannot have, or an encoder
+            that this machine lacks.
         ImageError: as `atomic.check_path`.
     """
-    kind = FORMATS.get(path.suffix.lower())
-    if not path.suffix:  # a folder of frames
+    encoding = encoding or Encoding()
+    suffix = path.suffix.lower()
+    kind = FORMATS.get(suffix)
+    if not suffix:  # a folder of frames
+        if encoding != Encoding():
+            raise VideoError(f"{path} is a folder of PNG files, which have no codec and lose no quality")
         if path.is_dir() and any(path.iterdir()):
             raise OutputExistsError(f"the folder {path} is not empty; choose another for the frames")
         if os.path.lexists(path) and not path.is_dir():
             raise OutputExistsError(f"{path} is a file; name a folder for the frames, or a film: {path}.mp4")
         atomic.check_parent(path)
         import_av()
-        return
+        return None
     if kind is None:
         raise VideoError(f"{path} ends in {path.suffix or 'nothing'}; use one of {', '.join(FORMATS)}")
+    if encoding.codec is not None:
+        possible = _HOLDS.get(suffix, ())
+        if encoding.codec not in possible:
+            takes = f"takes {', '.join(possible)}" if possible else "has one codec; leave --codec out"
+            raise VideoError(f"{suffix} cannot hold {encoding.codec}; it {takes}")
+        kind = CODECS[encoding.codec]
+    if encoding.quality is not None and kind.quality is None:
+        raise VideoError(f"{suffix} has no quality to choose; leave --quality out, or use .mp4")
     atomic.check_path(path, overwrite=overwrite)
     if kind.codec not in import_av().codecs_available:
-        possible = [suffix for suffix, each in FORMATS.items() if each.codec in import_av().codecs_available]
-        raise VideoError(f"there is no encoder for {path.suffix} here; use one of {', '.join(possible)}")
+        raise VideoError(_no_encoder(suffix, encoding.codec))
+    return _with_quality(kind, _USUAL if encoding.quality is None else encoding.quality)
+
+
+def _no_encoder(suffix: str, codec: str | None) -> str:
+    available = import_av().codecs_available
+    if codec is None:
+        possible = [each for each, kind in FORMATS.items() if kind.codec in available]
+        return f"there is no encoder for {suffix} here; use one of {', '.join(possible)}"
+    possible = [each for each in _HOLDS[suffix] if CODECS[each].codec in available]
+    encoder = CODECS[codec].codec
+    return f"PyAV has no encoder for {codec} here ({encoder}); use one of {', '.join(possible) or 'no codec'}"
+
+
+def _with_quality(kind: Format, quality: int) -> Format:
+    """`kind` with the encoder's option for `quality`, which changes in equal steps from 0 over 90 to 100."""
+    if kind.quality is None:
+        return kind
+    option, worst, usual = kind.quality
+    value = round(worst + (usual - worst) * quality / _USUAL)
+    return replace(kind, options={option: str(min(value, 100)), **kind.options})
 
 
 def open_film(path: Path) -> Any:

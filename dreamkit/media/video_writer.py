@@ -1,4 +1,4 @@
-"""Films written frame by frame by PyAV: H.264, VP9, GIF and WebP.
+"""Films written frame by frame by PyAV: H.264, HEVC, VP9, AV1, GIF and WebP.
 
 Colours are BT.709, limited range, and marked as such. The same frames give the same bytes.
 """
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from dreamkit.errors import first_line
 from dreamkit.media import atomic, image_writer, partial
+from dreamkit.media.clip import Clip
 from dreamkit.media.sound_track import SoundTrack
-from dreamkit.media.video import Clip
 from dreamkit.media.video_formats import (
-    FORMATS,
     RATE,
+    Encoding,
     Format,
     VideoError,
     check_output,
@@ -49,6 +49,7 @@ class Writer:
         sound: Clip | None = None,
         times: Sequence[Fraction] | None = None,
         scratch: Path | None = None,
+        encoding: Encoding | None = None,
     ) -> None:
         """Opens nothing yet.
 
@@ -59,10 +60,10 @@ class Writer:
             sound: the clip whose sound is added, up to the last frame.
             times: when each frame is shown, in seconds; None for `rate`.
             scratch: the folder for the unfinished file, on the same disk; by default that of `path`.
+            encoding: codec and quality; None for the usual ones.
         """
-        check_output(path, overwrite=overwrite)
+        self._kind = check_output(path, encoding, overwrite=overwrite)
         self._path, self._overwrite = path, overwrite
-        self._kind = FORMATS.get(path.suffix.lower())
         self._rate = rate if self._kind is None else min(rate, Fraction(self._kind.max_rate))
         self._size, self._times, self._sound = size, times, sound
         self._scratch = scratch or path.parent
@@ -86,8 +87,10 @@ class Writer:
         self._stream = self._container.add_stream(kind.codec, rate=self._rate)
         self._stream.width, self._stream.height = width, height
         self._stream.pix_fmt = kind.pixels
-        self._stream.options = kind.options
+        self._stream.options = dict(kind.options)
         context = self._stream.codec_context
+        if kind.tag is not None:
+            context.codec_tag = kind.tag
         if self._times is not None:
             context.time_base = _TICK
         if kind.even:

@@ -1,0 +1,109 @@
+"""`dreamkit zoom`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dreamkit.cli import film_options, terminal
+from dreamkit.cli.dream import open_session
+from dreamkit.cli.dream_options import DreamOptions, with_options
+from dreamkit.cli.output_options import Overwrite, Quiet, Recipe, Verbose
+from dreamkit.config import quoted
+from dreamkit.errors import ConfigError
+
+
+@with_options("upscale", "wrap", "tileable", "panorama")
+def zoom(
+    output: Annotated[
+        Path,
+        typer.Option("-o", "--output", metavar="PATH", help="The film: .mp4, .webm, .gif or .webp."),
+    ],
+    image: Annotated[
+        str | None, typer.Argument(metavar="IMAGE", help="Where it begins. Without one, in noise.")
+    ] = None,
+    recipe: Recipe = None,
+    frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = 300,
+    fps: film_options.Fps = None,
+    zoom: Annotated[
+        float, typer.Option("--zoom", help="How much larger each frame is, 0.5 to 2; below 1 it moves away.")
+    ] = 1.04,
+    rotate: Annotated[
+        float, typer.Option("--rotate", help="Degrees that each frame is turned by, clockwise.")
+    ] = 0.0,
+    center: Annotated[
+        str | None,
+        typer.Option(
+            "--center",
+            metavar="X,Y",
+            help="The centre of zoom and rotation, as fractions of the size. Default: 0.5,0.5.",
+        ),
+    ] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
+    frame_steps: film_options.Steps = None,
+    frame_octaves: Annotated[
+        int | None,
+        typer.Option("--frame-octaves", help="Octaves of each frame after the first. Default: 3.", min=1),
+    ] = None,
+    codec: film_options.Codec = None,
+    quality: film_options.Quality = None,
+    preview: film_options.Preview = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    **options: Any,
+) -> None:
+    """Dream an endless zoom: each frame is dreamed from a closer look at the last.
+
+    If you interrupt it, run the same command again: it continues after the last finished frame.
+
+    dreamkit zoom photo.jpg -o zoom.mp4 --frames 300 --rotate 1
+    """
+    started = time.monotonic()
+    chosen = DreamOptions(**options)
+    chosen.check(image is not None)
+    from dreamkit.jobs import zoom as zooms
+    from dreamkit.media import video_formats
+    from dreamkit.media.video_formats import RATE
+    from dreamkit.request import make_request
+
+    moves = zooms.ZoomOptions(
+        frames=frames,
+        rate=film_options.rate_of(fps) or RATE,
+        zoom=zoom,
+        rotate=rotate,
+        center=_center(center),
+        steps=frame_steps,
+        octaves=frame_octaves,
+        loop=loop,
+    )
+    encoding = film_options.encoding_of(codec, quality)
+    video_formats.check_output(output, encoding, overwrite=overwrite)
+    with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
+        request = make_request(image, **chosen.arguments(), recipe=recipe)
+        request.refuse("a zoom", *zooms.UNABLE)
+        zooms.make(
+            open_session(request, meter),
+            output,
+            moves,
+            preview=preview,
+            encoding=encoding,
+            overwrite=overwrite,
+            on_frame=meter.frame,
+        )
+    if not quiet:
+        terminal.say(f"wrote {output} in {time.monotonic() - started:.1f} s")
+
+
+def _center(text: str | None) -> tuple[float, float]:
+    """Two shares."""
+    if text is None:
+        return 0.5, 0.5
+    try:
+        across, down = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--center is {quoted(text)}; write two shares, such as 0.5,0.3") from None
+    return across, down
