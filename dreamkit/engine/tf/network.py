@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from dreamkit.engine.process import collector_paused
+from dreamkit.engine.profile import BUILDING, CACHE, HASHING, IMPORT, OFF, TRACING, Unmeasured
 from dreamkit.engine.tf import cache_key, compiled_step, graph, private, rewrites
 from dreamkit.engine.tf.compiled_cache import CompiledCache
 from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, RunStep, StepResult
@@ -52,13 +53,14 @@ class Network:
         info: ModelInfo,
         load: Callable[[], LoadedNetwork],
         cache: CompiledCache | None = None,
+        profile: Unmeasured = OFF,
     ) -> None:
         """`load` loads the network when it is needed. `cache` keeps its compiled steps."""
         self.provider = provider
         self.layers = tuple(info.channels)
         self.digest = info.digest
         self.probe = LayerProbe(self.layers, self._graph_def, cache)
-        self._info, self._load, self._cache = info, load, cache
+        self._info, self._load, self._cache, self._profile = info, load, cache, profile
         self._steps: dict[
             tuple[tuple[ObjectiveSpec, ...], int, str, Gradients], CompiledStep | NestedStep
         ] = {}
@@ -155,20 +157,22 @@ class Network:
         keys = [spec.key for spec in specs]
         cache = self._cache if None not in keys else None
         key = f"step {border} {precision} {tuple(gradients)!r} {keys!r}"
-        cached = cache.get(key) if cache else None
-        if cached and (step := compiled_step.from_bytes(cached)) is not None:
-            return CompiledStep(step, precision)
+        with self._profile.span(CACHE):
+            cached = cache.get(key) if cache else None
+            if cached and (step := compiled_step.from_bytes(cached)) is not None:
+                return CompiledStep(step, precision)
         layers = list(dict.fromkeys(spec.layer for spec in specs))
-        with collector_paused():
+        with self._profile.span(TRACING), collector_paused():
             forward = self._folded(layers, precision, gradients)
             function = compiled_step.build_step(forward, layers, specs, border, precision)
         self._compiled += 1
         definition = compiled_step.function_def(function)
         if definition is None:
             return NestedStep(function)
-        if cache and private.computes_only(definition):
-            cache.put(key, definition.SerializeToString())
-        return CompiledStep(definition, precision)
+        with self._profile.span(CACHE):
+            if cache and private.computes_only(definition):
+                cache.put(key, definition.SerializeToString())
+            return CompiledStep(definition, precision)
 
     def _folded(
         self, layers: Sequence[str], precision: str, gradients: Gradients
@@ -255,44 +259,48 @@ class Network:
                 tf.identity(tf.cast(output, tf.float32), f"layer_{i}") for i, output in enumerate(outputs)
             ]
 
-        function = forward.get_concrete_function()
-        return graph.inlined(function) if self._info.saved else function
+        with self._profile.span(TRACING):
+            function = forward.get_concrete_function()
+            return graph.inlined(function) if self._info.saved else function
 
 
-def load(provider: ModelProvider, weights: Path | None) -> Network:
+def load(provider: ModelProvider, weights: Path | None, profile: Unmeasured = OFF) -> Network:
     """Loads a provider's network, or its description from the cache.
 
     Args:
         provider: of the network.
         weights: the weights file; None for the architecture alone, or if the provider needs no file.
+        profile: of the command.
 
     Raises:
         WeightsError: the file is damaged or of another network.
         ModelError: dreamkit cannot dream with what the provider returned.
     """
-    digest = paths.digest(weights) if weights else ""
+    with profile.span(HASHING):
+        digest = paths.digest(weights) if weights else ""
 
     def load_network() -> LoadedNetwork:
-        from dreamkit.engine.tf import model_source  # and Keras, which a kept step does without
-
-        with collector_paused():
+        with profile.span(IMPORT):
+            from dreamkit.engine.tf import model_source  # and Keras, which a kept step does without
+        with profile.span(BUILDING), collector_paused():
             return model_source.describe(provider, model_source.load(provider, weights), digest)
 
-    owner = cache_key.cache_key(provider, digest)
-    cache = CompiledCache(paths.cache() / "networks", owner) if owner else None
-    info = cache.get_plain("info", ModelInfo.from_plain) if cache else None
+    with profile.span(CACHE):
+        owner = cache_key.cache_key(provider, digest)
+        cache = CompiledCache(paths.cache() / "networks", owner) if owner else None
+        info = cache.get_plain("info", ModelInfo.from_plain) if cache else None
     if info is not None:
         if info.saved:  # loading is cheap, and the provider checks its files
             from dreamkit.engine.tf import model_source
 
             model_source.load(provider, weights)
-        return Network(provider, info, load_network, cache)
+        return Network(provider, info, load_network, cache, profile)
     loaded = load_network()
     if weights is None and not loaded.info.saved:
         cache = None  # its weights may come from a source that the key does not cover
     if cache:
         cache.put_plain("info", loaded.info._asdict())
-    return Network(provider, loaded.info, lambda: loaded, cache)
+    return Network(provider, loaded.info, lambda: loaded, cache, profile)
 
 
 def _is_out_of_memory(error: Any) -> bool:
