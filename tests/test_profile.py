@@ -38,15 +38,15 @@ def test_every_part_is_shown_once_and_they_add_up(run, picture, tmp_path, monkey
     warm = profile_of(run)
     assert (cold["start"], warm["start"]) == ("cold", "warm")
     names = [{part["what"] for part in each["parts"]} for each in (cold, warm)]
-    assert names[0] == {*ALWAYS, profile.BUILDING, profile.TRACING}
+    assert names[0] == {*ALWAYS, profile.FILLING, profile.BUILDING, profile.TRACING}
     assert names[1] == {*ALWAYS}
     for event in (cold, warm):
         parts = {part["what"]: part for part in event["parts"]}
         assert len(parts) == len(event["parts"])
         assert sum(part["share"] for part in parts.values()) == pytest.approx(1)
         assert all(part["seconds"] >= 0 for part in parts.values())
-        assert (parts[profile.FIRST_STEP]["count"], parts[profile.OTHER_STEPS]["count"]) == (1, 5)
-        assert parts[profile.RESIZING]["count"] == 2
+        assert (parts[profile.FIRST_STEP]["times"], parts[profile.OTHER_STEPS]["times"]) == (1, 5)
+        assert parts[profile.RESIZING]["times"] == 2
 
 
 def test_the_table_is_on_stderr_and_only_where_it_is_asked_for(run, picture):
@@ -83,7 +83,7 @@ def test_a_loop_that_ends_early_ends_its_last_span():
             break
     with measured.span("after"):
         pass
-    counts = {part.what: part.count for part in measured.parts()}
+    counts = {part.what: part.times for part in measured.parts()}
     assert (counts[profile.FIRST_STEP], counts[profile.OTHER_STEPS], counts["after"]) == (1, 3, 1)
 
 

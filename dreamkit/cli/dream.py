@@ -296,7 +296,7 @@ def _show_profile(profile: Profile) -> None:
         terminal.event("profile", start=start, parts=[each._asdict() for each in parts])
         return
     rows = [
-        [each.what, each.count, f"{each.median:.3f}", f"{each.seconds:.3f}", f"{each.share:.1%}"]
+        [each.what, each.times, f"{each.median:.3f}", f"{each.seconds:.3f}", f"{each.share:.1%}"]
         for each in parts
     ]
     rows.append(["in all", "", "", f"{sum(each.seconds for each in parts):.3f}", "100.0%"])

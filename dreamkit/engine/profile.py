@@ -14,6 +14,7 @@ IMPORT = "importing TensorFlow"
 HASHING = "hashing the weights"
 BUILDING = "building the network"
 TRACING = "tracing and differentiating"
+FILLING = "filling the packaged step"
 CACHE = "reading and writing the cache"
 FIRST_STEP, OTHER_STEPS = "first step", "other steps"
 RESIZING = "resizing between octaves"
@@ -27,14 +28,14 @@ class Part(NamedTuple):
 
     Attributes:
         what: it was.
-        count: how many spans of time.
+        times: how many spans of time there were.
         median: of these, in seconds.
         seconds: in all.
         share: of the command's time.
     """
 
     what: str
-    count: int
+    times: int
     median: float
     seconds: float
     share: float
@@ -85,8 +86,8 @@ class Profile(Unmeasured):
 
     @property
     def is_cold(self) -> bool:
-        """Whether a network was traced, because its step was not in the cache."""
-        return TRACING in self._spans
+        """Whether a step was made, because it was not in the cache."""
+        return not self._spans.keys().isdisjoint({TRACING, FILLING})
 
     def parts(self) -> list[Part]:
         """What the time was spent on until now; the last part is the rest."""

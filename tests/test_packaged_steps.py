@@ -1,0 +1,158 @@
+"""The steps that come with dreamkit: equal to what is traced, and not used where anything differs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny
+from conftest import ROOT
+
+import dreamkit
+from dreamkit import ModelSpec
+from dreamkit.engine.loading import load_network
+from dreamkit.engine.tf import model_source, packaged_steps, private
+from dreamkit.engine.tf.compiled_step import ObjectiveSpec
+from dreamkit.errors import WeightsError
+from dreamkit.models import architecture, pocket, registry
+
+SPECS = [ObjectiveSpec("mixed4c", tiny.objective("mean-square"))]
+WEIGHTS = np.ones(1, np.float32)
+
+
+@pytest.fixture(autouse=True)
+def cold(monkeypatch, tmp_path):
+    """A cache in which no network is kept yet."""
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "cold"))
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """How often a network was really loaded."""
+    seen = []
+    load = model_source.load
+    monkeypatch.setattr(model_source, "load", lambda *given: seen.append(given) or load(*given))
+    return seen
+
+
+@pytest.fixture
+def windows():
+    return np.random.default_rng(0).uniform(0, 255, (2, 96, 80, 3)).astype(np.float32)
+
+
+def step_of(network):
+    """The FunctionDef of its only step, but for its name."""
+    (step,) = network._steps.values()
+    found = private.FunctionDef()
+    found.CopyFrom(private.get_function(step._name))
+    found.signature.name = "step"
+    return found
+
+
+def test_what_is_packaged_is_what_is_traced_with_other_weights():
+    script = [sys.executable, str(ROOT / "scripts" / "package_steps.py"), "--check"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
+def test_the_first_dream_of_all_traces_nothing_and_has_the_same_bytes(loads, windows, monkeypatch, tmp_path):
+    first = dreamkit.load("pocket")
+    gradient = first.step(SPECS)(windows, WEIGHTS).gradient
+    assert (first.probe.stride("mixed4c"), loads, first.traces) == (16, [], 0)
+    again = dreamkit.load("pocket")
+    monkeypatch.setattr(packaged_steps, "of", lambda *_: None)
+    kept = dreamkit.load("pocket")
+    for each in (again, kept):
+        np.testing.assert_array_equal(each.step(SPECS)(windows, WEIGHTS).gradient, gradient)
+        assert (loads, each.traces, each.layers) == ([], 0, first.layers)
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "another"))
+    traced = dreamkit.load("pocket")
+    np.testing.assert_array_equal(traced.step(SPECS)(windows, WEIGHTS).gradient, gradient)
+    assert (len(loads), traced.traces) == (1, 1)
+    assert (traced._info, traced.probe.stride("mixed4c")) == (first._info, 16)
+    assert step_of(traced).node_def[:40] == step_of(first).node_def[:40]
+
+
+def test_without_a_cache_the_package_is_enough(loads, windows, monkeypatch, tmp_path):
+    (tmp_path / "cold").write_bytes(b"a file where the folder would be")
+    network = dreamkit.load("pocket")
+    assert network.step(SPECS)(windows, WEIGHTS).gradient.any()
+    assert (network.probe.stride("mixed4c"), loads, network.traces) == (16, [], 0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"specs": [ObjectiveSpec("mixed3a", tiny.objective("mean-square"))]},
+        {"specs": [ObjectiveSpec("mixed4c", tiny.objective("mean"))]},
+        {"specs": [ObjectiveSpec("mixed4c", tiny.objective("mean-square"), place=True)]},
+        {"specs": SPECS, "border": 1},
+        {"specs": SPECS, "precision": "mixed"},
+    ],
+    ids=["layer", "objective", "place", "border", "precision"],
+)
+def test_another_step_is_traced(loads, given):
+    network = dreamkit.load("pocket")
+    network.step(**given)
+    assert (len(loads), network.traces) == (1, 1)
+
+
+@pytest.mark.parametrize("what", ["sources", "version", "index", "preprocess", "load"])
+def test_another_dreamkit_tensorflow_or_provider_traces(what, loads, windows, monkeypatch, tmp_path):
+    provider = registry.installed().provider("pocket")
+    if what == "sources":
+        monkeypatch.setattr(packaged_steps, "_SOURCES", packaged_steps._SOURCES[1:])
+    elif what == "version":
+        monkeypatch.setattr(packaged_steps, "version", lambda package: "2.20.0")
+    elif what == "index":
+        monkeypatch.setattr(packaged_steps, "INDEX", tmp_path / "gone.json")
+    elif what == "preprocess":
+        provider = replace(provider, preprocess=dreamkit.Preprocess())
+    else:
+        provider = replace(provider, load=lambda weights: pocket.load(weights))
+    network = load_network(ModelSpec(provider))
+    network.step(SPECS)
+    assert (len(loads), network.traces) == (1, 1)
+
+
+@pytest.mark.parametrize("change", ["operation", "shape"])
+def test_weights_of_another_structure_are_traced(change, loads, windows, tmp_path):
+    operations, arrays = pocket.read(None)
+    if change == "operation":
+        operations = [
+            replace(each, options={**each.options, "radius": 4})
+            if each.name == "localresponsenorm0"
+            else each
+            for each in operations
+        ]
+    else:  # behind the layer that is dreamed
+        name = operations[-1].name
+        arrays = {
+            key: array[..., :-1] if key.startswith(f"{name}/") else array for key, array in arrays.items()
+        }
+    path = tmp_path / "another.npz"
+    architecture.write(path, operations, arrays)
+    network = load_network(ModelSpec("pocket", weights=path))
+    assert network.step(SPECS)(windows, WEIGHTS).gradient.any()
+    assert (len(loads), network.traces) == (1, 1)
+    assert network.channels(operations[-1].name) == arrays[f"{operations[-1].name}/bias"].size
+
+
+def test_other_numbers_in_the_same_structure_are_dreamed(loads, windows, tmp_path):
+    operations, arrays = pocket.read(None)
+    path = tmp_path / "another.npz"
+    architecture.write(path, operations, {key: array[::-1] for key, array in arrays.items()})
+    network = load_network(ModelSpec("pocket", weights=path))
+    own = dreamkit.load("pocket").step(SPECS)(windows, WEIGHTS).gradient
+    assert (network.step(SPECS)(windows, WEIGHTS).gradient != own).any()
+    assert loads == []
+
+
+def test_a_damaged_file_is_reported_as_ever(tmp_path):
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(pocket.WEIGHTS.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match="does not hold weights of pocket"):
+        load_network(ModelSpec("pocket", weights=path))
