@@ -13,8 +13,10 @@ import argparse
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,30 +24,52 @@ from dreamkit.config import DreamConfig
 from dreamkit.engine import process
 from dreamkit.engine.tf import compiled_step, network, packaged_steps
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
-from dreamkit.models import architecture, inception5h, pocket, registry
+from dreamkit.models import architecture, inception5h, inception_v3, pocket, registry
 from dreamkit.plugins import registry as parts
 
 TENSORFLOW = ["2.19", "2.21"]  # with which `--check` finds the same
 PLANS = {"pocket": lambda: pocket.read(None), "inception5h": inception5h.plan}
+NETWORKS = (*PLANS, "inception_v3")
 
 
 class Traced(NamedTuple):
-    """A network's step for its default layers, and what must be known of the network."""
+    """A network's step for its default layers, and what must be known of the network.
 
-    name: str
+    Attributes:
+        entry: in the index.
+        definition: of the step, a FunctionDef.
+        arrays: the weights.
+        notes: every constant that the step may have from them.
+    """
+
     entry: dict[str, Any]
     definition: Any
     arrays: packaged_steps.Arrays
+    notes: list[str]
 
 
 def traced(name: str, seed: int) -> Traced:
     """The network with random weights, traced as a dream with default options traces it."""
     provider = registry.installed().provider(name)
-    operations, arrays = PLANS[name]()
-    arrays = drawn(arrays, np.random.default_rng(seed))
-    loaded = network.load(
-        replace(provider, load=lambda _: architecture.model(operations, arrays, name=name)), None
-    )
+    random = np.random.default_rng(seed)
+    operations: list[architecture.Operation] = []
+    arrays: dict[str, NDArray[Any]] = {}
+    notes: list[str] = []
+
+    def load(_: Path | None) -> keras.Model:
+        if name in PLANS:
+            found, own = PLANS[name]()
+            operations.extend(found)
+            arrays.update(drawn(own, random))
+            notes.extend(f"array {key}" for key in arrays)
+            notes.extend(f"blocks {key}" for key, array in arrays.items() if array.ndim == 4)
+            return architecture.model(operations, arrays, name=name)
+        model = provider.load(None)
+        arrays.update(drawn_in(model, random))
+        notes.extend(notes_of(model))
+        return model
+
+    loaded = network.load(replace(provider, load=load), None)
     objective = parts.installed(parts.OBJECTIVES).get(str(DreamConfig().objective))
     specs = [ObjectiveSpec(layer, objective) for layer in provider.layers]
     definition = compiled_step.function_def(loaded.traced_step(specs))
@@ -57,7 +81,45 @@ def traced(name: str, seed: int) -> Traced:
         "strides": {layer: loaded.probe.stride(layer) for layer in provider.layers},
         "steps": {network.step_key([spec.key for spec in specs]): file},
     }
-    return Traced(name, entry, definition, arrays)
+    return Traced(entry, definition, arrays, notes)
+
+
+def drawn_in(model: keras.Model, random: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """As `drawn`, set in a Keras model, under the keys of `inception_v3.read`."""
+    found = {}
+    for kind, layers in layers_of(model).items():
+        for number, layer in enumerate(layers):
+            values = drawn({each.name: np.asarray(each) for each in layer.weights}, random)
+            if "moving_variance" in values:
+                values["moving_variance"] = np.abs(values["moving_variance"])
+            layer.set_weights(list(values.values()))
+            found |= {f"{inception_v3.numbered(kind, number)}/{key}": each for key, each in values.items()}
+    return found
+
+
+def notes_of(model: keras.Model) -> list[str]:
+    """Every constant that a step may have, where each convolution has a batch normalisation behind it."""
+    positions = {
+        kind: {layer.name: inception_v3.numbered(kind, number) for number, layer in enumerate(layers)}
+        for kind, layers in layers_of(model).items()
+    }
+    found = []
+    for name, convolution in positions[inception_v3.CONVOLUTION].items():
+        behind = name.replace(inception_v3.CONVOLUTION, inception_v3.NORMALISATION)  # made next
+        normalisation = positions[inception_v3.NORMALISATION][behind]
+        kernel, variance = f"{convolution}/kernel", f"{normalisation}/moving_variance"
+        found += [f"folded-kernel {kernel} {variance}", f"folded-first-kernel {kernel} {variance}"]
+        found.append(f"folded-offset {normalisation}/beta {normalisation}/moving_mean {variance}")
+    return found
+
+
+def layers_of(model: keras.Model) -> dict[str, list[Any]]:
+    """The layers with weights by kind, in the model's order."""
+    kinds = {
+        inception_v3.CONVOLUTION: keras.layers.Conv2D,
+        inception_v3.NORMALISATION: keras.layers.BatchNormalization,
+    }
+    return {kind: [each for each in model.layers if isinstance(each, layer)] for kind, layer in kinds.items()}
 
 
 def drawn(arrays: packaged_steps.Arrays, random: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -68,10 +130,10 @@ def drawn(arrays: packaged_steps.Arrays, random: np.random.Generator) -> dict[st
 def write() -> None:
     """Writes the index and the steps."""
     networks = {}
-    for name in PLANS:
+    for name in NETWORKS:
         found = traced(name, seed=0)
         (file,) = found.entry["steps"].values()
-        packaged_steps.packed(file, packaged_steps.emptied(found.definition, found.arrays))
+        packaged_steps.packed(file, packaged_steps.emptied(*found[1:]))
         networks[name] = found.entry
     index = {"tensorflow": TENSORFLOW, "sources": packaged_steps.sources(), "networks": networks}
     packaged_steps.INDEX.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
@@ -81,7 +143,7 @@ def differences() -> list[str]:
     """What is in the package and is not what is traced now."""
     index = json.loads(packaged_steps.INDEX.read_text(encoding="utf-8"))
     found = [] if index["sources"] == packaged_steps.sources() else ["sources of dreamkit have changed"]
-    for name in PLANS:
+    for name in NETWORKS:
         now = traced(name, seed=1)
         if index["networks"].get(name) != now.entry:
             found.append(f"{name} is described otherwise")

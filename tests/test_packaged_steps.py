@@ -17,7 +17,7 @@ from dreamkit.engine.loading import load_network
 from dreamkit.engine.tf import model_source, packaged_steps, private
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.errors import WeightsError
-from dreamkit.models import architecture, pocket, registry
+from dreamkit.models import architecture, inception_v3, pocket, registry
 
 SPECS = [ObjectiveSpec("mixed4c", tiny.objective("mean-square"))]
 WEIGHTS = np.ones(1, np.float32)
@@ -156,3 +156,69 @@ def test_a_damaged_file_is_reported_as_ever(tmp_path):
     path.write_bytes(pocket.WEIGHTS.read_bytes()[:-1000])
     with pytest.raises(WeightsError, match="does not hold weights of pocket"):
         load_network(ModelSpec("pocket", weights=path))
+
+
+# Inception v3
+
+
+def legacy(path, weights):
+    """The file in the format of Keras 2, in which Keras publishes these weights."""
+    import h5py
+    from keras.src.legacy.saving import legacy_h5_format
+
+    model = inception_v3.load(weights)
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
+    return path
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("keras_2", [False, True], ids=["keras-3", "keras-2"])
+def test_inception_v3_is_read_without_keras_to_the_same_step(
+    keras_2, inception_weights, loads, windows, monkeypatch, tmp_path
+):
+    weights = legacy(tmp_path / "legacy.h5", inception_weights) if keras_2 else inception_weights
+    specs = [ObjectiveSpec("mixed4", tiny.objective("mean-square"))]
+    first = load_network(ModelSpec("inception_v3", weights=weights))
+    gradient = first.step(specs)(windows, WEIGHTS).gradient
+    assert (first.probe.stride("mixed4"), loads, first.traces) == (16, [], 0)
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "another"))
+    monkeypatch.setattr(packaged_steps, "of", lambda *_: None)
+    traced = load_network(ModelSpec("inception_v3", weights=weights))
+    np.testing.assert_array_equal(traced.step(specs)(windows, WEIGHTS).gradient, gradient)
+    assert (len(loads), traced.traces, traced.layers) == (1, 1, first.layers)
+    assert constants_of(step_of(traced)) == constants_of(step_of(first))
+
+
+def constants_of(step):
+    """The bytes of all constants, in order."""
+    return [node.attr["value"].tensor.tensor_content for node in step.node_def if node.op == "Const"]
+
+
+def test_files_of_other_networks_and_damaged_ones_hold_no_weights_of_inception_v3(
+    tmp_path, inception_weights
+):
+    import h5py
+
+    (provider,) = inception_v3.dreamkit_model_providers()
+
+    def info_of(path):
+        return packaged_steps.of(provider, path).info("")
+
+    path = tmp_path / "other.weights.h5"
+    for write in (
+        lambda file: file.create_group("layers/conv2d/vars"),
+        lambda file: file.create_dataset("layers/conv2d/vars/0", data=np.zeros((3, 3, 3, 32), np.float32)),
+        lambda file: file.create_dataset("layers/conv2d", data=[1.0]),
+        lambda file: file.create_dataset(
+            "layers/conv2d/vars/0", (9,), external=[(str(inception_weights), 0, 36)], dtype="f4"
+        ),
+        lambda file: file.attrs.create("layer_names", ["conv2d"]),
+        lambda file: None,
+    ):
+        with h5py.File(path, "w") as file:
+            write(file)
+        assert info_of(path) is None
+    path.write_bytes(inception_weights.read_bytes()[:-100_000])
+    assert info_of(path) is None
+    assert info_of(inception_weights).channels["mixed4"] == 768

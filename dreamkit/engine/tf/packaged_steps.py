@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dreamkit.engine.tf import private, rewrites
 from dreamkit.engine.tf.model_info import ModelInfo
 from dreamkit.errors import DreamkitError
-from dreamkit.models import architecture, inception5h, pocket
+from dreamkit.models import architecture, inception5h, inception_v3, pocket
 from dreamkit.models.providers import ModelProvider
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -38,19 +38,45 @@ _SOURCES = (
     *("engine/tf/compiled_step.py", "engine/tf/gradients.py", "engine/tf/graph.py"),
     *("engine/tf/model_source.py", "engine/tf/network.py", "engine/tf/private.py", "engine/tf/rewrites.py"),
     *("engine/tf/objectives/mean.py", "engine/tf/objectives/mean_square.py"),
-    *("models/architecture.py", "models/inception5h.py", "models/layers.py", "models/pocket.py"),
-    "models/providers.py",
+    *("models/architecture.py", "models/inception5h.py", "models/inception_v3.py", "models/layers.py"),
+    *("models/pocket.py", "models/providers.py"),
 )
-_FILE_ERRORS = DreamkitError, OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error
+_FILE_ERRORS = (
+    *(DreamkitError, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+_EPSILON = np.float32(1e-3)  # of Keras' batch normalisation
+_SCALE = np.float32(1 / 127.5)  # of the pixels that Inception v3 takes
 
 # How a network's weights file is read, by the function that loads the network.
 READERS: dict[Any, Callable[[Path], architecture.Architecture]] = {
     pocket.load: pocket.read,
     inception5h.load: inception5h.read,
+    inception_v3.load: inception_v3.read,
 }
-_FILLINGS: dict[str, Callable[..., NDArray[np.float32]]] = {
+
+
+def _folded_kernel(kernel: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
+    """Of a convolution that divides by the deviation as well, as batch normalisation does behind it."""
+    return kernel * private.rsqrt(variance + _EPSILON)
+
+
+def _folded_first_kernel(kernel: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
+    """As `_folded_kernel`, which also scales the pixels."""
+    return kernel * _SCALE * private.rsqrt(variance + _EPSILON)
+
+
+def _folded_offset(beta: NDArray[Any], mean: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
+    """What batch normalisation adds once the convolution divides."""
+    return beta - mean * private.rsqrt(variance + _EPSILON)
+
+
+FILLINGS: dict[str, Callable[..., NDArray[np.float32]]] = {
     "array": lambda array: array,
     "blocks": rewrites.kernel_of_blocks,
+    "folded-kernel": _folded_kernel,
+    "folded-first-kernel": _folded_first_kernel,
+    "folded-offset": _folded_offset,
 }
 """What a constant is of the arrays that its note names."""
 
@@ -122,17 +148,12 @@ def structure(operations: Iterable[architecture.Operation], arrays: Arrays) -> s
     return hashlib.sha256(described.encode()).hexdigest()
 
 
-def emptied(definition: Any, arrays: Arrays) -> Any:
-    """A FunctionDef without the numbers of `arrays`, in a copy."""
+def emptied(definition: Any, arrays: Arrays, notes: Iterable[str]) -> Any:
+    """A FunctionDef without the constants that `notes` give, each a filling and its arrays; in a copy."""
     result = private.FunctionDef()
     result.CopyFrom(definition)
     result.signature.name = "step"
-    known = {
-        np.ascontiguousarray(fill(array)).tobytes(): f"{how} {key}"
-        for how, fill in _FILLINGS.items()
-        for key, array in arrays.items()
-        if how == "array" or array.ndim == 4
-    }
+    known = {_numbers(note, arrays): note for note in notes}
     for node in result.node_def:
         note = known.get(node.attr["value"].tensor.tensor_content) if node.op == "Const" else None
         if note is not None:
@@ -145,11 +166,15 @@ def filled(definition: Any, arrays: Arrays) -> Any:
     """The FunctionDef that `emptied` was given, with the numbers of `arrays`; in place."""
     for node in definition.node_def:
         if _NOTE in node.attr:
-            how, *keys = node.attr[_NOTE].s.decode().split(" ")
-            numbers = _FILLINGS[how](*(arrays[key] for key in keys))
-            node.attr["value"].tensor.tensor_content = np.ascontiguousarray(numbers).tobytes()
+            node.attr["value"].tensor.tensor_content = _numbers(node.attr[_NOTE].s.decode(), arrays)
             del node.attr[_NOTE]
     return definition
+
+
+def _numbers(note: str, arrays: Arrays) -> bytes:
+    """The numbers of the constant with this note."""
+    how, *keys = note.split(" ")
+    return np.ascontiguousarray(FILLINGS[how](*(arrays[key] for key in keys)), np.float32).tobytes()
 
 
 def packed(name: str, definition: Any) -> None:
