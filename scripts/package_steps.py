@@ -86,7 +86,7 @@ def traced(name: str, seed: int) -> Traced:
 
 def drawn_in(model: keras.Model, random: np.random.Generator) -> dict[str, NDArray[Any]]:
     """As `drawn`, set in a Keras model, under the keys of `inception_v3.read`."""
-    found = {}
+    found: dict[str, NDArray[Any]] = {}
     for kind, layers in layers_of(model).items():
         for number, layer in enumerate(layers):
             values = drawn({each.name: np.asarray(each) for each in layer.weights}, random)

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from dreamkit.engine.process import collector_paused
 from dreamkit.engine.profile import BUILDING, CACHE, FILLING, HASHING, IMPORT, OFF, TRACING, Unmeasured
-from dreamkit.engine.tf import cache_key, compiled_step, graph, packaged_steps, private, rewrites
+from dreamkit.engine.tf import (
+    cache_key,
+    compiled_step,
+    graph,
+    packaged_steps,
+    private,
+    provider_source,
+    rewrites,
+)
 from dreamkit.engine.tf.compiled_cache import CompiledCache
 from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, RunStep, StepResult
 from dreamkit.engine.tf.gradients import TRUE, Gradients, with_gradients
@@ -313,10 +321,9 @@ def load(provider: ModelProvider, weights: Path | None, profile: Unmeasured = OF
         info = cache.get_plain("info", ModelInfo.from_plain) if cache else None
         packaged = packaged_steps.of(provider, weights)
     if info is not None:
-        if info.saved:  # loading is cheap, and the provider checks its files
-            from dreamkit.engine.tf import model_source
-
-            model_source.load(provider, weights)
+        if info.saved:  # the provider checks its files
+            with profile.span(HASHING):
+                provider_source.of(provider, weights)
         return Network(provider, info, load_network, cache, packaged, profile)
     if packaged:
         with profile.span(FILLING):

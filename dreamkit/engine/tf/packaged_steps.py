@@ -36,7 +36,8 @@ _PACKAGE = Path(__file__).parents[2]
 # The files of dreamkit that decide what is traced.
 _SOURCES = (
     *("engine/tf/compiled_step.py", "engine/tf/gradients.py", "engine/tf/graph.py"),
-    *("engine/tf/model_source.py", "engine/tf/network.py", "engine/tf/private.py", "engine/tf/rewrites.py"),
+    *("engine/tf/model_source.py", "engine/tf/network.py", "engine/tf/private.py"),
+    *("engine/tf/provider_source.py", "engine/tf/rewrites.py"),
     *("engine/tf/objectives/mean.py", "engine/tf/objectives/mean_square.py"),
     *("models/architecture.py", "models/inception5h.py", "models/inception_v3.py", "models/layers.py"),
     *("models/pocket.py", "models/providers.py"),
@@ -56,27 +57,18 @@ READERS: dict[Any, Callable[[Path], architecture.Architecture]] = {
 }
 
 
-def _folded_kernel(kernel: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
-    """Of a convolution that divides by the deviation as well, as batch normalisation does behind it."""
-    return kernel * private.rsqrt(variance + _EPSILON)
+def _share(variance: NDArray[Any]) -> NDArray[np.float32]:
+    """What batch normalisation multiplies by."""
+    return private.rsqrt(variance + _EPSILON)
 
 
-def _folded_first_kernel(kernel: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
-    """As `_folded_kernel`, which also scales the pixels."""
-    return kernel * _SCALE * private.rsqrt(variance + _EPSILON)
-
-
-def _folded_offset(beta: NDArray[Any], mean: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
-    """What batch normalisation adds once the convolution divides."""
-    return beta - mean * private.rsqrt(variance + _EPSILON)
-
-
-FILLINGS: dict[str, Callable[..., NDArray[np.float32]]] = {
+FILLINGS: dict[str, Callable[..., NDArray[Any]]] = {
     "array": lambda array: array,
     "blocks": rewrites.kernel_of_blocks,
-    "folded-kernel": _folded_kernel,
-    "folded-first-kernel": _folded_first_kernel,
-    "folded-offset": _folded_offset,
+    # Of a convolution that multiplies as batch normalisation does behind it; the first one scales pixels too.
+    "folded-kernel": lambda kernel, variance: kernel * _share(variance),
+    "folded-first-kernel": lambda kernel, variance: kernel * _SCALE * _share(variance),
+    "folded-offset": lambda beta, mean, variance: beta - mean * _share(variance),
 }
 """What a constant is of the arrays that its note names."""
 
