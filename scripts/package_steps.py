@@ -20,7 +20,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import DreamConfig
 from dreamkit.engine import process
 from dreamkit.engine.tf import compiled_step, network, packaged_steps
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
@@ -29,27 +28,42 @@ from dreamkit.plugins import registry as parts
 
 TENSORFLOW = ["2.19", "2.21"]  # with which `--check` finds the same
 PLANS = {"pocket": lambda: pocket.read(None), "inception5h": inception5h.plan}
-NETWORKS = (*PLANS, "inception_v3")
+PLAIN, DIRECTED = ("mean-square", False), ("mean", True)  # objective, and whether channels have weights
+CONCEPT = [("mixed4c", *DIRECTED), ("mixed5a", *DIRECTED)]
+STEPS: dict[str, list[list[tuple[str, str, bool]]]] = {
+    "pocket": [
+        *([(layer, *PLAIN)] for layer in ("conv2d2", *inception5h.MAIN_LAYERS)),
+        [("mixed4a", *PLAIN), ("mixed3b", *PLAIN)],
+        [("mixed4c", "mean-square", True)],
+        [("mixed4c", "mean-square", True), ("mixed4d", "mean-square", True)],
+        [(inception5h.HEAD, *DIRECTED)],
+        *(CONCEPT * count for count in (1, 2, 3, 4)),
+    ],
+    "inception5h": [[("mixed4c", *PLAIN)]],
+    "inception_v3": [[("mixed4", *PLAIN)]],
+}
+"""The objectives of each step: layer, objective, and whether channels have weights. Of pocket those of the
+moods, the main layers, channels, a class and concepts; of the others those by default."""
 
 
 class Traced(NamedTuple):
-    """A network's step for its default layers, and what must be known of the network.
+    """A network's steps, and what must be known of the network.
 
     Attributes:
         entry: in the index.
-        definition: of the step, a FunctionDef.
+        definitions: of the steps, a FunctionDef each, by their names in the package.
         arrays: the weights.
-        notes: every constant that the step may have from them.
+        notes: every constant that a step may have from them.
     """
 
     entry: dict[str, Any]
-    definition: Any
+    definitions: dict[str, Any]
     arrays: packaged_steps.Arrays
     notes: list[str]
 
 
 def traced(name: str, seed: int) -> Traced:
-    """The network with random weights, traced as a dream with default options traces it."""
+    """The network with random weights, traced as a dream traces it."""
     provider = registry.installed().provider(name)
     random = np.random.default_rng(seed)
     operations: list[architecture.Operation] = []
@@ -70,18 +84,22 @@ def traced(name: str, seed: int) -> Traced:
         return model
 
     loaded = network.load(replace(provider, load=load), None)
-    objective = parts.installed(parts.OBJECTIVES).get(str(DreamConfig().objective))
-    specs = [ObjectiveSpec(layer, objective) for layer in provider.layers]
-    definition = compiled_step.function_def(loaded.traced_step(specs))
-    file = "-".join([name, *provider.layers])
+    objectives = parts.installed(parts.OBJECTIVES)
+    keys, definitions, strides = {}, {}, {}
+    for number, terms in enumerate(STEPS[name]):
+        specs = [ObjectiveSpec(layer, objectives.get(each), weighted) for layer, each, weighted in terms]
+        file = f"{name}-{number}"
+        keys[network.step_key([spec.key for spec in specs])] = file
+        definitions[file] = compiled_step.function_def(loaded.traced_step(specs))
+        strides |= {layer: loaded.probe.stride(layer) for layer, _, _ in terms if layer not in strides}
     entry = {
         "preprocess": repr(provider.preprocess),
         "structure": packaged_steps.structure(operations, arrays),
         "channels": {layer: loaded.channels(layer) for layer in loaded.layers},
-        "strides": {layer: loaded.probe.stride(layer) for layer in provider.layers},
-        "steps": {network.step_key([spec.key for spec in specs]): file},
+        "strides": strides,
+        "steps": keys,
     }
-    return Traced(entry, definition, arrays, notes)
+    return Traced(entry, definitions, arrays, notes)
 
 
 def drawn_in(model: keras.Model, random: np.random.Generator) -> dict[str, NDArray[Any]]:
@@ -130,10 +148,12 @@ def drawn(arrays: packaged_steps.Arrays, random: np.random.Generator) -> dict[st
 def write() -> None:
     """Writes the index and the steps."""
     networks = {}
-    for name in NETWORKS:
+    for old in packaged_steps.FOLDER.glob("*.step"):
+        old.unlink()
+    for name in STEPS:
         found = traced(name, seed=0)
-        (file,) = found.entry["steps"].values()
-        packaged_steps.packed(file, packaged_steps.emptied(*found[1:]))
+        for file, definition in found.definitions.items():
+            packaged_steps.packed(file, packaged_steps.emptied(definition, found.arrays, found.notes))
         networks[name] = found.entry
     index = {"tensorflow": TENSORFLOW, "sources": packaged_steps.sources(), "networks": networks}
     packaged_steps.INDEX.write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
@@ -143,16 +163,16 @@ def differences() -> list[str]:
     """What is in the package and is not what is traced now."""
     index = json.loads(packaged_steps.INDEX.read_text(encoding="utf-8"))
     found = [] if index["sources"] == packaged_steps.sources() else ["sources of dreamkit have changed"]
-    for name in NETWORKS:
+    for name in STEPS:
         now = traced(name, seed=1)
         if index["networks"].get(name) != now.entry:
             found.append(f"{name} is described otherwise")
             continue
-        (file,) = now.entry["steps"].values()
-        step = packaged_steps.filled(packaged_steps.unpacked(file), now.arrays)
-        now.definition.signature.name = step.signature.name
-        if step != now.definition:
-            found.append(f"the step of {name} is another")
+        for file, definition in now.definitions.items():
+            step = packaged_steps.filled(packaged_steps.unpacked(file), now.arrays)
+            definition.signature.name = step.signature.name
+            if step != definition:
+                found.append(f"the step {file} is another")
     return found
 
 

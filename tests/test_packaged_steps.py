@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,8 +13,9 @@ import tiny
 from conftest import ROOT
 
 import dreamkit
-from dreamkit import ModelSpec
+from dreamkit import ModelSpec, Session, make_request
 from dreamkit.engine.loading import load_network
+from dreamkit.engine.objective_set import ObjectiveSet
 from dreamkit.engine.tf import model_source, packaged_steps, private
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.errors import WeightsError
@@ -52,6 +54,12 @@ def step_of(network):
     return found
 
 
+def test_what_is_packaged_was_traced_by_this_dreamkit():
+    index = json.loads(packaged_steps.INDEX.read_text())
+    assert index["sources"] == packaged_steps.sources(), "run python scripts/package_steps.py"
+
+
+@pytest.mark.heavy
 def test_what_is_packaged_is_what_is_traced_with_other_weights():
     script = [sys.executable, str(ROOT / "scripts" / "package_steps.py"), "--check"]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
@@ -86,7 +94,7 @@ def test_without_a_cache_the_package_is_enough(loads, windows, monkeypatch, tmp_
 @pytest.mark.parametrize(
     "given",
     [
-        {"specs": [ObjectiveSpec("mixed3a", tiny.objective("mean-square"))]},
+        {"specs": [ObjectiveSpec("conv2d1", tiny.objective("mean-square"))]},
         {"specs": [ObjectiveSpec("mixed4c", tiny.objective("mean"))]},
         {"specs": [ObjectiveSpec("mixed4c", tiny.objective("mean-square"), place=True)]},
         {"specs": SPECS, "border": 1},
@@ -100,7 +108,24 @@ def test_another_step_is_traced(loads, given):
     assert (len(loads), network.traces) == (1, 1)
 
 
-@pytest.mark.parametrize("what", ["sources", "version", "index", "preprocess", "load"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"layers": "mixed5b"},
+        {"layers": "mixed4c:12"},
+        {"layers": [{"class": "castle"}]},
+        *({"recipe": path.stem} for path in sorted((ROOT / "dreamkit/recipes/moods").glob("*.toml"))),
+    ],
+    ids=str,
+)
+def test_no_mood_class_or_main_layer_of_pocket_loads_the_network(options, loads):
+    session = Session(make_request(None, **options))
+    ObjectiveSet(session.models, session.request.config, None, {}, (256, 256))
+    assert [model.network.provider.name for model in session.models] == ["pocket"]
+    assert (loads, session.models[0].network.traces) == ([], 0)
+
+
+@pytest.mark.parametrize("what", ["sources", "version", "index", "step", "preprocess", "load"])
 def test_another_dreamkit_tensorflow_or_provider_traces(what, loads, windows, monkeypatch, tmp_path):
     provider = registry.installed().provider("pocket")
     if what == "sources":
@@ -109,6 +134,8 @@ def test_another_dreamkit_tensorflow_or_provider_traces(what, loads, windows, mo
         monkeypatch.setattr(packaged_steps, "version", lambda package: "2.20.0")
     elif what == "index":
         monkeypatch.setattr(packaged_steps, "INDEX", tmp_path / "gone.json")
+    elif what == "step":
+        monkeypatch.setattr(packaged_steps, "FOLDER", tmp_path)
     elif what == "preprocess":
         provider = replace(provider, preprocess=dreamkit.Preprocess())
     else:

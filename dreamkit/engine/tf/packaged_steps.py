@@ -93,11 +93,12 @@ class PackagedSteps:
     def step(self, key: str) -> Any:
         """The FunctionDef of the step under a key of the cache; None where it is not packaged."""
         name = self._entry["steps"].get(key)
-        arrays = None if name is None else self._weights()
+        empty = None if name is None else unpacked(name)
+        arrays = None if empty is None else self._weights()
         if arrays is None:
             return None
         self._arrays = None  # the step has them now
-        return filled(unpacked(name), arrays)
+        return filled(empty, arrays)
 
     def _weights(self) -> Arrays | None:
         """The arrays of the weights file, if they are those of the network that was traced."""
@@ -176,5 +177,9 @@ def packed(name: str, definition: Any) -> None:
 
 
 def unpacked(name: str) -> Any:
-    """An emptied FunctionDef in the package."""
-    return private.FunctionDef.FromString(zlib.decompress((FOLDER / f"{name}{_SUFFIX}").read_bytes()))
+    """An emptied FunctionDef in the package; None if it is missing or damaged."""
+    try:
+        data = zlib.decompress((FOLDER / f"{name}{_SUFFIX}").read_bytes())
+    except (OSError, zlib.error):
+        return None
+    return private.parse_function(data)
