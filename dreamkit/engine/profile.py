@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from statistics import median
 from typing import NamedTuple, TypeVar
 
 STARTING = "starting Python and dreamkit"
@@ -91,6 +90,8 @@ class Profile(Unmeasured):
 
     def parts(self) -> list[Part]:
         """What the time was spent on until now; the last part is the rest."""
+        from statistics import median  # of which no other command has a use
+
         total = self._spans[STARTING][0] + time.perf_counter() - self._began
         spans = {**self._spans, REST: [total - sum(map(sum, self._spans.values()))]}
         return [

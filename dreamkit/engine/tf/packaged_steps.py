@@ -79,35 +79,40 @@ class PackagedSteps:
     def __init__(self, entry: Mapping[str, Any], read: Callable[[], architecture.Architecture]) -> None:
         """`entry` is that of the network in the index; `read` reads the weights file."""
         self._entry, self._read = entry, read
-        self._arrays: Arrays | None = None
+        self._arrays: Arrays | None = None  # until a step has them
+        self._fits: bool | None = None  # whether they are those of the network that was traced
 
     def info(self, digest: str) -> ModelInfo | None:
         """The network's description, with the hash of its weights; None where their structure is another."""
-        return None if self._weights() is None else ModelInfo(dict(self._entry["channels"]), digest)
+        return ModelInfo(dict(self._entry["channels"]), digest) if self._weights_fit() else None
 
     def stride(self, layer: str) -> int | None:
         """As `LayerProbe.stride`; None where it is not known."""
         found = self._entry["strides"].get(layer)
-        return None if found is None or self._weights() is None else int(found)
+        return int(found) if found is not None and self._weights_fit() else None
 
     def step(self, key: str) -> Any:
         """The FunctionDef of the step under a key of the cache; None where it is not packaged."""
         name = self._entry["steps"].get(key)
         empty = None if name is None else unpacked(name)
         arrays = None if empty is None else self._weights()
-        if arrays is None:
-            return None
-        self._arrays = None  # the step has them now
-        return filled(empty, arrays)
+        self._arrays = None
+        return None if arrays is None else filled(empty, arrays)
+
+    def _weights_fit(self) -> bool:
+        if self._fits is None:
+            self._weights()
+        return bool(self._fits)
 
     def _weights(self) -> Arrays | None:
         """The arrays of the weights file, if they are those of the network that was traced."""
-        if self._arrays is None:
+        if self._arrays is None and self._fits is not False:
             try:
                 operations, arrays = self._read()
+                self._fits = structure(operations, arrays) == self._entry["structure"]
             except _FILE_ERRORS:  # what is wrong, the provider itself says when it loads the network
-                return None
-            self._arrays = arrays if structure(operations, arrays) == self._entry["structure"] else None
+                self._fits = False
+            self._arrays = arrays if self._fits else None
         return self._arrays
 
 
