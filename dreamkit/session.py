@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dreamkit import fingerprint as fingerprints
 from dreamkit.config import plain
 from dreamkit.engine.loading import load_models
+from dreamkit.engine.profile import OFF, Unmeasured
 from dreamkit.errors import DreamkitWarning, Interrupted, shown
 from dreamkit.inputs import PathLike
 from dreamkit.media import image_writer, images
@@ -75,15 +76,25 @@ class Session:
     """
 
     def __init__(
-        self, request: DreamRequest, *, on_download: Callable[[int, int], None] | None = None
+        self,
+        request: DreamRequest,
+        *,
+        on_download: Callable[[int, int], None] | None = None,
+        profile: Unmeasured = OFF,
     ) -> None:
-        """Loads the networks of `request`. `on_download` gets the bytes of a download so far and in all.
+        """Loads the networks of `request`.
+
+        Args:
+            request: what `run` dreams.
+            on_download: called with the bytes of a download so far and in all.
+            profile: measures where the time goes, from here on.
 
         Raises:
             ModelError, WeightsError: a network does not exist, or cannot be fetched or loaded.
         """
         self.request = request
-        self.models: list[LoadedModel] = load_models(request.models, on_download)
+        self._profile = profile
+        self.models: list[LoadedModel] = load_models(request.models, on_download, profile)
 
     def run(
         self,
@@ -105,7 +116,9 @@ class Session:
         request, models = self._with_channels(asked, photo)
         photographs = None if request.image is None else request.image.alpha
         try:
-            result = loop.dream(photo, models, request.config, on_step, start=start, **pictures)
+            result = loop.dream(
+                photo, models, request.config, on_step, start=start, profile=self._profile, **pictures
+            )
         except Interrupted as interrupted:
             if interrupted.pixels is not None:
                 interrupted.pixels = _with_alpha(interrupted.pixels, photographs)

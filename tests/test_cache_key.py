@@ -82,7 +82,7 @@ def test_of_dreamkit_code_and_weights_count_alone():
     files = set(cache_key._files(dreamkit))
     root = Path(dreamkit.__file__).parent
     assert {root / "api.py", root / "models" / "pocket.npz"} <= files
-    assert {path.suffix for path in files} == {".py", ".npz"}
+    assert {path.suffix for path in files} == {".py", ".npz", ".step"}
     assert not any("node_modules" in path.parts for path in files)
 
 

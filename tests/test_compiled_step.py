@@ -15,7 +15,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import ModelProvider, Preprocess
-from dreamkit.engine.tf import graph, model_source, network
+from dreamkit.engine.tf import graph, model_source, network, packaged_steps
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.models import pocket
 
@@ -102,8 +102,9 @@ def test_inceptions_step_is_that_of_its_model(inception_weights):
 
 @pytest.fixture
 def cold(monkeypatch, tmp_path):
-    """A cache of one's own, in which no network was kept yet."""
+    """A cache of one's own, in which no network was kept yet, and no step in the package."""
     monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "cold"))
+    monkeypatch.setattr(packaged_steps, "of", lambda *_: None)
 
 
 @pytest.fixture

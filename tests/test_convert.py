@@ -511,6 +511,28 @@ def test_a_damaged_record_is_one_warning(tmp_path, monkeypatch):
     assert all("is skipped" in each and "convert the model again" in each for each in messages)
 
 
+def test_a_kept_step_needs_neither_the_saved_model_nor_keras(at_home, tmp_path):
+    def dream(name):
+        arguments = ["dreamkit", "dream", "-m", "small", "--size", "64", "--octaves", "1", "--steps", "1"]
+        code = f"""
+import sys
+from dreamkit.__main__ import main
+sys.argv = {[*arguments, "-q", "-o", str(tmp_path / name)]!r}
+try:
+    main()
+finally:
+    print(type(sys.modules["tensorflow"]).__name__ == "module", "keras" in sys.modules)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip(), np.asarray(Image.open(tmp_path / name))
+
+    _, first = dream("first.png")
+    state, again = dream("again.png")
+    assert state == "False False"
+    np.testing.assert_array_equal(again, first)
+
+
 def test_a_changed_model_is_not_dreamed(at_home, tmp_path, monkeypatch):
     shutil.copytree(at_home / "models" / "small", tmp_path / "models" / "small")
     monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""TensorFlow is imported in part where a kept step needs no more, and nothing else changes by it."""
+"""TensorFlow is imported in part where a compiled step needs no more, and nothing else changes by it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import sys
 from dreamkit.engine import process, tensorflow_import
 process.own()
 """
+TRACED = f"{BEGIN}\nfrom dreamkit.engine.tf import packaged_steps\npackaged_steps.of = lambda *_: None"
 WHOLE = "type(sys.modules['tensorflow']).__name__ == 'module'"
 
 
@@ -26,10 +27,9 @@ def python(code):
     return done.stdout.strip().splitlines()[-1]
 
 
-def test_a_kept_step_needs_a_part_and_dreams_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / "home"))  # in which no step is kept yet
-
-    def dream(name, before=""):
+def test_a_kept_or_packaged_step_needs_a_part_and_dreams_the_same_bytes(tmp_path, monkeypatch):
+    def dream(name, home, before=""):
+        monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path / home))  # in which no step is kept at first
         arguments = ["dreamkit", "dream", str(PICTURE), "-q", "--max-size", "96", "--octaves", "2"]
         arguments += ["--steps", "2", "-o", str(tmp_path / name)]
         code = f"""
@@ -44,11 +44,14 @@ finally:
 """
         return python(code), np.asarray(Image.open(tmp_path / name))
 
-    cold, warm = dream("cold.png"), dream("warm.png")
-    whole = dream("whole.png", "import tensorflow")
-    assert [state for state, _ in (cold, warm, whole)] == ["True True", "False False", "True True"]
-    np.testing.assert_array_equal(warm[1], cold[1])
-    np.testing.assert_array_equal(warm[1], whole[1])
+    packaged, kept = dream("packaged.png", "home"), dream("kept.png", "home")
+    whole = dream("whole.png", "home", "import tensorflow")
+    traced = dream("traced.png", "another", TRACED)
+    kept_traced = dream("kept-traced.png", "another", TRACED)
+    dreams = packaged, kept, kept_traced, whole, traced
+    assert [state for state, _ in dreams] == [*["False False"] * 3, *["True True"] * 2]
+    for _, pixels in dreams[1:]:
+        np.testing.assert_array_equal(pixels, packaged[1])
 
 
 USES = [

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+import zlib
 
 import pytest
 from conftest import ROOT
@@ -38,6 +39,8 @@ def contents(path):
     if path.suffix in (".npz", ".zip"):
         with zipfile.ZipFile(path) as archive:
             yield from map(archive.read, archive.namelist())
+    if path.suffix == ".step":
+        yield zlib.decompress(path.read_bytes())
     if path.suffix == ".png":
         with Image.open(path) as image:
             image.load()

@@ -34,6 +34,7 @@ from dreamkit.cli.output_options import (
     Verbose,
 )
 from dreamkit.cli.recording import recorded
+from dreamkit.engine.profile import OFF, READING, WRITING, Profile, Unmeasured
 from dreamkit.errors import Interrupted, OutputExistsError, UsageError
 from dreamkit.option import OUTPUT
 
@@ -79,6 +80,12 @@ def dream(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile", help="Also show where the time of the command went.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -88,6 +95,7 @@ def dream(
 
     dreamkit dream photo.jpg --layers mixed4 --octaves 5
     """
+    measured = Profile() if profile else OFF
     chosen = DreamOptions(**options)
     image = _image(pictures or [], image_filepath, chosen.layers)
     chosen.check(image is not None)
@@ -95,10 +103,13 @@ def dream(
         raise UsageError("--record films a dream from its beginning; leave it out with --resume")
     if dry_run and resume:
         raise UsageError("--dry-run plans a dream from its beginning; leave out --resume")
-    from dreamkit.request import make_request
-
+    if dry_run and profile:
+        raise UsageError("--profile measures a dream, and --dry-run dreams nothing; leave one out")
     with terminal.own_lines_only(verbose=verbose):
-        request = make_request(image, **chosen.arguments(), recipe=recipe)
+        with measured.span(READING):
+            from dreamkit.request import make_request
+
+            request = make_request(image, **chosen.arguments(), recipe=recipe)
         request.refuse("a picture", "timeline")
         if dry_run:
             _show_plan(request, quiet=quiet)
@@ -117,7 +128,19 @@ def dream(
             chosen.model is None and recipe is None and not (options.get("concepts") or options.get("texts"))
         )
         hint = _BY_DEFAULT if by_default else ""
-        _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet, hint=hint, record=record)
+        _make(
+            request,
+            path,
+            work_file,
+            dpi=dpi,
+            overwrite=overwrite,
+            quiet=quiet,
+            hint=hint,
+            record=record,
+            profile=measured,
+        )
+        if isinstance(measured, Profile):
+            _show_profile(measured)
 
 
 def redo(
@@ -163,12 +186,12 @@ def redo(
         _make(request, path, work_file, dpi=dpi, overwrite=overwrite, quiet=quiet)
 
 
-def open_session(request: DreamRequest, meter: terminal.Meter) -> Session:
+def open_session(request: DreamRequest, meter: terminal.Meter, profile: Unmeasured = OFF) -> Session:
     """Loads the networks of a request, while the meter says so."""
     from dreamkit.session import Session
 
     meter.doing(f"loading {request.names}")
-    return Session(request, on_download=meter.download)
+    return Session(request, on_download=meter.download, profile=profile)
 
 
 def _output(
@@ -216,6 +239,7 @@ def _make(
     quiet: bool,
     hint: str = "",
     record: Path | None = None,
+    profile: Unmeasured = OFF,
 ) -> None:
     """Dreams, writes the dream and says so."""
     started = time.monotonic()
@@ -233,7 +257,7 @@ def _make(
 
     try:
         with terminal.Meter(quiet=quiet) as meter:
-            session = open_session(request, meter)
+            session = open_session(request, meter, profile)
             if request.recipe is not None and request.recipe.versions:
                 session.warn_of_differences(request.recipe)
             meter.doing(f"preparing {request.names}")
@@ -241,9 +265,10 @@ def _make(
                 start = checkpoint.begin(session.fingerprint(), session.machine())
                 result = session.run(on_step=checkpoint.after_each(recording.step), start=start)
                 meter.doing("writing")
-                written = save(result)
-                checkpoint.done()
-                recording.end(result.pixels)
+                with profile.span(WRITING):
+                    written = save(result)
+                    checkpoint.done()
+                    recording.end(result.pixels)
     except Interrupted as interrupted:
         if interrupted.pixels is None:
             raise
@@ -259,8 +284,23 @@ def _make(
         terminal.say(f"wrote {written} ({width} x {height}) in {time.monotonic() - started:.1f} s")
         if record is not None:
             terminal.say(f"wrote {record}")
-        if hint:
+        if hint and not terminal.is_json():
             terminal.say(hint, err=True)
+
+
+def _show_profile(profile: Profile) -> None:
+    """Prints where the time of the command went."""
+    start = "cold" if profile.is_cold else "warm"
+    parts = profile.parts()
+    if terminal.is_json():
+        terminal.event("profile", start=start, parts=[each._asdict() for each in parts])
+        return
+    rows = [
+        [each.what, each.times, f"{each.median:.3f}", f"{each.seconds:.3f}", f"{each.share:.1%}"]
+        for each in parts
+    ]
+    rows.append(["in all", "", "", f"{sum(each.seconds for each in parts):.3f}", "100.0%"])
+    terminal.table(rows, [f"{start} start", "times", "median s", "s", "share"], err=True)
 
 
 def _resumption(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:

@@ -110,12 +110,12 @@ def warning(message: str) -> None:
         say(f"warning: {message}", err=True)
 
 
-def table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
-    """Aligned columns on stdout, fit for pipes: never wrapped or cut."""
+def table(rows: Sequence[Sequence[object]], header: Sequence[str], *, err: bool = False) -> None:
+    """Aligned columns on stdout, or on stderr, fit for pipes: never wrapped or cut."""
     lines = [[str(cell) for cell in row] for row in [header, *rows]]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
-        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip(), err=err)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from dreamkit.engine import (
 from dreamkit.engine.drawn_transforms import DrawnTransforms
 from dreamkit.engine.masked_objective import GradientStats, MaskedObjective
 from dreamkit.engine.objective_set import ObjectiveSet
+from dreamkit.engine.profile import OFF, Unmeasured
 from dreamkit.engine.progress import DreamState, StepEvent
 from dreamkit.engine.resize import Pixels, resize
 from dreamkit.engine.updates import GradientContext, smoothing
@@ -56,8 +57,10 @@ class Ascent:
         run: Sequence[octaves.Octave],
         on_step: Callable[[StepEvent], None] | None,
         tile_size: int,
+        profile: Unmeasured = OFF,
     ) -> None:
         self.state: DreamState | None = None
+        self._profile = profile
         self.tile_size = tile_size
         self._objectives, self._config, self._photo = objectives, config, photo
         self._run, self._on_step = list(run), on_step
@@ -90,7 +93,7 @@ class Ascent:
         taken = self._begin(pixels, octave, steps, start)
         update = np.empty_like(pixels)
         spare = np.empty_like(pixels) if len(objectives) > 1 else update
-        for step in range(taken, steps):
+        for step in self._profile.steps(range(taken, steps)):
             balanced = weighted = None
             while balanced is None or weighted is None:  # where memory runs out, again with smaller tiles
                 try:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dreamkit.engine.profile import IMPORT, OFF, Unmeasured
 from dreamkit.errors import ModelError
 from dreamkit.models import registry
 from dreamkit.models.providers import ModelProvider, Preprocess
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 OnDownload: TypeAlias = Callable[[int, int], None] | None
 
 
-def load_models(specs: Sequence[ModelSpec], on_download: OnDownload = None) -> list[LoadedModel]:
+def load_models(
+    specs: Sequence[ModelSpec], on_download: OnDownload = None, profile: Unmeasured = OFF
+) -> list[LoadedModel]:
     """Loads the networks of `specs`, each once. `on_download` gets the bytes so far and in all.
 
     Raises:
@@ -31,12 +34,13 @@ def load_models(specs: Sequence[ModelSpec], on_download: OnDownload = None) -> l
     """
     # Every model and file is found before TensorFlow is imported to load the first.
     found = [_found(spec, on_download) for spec in specs]
-    from dreamkit.engine.objective_set import LoadedModel
+    with profile.span(IMPORT):
+        from dreamkit.engine.objective_set import LoadedModel
 
     networks: dict[int, Network] = {}
     loaded = []
     for spec, (provider, path) in zip(specs, found, strict=True):
-        network = networks.get(id(provider)) or _loaded(provider, path)
+        network = networks.get(id(provider)) or _loaded(provider, path, profile)
         networks[id(provider)] = network
         loaded.append(LoadedModel(network, spec.weight, spec.layers))
     return loaded
@@ -66,10 +70,10 @@ def _found(spec: ModelSpec, on_download: OnDownload) -> Opened:
     return provider, resolve(provider, spec.weights, on_download)
 
 
-def _loaded(provider: ModelProvider | Network, path: Path | None) -> Network:
+def _loaded(provider: ModelProvider | Network, path: Path | None, profile: Unmeasured = OFF) -> Network:
     from dreamkit.engine.tf import network
 
-    return provider if isinstance(provider, network.Network) else network.load(provider, path)
+    return provider if isinstance(provider, network.Network) else network.load(provider, path, profile)
 
 
 def _provider_of(model: Any) -> ModelProvider:

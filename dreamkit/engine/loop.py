@@ -15,6 +15,7 @@ from dreamkit.config import DreamConfig
 from dreamkit.engine import masks, octave_schemes, octaves, plan
 from dreamkit.engine.ascent import Ascent
 from dreamkit.engine.objective_set import LoadedModel, ObjectiveSet
+from dreamkit.engine.profile import OFF, RESIZING, Unmeasured
 from dreamkit.engine.progress import DreamResult, DreamState, StepEvent
 from dreamkit.errors import ConfigError, Interrupted, NetworkMemoryError
 
@@ -28,6 +29,7 @@ def dream(
     guide: NDArray[np.uint8] | None = None,
     regions: Mapping[str, NDArray[np.uint8]] | None = None,
     start: DreamState | None = None,
+    profile: Unmeasured = OFF,
 ) -> DreamResult:
     """Dreams `photo`, uint8 `(height, width, 3)`, and leaves it unchanged; the result has its size.
 
@@ -40,6 +42,7 @@ def dream(
         regions: masks by name, grey levels `(height, width)` of the photograph's size; the one with an empty
             name is for terms that name none.
         start: the state to resume from; its arrays are taken over.
+        profile: of the command.
 
     Raises:
         LayerError: a layer term names no layer of the network.
@@ -50,21 +53,24 @@ def dream(
     """
     objectives, run, held = _prepare(photo, models, config, guide, regions)
     tile_size = start.tile_size if start else plan.tile_size(objectives, config, run, held)
-    ascent = Ascent(objectives, config, photo, run, on_step, tile_size)
+    ascent = Ascent(objectives, config, photo, run, on_step, tile_size, profile)
     grow = octave_schemes.grow(config)
     first = start.octave if start else 0
     if start and (first >= len(run) or start.pixels.shape[:2] != run[first].size):
         raise ConfigError("the dream to resume had other octaves; start it anew")
     try:
-        pixels = start.pixels if start else octave_schemes.compose(photo, run[0].size, config)
+        with profile.span(RESIZING):
+            pixels = start.pixels if start else octave_schemes.compose(photo, run[0].size, config)
         smaller = run[max(0, first - 1)].size
         for number, octave in enumerate(run[first:], first):
             if pixels.shape[:2] != octave.size:
-                pixels = grow(photo, pixels, octave.size)
+                with profile.span(RESIZING):
+                    pixels = grow(photo, pixels, octave.size)
             ascent.climb(pixels, octave, start if number == first else None)
             if config.octave_scheme == "lost-detail":
                 ascent.state = None
-                octave_schemes.add_lost_detail(config.wrapped, photo, pixels, smaller)
+                with profile.span(RESIZING):
+                    octave_schemes.add_lost_detail(config.wrapped, photo, pixels, smaller)
             smaller = octave.size
         ascent.warn_if_still()
         picture = octave_schemes.finish(photo, pixels, objectives.masks, config)

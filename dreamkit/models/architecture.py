@@ -10,7 +10,7 @@ import json
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dreamkit.errors import shown
 
@@ -49,6 +49,10 @@ class Operation:
     kind: str
     inputs: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+if TYPE_CHECKING:
+    Architecture: TypeAlias = tuple[list[Operation], dict[str, NDArray[Any]]]  # as `model` takes them
 
 
 def to_json(operations: Sequence[Operation]) -> str:
@@ -184,7 +188,7 @@ def factors(name: str, arrays: Mapping[str, NDArray[Any]]) -> list[str]:
     return found
 
 
-def read(path: Path) -> tuple[list[Operation], dict[str, NDArray[Any]]]:
+def read(path: Path) -> Architecture:
     """The operations and arrays of a file that `write` wrote; arrays are float32.
 
     Raises:

@@ -40,13 +40,13 @@ def read(data: bytes, source: str) -> tuple[list[Operation], dict[str, NDArray[A
     Raises:
         ModelError: it is damaged, is not such a graph, or has an operation that is not on the allow-list.
     """
-    import tensorflow as tf
     from google.protobuf.message import DecodeError
+    from tensorflow.core.framework import graph_pb2  # as tf.compat.v1.GraphDef, without all of TensorFlow
 
     if len(data) > _MOST_BYTES:
         raise ModelError(f"{source} is too large for a graph: {len(data)} bytes")
     try:
-        graph = tf.compat.v1.GraphDef.FromString(data)
+        graph = graph_pb2.GraphDef.FromString(data)
     except DecodeError as error:
         raise ModelError(f"{source} is damaged or not a TensorFlow graph") from error
     if graph.library.function or graph.library.gradient:
@@ -103,7 +103,7 @@ class _Reader:
     def _constant(self, name: str, kind: str = "f") -> NDArray[Any]:
         """The numbers of a constant, of NumPy's `kind`: floats `f` or integers `i`."""
         import numpy as np
-        import tensorflow as tf
+        from tensorflow.python.framework import tensor_util  # whose MakeNdarray is tf.make_ndarray
 
         node = self._nodes.get(_name(name))
         for _ in self._nodes:  # a circle of identities ends here
@@ -118,7 +118,7 @@ class _Reader:
         self._numbers += math.prod(sides)
         if min(sides, default=1) < 1 or self._numbers > _MOST_NUMBERS:
             raise ValueError(f"{shown(node.name)} has the shape {shown(str(sides))}")
-        array: NDArray[Any] = tf.make_ndarray(tensor)
+        array: NDArray[Any] = tensor_util.MakeNdarray(tensor)
         if array.dtype.kind != kind or not np.isfinite(array).all():
             raise ValueError(f"{shown(node.name)} holds something other than finite numbers")
         return array

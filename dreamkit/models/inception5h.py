@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from dreamkit.models.architecture import Architecture
+
 PREPROCESS = Preprocess(mean=(117.0, 117.0, 117.0))
 HEAD = "softmax2_pre_activation"
 LAYERS, GUIDE_LAYERS, CONCEPT_LAYERS = {"mixed4c": 1.0}, {"mixed3b": 1.0}, ("mixed4c", "mixed5a")
@@ -48,7 +50,7 @@ def labels() -> tuple[str, ...]:
     return (*known, *[""] * (_CLASSES - len(known)))
 
 
-def plan() -> tuple[list[Operation], dict[str, NDArray[Any]]]:
+def plan() -> Architecture:
     """The network's operations, and arrays of zeros in the shapes of its weights."""
     import numpy as np
 
@@ -123,9 +125,12 @@ def graph(path: Path) -> bytes:
     return data
 
 
+def read(weights: Path | None) -> Architecture:
+    return plan() if weights is None else graphdef.read(graph(weights), str(weights))
+
+
 def load(weights: Path | None) -> keras.Model:
-    operations, arrays = plan() if weights is None else graphdef.read(graph(weights), str(weights))
-    return architecture.model(operations, arrays, name="inception5h")
+    return architecture.model(*read(weights), name="inception5h")
 
 
 @hookimpl

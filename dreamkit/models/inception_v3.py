@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dreamkit.models.providers import ModelProvider, Preprocess, Weights
 from dreamkit.plugins.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
+
+    from dreamkit.models.architecture import Architecture
 
 _FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+CONVOLUTION, NORMALISATION = "conv2d", "batch_normalization"  # as Keras names them
+PARTS = {CONVOLUTION: ("kernel",), NORMALISATION: ("beta", "moving_mean", "moving_variance")}
+_MOST_NUMBERS = 1 << 26  # in all arrays; the network has 21,802,784
 MAIN_LAYERS = tuple(f"mixed{number}" for number in range(11))
 
 
@@ -22,6 +28,55 @@ def load(weights: Path | None) -> keras.Model:
     # Random numbers that the file's then replace would take a third of the time.
     with keras.saving.custom_object_scope({"glorot_uniform": keras.initializers.Zeros} if weights else {}):
         return keras.applications.InceptionV3(include_top=False, weights=weights and str(weights))
+
+
+def read(weights: Path) -> Architecture:
+    """The arrays of a file that Keras wrote, which names no operations: `conv2d/kernel`, `conv2d_1/kernel`,
+    ..., `batch_normalization/beta` and so on. Layers of a kind are numbered in the order of the model's.
+
+    Raises:
+        ValueError, OSError, KeyError, TypeError, RuntimeError: it is not such a file, or is damaged.
+    """
+    import h5py
+    import numpy as np
+
+    arrays: dict[str, NDArray[Any]] = {}
+    with h5py.File(weights, "r") as file:
+        layers = _layers(file["layers"]) if "layers" in file else _layers_of_keras_2(file)
+        counts = dict.fromkeys(PARTS, 0)
+        numbers = 0
+        for kind, datasets in layers:
+            number, counts[kind] = counts[kind], counts[kind] + 1
+            for part, dataset in zip(PARTS[kind], datasets, strict=True):
+                numbers += dataset.size
+                if dataset.is_virtual or dataset.external or numbers > _MOST_NUMBERS:
+                    raise ValueError(f"{dataset.name} is not an array of this network")
+                arrays[f"{numbered(kind, number)}/{part}"] = np.asarray(dataset[()], np.float32)
+    return [], arrays
+
+
+def numbered(kind: str, number: int) -> str:
+    """The name of the layer of a kind with a number, counted from 0."""
+    return f"{kind}_{number}" if number else kind
+
+
+def _layers(group: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The datasets of each layer in a file of Keras 3."""
+    for kind, parts in PARTS.items():
+        number = 0
+        while (name := numbered(kind, number)) in group:
+            held = group[name]["vars"]
+            yield kind, [held[str(index)] for index in range(len(parts))]
+            number += 1
+
+
+def _layers_of_keras_2(file: Any) -> Iterator[tuple[str, list[Any]]]:
+    """The datasets of each layer in a file of the format of Keras 2, which lists them in order."""
+    kinds = {len(parts): kind for kind, parts in PARTS.items()}
+    for name in file.attrs["layer_names"]:
+        held = [file[name][each] for each in file[name].attrs["weight_names"]]
+        if held:
+            yield kinds[len(held)], held
 
 
 @hookimpl

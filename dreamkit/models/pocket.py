@@ -18,12 +18,18 @@ from dreamkit.plugins.hookspecs import hookimpl
 if TYPE_CHECKING:
     import keras
 
+    from dreamkit.models.architecture import Architecture
+
 WEIGHTS = Path(__file__).with_name("pocket.npz")
 FIRST_EDITION = Path(__file__).with_name("pocket1.npz")  # Inception v3 up to `mixed4`, factorised
 
 
+def read(weights: Path | None) -> Architecture:
+    return architecture.read(weights or WEIGHTS)
+
+
 def load(weights: Path | None) -> keras.Model:
-    return architecture.model(*architecture.read(weights or WEIGHTS), name="pocket")
+    return architecture.model(*read(weights), name="pocket")
 
 
 def load_first_edition(weights: Path | None) -> keras.Model:

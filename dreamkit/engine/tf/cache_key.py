@@ -16,8 +16,8 @@ from dreamkit.models.providers import ModelProvider, Preprocess
 _PACKAGES = "tensorflow", "keras", "numpy"
 _SETTINGS = "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"
 _OWN = frozenset(
-    {".py", ".npz"}
-)  # of dreamkit's files: its code and pocket's weights; no other changes a step
+    {".py", ".npz", ".step"}
+)  # of dreamkit's files: its code, pocket's weights and packaged steps; no other changes a step
 _NO_SOURCE = frozenset({"__pycache__", "node_modules"})  # folders
 
 

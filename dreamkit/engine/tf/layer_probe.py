@@ -34,10 +34,16 @@ class LayerProbe:
     """Reads the properties of a network's layers from its graph."""
 
     def __init__(
-        self, layers: Sequence[str], graph_def: Callable[[Sequence[str]], Any], cache: CompiledCache | None
+        self,
+        layers: Sequence[str],
+        graph_def: Callable[[Sequence[str]], Any],
+        cache: CompiledCache | None,
+        known_stride: Callable[[str], int | None] | None = None,
     ) -> None:
-        """`graph_def` returns the graph to some of the layers, with outputs `layer_0`, `layer_1`, ..."""
+        """`graph_def` returns the graph to some of the layers, with outputs `layer_0`, `layer_1`, ...;
+        `known_stride` the stride of a layer, where it is known without the graph."""
         self._layers, self._graph_def, self._cache = layers, graph_def, cache
+        self._known_stride = known_stride
 
     def at_depth(self, depth: float) -> str:
         """The layer at a share of the network's depth, 0 to 1, among those that branches end in.
@@ -75,14 +81,17 @@ class LayerProbe:
         cached = self._cache.get_plain(key, int) if self._cache else None
         if cached:
             return cached
+        found = (self._known_stride(layer) if self._known_stride else None) or self._measured_stride(layer)
+        if self._cache:
+            self._cache.put_plain(key, found)
+        return found
+
+    def _measured_stride(self, layer: str) -> int:
         graph_def = self._graph_def([layer])
         ((_, small, _, _),), ((_, large, _, _),) = (
             graph.output_shapes(graph_def, 1, (side, side)) for side in _SIDES
         )
-        found = _stride(small, large) if large > small else _SIDES[1]
-        if self._cache:
-            self._cache.put_plain(key, found)
-        return found
+        return _stride(small, large) if large > small else _SIDES[1]
 
     def smallest_side(self, layers: Sequence[str], most: int) -> int:
         """The shortest side of a picture, up to `most`, for which `layers` can be computed; by bisection."""

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import traceback
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,16 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dreamkit.engine.tf import provider_source
 from dreamkit.engine.tf.model_info import LoadedNetwork, ModelInfo
-from dreamkit.errors import DreamkitError, LayerError, ModelError, WeightsError, first_line
+from dreamkit.errors import LayerError, ModelError, first_line
 from dreamkit.media import paths
-from dreamkit.models import registry
 from dreamkit.models.providers import ModelProvider, SavedModel
-
-# What Python, NumPy and the providers themselves raise for a file that is damaged or of another network.
-_FILE_ERRORS = OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error
-# These raise errors of any type about the file: h5py a RuntimeError, Keras a TypeError for an unknown class.
-_FILE_READERS = "h5py.", "keras.src.saving.", "keras.src.legacy.saving."
 
 
 def load(provider: ModelProvider, weights: Path | None) -> Any:
@@ -40,43 +31,13 @@ def load(provider: ModelProvider, weights: Path | None) -> Any:
             f"Keras runs on {keras.config.backend()} here and dreamkit needs TensorFlow; "
             "set KERAS_BACKEND=tensorflow before Python starts"
         )
-    # Keras counts automatic layer names for each thread: in a fresh one `conv2d` is always the first.
-    with ThreadPoolExecutor(1) as thread:
-        loading = thread.submit(provider.load, weights)
-    try:
-        source = loading.result()
-    except DreamkitError:  # its message already says what is wrong with the file
-        raise
-    except Exception as error:
-        if weights is None or not _is_about_the_file(error):
-            error.add_note(_who_failed(provider))
-            raise
-        raise WeightsError(
-            f"{weights} does not hold weights of {provider.name} "
-            f"({first_line(error).split('. ')[0][:100]}); "
-            "give a weights file that was made for this network, or name its network with --model"
-        ) from error
+    source = provider_source.of(provider, weights)
     if not isinstance(source, SavedModel | keras.Model):
         raise ModelError(
             f"{provider.name} loads as {type(source).__name__}; "
             "load must return a Keras model or a dreamkit.SavedModel"
         )
     return source
-
-
-def _is_about_the_file(error: Exception) -> bool:
-    """Whether an error of a provider's `load` is about its weights file, and not a bug in its code."""
-    if isinstance(error, _FILE_ERRORS):
-        return True
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__", "")).startswith(_FILE_READERS)
-
-
-def _who_failed(provider: ModelProvider) -> str:
-    """One line about a bug in a provider, with the plugin that has it."""
-    known = registry.installed()
-    plugin = f"plugin {known.owner(provider.name)}" if known.is_registered(provider) else "the provider"
-    return f"{plugin} failed to load {provider.name}; this is a bug in its load function"
 
 
 def describe(provider: ModelProvider, loaded: Any, digest: str) -> LoadedNetwork:

@@ -4,7 +4,8 @@ A provider's Keras model or SavedModel becomes one TensorFlow graph from pixels 
 weights as constants. Grappler folds batch normalisation into the convolutions *before* the graph is
 differentiated, so the backward pass is folded as well.
 
-A cache on disk keeps compiled steps. A network is loaded only when something is needed that is not in there.
+A cache on disk keeps compiled steps, and the package holds some of built-in networks. A network is loaded
+only when something is needed that is in neither.
 """
 
 from __future__ import annotations
@@ -19,12 +20,22 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from dreamkit.engine.process import collector_paused
-from dreamkit.engine.tf import cache_key, compiled_step, graph, private, rewrites
+from dreamkit.engine.profile import BUILDING, CACHE, FILLING, HASHING, IMPORT, OFF, TRACING, Unmeasured
+from dreamkit.engine.tf import (
+    cache_key,
+    compiled_step,
+    graph,
+    packaged_steps,
+    private,
+    provider_source,
+    rewrites,
+)
 from dreamkit.engine.tf.compiled_cache import CompiledCache
 from dreamkit.engine.tf.compiled_step import CompiledStep, NestedStep, ObjectiveSpec, RunStep, StepResult
 from dreamkit.engine.tf.gradients import TRUE, Gradients, with_gradients
 from dreamkit.engine.tf.layer_probe import LayerProbe
 from dreamkit.engine.tf.model_info import Forward, LoadedNetwork, ModelInfo
+from dreamkit.engine.tf.packaged_steps import PackagedSteps
 from dreamkit.errors import ConfigError, LayerError, NetworkMemoryError
 from dreamkit.media import paths
 from dreamkit.models import labels
@@ -52,13 +63,18 @@ class Network:
         info: ModelInfo,
         load: Callable[[], LoadedNetwork],
         cache: CompiledCache | None = None,
+        packaged: PackagedSteps | None = None,
+        profile: Unmeasured = OFF,
     ) -> None:
-        """`load` loads the network when it is needed. `cache` keeps its compiled steps."""
+        """`load` loads the network when it is needed. `cache` keeps its compiled steps; `packaged` are those
+        that come with dreamkit."""
         self.provider = provider
         self.layers = tuple(info.channels)
         self.digest = info.digest
-        self.probe = LayerProbe(self.layers, self._graph_def, cache)
+        known = packaged.stride if packaged else None
+        self.probe = LayerProbe(self.layers, self._graph_def, cache, known)
         self._info, self._load, self._cache = info, load, cache
+        self._packaged, self._profile = packaged, profile
         self._steps: dict[
             tuple[tuple[ObjectiveSpec, ...], int, str, Gradients], CompiledStep | NestedStep
         ] = {}
@@ -71,7 +87,7 @@ class Network:
 
     @property
     def traces(self) -> int:
-        """How many steps of this network were compiled, and not found in the cache."""
+        """How many steps of this network were compiled, and found neither in the cache nor in the package."""
         return self._compiled
 
     def step(
@@ -154,21 +170,39 @@ class Network:
     ) -> CompiledStep | NestedStep:
         keys = [spec.key for spec in specs]
         cache = self._cache if None not in keys else None
-        key = f"step {border} {precision} {tuple(gradients)!r} {keys!r}"
-        cached = cache.get(key) if cache else None
-        if cached and (step := compiled_step.from_bytes(cached)) is not None:
-            return CompiledStep(step, precision)
+        key = step_key(keys, border, precision, gradients)
+        with self._profile.span(CACHE):
+            cached = cache.get(key) if cache else None
+            if cached and (step := compiled_step.from_bytes(cached)) is not None:
+                return CompiledStep(step, precision)
+        definition = None
+        if self._packaged:
+            with self._profile.span(FILLING):
+                definition = self._packaged.step(key)
+        if definition is None:
+            function = self.traced_step(specs, border, precision, gradients)
+            definition = compiled_step.function_def(function)
+            if definition is None:
+                return NestedStep(function)
+        with self._profile.span(CACHE):
+            if cache and private.computes_only(definition):
+                cache.put(key, definition.SerializeToString())
+            return CompiledStep(definition, precision)
+
+    def traced_step(
+        self,
+        specs: Sequence[ObjectiveSpec],
+        border: int = 0,
+        precision: str = "float32",
+        gradients: Gradients = TRUE,
+    ) -> tf.types.experimental.ConcreteFunction:
+        """As `step`, traced and differentiated anew, as TensorFlow's function."""
         layers = list(dict.fromkeys(spec.layer for spec in specs))
-        with collector_paused():
+        with self._profile.span(TRACING), collector_paused():
             forward = self._folded(layers, precision, gradients)
             function = compiled_step.build_step(forward, layers, specs, border, precision)
         self._compiled += 1
-        definition = compiled_step.function_def(function)
-        if definition is None:
-            return NestedStep(function)
-        if cache and private.computes_only(definition):
-            cache.put(key, definition.SerializeToString())
-        return CompiledStep(definition, precision)
+        return function
 
     def _folded(
         self, layers: Sequence[str], precision: str, gradients: Gradients
@@ -255,44 +289,62 @@ class Network:
                 tf.identity(tf.cast(output, tf.float32), f"layer_{i}") for i, output in enumerate(outputs)
             ]
 
-        function = forward.get_concrete_function()
-        return graph.inlined(function) if self._info.saved else function
+        with self._profile.span(TRACING):
+            function = forward.get_concrete_function()
+            return graph.inlined(function) if self._info.saved else function
 
 
-def load(provider: ModelProvider, weights: Path | None) -> Network:
+def load(provider: ModelProvider, weights: Path | None, profile: Unmeasured = OFF) -> Network:
     """Loads a provider's network, or its description from the cache.
 
     Args:
         provider: of the network.
         weights: the weights file; None for the architecture alone, or if the provider needs no file.
+        profile: of the command.
 
     Raises:
         WeightsError: the file is damaged or of another network.
         ModelError: dreamkit cannot dream with what the provider returned.
     """
-    digest = paths.digest(weights) if weights else ""
+    with profile.span(HASHING):
+        digest = paths.digest(weights) if weights else ""
 
     def load_network() -> LoadedNetwork:
-        from dreamkit.engine.tf import model_source  # and Keras, which a kept step does without
-
-        with collector_paused():
+        with profile.span(IMPORT):
+            from dreamkit.engine.tf import model_source  # and Keras, which a kept step does without
+        with profile.span(BUILDING), collector_paused():
             return model_source.describe(provider, model_source.load(provider, weights), digest)
 
-    owner = cache_key.cache_key(provider, digest)
-    cache = CompiledCache(paths.cache() / "networks", owner) if owner else None
-    info = cache.get_plain("info", ModelInfo.from_plain) if cache else None
+    with profile.span(CACHE):
+        owner = cache_key.cache_key(provider, digest)
+        cache = CompiledCache(paths.cache() / "networks", owner) if owner else None
+        info = cache.get_plain("info", ModelInfo.from_plain) if cache else None
+        packaged = packaged_steps.of(provider, weights)
     if info is not None:
-        if info.saved:  # loading is cheap, and the provider checks its files
-            from dreamkit.engine.tf import model_source
-
-            model_source.load(provider, weights)
-        return Network(provider, info, load_network, cache)
+        if info.saved:  # the provider checks its files
+            with profile.span(HASHING):
+                provider_source.of(provider, weights)
+        return Network(provider, info, load_network, cache, packaged, profile)
+    if packaged:
+        with profile.span(FILLING):
+            info = packaged.info(digest)
+    if info is not None:
+        if cache:
+            cache.put_plain("info", info._asdict())
+        return Network(provider, info, load_network, cache, packaged, profile)
     loaded = load_network()
     if weights is None and not loaded.info.saved:
         cache = None  # its weights may come from a source that the key does not cover
     if cache:
         cache.put_plain("info", loaded.info._asdict())
-    return Network(provider, loaded.info, lambda: loaded, cache)
+    return Network(provider, loaded.info, lambda: loaded, cache, profile=profile)
+
+
+def step_key(
+    keys: Sequence[str | None], border: int = 0, precision: str = "float32", gradients: Gradients = TRUE
+) -> str:
+    """The key of a step among those of a network, by the keys of its specs."""
+    return f"step {border} {precision} {tuple(gradients)!r} {keys!r}"
 
 
 def _is_out_of_memory(error: Any) -> bool:

@@ -1,4 +1,4 @@
-"""All that is used of TensorFlow beyond its public API, in one place.
+"""What is used of TensorFlow beyond its public API: all of it, but for two names in `models/graphdef.py`.
 
 What is imported at the top is all that a kept step needs: `engine/tensorflow_import.py` imports no more.
 TensorFlow may change it in any release, so dreamkit allows only the minor versions that are tested, and
@@ -27,7 +27,7 @@ from tensorflow.python.framework import (
     op_def_registry,
     ops,
 )
-from tensorflow.python.ops import gen_array_ops, gen_functional_ops, gen_nn_ops
+from tensorflow.python.ops import gen_array_ops, gen_functional_ops, gen_math_ops, gen_nn_ops
 
 FunctionDef = function_pb2.FunctionDef
 RewriterConfig = rewriter_config_pb2.RewriterConfig
@@ -66,6 +66,12 @@ def depthwise(pixels: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArr
     found: NDArray[np.float32] = gen_nn_ops.depthwise_conv2d_native(
         input=pixels, filter=kernel, strides=[1, 1, 1, 1], padding="VALID"
     ).numpy()
+    return found
+
+
+def rsqrt(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One by the square root, by the kernel that TensorFlow computes constants with."""
+    found: NDArray[np.float32] = gen_math_ops.rsqrt(constant_op.constant(array)).numpy()
     return found
 
 

@@ -97,12 +97,19 @@ def convolution_over_blocks(
             count = (size + before + after - tap) // 2 + 1
         widths.append([before, 2 * (count + block - 1) - size - before])
     padded = tf.pad(x, tf.stack([[0, 0], *map(tf.stack, widths), [0, 0]]))
+    return tf.nn.conv2d(tf.nn.space_to_depth(padded, 2), tf.constant(kernel_of_blocks(kernel)), 1, "VALID")
+
+
+def kernel_of_blocks(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The kernel over blocks of 2 x 2 pixels that stands for `kernel` with a stride of 2."""
+    taps = np.asarray(kernel.shape[:2])
+    blocks = (taps + 1) // 2
     kernel = np.pad(
         kernel, [*((0, 2 * block - tap) for block, tap in zip(blocks, taps, strict=True)), (0, 0), (0, 0)]
     )
     parts = kernel.reshape(blocks[0], 2, blocks[1], 2, *kernel.shape[2:]).transpose(0, 2, 1, 3, 4, 5)
-    blocked = parts.reshape(*blocks, -1, kernel.shape[3])
-    return tf.nn.conv2d(tf.nn.space_to_depth(padded, 2), tf.constant(blocked), 1, "VALID")
+    blocked: NDArray[np.float32] = parts.reshape(*blocks, -1, kernel.shape[3])
+    return blocked
 
 
 def _normalisation(node: Any, shape: Sequence[int | None]) -> Rewrite | None:
