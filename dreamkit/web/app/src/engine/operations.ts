@@ -12,6 +12,9 @@ import {
 } from "./convolution";
 import { isOnCpu, maxPoolGradient } from "./cpu_kernels";
 import { UserError } from "./errors";
+import * as wasmPools from "./wasm/pooling";
+import * as wasmNormalisation from "./wasm/response_normalisation";
+import { isOnWasm } from "./wasm/routine";
 import { PackedKernel } from "./webgpu/convolution";
 import * as gpuPools from "./webgpu/pooling";
 import { isOnWebgpu } from "./webgpu/program";
@@ -249,6 +252,7 @@ function maxPool(attributes: Record<string, unknown>): Passes {
       isOnWebgpu() ? gpuPools.pool("max", x, place(x)) : tf.maxPool(x, window, strides, pad as "valid"),
     backward: (upstream, [x], result) => {
       if (isOnWebgpu()) return [gpuPools.maxPoolGradient(upstream, x, result, place(x))];
+      if (isOnWasm() && x.shape[3] % 4 === 0) return [wasmPools.maxPoolGradient(upstream, x, result, place(x))];
       if (isOnCpu()) return [maxPoolGradient(upstream, x, result, place(x))];
       const tensors = { dy: upstream, input: x, output: result } as unknown as tf.NamedTensorMap;
       const options = { filterSize: window, strides, pad } as unknown as Record<string, never>;
@@ -314,8 +318,13 @@ function windowShares({ rows, columns }: Geometry): tf.Tensor4D {
  * The sums over nearby channels are a 1 x 1 convolution with a banded matrix, and so is their gradient.
  */
 function responseNormalisation(attributes: Record<string, unknown>): Passes {
-  const { radius, bias, alpha, beta } = attributes as unknown as gpuNormalisation.Normalisation;
-  const onGraphicsCard = () => isOnWebgpu() && radius <= gpuNormalisation.MOST_RADIUS;
+  const normalisation = attributes as unknown as gpuNormalisation.Normalisation;
+  const { radius, bias, alpha, beta } = normalisation;
+  /** Routines of our own, where there are some. */
+  const own = (x: Map4) => {
+    if (isOnWebgpu() && radius <= gpuNormalisation.MOST_RADIUS) return gpuNormalisation;
+    return isOnWasm() && wasmNormalisation.canNormalise(normalisation, x.shape[3]) ? wasmNormalisation : null;
+  };
   const bands = new Map<string, tf.Tensor4D>();
   /** Sums over nearby channels, times `factor`, plus `offset`. */
   const sumNearby = (x: Map4, factor: number, offset: number): Map4 => {
@@ -334,14 +343,12 @@ function responseNormalisation(attributes: Record<string, unknown>): Passes {
   const sizes = (x: Map4) => sumNearby(tf.square(x), alpha, bias);
   return {
     forward: ([x]) =>
-      onGraphicsCard()
-        ? gpuNormalisation.normaliseResponses(x, { radius, bias, alpha, beta })
-        : tf.tidy(() => tf.mul(x, power(sizes(x), beta)) as Map4),
+      own(x)?.normaliseResponses(x, normalisation) ??
+      tf.tidy(() => tf.mul(x, power(sizes(x), beta)) as Map4),
     backward: (upstream, [x]) => [
       tf.tidy(() => {
-        if (onGraphicsCard()) {
-          return gpuNormalisation.responseGradient(upstream, x, { radius, bias, alpha, beta });
-        }
+        const gradient = own(x)?.responseGradient(upstream, x, normalisation);
+        if (gradient) return gradient;
         const size = sizes(x);
         const direct = tf.mul(upstream, power(size, beta)) as Map4;
         const spread = sumNearby(tf.div(tf.mul(direct, x), size) as Map4, -2 * alpha * beta, 0);
