@@ -7,6 +7,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
 import { PackedKernel } from "./webgpu/convolution";
+import { isFaster, suits, TransformedKernel } from "./wasm/winograd";
 import { isOnWebgpu } from "./webgpu/program";
 
 export type Padding = "same" | "valid" | number[];
@@ -113,6 +114,7 @@ type KernelShape = [number, number, number, number];
 export class FlippedKernels {
   private readonly kernels = new Map<string, tf.Tensor4D>();
   private readonly packed = new Map<string, PackedKernel>();
+  private transformed: TransformedKernel | undefined;
 
   constructor(
     private readonly kernel: Float32Array,
@@ -134,6 +136,15 @@ export class FlippedKernels {
         gate,
       });
     }
+    const { strides, dilations } = { strides: [rows.stride, columns.stride], dilations: [rows.dilation, columns.dilation] };
+    if (!this.depthwise && gate?.activation !== "relu6" && suits(this.shape, strides, dilations)) {
+      const size: [number, number] = [rows.input, columns.input];
+      if (isFaster(size)) {
+        this.transformed ??= new TransformedKernel(...this.jointValues(down, across));
+        const before: [number, number] = [down.before - down.skipped, across.before - across.skipped];
+        return this.transformed.convolve(upstream, { size, before }, false, gate?.result);
+      }
+    }
     return tf.tidy(() => {
       let needed = gate ? throughGate(upstream, gate) : upstream;
       if (down.skipped || across.skipped) {
@@ -153,6 +164,8 @@ export class FlippedKernels {
   dispose(): void {
     for (const kernel of this.kernels.values()) kernel.dispose();
     for (const kernel of this.packed.values()) kernel.dispose();
+    this.transformed?.dispose();
+    this.transformed = undefined;
     this.kernels.clear();
     this.packed.clear();
   }

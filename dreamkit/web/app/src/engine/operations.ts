@@ -15,6 +15,7 @@ import { UserError } from "./errors";
 import * as wasmPools from "./wasm/pooling";
 import * as wasmNormalisation from "./wasm/response_normalisation";
 import { isOnWasm } from "./wasm/routine";
+import { isFaster, suits, TransformedKernel } from "./wasm/winograd";
 import { PackedKernel } from "./webgpu/convolution";
 import * as gpuPools from "./webgpu/pooling";
 import { isOnWebgpu } from "./webgpu/program";
@@ -209,6 +210,7 @@ function convolution(
   const filter = tf.keep(tf.tensor4d(kernel.values, shape));
   const offset = bias && tf.keep(tf.tensor1d(bias.values));
   let packed: PackedKernel | undefined;
+  let transformed: TransformedKernel | undefined;
   const flipped = new FlippedKernels(kernel.values, shape, depthwise);
   const fused = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
   const place = (x: Map4) => geometry([x.shape[1], x.shape[2]], shape.slice(0, 2), strides, padding, dilations);
@@ -226,6 +228,14 @@ function convolution(
         });
       }
       const pad = tfjsPadding(padding) as "valid";
+      if (!depthwise && kind !== "relu6" && suits(shape, strides, dilations)) {
+        const { rows, columns } = place(x);
+        const size: [number, number] = [rows.output, columns.output];
+        if (isFaster(size)) {
+          transformed ??= new TransformedKernel(kernel.values, shape, bias?.values);
+          return transformed.convolve(x, { size, before: [rows.before, columns.before] }, kind === "relu");
+        }
+      }
       return fused({ x, filter, strides, pad, dilations, bias: offset, activation: kind ?? "linear" });
     },
     backward: (upstream, [x], result) => [
@@ -235,6 +245,7 @@ function convolution(
       filter.dispose();
       offset?.dispose();
       packed?.dispose();
+      transformed?.dispose();
       flipped.dispose();
     },
   };

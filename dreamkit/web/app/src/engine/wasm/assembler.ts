@@ -39,6 +39,8 @@ const [addTwo, multiplyTwo] = [operation(0x6a), operation(0x6c)];
 export const add = (...values: Code[]): Code => values.reduce((sum, each) => addTwo(sum, each));
 export const multiply = (...values: Code[]): Code => values.reduce((product, each) => multiplyTwo(product, each));
 export const subtract = operation(0x6b);
+export const divide = operation(0x6d);
+export const remainder = operation(0x6f);
 export const isLess = operation(0x48);
 export const isZero = operation(0x45);
 export const both = operation(0x71);

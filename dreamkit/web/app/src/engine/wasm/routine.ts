@@ -19,6 +19,11 @@ function supportsVectors(): boolean {
   return WebAssembly.validate(routine.module(false));
 }
 
+/** How many threads TensorFlow.js' own kernels use; these routines use one. */
+export function threads(): number {
+  return (tf.backend() as BackendWasm).wasm.tfjs.getThreadsCount();
+}
+
 /** A tensor of a shape, whose numbers are not set yet. */
 export function empty(shape: [number, number, number, number]): tf.Tensor4D {
   const { backend } = tf.engine();

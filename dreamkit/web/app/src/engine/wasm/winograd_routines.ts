@@ -1,0 +1,190 @@
+/** The routines of `winograd.ts`. */
+
+import {
+  add,
+  type Code,
+  divide,
+  F32,
+  fraction,
+  I32,
+  isLess,
+  multiply,
+  remainder,
+  Routine,
+  V128,
+  type Variable,
+  vectors as v,
+  whole,
+} from "./assembler";
+
+export const BYTES = 4;
+export const INPUT_SIDE = 6; // of a tile
+export const OUTPUT_SIDE = 4;
+export const ROWS = 4; // tiles that are multiplied at once
+export const COLUMNS = 8; // numbers of the result that are multiplied at once
+
+const VECTOR = 4 * BYTES;
+
+function parametersOf(f: Routine, count: number): Variable[] {
+  return Array.from({ length: count }, (_, index) => f.parameter(index));
+}
+
+function vectorsOf(f: Routine, count: number): Variable[] {
+  return Array.from({ length: count }, () => f.variable(V128));
+}
+
+/** Copies rows of a map into a larger one; those where a gate is zero or less become zero. */
+export function copy(isGated: boolean): Routine {
+  const f = new Routine(Array.from({ length: 9 }, () => I32));
+  const [x, gate, to, rows, bytes, fromLine, toLine, fromStart, toStart] = parametersOf(f, 9);
+  const [row, i] = [f.variable(), f.variable()];
+  f.repeat(row, whole(0), rows.get, 1, () => {
+    f.repeat(i, whole(0), bytes.get, VECTOR, () => {
+      const from = add(fromStart.get, i.get);
+      const value = v.load(add(x.get, from));
+      const isOpen = v.isGreater(v.load(add(gate.get, from)), v.zero);
+      f.do(v.store(add(to.get, toStart.get, i.get), isGated ? v.and(value, isOpen) : value));
+    });
+    f.do(fromStart.set(add(fromStart.get, fromLine.get)), toStart.set(add(toStart.get, toLine.get)));
+  });
+  return f;
+}
+
+/** Six numbers along a side of a tile, transformed. */
+function transformSix(f: Routine, x: Variable[], [p, q]: Variable[], use: (index: number, value: Code) => void): void {
+  const times = (factor: number, value: Code) => v.multiply(v.each(fraction(factor)), value);
+  const ends = (i: number) => v.add(v.subtract(times(4, x[i].get), times(5, x[i + 2].get)), x[i + 4].get);
+  use(0, ends(0));
+  f.do(p.set(v.subtract(x[4].get, times(4, x[2].get))), q.set(v.subtract(x[3].get, times(4, x[1].get))));
+  use(1, v.add(p.get, q.get));
+  use(2, v.subtract(p.get, q.get));
+  f.do(p.set(v.subtract(x[4].get, x[2].get)), q.set(times(2, v.subtract(x[3].get, x[1].get))));
+  use(3, v.add(p.get, q.get));
+  use(4, v.subtract(p.get, q.get));
+  use(5, ends(1));
+}
+
+/** Six numbers along a side of a tile, transformed back to four. */
+function transformFour(f: Routine, x: Variable[], [a, b, c, d]: Variable[], use: (index: number, value: Code) => void): void {
+  const times = (factor: number, value: Code) => v.multiply(v.each(fraction(factor)), value);
+  f.do(a.set(v.add(x[1].get, x[2].get)), b.set(v.subtract(x[1].get, x[2].get)));
+  f.do(c.set(v.add(x[3].get, x[4].get)), d.set(v.subtract(x[3].get, x[4].get)));
+  use(0, v.add(v.add(x[0].get, a.get), c.get));
+  use(1, v.add(b.get, times(2, d.get)));
+  use(2, v.add(a.get, times(4, c.get)));
+  use(3, v.add(v.add(b.get, times(8, d.get)), x[5].get));
+}
+
+export function transformInput(): Routine {
+  const f = new Routine(Array.from({ length: 9 }, () => I32));
+  const [padded, tiles, square, first, count, across, line, depth, plane] = parametersOf(f, 9);
+  const [tile, index, channel, base, at, to] = Array.from({ length: 6 }, () => f.variable());
+  const [x, helpers] = [vectorsOf(f, 6), vectorsOf(f, 2)];
+  const sides = Array.from({ length: INPUT_SIDE }, (_, i) => i);
+  f.repeat(tile, whole(0), count.get, 1, () => {
+    f.do(index.set(add(first.get, tile.get)));
+    const top = multiply(divide(index.get, across.get), line.get);
+    const left = multiply(remainder(index.get, across.get), depth.get);
+    f.do(base.set(add(padded.get, multiply(whole(OUTPUT_SIDE), add(top, left)))));
+    f.repeat(channel, whole(0), depth.get, VECTOR, () => {
+      for (const column of sides) {
+        f.do(at.set(add(base.get, channel.get, multiply(whole(column), depth.get))));
+        for (const row of sides) f.do(x[row].set(v.load(at.get)), at.set(add(at.get, line.get)));
+        transformSix(f, x, helpers, (row, value) => f.do(v.store(square.get, value, (row * INPUT_SIDE + column) * VECTOR)));
+      }
+      f.do(to.set(add(tiles.get, multiply(tile.get, depth.get), channel.get)));
+      for (const row of sides) {
+        for (const column of sides) f.do(x[column].set(v.load(square.get, (row * INPUT_SIDE + column) * VECTOR)));
+        transformSix(f, x, helpers, (_, value) => f.do(v.store(to.get, value), to.set(add(to.get, plane.get))));
+      }
+    });
+  });
+  return f;
+}
+
+/** Products of `numbers` pairs of matrices: `(tiles, inputs)` and `(inputs, outputs)`. */
+export function multiplyMatrices(): Routine {
+  const f = new Routine(Array.from({ length: 8 }, () => I32));
+  const [tiles, matrices, products, numbers, count, room, inputs, outputs] = parametersOf(f, 8);
+  const [number, column, tile, input, a, b, to, depth] = Array.from({ length: 8 }, () => f.variable());
+  const rows = Array.from({ length: ROWS }, () => f.variable());
+  const lanes = Array.from({ length: COLUMNS / 4 }, (_, lane) => lane);
+  const [weights, value] = [vectorsOf(f, lanes.length), f.variable(V128)];
+  const sums = rows.map(() => vectorsOf(f, lanes.length));
+  const bytes = (...factors: Code[]) => multiply(whole(BYTES), ...factors);
+  f.do(depth.set(bytes(inputs.get)));
+  f.repeat(number, whole(0), numbers.get, 1, () => {
+    f.repeat(column, whole(0), outputs.get, COLUMNS, () => {
+      f.repeat(tile, whole(0), count.get, ROWS, () => {
+        f.do(a.set(add(tiles.get, multiply(tile.get, depth.get))));
+        rows.forEach((row, k) => f.do(row.set(add(a.get, multiply(whole(k), depth.get)))));
+        f.do(...sums.flat().map((sum) => sum.set(v.zero)));
+        f.do(b.set(add(matrices.get, bytes(column.get, inputs.get))));
+        f.repeat(input, whole(0), inputs.get, 4, () => {
+          for (let k = 0; k < 4; k++) {
+            for (const lane of lanes) f.do(weights[lane].set(v.load(b.get, k * COLUMNS * BYTES + lane * VECTOR)));
+            rows.forEach((row, r) => {
+              f.do(value.set(v.loadEach(row.get, k * BYTES)));
+              for (const lane of lanes) {
+                const sum = sums[r][lane];
+                f.do(sum.set(v.add(sum.get, v.multiply(value.get, weights[lane].get))));
+              }
+            });
+          }
+          f.do(...rows.map((row) => row.set(add(row.get, whole(VECTOR)))));
+          f.do(b.set(add(b.get, whole(4 * COLUMNS * BYTES))));
+        });
+        f.do(to.set(add(products.get, bytes(add(multiply(tile.get, outputs.get), column.get)))));
+        sums.forEach((row) => {
+          row.forEach((sum, lane) => f.do(v.store(to.get, sum.get, lane * VECTOR)));
+          f.do(to.set(add(to.get, bytes(outputs.get))));
+        });
+      });
+    });
+    f.do(tiles.set(add(tiles.get, multiply(room.get, depth.get))));
+    f.do(matrices.set(add(matrices.get, multiply(outputs.get, depth.get))));
+    f.do(products.set(add(products.get, bytes(room.get, outputs.get))));
+  });
+  return f;
+}
+
+export function transformOutput(): Routine {
+  const f = new Routine([...Array.from({ length: 13 }, () => I32), F32]);
+  const [products, out, square, bias, first, count, across, height, width, depth, filled, plane, start, floor] =
+    parametersOf(f, 14);
+  const [tile, index, channel, from, to, top, left] = Array.from({ length: 7 }, () => f.variable());
+  const [x, helpers, offset] = [vectorsOf(f, 6), vectorsOf(f, 4), f.variable(V128)];
+  const sides = Array.from({ length: INPUT_SIDE }, (_, i) => i);
+  f.repeat(tile, whole(0), count.get, 1, () => {
+    f.do(index.set(add(first.get, tile.get)));
+    f.do(top.set(multiply(whole(OUTPUT_SIDE), divide(index.get, across.get))));
+    f.do(left.set(multiply(whole(OUTPUT_SIDE), remainder(index.get, across.get))));
+    f.repeat(channel, whole(0), depth.get, VECTOR, () => {
+      for (const column of sides) {
+        f.do(from.set(add(products.get, multiply(tile.get, filled.get), channel.get)));
+        f.do(from.set(add(from.get, multiply(whole(column), plane.get))));
+        for (const row of sides) {
+          f.do(x[row].set(v.load(from.get)), from.set(add(from.get, multiply(whole(INPUT_SIDE), plane.get))));
+        }
+        transformFour(f, x, helpers, (row, value) => {
+          f.do(v.store(square.get, value, (row * INPUT_SIDE + column) * VECTOR));
+        });
+      }
+      f.do(offset.set(v.load(add(bias.get, channel.get))));
+      for (let row = 0; row < OUTPUT_SIDE; row++) {
+        f.when(isLess(add(top.get, whole(row)), height.get), () => {
+          for (const column of sides) f.do(x[column].set(v.load(square.get, (row * INPUT_SIDE + column) * VECTOR)));
+          const pixel = add(multiply(add(top.get, whole(row)), width.get), left.get);
+          f.do(to.set(add(out.get, start.get, channel.get, multiply(pixel, depth.get))));
+          transformFour(f, x, helpers, (column, value) => {
+            f.when(isLess(add(left.get, whole(column)), width.get), () => {
+              f.do(v.store(to.get, v.max(v.add(value, offset.get), v.each(floor.get))));
+            });
+            f.do(to.set(add(to.get, depth.get)));
+          });
+        });
+      }
+    });
+  });
+  return f;
+}
