@@ -7,7 +7,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
 import { PackedKernel } from "./webgpu/convolution";
-import { isFaster, suits, TransformedKernel } from "./wasm/winograd";
+import { isFaster, type Placement, suits, TransformedKernel } from "./wasm/winograd";
 import { isOnWebgpu } from "./webgpu/program";
 
 export type Padding = "same" | "valid" | number[];
@@ -114,7 +114,7 @@ type KernelShape = [number, number, number, number];
 export class FlippedKernels {
   private readonly kernels = new Map<string, tf.Tensor4D>();
   private readonly packed = new Map<string, PackedKernel>();
-  private transformed: TransformedKernel | undefined;
+  private readonly transformed = new Map<string, TransformedKernel>();
 
   constructor(
     private readonly kernel: Float32Array,
@@ -136,13 +136,18 @@ export class FlippedKernels {
         gate,
       });
     }
-    const { strides, dilations } = { strides: [rows.stride, columns.stride], dilations: [rows.dilation, columns.dilation] };
-    if (!this.depthwise && gate?.activation !== "relu6" && suits(this.shape, strides, dilations)) {
-      const size: [number, number] = [rows.input, columns.input];
-      if (isFaster(size)) {
-        this.transformed ??= new TransformedKernel(...this.jointValues(down, across));
-        const before: [number, number] = [down.before - down.skipped, across.before - across.skipped];
-        return this.transformed.convolve(upstream, { size, before }, false, gate?.result);
+    const shape = this.jointShape(down, across);
+    if (!this.depthwise && gate?.activation !== "relu6" && suits(shape, [], [rows.dilation, columns.dilation])) {
+      const placement: Placement = {
+        size: [Math.ceil(rows.input / down.phases), Math.ceil(columns.input / across.phases)],
+        before: [down.before - down.skipped, across.before - across.skipped],
+      };
+      if (isFaster(shape, placement)) {
+        const kernel = this.transformedKernel(down, across);
+        const phased = kernel.convolve(upstream, placement, false, gate?.result);
+        const gradient = interleave(phased, down, across, rows.input, columns.input);
+        if (gradient !== phased) phased.dispose();
+        return gradient;
       }
     }
     return tf.tidy(() => {
@@ -164,14 +169,24 @@ export class FlippedKernels {
   dispose(): void {
     for (const kernel of this.kernels.values()) kernel.dispose();
     for (const kernel of this.packed.values()) kernel.dispose();
-    this.transformed?.dispose();
-    this.transformed = undefined;
+    for (const kernel of this.transformed.values()) kernel.dispose();
     this.kernels.clear();
+    this.transformed.clear();
     this.packed.clear();
   }
 
   private jointKernel(down: GradientAxis, across: GradientAxis): tf.Tensor4D {
     return this.cached(`${down.before} ${across.before}`, () => this.jointValues(down, across));
+  }
+
+  private transformedKernel(down: GradientAxis, across: GradientAxis): TransformedKernel {
+    const key = `${down.before} ${across.before}`;
+    let kernel = this.transformed.get(key);
+    if (!kernel) {
+      kernel = new TransformedKernel(...this.jointValues(down, across));
+      this.transformed.set(key, kernel);
+    }
+    return kernel;
   }
 
   private packedKernel(down: GradientAxis, across: GradientAxis): PackedKernel {
@@ -182,6 +197,11 @@ export class FlippedKernels {
       this.packed.set(key, kernel);
     }
     return kernel;
+  }
+
+  private jointShape(down: GradientAxis, across: GradientAxis): KernelShape {
+    const [, , channels, outputs] = this.shape;
+    return [down.taps, across.taps, outputs, down.phases * across.phases * channels];
   }
 
   /** A kernel whose outputs are the channels of every phase. */
@@ -196,7 +216,7 @@ export class FlippedKernels {
         for (let c = 0; c < channels; c++) values[to + c] = this.kernel[from + c * outputs];
       }
     });
-    return [values, [down.taps, across.taps, outputs, phases * channels]];
+    return [values, this.jointShape(down, across)];
   }
 
   /** The gradient of a depthwise convolution: one kernel for each phase, and their results as channels. */

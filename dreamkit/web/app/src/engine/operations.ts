@@ -15,7 +15,7 @@ import { UserError } from "./errors";
 import * as wasmPools from "./wasm/pooling";
 import * as wasmNormalisation from "./wasm/response_normalisation";
 import { isOnWasm } from "./wasm/routine";
-import { isFaster, suits, TransformedKernel } from "./wasm/winograd";
+import { isFaster, type Placement, suits, TransformedKernel } from "./wasm/winograd";
 import { PackedKernel } from "./webgpu/convolution";
 import * as gpuPools from "./webgpu/pooling";
 import { isOnWebgpu } from "./webgpu/program";
@@ -230,10 +230,10 @@ function convolution(
       const pad = tfjsPadding(padding) as "valid";
       if (!depthwise && kind !== "relu6" && suits(shape, strides, dilations)) {
         const { rows, columns } = place(x);
-        const size: [number, number] = [rows.output, columns.output];
-        if (isFaster(size)) {
+        const placement: Placement = { size: [rows.output, columns.output], before: [rows.before, columns.before] };
+        if (isFaster(shape, placement)) {
           transformed ??= new TransformedKernel(kernel.values, shape, bias?.values);
-          return transformed.convolve(x, { size, before: [rows.before, columns.before] }, kind === "relu");
+          return transformed.convolve(x, placement, kind === "relu");
         }
       }
       return fused({ x, filter, strides, pad, dilations, bias: offset, activation: kind ?? "linear" });

@@ -19,7 +19,6 @@ import {
 
 export const BYTES = 4;
 export const INPUT_SIDE = 6; // of a tile
-export const OUTPUT_SIDE = 4;
 export const ROWS = 4; // tiles that are multiplied at once
 export const COLUMNS = 8; // numbers of the result that are multiplied at once
 
@@ -64,18 +63,28 @@ function transformSix(f: Routine, x: Variable[], [p, q]: Variable[], use: (index
   use(5, ends(1));
 }
 
-/** Six numbers along a side of a tile, transformed back to four. */
-function transformFour(f: Routine, x: Variable[], [a, b, c, d]: Variable[], use: (index: number, value: Code) => void): void {
+/** Six numbers along a side of a tile, transformed back to `side` of them, up to four. */
+function transformBack(
+  f: Routine,
+  side: number,
+  x: Variable[],
+  [a, b, c, d]: Variable[],
+  use: (index: number, value: Code) => void,
+): void {
   const times = (factor: number, value: Code) => v.multiply(v.each(fraction(factor)), value);
   f.do(a.set(v.add(x[1].get, x[2].get)), b.set(v.subtract(x[1].get, x[2].get)));
   f.do(c.set(v.add(x[3].get, x[4].get)), d.set(v.subtract(x[3].get, x[4].get)));
-  use(0, v.add(v.add(x[0].get, a.get), c.get));
-  use(1, v.add(b.get, times(2, d.get)));
-  use(2, v.add(a.get, times(4, c.get)));
-  use(3, v.add(v.add(b.get, times(8, d.get)), x[5].get));
+  const sums = [
+    v.add(v.add(x[0].get, a.get), c.get),
+    v.add(b.get, times(2, d.get)),
+    v.add(a.get, times(4, c.get)),
+    v.add(b.get, times(8, d.get)),
+  ];
+  for (let i = 0; i < side; i++) use(i, i === side - 1 ? v.add(sums[i], x[5].get) : sums[i]);
 }
 
-export function transformInput(): Routine {
+/** Tiles lie `step` pixels apart, which is the side of what they give. */
+export function transformInput(step: number): Routine {
   const f = new Routine(Array.from({ length: 9 }, () => I32));
   const [padded, tiles, square, first, count, across, line, depth, plane] = parametersOf(f, 9);
   const [tile, index, channel, base, at, to] = Array.from({ length: 6 }, () => f.variable());
@@ -85,7 +94,7 @@ export function transformInput(): Routine {
     f.do(index.set(add(first.get, tile.get)));
     const top = multiply(divide(index.get, across.get), line.get);
     const left = multiply(remainder(index.get, across.get), depth.get);
-    f.do(base.set(add(padded.get, multiply(whole(OUTPUT_SIDE), add(top, left)))));
+    f.do(base.set(add(padded.get, multiply(whole(step), add(top, left)))));
     f.repeat(channel, whole(0), depth.get, VECTOR, () => {
       for (const column of sides) {
         f.do(at.set(add(base.get, channel.get, multiply(whole(column), depth.get))));
@@ -148,7 +157,8 @@ export function multiplyMatrices(): Routine {
   return f;
 }
 
-export function transformOutput(): Routine {
+/** Tiles of `side` pixels each, with a bias and a lower bound. */
+export function transformOutput(side: number): Routine {
   const f = new Routine([...Array.from({ length: 13 }, () => I32), F32]);
   const [products, out, square, bias, first, count, across, height, width, depth, filled, plane, start, floor] =
     parametersOf(f, 14);
@@ -157,8 +167,8 @@ export function transformOutput(): Routine {
   const sides = Array.from({ length: INPUT_SIDE }, (_, i) => i);
   f.repeat(tile, whole(0), count.get, 1, () => {
     f.do(index.set(add(first.get, tile.get)));
-    f.do(top.set(multiply(whole(OUTPUT_SIDE), divide(index.get, across.get))));
-    f.do(left.set(multiply(whole(OUTPUT_SIDE), remainder(index.get, across.get))));
+    f.do(top.set(multiply(whole(side), divide(index.get, across.get))));
+    f.do(left.set(multiply(whole(side), remainder(index.get, across.get))));
     f.repeat(channel, whole(0), depth.get, VECTOR, () => {
       for (const column of sides) {
         f.do(from.set(add(products.get, multiply(tile.get, filled.get), channel.get)));
@@ -166,17 +176,17 @@ export function transformOutput(): Routine {
         for (const row of sides) {
           f.do(x[row].set(v.load(from.get)), from.set(add(from.get, multiply(whole(INPUT_SIDE), plane.get))));
         }
-        transformFour(f, x, helpers, (row, value) => {
+        transformBack(f, side, x, helpers, (row, value) => {
           f.do(v.store(square.get, value, (row * INPUT_SIDE + column) * VECTOR));
         });
       }
       f.do(offset.set(v.load(add(bias.get, channel.get))));
-      for (let row = 0; row < OUTPUT_SIDE; row++) {
+      for (let row = 0; row < side; row++) {
         f.when(isLess(add(top.get, whole(row)), height.get), () => {
           for (const column of sides) f.do(x[column].set(v.load(square.get, (row * INPUT_SIDE + column) * VECTOR)));
           const pixel = add(multiply(add(top.get, whole(row)), width.get), left.get);
           f.do(to.set(add(out.get, start.get, channel.get, multiply(pixel, depth.get))));
-          transformFour(f, x, helpers, (column, value) => {
+          transformBack(f, side, x, helpers, (column, value) => {
             f.when(isLess(add(left.get, whole(column)), width.get), () => {
               f.do(v.store(to.get, v.max(v.add(value, offset.get), v.each(floor.get))));
             });
