@@ -7,6 +7,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
 import { PackedKernel } from "./webgpu/convolution";
+import { throughRelu } from "./wasm/copies";
+import { isOnWasm } from "./wasm/routine";
 import { isFaster, type Placement, suits, TransformedKernel } from "./wasm/winograd";
 import { isOnWebgpu } from "./webgpu/program";
 
@@ -102,6 +104,7 @@ export interface Gate {
 
 /** The gradient of a ReLU, given its result: zero where it is flat. */
 export function throughGate(upstream: tf.Tensor4D, { activation, result }: Gate): tf.Tensor4D {
+  if (activation === "relu" && isOnWasm() && result.shape[3] % 4 === 0) return throughRelu(upstream, result);
   return tf.tidy(() => {
     const open = tf.mul(upstream, tf.step(result));
     return (activation === "relu6" ? tf.mul(open, tf.step(tf.sub(6, result))) : open) as tf.Tensor4D;

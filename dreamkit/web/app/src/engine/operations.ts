@@ -12,6 +12,7 @@ import {
 } from "./convolution";
 import { isOnCpu, maxPoolGradient } from "./cpu_kernels";
 import { UserError } from "./errors";
+import { channelsOf } from "./wasm/copies";
 import * as wasmPools from "./wasm/pooling";
 import * as wasmNormalisation from "./wasm/response_normalisation";
 import { isOnWasm } from "./wasm/routine";
@@ -127,9 +128,11 @@ const BUILDERS: Record<string, Builder> = {
     ...stateless,
     forward: (inputs) => tf.concat(inputs, 3),
     backward: (upstream, inputs) => {
+      const isCopied = isOnWasm() && inputs.every(({ shape }) => shape[3] % 4 === 0);
       let begin = 0;
       return inputs.map(({ shape }) => {
         begin += shape[3];
+        if (isCopied) return channelsOf(upstream, begin - shape[3], shape[3]);
         return tf.slice(upstream, [0, 0, 0, begin - shape[3]], shape);
       });
     },

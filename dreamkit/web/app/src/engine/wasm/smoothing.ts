@@ -19,6 +19,7 @@ export function blur(
   weights: Float32Array,
 ): Float32Array {
   const taps = Math.sqrt(weights.length);
+  const reach = (taps - 1) / 2;
   const [line, height] = [columns.length * 3, rows.length - taps + 1];
   const blurred = new Float32Array(height * width * 3);
   tf.tidy(() => {
@@ -26,10 +27,12 @@ export function blur(
     const kernel = tf.tensor1d(weights);
     const out = empty([1, 1, 1, height * line + AT_ONCE]);
     const into = view(padded);
+    const edges = columns.map((_, x) => x).filter((x) => x < reach || x >= reach + width);
     rows.forEach((row, y) => {
-      for (let x = 0, to = y * line; x < columns.length; x++) {
-        const from = (row * width + columns[x]) * 3;
-        for (let k = 0; k < 3; k++) into[to++] = values[from + k];
+      const [from, to] = [row * width * 3, y * line];
+      into.set(values.subarray(from, from + width * 3), to + reach * 3);
+      for (const x of edges) {
+        for (let k = 0; k < 3; k++) into[to + x * 3 + k] = values[from + columns[x] * 3 + k];
       }
     });
     // The lines of the result are as long as the padded ones, and what lies beyond the picture is left out below.

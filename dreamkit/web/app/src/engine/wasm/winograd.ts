@@ -7,6 +7,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import * as routines from "./winograd_routines";
+import { copyRows } from "./copies";
 import { empty, isOnWasm, run, threads, view } from "./routine";
 
 const { BYTES, COLUMNS, INPUT_SIDE, ROWS } = routines;
@@ -91,11 +92,11 @@ export class TransformedKernel {
       view(tiles).fill(0);
       for (let picture = 0; picture < pictures; picture++) {
         view(padded).fill(0);
-        const inside = before[0] * line + before[1] * depth;
         // Rows and columns beyond the last tile are not read.
         const [rows, columns] = [Math.min(height, sides[0] - before[0]), Math.min(width, sides[1] - before[1])];
-        const copied = [rows, columns * depth, width * depth, line, picture * height * width * depth, inside];
-        run(`copy ${Boolean(gate)}`, () => routines.copy(Boolean(gate)), [x, gate ?? x, padded, ...copied]);
+        const starts = { from: picture * height * width * depth, to: before[0] * line + before[1] * depth };
+        const lines = { from: width * depth, to: line };
+        copyRows(x, padded, { count: rows, length: columns * depth, lines, starts }, gate);
         for (let first = 0; first < down * across; first += TILES) {
           const count = Math.min(TILES, down * across - first);
           const place = [first, count, across];

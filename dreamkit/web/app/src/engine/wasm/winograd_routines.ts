@@ -32,23 +32,6 @@ function vectorsOf(f: Routine, count: number): Variable[] {
   return Array.from({ length: count }, () => f.variable(V128));
 }
 
-/** Copies rows of a map into a larger one; those where a gate is zero or less become zero. */
-export function copy(isGated: boolean): Routine {
-  const f = new Routine(Array.from({ length: 9 }, () => I32));
-  const [x, gate, to, rows, bytes, fromLine, toLine, fromStart, toStart] = parametersOf(f, 9);
-  const [row, i] = [f.variable(), f.variable()];
-  f.repeat(row, whole(0), rows.get, 1, () => {
-    f.repeat(i, whole(0), bytes.get, VECTOR, () => {
-      const from = add(fromStart.get, i.get);
-      const value = v.load(add(x.get, from));
-      const isOpen = v.isGreater(v.load(add(gate.get, from)), v.zero);
-      f.do(v.store(add(to.get, toStart.get, i.get), isGated ? v.and(value, isOpen) : value));
-    });
-    f.do(fromStart.set(add(fromStart.get, fromLine.get)), toStart.set(add(toStart.get, toLine.get)));
-  });
-  return f;
-}
-
 /** Six numbers along a side of a tile, transformed. */
 function transformSix(f: Routine, x: Variable[], [p, q]: Variable[], use: (index: number, value: Code) => void): void {
   const times = (factor: number, value: Code) => v.multiply(v.each(fraction(factor)), value);
