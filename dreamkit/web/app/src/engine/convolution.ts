@@ -7,9 +7,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
 import { PackedKernel } from "./webgpu/convolution";
+import { isFaster, type OwnKernel, ownKernel, type Placement } from "./wasm/convolution";
 import { throughRelu } from "./wasm/copies";
 import { isOnWasm } from "./wasm/routine";
-import { isFaster, type Placement, suits, TransformedKernel } from "./wasm/winograd";
 import { isOnWebgpu } from "./webgpu/program";
 
 export type Padding = "same" | "valid" | number[];
@@ -117,7 +117,7 @@ type KernelShape = [number, number, number, number];
 export class FlippedKernels {
   private readonly kernels = new Map<string, tf.Tensor4D>();
   private readonly packed = new Map<string, PackedKernel>();
-  private readonly transformed = new Map<string, TransformedKernel>();
+  private readonly own = new Map<string, OwnKernel>();
 
   constructor(
     private readonly kernel: Float32Array,
@@ -140,18 +140,16 @@ export class FlippedKernels {
       });
     }
     const shape = this.jointShape(down, across);
-    if (!this.depthwise && gate?.activation !== "relu6" && suits(shape, [], [rows.dilation, columns.dilation])) {
-      const placement: Placement = {
-        size: [Math.ceil(rows.input / down.phases), Math.ceil(columns.input / across.phases)],
-        before: [down.before - down.skipped, across.before - across.skipped],
-      };
-      if (isFaster(shape, placement)) {
-        const kernel = this.transformedKernel(down, across);
-        const phased = kernel.convolve(upstream, placement, false, gate?.result);
-        const gradient = interleave(phased, down, across, rows.input, columns.input);
-        if (gradient !== phased) phased.dispose();
-        return gradient;
-      }
+    const placement: Placement = {
+      size: [Math.ceil(rows.input / down.phases), Math.ceil(columns.input / across.phases)],
+      before: [down.before - down.skipped, across.before - across.skipped],
+    };
+    const isPlain = !this.depthwise && gate?.activation !== "relu6";
+    if (isPlain && isFaster(shape, [rows.dilation, columns.dilation], upstream, placement)) {
+      const phased = this.ownKernel(down, across).convolve(upstream, placement, false, gate?.result);
+      const gradient = interleave(phased, down, across, rows.input, columns.input);
+      if (gradient !== phased) phased.dispose();
+      return gradient;
     }
     return tf.tidy(() => {
       let needed = gate ? throughGate(upstream, gate) : upstream;
@@ -172,9 +170,9 @@ export class FlippedKernels {
   dispose(): void {
     for (const kernel of this.kernels.values()) kernel.dispose();
     for (const kernel of this.packed.values()) kernel.dispose();
-    for (const kernel of this.transformed.values()) kernel.dispose();
+    for (const kernel of this.own.values()) kernel.dispose();
     this.kernels.clear();
-    this.transformed.clear();
+    this.own.clear();
     this.packed.clear();
   }
 
@@ -182,12 +180,12 @@ export class FlippedKernels {
     return this.cached(`${down.before} ${across.before}`, () => this.jointValues(down, across));
   }
 
-  private transformedKernel(down: GradientAxis, across: GradientAxis): TransformedKernel {
+  private ownKernel(down: GradientAxis, across: GradientAxis): OwnKernel {
     const key = `${down.before} ${across.before}`;
-    let kernel = this.transformed.get(key);
+    let kernel = this.own.get(key);
     if (!kernel) {
-      kernel = new TransformedKernel(...this.jointValues(down, across));
-      this.transformed.set(key, kernel);
+      kernel = ownKernel(...this.jointValues(down, across));
+      this.own.set(key, kernel);
     }
     return kernel;
   }

@@ -12,11 +12,11 @@ import {
 } from "./convolution";
 import { isOnCpu, maxPoolGradient } from "./cpu_kernels";
 import { UserError } from "./errors";
+import { isFaster, type OwnKernel, ownKernel, type Placement } from "./wasm/convolution";
 import { channelsOf } from "./wasm/copies";
 import * as wasmPools from "./wasm/pooling";
 import * as wasmNormalisation from "./wasm/response_normalisation";
 import { isOnWasm } from "./wasm/routine";
-import { isFaster, type Placement, suits, TransformedKernel } from "./wasm/winograd";
 import { PackedKernel } from "./webgpu/convolution";
 import * as gpuPools from "./webgpu/pooling";
 import { isOnWebgpu } from "./webgpu/program";
@@ -213,7 +213,7 @@ function convolution(
   const filter = tf.keep(tf.tensor4d(kernel.values, shape));
   const offset = bias && tf.keep(tf.tensor1d(bias.values));
   let packed: PackedKernel | undefined;
-  let transformed: TransformedKernel | undefined;
+  let own: OwnKernel | undefined;
   const flipped = new FlippedKernels(kernel.values, shape, depthwise);
   const fused = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
   const place = (x: Map4) => geometry([x.shape[1], x.shape[2]], shape.slice(0, 2), strides, padding, dilations);
@@ -231,13 +231,12 @@ function convolution(
         });
       }
       const pad = tfjsPadding(padding) as "valid";
-      if (!depthwise && kind !== "relu6" && suits(shape, strides, dilations)) {
-        const { rows, columns } = place(x);
-        const placement: Placement = { size: [rows.output, columns.output], before: [rows.before, columns.before] };
-        if (isFaster(shape, placement)) {
-          transformed ??= new TransformedKernel(kernel.values, shape, bias?.values);
-          return transformed.convolve(x, placement, kind === "relu");
-        }
+      const { rows, columns } = place(x);
+      const placement: Placement = { size: [rows.output, columns.output], before: [rows.before, columns.before] };
+      const isPlain = !depthwise && kind !== "relu6" && strides.every((each) => each === 1);
+      if (isPlain && isFaster(shape, dilations, x, placement)) {
+        own ??= ownKernel(kernel.values, shape, bias?.values);
+        return own.convolve(x, placement, kind === "relu");
       }
       return fused({ x, filter, strides, pad, dilations, bias: offset, activation: kind ?? "linear" });
     },
@@ -248,7 +247,7 @@ function convolution(
       filter.dispose();
       offset?.dispose();
       packed?.dispose();
-      transformed?.dispose();
+      own?.dispose();
       flipped.dispose();
     },
   };

@@ -19,8 +19,6 @@ import {
 
 export const BYTES = 4;
 export const INPUT_SIDE = 6; // of a tile
-export const ROWS = 4; // tiles that are multiplied at once
-export const COLUMNS = 8; // numbers of the result that are multiplied at once
 
 const VECTOR = 4 * BYTES;
 
@@ -94,57 +92,11 @@ export function transformInput(step: number): Routine {
   return f;
 }
 
-/** Products of `numbers` pairs of matrices: `(tiles, inputs)` and `(inputs, outputs)`. */
-export function multiplyMatrices(): Routine {
-  const f = new Routine(Array.from({ length: 8 }, () => I32));
-  const [tiles, matrices, products, numbers, count, room, inputs, outputs] = parametersOf(f, 8);
-  const [number, column, tile, input, a, b, to, depth] = Array.from({ length: 8 }, () => f.variable());
-  const rows = Array.from({ length: ROWS }, () => f.variable());
-  const lanes = Array.from({ length: COLUMNS / 4 }, (_, lane) => lane);
-  const [weights, value] = [vectorsOf(f, lanes.length), f.variable(V128)];
-  const sums = rows.map(() => vectorsOf(f, lanes.length));
-  const bytes = (...factors: Code[]) => multiply(whole(BYTES), ...factors);
-  f.do(depth.set(bytes(inputs.get)));
-  f.repeat(number, whole(0), numbers.get, 1, () => {
-    f.repeat(column, whole(0), outputs.get, COLUMNS, () => {
-      f.repeat(tile, whole(0), count.get, ROWS, () => {
-        f.do(a.set(add(tiles.get, multiply(tile.get, depth.get))));
-        rows.forEach((row, k) => f.do(row.set(add(a.get, multiply(whole(k), depth.get)))));
-        f.do(...sums.flat().map((sum) => sum.set(v.zero)));
-        f.do(b.set(add(matrices.get, bytes(column.get, inputs.get))));
-        f.repeat(input, whole(0), inputs.get, 4, () => {
-          for (let k = 0; k < 4; k++) {
-            for (const lane of lanes) f.do(weights[lane].set(v.load(b.get, k * COLUMNS * BYTES + lane * VECTOR)));
-            rows.forEach((row, r) => {
-              f.do(value.set(v.loadEach(row.get, k * BYTES)));
-              for (const lane of lanes) {
-                const sum = sums[r][lane];
-                f.do(sum.set(v.add(sum.get, v.multiply(value.get, weights[lane].get))));
-              }
-            });
-          }
-          f.do(...rows.map((row) => row.set(add(row.get, whole(VECTOR)))));
-          f.do(b.set(add(b.get, whole(4 * COLUMNS * BYTES))));
-        });
-        f.do(to.set(add(products.get, bytes(add(multiply(tile.get, outputs.get), column.get)))));
-        sums.forEach((row) => {
-          row.forEach((sum, lane) => f.do(v.store(to.get, sum.get, lane * VECTOR)));
-          f.do(to.set(add(to.get, bytes(outputs.get))));
-        });
-      });
-    });
-    f.do(tiles.set(add(tiles.get, multiply(room.get, depth.get))));
-    f.do(matrices.set(add(matrices.get, multiply(outputs.get, depth.get))));
-    f.do(products.set(add(products.get, bytes(room.get, outputs.get))));
-  });
-  return f;
-}
-
 /** Tiles of `side` pixels each, with a bias and a lower bound. */
 export function transformOutput(side: number): Routine {
-  const f = new Routine([...Array.from({ length: 13 }, () => I32), F32]);
-  const [products, out, square, bias, first, count, across, height, width, depth, filled, plane, start, floor] =
-    parametersOf(f, 14);
+  const f = new Routine([...Array.from({ length: 12 }, () => I32), F32]);
+  const [products, out, square, bias, first, count, across, height, width, depth, plane, start, floor] =
+    parametersOf(f, 13);
   const [tile, index, channel, from, to, top, left] = Array.from({ length: 7 }, () => f.variable());
   const [x, helpers, offset] = [vectorsOf(f, 6), vectorsOf(f, 4), f.variable(V128)];
   const sides = Array.from({ length: INPUT_SIDE }, (_, i) => i);
@@ -154,7 +106,7 @@ export function transformOutput(side: number): Routine {
     f.do(left.set(multiply(whole(side), remainder(index.get, across.get))));
     f.repeat(channel, whole(0), depth.get, VECTOR, () => {
       for (const column of sides) {
-        f.do(from.set(add(products.get, multiply(tile.get, filled.get), channel.get)));
+        f.do(from.set(add(products.get, multiply(tile.get, depth.get), channel.get)));
         f.do(from.set(add(from.get, multiply(whole(column), plane.get))));
         for (const row of sides) {
           f.do(x[row].set(v.load(from.get)), from.set(add(from.get, multiply(whole(INPUT_SIDE), plane.get))));
