@@ -210,7 +210,7 @@ function convolution(
   const dilations = (attributes.dilations ?? [1, 1]) as [number, number];
   const padding = attributes.padding as Padding;
   const kind = attributes.activation as Gate["activation"] | undefined;
-  const filter = tf.keep(tf.tensor4d(kernel.values, shape));
+  let filter: Map4 | undefined; // only where no kernel of our own takes its place
   const offset = bias && tf.keep(tf.tensor1d(bias.values));
   let packed: PackedKernel | undefined;
   let own: OwnKernel | undefined;
@@ -238,13 +238,14 @@ function convolution(
         own ??= ownKernel(kernel.values, shape, bias?.values);
         return own.convolve(x, placement, kind === "relu");
       }
+      filter ??= tf.keep(tf.tensor4d(kernel.values, shape));
       return fused({ x, filter, strides, pad, dilations, bias: offset, activation: kind ?? "linear" });
     },
     backward: (upstream, [x], result) => [
       flipped.gradient(upstream, place(x), kind && { activation: kind, result }),
     ],
     dispose: () => {
-      filter.dispose();
+      filter?.dispose();
       offset?.dispose();
       packed?.dispose();
       own?.dispose();

@@ -8,7 +8,8 @@ import { add, type Code, F32, I32, isLess, multiply, Routine, smaller, subtract,
 import { run } from "./routine";
 
 const ROWS = 3; // of a block
-const COLUMNS = 8;
+/** Columns of a block. The second matrix of a pair is stored in panels of as many outputs, each with all inputs. */
+export const PANEL = 8;
 const LANES = [0, 1]; // vectors of four columns
 const BYTES = 4;
 const VECTOR = 4 * BYTES;
@@ -26,19 +27,22 @@ interface Sizes {
   outputs: number;
 }
 
-/** How many numbers the second matrix of a pair has as `pack` writes it. */
+/** How many numbers a matrix has in panels. */
 export function packedSize(inputs: number, outputs: number): number {
   return inputs * columnsOf(outputs);
 }
 
-/** Writes a matrix `(inputs, outputs)` to `out` from `start` on; a few outputs of all inputs lie together. */
-export function pack(values: ArrayLike<number>, inputs: number, outputs: number, out: Float32Array, start = 0): void {
-  for (let input = 0, from = 0; input < inputs; input++) {
-    for (let output = 0; output < outputs; output++) {
-      const panel = Math.floor(output / COLUMNS) * inputs + input;
-      out[start + panel * COLUMNS + (output % COLUMNS)] = values[from++];
+/** A matrix `(inputs, outputs)` in panels; those that fill the last one up are zero. */
+export function pack(values: Float32Array, inputs: number, outputs: number): Float32Array {
+  const out = new Float32Array(packedSize(inputs, outputs));
+  for (let start = 0, to = 0; start < outputs; start += PANEL) {
+    const count = Math.min(PANEL, outputs - start);
+    for (let input = 0; input < inputs; input++, to += PANEL) {
+      const from = input * outputs + start;
+      for (let k = 0; k < count; k++) out[to + k] = values[from + k];
     }
   }
+  return out;
 }
 
 /** A bias as `multiplyMatrices` takes it; zero without one. */
@@ -66,7 +70,7 @@ export function multiplyMatrices(
 }
 
 function columnsOf(outputs: number): number {
-  return Math.ceil(outputs / COLUMNS) * COLUMNS;
+  return Math.ceil(outputs / PANEL) * PANEL;
 }
 
 function routine(): Routine {
@@ -81,7 +85,7 @@ function routine(): Routine {
   f.do(depth.set(bytes(inputs.get)), line.set(bytes(outputs.get)));
   f.do(a.set(add(a.get, multiply(first.get, depth.get))), out.set(add(out.get, multiply(first.get, line.get))));
   f.repeat(pair, whole(0), pairs.get, 1, () => {
-    f.repeat(column, whole(0), columns.get, COLUMNS, () => {
+    f.repeat(column, whole(0), columns.get, PANEL, () => {
       f.repeat(row, whole(0), rows.get, ROWS, () => {
         // The last block overlaps the one before it where the rows are no multiple of its own.
         f.do(at.set(smaller(row.get, subtract(rows.get, whole(ROWS)))));
@@ -100,7 +104,7 @@ function routine(): Routine {
             }
           });
           f.do(...block.map((each) => each.set(add(each.get, whole(BYTES)))));
-          f.do(weight.set(add(weight.get, whole(COLUMNS * BYTES))));
+          f.do(weight.set(add(weight.get, whole(PANEL * BYTES))));
         });
         const store = (lane: number): void => {
           f.do(to.set(add(out.get, multiply(at.get, line.get), bytes(column.get))));

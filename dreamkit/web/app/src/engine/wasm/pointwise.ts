@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelShape, OwnKernel, Placement } from "./convolution";
 import { throughRelu } from "./copies";
-import { biasOf, FEWEST_ROWS, multiplyMatrices, pack, packedSize } from "./matrices";
+import { biasOf, FEWEST_ROWS, multiplyMatrices, pack } from "./matrices";
 import { empty } from "./routine";
 
 const PIXELS = 96; // that are multiplied together, so that they stay in the processor's cache
@@ -18,9 +18,7 @@ export class PointwiseKernel implements OwnKernel {
     bias?: Float32Array,
   ) {
     const [, , inputs, outputs] = shape;
-    const packed = new Float32Array(packedSize(inputs, outputs));
-    pack(values, inputs, outputs, packed);
-    this.matrix = tf.keep(tf.tensor1d(packed));
+    this.matrix = tf.keep(tf.tensor1d(pack(values, inputs, outputs)));
     this.bias = tf.keep(biasOf(outputs, bias));
   }
 

@@ -8,7 +8,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { KernelShape, OwnKernel, Placement } from "./convolution";
 import { copyRows } from "./copies";
-import { biasOf, multiplyMatrices, pack, packedSize } from "./matrices";
+import { biasOf, multiplyMatrices, packedSize, PANEL } from "./matrices";
 import { empty, run, view } from "./routine";
 import * as routines from "./winograd_routines";
 
@@ -46,7 +46,7 @@ export class TransformedKernel implements OwnKernel {
     private readonly shape: KernelShape,
     bias?: Float32Array,
   ) {
-    this.matrices = tf.keep(tf.tensor1d(transformed(values, shape)));
+    this.matrices = tf.keep(transformed(values, shape));
     this.bias = tf.keep(biasOf(shape[3], bias));
     this.none = tf.keep(biasOf(shape[3]));
   }
@@ -96,20 +96,15 @@ export class TransformedKernel implements OwnKernel {
 }
 
 /** For each number of a tile, a matrix of inputs and outputs. */
-function transformed(values: Float32Array, [taps, , inputs, outputs]: KernelShape): Float32Array {
-  const size = packedSize(inputs, outputs);
-  const all = new Float32Array(NUMBERS * size);
-  const factors = factorsOf(taps);
-  for (let number = 0; number < NUMBERS; number++) {
-    const [vertical, horizontal] = [factors[Math.floor(number / INPUT_SIDE)], factors[number % INPUT_SIDE]];
-    const matrix = new Float64Array(inputs * outputs);
-    for (let tap = 0; tap < taps * taps; tap++) {
-      const factor = vertical[Math.floor(tap / taps)] * horizontal[tap % taps];
-      if (!factor) continue;
-      const from = tap * matrix.length;
-      for (let i = 0; i < matrix.length; i++) matrix[i] += factor * values[from + i];
-    }
-    pack(matrix, inputs, outputs, all, number * size);
-  }
-  return all;
+function transformed(values: Float32Array, [taps, , inputs, outputs]: KernelShape): tf.Tensor {
+  return tf.tidy(() => {
+    const size = packedSize(inputs, outputs);
+    const matrices = empty([1, 1, NUMBERS, size]);
+    view(matrices).fill(0); // outputs that fill the last panel up stay zero
+    const square = empty([1, INPUT_SIDE, taps, 4]);
+    run(`transform kernel ${taps}`, () => routines.transformKernel(factorsOf(taps), PANEL), [
+      ...[tf.tensor1d(values), matrices, square, inputs, outputs, size * BYTES],
+    ]);
+    return matrices;
+  });
 }

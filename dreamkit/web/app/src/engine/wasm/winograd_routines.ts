@@ -11,6 +11,7 @@ import {
   multiply,
   remainder,
   Routine,
+  subtract,
   V128,
   type Variable,
   vectors as v,
@@ -28,6 +29,43 @@ function parametersOf(f: Routine, count: number): Variable[] {
 
 function vectorsOf(f: Routine, count: number): Variable[] {
   return Array.from({ length: count }, () => f.variable(V128));
+}
+
+/**
+ * The matrices of a kernel, one for each number of a tile: `factors` multiply its rows and its columns. They are
+ * written as `matrices.ts` takes them, a panel of `panel` outputs after another.
+ */
+export function transformKernel(factors: number[][], panel: number): Routine {
+  const taps = factors[0].length;
+  const f = new Routine(Array.from({ length: 6 }, () => I32));
+  const [values, out, square, inputs, outputs, matrix] = parametersOf(f, 6);
+  const [input, output, at, to, plane] = Array.from({ length: 5 }, () => f.variable());
+  const x = vectorsOf(f, taps);
+  const weighed = (row: number[]): Code =>
+    row
+      .map((factor, tap) => (factor ? v.multiply(v.each(fraction(factor)), x[tap].get) : null))
+      .filter((term) => term !== null)
+      .reduce((sum, term) => v.add(sum, term));
+  f.do(plane.set(multiply(whole(BYTES), inputs.get, outputs.get)));
+  f.repeat(input, whole(0), inputs.get, 1, () => {
+    f.repeat(output, whole(0), outputs.get, 4, () => {
+      f.do(at.set(add(values.get, multiply(whole(BYTES), add(multiply(input.get, outputs.get), output.get)))));
+      for (let column = 0; column < taps; column++) {
+        for (let row = 0; row < taps; row++) {
+          f.do(x[row].set(v.load(add(at.get, multiply(whole(row * taps + column), plane.get)))));
+        }
+        factors.forEach((each, row) => f.do(v.store(square.get, weighed(each), (row * taps + column) * VECTOR)));
+      }
+      const within = remainder(output.get, whole(panel));
+      const before = add(multiply(subtract(output.get, within), inputs.get), multiply(input.get, whole(panel)));
+      f.do(to.set(add(out.get, multiply(whole(BYTES), add(before, within)))));
+      for (let row = 0; row < INPUT_SIDE; row++) {
+        x.forEach((each, column) => f.do(each.set(v.load(square.get, (row * taps + column) * VECTOR))));
+        for (const each of factors) f.do(v.store(to.get, weighed(each)), to.set(add(to.get, matrix.get)));
+      }
+    });
+  });
+  return f;
 }
 
 /** Six numbers along a side of a tile, transformed. */
