@@ -37,7 +37,7 @@ WEB = dreamkit/web
 BUNDLE = $(WEB)/bundle/index.html
 PORT ?= 8765
 
-.PHONY: help dream page web wheel test test-all test-web test-torch lint bench bench-web clean
+.PHONY: help dream page web wheel test test-all test-web test-torch lint bench bench-web profile-web clean
 
 help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
@@ -49,6 +49,7 @@ help:
 	@echo "make test-web  the page's own tests, and the page in Chromium"
 	@echo "make test-torch the plugin for PyTorch, in $(TORCH_VENV) (8 gigabytes)"
 	@echo "make bench-web a step and a dream of the page beside stock TensorFlow.js (ARCHIVE=inception5h.zip)"
+	@echo "make profile-web where the time of a step of the page goes (ARCHIVE=inception5h.zip)"
 	@echo "make bench     compare with the published loops and PyTorch, and pocket with inception5h (WEIGHTS=inception_v3.h5 ARCHIVE=inception5h.zip)"
 
 dream: $(VENV)/.dreamkit
@@ -91,6 +92,9 @@ bench: $(VENV)/.test
 
 bench-web: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python tests/benchmarks/browser.py $(if $(ARCHIVE),--weights $(ARCHIVE))
+
+profile-web: $(VENV)/.test $(BUNDLE)
+	$(BIN)/python tests/benchmarks/browser.py --sides --dreams 0 --profile 1 $(if $(ARCHIVE),--weights $(ARCHIVE))
 
 $(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f)
 	@command -v npm >/dev/null || { echo "the page is built with npm, which comes with Node.js 20 or newer; install it" >&2; exit 1; }

@@ -1,6 +1,6 @@
 /**
- * Where the time of a dream's steps goes, operation by operation, forward and backward, and beside the network.
- * `make profile-web` writes a network to a folder, names it in PROFILE, and shows the table that is written there.
+ * Where the time of a dream's steps goes, operation by operation, forward and backward.
+ * `make profile-web` writes a network to a folder, names it in PROFILE, and shows what is written there as a table.
  */
 
 import { writeFileSync } from "node:fs";
@@ -28,7 +28,7 @@ function busy(): number {
 
 /** Milliseconds by what took them. */
 class Ledger {
-  readonly spent: Record<string, number> = {};
+  spent: Record<string, number> = {};
 
   measure<Result>(name: string, work: () => Result): Result {
     const start = busy();
@@ -65,24 +65,20 @@ test.skipIf(!folder)("profile", async () => {
   const { height, width, rounds, config } = readJson<Plan>(`${folder}/bench.json`);
   const photo = { height, width, bytes: new Uint8ClampedArray(readBuffer(`${folder}/photo.u8`)) };
   const network = await readNetwork(folder);
-  let ledger = new Ledger();
-  watch(network, { measure: (name: string, work: () => unknown) => ledger.measure(name, work) } as Ledger);
-  const step = network.step.bind(network);
-  network.step = async (...passed) => {
-    const start = busy();
-    const result = await step(...passed);
-    ledger.spent.network = (ledger.spent.network ?? 0) + busy() - start;
-    return result;
-  };
-  const profiles: Record<string, number>[] = [];
-  let steps = 0;
+  const ledger = new Ledger();
+  watch(network, ledger);
+  const found: Record<string, number>[] = [];
   for (let round = 0; round <= rounds; round++) {
-    ledger = new Ledger();
+    ledger.spent = {};
     const start = busy();
     const run = dream(photo, network, config);
-    for (steps = 0; !(await run.next()).done; steps++);
-    ledger.spent.dream = busy() - start;
-    if (round) profiles.push(ledger.spent); // the first round is a warm-up
+    let steps = 0;
+    while (!(await run.next()).done) steps++;
+    const whole = busy() - start;
+    const operations = Object.values(ledger.spent).reduce((sum, each) => sum + each, 0);
+    const spent = { ...ledger.spent, "all else": whole - operations, "the whole step": whole };
+    // The first round is a warm-up, which does not count.
+    if (round) found.push(Object.fromEntries(Object.entries(spent).map(([name, each]) => [name, each / steps])));
   }
-  writeFileSync(`${folder}/profile.json`, JSON.stringify({ steps, profiles }));
+  writeFileSync(`${folder}/times.json`, JSON.stringify({ rounds: found }));
 });

@@ -6,10 +6,10 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
-import { PackedKernel } from "./webgpu/convolution";
-import { isFaster, type OwnKernel, ownKernel, type Placement } from "./wasm/convolution";
+import { isFaster, type KernelShape, type OwnKernel, ownKernel, type Placement } from "./wasm/convolution";
 import { throughRelu } from "./wasm/copies";
 import { isOnWasm } from "./wasm/routine";
+import { PackedKernel } from "./webgpu/convolution";
 import { isOnWebgpu } from "./webgpu/program";
 
 export type Padding = "same" | "valid" | number[];
@@ -110,8 +110,6 @@ export function throughGate(upstream: tf.Tensor4D, { activation, result }: Gate)
     return (activation === "relu6" ? tf.mul(open, tf.step(tf.sub(6, result))) : open) as tf.Tensor4D;
   });
 }
-
-type KernelShape = [number, number, number, number];
 
 /** The kernels of a convolution's gradient, built once for each padding. */
 export class FlippedKernels {

@@ -1,7 +1,7 @@
 /**
- * Two kernels in plain JavaScript, for the backends whose tensors JavaScript can read in memory. On WebAssembly
- * they take a tenth of the time of TensorFlow.js' own. They also correct the gradient of max pooling, which is
- * wrong there where the largest value of a window is below zero.
+ * Two kernels in plain JavaScript, for the backends whose tensors JavaScript can read in memory: TensorFlow.js' own
+ * are slow, and its gradient of max pooling is wrong where the largest value of a window is below zero. On
+ * WebAssembly, `wasm/pooling.ts` takes the place of the first one where channels are a multiple of four.
  */
 
 import * as tf from "@tensorflow/tfjs-core";

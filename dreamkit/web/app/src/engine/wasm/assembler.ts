@@ -43,7 +43,6 @@ export const divide = operation(0x6d);
 export const remainder = operation(0x6f);
 export const isLess = operation(0x48);
 export const isZero = operation(0x45);
-export const both = operation(0x71);
 /** The first where the third is true, else the second. */
 export const choose = operation(0x1b);
 export const smaller = (a: Code, b: Code): Code => choose(a, b, isLess(a, b));
@@ -60,7 +59,6 @@ export const vectors = {
   isGreater: vector(0x44),
   and: vector(0x4e),
   andNot: vector(0x4f),
-  not: vector(0x4d),
   add: vector(0xe4),
   subtract: vector(0xe5),
   multiply: vector(0xe6),

@@ -26,8 +26,11 @@ export function threads(): number {
 
 /** A tensor of a shape, whose numbers are not set yet. */
 export function empty(shape: [number, number, number, number]): tf.Tensor4D {
-  const { backend } = tf.engine();
-  return tf.engine().makeTensorFromTensorInfo((backend as BackendWasm).makeOutput(shape, "float32")) as tf.Tensor4D;
+  const backend = tf.backend() as BackendWasm;
+  const info = backend.makeOutput(shape, "float32");
+  // TensorFlow.js does not check it, and its own kernels then fail later.
+  if (!backend.getMemoryOffset(info.dataId)) throw new Error("WebAssembly is out of memory");
+  return tf.engine().makeTensorFromTensorInfo(info) as tf.Tensor4D;
 }
 
 /** The numbers of a tensor, as they are in memory. They are valid until the next tensor is made. */
