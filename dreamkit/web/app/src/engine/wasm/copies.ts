@@ -46,7 +46,8 @@ export function channelsOf(x: tf.Tensor4D, begin: number, count: number): tf.Ten
 
 function routine(isGated: boolean): Routine {
   const f = new Routine(Array.from({ length: 9 }, () => I32));
-  const [x, gate, to, rows, bytes, fromLine, toLine, fromStart, toStart] = Array.from({ length: 9 }, (_, index) => f.parameter(index));
+  const given = Array.from({ length: 9 }, (_, index) => f.parameter(index));
+  const [x, gate, to, rows, bytes, fromLine, toLine, fromStart, toStart] = given;
   const [row, i] = [f.variable(), f.variable()];
   f.repeat(row, whole(0), rows.get, 1, () => {
     f.repeat(i, whole(0), bytes.get, VECTOR, () => {

@@ -4,7 +4,20 @@
  */
 
 import * as tf from "@tensorflow/tfjs-core";
-import { add, type Code, F32, I32, isLess, multiply, Routine, smaller, subtract, V128, vectors as v, whole } from "./assembler";
+import {
+  add,
+  type Code,
+  F32,
+  I32,
+  isLess,
+  multiply,
+  Routine,
+  smaller,
+  subtract,
+  V128,
+  vectors as v,
+  whole,
+} from "./assembler";
 import { run } from "./routine";
 
 const ROWS = 3; // of a block

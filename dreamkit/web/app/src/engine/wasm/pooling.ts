@@ -1,8 +1,20 @@
-/** The gradient of max pooling in WebAssembly; TensorFlow.js' own is slow, and wrong where all values are below zero. */
+/** The gradient of max pooling in WebAssembly. TensorFlow.js' own is slow, and wrong where all values are below 0. */
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Geometry } from "../convolution";
-import { add, type Code, I32, larger, multiply, Routine, smaller, subtract, V128, vectors as v, whole } from "./assembler";
+import {
+  add,
+  type Code,
+  I32,
+  larger,
+  multiply,
+  Routine,
+  smaller,
+  subtract,
+  V128,
+  vectors as v,
+  whole,
+} from "./assembler";
 import { empty, run, view } from "./routine";
 
 const BYTES = 4;
@@ -35,7 +47,8 @@ function gradientRoutine(): Routine {
   const [upstream, x, result, gradient, depth, begin, window] = [0, 1, 2, 3, 4, 5, 6].map((i) => f.parameter(i));
   const axis = (first: number) => {
     const [input, output, taps, stride, before] = [0, 1, 2, 3, 4].map((i) => f.parameter(first + i).get);
-    return { input, output, taps, stride, before, place: f.variable(), at: f.variable(), start: f.variable(), end: f.variable() };
+    const [place, at, start, end] = Array.from({ length: 4 }, () => f.variable());
+    return { input, output, taps, stride, before, place, at, start, end };
   };
   const [down, across] = [axis(7), axis(12)];
   const [channel, at, pixel] = [f.variable(), f.variable(), f.variable()];

@@ -118,7 +118,9 @@ export function transformInput(step: number): Routine {
       for (const column of sides) {
         f.do(at.set(add(base.get, channel.get, multiply(whole(column), depth.get))));
         for (const row of sides) f.do(x[row].set(v.load(at.get)), at.set(add(at.get, line.get)));
-        transformSix(f, x, helpers, (row, value) => f.do(v.store(square.get, value, (row * INPUT_SIDE + column) * VECTOR)));
+        transformSix(f, x, helpers, (row, value) => {
+          f.do(v.store(square.get, value, (row * INPUT_SIDE + column) * VECTOR));
+        });
       }
       f.do(to.set(add(tiles.get, multiply(tile.get, depth.get), channel.get)));
       for (const row of sides) {
