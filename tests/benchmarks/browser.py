@@ -3,7 +3,7 @@
 `make bench-web` runs it. A step of pocket: the page's own gradient and `tf.grad` of the same folded graph.
 Whole dreams of one photograph: the page's defaults on pocket and, with its weights, on inception5h, and the
 loop of 2015 on inception5h in plain TensorFlow.js. Each has a warm-up, and they take turns; seconds are
-medians.
+medians. `make profile-web` shows instead where the time of a step goes, in milliseconds of a processor.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from google.protobuf import json_format
+from numpy.typing import NDArray
 from PIL import Image
 from tensorflow.python.framework import tensor_util
 
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9, help="of steps")
     parser.add_argument("--longest", type=int, default=384, help="longest side of the dreams")
     parser.add_argument("--dreams", type=int, default=3, help="rounds of dreams; 0 for none")
+    parser.add_argument("--profile", type=int, default=0, help="rounds of profiled dreams")
     parser.add_argument("--weights", help="of inception5h; a download without it")
     parser.add_argument("--pictures", type=Path, help="a folder for the finished dreams")
     options = parser.parse_args()
@@ -49,9 +51,13 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Node {_node()}; WebAssembly, layer {LAYER}")
     for side in options.sides:
         _time_steps(pocket, side, options.rounds)
-    if options.dreams:
+    if options.dreams or options.profile:
         inception = dreamkit.load("inception5h", options.weights)
-        _time_dreams({"pocket": pocket, "inception5h": inception}, options)
+        networks = {"pocket": pocket, "inception5h": inception}
+    if options.dreams:
+        _time_dreams(networks, options)
+    if options.profile:
+        _show_profile({name: _profile(network, options) for name, network in networks.items()})
 
 
 def _time_steps(network: Network, side: int, rounds: int) -> None:
@@ -76,8 +82,7 @@ def _time_dreams(networks: Mapping[str, Network], options: argparse.Namespace) -
             (folder / name).mkdir()
             network_files.write(network, [LAYER], folder / name, "float32")
         _write_stock(networks["inception5h"], folder / "inception5h")
-        photo = image_sizes.shrink(images.read(PHOTO, 10**8), options.longest).pixels
-        (folder / "photo.u8").write_bytes(photo.tobytes())
+        photo = _write_photo(options.longest, folder)
         height, width = photo.shape[:2]
         configs = {name: config.to_dict() for name in networks}
         plan = {"height": height, "width": width, "rounds": options.dreams, "configs": configs}
@@ -92,6 +97,35 @@ def _time_dreams(networks: Mapping[str, Network], options: argparse.Namespace) -
             if options.pictures:
                 pixels = np.fromfile(folder / f"{method}.u8", np.uint8).reshape(photo.shape)
                 Image.fromarray(pixels).save(options.pictures / f"{method}.png")
+
+
+def _profile(network: Network, options: argparse.Namespace) -> dict[str, float]:
+    """Milliseconds of a processor in a mean step of a dream, by what took them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        network_files.write(network, [LAYER], folder, "float32")
+        height, width = _write_photo(options.longest, folder).shape[:2]
+        config = dreamkit.DreamConfig(layers=(LAYER,)).to_dict()
+        plan = {"height": height, "width": width, "rounds": options.profile, "config": config}
+        (folder / "bench.json").write_text(json.dumps(plan))
+        rounds: list[dict[str, float]] = _run(folder, "PROFILE")["rounds"]
+    return {name: median(each[name] for each in rounds) for name in rounds[0]}
+
+
+def _show_profile(profiles: Mapping[str, Mapping[str, float]]) -> None:
+    """A table in Markdown: a row for each operation, and a column for each network."""
+    first = next(iter(profiles.values()))
+    print("| a step, milliseconds | " + " | ".join(profiles) + " |")
+    print("|---|" + "---|" * len(profiles))
+    names = {name for each in profiles.values() for name in each}
+    for name in sorted(names, key=lambda name: -first.get(name, 0)):
+        print(f"| {name} | " + " | ".join(f"{each.get(name, 0):.1f}" for each in profiles.values()) + " |")
+
+
+def _write_photo(longest: int, folder: Path) -> NDArray[np.uint8]:
+    photo = image_sizes.shrink(images.read(PHOTO, 10**8), longest).pixels
+    (folder / "photo.u8").write_bytes(photo.tobytes())
+    return photo
 
 
 def _run(folder: Path, kind: str) -> dict[str, Any]:

@@ -63,11 +63,13 @@ export function held(amount: number): number {
 
 /** Multiplies each pixel, in place, by a matrix, and adds an offset. */
 export function turn(values: Float32Array, matrix: Matrix, offset = [0, 0, 0]): void {
+  const [[a, b, c], [d, e, f], [g, h, k]] = matrix;
+  const [p, q, r] = offset;
   for (let i = 0; i < values.length; i += 3) {
     const [red, green, blue] = [values[i], values[i + 1], values[i + 2]];
-    for (let to = 0; to < 3; to++) {
-      values[i + to] = matrix[to][0] * red + matrix[to][1] * green + matrix[to][2] * blue + offset[to];
-    }
+    values[i] = a * red + b * green + c * blue + p;
+    values[i + 1] = d * red + e * green + f * blue + q;
+    values[i + 2] = g * red + h * green + k * blue + r;
   }
 }
 

@@ -6,6 +6,9 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { interleave as interleaveOnCpu, isOnCpu } from "./cpu_kernels";
+import { isFaster, type KernelShape, type OwnKernel, ownKernel, type Placement } from "./wasm/convolution";
+import { throughRelu } from "./wasm/copies";
+import { isOnWasm } from "./wasm/routine";
 import { PackedKernel } from "./webgpu/convolution";
 import { isOnWebgpu } from "./webgpu/program";
 
@@ -101,18 +104,18 @@ export interface Gate {
 
 /** The gradient of a ReLU, given its result: zero where it is flat. */
 export function throughGate(upstream: tf.Tensor4D, { activation, result }: Gate): tf.Tensor4D {
+  if (activation === "relu" && isOnWasm() && result.shape[3] % 4 === 0) return throughRelu(upstream, result);
   return tf.tidy(() => {
     const open = tf.mul(upstream, tf.step(result));
     return (activation === "relu6" ? tf.mul(open, tf.step(tf.sub(6, result))) : open) as tf.Tensor4D;
   });
 }
 
-type KernelShape = [number, number, number, number];
-
 /** The kernels of a convolution's gradient, built once for each padding. */
 export class FlippedKernels {
   private readonly kernels = new Map<string, tf.Tensor4D>();
   private readonly packed = new Map<string, PackedKernel>();
+  private readonly own = new Map<string, OwnKernel>();
 
   constructor(
     private readonly kernel: Float32Array,
@@ -134,6 +137,18 @@ export class FlippedKernels {
         gate,
       });
     }
+    const shape = this.jointShape(down, across);
+    const placement: Placement = {
+      size: [Math.ceil(rows.input / down.phases), Math.ceil(columns.input / across.phases)],
+      before: [down.before - down.skipped, across.before - across.skipped],
+    };
+    const isPlain = !this.depthwise && gate?.activation !== "relu6";
+    if (isPlain && isFaster(shape, [rows.dilation, columns.dilation], upstream, placement)) {
+      const phased = this.ownKernel(down, across).convolve(upstream, placement, false, gate?.result);
+      const gradient = interleave(phased, down, across, rows.input, columns.input);
+      if (gradient !== phased) phased.dispose();
+      return gradient;
+    }
     return tf.tidy(() => {
       let needed = gate ? throughGate(upstream, gate) : upstream;
       if (down.skipped || across.skipped) {
@@ -153,12 +168,24 @@ export class FlippedKernels {
   dispose(): void {
     for (const kernel of this.kernels.values()) kernel.dispose();
     for (const kernel of this.packed.values()) kernel.dispose();
+    for (const kernel of this.own.values()) kernel.dispose();
     this.kernels.clear();
+    this.own.clear();
     this.packed.clear();
   }
 
   private jointKernel(down: GradientAxis, across: GradientAxis): tf.Tensor4D {
     return this.cached(`${down.before} ${across.before}`, () => this.jointValues(down, across));
+  }
+
+  private ownKernel(down: GradientAxis, across: GradientAxis): OwnKernel {
+    const key = `${down.before} ${across.before}`;
+    let kernel = this.own.get(key);
+    if (!kernel) {
+      kernel = ownKernel(...this.jointValues(down, across));
+      this.own.set(key, kernel);
+    }
+    return kernel;
   }
 
   private packedKernel(down: GradientAxis, across: GradientAxis): PackedKernel {
@@ -169,6 +196,11 @@ export class FlippedKernels {
       this.packed.set(key, kernel);
     }
     return kernel;
+  }
+
+  private jointShape(down: GradientAxis, across: GradientAxis): KernelShape {
+    const [, , channels, outputs] = this.shape;
+    return [down.taps, across.taps, outputs, down.phases * across.phases * channels];
   }
 
   /** A kernel whose outputs are the channels of every phase. */
@@ -183,7 +215,7 @@ export class FlippedKernels {
         for (let c = 0; c < channels; c++) values[to + c] = this.kernel[from + c * outputs];
       }
     });
-    return [values, [down.taps, across.taps, outputs, phases * channels]];
+    return [values, this.jointShape(down, across)];
   }
 
   /** The gradient of a depthwise convolution: one kernel for each phase, and their results as channels. */

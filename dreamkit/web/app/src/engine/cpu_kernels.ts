@@ -1,11 +1,12 @@
 /**
- * Two kernels in plain JavaScript, for the backends whose tensors JavaScript can read in memory. On WebAssembly
- * they take a tenth of the time of TensorFlow.js' own. They also correct the gradient of max pooling, which is
- * wrong there where the largest value of a window is below zero.
+ * Two kernels in plain JavaScript, for the backends whose tensors JavaScript can read in memory: TensorFlow.js' own
+ * are slow, and its gradient of max pooling is wrong where the largest value of a window is below zero. On
+ * WebAssembly, `wasm/pooling.ts` takes the place of the first one where channels are a multiple of four.
  */
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Geometry } from "./convolution";
+import { empty, isOnWasm, view } from "./wasm/routine";
 
 /** Whether the backend computes on the CPU, so that tensors can be read without waiting. */
 export function isOnCpu(): boolean {
@@ -65,8 +66,11 @@ export function interleave(
 ): tf.Tensor4D {
   const [pictures, rows, columns, all] = phased.shape;
   const channels = all / down / across;
-  const values = phased.dataSync();
-  const out = new Float32Array(pictures * height * width * channels);
+  const shape: [number, number, number, number] = [pictures, height, width, channels];
+  // A tensor in WebAssembly's memory is read and written there.
+  const out = isOnWasm() ? empty(shape) : null;
+  const values = out ? view(phased) : phased.dataSync();
+  const result = out ? view(out) : new Float32Array(pictures * height * width * channels);
   let to = 0;
   for (let picture = 0; picture < pictures; picture++) {
     for (let y = 0; y < height; y++) {
@@ -74,9 +78,9 @@ export function interleave(
       const row = (y % down) * across;
       for (let x = 0; x < width; x++) {
         let from = (line + Math.floor(x / across)) * all + (row + (x % across)) * channels;
-        for (let channel = 0; channel < channels; channel++) out[to++] = values[from++];
+        for (let channel = 0; channel < channels; channel++) result[to++] = values[from++];
       }
     }
   }
-  return tf.tensor4d(out, [pictures, height, width, channels]);
+  return out ?? tf.tensor4d(result, shape);
 }

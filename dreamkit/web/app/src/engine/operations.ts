@@ -12,6 +12,11 @@ import {
 } from "./convolution";
 import { isOnCpu, maxPoolGradient } from "./cpu_kernels";
 import { UserError } from "./errors";
+import { isFaster, type OwnKernel, ownKernel, type Placement } from "./wasm/convolution";
+import { channelsOf } from "./wasm/copies";
+import * as wasmPools from "./wasm/pooling";
+import * as wasmNormalisation from "./wasm/response_normalisation";
+import { isOnWasm } from "./wasm/routine";
 import { PackedKernel } from "./webgpu/convolution";
 import * as gpuPools from "./webgpu/pooling";
 import { isOnWebgpu } from "./webgpu/program";
@@ -123,9 +128,11 @@ const BUILDERS: Record<string, Builder> = {
     ...stateless,
     forward: (inputs) => tf.concat(inputs, 3),
     backward: (upstream, inputs) => {
+      const isCopied = isOnWasm() && inputs.every(({ shape }) => shape[3] % 4 === 0);
       let begin = 0;
       return inputs.map(({ shape }) => {
         begin += shape[3];
+        if (isCopied) return channelsOf(upstream, begin - shape[3], shape[3]);
         return tf.slice(upstream, [0, 0, 0, begin - shape[3]], shape);
       });
     },
@@ -203,9 +210,10 @@ function convolution(
   const dilations = (attributes.dilations ?? [1, 1]) as [number, number];
   const padding = attributes.padding as Padding;
   const kind = attributes.activation as Gate["activation"] | undefined;
-  const filter = tf.keep(tf.tensor4d(kernel.values, shape));
+  let filter: Map4 | undefined; // only where no kernel of our own takes its place
   const offset = bias && tf.keep(tf.tensor1d(bias.values));
   let packed: PackedKernel | undefined;
+  let own: OwnKernel | undefined;
   const flipped = new FlippedKernels(kernel.values, shape, depthwise);
   const fused = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
   const place = (x: Map4) => geometry([x.shape[1], x.shape[2]], shape.slice(0, 2), strides, padding, dilations);
@@ -223,15 +231,24 @@ function convolution(
         });
       }
       const pad = tfjsPadding(padding) as "valid";
+      const { rows, columns } = place(x);
+      const placement: Placement = { size: [rows.output, columns.output], before: [rows.before, columns.before] };
+      const isPlain = !depthwise && kind !== "relu6" && strides.every((each) => each === 1);
+      if (isPlain && isFaster(shape, dilations, x, placement)) {
+        own ??= ownKernel(kernel.values, shape, bias?.values);
+        return own.convolve(x, placement, kind === "relu");
+      }
+      filter ??= tf.keep(tf.tensor4d(kernel.values, shape));
       return fused({ x, filter, strides, pad, dilations, bias: offset, activation: kind ?? "linear" });
     },
     backward: (upstream, [x], result) => [
       flipped.gradient(upstream, place(x), kind && { activation: kind, result }),
     ],
     dispose: () => {
-      filter.dispose();
+      filter?.dispose();
       offset?.dispose();
       packed?.dispose();
+      own?.dispose();
       flipped.dispose();
     },
   };
@@ -249,6 +266,7 @@ function maxPool(attributes: Record<string, unknown>): Passes {
       isOnWebgpu() ? gpuPools.pool("max", x, place(x)) : tf.maxPool(x, window, strides, pad as "valid"),
     backward: (upstream, [x], result) => {
       if (isOnWebgpu()) return [gpuPools.maxPoolGradient(upstream, x, result, place(x))];
+      if (isOnWasm() && x.shape[3] % 4 === 0) return [wasmPools.maxPoolGradient(upstream, x, result, place(x))];
       if (isOnCpu()) return [maxPoolGradient(upstream, x, result, place(x))];
       const tensors = { dy: upstream, input: x, output: result } as unknown as tf.NamedTensorMap;
       const options = { filterSize: window, strides, pad } as unknown as Record<string, never>;
@@ -314,8 +332,13 @@ function windowShares({ rows, columns }: Geometry): tf.Tensor4D {
  * The sums over nearby channels are a 1 x 1 convolution with a banded matrix, and so is their gradient.
  */
 function responseNormalisation(attributes: Record<string, unknown>): Passes {
-  const { radius, bias, alpha, beta } = attributes as unknown as gpuNormalisation.Normalisation;
-  const onGraphicsCard = () => isOnWebgpu() && radius <= gpuNormalisation.MOST_RADIUS;
+  const normalisation = attributes as unknown as gpuNormalisation.Normalisation;
+  const { radius, bias, alpha, beta } = normalisation;
+  /** Routines of our own, where there are some. */
+  const own = (x: Map4) => {
+    if (isOnWebgpu() && radius <= gpuNormalisation.MOST_RADIUS) return gpuNormalisation;
+    return isOnWasm() && wasmNormalisation.canNormalise(normalisation, x.shape[3]) ? wasmNormalisation : null;
+  };
   const bands = new Map<string, tf.Tensor4D>();
   /** Sums over nearby channels, times `factor`, plus `offset`. */
   const sumNearby = (x: Map4, factor: number, offset: number): Map4 => {
@@ -334,14 +357,12 @@ function responseNormalisation(attributes: Record<string, unknown>): Passes {
   const sizes = (x: Map4) => sumNearby(tf.square(x), alpha, bias);
   return {
     forward: ([x]) =>
-      onGraphicsCard()
-        ? gpuNormalisation.normaliseResponses(x, { radius, bias, alpha, beta })
-        : tf.tidy(() => tf.mul(x, power(sizes(x), beta)) as Map4),
+      own(x)?.normaliseResponses(x, normalisation) ??
+      tf.tidy(() => tf.mul(x, power(sizes(x), beta)) as Map4),
     backward: (upstream, [x]) => [
       tf.tidy(() => {
-        if (onGraphicsCard()) {
-          return gpuNormalisation.responseGradient(upstream, x, { radius, bias, alpha, beta });
-        }
+        const gradient = own(x)?.responseGradient(upstream, x, normalisation);
+        if (gradient) return gradient;
         const size = sizes(x);
         const direct = tf.mul(upstream, power(size, beta)) as Map4;
         const spread = sumNearby(tf.div(tf.mul(direct, x), size) as Map4, -2 * alpha * beta, 0);

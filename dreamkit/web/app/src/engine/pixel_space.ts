@@ -20,11 +20,13 @@ export function stepPixels(
   const sizes = config.unit.map((unit) => Math.fround(Math.fround(stepSize) * Math.fround(unit)));
   const keepsColors = config.color === color.KEEP;
   const unit = config.unit.reduce((sum, each) => sum + each / 3, 0);
+  const shift = wrapped(right, width);
+  const { clip: clips } = config;
   for (let row = 0; row < height; row++) {
     const line = wrapped(row + down, height) * width;
     for (let column = 0; column < width; column++) {
       const to = row * width + column;
-      const from = line + wrapped(column + right, width);
+      const from = line + (column < width - shift ? column + shift : column + shift - width);
       const strength = region ? region[to] : 1;
       if (!strength) continue;
       if (keepsColors) {
@@ -34,7 +36,7 @@ export function stepPixels(
       }
       for (let k = 0; k < 3; k++) {
         const moved = values[to * 3 + k] + Math.fround(update[from * 3 + k] * strength) * sizes[k];
-        values[to * 3 + k] = config.clip ? Math.min(255, Math.max(0, moved)) : moved;
+        values[to * 3 + k] = clips ? Math.min(255, Math.max(0, moved)) : moved;
       }
     }
   }

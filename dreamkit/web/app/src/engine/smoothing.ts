@@ -2,6 +2,8 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { wrapped } from "./numbers";
+import { isOnWasm } from "./wasm/routine";
+import { blur } from "./wasm/smoothing";
 import { OPEN } from "./wrap";
 
 const CASCADE = [0.5, 1, 2]; // widths of the three blurs, in sigmas
@@ -21,11 +23,15 @@ export async function blurred(
   sigma: number,
   wraps = OPEN,
 ): Promise<Float32Array> {
+  const [rows, columns] = [placesOf(height, wraps[0]), placesOf(width, wraps[1])];
+  const taps = kernel(sigma);
+  if (isOnWasm()) return blur(gradient, width, rows, columns, taps);
   const out = tf.tidy(() => {
     const planes = tf.tensor4d(gradient, [1, height, width, 3]);
-    const rows = tf.gather(planes, tf.tensor1d(placesOf(height, wraps[0]), "int32"), 1);
-    const padded = tf.gather(rows, tf.tensor1d(placesOf(width, wraps[1]), "int32"), 2) as tf.Tensor4D;
-    return tf.depthwiseConv2d(padded, kernel(sigma), 1, "valid");
+    const tall = tf.gather(planes, tf.tensor1d(rows, "int32"), 1);
+    const padded = tf.gather(tall, tf.tensor1d(columns, "int32"), 2) as tf.Tensor4D;
+    const each = Float32Array.from({ length: TAPS * TAPS * 3 }, (_, i) => taps[Math.floor(i / 3)]);
+    return tf.depthwiseConv2d(padded, tf.tensor4d(each, [TAPS, TAPS, 3, 1]), 1, "valid");
   });
   const values = (await out.data()) as Float32Array;
   out.dispose();
@@ -42,17 +48,17 @@ function placesOf(length: number, wraps: boolean): number[] {
   });
 }
 
-function kernel(sigma: number): tf.Tensor4D {
-  const values = new Float32Array(TAPS * TAPS * 3);
+/** The weights of the kernel, `TAPS x TAPS`. */
+function kernel(sigma: number): Float32Array {
+  const values = new Float32Array(TAPS * TAPS);
   for (const factor of CASCADE) {
     const taps = Array.from({ length: TAPS }, (_, i) =>
       Math.exp(-((i - REACH) ** 2) / (2 * (sigma * factor) ** 2)),
     );
     const sum = taps.reduce((total, tap) => total + tap, 0);
     for (let i = 0; i < values.length; i++) {
-      const [row, column] = [Math.floor(i / 3 / TAPS), Math.floor(i / 3) % TAPS];
-      values[i] += (taps[row] * taps[column]) / sum ** 2 / CASCADE.length;
+      values[i] += (taps[Math.floor(i / TAPS)] * taps[i % TAPS]) / sum ** 2 / CASCADE.length;
     }
   }
-  return tf.tensor4d(values, [TAPS, TAPS, 3, 1]);
+  return values;
 }
