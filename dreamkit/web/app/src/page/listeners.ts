@@ -61,7 +61,7 @@ export function listen(page: Page): void {
     void page.concepts.learn(files);
   });
   select("longest").addEventListener("change", () => void chooser.resize());
-  select("model").addEventListener("change", () => void session.open(undefined, []).then(() => page.preview.follow()));
+  select("model").addEventListener("change", () => void session.open(undefined, []).then(() => page.preview.follow(true)));
   select("backend").addEventListener("change", async () => {
     clearError();
     await session.open();
@@ -75,7 +75,7 @@ export function listen(page: Page): void {
     followOption((target as HTMLInputElement).dataset.option!, true);
   });
   element("panel").addEventListener("change", ({ target }) => {
-    if ((target as HTMLElement).matches("[data-term]")) void page.preview.follow();
+    if ((target as HTMLElement).matches("[data-term]")) void page.preview.follow(true);
     page.refresh(); // what is chosen is kept as well
   });
   listenForFiles((files) => void page.queue.open(files));

@@ -160,7 +160,7 @@ export class Page {
     const { history, photo } = this.work;
     const isOpen = this.session.network !== null;
     const { isIdle, isReady, preview } = this;
-    if (!this.canPreview) preview.end();
+    preview.refresh();
     const isDream = !preview.isShown && history.current !== null;
     const isChanged = preview.isShown || history.position > 0;
     button("dream").disabled = !isReady;

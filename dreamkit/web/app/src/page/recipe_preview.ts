@@ -13,6 +13,9 @@ import type { Workspace } from "./workspace";
 
 export class RecipePreview {
   private readonly instant: InstantPreview;
+  private photo: Photo | null = null; // that the recipe is known for
+  /** The recipe, as text, that the last change led to, or that the photograph was opened with. */
+  private known = "";
 
   /** `isPossible` is whether the stage has room for a preview now. */
   constructor(
@@ -37,6 +40,14 @@ export class RecipePreview {
     return this.instant.isBusy;
   }
 
+  /** Ends a preview that has no place on the stage any more. */
+  refresh(): void {
+    const { photo } = this.work;
+    if (!this.isPossible()) this.end();
+    if (photo !== this.photo) this.known = JSON.stringify(this.form.config(photo));
+    this.photo = photo;
+  }
+
   /** Ends the preview. Returns whether one was shown. */
   end(): boolean {
     return this.instant.end();
@@ -50,13 +61,20 @@ export class RecipePreview {
     this.onChange();
   }
 
-  /** The recipe changed: previews it, unless it is that of the dream that is shown. */
-  async follow(): Promise<void> {
+  /**
+   * Previews the recipe where it changed, unless it is that of the dream that is shown. With `isChosen`, the user asked
+   * for it, changed or not.
+   */
+  async follow(isChosen = false): Promise<void> {
     await this.live.stop();
     const { photo } = this.work;
     const { network, worker } = this.session;
     if (!photo || !network || !this.isPossible()) return;
     const config = this.form.config(photo);
+    const recipe = JSON.stringify(config);
+    const isKnown = recipe === this.known; // such as where a field loses the focus
+    this.known = recipe;
+    if (isKnown && !isChosen) return;
     if (this.isDreamed(config)) {
       if (this.isShown) this.leave();
       return;
