@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chromium import PHOTO, canvas_pixels, choose, pixels, saved, shrunk, stroke, wait_until_idle
+from chromium import PHOTO, canvas_pixels, choose, pixels, saved, shrunk, stroke, wait_for_step, wait_until_idle
 
 from dreamkit import recipes
 
@@ -182,6 +182,27 @@ def test_what_begins_ends_the_preview_and_begins_with_the_dream(page):
     wait_until_idle(page, 0)
     page.wait_for_selector("#preview", state="hidden")
     np.testing.assert_array_equal(shown(page), shrunk(PHOTO, 192))
+
+
+def test_another_control_stops_the_dream_of_one_that_rested(page):
+    dream = dreamed(page)
+    page.fill("#option-steps", "2000")
+    page.locator("#option-steps").blur()
+    page.click("#dream")
+    wait_for_step(page)
+    page.click("#dream")  # a stopped dream stays
+    wait_until_idle(page, 2)
+    stopped = shown(page)
+    move(page, "strength", 2)
+    page.locator("[type=range][data-option=strength]").dispatch_event("change")
+    wait_for_step(page)
+    move(page, "jitter", 8)
+    wait_for_preview(page, "rough")
+    assert page.get_attribute("body", "data-dreams") == "2"
+    page.keyboard.press("Escape")
+    np.testing.assert_array_equal(shown(page), stopped)
+    page.click("#undo")
+    np.testing.assert_array_equal(shown(page), dream)
 
 
 def test_a_reload_during_a_preview_brings_back_the_dream(page):

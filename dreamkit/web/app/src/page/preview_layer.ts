@@ -39,6 +39,7 @@ export class PreviewLayer {
 
   private reveal(isShown: boolean): void {
     this.canvas.hidden = element("preview-mark").hidden = !isShown;
+    canvas("picture").ariaHidden = String(isShown);
     for (const [id, title] of this.titles) button(id).title = isShown ? ADVICE : title;
   }
 }

@@ -75,10 +75,7 @@ export class RecipePreview {
     const isKnown = recipe === this.known; // such as where a field loses the focus
     this.known = recipe;
     if (isKnown && !isChosen) return;
-    if (this.isDreamed(config)) {
-      if (this.isShown) this.leave();
-      return;
-    }
+    if (this.isDreamed(config)) return this.isShown ? this.leave() : void this.end();
     // WebGL compiles its programs anew for each size, and Dream would wait for them.
     if (network.backend.startsWith("webgl")) return showStatus("Press Dream to see it");
     const minSize = ({ layers }: DreamConfig) => this.session.minSize(Array.isArray(layers) ? layers : []);
