@@ -1,10 +1,20 @@
-"""Instant previews: what a control shows as soon as it moves, and what never takes a preview for the dream."""
+"""Instant previews: what a control shows as soon as it moves, and what keeps them apart from dreams."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from chromium import PHOTO, canvas_pixels, choose, pixels, saved, shrunk, stroke, wait_for_step, wait_until_idle
+from chromium import (
+    PHOTO,
+    canvas_pixels,
+    choose,
+    pixels,
+    saved,
+    shrunk,
+    stroke,
+    wait_for_step,
+    wait_until_idle,
+)
 
 from dreamkit import recipes
 
