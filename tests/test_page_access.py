@@ -41,6 +41,9 @@ def test_every_state_satisfies_wcag(open_page, size):
     assert violations(page) == []
     choose(page, longest=192)
     page.click("#channel-section summary")
+    page.click('#layers button[data-term="first"]')
+    page.wait_for_selector("#view[data-preview=fine]")
+    assert violations(page) == []
     page.click("#brush")
     page.click("#dream")
     wait_until_idle(page, 1)

@@ -28,15 +28,16 @@ export class Dreamer {
   async dream(): Promise<void> {
     if (!this.work.photo || !this.session.network) return;
     this.work.stage.comparison.show(0);
-    if (this.painter.hasStrokes) return this.painter.dreamAgain();
+    if (this.painter.hasStrokes) return void (await this.painter.dreamAgain());
     if (!(await this.dreamWhole((update) => this.work.show(update.picture)))) this.work.showCurrent();
   }
 
   /**
-   * Dreams the recipe on the photograph, and shows the dream once it is finished. Returns whether the history has it;
-   * one that was stopped is forgotten.
+   * Dreams the recipe on the photograph, or the strokes again, and shows the dream once it is finished. Returns whether
+   * the history has it; one that was stopped is forgotten.
    */
   async dreamUnseen(): Promise<boolean> {
+    if (this.painter.hasStrokes) return this.painter.dreamAgain();
     return this.dreamWhole(() => {}, false);
   }
 

@@ -14,6 +14,11 @@ export function listen(page: Page): void {
     setPressed(id, !isPressed(id));
     page.refresh();
   };
+  const followOption = (option: string, rests: boolean) => {
+    if (!page.live.follows(option)) return void page.preview.follow();
+    if (page.preview.end()) page.refresh();
+    return rests ? void page.live.settle(option) : page.live.preview(option);
+  };
   const cancelCamera = () => {
     stopCamera();
     page.refresh();
@@ -56,7 +61,7 @@ export function listen(page: Page): void {
     void page.concepts.learn(files);
   });
   select("longest").addEventListener("change", () => void chooser.resize());
-  select("model").addEventListener("change", () => void session.open(undefined, []));
+  select("model").addEventListener("change", () => void session.open(undefined, []).then(() => page.preview.follow(true)));
   select("backend").addEventListener("change", async () => {
     clearError();
     await session.open();
@@ -64,20 +69,23 @@ export function listen(page: Page): void {
   });
   element("options").addEventListener("input", ({ target }) => {
     const { type, dataset } = target as HTMLInputElement;
-    if (type === "range") page.live.preview(dataset.option!); // a number may be half written
+    if (type === "range") followOption(dataset.option!, false); // a number may be half written
   });
   element("options").addEventListener("change", ({ target }) => {
-    void page.live.settle((target as HTMLInputElement).dataset.option!);
+    followOption((target as HTMLInputElement).dataset.option!, true);
   });
-  // What is chosen is kept as well.
-  element("panel").addEventListener("change", () => page.refresh());
+  element("panel").addEventListener("change", ({ target }) => {
+    if ((target as HTMLElement).matches("[data-term]")) void page.preview.follow(true);
+    page.refresh(); // what is chosen is kept as well
+  });
   listenForFiles((files) => void page.queue.open(files));
   listenForShortcuts({
-    compare: () => page.work.history.current && page.work.stage.comparison.toggle(),
+    compare: () => (page.work.history.current || page.preview.isShown) && page.work.stage.comparison.toggle(),
     escape: () => {
       if (!element("viewfinder").hidden) cancelCamera();
       else if (!element("welcome").hidden) page.chooseAnother(false);
       else if (!page.isIdle) void page.toggleDream();
+      else if (page.preview.isShown) page.preview.leave();
       else if (isPressed("brush")) toggle("brush");
     },
   });

@@ -1,6 +1,6 @@
 /**
- * Sliders that change the dream that is shown. The share of the photograph changes it at once. The strength and the
- * colours show at once how it will nearly look; when the slider rests, they are dreamed.
+ * Sliders that change the dream that is shown, painted or not. The share of the photograph changes it at once. The strength
+ * and the colours show at once how it will nearly look; when the slider rests, they are dreamed.
  */
 
 import type { DreamConfig } from "../engine/config";
@@ -34,38 +34,33 @@ export class LiveOptions {
     private readonly onChange: () => void,
   ) {}
 
+  /** Whether an option changes the dream that is shown. */
+  follows(option: string): boolean {
+    return this.find(option) !== null;
+  }
+
   /** A slider moves. */
   preview(option: string): void {
     const found = this.find(option);
     if (!found) return;
     this.turn++;
     void this.stop();
-    this.work.show(this.look(found.entry, found.unblended));
+    this.work.showLook(this.look(found.entry, found.unblended));
   }
 
   /** A slider rests, or a number was written. */
   async settle(option: string): Promise<void> {
     const found = this.find(option);
-    if (!found) {
-      const { current } = this.work.history;
-      const waits = LIVE.includes(option) && current && !this.runner.isBusy;
-      if (waits) showStatus(current.painting.length ? "The strokes follow when you press Dream" : "Press Dream to see it");
-      return;
-    }
+    if (!found) return;
     const { entry, unblended } = found;
     const turn = ++this.turn;
     const now = this.form.config(this.work.photo);
-    const picture = this.look(entry, unblended);
     if (DREAMED.every((name) => now[name] === entry.config[name])) {
-      this.work.show(picture);
-      if (now.blend === entry.config.blend) return;
-      const { blend } = now;
-      const provenance = { ...entry.provenance!, config: { ...entry.provenance!.config, blend } };
-      this.work.history.change({ picture, unblended, provenance, config: { ...entry.config, blend } });
-      showStatus(`${Math.round(100 * blend)}% of the photograph`);
+      if (now.blend !== entry.config.blend) this.blend(found, now.blend);
+      this.work.showCurrent();
       return this.onChange();
     }
-    this.work.show(picture);
+    this.work.showLook(this.look(entry, unblended));
     showStatus("A preview; the dream itself follows");
     await this.stop();
     if (turn !== this.turn) return;
@@ -77,8 +72,16 @@ export class LiveOptions {
     showStatus("Stopped; the picture is as before");
   }
 
+  /** Mixes another share of the photograph into the dream. */
+  private blend({ entry, unblended }: { entry: HistoryEntry; unblended: Pixels }, blend: number): void {
+    const picture = this.look(entry, unblended);
+    const provenance = { ...entry.provenance!, config: { ...entry.provenance!.config, blend } };
+    this.work.history.change({ picture, unblended, provenance, config: { ...entry.config, blend } });
+    showStatus(`${Math.round(100 * blend)}% of the photograph`);
+  }
+
   /** Stops the dream of an earlier change. */
-  private async stop(): Promise<void> {
+  async stop(): Promise<void> {
     const { settling } = this;
     if (!settling) return;
     await this.runner.stop();
@@ -91,10 +94,8 @@ export class LiveOptions {
     const entry = history.current;
     if (!LIVE.includes(option) || !photo || !entry?.provenance || entry.isPending) return null;
     if (entry.network !== this.network() || (this.runner.isBusy && !this.settling)) return null;
-    const isPainted = entry.painting.length > 0;
-    if (isPainted && option !== "blend") return null;
     const unblended = entry.unblended ?? (entry.config.blend === 0 ? entry.picture : null);
-    const ignored = isPainted ? [...LIVE, "layers"] : LIVE;
+    const ignored = entry.painting.length ? [...LIVE, "layers"] : LIVE;
     return unblended && isSame(this.form.config(photo), entry.config, ignored) ? { entry, unblended } : null;
   }
 
@@ -114,7 +115,7 @@ export class LiveOptions {
 }
 
 /** Whether two configs have the same options, but for `ignored` ones. */
-function isSame(one: DreamConfig, other: DreamConfig, ignored: string[]): boolean {
+export function isSame(one: DreamConfig, other: DreamConfig, ignored: string[]): boolean {
   const names = Object.keys(one).filter((name) => !ignored.includes(name));
   return names.every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]));
 }

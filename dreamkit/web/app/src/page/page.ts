@@ -16,6 +16,7 @@ import { PhotoQueue } from "./photo_queue";
 import { PictureSaver } from "./picture_saver";
 import type { Pixels } from "./protocol";
 import { RecipeForm } from "./recipe_form";
+import { RecipePreview } from "./recipe_preview";
 import type { RecipePictures } from "./recipe_pictures";
 import { SessionKeeper } from "./session_keeper";
 import type { Site } from "./site";
@@ -37,6 +38,7 @@ export class Page {
   readonly links: LinkOpener;
   readonly dreamer: Dreamer;
   readonly live: LiveOptions;
+  readonly preview: RecipePreview;
   readonly variants: VariantSheet;
   readonly saver: PictureSaver;
   readonly queue: PhotoQueue;
@@ -59,6 +61,7 @@ export class Page {
     this.painter = new Painter(work, runner, form, refresh);
     this.dreamer = new Dreamer(work, runner, form, this.session, this.painter, this.film, refresh);
     this.live = new LiveOptions(work, form, runner, this.dreamer, () => this.session.network?.sha256, refresh);
+    this.preview = new RecipePreview(work, form, this.session, this.painter, this.live, () => this.canPreview, refresh);
     this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
     this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, () => form.picker.label, refresh);
     this.concepts = new ConceptForm(this.session, runner, form.picker);
@@ -105,6 +108,7 @@ export class Page {
   }
 
   async undo(): Promise<void> {
+    if (this.preview.isShown) return this.preview.leave();
     await this.interrupt();
     if (!this.work.history.canUndo) return;
     this.work.history.undo();
@@ -148,44 +152,57 @@ export class Page {
   }
 
   private interrupt(): Promise<void> {
+    this.preview.end();
     return this.painter.interrupt();
   }
 
   refresh(): void {
     const { history, photo } = this.work;
     const isOpen = this.session.network !== null;
-    const isReady = isOpen && photo !== null && element("welcome").hidden === true;
-    const { isIdle } = this;
+    const { isIdle, isReady, preview } = this;
+    preview.refresh();
+    const isDream = !preview.isShown && history.current !== null;
+    const isChanged = preview.isShown || history.position > 0;
     button("dream").disabled = !isReady;
     button("dream").textContent = isIdle ? "Dream" : "Stop";
     for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isReady;
     button("learn").disabled = !isOpen || !isIdle;
     setPressed("zoom", this.runner.activity === "zooming");
-    button("undo").disabled = !isReady || !history.canUndo;
+    button("undo").disabled = !isReady || !(preview.isShown || history.canUndo);
     button("redo").disabled = !isReady || !history.canRedo;
     for (const id of ["save", "save-jpeg", "save-card", "send"]) {
-      button(id).disabled = !isReady || !history.current || !isIdle;
+      button(id).disabled = !isReady || !isDream || !isIdle;
     }
     button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
     button("clear").disabled = !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
-    element("comparison").classList.toggle("absent", !history.position || !isReady);
-    element("divider").hidden = !history.position || !isReady;
+    element("comparison").classList.toggle("absent", !isChanged || !isReady);
+    element("divider").hidden = !isChanged || !isReady;
     this.strip.show(photo, history.entries, history.position);
     element("back").hidden = photo === null;
     element("brushes").hidden = !isPressed("brush");
     element("frame").classList.toggle("brushing", isPressed("brush") && isReady);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
-    this.form.picker.isIdle = isOpen && isIdle;
+    this.form.picker.isIdle = isOpen && isIdle && !preview.isBusy; // which goes before thumbnails
     this.queue.refresh(isReady && isIdle);
     this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);
-    if (isOpen && !this.runner.isBusy) void this.keeper.keep();
+    if (isOpen && !this.runner.isBusy && !preview.isBusy) void this.keeper.keep();
   }
 
   /** Whether nothing runs, and nothing waits to run. */
   get isIdle(): boolean {
     return this.activity === "idle";
+  }
+
+  /** Whether a network and a photograph are open, and the stage shows it or its dreams. */
+  private get isReady(): boolean {
+    return this.session.network !== null && this.work.photo !== null && element("welcome").hidden === true;
+  }
+
+  /** Whether a preview may lie over the picture: nothing runs, and the brush does not paint on it. */
+  private get canPreview(): boolean {
+    return this.isReady && this.isIdle && !isPressed("brush");
   }
 
   private get activity() {

@@ -11,7 +11,7 @@ import type { HistoryEntry } from "./dream_history";
 import { tuned } from "./live_preview";
 import { erased, paintedRecipe, type Painting, type Stroke, withStroke } from "./painting";
 import { cloudsPhoto } from "./photograph";
-import type { MaskLevels } from "./protocol";
+import type { DreamTask, MaskLevels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import { showError, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
@@ -68,13 +68,33 @@ export class Painter {
     return this.painting.length > 0;
   }
 
-  /** Dreams the strokes again with the options of the panel. */
-  async dreamAgain(): Promise<void> {
-    await this.interrupt();
+  /** The task that dreams the strokes with other options; null where there are no strokes. */
+  task(config: DreamConfig): DreamTask | null {
     const { current } = this.work.history;
-    if (!current || !this.painting.length) return;
-    this.work.history.push({ ...current, config: this.form.config(this.work.photo), isPending: true });
-    await this.settle();
+    return current && this.hasStrokes ? this.taskOf({ ...current, config }) : null;
+  }
+
+  /**
+   * Dreams the strokes again with the options of the panel. Returns whether the history has the dream; one that was
+   * stopped is forgotten.
+   */
+  async dreamAgain(): Promise<boolean> {
+    await this.interrupt();
+    const { history, photo } = this.work;
+    const { current } = history;
+    if (!current || !this.hasStrokes) return false;
+    const entry = { ...current, config: this.form.config(photo) };
+    const dreamed = await this.dreamStrokes(entry);
+    if (dreamed) {
+      history.push({ ...entry, ...dreamed, isPending: false });
+      this.show(entry);
+    } else if (dreamed === null) {
+      if (current.isPending) history.change({ isPending: false });
+      this.work.showCurrent();
+      showStatus("Stopped; the picture is as before");
+      this.onChange();
+    }
+    return Boolean(dreamed);
   }
 
   /** Dreams the recipe of strokes that wait for it. */
@@ -83,24 +103,42 @@ export class Painter {
     const entry = history.current;
     const { network } = this.runner.session;
     if (!entry?.isPending || !network || this.brush.isDown || this.waiting || this.runner.isBusy) return;
-    const turn = ++this.turn;
-    const { config, masks } = paintedRecipe(entry.config, this.termsUnder(entry), entry.painting);
-    const photo = this.photoUnder(entry);
-    showStatus(entry.painting.length > 1 ? `Dreaming under ${entry.painting.length} kinds of strokes` : "Dreaming under the strokes");
-    const finished = await this.runner.run("painting", { kind: "dream", photo, config: { ...config, blend: 0 }, masks });
-    if (turn !== this.turn || history.current?.id !== entry.id) return;
-    if (finished?.isWhole) {
-      const { picture: unblended, ...dream } = finished;
-      const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
-      const provenance = { dream, config, network, photo: this.work.photo!, masks };
-      history.change({ picture, unblended, provenance: this.isRepeatable(entry) ? provenance : null, isPending: false });
-      this.work.showCurrent();
-      showStatus(`Painted ${entry.painting.map(({ label }) => label).join(" and ")}`);
-    } else {
+    const dreamed = await this.dreamStrokes(entry);
+    if (dreamed) {
+      history.change({ ...dreamed, isPending: false });
+      this.show(entry);
+    } else if (dreamed === null) {
       history.change({ isPending: false });
       showStatus("Stopped: the strokes are as they grew, and no recipe repeats them");
+      this.onChange();
     }
+  }
+
+  private show({ painting }: HistoryEntry): void {
+    this.work.showCurrent();
+    showStatus(`Painted ${painting.map(({ label }) => label).join(" and ")}`);
     this.onChange();
+  }
+
+  /** The dream of strokes; null where it was stopped, undefined where something else is shown meanwhile. */
+  private async dreamStrokes(entry: HistoryEntry) {
+    const turn = ++this.turn;
+    const network = this.runner.session.network!;
+    const task = this.taskOf(entry);
+    const { photo, config, masks } = task;
+    showStatus(entry.painting.length > 1 ? `Dreaming under ${entry.painting.length} kinds of strokes` : "Dreaming under the strokes");
+    const finished = await this.runner.run("painting", { ...task, config: { ...config, blend: 0 } });
+    if (turn !== this.turn || this.work.history.current?.id !== entry.id) return undefined;
+    if (!finished?.isWhole) return null;
+    const { picture: unblended, ...dream } = finished;
+    const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
+    const provenance = { dream, config, network, photo: this.work.photo!, masks };
+    return { picture, unblended, provenance: this.isRepeatable(entry) ? provenance : null };
+  }
+
+  private taskOf(entry: HistoryEntry): DreamTask {
+    const painted = paintedRecipe(entry.config, this.termsUnder(entry), entry.painting);
+    return { kind: "dream", photo: this.photoUnder(entry), ...painted };
   }
 
   /** The strokes that others are added to. Those of another network are part of the picture. */

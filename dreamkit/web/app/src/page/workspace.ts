@@ -40,6 +40,11 @@ export class Workspace {
     this.stage.show(picture);
   }
 
+  /** Shows how the picture would look, which it does not become. */
+  showLook(picture: Pixels): void {
+    this.stage.show(picture);
+  }
+
   /** Shows the current dream, or the photograph where there is none. */
   showCurrent(): void {
     const { current, position } = this.history;
