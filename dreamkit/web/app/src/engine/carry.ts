@@ -2,7 +2,7 @@
 
 import { type Grey, greyOf, halved, mean, sampleLinear } from "./grey";
 import { type Motion, motionBetween, resizedMotion } from "./motion";
-import type { Photograph, Size } from "./octave_schemes";
+import type { Photograph } from "./octave_schemes";
 import type { Picture } from "./resize";
 
 const AGREEMENT = [0.01, 0.125]; // of the motions back and forth, as in `optical_flow.py`, in half-size pixels
@@ -92,8 +92,4 @@ function weigh(weights: Float32Array, t: number): void {
 
 function within(position: number, length: number): number {
   return Math.min(length - 1, Math.max(0, position));
-}
-
-export function isSameSize(one: Size, other: Size): boolean {
-  return one.height === other.height && one.width === other.width;
 }

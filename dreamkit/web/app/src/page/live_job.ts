@@ -1,25 +1,45 @@
 /** The camera, dreamed frame after frame: each frame begins with what was dreamed of the one before. */
 
-import { carried, isSameSize } from "../engine/carry";
+import { carried } from "../engine/carry";
 import type { DreamConfig } from "../engine/config";
-import { dream } from "../engine/loop";
 import type { Network } from "../engine/network";
 import { ObjectiveSet } from "../engine/objective_set";
-import { type Photograph, toBytes } from "../engine/octave_schemes";
-import type { Picture } from "../engine/resize";
-import { everywhere } from "./dream_jobs";
-import { asPicture } from "./job";
+import { type Photograph, type Size, toBytes } from "../engine/octave_schemes";
+import { octavesOf } from "../engine/octaves";
+import { type Picture, resized } from "../engine/resize";
+import { dreamQuietly, everywhere } from "./dream_jobs";
+import { asPicture, endlessStep, type Job } from "./job";
+import type { LiveFrame } from "./protocol";
 
-const OCTAVES = 2; // of a frame, at most; each takes one step
-const KEPT = [0.5, 0.95]; // least and most of what was dreamed before, that the next frame keeps
+const OCTAVES = 2; // of a frame, at most; they take turns, one step a frame
+const PACE = 2; // step sizes of a step, so that a dream is there soon
+const KEPT = [0.5, 0.95]; // least and most of what was dreamed before, that an octave keeps until its next step
+
+/** Dreams the newest frame that the page sent, until it is stopped. A frame that is older than another is forgotten. */
+export async function dreamLive(job: Job): Promise<void> {
+  const live = new LiveDream(job.network);
+  let last: LiveFrame | null = null;
+  for (let turn = 0; !job.isStopped(); ) {
+    const frame = job.frame();
+    if (!frame || frame === last) {
+      await job.nextMessage();
+      continue;
+    }
+    const start = performance.now();
+    const dreamed = await live.next(frame.photo, frame.config);
+    job.send(endlessStep(dreamed, performance.now() - start, turn++, 1));
+    last = frame;
+    await job.receiveMessages();
+  }
+}
 
 /**
- * Dreams frames. What a frame's step adds, and what it keeps of the steps before, sum to the steps of the recipe
- * where nothing moves: a step adds `d`, and the sum of `d * kept ** n` is `d / (1 - kept)`. So the dream neither dies
- * nor runs away.
+ * Dreams one frame after another. What a step adds, and what remains of the steps before, sum to the steps of the
+ * recipe where nothing moves: the sum of `d * kept ** n` is `d / (1 - kept)`. So the dream neither dies nor runs away.
  */
 export class LiveDream {
   private before: Photograph | null = null;
+  /** The dream of the frame before, less the frame. */
   private change: Picture | null = null;
   private turn = 0;
 
@@ -27,39 +47,54 @@ export class LiveDream {
 
   /** The dream of the frame that comes next. */
   async next(frame: Photograph, config: DreamConfig): Promise<Photograph> {
-    const short = this.configOf(config);
-    const kept = this.keptOf(config);
+    const { step, size, kept } = this.planOf(frame, config);
     const now = asPicture(frame);
-    const change = this.before && this.change && isSameSize(this.before, frame) ? carried(this.change, this.before, frame) : null;
-    const start = { ...now, values: now.values.slice() };
-    for (let i = 0; change && i < start.values.length; i++) start.values[i] += kept * change.values[i];
-    const bytes = toBytes(start);
-    const more = await this.dreamed({ ...frame, bytes }, short);
-    const next = { ...now, values: new Float32Array(now.values.length) };
-    for (let i = 0; i < next.values.length; i++) {
-      const moved = start.values[i] + more.values[i] - bytes[i];
-      next.values[i] = Math.min(255, Math.max(0, moved)) - now.values[i];
+    const { values } = now;
+    const isSame = this.before?.height === frame.height && this.before.width === frame.width;
+    const change = isSame ? carried(this.change!, this.before!, frame).values : new Float32Array(values.length);
+    const start = values.slice();
+    for (let i = 0; i < start.length; i++) start[i] += kept * change[i];
+    const more = await this.stepOn({ ...now, values: start }, size, step);
+    for (let i = 0; i < values.length; i++) {
+      change[i] = Math.min(255, Math.max(0, start[i] + more.values[i])) - values[i];
+      start[i] = values[i] + (1 - config.blend) * change[i];
     }
-    [this.before, this.change] = [frame, next];
-    for (let i = 0; i < next.values.length; i++) start.values[i] = now.values[i] + (1 - config.blend) * next.values[i];
-    return { ...frame, bytes: toBytes(start) };
+    [this.before, this.change] = [frame, { ...now, values: change }];
+    return { ...frame, bytes: toBytes({ ...now, values: start }) };
   }
 
-  /** The picture after a step in each octave. */
-  private async dreamed(photo: Photograph, config: DreamConfig): Promise<Picture> {
-    let last = asPicture(photo);
-    for await (const { pixels } of dream(photo, this.network, config)) last = pixels;
-    return last;
+  /** What a step at another size adds to a picture. */
+  private async stepOn(picture: Picture, { height, width }: Size, step: DreamConfig): Promise<Picture> {
+    const small = { height, width, bytes: toBytes(resized(picture, height, width)) };
+    const { bytes } = await dreamQuietly(this.network, small, step);
+    const added = new Float32Array(bytes.length);
+    for (let i = 0; i < added.length; i++) added[i] = bytes[i] - small.bytes[i];
+    // A grid of pixels that a network leaves would grow from frame to frame.
+    return resized({ height, width, values: softened(added, height, width) }, picture.height, picture.width);
   }
 
-  private configOf(config: DreamConfig): DreamConfig {
-    const plain = { ...everywhere(this.network, config), schedule: [], first_octave: null, max_objective: null };
-    const octaves = Math.min(OCTAVES, config.octaves ?? OCTAVES);
-    return { ...plain, octaves, steps: 1, clouds: 0, blend: 0, upscale: 1, seed: this.turn++ };
+  /** The config of one step, the size at which it is taken, and how much of the dream before remains. */
+  private planOf({ height, width }: Photograph, config: DreamConfig): { step: DreamConfig; size: Size; kept: number } {
+    const plain = { ...everywhere(this.network, config), schedule: [], max_objective: null, clouds: 0, blend: 0 };
+    const objectives = new ObjectiveSet(this.network, plain, {});
+    const whole = { ...plain, first_octave: null, octave_scheme: "residual" };
+    const octaves = octavesOf(height, width, objectives.minSize, { ...whole, octaves: Math.min(OCTAVES, config.octaves ?? OCTAVES) });
+    const size = octaves[octaves.length - 1 - (this.turn % octaves.length)];
+    const kept = Math.min(KEPT[1], Math.max(KEPT[0], 1 - PACE / objectives.steps(0)));
+    const step = { ...whole, octaves: 1, steps: 1, step_size: PACE * config.step_size, seed: this.turn++ };
+    return { step, size, kept: kept ** (1 / octaves.length) };
   }
+}
 
-  private keptOf(config: DreamConfig): number {
-    const steps = new ObjectiveSet(this.network, { ...config, schedule: [] }, {}).steps(0);
-    return Math.min(KEPT[1], Math.max(KEPT[0], 1 - 1 / steps));
+/** Each value and its neighbours, weighed 1, 2 and 1 along each axis: nothing remains of what alternates by pixel. */
+function softened(values: Float32Array, height: number, width: number): Float32Array {
+  const out = values.slice();
+  for (const [length, step] of [[width, 3], [height, 3 * width]]) {
+    const from = out.slice();
+    for (let i = 0; i < out.length; i++) {
+      const place = Math.floor(i / step) % length;
+      out[i] = (from[place ? i - step : i] + 2 * from[i] + from[place < length - 1 ? i + step : i]) / 4;
+    }
   }
+  return out;
 }

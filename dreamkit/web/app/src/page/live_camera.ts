@@ -1,0 +1,159 @@
+/**
+ * The camera, dreamed live in the viewfinder. The page sends the worker a small frame, and the next one when its
+ * dream is back, so that no frame waits. Nothing of it is kept; a picture that is taken is what the camera saw.
+ */
+
+import { UserError } from "../engine/errors";
+import { cameraVideo, onCameraEnd, stopCamera } from "./camera";
+import { canvas, setPressed } from "./elements";
+import { showDreamed } from "./live_picture";
+import type { NetworkSession } from "./network_session";
+import type { PhotoChooser } from "./photo_chooser";
+import type { LiveFrame, Pixels } from "./protocol";
+import type { RecipeForm } from "./recipe_form";
+import { clearError, showError, showStatus, showSteps } from "./status_bar";
+import type { TaskRunner } from "./task_runner";
+import { straightPixels } from "./transparency";
+import type { Workspace } from "./workspace";
+
+const LONGEST = 192; // pixels of a frame that is dreamed, where the network takes so few
+const TIMES = 10; // frames that the rate is the mean of
+
+/** A frame that the worker has, as the camera gave it and as it was sent. */
+interface SentFrame extends LiveFrame {
+  whole: ImageBitmap;
+  label: string;
+}
+
+export class LiveCamera {
+  private isLive = false;
+  private sent: SentFrame | null = null;
+  /** The frame whose dream is shown, as the camera gave it. */
+  private shown: ImageBitmap | null = null;
+  private times: number[] = [];
+
+  /** `interrupt` ends what the worker does. */
+  constructor(
+    private readonly work: Workspace,
+    private readonly form: RecipeForm,
+    private readonly session: NetworkSession,
+    private readonly runner: TaskRunner,
+    private readonly chooser: PhotoChooser,
+    private readonly interrupt: () => Promise<void>,
+    private readonly onChange: () => void,
+  ) {
+    onCameraEnd(() => this.close("The camera has ended"));
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden && this.isLive) this.close("The camera was switched off, because the page was out of sight");
+    });
+  }
+
+  /** Dreams what the camera sees until it is stopped, or stops; the camera goes on. */
+  async toggle(): Promise<void> {
+    if (this.isLive) return this.runner.stop();
+    this.isLive = true;
+    clearError();
+    setPressed("live", true);
+    try {
+      await this.interrupt();
+      const frame = await this.capture();
+      showStatus("Live; Take the picture keeps the photograph, not the dream");
+      const first = { photo: frame.photo, config: frame.config };
+      await this.runner.run("live", { kind: "live", first }, ({ picture }) => void this.show(picture));
+    } catch (error) {
+      showError(error);
+    } finally {
+      this.end();
+    }
+  }
+
+  /** The frame that is shown becomes the photograph, in the camera's size. */
+  async take(): Promise<void> {
+    const { shown, work } = this;
+    const before = work.photo;
+    await this.chooser.takePicture(shown ?? cameraVideo());
+    if (this.isLive) await this.runner.stop();
+    if (!shown || work.photo === before || !work.photo) return;
+    const { width, height } = work.photo;
+    showStatus(`The camera's picture, ${width} x ${height} pixels, without the live dream; press Dream for one that you can save`);
+  }
+
+  /** Ends the dream and releases the camera. */
+  close(reason = ""): void {
+    if (this.isLive) void this.runner.stop();
+    stopCamera();
+    if (reason) showStatus(reason);
+    this.onChange();
+  }
+
+  /** Shows a dream, and sends the worker the next frame. */
+  private async show(dreamed: Pixels): Promise<void> {
+    const { sent } = this;
+    if (!sent || !this.isLive) return;
+    const picture = canvas("live-picture");
+    showDreamed(picture, sent.whole, sent.photo, dreamed);
+    picture.hidden = false;
+    picture.dataset.frames = String(Number(picture.dataset.frames ?? 0) + 1);
+    picture.setAttribute("aria-label", `What the camera sees, dreamed with ${sent.label}`);
+    showSteps(`${this.rate()}${dreamed.width} x ${dreamed.height} pixels`);
+    this.shown?.close();
+    this.shown = sent.whole;
+    try {
+      const { photo, config } = await this.capture();
+      if (this.isLive) this.session.worker.setFrame({ photo, config });
+    } catch (error) {
+      await this.runner.stop();
+      showError(error);
+    }
+  }
+
+  /** What the camera sees now, in its own size and in that of the dream. */
+  private async capture(): Promise<SentFrame> {
+    const video = cameraVideo();
+    if (video.readyState < video.HAVE_CURRENT_DATA) {
+      await new Promise((resolve) => video.addEventListener("loadeddata", resolve, { once: true })); // the other camera
+    }
+    const whole = await createImageBitmap(video);
+    const config = this.form.config(null);
+    const { height, width } = sizeOf(whole, this.session.minSize(this.form.picker.layers));
+    const small = await createImageBitmap(whole, { resizeWidth: width, resizeHeight: height, resizeQuality: "medium" });
+    const { bytes } = straightPixels(small);
+    small.close();
+    this.sent = { whole, label: this.form.picker.label, photo: { height, width, bytes }, config };
+    return this.sent;
+  }
+
+  /** Such as `4.2 frames a second, `. */
+  private rate(): string {
+    this.times = [...this.times.slice(-TIMES), performance.now()];
+    const frames = this.times.length - 1;
+    if (!frames) return "";
+    return `${((1000 * frames) / (this.times[frames] - this.times[0])).toFixed(1)} frames a second, `;
+  }
+
+  private end(): void {
+    this.isLive = false;
+    this.times = [];
+    if (this.sent?.whole !== this.shown) this.sent?.whole.close();
+    this.shown?.close();
+    this.sent = this.shown = null;
+    const picture = canvas("live-picture");
+    picture.hidden = true;
+    delete picture.dataset.frames;
+    setPressed("live", false);
+    this.onChange();
+  }
+}
+
+/** The size of a dream of frames: small, or the least that the network takes. */
+export function sizeOf({ width, height }: { width: number; height: number }, least: number): { width: number; height: number } {
+  const shorter = Math.min(width, height);
+  if (shorter < least) {
+    throw new UserError(
+      `the camera gives ${width} x ${height} pixels, and the network needs at least ${least} on each side; ` +
+        "choose another layer or another network",
+    );
+  }
+  const scale = Math.min(1, Math.max(LONGEST / Math.max(width, height), least / shorter));
+  return { width: Math.round(width * scale), height: Math.round(height * scale) };
+}
