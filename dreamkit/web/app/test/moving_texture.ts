@@ -1,7 +1,6 @@
 /** Frames of a camera that moves over a smooth texture without end. */
 
-import type { Grey } from "../src/engine/grey";
-import { greyOf } from "../src/engine/grey";
+import { type Grey, greyOf } from "../src/engine/grey";
 
 const WAVES = 40;
 const LONGEST = 60; // pixels of a wave
@@ -14,6 +13,8 @@ export interface Camera {
   angle: number;
   scale: number;
 }
+
+export const STILL: Camera = { right: 0, down: 0, angle: 0, scale: 1 };
 
 /** The colour of a place, 0 to 255. */
 export type Texture = (y: number, x: number, channel: number) => number;

@@ -5,7 +5,7 @@
 
 import { UserError } from "../engine/errors";
 import { cameraVideo, onCameraEnd, stopCamera } from "./camera";
-import { canvas, setPressed } from "./elements";
+import { canvas, element, setPressed } from "./elements";
 import { showDreamed } from "./live_picture";
 import type { NetworkSession } from "./network_session";
 import type { PhotoChooser } from "./photo_chooser";
@@ -19,9 +19,10 @@ import type { Workspace } from "./workspace";
 const LONGEST = 192; // pixels of a frame that is dreamed, where the network takes so few
 const TIMES = 10; // frames that the rate is the mean of
 
-/** A frame that the worker has, as the camera gave it and as it was sent. */
-interface SentFrame extends LiveFrame {
+/** A frame that the worker has: as the camera gave it, as it was sent, and the layers of its dream in words. */
+interface SentFrame {
   whole: ImageBitmap;
+  photo: Pixels;
   label: string;
 }
 
@@ -48,7 +49,7 @@ export class LiveCamera {
     });
   }
 
-  /** Dreams what the camera sees until it is stopped, or stops; the camera goes on. */
+  /** Dreams what the camera sees until it is stopped, or stops; the camera stays on. */
   async toggle(): Promise<void> {
     if (this.isLive) return this.runner.stop();
     this.isLive = true;
@@ -56,9 +57,9 @@ export class LiveCamera {
     setPressed("live", true);
     try {
       await this.interrupt();
-      const frame = await this.capture();
+      const first = await this.capture();
+      if (!first) return;
       showStatus("Live; Take the picture keeps the photograph, not the dream");
-      const first = { photo: frame.photo, config: frame.config };
       await this.runner.run("live", { kind: "live", first }, ({ picture }) => void this.show(picture));
     } catch (error) {
       showError(error);
@@ -79,17 +80,17 @@ export class LiveCamera {
   }
 
   /** Ends the dream and releases the camera. */
-  close(reason = ""): void {
+  close(reason = "The camera is off"): void {
     if (this.isLive) void this.runner.stop();
     stopCamera();
-    if (reason) showStatus(reason);
+    showStatus(reason);
     this.onChange();
   }
 
   /** Shows a dream, and sends the worker the next frame. */
   private async show(dreamed: Pixels): Promise<void> {
     const { sent } = this;
-    if (!sent || !this.isLive) return;
+    if (!sent || !isOpen()) return;
     const picture = canvas("live-picture");
     showDreamed(picture, sent.whole, sent.photo, dreamed);
     picture.hidden = false;
@@ -99,28 +100,27 @@ export class LiveCamera {
     this.shown?.close();
     this.shown = sent.whole;
     try {
-      const { photo, config } = await this.capture();
-      if (this.isLive) this.session.worker.setFrame({ photo, config });
+      const next = await this.capture();
+      if (next) this.session.worker.setFrame(next);
     } catch (error) {
       await this.runner.stop();
       showError(error);
     }
   }
 
-  /** What the camera sees now, in its own size and in that of the dream. */
-  private async capture(): Promise<SentFrame> {
+  /** What the camera sees now, in its own size and in that of the dream; null where it is off, or was switched off. */
+  private async capture(): Promise<LiveFrame | null> {
     const video = cameraVideo();
-    if (video.readyState < video.HAVE_CURRENT_DATA) {
-      await new Promise((resolve) => video.addEventListener("loadeddata", resolve, { once: true })); // the other camera
-    }
-    const whole = await createImageBitmap(video);
-    const config = this.form.config(null);
-    const { height, width } = sizeOf(whole, this.session.minSize(this.form.picker.layers));
-    const small = await createImageBitmap(whole, { resizeWidth: width, resizeHeight: height, resizeQuality: "medium" });
-    const { bytes } = straightPixels(small);
-    small.close();
-    this.sent = { whole, label: this.form.picker.label, photo: { height, width, bytes }, config };
-    return this.sent;
+    // The other camera may be starting.
+    while (isOpen() && video.readyState < video.HAVE_CURRENT_DATA) await new Promise(requestAnimationFrame);
+    const whole = await createImageBitmap(video).catch(() => null); // there is none where it was switched off
+    if (!whole) return null;
+    const { picker } = this.form;
+    const [config, label] = [this.form.config(null), picker.label];
+    const photo = await smallOf(whole, this.session.minSize(picker.layers));
+    if (!this.isLive || !isOpen()) return null;
+    this.sent = { whole, photo, label };
+    return { photo, config };
   }
 
   /** Such as `4.2 frames a second, `. */
@@ -141,8 +141,23 @@ export class LiveCamera {
     picture.hidden = true;
     delete picture.dataset.frames;
     setPressed("live", false);
+    if (isOpen()) showStatus("Live is off; the camera is on");
     this.onChange();
   }
+}
+
+/** Whether the viewfinder is open; while it is, the camera is on. */
+function isOpen(): boolean {
+  return !element("viewfinder").hidden;
+}
+
+/** A frame in the size of its dream. */
+async function smallOf(whole: ImageBitmap, least: number): Promise<Pixels> {
+  const { height, width } = sizeOf(whole, least);
+  const small = await createImageBitmap(whole, { resizeWidth: width, resizeHeight: height, resizeQuality: "medium" });
+  const { bytes } = straightPixels(small);
+  small.close();
+  return { height, width, bytes };
 }
 
 /** The size of a dream of frames: small, or the least that the network takes. */
