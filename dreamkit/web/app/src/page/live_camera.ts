@@ -28,6 +28,8 @@ interface SentFrame {
 
 export class LiveCamera {
   private isLive = false;
+  /** Counts the ends, so that a frame which is read meanwhile is not sent. */
+  private turn = 0;
   private sent: SentFrame | null = null;
   /** The frame whose dream is shown, as the camera gave it. */
   private shown: ImageBitmap | null = null;
@@ -74,7 +76,8 @@ export class LiveCamera {
     const before = work.photo;
     await this.chooser.takePicture(shown ?? cameraVideo());
     if (this.isLive) await this.runner.stop();
-    if (!shown || work.photo === before || !work.photo) return;
+    if (!shown || !work.photo) return;
+    if (work.photo === before) return showStatus("The camera is off");
     const { width, height } = work.photo;
     showStatus(`The camera's picture, ${width} x ${height} pixels, without the live dream; press Dream for one that you can save`);
   }
@@ -85,6 +88,7 @@ export class LiveCamera {
     stopCamera();
     showStatus(reason);
     this.onChange();
+    if (!element("welcome").hidden) element("camera").focus();
   }
 
   /** Shows a dream, and sends the worker the next frame. */
@@ -110,15 +114,13 @@ export class LiveCamera {
 
   /** What the camera sees now, in its own size and in that of the dream; null where it is off, or was switched off. */
   private async capture(): Promise<LiveFrame | null> {
-    const video = cameraVideo();
-    // The other camera may be starting.
-    while (isOpen() && video.readyState < video.HAVE_CURRENT_DATA) await new Promise(requestAnimationFrame);
-    const whole = await createImageBitmap(video).catch(() => null); // there is none where it was switched off
-    if (!whole) return null;
+    const { turn } = this;
     const { picker } = this.form;
+    const whole = await currentFrame();
+    if (!whole) return null;
     const [config, label] = [this.form.config(null), picker.label];
     const photo = await smallOf(whole, this.session.minSize(picker.layers));
-    if (!this.isLive || !isOpen()) return null;
+    if (turn !== this.turn || !isOpen()) return null;
     this.sent = { whole, photo, label };
     return { photo, config };
   }
@@ -133,6 +135,7 @@ export class LiveCamera {
 
   private end(): void {
     this.isLive = false;
+    this.turn++;
     this.times = [];
     if (this.sent?.whole !== this.shown) this.sent?.whole.close();
     this.shown?.close();
@@ -149,6 +152,17 @@ export class LiveCamera {
 /** Whether the viewfinder is open; while it is, the camera is on. */
 function isOpen(): boolean {
   return !element("viewfinder").hidden;
+}
+
+/** What the camera sees now; null where it is off. Where the other camera is starting, its first frame. */
+async function currentFrame(): Promise<ImageBitmap | null> {
+  const video = cameraVideo();
+  for (; isOpen(); await new Promise(requestAnimationFrame)) {
+    if (video.readyState < video.HAVE_CURRENT_DATA) continue;
+    const frame = await createImageBitmap(video).catch(() => null); // there is none where it was switched off meanwhile
+    if (frame) return frame;
+  }
+  return null;
 }
 
 /** A frame in the size of its dream. */

@@ -18,7 +18,7 @@ const MOST = 0.7; // of the steps of the recipe, which pull in many directions: 
 const KNOWN = 0.9; // of how much a step adds, that is known from earlier steps
 const KEPT = [0.5, 0.95]; // least and most of what was dreamed before, that an octave keeps until its next step
 
-/** Dreams the newest frame that the page sent, until it is stopped. A frame that is older than another is forgotten. */
+/** Dreams the newest frame that the page sent, until it is stopped; older ones are forgotten. */
 export async function dreamLive(job: Job): Promise<void> {
   const live = new LiveDream(job.network);
   let last: LiveFrame | null = null;
@@ -38,8 +38,8 @@ export async function dreamLive(job: Job): Promise<void> {
 
 /**
  * Dreams one frame after another. A step adds `d`, and `kept` of the steps before remains, so that they sum to
- * `d / (1 - kept)` where nothing moves. Where steps pull in one direction for long, the dream is held at what a whole
- * dream of the recipe comes to. So it neither dies nor runs away.
+ * `d / (1 - kept)` where nothing moves. Where steps pull in one direction for long, the dream is held at about what a
+ * whole dream of the recipe comes to. So it neither dies nor runs away.
  */
 export class LiveDream {
   private before: Photograph | null = null;

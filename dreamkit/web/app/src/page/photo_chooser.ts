@@ -2,6 +2,7 @@
 
 import { startCamera, stopCamera, turnCamera } from "./camera";
 import { UserError } from "../engine/errors";
+import { button } from "./elements";
 import { readClipboard } from "./file_input";
 import { sampleFile } from "./first_sight";
 import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
@@ -59,7 +60,7 @@ export class PhotoChooser {
 
   async openCamera(): Promise<void> {
     clearError();
-    await startCamera().catch(showError);
+    await startCamera().then(() => button("shoot").focus(), showError);
   }
 
   /** Opens what the camera sees, or a frame of it, and releases the camera. */
