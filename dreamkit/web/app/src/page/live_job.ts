@@ -67,7 +67,8 @@ export class LiveDream {
     const part = Math.min(1, (MOST * steps * this.added) / (meanAbsolute(change) || 1));
     for (let i = 0; i < values.length; i++) {
       change[i] *= part;
-      start[i] = values[i] + (1 - config.blend) * change[i];
+      // With half of the new step, successive frames show the means of both octaves, and flicker less.
+      start[i] = values[i] + (1 - config.blend) * (change[i] - more[i] / 2);
     }
     [this.before, this.change] = [frame, { ...now, values: change }];
     return { ...frame, bytes: toBytes({ ...now, values: start }) };
