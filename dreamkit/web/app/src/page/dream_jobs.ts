@@ -81,7 +81,17 @@ export async function dreamShort(
   regions: Record<string, Mask> = {},
 ): Promise<Photograph> {
   const plain = { ...everywhere(network, config), schedule: [], first_octave: null, max_objective: null, clouds: 0 };
-  const steps = dream(photo, network, plain, regions);
+  return dreamQuietly(network, photo, plain, regions);
+}
+
+/** A dream of which no updates are sent. */
+export async function dreamQuietly(
+  network: Network,
+  photo: Photograph,
+  config: DreamConfig,
+  regions: Record<string, Mask> = {},
+): Promise<Photograph> {
+  const steps = dream(photo, network, config, regions);
   let next = await steps.next();
   while (!next.done) next = await steps.next();
   return { ...photo, bytes: next.value.pixels };

@@ -3,7 +3,7 @@
 import type { Network } from "../engine/network";
 import type { Photograph, Size } from "../engine/octave_schemes";
 import type { Picture } from "../engine/resize";
-import type { MaskLevels, Pixels, StepUpdate } from "./protocol";
+import type { LiveFrame, MaskLevels, Pixels, StepUpdate } from "./protocol";
 
 export interface Job {
   network: Network;
@@ -16,6 +16,8 @@ export interface Job {
   nextMessage(): Promise<void>;
   /** The mask that the page sent last. */
   mask(): MaskLevels | null;
+  /** The frame of the camera that the page sent last. */
+  frame(): LiveFrame | null;
 }
 
 /** The update of a task that has no end. */

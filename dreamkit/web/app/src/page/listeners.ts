@@ -1,6 +1,5 @@
 /** Connects the controls of the page with what they do. */
 
-import { stopCamera } from "./camera";
 import { element, input, select, setPressed, isPressed } from "./elements";
 import { listenForFiles } from "./file_input";
 import type { Page } from "./page";
@@ -19,16 +18,13 @@ export function listen(page: Page): void {
     if (page.preview.end()) page.refresh();
     return rests ? void page.live.settle(option) : page.live.preview(option);
   };
-  const cancelCamera = () => {
-    stopCamera();
-    page.refresh();
-  };
   onClick("choose", () => input("file").click());
   onClick("replace", () => page.chooseAnother(true));
   onClick("back", () => page.chooseAnother(false));
   onClick("camera", () => chooser.openCamera().then(() => page.refresh()));
-  onClick("shoot", () => chooser.takePicture());
-  onClick("cancel", cancelCamera);
+  onClick("shoot", () => page.liveCamera.take());
+  onClick("live", () => page.liveCamera.toggle());
+  onClick("cancel", () => page.liveCamera.close());
   onClick("turn", () => chooser.turnCamera());
   onClick("paste", () => chooser.paste());
   onClick("next", () => page.queue.next());
@@ -82,7 +78,7 @@ export function listen(page: Page): void {
   listenForShortcuts({
     compare: () => (page.work.history.current || page.preview.isShown) && page.work.stage.comparison.toggle(),
     escape: () => {
-      if (!element("viewfinder").hidden) cancelCamera();
+      if (!element("viewfinder").hidden) page.liveCamera.close();
       else if (!element("welcome").hidden) page.chooseAnother(false);
       else if (!page.isIdle) void page.toggleDream();
       else if (page.preview.isShown) page.preview.leave();

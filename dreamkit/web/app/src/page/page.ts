@@ -8,6 +8,7 @@ import { GrowthFilm } from "./growth_film";
 import { HistoryStrip } from "./history_strip";
 import { asTerms, LinkOpener, ownTerms } from "./link_opener";
 import { listen } from "./listeners";
+import { LiveCamera } from "./live_camera";
 import { LiveOptions } from "./live_options";
 import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
@@ -39,6 +40,7 @@ export class Page {
   readonly dreamer: Dreamer;
   readonly live: LiveOptions;
   readonly preview: RecipePreview;
+  readonly liveCamera: LiveCamera;
   readonly variants: VariantSheet;
   readonly saver: PictureSaver;
   readonly queue: PhotoQueue;
@@ -67,6 +69,7 @@ export class Page {
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
+    this.liveCamera = new LiveCamera(work, form, this.session, runner, this.chooser, stop, refresh);
     this.queue = new PhotoQueue(this.chooser, work, this.dreamer, this.saver);
     this.keeper = new SessionKeeper(work, this.session, form);
     this.sight = new FirstSight(this.session, form);
@@ -163,10 +166,11 @@ export class Page {
     preview.refresh();
     const isDream = !preview.isShown && history.current !== null;
     const isChanged = preview.isShown || history.position > 0;
-    button("dream").disabled = !isReady;
+    button("dream").disabled = !isReady && this.runner.activity !== "live";
     button("dream").textContent = isIdle ? "Dream" : "Stop";
     for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isReady;
     button("learn").disabled = !isOpen || !isIdle;
+    button("live").disabled = !isOpen;
     setPressed("zoom", this.runner.activity === "zooming");
     button("undo").disabled = !isReady || !(preview.isShown || history.canUndo);
     button("redo").disabled = !isReady || !history.canRedo;

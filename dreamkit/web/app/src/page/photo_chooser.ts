@@ -1,7 +1,8 @@
 /** Opens photographs: files, the camera and clouds. */
 
-import { cameraVideo, startCamera, stopCamera, turnCamera } from "./camera";
+import { startCamera, stopCamera, turnCamera } from "./camera";
 import { UserError } from "../engine/errors";
+import { button } from "./elements";
 import { readClipboard } from "./file_input";
 import { sampleFile } from "./first_sight";
 import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
@@ -59,11 +60,12 @@ export class PhotoChooser {
 
   async openCamera(): Promise<void> {
     clearError();
-    await startCamera().catch(showError);
+    await startCamera().then(() => button("shoot").focus(), showError);
   }
 
-  async takePicture(): Promise<void> {
-    if (this.confirmLoss()) await this.open(() => cameraPhoto(cameraVideo(), this.form.config(null)), null);
+  /** Opens what the camera sees, or a frame of it, and releases the camera. */
+  async takePicture(source: HTMLVideoElement | ImageBitmap): Promise<void> {
+    if (this.confirmLoss()) await this.open(() => cameraPhoto(source, this.form.config(null)), null);
     stopCamera();
   }
 
@@ -118,6 +120,7 @@ export class PhotoChooser {
       const photo = await read();
       await this.stop();
       this.work.open(photo, file);
+      stopCamera(); // which may be on while a file is dropped
       const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
       showStatus(`${this.work.photoName}, ${photo.width} x ${photo.height} pixels${resized}`);
     } catch (error) {

@@ -57,9 +57,9 @@ async function isHeic(file: File): Promise<boolean> {
   return /^ftyp(hei[cxms]|hev[cxms]|mif1|msf1)$/.test(start);
 }
 
-/** The current picture of the camera. */
-export async function cameraPhoto(video: HTMLVideoElement, options: PhotographOptions): Promise<Photo> {
-  return photoFrom(await createImageBitmap(video), options, "", "");
+/** The current picture of the camera, or a frame of it. */
+export async function cameraPhoto(source: HTMLVideoElement | ImageBitmap, options: PhotographOptions): Promise<Photo> {
+  return photoFrom(await createImageBitmap(source), options, "", "");
 }
 
 /** Noise from the seed of the recipe. */

@@ -27,19 +27,33 @@ export interface DreamTask {
   yields?: boolean;
 }
 
+/** A frame of the camera, and the config of its dream. */
+export interface LiveFrame {
+  photo: Pixels;
+  config: DreamConfig;
+}
+
 /** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
   | DreamTask
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
+  | { kind: "live"; first: LiveFrame }
   | { kind: "thumbnail"; config: DreamConfig; side: number }
   | { kind: "weigh"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "measure"; side: number }
   | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };
 
-/** A task has an `id` of its own, which its replies carry. `mask` replaces the mask of the task that grows. */
-export type Request = { id: number; task: Task } | { id: number; stop: true } | { id: number; mask: MaskLevels };
+/**
+ * A task has an `id` of its own, which its replies carry. `mask` replaces the mask of the task that grows, and `frame`
+ * the frame of the live one.
+ */
+export type Request =
+  | { id: number; task: Task }
+  | { id: number; stop: true }
+  | { id: number; mask: MaskLevels }
+  | { id: number; frame: LiveFrame };
 
 export interface OpenedNetwork {
   name: string;

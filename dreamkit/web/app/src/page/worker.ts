@@ -7,8 +7,9 @@ import { startBackend } from "./backend";
 import { dreamWhole, thumbnail } from "./dream_jobs";
 import { grow, zoom } from "./endless_jobs";
 import type { Job } from "./job";
+import { dreamLive } from "./live_job";
 import { look, measure, weigh } from "./measuring_jobs";
-import type { Backend, FinishedDream, MaskLevels, Reply, Request, Task } from "./protocol";
+import type { Backend, FinishedDream, LiveFrame, MaskLevels, Reply, Request, Task } from "./protocol";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
@@ -23,6 +24,7 @@ let isRunning = false;
 let current = 0; // the id of the task that is running, or ran last
 const stopped = new Set<number>();
 let growMask: MaskLevels | null = null;
+let liveFrame: LiveFrame | null = null;
 let onMessage: () => void = () => {};
 
 scope.onmessage = ({ data }: MessageEvent<Request>) => {
@@ -31,6 +33,8 @@ scope.onmessage = ({ data }: MessageEvent<Request>) => {
     if (!isRunning) void runQueue();
   } else if ("mask" in data) {
     growMask = data.mask;
+  } else if ("frame" in data) {
+    liveFrame = data.frame;
   } else {
     stopped.add(data.id);
   }
@@ -87,6 +91,10 @@ async function perform(id: number, task: Task): Promise<void> {
     case "zoom":
       await zoom(job, task.photo, task.config, task.factor);
       return finish(id, null);
+    case "live":
+      liveFrame = task.first;
+      await dreamLive(job);
+      return finish(id, null);
     case "thumbnail":
       return finish(id, await thumbnail(job, task.config, task.side));
     case "weigh":
@@ -121,6 +129,7 @@ function openJob(id: number, yields: boolean): Job {
     },
     nextMessage: () => new Promise<void>((resolve) => (onMessage = resolve)),
     mask: () => growMask,
+    frame: () => liveFrame,
   };
 }
 

@@ -3,7 +3,7 @@
 import type { DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
 import type {
-  Backend, FinishedDream, MaskLevels, OpenedNetwork, Pixels, Reply, Request, StepUpdate, Task,
+  Backend, FinishedDream, LiveFrame, MaskLevels, OpenedNetwork, Pixels, Reply, Request, StepUpdate, Task,
 } from "./protocol"; // prettier-ignore
 
 export interface RunningTask<Result> {
@@ -62,6 +62,11 @@ export class WorkerClient {
   /** Replaces the mask of the task that grows. */
   setMask(mask: MaskLevels): void {
     this.post({ id: 0, mask });
+  }
+
+  /** Replaces the frame of the live task. */
+  setFrame(frame: LiveFrame): void {
+    this.post({ id: 0, frame });
   }
 
   terminate(): void {
