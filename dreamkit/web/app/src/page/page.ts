@@ -16,9 +16,10 @@ import { PhotoQueue } from "./photo_queue";
 import { PictureSaver } from "./picture_saver";
 import type { Pixels } from "./protocol";
 import { RecipeForm } from "./recipe_form";
+import { RecipeTiles } from "./recipe_tiles";
 import type { RecipePictures } from "./recipe_pictures";
 import { SessionKeeper } from "./session_keeper";
-import type { Site } from "./site";
+import { recipeNamed, type Site } from "./site";
 import { Stage } from "./stage";
 import { showStatus } from "./status_bar";
 import { TaskRunner } from "./task_runner";
@@ -42,6 +43,7 @@ export class Page {
   readonly queue: PhotoQueue;
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
+  private readonly recipes: RecipeTiles;
   private readonly film = new GrowthFilm();
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
@@ -67,6 +69,7 @@ export class Page {
     this.queue = new PhotoQueue(this.chooser, work, this.dreamer, this.saver);
     this.keeper = new SessionKeeper(work, this.session, form);
     this.sight = new FirstSight(this.session, form);
+    this.recipes = new RecipeTiles(site, this.session, form);
     this.links = new LinkOpener(site, this.session, form, runner);
     listen(this);
   }
@@ -77,7 +80,7 @@ export class Page {
     const kept = await this.keeper.open();
     if (kept && !links.isLinked) {
       if (this.session.hasModel(kept.model)) select("model").value = kept.model;
-      this.form.set(kept.options);
+      this.form.set(kept.options, recipeNamed(site, kept.model, kept.recipe));
     }
     const layers = kept?.options.layers ? asTerms(kept.options.layers) : ownTerms(site);
     await (links.isLinked ? links.open() : this.session.open("wasm", layers));
@@ -177,6 +180,7 @@ export class Page {
     element("frame").classList.toggle("brushing", isPressed("brush") && isReady);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
+    this.recipes.refresh(photo);
     this.form.picker.isIdle = isOpen && isIdle;
     this.queue.refresh(isReady && isIdle);
     this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);

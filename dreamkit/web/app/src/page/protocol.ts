@@ -27,13 +27,21 @@ export interface DreamTask {
   yields?: boolean;
 }
 
+export interface ThumbnailTask {
+  kind: "thumbnail";
+  config: DreamConfig;
+  side: number;
+  /** What it is dreamed on; without it, clouds. */
+  photo?: Pixels;
+}
+
 /** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
   | DreamTask
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
-  | { kind: "thumbnail"; config: DreamConfig; side: number }
+  | ThumbnailTask
   | { kind: "weigh"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "measure"; side: number }
   | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };

@@ -1,16 +1,12 @@
-/** Thumbnails of what layers, channels and concepts bring out, drawn one after the other while the worker is idle. */
+/** Thumbnails of what layers, channels, concepts and recipes bring out, drawn one after the other while the worker is idle. */
 
-import type { DreamConfig, TermTable } from "../engine/config";
 import { toImageData } from "./photograph";
-import type { FinishedDream } from "./protocol";
+import type { FinishedDream, ThumbnailTask } from "./protocol";
 import type { RunningTask, WorkerClient } from "./worker_client";
-
-const SIDE = 72; // pixels of a thumbnail, where the network takes so few
 
 export interface Tile {
   button: HTMLButtonElement;
-  layers: () => (string | TermTable)[];
-  objective: DreamConfig["objective"];
+  task: () => ThumbnailTask;
 }
 
 export class Thumbnails {
@@ -18,9 +14,6 @@ export class Thumbnails {
   private drawing: RunningTask<FinishedDream | null> | null = null;
   private isPaused = true;
   private worker: WorkerClient | null = null;
-
-  /** `config` returns the config as the controls show it. */
-  constructor(private readonly config: () => DreamConfig) {}
 
   /** Begins anew with another worker. */
   restart(worker: WorkerClient): void {
@@ -48,7 +41,7 @@ export class Thumbnails {
     const tile = this.waiting.shift();
     if (!tile) return;
     const { worker } = this;
-    this.drawing = worker.run({ kind: "thumbnail", config: this.configOf(tile), side: SIDE });
+    this.drawing = worker.run(tile.task());
     try {
       const dream = await this.drawing.result;
       if (dream) show(tile, dream);
@@ -59,23 +52,6 @@ export class Thumbnails {
       if (worker === this.worker) this.drawing = null;
     }
     if (worker === this.worker) void this.draw();
-  }
-
-  private configOf({ layers, objective }: Tile): DreamConfig {
-    return {
-      ...this.config(),
-      layers: layers(),
-      objective,
-      strength: 1,
-      blend: 0,
-      octaves: 2,
-      first_octave: null,
-      schedule: [],
-      steps: 6,
-      step_size: 0.04,
-      jitter: 4,
-      max_objective: null,
-    };
   }
 }
 
