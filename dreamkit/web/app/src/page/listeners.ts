@@ -5,7 +5,7 @@ import { element, input, select, setPressed, isPressed } from "./elements";
 import { listenForFiles } from "./file_input";
 import type { Page } from "./page";
 import { listenForShortcuts } from "./shortcuts";
-import { clearError, showError } from "./status_bar";
+import { clearError, showError, showStatus } from "./status_bar";
 
 export function listen(page: Page): void {
   const { chooser, session } = page;
@@ -46,7 +46,12 @@ export function listen(page: Page): void {
   onClick("send", () => page.saver.share());
   onClick("share", () => page.links.share());
   onClick("forget", () => page.forget());
-  onClick("brush", () => toggle("brush"));
+  onClick("brush", () => {
+    toggle("brush");
+    if (!isPressed("brush")) return;
+    page.palette.reveal();
+    showStatus("Choose what grows, and paint it on the picture");
+  });
   onClick("erase", () => toggle("erase"));
   onClick("clear", () => page.painter.clear());
   onClick("learn", () => input("concept-files").click());

@@ -1,5 +1,6 @@
 /** The page: it connects the panel, the picture and the worker. */
 
+import { BrushPalette } from "./brush_palette";
 import { ConceptForm } from "./concept_form";
 import { Dreamer } from "./dreamer";
 import { button, element, isPressed, select, setPressed } from "./elements";
@@ -38,6 +39,7 @@ export class Page {
   readonly links: LinkOpener;
   readonly dreamer: Dreamer;
   readonly live: LiveOptions;
+  readonly palette = new BrushPalette();
   readonly variants: VariantSheet;
   readonly saver: PictureSaver;
   readonly queue: PhotoQueue;
@@ -177,6 +179,7 @@ export class Page {
     this.strip.show(photo, history.entries, history.position);
     element("back").hidden = photo === null;
     element("brushes").hidden = !isPressed("brush");
+    this.palette.show(isPressed("brush"));
     element("frame").classList.toggle("brushing", isPressed("brush") && isReady);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
