@@ -43,6 +43,7 @@ export function listen(page: Page): void {
   onClick("save-jpeg", () => page.saver.saveJpeg());
   onClick("save-card", () => page.saver.saveCard());
   onClick("save-film", () => page.saver.saveFilm());
+  onClick("finish", () => page.large.finish());
   onClick("send", () => page.saver.share());
   onClick("share", () => page.links.share());
   onClick("forget", () => page.forget());

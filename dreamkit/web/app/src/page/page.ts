@@ -8,6 +8,7 @@ import { FirstSight } from "./first_sight";
 import { GrowthFilm } from "./growth_film";
 import { HistoryStrip } from "./history_strip";
 import { asTerms, LinkOpener, ownTerms } from "./link_opener";
+import { LargeFinish } from "./large_finish";
 import { listen } from "./listeners";
 import { LiveOptions } from "./live_options";
 import { NetworkSession } from "./network_session";
@@ -42,6 +43,7 @@ export class Page {
   readonly palette = new BrushPalette();
   readonly variants: VariantSheet;
   readonly saver: PictureSaver;
+  readonly large: LargeFinish;
   readonly queue: PhotoQueue;
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
@@ -65,6 +67,7 @@ export class Page {
     this.live = new LiveOptions(work, form, runner, this.dreamer, () => this.session.network?.sha256, refresh);
     this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
     this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, () => form.picker.label, refresh);
+    this.large = new LargeFinish(work, runner, this.session, form, this.saver);
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
@@ -171,6 +174,7 @@ export class Page {
     for (const id of ["save", "save-jpeg", "save-card", "send"]) {
       button(id).disabled = !isReady || !history.current || !isIdle;
     }
+    this.large.refresh(isReady && isIdle);
     button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
     button("clear").disabled = !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
@@ -208,6 +212,6 @@ export class Page {
 
   /** Whether closing the page now would lose something. */
   get wouldLose(): boolean {
-    return this.keeper.wouldLose || ["dreaming", "growing", "zooming"].includes(this.runner.activity);
+    return this.keeper.wouldLose || ["dreaming", "growing", "zooming", "finishing"].includes(this.runner.activity);
   }
 }

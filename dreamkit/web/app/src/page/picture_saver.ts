@@ -6,6 +6,7 @@ import { button } from "./elements";
 import type { GrowthFilm } from "./growth_film";
 import type { Photo } from "./photograph";
 import { encodeJpeg, encodePng } from "./picture_file";
+import type { MaskLevels } from "./protocol";
 import { showError, showProgress, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
@@ -33,6 +34,13 @@ export class PictureSaver {
     const { entry, photo } = this;
     if (!entry || !photo) return;
     this.saveDream(entry, await encodePng(entry, photo.alpha, this.dreamkit), "png");
+  }
+
+  /** Saves a dream that was finished with more pixels; the history does not have it. */
+  async saveLarge(entry: HistoryEntry, alpha: MaskLevels | null): Promise<void> {
+    const { height, width } = entry.picture;
+    const name = this.download(await encodePng(entry, alpha, this.dreamkit), "large.png");
+    showStatus(`Saved ${name}, ${width} x ${height} pixels; no recipe repeats it, but Save keeps that of the small dream`);
   }
 
   async saveJpeg(): Promise<void> {

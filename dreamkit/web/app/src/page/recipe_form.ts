@@ -45,10 +45,14 @@ export class RecipeForm {
   /** The task that dreams `config` on a photograph, with the guide, the masks and the networks of the page's recipe. */
   task(photo: Pixels, config: DreamConfig) {
     const isOwn = this.picker.terms.some((term) => term.split("=")[0] === OWN_LAYERS);
-    const models = isOwn ? this.site.together : [];
-    const together = models.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
+    const together = isOwn ? this.together : [];
     const pictures = this.recipe ? { guide: null, masks: {} } : this.pictures(photo);
     return { kind: "dream" as const, photo, config, ...pictures, together };
+  }
+
+  /** The networks of the page's recipe that dream together. */
+  get together() {
+    return this.site.together.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
   }
 
   /** The options that a link or a kept session may hold: those that differ from the page's own recipe. */

@@ -7,7 +7,7 @@ import { clearError, showError, showProgress, showSteps } from "./status_bar";
 import { type RunningTask, WorkerCrashed } from "./worker_client";
 
 /** What the page is doing. `painting` is the dream of a recipe with strokes, `trying` dreams variants. */
-export type Activity = "idle" | "dreaming" | "trying" | "growing" | "painting" | "zooming" | "learning" | "recording";
+export type Activity = "idle" | "dreaming" | "trying" | "growing" | "painting" | "zooming" | "learning" | "recording" | "finishing";
 
 export class TaskRunner {
   activity: Activity = "idle";

@@ -22,8 +22,9 @@ export class Thumbnails {
     this.drawing = null;
   }
 
-  /** Draws a tile after the others, or before them. */
+  /** Draws a tile after the others, or before them, in place of what its button waits for. */
   add(tile: Tile, isFirst = false): void {
+    this.waiting = this.waiting.filter(({ button }) => button !== tile.button);
     if (isFirst) this.waiting.unshift(tile);
     else this.waiting.push(tile);
     void this.draw();
@@ -45,13 +46,18 @@ export class Thumbnails {
     try {
       const dream = await this.drawing.result;
       if (dream) show(tile, dream);
-      else if (worker === this.worker) this.waiting.unshift(tile);
+      else if (worker === this.worker && !this.isWaiting(tile)) this.waiting.unshift(tile);
     } catch (error) {
       if (worker === this.worker) showFailure(tile, error as Error);
     } finally {
       if (worker === this.worker) this.drawing = null;
     }
     if (worker === this.worker) void this.draw();
+  }
+
+  /** Whether the button of a tile waits for another picture. */
+  private isWaiting({ button }: Tile): boolean {
+    return this.waiting.some((each) => each.button === button);
   }
 }
 
