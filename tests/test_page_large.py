@@ -72,8 +72,8 @@ def test_strokes_stay_where_they_are(page, photo, tmp_path):
     wait_until_idle(page, 1)
     page.select_option("#large-size", "1024")
     change = pixels(saved(page, tmp_path, "#finish"))
-    photograph = images.read(photo, 10**8)
-    change -= np.asarray(Image.fromarray(photograph.pixels).resize((1024, 683), Image.Resampling.LANCZOS), float)
+    with Image.open(photo) as photograph:
+        change -= np.asarray(photograph.resize((1024, 683), Image.Resampling.LANCZOS), float)
     assert np.abs(change[200:480, :300]).mean() > 1
     assert np.abs(change[:, 600:]).max() <= 1
 
@@ -101,7 +101,8 @@ def test_what_does_not_fit_into_memory_is_refused_with_what_does(open_page, brow
     page.select_option("#large-size", "4096")
     page.click("#finish")
     found = re.fullmatch(
-        r"4096 x 2731 pixels need \d+ MB of memory, and 179 MB are allowed; the largest side that fits is (\d+)",
+        r"4096 x 2731 pixels need \d+ MB of memory, and 179 MB are allowed; "
+        r"the largest side that fits is (\d+)",
         page.text_content("#notice"),
     )
     assert 192 < int(found[1]) < 1024

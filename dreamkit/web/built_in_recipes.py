@@ -15,8 +15,8 @@ from dreamkit.web import concept_files, page_recipe
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
 
-# Those that look most unlike each other, first; a page shows as many as fit its row. Visualisations from noise
-# and recipes of minutes are not among them.
+# Those that look most unlike each other, first; a page shows as many as fit its rows. Visualisations from
+# noise and recipes of minutes are not among them.
 _OFFERED = (
     "creatures",
     "garden",
@@ -36,8 +36,8 @@ _MOST = 7
 def of_network(network: Network, exported: Sequence[str]) -> list[dict[str, Any]]:
     """The recipes that a page dreams with the layers of `network` that are `exported`.
 
-    Each has a name, a description and all options. `layers` are texts as in the page's links, where `concept NAME`
-    is a concept.
+    Each has a name, a description and all options. `layers` are texts as in the page's links, where
+    `concept NAME` is a concept.
     """
     found = [
         {

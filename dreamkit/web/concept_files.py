@@ -31,7 +31,9 @@ def layers_of(network: Network) -> list[str]:
 def names_of(network: Network, exported: Sequence[str]) -> list[str]:
     """The names of the concepts that a page has of a network, if the layers that they need are `exported`."""
     layers = layers_of(network)
-    return [each.name for each in _concepts(network, layers)] if layers and set(layers) <= set(exported) else []
+    if not layers or not set(layers) <= set(exported):
+        return []
+    return [each.name for each in _concepts(network, layers)]
 
 
 def write(network: Network, exported: Sequence[str], folder: Path) -> str:

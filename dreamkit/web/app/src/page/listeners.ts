@@ -44,6 +44,7 @@ export function listen(page: Page): void {
   onClick("save-card", () => page.saver.saveCard());
   onClick("save-film", () => page.saver.saveFilm());
   onClick("finish", () => page.large.finish());
+  onClick("save-session", () => page.saver.saveSession());
   onClick("send", () => page.saver.share());
   onClick("share", () => page.links.share());
   onClick("forget", () => page.forget());

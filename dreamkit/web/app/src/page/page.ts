@@ -176,6 +176,7 @@ export class Page {
     }
     this.large.refresh(isReady && isIdle);
     button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
+    button("save-session").disabled = !isReady || !isIdle || history.entries.length < 2;
     button("clear").disabled = !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !history.position || !isReady);
