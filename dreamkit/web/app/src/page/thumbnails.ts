@@ -1,4 +1,7 @@
-/** Thumbnails of what layers, channels, concepts and recipes bring out, drawn one after the other while the worker is idle. */
+/**
+ * Thumbnails of what layers, channels, concepts and recipes bring out, drawn one after the other while the worker is idle,
+ * those in sight first.
+ */
 
 import { toImageData } from "./photograph";
 import type { FinishedDream, ThumbnailTask } from "./protocol";
@@ -39,8 +42,8 @@ export class Thumbnails {
   private async draw(): Promise<void> {
     if (this.drawing || this.isPaused || !this.worker) return;
     this.waiting = this.waiting.filter(({ button }) => button.isConnected);
-    const tile = this.waiting.shift();
-    if (!tile) return;
+    if (!this.waiting.length) return;
+    const [tile] = this.waiting.splice(Math.max(0, this.waiting.findIndex(isInSight)), 1);
     const { worker } = this;
     this.drawing = worker.run(tile.task());
     try {
@@ -59,6 +62,12 @@ export class Thumbnails {
   private isWaiting({ button }: Tile): boolean {
     return this.waiting.some((each) => each.button === button);
   }
+}
+
+/** Whether a tile is in the window. */
+function isInSight({ button }: Tile): boolean {
+  const { top, bottom, width } = button.getBoundingClientRect();
+  return width > 0 && bottom > 0 && top < innerHeight;
 }
 
 function show({ button }: Tile, { picture }: FinishedDream): void {
