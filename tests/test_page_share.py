@@ -107,3 +107,31 @@ def test_a_film_shows_the_growth(page, tmp_path):
     page.click("#redo")
     wait_until_idle(page, 1)
     assert page.is_enabled("#save-film")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
+    av = pytest.importorskip("av")
+    page = open_page(width, 860)
+    dreamed(page)
+    assert page.is_disabled("#save-session")
+    shown = [canvas_pixels(page, "#before")[..., :3], canvas_pixels(page)[..., :3]]
+    page.fill("#option-strength", "4")
+    page.click('#layers button[data-term="first"]')
+    page.click("#dream")
+    wait_until_idle(page, 2)
+    shown.append(canvas_pixels(page)[..., :3])
+    path = saved(page, tmp_path, "#save-session")
+    assert path.name == "chelsea.session.webm"
+    with av.open(str(path)) as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in film.decode(video=0)]
+    assert frames[0].shape == shown[0].shape == (128, 192, 3)
+
+    def nearest(frame):
+        return int(np.argmin([np.abs(frame - each).mean() for each in shown]))
+
+    order = [nearest(frame) for frame in frames]
+    assert order == sorted(order)
+    assert set(order) == {0, 1, 2}
+    page.click("#undo")
+    assert page.is_enabled("#save-session")

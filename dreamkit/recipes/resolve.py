@@ -69,6 +69,14 @@ def resolve_models(
     return chosen, options
 
 
+def has_layers_of(model: Any, recipe: Recipe) -> bool:
+    """Whether `model` knows what a recipe's layers are: it has those of the recipe's network, or they are
+    concepts and texts alone, by name."""
+    named = [spec.name for spec in recipe.models]
+    own = len(named) == 1 and recipe.models[0].layers is None and recipe.models[0].weight == 1
+    return own and (_has_same_layers([ModelSpec(model)], named, installed()) or _names_no_layers(recipe))
+
+
 def _is_at_hand(name: str, weights: WeightsFiles, registry: Registry) -> bool:
     """Whether a model can be loaded without a download or a set-up."""
     try:

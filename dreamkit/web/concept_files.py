@@ -15,6 +15,7 @@ from dreamkit.concepts.separation import SHRINKAGE
 from dreamkit.direction_text import half_text
 
 if TYPE_CHECKING:
+    from dreamkit.concepts.concept import Concept
     from dreamkit.engine.tf.network import Network
 
 NAME = "concepts.json"
@@ -25,6 +26,14 @@ def layers_of(network: Network) -> list[str]:
     found = reference.find(network.provider.name, network.digest)
     wanted = network.provider.concept_layers
     return list(wanted) if found is not None and found.layers.keys() >= set(wanted) else []
+
+
+def names_of(network: Network, exported: Sequence[str]) -> list[str]:
+    """The names of the concepts that a page has of a network, if the layers that they need are `exported`."""
+    layers = layers_of(network)
+    if not layers or not set(layers) <= set(exported):
+        return []
+    return [each.name for each in _concepts(network, layers)]
 
 
 def write(network: Network, exported: Sequence[str], folder: Path) -> str:
@@ -44,12 +53,20 @@ def write(network: Network, exported: Sequence[str], folder: Path) -> str:
                 "name": each.name,
                 "directions": {layer: half_text(each.directions[layer].weights) for layer in layers},
             }
-            for each in library.of_network(network.provider.name)
-            if each.sha256 == network.digest and set(layers) <= each.directions.keys()
+            for each in _concepts(network, layers)
         ],
     }
     (folder / NAME).write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
     return NAME
+
+
+def _concepts(network: Network, layers: Sequence[str]) -> list[Concept]:
+    """The concepts of a network that have directions in all of `layers`."""
+    return [
+        each
+        for each in library.of_network(network.provider.name)
+        if each.sha256 == network.digest and set(layers) <= each.directions.keys()
+    ]
 
 
 def statistics(layer: LayerStatistics) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from dreamkit.errors import ConfigError, DreamkitError, ModelError, OutputExists
 from dreamkit.media import folders, image_writer, images, locks
 from dreamkit.option_table import limits
 from dreamkit.terms import layer_named, parse_terms
-from dreamkit.web import concept_files, network_files, offline, page_recipe
+from dreamkit.web import built_in_recipes, concept_files, network_files, offline, page_recipe
 
 if TYPE_CHECKING:
     from dreamkit.engine.tf.network import Network
@@ -198,6 +198,7 @@ def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str
     if not layers:
         offered = {*network_files.default_layers(network), *concept_files.layers_of(network), *dreamed}
         layers = [layer for layer in network.layers if layer in offered]
+        layers = built_in_recipes.with_their_layers(network, layers)
     folder = site / "models" / provider.name
     if folder.exists():
         raise ModelError(f"{provider.name} is given twice; give each network once")
@@ -217,6 +218,7 @@ def _write_model(model: PageModel, site: Path, dtype: str, dreamed: Sequence[str
         "description": provider.description,
         "licence": provider.licence,
         "concepts": concepts and f"models/{provider.name}/{concepts}",
+        "recipes": built_in_recipes.of_network(network, layers),
     }
 
 

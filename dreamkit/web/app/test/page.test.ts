@@ -5,12 +5,17 @@ import { afterEach, expect, test, vi } from "vitest";
 import type { DreamConfig } from "../src/engine/config";
 import { encode } from "../src/page/png";
 import { parseLink, recipeLink } from "../src/page/recipe_link";
-import type { Site } from "../src/page/site";
+import type { BuiltInRecipe, Site } from "../src/page/site";
 import { parity } from "./parity";
 
+const neon: BuiltInRecipe = {
+  name: "neon",
+  description: "",
+  options: { ...parity.options, steps: 9, color: 0, layers: ["mixed4a"] },
+};
 const site = {
   dreamkit: "1",
-  models: [{ name: "pocket", path: "", bytes: 0, description: "", licence: "" }],
+  models: [{ name: "pocket", path: "", bytes: 0, description: "", licence: "", recipes: [neon] }],
   options: parity.options,
   limits: {
     seed: { least: 0 },
@@ -50,13 +55,23 @@ test.each([1, 3] as const)("a PNG of %i channels holds its pixels and its texts"
 test("a link holds the options that were changed, and no others", () => {
   vi.stubGlobal("location", { href: "https://example.org/dreams/" });
   const options = { ...parity.options, steps: 7, layers: ["mixed2:5=0.5"], seed: 3 } as DreamConfig;
-  const link = new URL(recipeLink(site, "pocket", options));
+  const link = new URL(recipeLink(site, "pocket", options, null));
   expect(link.origin + link.pathname).toBe("https://example.org/dreams/");
   expect(parseLink(link.hash, site)).toEqual({
     model: "pocket",
+    recipe: null,
     options: { steps: 7, layers: ["mixed2:5=0.5"], seed: 3 },
     rejected: [],
   });
+});
+
+test("a link names its built-in recipe, and holds the options that were changed of it", () => {
+  vi.stubGlobal("location", { href: "https://example.org/dreams/" });
+  const link = new URL(recipeLink(site, "pocket", { ...neon.options, steps: 7 }, neon));
+  expect(parseLink(link.hash, site)).toEqual({ model: "pocket", recipe: neon, options: { steps: 7 }, rejected: [] });
+  const [other] = site.models;
+  const poorer = { ...site, models: [{ ...other, recipes: [] }] };
+  expect(parseLink(link.hash, poorer)).toMatchObject({ recipe: null, rejected: ["the recipe neon"] });
 });
 
 test.each([

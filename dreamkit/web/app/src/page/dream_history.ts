@@ -16,7 +16,7 @@ export interface HistoryEntry {
   /** Null where no recipe can repeat the dream. */
   readonly provenance: Provenance | null;
   /** Where the dream came from. */
-  readonly origin: "dream" | "brush" | "zoom";
+  readonly origin: "dream" | "brush" | "zoom" | "large";
   /** The strokes on it. */
   readonly painting: Painting;
   /** The dream that was painted on; null where that is the photograph. */

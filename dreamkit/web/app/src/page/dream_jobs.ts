@@ -12,7 +12,7 @@ import { noise } from "../engine/rng";
 import { toTables } from "../engine/terms";
 import { wrappedAxes } from "../engine/wrap";
 import { asPicture, type Job, toPixels } from "./job";
-import type { DreamTask, FinishedDream } from "./protocol";
+import type { DreamTask, FinishedDream, ThumbnailTask } from "./protocol";
 import type { ModelInRecipe } from "./site";
 
 const CLOUDS = 4; // that a thumbnail is tried from
@@ -97,12 +97,28 @@ export async function dreamQuietly(
   return { ...photo, bytes: next.value.pixels };
 }
 
+/** A small dream on a photograph or on clouds; null where it was stopped. */
+export async function thumbnail(job: Job, { config, side, photo }: ThumbnailTask): Promise<FinishedDream | null> {
+  if (!photo) return fromClouds(job, config, side);
+  let isStopped = false;
+  const steps = dream(photo, job.network, config, {}, () => isStopped);
+  for (let next = await steps.next(); ; next = await steps.next()) {
+    if (isStopped) return null;
+    if (next.done) {
+      const { pixels, terms, sizes, tileSize } = next.value;
+      return { picture: toPixels(photo, pixels), terms: terms[0], sizes, tileSize, isWhole: true, last: null };
+    }
+    await job.receiveMessages();
+    isStopped = job.isStopped();
+  }
+}
+
 /**
  * A small dream that starts from clouds; null where it was stopped. Where nothing in the clouds excites the
  * objective, its gradient is zero, and the dream begins again: from other clouds, then from what the whole layer
  * dreams into them.
  */
-export async function thumbnail(job: Job, config: DreamConfig, least: number): Promise<FinishedDream | null> {
+async function fromClouds(job: Job, config: DreamConfig, least: number): Promise<FinishedDream | null> {
   const { network } = job;
   const side = Math.max(least, new ObjectiveSet(network, config, {}).minSize);
   const layers = toTables(config.layers, network.layers).map(({ layer }) => layer);

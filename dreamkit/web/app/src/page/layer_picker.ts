@@ -8,6 +8,7 @@ import type { OpenedNetwork } from "./protocol";
 import { Thumbnails } from "./thumbnails";
 import type { WorkerClient } from "./worker_client";
 
+const SIDE = 72; // pixels of a thumbnail, where the network takes so few
 const PAGE = 24; // channels that are added at a time
 const CONCEPT = "concept "; // before the name of a concept, in a term
 
@@ -25,14 +26,13 @@ export class LayerPicker {
   /** The concepts that can be chosen, by term. */
   private concepts = new Map<string, Concept>();
   private network: OpenedNetwork | null = null;
-  private readonly thumbnails: Thumbnails;
+  readonly thumbnails = new Thumbnails();
 
   /** `config` returns the config as the controls show it; `own` are the page's own layers. */
   constructor(
-    config: () => DreamConfig,
+    private readonly config: () => DreamConfig,
     private readonly own: Layers,
   ) {
-    this.thumbnails = new Thumbnails(config);
     element("more").addEventListener("click", () => this.addChannels());
     element("several").addEventListener("click", () => setPressed("several", !isPressed("several")));
     select("layer").addEventListener("change", () => this.showChannels());
@@ -63,7 +63,12 @@ export class LayerPicker {
 
   /** The chosen terms, as the engine takes them. */
   get layers(): (string | TermTable)[] {
-    return [...this.chosen].flatMap(([term, weight]) => this.layersOf(term, weight));
+    return this.layersOfAll(this.chosen);
+  }
+
+  /** Terms, as a recipe writes them, as the engine takes them. */
+  layersOfTerms(terms: string[]): (string | TermTable)[] {
+    return this.layersOfAll(weightsOf(terms));
   }
 
   /** The chosen terms in words. */
@@ -96,6 +101,10 @@ export class LayerPicker {
     this.thumbnails.isIdle = isIdle;
   }
 
+  private layersOfAll(weights: Map<string, number>): (string | TermTable)[] {
+    return [...weights].flatMap(([term, weight]) => this.layersOf(term, weight));
+  }
+
   private layersOf(term: string, weight: number): (string | TermTable)[] {
     if (term === OWN_LAYERS) {
       const tables = toTables(this.own, this.network?.layers ?? []);
@@ -108,16 +117,12 @@ export class LayerPicker {
 
   /** Chooses terms, as a recipe writes them. */
   choose(terms: string[]): void {
-    this.chosen = new Map();
-    for (const term of terms) {
-      const [, name, weight] = /^(.*?)(?:=([-+.\de]+))?$/.exec(term)!;
-      this.chosen.set(name, weight === undefined ? 1 : Number(weight));
-    }
+    this.chosen = weightsOf(terms);
     this.refresh();
   }
 
   private refresh(): void {
-    for (const each of document.querySelectorAll<HTMLElement>(".tiles button")) {
+    for (const each of document.querySelectorAll<HTMLElement>(".tiles button[data-term]")) {
       each.setAttribute("aria-pressed", String(this.chosen.has(each.dataset.term!)));
     }
     element("terms").textContent = `Dreams ${this.label}`;
@@ -149,8 +154,25 @@ export class LayerPicker {
 
   private draw(button: HTMLButtonElement, isFirst = false): void {
     const term = button.dataset.term!;
-    const objective = term.includes(":") ? "mean" : "mean-square";
-    this.thumbnails.add({ button, objective, layers: () => this.layersOf(term, 1) }, isFirst);
+    const task = () => ({ kind: "thumbnail" as const, side: SIDE, config: this.thumbnailConfig(term) });
+    this.thumbnails.add({ button, task }, isFirst);
+  }
+
+  private thumbnailConfig(term: string): DreamConfig {
+    return {
+      ...this.config(),
+      layers: this.layersOf(term, 1),
+      objective: term.includes(":") ? "mean" : "mean-square",
+      strength: 1,
+      blend: 0,
+      octaves: 2,
+      first_octave: null,
+      schedule: [],
+      steps: 6,
+      step_size: 0.04,
+      jitter: 4,
+      max_objective: null,
+    };
   }
 
   /** Chooses one term alone; with `adds`, adds it to the others, or removes it. */
@@ -179,4 +201,14 @@ export class LayerPicker {
     for (const tile of tiles.reverse()) this.draw(tile, true);
     element("more").hidden = end >= layer.channels;
   }
+}
+
+/** The weight of each term; terms are as a recipe writes them. */
+function weightsOf(terms: string[]): Map<string, number> {
+  return new Map(
+    terms.map((term) => {
+      const [, name, weight] = /^(.*?)(?:=([-+.\de]+))?$/.exec(term)!;
+      return [name, weight === undefined ? 1 : Number(weight)];
+    }),
+  );
 }

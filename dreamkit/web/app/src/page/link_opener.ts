@@ -39,7 +39,7 @@ export class LinkOpener {
 
   /** Puts a link to the recipe of the panel into the address and the clipboard. */
   async share(): Promise<void> {
-    const link = recipeLink(this.site, this.session.name, this.form.options);
+    const link = recipeLink(this.site, this.session.name, this.form.options, this.form.recipe);
     history.replaceState(null, "", link);
     try {
       await navigator.clipboard.writeText(link);
@@ -52,8 +52,9 @@ export class LinkOpener {
   /** Uses the recipe of a link; null is one that cannot be read. */
   private async use(link: LinkedRecipe | null): Promise<void> {
     if (link?.model) select("model").value = link.model;
-    if (link) this.form.set(link.options);
-    const layers = link?.options.layers ? asTerms(link.options.layers) : ownTerms(this.site);
+    if (link) this.form.set(link.options, link.recipe);
+    const terms = link?.options.layers ?? link?.recipe?.options.layers;
+    const layers = terms ? asTerms(terms) : ownTerms(this.site);
     await this.session.open(this.session.network ? undefined : "wasm", layers);
     if (!link) {
       showError(new UserError("the link is damaged or cut off, so the page's own recipe is used; copy the whole link"));

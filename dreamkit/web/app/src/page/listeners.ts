@@ -4,7 +4,7 @@ import { element, input, select, setPressed, isPressed } from "./elements";
 import { listenForFiles } from "./file_input";
 import type { Page } from "./page";
 import { listenForShortcuts } from "./shortcuts";
-import { clearError, showError } from "./status_bar";
+import { clearError, showError, showStatus } from "./status_bar";
 
 export function listen(page: Page): void {
   const { chooser, session } = page;
@@ -44,10 +44,17 @@ export function listen(page: Page): void {
   onClick("save-jpeg", () => page.saver.saveJpeg());
   onClick("save-card", () => page.saver.saveCard());
   onClick("save-film", () => page.saver.saveFilm());
+  onClick("finish", () => page.large.finish());
+  onClick("save-session", () => page.saver.saveSession());
   onClick("send", () => page.saver.share());
   onClick("share", () => page.links.share());
   onClick("forget", () => page.forget());
-  onClick("brush", () => toggle("brush"));
+  onClick("brush", () => {
+    toggle("brush");
+    if (!isPressed("brush")) return;
+    page.palette.reveal();
+    showStatus("Choose what grows, and paint it on the picture");
+  });
   onClick("erase", () => toggle("erase"));
   onClick("clear", () => page.painter.clear());
   onClick("learn", () => input("concept-files").click());
@@ -71,7 +78,7 @@ export function listen(page: Page): void {
     followOption((target as HTMLInputElement).dataset.option!, true);
   });
   element("panel").addEventListener("change", ({ target }) => {
-    if ((target as HTMLElement).matches("[data-term]")) void page.preview.follow(true);
+    if ((target as HTMLElement).matches("[data-term], [data-recipe]")) void page.preview.follow(true);
     page.refresh(); // what is chosen is kept as well
   });
   listenForFiles((files) => void page.queue.open(files));

@@ -7,7 +7,7 @@ import { element, select } from "./elements";
 import { fastestBackend } from "./graphics_card";
 import { conceptTerm, type LayerPicker, OWN_LAYERS } from "./layer_picker";
 import type { Backend, OpenedNetwork } from "./protocol";
-import { loadConcepts, type Site } from "./site";
+import { type BuiltInRecipe, loadConcepts, type Site } from "./site";
 import { showError, showProgress, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import { WorkerClient } from "./worker_client";
@@ -35,6 +35,11 @@ export class NetworkSession {
 
   hasModel(name: string): boolean {
     return this.site.models.some((model) => model.name === name);
+  }
+
+  /** The built-in recipes that the page dreams with the network. */
+  get recipes(): BuiltInRecipe[] {
+    return this.site.models.find((model) => model.name === this.name)?.recipes ?? [];
   }
 
   /** The shortest side, in pixels, of the pictures in which the network can dream `layers`. */

@@ -1,5 +1,6 @@
 /** The page: it connects the panel, the picture and the worker. */
 
+import { BrushPalette } from "./brush_palette";
 import { ConceptForm } from "./concept_form";
 import { Dreamer } from "./dreamer";
 import { button, element, isPressed, select, setPressed } from "./elements";
@@ -7,6 +8,7 @@ import { FirstSight } from "./first_sight";
 import { GrowthFilm } from "./growth_film";
 import { HistoryStrip } from "./history_strip";
 import { asTerms, LinkOpener, ownTerms } from "./link_opener";
+import { LargeFinish } from "./large_finish";
 import { listen } from "./listeners";
 import { LiveCamera } from "./live_camera";
 import { LiveOptions } from "./live_options";
@@ -18,9 +20,10 @@ import { PictureSaver } from "./picture_saver";
 import type { Pixels } from "./protocol";
 import { RecipeForm } from "./recipe_form";
 import { RecipePreview } from "./recipe_preview";
+import { RecipeTiles } from "./recipe_tiles";
 import type { RecipePictures } from "./recipe_pictures";
 import { SessionKeeper } from "./session_keeper";
-import type { Site } from "./site";
+import { recipeNamed, type Site } from "./site";
 import { Stage } from "./stage";
 import { showStatus } from "./status_bar";
 import { TaskRunner } from "./task_runner";
@@ -41,11 +44,14 @@ export class Page {
   readonly live: LiveOptions;
   readonly preview: RecipePreview;
   readonly liveCamera: LiveCamera;
+  readonly palette = new BrushPalette();
   readonly variants: VariantSheet;
   readonly saver: PictureSaver;
+  readonly large: LargeFinish;
   readonly queue: PhotoQueue;
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
+  private readonly recipes: RecipeTiles;
   private readonly film = new GrowthFilm();
   private readonly strip = new HistoryStrip((position) => void this.goTo(position));
   private readonly runner = new TaskRunner(() => this.refresh());
@@ -66,6 +72,7 @@ export class Page {
     this.preview = new RecipePreview(work, form, this.session, this.painter, this.live, () => this.canPreview, refresh);
     this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
     this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, () => form.picker.label, refresh);
+    this.large = new LargeFinish(work, runner, this.session, form, this.saver);
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
@@ -73,6 +80,7 @@ export class Page {
     this.queue = new PhotoQueue(this.chooser, work, this.dreamer, this.saver);
     this.keeper = new SessionKeeper(work, this.session, form);
     this.sight = new FirstSight(this.session, form);
+    this.recipes = new RecipeTiles(site, this.session, form);
     this.links = new LinkOpener(site, this.session, form, runner);
     listen(this);
   }
@@ -83,7 +91,7 @@ export class Page {
     const kept = await this.keeper.open();
     if (kept && !links.isLinked) {
       if (this.session.hasModel(kept.model)) select("model").value = kept.model;
-      this.form.set(kept.options);
+      this.form.set(kept.options, recipeNamed(site, kept.model, kept.recipe));
     }
     const layers = kept?.options.layers ? asTerms(kept.options.layers) : ownTerms(site);
     await (links.isLinked ? links.open() : this.session.open("wasm", layers));
@@ -177,7 +185,9 @@ export class Page {
     for (const id of ["save", "save-jpeg", "save-card", "send"]) {
       button(id).disabled = !isReady || !isDream || !isIdle;
     }
+    this.large.refresh(isReady && isIdle && isDream);
     button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
+    button("save-session").disabled = !isReady || !isIdle || history.entries.length < 2;
     button("clear").disabled = !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !isChanged || !isReady);
@@ -185,9 +195,11 @@ export class Page {
     this.strip.show(photo, history.entries, history.position);
     element("back").hidden = photo === null;
     element("brushes").hidden = !isPressed("brush");
+    this.palette.show(isPressed("brush"));
     element("frame").classList.toggle("brushing", isPressed("brush") && isReady);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
+    this.recipes.refresh(photo);
     this.form.picker.isIdle = isOpen && isIdle && !preview.isBusy; // which goes before thumbnails
     this.queue.refresh(isReady && isIdle);
     this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);
@@ -222,6 +234,6 @@ export class Page {
 
   /** Whether closing the page now would lose something. */
   get wouldLose(): boolean {
-    return this.keeper.wouldLose || ["dreaming", "growing", "zooming"].includes(this.runner.activity);
+    return this.keeper.wouldLose || ["dreaming", "growing", "zooming", "finishing"].includes(this.runner.activity);
   }
 }

@@ -26,6 +26,7 @@ export interface Provenance {
 const UNREPEATABLE = {
   dream: "was dreamed on a picture that no recipe repeats",
   brush: "has strokes on a picture that no recipe repeats, or strokes that were stopped",
+  large: "was finished with more pixels from a small dream",
   zoom: "is a frame of an endless zoom",
 };
 

@@ -6,6 +6,8 @@ import { button } from "./elements";
 import type { GrowthFilm } from "./growth_film";
 import type { Photo } from "./photograph";
 import { encodeJpeg, encodePng } from "./picture_file";
+import type { MaskLevels } from "./protocol";
+import { recordSession } from "./session_film";
 import { showError, showProgress, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
@@ -35,6 +37,13 @@ export class PictureSaver {
     this.saveDream(entry, await encodePng(entry, photo.alpha, this.dreamkit), "png");
   }
 
+  /** Saves a dream that was finished with more pixels; the history does not have it. */
+  async saveLarge(entry: HistoryEntry, alpha: MaskLevels | null): Promise<void> {
+    const { height, width } = entry.picture;
+    const name = this.download(await encodePng(entry, alpha, this.dreamkit), "large.png");
+    showStatus(`Saved ${name}, ${width} x ${height} pixels; no recipe repeats it, but Save keeps that of the small dream`);
+  }
+
   async saveJpeg(): Promise<void> {
     const { entry } = this;
     if (entry) this.saveDream(entry, await encodeJpeg(entry, this.dreamkit), "jpg");
@@ -54,8 +63,19 @@ export class PictureSaver {
     showStatus("Recording the film as it plays");
     await this.runner.during("recording", async () => {
       const film = await this.film.record(entry.picture, showProgress);
-      const name = this.download(film, film.type === "video/mp4" ? "growth.mp4" : "growth.webm");
-      showStatus(`Saved ${name}, the growth of the dream`);
+      showStatus(`Saved ${this.downloadFilm(film, "growth")}, the growth of the dream`);
+    });
+  }
+
+  /** Saves a film of the photograph and its dreams. */
+  async saveSession(): Promise<void> {
+    const { photo, work } = this;
+    if (!photo || this.runner.isBusy) return;
+    const pictures = [photo, ...work.history.entries.map(({ picture }) => picture)];
+    showStatus("Recording the film as it plays");
+    await this.runner.during("recording", async () => {
+      const film = await recordSession(pictures, showProgress);
+      showStatus(`Saved ${this.downloadFilm(film, "session")}, the photograph and ${pictures.length - 1} dreams`);
     });
   }
 
@@ -104,6 +124,10 @@ export class PictureSaver {
   private markSaved(entry: HistoryEntry): void {
     if (entry === this.work.history.current) this.work.history.markSaved();
     this.onChange();
+  }
+
+  private downloadFilm(film: Blob, kind: string): string {
+    return this.download(film, film.type === "video/mp4" ? `${kind}.mp4` : `${kind}.webm`);
   }
 
   /** Downloads a file under a new name, and returns the name. */

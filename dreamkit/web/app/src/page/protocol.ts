@@ -33,6 +33,14 @@ export interface LiveFrame {
   config: DreamConfig;
 }
 
+export interface ThumbnailTask {
+  kind: "thumbnail";
+  config: DreamConfig;
+  side: number;
+  /** What it is dreamed on; without it, clouds. */
+  photo?: Pixels;
+}
+
 /** What the worker can do. */
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
@@ -40,7 +48,7 @@ export type Task =
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "live"; first: LiveFrame }
-  | { kind: "thumbnail"; config: DreamConfig; side: number }
+  | ThumbnailTask
   | { kind: "weigh"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "measure"; side: number }
   | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };

@@ -7,11 +7,13 @@ import { LayerPicker, OWN_LAYERS } from "./layer_picker";
 import type { Photo } from "./photograph";
 import type { Pixels } from "./protocol";
 import type { RecipePictures } from "./recipe_pictures";
-import type { Site } from "./site";
+import type { BuiltInRecipe, Site } from "./site";
 
 export class RecipeForm {
   readonly picker: LayerPicker;
   private readonly controls: Controls;
+  /** The built-in recipe that the panel began with; null for the page's own. */
+  recipe: BuiltInRecipe | null = null;
   /** Options of a link that have no control. */
   private hidden: Partial<DreamConfig> = {};
 
@@ -27,8 +29,11 @@ export class RecipeForm {
 
   /** The recipe for a photograph. */
   config(photo: Photo | null): DreamConfig {
+    const { upscale, wrap } = this.site.options; // as the photograph was read
     return {
-      ...this.site.options,
+      ...(this.recipe ?? this.site).options,
+      upscale,
+      wrap,
       ...this.hidden,
       ...this.controls.options,
       layers: this.picker.layers,
@@ -40,9 +45,14 @@ export class RecipeForm {
   /** The task that dreams `config` on a photograph, with the guide, the masks and the networks of the page's recipe. */
   task(photo: Pixels, config: DreamConfig) {
     const isOwn = this.picker.terms.some((term) => term.split("=")[0] === OWN_LAYERS);
-    const models = isOwn ? this.site.together : [];
-    const together = models.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
-    return { kind: "dream" as const, photo, config, ...this.pictures(photo), together };
+    const together = isOwn ? this.together : [];
+    const pictures = this.recipe ? { guide: null, masks: {} } : this.pictures(photo);
+    return { kind: "dream" as const, photo, config, ...pictures, together };
+  }
+
+  /** The networks of the page's recipe that dream together. */
+  get together() {
+    return this.site.together.map((model) => ({ ...model, path: new URL(model.path, location.href).href }));
   }
 
   /** The options that a link or a kept session may hold: those that differ from the page's own recipe. */
@@ -50,9 +60,10 @@ export class RecipeForm {
     return { ...this.config(null), layers: this.picker.terms };
   }
 
-  /** Shows other options; layers are chosen by the picker. */
-  set(options: Partial<DreamConfig>): void {
-    this.controls.set({ ...this.site.options, ...options });
+  /** Shows other options, over those of a recipe; layers are chosen by the picker. */
+  set(options: Partial<DreamConfig>, recipe: BuiltInRecipe | null = null): void {
+    this.recipe = recipe;
+    this.controls.set({ ...(recipe ?? this.site).options, ...options });
     if (options.max_size) this.longestSide = options.max_size;
     const { objective, normalise } = options;
     this.hidden = { ...(objective && { objective }), ...(normalise && { normalise }) };

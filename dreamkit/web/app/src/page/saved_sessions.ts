@@ -13,6 +13,8 @@ const VERSION = 1; // of the format
 /** What a session holds. */
 export interface Session {
   model: string;
+  /** The name of the built-in recipe that the options began with; empty for the page's own. */
+  recipe: string;
   /** As in a link: `layers` are terms. */
   options: DreamConfig;
   photo: Photo;

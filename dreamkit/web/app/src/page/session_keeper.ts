@@ -34,7 +34,8 @@ export class SessionKeeper {
     if (!photo || !this.session.network) return;
     const { entries, position, savedId } = history;
     const { name: model } = this.session;
-    await this.sessions?.keep({ model, options: this.form.options, photo, file, entries, position, savedId });
+    const { options, recipe } = this.form;
+    await this.sessions?.keep({ model, recipe: recipe?.name ?? "", options, photo, file, entries, position, savedId });
   }
 
   async forget(): Promise<void> {

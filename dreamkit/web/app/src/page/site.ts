@@ -20,9 +20,25 @@ export interface ModelInRecipe {
   layers: Layers;
 }
 
+/** A recipe that comes with dreamkit. */
+export interface BuiltInRecipe {
+  name: string;
+  description: string;
+  /** All of its options; `layers` are terms, as in links. */
+  options: DreamConfig & { layers: string[] };
+}
+
 export interface Site {
   dreamkit: string;
-  models: { name: string; path: string; bytes: number; description: string; licence: string; concepts: string }[];
+  models: {
+    name: string;
+    path: string;
+    bytes: number;
+    description: string;
+    licence: string;
+    concepts: string;
+    recipes: BuiltInRecipe[];
+  }[];
   options: DreamConfig;
   /** The networks of the recipe that dream together; empty where one dreams alone. */
   together: ModelInRecipe[];
@@ -33,6 +49,12 @@ export interface Site {
   limits: Record<string, Limits>;
   /** Whether the site has a service worker, which keeps a copy of it. */
   offline: boolean;
+}
+
+/** A built-in recipe of a network, by its name; null where the network has none of that name. */
+export function recipeNamed(site: Site, model: string, name: unknown): BuiltInRecipe | null {
+  const recipes = site.models.find((each) => each.name === model)?.recipes ?? [];
+  return recipes.find((recipe) => recipe.name === name) ?? null;
 }
 
 export async function loadSite(): Promise<Site> {

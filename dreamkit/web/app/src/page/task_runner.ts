@@ -16,7 +16,8 @@ export type Activity =
   | "zooming"
   | "live"
   | "learning"
-  | "recording";
+  | "recording"
+  | "finishing";
 
 export class TaskRunner {
   activity: Activity = "idle";

@@ -1,16 +1,15 @@
-/** Thumbnails of what layers, channels and concepts bring out, drawn one after the other while the worker is idle. */
+/**
+ * Thumbnails of what layers, channels, concepts and recipes bring out, drawn one after the other while the worker is idle,
+ * those in sight first.
+ */
 
-import type { DreamConfig, TermTable } from "../engine/config";
 import { toImageData } from "./photograph";
-import type { FinishedDream } from "./protocol";
+import type { FinishedDream, ThumbnailTask } from "./protocol";
 import type { RunningTask, WorkerClient } from "./worker_client";
-
-const SIDE = 72; // pixels of a thumbnail, where the network takes so few
 
 export interface Tile {
   button: HTMLButtonElement;
-  layers: () => (string | TermTable)[];
-  objective: DreamConfig["objective"];
+  task: () => ThumbnailTask;
 }
 
 export class Thumbnails {
@@ -19,9 +18,6 @@ export class Thumbnails {
   private isPaused = true;
   private worker: WorkerClient | null = null;
 
-  /** `config` returns the config as the controls show it. */
-  constructor(private readonly config: () => DreamConfig) {}
-
   /** Begins anew with another worker. */
   restart(worker: WorkerClient): void {
     this.worker = worker;
@@ -29,8 +25,9 @@ export class Thumbnails {
     this.drawing = null;
   }
 
-  /** Draws a tile after the others, or before them. */
+  /** Draws a tile after the others, or before them, in place of what its button waits for. */
   add(tile: Tile, isFirst = false): void {
+    this.waiting = this.waiting.filter(({ button }) => button !== tile.button);
     if (isFirst) this.waiting.unshift(tile);
     else this.waiting.push(tile);
     void this.draw();
@@ -45,14 +42,14 @@ export class Thumbnails {
   private async draw(): Promise<void> {
     if (this.drawing || this.isPaused || !this.worker) return;
     this.waiting = this.waiting.filter(({ button }) => button.isConnected);
-    const tile = this.waiting.shift();
-    if (!tile) return;
+    if (!this.waiting.length) return;
+    const [tile] = this.waiting.splice(Math.max(0, this.waiting.findIndex(isInSight)), 1);
     const { worker } = this;
-    this.drawing = worker.run({ kind: "thumbnail", config: this.configOf(tile), side: SIDE });
+    this.drawing = worker.run(tile.task());
     try {
       const dream = await this.drawing.result;
       if (dream) show(tile, dream);
-      else if (worker === this.worker) this.waiting.unshift(tile);
+      else if (worker === this.worker && !this.isWaiting(tile)) this.waiting.unshift(tile);
     } catch (error) {
       if (worker === this.worker) showFailure(tile, error as Error);
     } finally {
@@ -61,22 +58,16 @@ export class Thumbnails {
     if (worker === this.worker) void this.draw();
   }
 
-  private configOf({ layers, objective }: Tile): DreamConfig {
-    return {
-      ...this.config(),
-      layers: layers(),
-      objective,
-      strength: 1,
-      blend: 0,
-      octaves: 2,
-      first_octave: null,
-      schedule: [],
-      steps: 6,
-      step_size: 0.04,
-      jitter: 4,
-      max_objective: null,
-    };
+  /** Whether the button of a tile waits for another picture. */
+  private isWaiting({ button }: Tile): boolean {
+    return this.waiting.some((each) => each.button === button);
   }
+}
+
+/** Whether a tile is in the window. */
+function isInSight({ button }: Tile): boolean {
+  const { top, bottom, width } = button.getBoundingClientRect();
+  return width > 0 && bottom > 0 && top < innerHeight;
 }
 
 function show({ button }: Tile, { picture }: FinishedDream): void {

@@ -96,7 +96,7 @@ async function perform(id: number, task: Task): Promise<void> {
       await dreamLive(job);
       return finish(id, null);
     case "thumbnail":
-      return finish(id, await thumbnail(job, task.config, task.side));
+      return finish(id, await thumbnail(job, task));
     case "weigh":
       return reply(id, { kind: "weighed", share: await weigh(job.network, task.photo, task.config, task.mask) });
     case "measure":

@@ -1,0 +1,49 @@
+/** Records films as they play. */
+
+import { UserError } from "../engine/errors";
+import type { Size } from "../engine/octave_schemes";
+
+export const LONGEST = 640; // pixels
+const RATE = 12; // frames a second
+const TYPES = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
+
+/** A picture of a film, the whole canvas large; `opacity` is its share over what was drawn before. */
+export interface Frame {
+  picture: ImageBitmap;
+  opacity: number;
+}
+
+/** Plays a film of pictures of `size` while the browser records it. Throws a `UserError` where it records none. */
+export async function recordFilm(frames: Frame[], size: Size, onFrame: (share: number) => void): Promise<Blob> {
+  const type = globalThis.MediaRecorder && TYPES.find((each) => MediaRecorder.isTypeSupported(each));
+  if (!type) throw new UserError("this browser records no films; save the picture instead");
+  const scale = Math.min(1, LONGEST / Math.max(size.height, size.width));
+  const canvas = document.createElement("canvas");
+  // Video codecs want even sides.
+  canvas.width = 2 * Math.max(1, Math.round((size.width * scale) / 2));
+  canvas.height = 2 * Math.max(1, Math.round((size.height * scale) / 2));
+  const context = canvas.getContext("2d")!;
+  const draw = ({ picture, opacity }: Frame) => {
+    context.globalAlpha = opacity;
+    context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  };
+  draw(frames[0]); // the stream begins with what the canvas shows
+  const stream = canvas.captureStream(RATE);
+  const recorder = new MediaRecorder(stream, { mimeType: type, videoBitsPerSecond: 8_000_000 });
+  const parts: Blob[] = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  const stopped = new Promise((resolve, reject) => {
+    recorder.onstop = resolve;
+    recorder.onerror = reject;
+  });
+  recorder.start();
+  for (const [index, frame] of frames.entries()) {
+    draw(frame);
+    onFrame((index + 1) / frames.length);
+    await new Promise((resolve) => setTimeout(resolve, 1000 / RATE));
+  }
+  recorder.stop();
+  await stopped;
+  for (const track of stream.getTracks()) track.stop();
+  return new Blob(parts, { type: type.split(";")[0] });
+}
