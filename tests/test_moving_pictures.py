@@ -293,6 +293,26 @@ def test_masks_of_the_flow_give_the_same_bytes_however_a_film_is_made(
         assert not (tmp_path / f"{name}.work").exists()
 
 
+def test_what_is_transparent_in_a_mask_is_black(tmp_path, source):
+    white = np.full(SIZE, 255, np.uint8)
+    path = folder_of(
+        tmp_path / "mask", [np.dstack([white] * 3 + [column(number)]) for number in range(FRAMES)]
+    )
+    moving = MovingPictures({"": video.read(path)}).beside(source)
+    for number, frame in enumerate(moving.masks[""].frames()):
+        np.testing.assert_array_equal(frame.pixels[..., 0], column(number))
+
+
+def test_at_another_rate_other_pictures_of_a_mask_are_due(tmp_path):
+    film_of_masks = video.read(write_film(tmp_path / "mask.mp4", map(column, range(FRAMES)), 24))
+    folder = folder_of(tmp_path / "frames", [column(0)] * FRAMES)
+    moving = [
+        MovingPictures({"": film_of_masks}).beside(video.read(folder, Fraction(fps))) for fps in (24, 48)
+    ]
+    assert moving[0].identity != moving[1].identity
+    assert moving[1].masks[""].file_numbers == (0, 0, 1, 1, 2, 2)
+
+
 def test_other_masks_are_another_run(tmp_path, net, source):
     folder_of(tmp_path / "mask", map(column, range(FRAMES)))
     moving = MovingPictures({"": video.read(tmp_path / "mask")})

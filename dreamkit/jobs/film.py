@@ -84,7 +84,7 @@ def make(
     total = source.count if preview is None else min(preview, source.count)
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, source.size)
-    identity = _identity(session.fingerprint(request), source, options, moving)
+    identity = _identity(session.fingerprint(request), source, options, beside)
     masks = len(request.masks) if moving.track else 0
     with FrameStore(folder, identity, source.size, masks=masks, overwrite=overwrite) as store:
         scenes = [range(total)] if executor is None else film_frames.scenes(source, total, options, moving)

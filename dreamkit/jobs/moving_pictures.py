@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dreamkit import fingerprint
 from dreamkit.errors import shown
 from dreamkit.inputs import ImageSource, PathLike
 from dreamkit.media import images, video
@@ -60,10 +61,10 @@ class MovingPictures:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that frames depend on, as plain data."""
+        """All that frames depend on, as plain data, once there is a frame for each of a film's."""
         return {
-            "mask film": {name: clip.sha256 for name, clip in self.masks.items()},
-            "guide film": None if self.guide is None else self.guide.sha256,
+            "mask film": {name: _identity(clip) for name, clip in self.masks.items()},
+            "guide film": None if self.guide is None else _identity(self.guide),
             "motion mask": list(self.of_motion),
             "track": self.track,
         }
@@ -80,7 +81,7 @@ class MovingPictures:
             VideoError: a clip is too short, or has another number of pictures.
         """
         masks = {
-            name: _beside(clip, source, f"the mask {shown(name)}".strip())
+            name: replace(_beside(clip, source, f"the mask {shown(name)}".strip()), is_mask=True)
             for name, clip in self.masks.items()
         }
         guide = None if self.guide is None else _beside(self.guide, source, "the guide")
@@ -110,6 +111,10 @@ def opened(
 def _moves(path: str) -> bool:
     is_pattern = any(letter in os.path.basename(path) for letter in "*?[") and not os.path.isfile(path)
     return os.path.isdir(path) or is_pattern or Path(path).suffix.lower() in READ_SUFFIXES
+
+
+def _identity(clip: Clip) -> str:
+    return fingerprint.digest({"file": clip.sha256, "frames": list(clip.file_numbers)})
 
 
 def _beside(clip: Clip, source: Clip, what: str) -> Clip:

@@ -45,6 +45,7 @@ class Clip:
         numbers: which of the file's frames are shown, in order; None for all.
         span: the part of the file that it is, in seconds from the file's first frame; None for all of it.
         frames_of_file: how many frames the file has, where not all are shown once; else None.
+        is_mask: whether what is transparent in a picture is black.
     """
 
     paths: tuple[Path, ...]
@@ -57,6 +58,7 @@ class Clip:
     numbers: tuple[int, ...] | None = None
     span: tuple[Fraction, Fraction] | None = None
     frames_of_file: int | None = None
+    is_mask: bool = False
 
     @property
     def count(self) -> int:
@@ -164,7 +166,7 @@ class Clip:
         """For each frame, what reads its pixels."""
         if not self.is_film:
             for path in self.paths:
-                yield partial(_read, path)
+                yield partial(_read_mask if self.is_mask else _read, path)
             return
         with opened(self.paths[0]) as container:
             context = container.streams.video[0].codec_context
@@ -174,6 +176,10 @@ class Clip:
 
 def _read(path: Path) -> NDArray[np.uint8]:
     return images.read(path, MOST_PIXELS).pixels
+
+
+def _read_mask(path: Path) -> NDArray[np.uint8]:
+    return np.repeat(images.grey_levels(images.read(path, MOST_PIXELS))[..., None], 3, -1)
 
 
 def _upright(frame: Any, transfer: int, primaries: int) -> NDArray[np.uint8]:
