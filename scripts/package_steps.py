@@ -85,7 +85,9 @@ def traced(name: str, seed: int) -> Traced:
 
     loaded = network.load(replace(provider, load=load), None)
     objectives = parts.installed(parts.OBJECTIVES)
-    keys, definitions, strides = {}, {}, {}
+    keys: dict[str, str] = {}
+    definitions: dict[str, Any] = {}
+    strides: dict[str, int] = {}
     for number, terms in enumerate(STEPS[name]):
         specs = [ObjectiveSpec(layer, objectives.get(each), weighted) for layer, each, weighted in terms]
         file = f"{name}-{number}"
