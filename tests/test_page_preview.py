@@ -155,6 +155,38 @@ def test_a_preview_of_the_newest_control_replaces_those_before_it(page):
     np.testing.assert_array_equal(shown(page), preview)
 
 
+def test_a_preview_goes_before_thumbnails_that_wait(page):
+    use_tiny_network(page)
+    choose(page, longest=192)
+    posted = page.evaluate(
+        """async () => {
+            const posted = [];
+            const post = Worker.prototype.postMessage;
+            Worker.prototype.postMessage = function (request, ...rest) {
+                posted.push(request.task?.kind ?? "stop");
+                return post.call(this, request, ...rest);
+            };
+            const channels = document.querySelector("#channel-section");
+            const opened = new Promise((resolve) => channels.addEventListener("toggle", resolve));
+            channels.open = true;
+            await opened;
+            const view = document.querySelector("#view");
+            const refined = new Promise((resolve) => {
+                const read = () => view.dataset.preview === "fine" && resolve([...posted]);
+                new MutationObserver(read).observe(view, { attributeFilter: ["data-preview"] });
+            });
+            const slider = document.querySelector("[type=range][data-option=jitter]");
+            slider.value = "8";
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+            return refined;
+        }"""
+    )
+    begin = posted.index("dream")
+    assert posted[begin - 1] == "stop"  # of the thumbnail that was being drawn
+    assert posted[begin:] == ["dream", "dream"]
+    page.wait_for_selector("#channels button:last-child[data-thumbnail]")  # they go on after it
+
+
 def test_what_begins_ends_the_preview_and_begins_with_the_dream(page):
     dream = dreamed(page)
 
