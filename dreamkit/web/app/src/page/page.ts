@@ -181,7 +181,7 @@ export class Page {
     element("frame").classList.toggle("brushing", isPressed("brush") && isReady);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
-    this.form.picker.isIdle = isOpen && isIdle;
+    this.form.picker.isIdle = isOpen && (isIdle || this.runner.activity === "live");
     this.queue.refresh(isReady && isIdle);
     this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);
     if (isOpen && !this.runner.isBusy) void this.keeper.keep();
