@@ -121,6 +121,9 @@ def test_a_layer_that_is_chosen_meanwhile_is_dreamed_next(open_camera, size):
     page.wait_for_selector("#live-picture[aria-label='What the camera sees, dreamed with first']")
     box = page.locator("#live-picture").bounding_box()
     assert 0 <= box["y"] < box["y"] + box["height"] <= size[1]  # in sight beside what changes it
+    page.click("#channel-section summary")
+    page.wait_for_selector("#channels button[data-thumbnail='drawn']")
+    wait_for_frames(page)
     page.fill("#option-blend", "1")
     page.wait_for_function(
         """() => {

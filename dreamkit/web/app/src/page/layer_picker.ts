@@ -96,7 +96,7 @@ export class LayerPicker {
     return this.concepts.has(conceptTerm(name));
   }
 
-  /** Thumbnails are drawn only while the worker is idle. */
+  /** Thumbnails are drawn only while the worker is idle, or has time between two frames. */
   set isIdle(isIdle: boolean) {
     this.thumbnails.isIdle = isIdle;
   }

@@ -200,7 +200,8 @@ export class Page {
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
     this.recipes.refresh(photo);
-    this.form.picker.isIdle = isOpen && isIdle && !preview.isBusy; // which goes before thumbnails
+    const drawsThumbnails = isIdle || this.runner.activity === "live";
+    this.form.picker.isIdle = isOpen && drawsThumbnails && !preview.isBusy; // which goes before them
     this.queue.refresh(isReady && isIdle);
     this.sight.refresh(isOpen && isIdle && !photo && !this.chooser.isOpening && element("viewfinder").hidden === true);
     if (isOpen && !this.runner.isBusy && !preview.isBusy) void this.keeper.keep();

@@ -80,7 +80,7 @@ function finish(id: number, dream: FinishedDream | null): void {
 
 async function perform(id: number, task: Task): Promise<void> {
   if (task.kind === "open") return open(id, task.model, task.backend);
-  const job = openJob(id, task.kind === "dream" && task.yields === true);
+  const job = openJob(id, task.kind === "live" || (task.kind === "dream" && task.yields === true));
   switch (task.kind) {
     case "dream":
       return finish(id, await dreamWhole(job, task));
