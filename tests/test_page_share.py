@@ -116,7 +116,6 @@ def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
     dreamed(page)
     assert page.is_disabled("#save-session")
     shown = [canvas_pixels(page, "#before")[..., :3], canvas_pixels(page)[..., :3]]
-    page.fill("#option-strength", "4")
     page.click('#layers button[data-term="first"]')
     page.click("#dream")
     wait_until_idle(page, 2)

@@ -5,6 +5,7 @@ import type { Size } from "../engine/octave_schemes";
 
 export const LONGEST = 640; // pixels
 const RATE = 12; // frames a second
+const PATIENCE = 20; // seconds in which the browser's encoder must begin
 const TYPES = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
 
 /** A picture of a film, the whole canvas large; `opacity` is its share over what was drawn before. */
@@ -31,19 +32,25 @@ export async function recordFilm(frames: Frame[], size: Size, onFrame: (share: n
   const stream = canvas.captureStream(RATE);
   const recorder = new MediaRecorder(stream, { mimeType: type, videoBitsPerSecond: 8_000_000 });
   const parts: Blob[] = [];
-  recorder.ondataavailable = ({ data }) => parts.push(data);
+  recorder.ondataavailable = ({ data }) => data.size && parts.push(data);
   const stopped = new Promise((resolve, reject) => {
     recorder.onstop = resolve;
     recorder.onerror = reject;
   });
-  recorder.start();
-  for (const [index, frame] of frames.entries()) {
+  const show = async (frame: Frame) => {
     draw(frame);
-    onFrame((index + 1) / frames.length);
     await new Promise((resolve) => setTimeout(resolve, 1000 / RATE));
+  };
+  recorder.start(1000 / RATE);
+  // A busy machine's encoder begins late, and what was shown before that would be missing.
+  for (let wait = 0; !parts.length && wait < PATIENCE * RATE; wait++) await show(frames[0]);
+  for (const [index, frame] of frames.entries()) {
+    await show(frame);
+    onFrame((index + 1) / frames.length);
   }
   recorder.stop();
   await stopped;
   for (const track of stream.getTracks()) track.stop();
+  if (!parts.length) throw new UserError("the browser recorded nothing; try again when the machine is less busy");
   return new Blob(parts, { type: type.split(";")[0] });
 }
