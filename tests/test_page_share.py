@@ -130,7 +130,8 @@ def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
         return int(np.argmin([np.abs(frame - each).mean() for each in shown]))
 
     order = [nearest(frame) for frame in frames]
-    assert order == sorted(order)
-    assert set(order) == {0, 1, 2}
+    assert order[0] == 0
+    assert 0 < order.index(1) < order.index(2)
+    assert order[-1] == 2
     page.click("#undo")
     assert page.is_enabled("#save-session")

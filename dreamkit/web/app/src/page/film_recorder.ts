@@ -5,7 +5,8 @@ import type { Size } from "../engine/octave_schemes";
 
 export const LONGEST = 640; // pixels
 const RATE = 12; // frames a second
-const PATIENCE = 20; // seconds in which the browser's encoder must begin
+const LATE = 500; // milliseconds for which a frame waits for the browser's encoder
+const PATIENCE = 40; // frames in which the encoder must begin
 const TYPES = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
 
 /** A picture of a film, the whole canvas large; `opacity` is its share over what was drawn before. */
@@ -32,18 +33,25 @@ export async function recordFilm(frames: Frame[], size: Size, onFrame: (share: n
   const stream = canvas.captureStream(RATE);
   const recorder = new MediaRecorder(stream, { mimeType: type, videoBitsPerSecond: 8_000_000 });
   const parts: Blob[] = [];
-  recorder.ondataavailable = ({ data }) => data.size && parts.push(data);
+  let onData = () => {};
+  recorder.ondataavailable = ({ data }) => {
+    if (!data.size) return;
+    parts.push(data);
+    onData();
+  };
   const stopped = new Promise((resolve, reject) => {
     recorder.onstop = resolve;
     recorder.onerror = reject;
   });
+  const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+  // A busy machine's encoder is late, and would leave out what is shown meanwhile.
   const show = async (frame: Frame) => {
+    const encoded = new Promise<void>((resolve) => (onData = resolve));
     draw(frame);
-    await new Promise((resolve) => setTimeout(resolve, 1000 / RATE));
+    await Promise.all([pause(1000 / RATE), Promise.race([encoded, pause(LATE)])]);
   };
-  recorder.start(1000 / RATE);
-  // A busy machine's encoder begins late, and what was shown before that would be missing.
-  for (let wait = 0; !parts.length && wait < PATIENCE * RATE; wait++) await show(frames[0]);
+  recorder.start(1000 / RATE / 2);
+  for (let wait = 0; !parts.length && wait < PATIENCE; wait++) await show(frames[0]);
   for (const [index, frame] of frames.entries()) {
     await show(frame);
     onFrame((index + 1) / frames.length);
