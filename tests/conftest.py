@@ -184,12 +184,12 @@ def loaded_once(monkeypatch):
 
     load = network.load
 
-    def kept(provider, weights):
+    def kept(provider, weights, *profile):
         if weights is not None:
-            return load(provider, weights)
+            return load(provider, weights, *profile)
         key = provider.name, provider.load.__module__  # tests have models of one name
         if key not in _loaded:
-            _loaded[key] = load(provider, None)
+            _loaded[key] = load(provider, None, *profile)
         return _loaded[key]
 
     monkeypatch.setattr(network, "load", kept)

@@ -116,6 +116,15 @@ def test_grappler_folds_constants():
     assert "Mul" not in {node.op for node in found.node}, VERSION
 
 
+def test_the_names_of_graphdef_are_public_ones():
+    """Which lie in modules that can be imported without the rest."""
+    from tensorflow.core.framework import graph_pb2
+    from tensorflow.python.framework import tensor_util
+
+    assert graph_pb2.GraphDef is tf.compat.v1.GraphDef
+    assert tensor_util.MakeNdarray is tf.make_ndarray
+
+
 def test_nothing_else_uses_tensorflows_own_modules():
     uses = re.compile(r"tensorflow\.(python|core)\b|from tensorflow import (python|core)\b")
     found = [
@@ -123,7 +132,11 @@ def test_nothing_else_uses_tensorflows_own_modules():
         for path in (ROOT / "dreamkit").rglob("*.py")
         if "node_modules" not in path.parts and uses.search(path.read_text(encoding="utf-8"))
     ]
-    assert sorted(found) == ["dreamkit/engine/tensorflow_import.py", "dreamkit/engine/tf/private.py"]
+    assert sorted(found) == [
+        "dreamkit/engine/tensorflow_import.py",
+        "dreamkit/engine/tf/private.py",
+        "dreamkit/models/graphdef.py",
+    ]
 
 
 def test_only_tested_minor_versions_are_allowed():
