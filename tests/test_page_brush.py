@@ -149,6 +149,27 @@ def test_strokes_are_undone_redone_erased_and_removed(page):
     np.testing.assert_array_equal(shown(page), photo)
 
 
+def test_every_small_picture_stays_in_the_history(page):
+    """Also where a stroke was so quick that nothing grew, and two dreams have one picture."""
+    choose(page)
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.evaluate(
+        """() => {
+            const history = document.querySelector("#history");
+            const empty = "#history button:not(:has(canvas))";
+            window.empty = 0;
+            new MutationObserver(() => (window.empty += document.querySelectorAll(empty).length))
+                .observe(history, { childList: true, subtree: true });
+        }"""
+    )
+    page.click("#brush")
+    stroke(page, (0.3, 0.5), (0.5, 0.5))
+    wait_until_idle(page, 2)
+    assert page.locator("#history button canvas").count() == 3
+    assert page.evaluate("() => window.empty") == 0
+
+
 def test_strokes_can_be_removed_while_they_are_dreamed(page):
     choose(page, steps=200)
     page.click("#brush")

@@ -120,9 +120,16 @@ def test_a_large_dream_stops(page, photo):
     page.click("#finish")
     page.wait_for_function("() => document.body.dataset.activity === 'finishing'")
     page.wait_for_function("() => /octave/.test(document.querySelector('#steps').textContent)")
+    # What takes minutes ends with Stop alone.
+    page.keyboard.press("u")
+    page.keyboard.press("n")
+    assert all(page.is_disabled(f"#{name}") for name in ("undo", "redo", "dice", "brush", "zoom", "try"))
+    assert page.evaluate("() => document.querySelector('#history').inert")
+    assert page.get_attribute("body", "data-activity") == "finishing"
     page.click("#dream")
     wait_until_idle(page, 1)
     assert page.text_content("#status") == "Stopped; nothing was saved"
+    assert page.is_enabled("#undo")
 
 
 def test_a_zoom_cannot_be_finished(page, photo):

@@ -85,9 +85,10 @@ def test_a_control_that_moves_shows_how_the_dream_will_look(open_page, tmp_path,
     assert page.get_attribute("body", "data-activity") == "idle"
     np.testing.assert_array_equal(shown(page), shrunk(PHOTO, 192))  # the picture lies under it as it was
     slow = shown(page, "#preview")
+    page.evaluate("() => (window.states.length = 0)")
     page.click(LAYER.format("first"))
-    assert not page.is_visible("#view[data-preview=fine]")  # that of the other layer is out of date at once
-    wait_for_preview(page)
+    page.wait_for_function("() => window.states.at(-1) === 'fine'")
+    assert page.evaluate("() => window.states[0]") == "changing"  # the other layer's is out of date at once
     fine = shown(page, "#preview")
     assert (fine != slow).any()
     page.click("#dream")

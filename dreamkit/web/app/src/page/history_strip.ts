@@ -9,7 +9,8 @@ const HEIGHT = 40; // pixels of a small picture
 
 export class HistoryStrip {
   private readonly row = element("history");
-  private readonly small = new WeakMap<Pixels, HTMLCanvasElement>();
+  /** By photograph or dream: two dreams may have one picture, and a canvas stands in one place. */
+  private readonly small = new WeakMap<object, HTMLCanvasElement>();
   private shown: unknown[] = [];
 
   /** `onChoose` gets the position in the history; 0 is the photograph. */
@@ -19,27 +20,28 @@ export class HistoryStrip {
     const now = [photo, entries, position];
     if (now.every((each, i) => each === this.shown[i])) return;
     this.shown = now;
-    const pictures = photo && entries.length ? [photo, ...entries.map(({ picture }) => picture)] : [];
+    const canvases = photo && entries.length ? [this.canvasOf(photo, photo)] : [];
+    if (canvases.length) canvases.push(...entries.map((entry) => this.canvasOf(entry, entry.picture)));
     const hadFocus = this.row.contains(document.activeElement);
-    this.row.replaceChildren(...pictures.map((picture, index) => this.button(picture, index, index === position)));
-    this.row.classList.toggle("absent", !pictures.length);
+    this.row.replaceChildren(...canvases.map((canvas, index) => this.button(canvas, index, index === position)));
+    this.row.classList.toggle("absent", !canvases.length);
     const current = this.row.querySelector<HTMLElement>("[aria-current]");
     if (hadFocus) current?.focus();
     if (current) this.row.scrollLeft = current.offsetLeft - this.row.clientWidth / 2;
   }
 
-  private button(picture: Pixels, position: number, isCurrent: boolean): HTMLButtonElement {
+  private button(canvas: HTMLCanvasElement, position: number, isCurrent: boolean): HTMLButtonElement {
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-label", position ? `Dream ${position}` : "Photograph");
     if (isCurrent) button.setAttribute("aria-current", "true");
     button.addEventListener("click", () => this.onChoose(position));
-    button.append(this.canvasOf(picture));
+    button.append(canvas);
     return button;
   }
 
-  private canvasOf(picture: Pixels): HTMLCanvasElement {
-    const known = this.small.get(picture);
+  private canvasOf(owner: object, picture: Pixels): HTMLCanvasElement {
+    const known = this.small.get(owner);
     if (known) return known;
     const whole = new OffscreenCanvas(picture.width, picture.height);
     whole.getContext("2d")!.putImageData(toImageData(picture), 0, 0);
@@ -47,7 +49,7 @@ export class HistoryStrip {
     canvas.height = HEIGHT;
     canvas.width = Math.max(24, Math.min(3 * HEIGHT, Math.round((HEIGHT * picture.width) / picture.height)));
     canvas.getContext("2d")!.drawImage(whole, 0, 0, canvas.width, canvas.height);
-    this.small.set(picture, canvas);
+    this.small.set(owner, canvas);
     return canvas;
   }
 }

@@ -172,31 +172,33 @@ export class Page {
     const isOpen = this.session.network !== null;
     const { isIdle, isReady, preview } = this;
     preview.refresh();
+    const isFree = isReady && this.runner.activity !== "finishing"; // which takes minutes, and ends with Stop alone
     const isDream = !preview.isShown && history.current !== null;
     const isChanged = preview.isShown || history.position > 0;
     button("dream").disabled = !isReady && this.runner.activity !== "live";
     button("dream").textContent = isIdle ? "Dream" : "Stop";
-    for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isReady;
+    for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isFree;
     button("learn").disabled = !isOpen || !isIdle;
     button("live").disabled = !isOpen;
     setPressed("zoom", this.runner.activity === "zooming");
-    button("undo").disabled = !isReady || !(preview.isShown || history.canUndo);
-    button("redo").disabled = !isReady || !history.canRedo;
+    button("undo").disabled = !isFree || !(preview.isShown || history.canUndo);
+    button("redo").disabled = !isFree || !history.canRedo;
     for (const id of ["save", "save-jpeg", "save-card", "send"]) {
       button(id).disabled = !isReady || !isDream || !isIdle;
     }
     this.large.refresh(isReady && isIdle && isDream);
     button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
     button("save-session").disabled = !isReady || !isIdle || history.entries.length < 2;
-    button("clear").disabled = !history.current?.painting.length;
+    button("clear").disabled = !isFree || !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !isChanged || !isReady);
     element("divider").hidden = !isChanged || !isReady;
     this.strip.show(photo, history.entries, history.position);
+    element("history").inert = !isFree;
     element("back").hidden = photo === null;
     element("brushes").hidden = !isPressed("brush");
     this.palette.show(isPressed("brush"));
-    element("frame").classList.toggle("brushing", isPressed("brush") && isReady);
+    element("frame").classList.toggle("brushing", isPressed("brush") && isFree);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
     this.recipes.refresh(photo);
