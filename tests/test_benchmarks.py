@@ -161,6 +161,7 @@ def test_where_no_environment_can_be_made_the_benchmark_goes_on(tmp_path, capsys
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_loops_compute_the_same_gradient_and_take_their_steps(inception_weights, tmp_path):
     every = bench.loops_of(str(inception_weights), None, tmp_path)

@@ -22,7 +22,7 @@ def pressed(page):
     return page.locator("#recipes [aria-pressed=true]").all_inner_texts()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [pytest.param(SIZES[0], marks=pytest.mark.long), SIZES[1]])
 def test_each_recipe_shows_a_dream_of_the_photograph(open_page, size):
     page = open_page(*size)
     page.wait_for_selector(tile("engraving") + "[data-thumbnail=drawn]")
