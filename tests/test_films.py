@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from concurrent.futures import Future
 from contextlib import suppress
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -28,14 +27,13 @@ pytest.importorskip("cv2")
 
 import synthetic_clip
 from faults import held_by_another_process
+from two_slots import TwoSlots
 
 import dreamkit
 from dreamkit import DreamConfig, Session, make_request, recipes
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
-from dreamkit.executors import scheduler
-from dreamkit.executors.executor import Executor
 from dreamkit.jobs import film, frame_store, timeline, zoom
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.jobs.zoom import ZoomOptions
@@ -427,29 +425,6 @@ def test_a_film_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, clip
     assert len(names) == 12
     for name in names:
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
-
-
-class TwoSlots(Executor):
-    """An executor of this process, which dreams two scenes in turn."""
-
-    def run(self, worker, chains, *_, **__):
-        scheduler.run([_SlotHere(worker), _SlotHere(worker)], chains, ())
-
-
-class _SlotHere:
-    def __init__(self, worker):
-        self.worker = worker
-
-    def begin(self):
-        return self._ended(self.worker.begin())
-
-    def do(self, task):
-        return self._ended(scheduler.perform(self.worker, task, print))
-
-    def _ended(self, value):
-        future = Future()
-        future.set_result(value)
-        return future
 
 
 class CountedClip(Clip):

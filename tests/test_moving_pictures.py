@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from concurrent.futures import Future
 from fractions import Fraction
 from itertools import islice, pairwise
 
@@ -17,12 +16,11 @@ pytest.importorskip("av")
 pytest.importorskip("cv2")
 
 import synthetic_clip
+from two_slots import TwoSlots
 
 from dreamkit import DreamConfig, Session
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted
-from dreamkit.executors import scheduler
-from dreamkit.executors.executor import Executor
 from dreamkit.jobs import film
 from dreamkit.jobs.film_worker import FilmOptions
 from dreamkit.jobs.frame_store import FrameStoreError
@@ -222,29 +220,6 @@ def test_a_mask_follows_what_it_covers():
         mask = optical_flow.carry(mask, optical_flow.estimate(before, now))
         assert overlap(mask, disc(number, 36, size)) > 0.6
     assert overlap(stayed, disc(35, 36, size)) == 0  # the cup has left its place
-
-
-class TwoSlots(Executor):
-    """An executor of this process, which dreams two scenes in turn."""
-
-    def run(self, worker, chains, *_, **__):
-        scheduler.run([_SlotHere(worker), _SlotHere(worker)], chains, ())
-
-
-class _SlotHere:
-    def __init__(self, worker):
-        self.worker = worker
-
-    def begin(self):
-        return self._ended(self.worker.begin())
-
-    def do(self, task):
-        return self._ended(scheduler.perform(self.worker, task, print))
-
-    def _ended(self, value):
-        future = Future()
-        future.set_result(value)
-        return future
 
 
 @pytest.fixture

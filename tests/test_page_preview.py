@@ -15,19 +15,14 @@ from chromium import (
     wait_for_step,
     wait_until_idle,
 )
+from test_page_access import NARROW, WIDE, use_tiny_network
 
 from dreamkit import recipes
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
-WIDE, NARROW = (1440, 900), (390, 844)
 SAVING = ["#save", "#save-jpeg", "#save-card", "#save-film"]
 LAYER = '#layers button[data-term="{}"]'
-
-
-def use_tiny_network(page):
-    page.select_option("#model", "tiny")
-    wait_until_idle(page)
 
 
 def shown(page, canvas="#picture"):

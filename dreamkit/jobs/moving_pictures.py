@@ -55,7 +55,7 @@ class MovingPictures:
 
     @property
     def inputs(self) -> dict[str, PathLike | None]:
-        """The files, of which none is ever written over, by what they are."""
+        """The files, by what they are. A film is never written over them."""
         paths = [(what, path) for what, clip in self.clips.items() for path in clip.paths]
         return {f"{what} itself ({path.name})": path for what, path in paths}
 

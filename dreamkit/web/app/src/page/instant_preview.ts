@@ -9,7 +9,7 @@
 import type { DreamConfig } from "../engine/config";
 import { PreviewLayer } from "./preview_layer";
 import { averaged, withChange } from "./preview_pixels";
-import { canPreview, fineTask, roughTask, shrunkTo } from "./preview_plan";
+import { canPreview, fineTask, roughTask, shrunkTo, sizeOf } from "./preview_plan";
 import type { DreamTask, FinishedDream, MaskLevels, Pixels, StepUpdate } from "./protocol";
 import { showStatus } from "./status_bar";
 import type { RunningTask, WorkerClient } from "./worker_client";
@@ -130,8 +130,4 @@ export class InstantPreview {
       this.running = null;
     }
   }
-}
-
-function sizeOf({ height, width }: Pixels): [number, number] {
-  return [height, width];
 }

@@ -98,6 +98,7 @@ export function shrunkTo(picture: Pixels, longest: number): Pixels {
   return { height, width, bytes: averaged(picture.bytes, sizeOf(picture), [height, width], 3) };
 }
 
-function sizeOf({ height, width }: Pixels): [number, number] {
+/** Height and width. */
+export function sizeOf({ height, width }: Pixels): [number, number] {
   return [height, width];
 }
