@@ -19,5 +19,5 @@ export default defineConfig({
   base: "./",
   build: { outDir: "../bundle", emptyOutDir: true, target: "es2022", assetsInlineLimit: 0 },
   worker: { format: "es", plugins: () => [threads] },
-  test: { include: ["{test,bench}/**/*.test.ts"], testTimeout: 600_000 },
+  test: { include: ["**/*.test.ts"], testTimeout: 600_000 },
 });
