@@ -11,6 +11,7 @@ import json
 
 import numpy as np
 import pytest
+from faults import run_in_this_process
 from PIL import Image
 
 pytest.importorskip("av")
@@ -19,6 +20,7 @@ pytest.importorskip("cv2")
 import dreamkit
 from dreamkit.concepts import texts
 from dreamkit.concepts.concept import Concept, Direction
+from dreamkit.executors import executor
 from dreamkit.media import video
 from dreamkit.models.providers import TextTower
 
@@ -164,10 +166,16 @@ def test_what_a_recipe_asks_for_is_obeyed_or_refused_by_name(run, folder, photo,
     check(run, folder, photo, command, ask)
 
 
-@pytest.mark.heavy  # each starts processes of its own
+@pytest.mark.heavy
 @pytest.mark.parametrize("ask", ASKS)
-def test_a_batch_obeys_or_refuses_it_by_name(run, folder, photo, ask):
+def test_a_batch_obeys_or_refuses_it_by_name(run, folder, photo, monkeypatch, ask):
+    monkeypatch.setattr(executor.Executor, "run", run_in_this_process)
     check(run, folder, photo, "batch", ask)
+
+
+@pytest.mark.heavy
+def test_a_batch_obeys_it_in_processes_of_its_own(run, folder, photo):
+    check(run, folder, photo, "batch", "named mask")
 
 
 def check(run, folder, photo, command, ask):
