@@ -1,4 +1,4 @@
-"""A synthetic clip with known motion: a camera moves over one picture, and a disc of another crosses it."""
+"""Synthetic clips with known motion: a camera moves over one picture, and a disc of another may cross it."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Frame:
     visible: NDArray[np.bool_]
 
 
-def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Frame]:
-    """A camera glides over a cat and approaches it, and a cup of coffee crosses the picture."""
+def clip(frames: int = 60, size: tuple[int, int] = (192, 256), motion: str = "occlusion") -> Iterator[Frame]:
+    """A clip of one of `MOTIONS`, of `frames` pictures of a height and width."""
     back, cup = (_picture(name, size) for name in ("chelsea.jpg", "coffee.jpg"))
     height, width = size
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     radius = 0.22 * min(size)
     before = None
     for number in range(frames):
-        now = _Pose.at(number, frames, size)
-        inside = np.hypot(columns - now.cup[0], rows - now.cup[1]) < radius
+        now = MOTIONS[motion](number / max(1, frames - 1), height, width)
+        inside = now.covers(columns, rows, radius)
         ground = cv2.remap(
             back, *now.ground(columns, rows), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
         )
@@ -52,7 +52,7 @@ def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Frame
             there = before.of_ground(*now.ground(columns, rows))
             carried = columns + before.cup[0] - now.cup[0], rows + before.cup[1] - now.cup[1]
             was = [np.where(inside, one, other) for one, other in zip(carried, there, strict=True)]
-            covered = np.hypot(was[0] - before.cup[0], was[1] - before.cup[1]) < radius
+            covered = before.covers(*was, radius)
             seen = (was[0] >= 0) & (was[0] <= width - 1) & (was[1] >= 0) & (was[1] <= height - 1)
             offsets = np.stack([was[0] - columns, was[1] - rows], -1).astype(np.float32)
             yield Frame(pixels, offsets, seen & (inside | ~covered))
@@ -61,32 +61,32 @@ def clip(frames: int = 60, size: tuple[int, int] = (192, 256)) -> Iterator[Frame
 
 @dataclass(frozen=True)
 class _Pose:
-    """The positions of the camera and the cup."""
+    """The positions of the camera and the cup.
 
-    scale: float
+    Attributes:
+        matrix, shift: the point of the cat's picture that a pixel (right, down) shows.
+        cup: the centre of the cup's disc; far away where there is none.
+    """
+
+    matrix: tuple[tuple[float, float], tuple[float, float]]
     shift: tuple[float, float]
-    cup: tuple[float, float]
+    cup: tuple[float, float] = (-1e4, -1e4)
 
-    @classmethod
-    def at(cls, number: int, frames: int, size: tuple[int, int]) -> _Pose:
-        height, width = size
-        share = number / max(1, frames - 1)
-        return cls(
-            1 - 0.2 * share,
-            (0.12 * width * share, 0.06 * height * np.sin(4 * share)),
-            (width * (0.2 + 0.6 * share), height * (0.5 + 0.2 * np.sin(6 * share))),
-        )
+    def covers(self, columns, rows, radius):
+        """Whether the cup is at a pixel."""
+        return np.hypot(columns - self.cup[0], rows - self.cup[1]) < radius
 
     def ground(self, columns, rows):
         """The point of the cat's picture that a pixel shows."""
-        return (
-            (columns * self.scale + self.shift[0]).astype(np.float32),
-            (rows * self.scale + self.shift[1]).astype(np.float32),
+        return tuple(
+            (columns * across + rows * down + shift).astype(np.float32)
+            for (across, down), shift in zip(self.matrix, self.shift, strict=True)
         )
 
     def of_ground(self, across, down):
         """The pixel that shows a point of the cat's picture."""
-        return (across - self.shift[0]) / self.scale, (down - self.shift[1]) / self.scale
+        x, y = across - self.shift[0], down - self.shift[1]
+        return tuple(one * x + other * y for one, other in np.linalg.inv(self.matrix))
 
     def piece(self, columns, rows, size):
         """The point of the cup's picture that a pixel shows."""
@@ -94,6 +94,37 @@ class _Pose:
             (columns - self.cup[0] + size[1] / 2).astype(np.float32),
             (rows - self.cup[1] + size[0] / 2).astype(np.float32),
         )
+
+
+def _occlusion(share: float, height: int, width: int) -> _Pose:
+    """The camera glides and approaches, and the cup crosses the picture."""
+    scale = 1 - 0.2 * share
+    return _Pose(
+        ((scale, 0.0), (0.0, scale)),
+        (0.12 * width * share, 0.06 * height * np.sin(4 * share)),
+        (width * (0.2 + 0.6 * share), height * (0.5 + 0.2 * np.sin(6 * share))),
+    )
+
+
+def _pan(share: float, height: int, width: int) -> _Pose:
+    """The camera pans over three quarters of the picture, right and down."""
+    return _Pose(((0.75, 0.0), (0.0, 0.75)), (0.25 * width * share, 0.1 * height * share))
+
+
+def _turn(share: float, height: int, width: int) -> _Pose:
+    """The camera turns by 25 degrees around the centre."""
+    angle = np.radians(25 * share)
+    across, down = 0.75 * np.cos(angle), 0.75 * np.sin(angle)
+    return _Pose(
+        ((across, -down), (down, across)),
+        (
+            width / 2 - across * width / 2 + down * height / 2,
+            height / 2 - down * width / 2 - across * height / 2,
+        ),
+    )
+
+
+MOTIONS = {"pan": _pan, "turn": _turn, "occlusion": _occlusion}
 
 
 def flicker(dreamed, frames) -> float:

@@ -460,6 +460,7 @@ def test_what_is_wrong_gets_one_line_and_loses_nothing(run, tmp_path, arguments,
     assert there(tmp_path) == before
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("wrong")
 def test_what_is_wrong_is_found_before_tensorflow(tmp_path, tiny_plugin):
     """All of it but what only a network knows, in one process that has not imported it."""

@@ -130,6 +130,7 @@ def ends_well(run, place, command, expected, what):
     assert [key for key in found if found[key] != expected[key]] == [], what
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("loaded_once", "here")
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("name", SAMPLED)

@@ -107,6 +107,7 @@ def test_batch_normalisation_is_folded_into_convolutions(photo):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.heavy
 def test_automatic_names_are_the_same_in_every_load():
     """Keras counts `conv2d`, `conv2d_1`, ... through the whole process; users type these names."""
     first = network.load(inception_provider(), None)

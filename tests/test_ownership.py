@@ -279,6 +279,7 @@ def test_a_batch_never_writes_over_its_photographs(run, picture, tmp_path):
     assert (tmp_path / "photos" / "a.png").read_bytes() == before
 
 
+@pytest.mark.heavy
 def test_one_batch_at_a_time_writes_to_a_folder(run, picture, tmp_path):
     (tmp_path / "out" / "_dreamkit").mkdir(parents=True)
     with locks.exclusive(tmp_path / "out" / "_dreamkit" / ".lock"):

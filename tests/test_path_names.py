@@ -134,6 +134,7 @@ def test_batches_and_films(run, loaded_once, folder, name):
     assert Path(f"./{name}.gif").stat().st_size > 100
 
 
+@pytest.mark.heavy
 @few
 @given(_names)
 def test_homes(run, loaded_once, folder, monkeypatch, name):

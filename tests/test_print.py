@@ -63,6 +63,7 @@ def test_a_plan_is_of_the_enlarged_picture(run, picture, photo):
     assert large == pytest.approx(4 * small, abs=4)
 
 
+@pytest.mark.heavy
 @loaded
 def test_a_batch_enlarges(run, picture, tmp_path):
     assert run("batch", picture, *SHORT, "--upscale", "2", "--dpi", "240", "-o", "out")[0] == 0

@@ -97,6 +97,7 @@ def alone(races, start, tmp_path_factory):
     return left
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("pair", PAIRS)
 def test_two_and_four_commands_at_once(races, start, alone, tmp_path, pair):
     before = crashes.tree(start)

@@ -1,0 +1,136 @@
+"""How steady films are: dreamkit beside what published programs do to hold frames together.
+
+    python tests/benchmarks/films.py
+
+Three clips whose motion is known are dreamed in all ways by the same network with the same recipe; only
+what a frame begins with differs. Prints a table, and writes it into docs/films.md. Figures do
+not depend on the machine's load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import dreamkit
+import tables
+from dreamkit.config import DEFAULT_MODEL
+from dreamkit.jobs import film
+from dreamkit.media import image_writer, video
+from dreamkit.request import without_image
+from dreamkit.session import Session
+
+TESTS = Path(__file__).parents[1]
+sys.path.insert(0, str(TESTS))
+import synthetic_clip  # noqa: E402
+
+PAGE = TESTS.parent / "docs" / "films.md"
+FRAMES, SIZE = 48, (192, 256)
+STEPS = 15  # of a dream; a film's frames have a quarter of them
+Pixels = Any
+Way = Callable[[Sequence[Pixels], Any], list[Pixels]]
+
+
+def films(**options: Any) -> Way:
+    """dreamkit's own film, with options."""
+
+    def dreamed(frames: Sequence[Pixels], network: Any) -> list[Pixels]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)
+            (path / "clip").mkdir()
+            for number, frame in enumerate(frames):
+                image_writer.write(path / "clip" / f"{number:04}.png", frame)
+            session = Session(without_image(network, steps=STEPS))
+            film.make(video.read(path / "clip"), session, path / "film", film.FilmOptions(**options))
+            return [frame.pixels for frame in video.read(path / "film").frames()]
+
+    return dreamed
+
+
+def blended(share: float) -> Way:
+    """Each frame begins as a mix with the dream before, of which it has `share`, and is dreamed in full."""
+
+    def dreamed(frames: Sequence[Pixels], network: Any) -> list[Pixels]:
+        done: list[Pixels] = []
+        for frame in frames:
+            mixed = frame if not done else np.rint(share * done[-1] + (1 - share) * frame.astype(np.float64))
+            done.append(dreamkit.dream(mixed.astype(np.uint8), network, steps=STEPS))
+        return done
+
+    return dreamed
+
+
+WAYS: dict[str, Way] = {
+    "dreamkit": films(),
+    "dreamkit, `--flow off`": films(flow=False),
+    "each frame by itself": films(blend=0.0, steps=STEPS),
+    "DeepDreamVideo's blend, 0.5": blended(0.5),
+    "pytorch-deepdream's blend, 0.85": blended(0.15),
+}
+
+
+def strength(dreamed: Iterable[Pixels], frames: Iterable[synthetic_clip.Frame]) -> float:
+    """The root of the mean square of what the dream adds, in pixel values."""
+    squares = [
+        np.mean((one.astype(np.float64) - frame.pixels) ** 2)
+        for one, frame in zip(dreamed, frames, strict=True)
+    ]
+    return float(np.sqrt(np.mean(squares)))
+
+
+def drift(dreamed: Sequence[Pixels], frames: Sequence[synthetic_clip.Frame]) -> float:
+    """How far the mean of what the dream adds moves from the first quarter to the last, in pixel values."""
+    added = [
+        (one.astype(np.float64) - frame.pixels).mean((0, 1))
+        for one, frame in zip(dreamed, frames, strict=True)
+    ]
+    quarter = max(1, len(added) // 4)
+    return float(np.abs(np.mean(added[:quarter], 0) - np.mean(added[-quarter:], 0)).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small and short; writes no page")
+    parser.add_argument("--pictures", type=Path, help="a folder for the dreamed frames, to look at")
+    given = parser.parse_args()
+    frames, size = (4, (96, 128)) if given.quick else (FRAMES, SIZE)
+    network = dreamkit.load(DEFAULT_MODEL)
+    rows = []
+    for motion in synthetic_clip.MOTIONS:
+        known = list(synthetic_clip.clip(frames, size, motion))
+        ours = None
+        for name, way in WAYS.items():
+            dreamed = way([frame.pixels for frame in known], network)
+            flicker, strong = synthetic_clip.flicker(dreamed, known), strength(dreamed, known)
+            ours = ours or flicker / strong
+            rows.append(
+                (
+                    f"{motion}: {name}",
+                    f"{flicker:.1f}",
+                    f"{strong:.0f}",
+                    f"{flicker / strong:.2f}",
+                    f"{flicker / strong / ours:.1f}",
+                    f"{drift(dreamed, known):.1f}",
+                )
+            )
+            print(rows[-1], flush=True)
+            if given.pictures:
+                folder = given.pictures / motion / "".join(filter(str.isalnum, name))
+                folder.mkdir(parents=True, exist_ok=True)
+                for number, pixels in enumerate(dreamed):
+                    image_writer.write(folder / f"{number:04}.png", pixels, overwrite=True)
+    head = ("", "flicker", "strength", "flicker / strength", "times dreamkit's", "drift")
+    text = f"{frames} frames of {size[1]} x {size[0]} px by {DEFAULT_MODEL}:\n\n{tables.markdown(head, rows)}"
+    print(text)
+    if not given.quick:
+        PAGE.write_text(tables.replace_between(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
