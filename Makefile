@@ -99,7 +99,7 @@ test-web: $(VENV)/.test $(BUNDLE)
 
 test-plugins: $(VENV)/.test
 	@for plugin in $(filter-out $(TORCH_PLUGIN)/,$(wildcard plugins/*/)); do \
-		PYTHONPATH=$$plugin $(BIN)/python -m pytest $$plugin || exit 1; \
+		PYTHONPATH=$$plugin $(BIN)/python -m pytest $(BESIDE) $$plugin || exit 1; \
 	done
 
 test-torch:
