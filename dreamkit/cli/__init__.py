@@ -19,6 +19,7 @@ from dreamkit.cli import (
     compare,
     completion,
     concept,
+    doctor,
     dream,
     examine,
     film,
@@ -184,6 +185,7 @@ for _list in (
     models.models,
     models.plugins,
     concept.concepts,
+    doctor.doctor,
 ):  # which have nothing to tell of, and are to answer at once
     app.command(cls=_Command)(_list)
 
