@@ -15,6 +15,11 @@ def install_command() -> str:
     return f"pip install {DISTRIBUTION}" if folder is None else f"pip install -e . (in {folder})"
 
 
+def gpu_command() -> str:
+    """The command that installs what TensorFlow needs for a GPU of NVIDIA."""
+    return "pip install 'tensorflow[and-cuda]'"
+
+
 def extra_command(extra: str) -> str:
     """The command that installs what `extra` needs, for a message.
 

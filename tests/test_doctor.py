@@ -15,6 +15,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamkit.installation import extra_command, gpu_command
 from dreamkit.jobs.doctor import networks, trial
 from dreamkit.jobs.doctor.finding import BROKEN, MISSING, OK, UNKNOWN, Finding, examined, hindrances
 from dreamkit.media import free_memory
@@ -153,7 +154,7 @@ def test_extras_are_those_of_the_metadata(report, metadata):
     assert {each for each in found if each.startswith("extra ")} == {"extra fine", "extra more"}
     assert found["extra fine"]["about"] == f"numpy {version('numpy')}"
     assert found["extra more"]["state"] == MISSING
-    assert found["extra more"]["command"] == f"pip install -e '.[more]' (in {ROOT})"
+    assert found["extra more"]["command"] == extra_command("more")
 
 
 def test_a_broken_plugin_is_one_line(report, install, monkeypatch):
@@ -256,7 +257,7 @@ def test_gpus_are_named(monkeypatch, tmp_path):
     ] == ["NVIDIA H200"]
     monkeypatch.setattr(trial, "_DRIVER", str(tmp_path))
     (gpu,) = (each for each in trial.findings(WHOLE) if each.what == "GPU")
-    assert (gpu.state, gpu.command) == (MISSING, "pip install 'tensorflow[and-cuda]'")
+    assert (gpu.state, gpu.command) == (MISSING, gpu_command())
 
 
 @given(st.lists(st.sampled_from(["tensorflow", "plan"]), unique=True), st.text(max_size=20))

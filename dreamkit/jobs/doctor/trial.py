@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dreamkit.errors import first_line, shown
+from dreamkit.installation import gpu_command
 from dreamkit.jobs.doctor.finding import BROKEN, MISSING, OK, UNKNOWN, Finding
 from dreamkit.media import free_memory
 
@@ -109,7 +110,7 @@ def _gpus(names: list[str]) -> Finding:
         state=MISSING,
         about="TensorFlow finds none; dreams run on the processor"
         + (", though NVIDIA's driver is installed" if has_driver else ""),
-        command="pip install 'tensorflow[and-cuda]'" if has_driver else "",
+        command=gpu_command() if has_driver else "",
         facts={"gpus": []},
     )
 
