@@ -19,6 +19,7 @@ from conftest import ROOT
 from PIL import Image
 
 from dreamkit.errors import DreamkitError
+from dreamkit.installation import DISTRIBUTION
 from dreamkit.media.image_metadata import read_recipe
 from dreamkit.version import __version__
 from dreamkit.web import site
@@ -130,4 +131,5 @@ def test_the_doctor_finds_the_installed_wheel_well(installed):
         each for name, each in found.items() if name.startswith("extra ") and each["state"] == "missing"
     ]
     for each in lacking:
-        assert each["command"] == f"pip install 'deepdreamkit[{each['what'].removeprefix('extra ')}]'"
+        extra = each["what"].removeprefix("extra ")
+        assert each["command"].endswith(f" '{DISTRIBUTION}[{extra}]'")

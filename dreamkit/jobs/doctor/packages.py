@@ -53,55 +53,38 @@ def extras() -> Iterator[Finding]:
     """Each extra of dreamkit: what its packages' metadata say it takes."""
     found = distribution(DISTRIBUTION)
     for extra in found.metadata.get_all("Provides-Extra") or ():
-        yield _packages(extra, _requirements(found, extra), extra_command(extra), is_extra=True)
+        yield _packages(f"extra {extra}", _requirements(found, extra), extra_command(extra))
 
 
 def _requirements(of: Distribution, extra: str) -> list[Requirement]:
     """What a distribution needs, or with an extra, what that adds, on this Python and system."""
     found = [Requirement(text) for text in of.requires or ()]
-    return [
-        each
-        for each in found
-        if (each.marker is None and not extra)
-        or (
-            each.marker is not None
-            and each.marker.evaluate({"extra": extra})
-            and not (extra and each.marker.evaluate({"extra": ""}))
-        )
-    ]
+    return [each for each in found if _applies(each, extra) and not (extra and _applies(each, ""))]
 
 
-def _packages(
-    what: str,
-    wanted: Iterable[Requirement],
-    command: str,
-    *,
-    is_needed: bool = False,
-    is_extra: bool = False,
-) -> Finding:
+def _applies(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+
+
+def _packages(what: str, wanted: Iterable[Requirement], command: str, *, is_needed: bool = False) -> Finding:
     """Whether all of `wanted` is installed."""
     versions = {each: _version(each.name) for each in wanted}
-    lacking = [_lacking(each, found) for each, found in versions.items() if not _fits(each, found)]
+    absent = [each.name for each, found in versions.items() if not found]
+    lacking = [f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"] if absent else []
+    lacking += [
+        f"{each.name} is {found}, and {each.specifier} is needed"
+        for each, found in versions.items()
+        if found and not each.specifier.contains(found, prereleases=True)
+    ]
     there = ", ".join(f"{each.name} {found}" for each, found in versions.items() if found)
     return Finding(
-        what=f"extra {what}" if is_extra else what,
+        what=what,
         state=MISSING if lacking else OK,
         about="; ".join(lacking) or there,
         command=command if lacking else "",
         needed=is_needed,
         facts={each.name: found for each, found in versions.items()},
     )
-
-
-def _fits(requirement: Requirement, found: str) -> bool:
-    return bool(found) and requirement.specifier.contains(found, prereleases=True)
-
-
-def _lacking(requirement: Requirement, found: str) -> str:
-    wanted = str(requirement.specifier)
-    if not found:
-        return f"{requirement.name} is not installed"
-    return f"{requirement.name} is {found}, and {wanted} is needed"
 
 
 def _version(name: str) -> str:
