@@ -9,6 +9,17 @@ from pathlib import Path
 DISTRIBUTION = "deepdreamkit"  # the name to install; `dreamkit` is the name to import, and the command
 
 
+def install_command() -> str:
+    """The command that installs dreamkit again, with what it needs, for a message; see `extra_command`."""
+    folder = source_folder()
+    return f"pip install {DISTRIBUTION}" if folder is None else f"pip install -e . (in {folder})"
+
+
+def gpu_command() -> str:
+    """The command that installs what TensorFlow needs for a GPU of NVIDIA."""
+    return "pip install 'tensorflow[and-cuda]'"
+
+
 def extra_command(extra: str) -> str:
     """The command that installs what `extra` needs, for a message.
 

@@ -58,5 +58,12 @@ def test_pictures_are_compared_without_tensorflow():
     assert "tensorflow" not in imported(f"from dreamkit.cli import main; {compare}")
 
 
+@pytest.mark.parametrize("how", ["--quick", "--json"])
+def test_the_doctor_imports_tensorflow_in_another_process_alone(how):
+    assert not {"tensorflow", "keras"} & set(
+        imported(f"from dreamkit.cli import main; main(['doctor', '{how}'])")
+    )
+
+
 def test_this_test_can_fail():
     assert "tensorflow" in imported("import dreamkit.engine.tf.network")

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from PIL import Image
 
 from dreamkit import DreamConfig, ModelProvider, Preprocess
 from dreamkit.engine.tf import network
-from dreamkit.errors import ConfigError, DreamkitError, LayerError, ModelError, OutputExistsError
+from dreamkit.errors import ConfigError, LayerError, ModelError, OutputExistsError
 from dreamkit.web import network_files, server, site
 
 ROOT = Path(__file__).parents[1]
@@ -493,20 +492,3 @@ def test_serve_prints_its_address_and_ends_with_ctrl_c(built, tiny_plugin, tmp_p
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-
-
-@pytest.mark.heavy
-def test_a_wheel_contains_the_page(tmp_path):
-    try:
-        built = site.bundle()
-    except DreamkitError as error:
-        pytest.skip(str(error))
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {
-        f"dreamkit/web/bundle/{path.relative_to(built)}" for path in built.rglob("*") if path.is_file()
-    } <= set(names)
-    assert not [name for name in names if "/app/" in name]

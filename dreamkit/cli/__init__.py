@@ -17,7 +17,9 @@ from dreamkit.cli import (
     batch,
     blend,
     compare,
+    completion,
     concept,
+    doctor,
     dream,
     examine,
     film,
@@ -65,7 +67,8 @@ class _Command(_Light, TyperCommand):
     """A command that refuses options which are given twice."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        refuse_repeated(self, ctx, args)
+        if not ctx.resilient_parsing:  # a line that a shell completes has no end yet
+            refuse_repeated(self, ctx, args)
         return super().parse_args(ctx, args)
 
 
@@ -124,14 +127,14 @@ app = typer.Typer(
     cls=_Group,
     help="DeepDream with any network: from a photograph, or from noise.",
     no_args_is_help=True,
-    add_completion=False,  # its two options would be read so too
+    add_completion=False,  # its two options would be read so too; `completion` has them
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
         terminal.say(f"dreamkit {__version__}")
         raise typer.Exit
 
@@ -141,8 +144,22 @@ def _root(
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version."
     ),
+    install_completion: bool = typer.Option(
+        False,
+        "--install-completion",
+        callback=completion.install,
+        is_eager=True,
+        help="Let your shell complete commands, options, models, layers, recipes and concepts.",
+    ),
+    show_completion: bool = typer.Option(
+        False,
+        "--show-completion",
+        callback=completion.show,
+        is_eager=True,
+        help="Print what --install-completion would write, to put it elsewhere.",
+    ),
 ) -> None:
-    del version
+    del version, install_completion, show_completion
 
 
 for _function in (
@@ -168,6 +185,7 @@ for _list in (
     models.models,
     models.plugins,
     concept.concepts,
+    doctor.doctor,
 ):  # which have nothing to tell of, and are to answer at once
     app.command(cls=_Command)(_list)
 
@@ -230,6 +248,7 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
     # Before it is parsed, so that a faulty command line is reported in the same format.
     terminal.log_as_json("--log-format=json" in given or ("--log-format", "json") in pairwise(given))
     with streams.safe(), terminal.warnings_as_lines(), terminal.ended_as_by_ctrl_c():
+        completion.answer(command, program)
         try:
             # Not by calling the command: Typer would keep every KeyboardInterrupt to itself.
             with command.make_context(program, given) as context:

@@ -63,14 +63,11 @@ def layers(
 
 def plugins(as_json: _Json = False) -> None:
     """List the packages that extend dreamkit, what each adds, and what fails."""
-    from dreamkit.models.registry import installed
-    from dreamkit.plugins import packages, registry
-    from dreamkit.recipes.library import RECIPES, built_in
+    from dreamkit.jobs.doctor.plugins import loaded
+    from dreamkit.plugins import registry
+    from dreamkit.recipes.library import built_in
 
-    list(installed().providers())
-    for kind in (*registry.PARTS, RECIPES, registry.CONVERTERS):
-        list(registry.installed(kind).third_party())
-    found = [asdict(plugin) for plugin in packages.installed().plugins]
+    found = [asdict(plugin) for plugin in loaded()]
     for kind in (*registry.PARTS, registry.CONVERTERS):  # dreamkit's own need not be imported to be listed
         found[0][f"{kind.what}s"] = list(kind.built_in())
     found[0]["recipes"] = built_in()

@@ -156,6 +156,17 @@ def check_output(path: Path, encoding: Encoding | None = None, *, overwrite: boo
     return _with_quality(kind, _USUAL if encoding.quality is None else encoding.quality)
 
 
+def encoders() -> dict[str, bool]:
+    """Whether PyAV has the encoder of each codec, and of each format that has one of its own.
+
+    Raises:
+        VideoError: PyAV is not installed.
+    """
+    available = import_av().codecs_available
+    own = {suffix: kind for suffix, kind in FORMATS.items() if suffix not in _HOLDS}
+    return {name: kind.codec in available for name, kind in {**CODECS, **own}.items()}
+
+
 def _no_encoder(suffix: str, codec: str | None) -> str:
     available = import_av().codecs_available
     if codec is None:

@@ -146,6 +146,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
             url="https://storage.googleapis.com/download.tensorflow.org/models/inception5h.zip",
             hash="sha256:d13569f6a98159de37e92e9c8ec4dae8f674fbf475f69fe6199b514f756d4364",
             file_name="inception5h.zip",
+            megabytes=49,
         ),
         licence="Apache-2.0",
         description="Google's network of 2015, of the first DeepDreams: animals, towers and arcades",

@@ -92,6 +92,7 @@ def dreamkit_model_providers() -> Iterable[ModelProvider]:
             url=f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{_FILE}",
             hash="md5:bcbd6486424b2319ff4ef7d526e38f63",
             file_name=_FILE,
+            megabytes=88,
         ),
         main_layers=MAIN_LAYERS,
         min_size=75,

@@ -80,6 +80,7 @@ class Weights:
         hash: `sha256:...` or `md5:...` of the file.
         file_name: its name in the cache; its extension tells Keras the format.
         licence: the terms, as the source states them.
+        megabytes: about how large it is, in millions of bytes; 0 if that is not known.
 
     Raises:
         ValueError: a field is not of this form.
@@ -89,6 +90,7 @@ class Weights:
     hash: str
     file_name: str
     licence: str = ""
+    megabytes: int = 0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"(md5:[0-9a-f]{32})|(sha256:[0-9a-f]{64})", self.hash):

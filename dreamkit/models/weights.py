@@ -33,6 +33,14 @@ def state(provider: ModelProvider) -> str:
     return "cached" if cached_path(provider.weights).is_file() else "to download"
 
 
+def is_whole(weights: Weights) -> bool:
+    """Whether `weights` are in the cache, and are what they should be."""
+    from dreamkit.media import downloads
+
+    path = cached_path(weights)
+    return path.is_file() and downloads.digest(path, weights.hash.partition(":")[0]) == weights.hash
+
+
 def resolve(
     provider: ModelProvider,
     given: str | os.PathLike[str] | None,
@@ -83,7 +91,7 @@ def fetch(weights: Weights, progress: Callable[[int, int], None] | None = None) 
 
     path = cached_path(weights)
     try:
-        if path.is_file() and downloads.digest(path, weights.hash.partition(":")[0]) == weights.hash:
+        if is_whole(weights):
             return path
         downloads.download(weights.url, path, hash=weights.hash, progress=progress)
     except WeightsError as error:
