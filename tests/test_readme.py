@@ -18,7 +18,7 @@ OPTIONS = ROOT / "docs" / "options.md"
 
 def options_table() -> str:
     """The docs' table of options, made from `DreamConfig`. `python tests/test_readme.py` puts it there."""
-    rows = []
+    rows = ["| option | default | what it does |", "|---|---|---|"]
     for name in config.option_names():
         flag = f"--{name.replace('_', '-')}"
         shown = default_text(name)
@@ -31,7 +31,7 @@ def options_table() -> str:
 
 
 def test_the_options_are_those_of_the_config():
-    table = re.search(r"<!-- options -->\n(.*)\n<!-- end of options -->", OPTIONS.read_text(), re.S)
+    table = re.search(r"<!-- options -->\n\n(.*)\n\n<!-- end of options -->", OPTIONS.read_text(), re.S)
     assert table
     assert table[1] == options_table()
 
@@ -126,8 +126,8 @@ def test_what_others_options_are_called_here_exists():
 
 if __name__ == "__main__":
     text = re.sub(
-        r"(<!-- options -->\n).*(<!-- end of options -->)",
-        lambda match: f"{match[1]}{options_table()}\n{match[2]}",
+        r"(<!-- options -->\n\n).*(\n\n<!-- end of options -->)",
+        lambda match: f"{match[1]}{options_table()}{match[2]}",
         OPTIONS.read_text(),
         flags=re.S,
     )
