@@ -2,8 +2,8 @@
 
     python scripts/build_docs.py        # writes build/docs; open build/docs/index.html
 
-Ends with 1 if the generator warns, a link, an anchor or a picture is missing, a page is in no menu, or a page fetches
-something from another server.
+Ends with 1 if the generator warns, a link, an anchor or a picture is missing, a page is in no menu, or a page
+fetches something from another server.
 """
 
 from __future__ import annotations
@@ -43,7 +43,16 @@ def main() -> int:
     faults = [f"{page}: is in no menu of {CONFIG.name}" for page in sorted(written - set(menu))]
     faults += [f"{CONFIG.name}: {page} does not exist" for page in sorted(set(menu) - written)]
     if not faults:
-        command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict", "--config-file", str(CONFIG)]
+        command = [
+            sys.executable,
+            "-m",
+            "zensical",
+            "build",
+            "--clean",
+            "--strict",
+            "--config-file",
+            str(CONFIG),
+        ]
         built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         output = built.stdout + built.stderr
         if built.returncode != 0 or "warning" in output.lower():
@@ -53,7 +62,7 @@ def main() -> int:
     for fault in faults:
         print(fault, file=sys.stderr)
     if not faults:
-        print(f"{len(written)} pages in {site.relative_to(ROOT)}; open {(site / 'index.html').relative_to(ROOT)}")
+        print(f"{len(written)} pages; open {(site / 'index.html').relative_to(ROOT)}")
     return 1 if faults else 0
 
 

@@ -1,4 +1,4 @@
-"""The README's facts are the code's."""
+"""The facts of README and docs are the code's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conftest import ROOT
 from dreamkit import config
 from dreamkit.option_table import default_text, describe
 
-README = (ROOT / "README.md").read_text()
+START = (ROOT / "docs" / "index.md").read_text()
 OPTIONS = ROOT / "docs" / "options.md"
 
 
@@ -55,12 +55,12 @@ def test_the_way_through_the_code_names_modules_that_exist():
             assert any(path.exists() for path in found), f"{place}{name}"
 
 
-def test_commands_are_known():
+def test_the_start_names_every_command():
     from dreamkit.cli import app
 
     commands = {command.callback.__name__ for command in app.registered_commands}
     known = commands | {group.name for group in app.registered_groups}
-    assert set(re.findall(rf"`?dreamkit ({'|'.join(known)})\b", README)) == known
+    assert set(re.findall(rf"`?dreamkit ({'|'.join(known)})\b", START)) == known
 
 
 def test_every_option_of_convert_is_on_its_page():

@@ -7,14 +7,15 @@ from typing import Any
 
 import typer
 
+from dreamkit import config
 from dreamkit.cli import app, dream_options
 
 _INTRODUCTION = """# Commands
 
-Each command with its arguments and options, as `--help` shows them. [The options of a dream](options.md), which several commands
-share, have a page of their own.
+Each command with its arguments and options, as `--help` shows them. [The options of a dream](options.md),
+which several commands share, have a page of their own.
 """
-_SHARED = "It also takes [the options of a dream](options.md)."
+_DREAM = "dreamkit dream"
 
 
 def page() -> str:
@@ -42,17 +43,32 @@ def _section(context: Any) -> str:
     command = context.command
     usage = " ".join(command.collect_usage_pieces(context))
     parts = [f"## {context.command_path}", *_help(command.help or "", usage, context.command_path)]
-    shared = {each.name for each in dream_options.parameters()} if _takes_dream_options(command) else set()
-    rows = [_row(each) for each in command.params if not each.hidden and each.name not in shared]
+    shared = _shared(command, context.command_path == _DREAM)
+    rows = [_row(each) for each in command.params if not each.hidden and each not in shared]
     if rows:
         parts.append("\n".join(["| | |", "|---|---|", *rows]))
     if shared:
-        parts.append(_SHARED)
+        parts.append(_also(shared))
     return "\n\n".join(parts) + "\n"
 
 
-def _takes_dream_options(command: Any) -> bool:
-    return any(each.name == "plugin_options" for each in command.params)
+def _shared(command: Any, is_dream: bool) -> list[Any]:
+    """The options that are described elsewhere: on the page of options, and under `dreamkit dream`."""
+    if all(
+        each.name != "plugin_options" for each in command.params
+    ):  # it does not take the options of a dream
+        return []
+    names = {each.name for each in dream_options.parameters()} - {"plugin_options"}
+    elsewhere = set(config.option_names()) if is_dream else names
+    return [each for each in command.params if each.name in elsewhere and not each.hidden]
+
+
+def _also(shared: list[Any]) -> str:
+    """The sentence that stands for shared options."""
+    of_config = set(config.option_names())
+    flags = ", ".join(f"`{each.opts[-1]}`" for each in shared if each.name not in of_config)
+    sentence = "It also takes [the options of a dream](options.md)"
+    return sentence + (f", and {flags} as [{_DREAM}](#{_DREAM.replace(' ', '-')}) does." if flags else ".")
 
 
 def _help(text: str, usage: str, path: str) -> Iterator[str]:

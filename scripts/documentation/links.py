@@ -1,5 +1,7 @@
-"""Whether the built site is whole: every link, anchor and picture is there, nothing comes from another server, and no
-table is left as text."""
+"""Whether the built site is whole.
+
+Every link, anchor and picture is there, nothing comes from another server, and no table is left as text.
+"""
 
 from __future__ import annotations
 

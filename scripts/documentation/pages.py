@@ -50,7 +50,7 @@ def _link_anew(root: Path, folder: Path, page: Path, target: str) -> None:
     def place(match: re.Match[str]) -> str:
         linked = Path(os.path.normpath(page.parent / match[1])).relative_to(root).as_posix()
         there = _place(linked)
-        if there is None or not (folder / there).exists() and there not in ELSEWHERE.values():
+        if there is None or (not (folder / there).exists() and there not in ELSEWHERE.values()):
             raise ValueError(f"{page.relative_to(root)} links to {match[1]}, which is not on the site")
         return PurePosixPath(os.path.relpath(there, PurePosixPath(target).parent)).as_posix()
 

@@ -6,8 +6,8 @@ from dreamkit import recipes
 
 _INTRODUCTION = """# The files of the recipes
 
-Each built-in recipe as `dreamkit recipes NAME` prints it. [Recipes](recipes.md) says what they do and how to write your own;
-to change one, save it as a file and dream with `--recipe mine.toml`.
+Each built-in recipe as `dreamkit recipes NAME` prints it. [Recipes](recipes.md) says what they do and
+how to write your own; to change one, save it as a file and dream with `--recipe mine.toml`.
 """
 
 
