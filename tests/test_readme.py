@@ -1,4 +1,4 @@
-"""The README's facts are the code's."""
+"""The facts of README and docs are the code's."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from conftest import ROOT
 from dreamkit import config
 from dreamkit.option_table import default_text, describe
 
-README = (ROOT / "README.md").read_text()
+START = (ROOT / "docs" / "index.md").read_text()
 OPTIONS = ROOT / "docs" / "options.md"
 
 
 def options_table() -> str:
     """The docs' table of options, made from `DreamConfig`. `python tests/test_readme.py` puts it there."""
-    rows = []
+    rows = ["| option | default | what it does |", "|---|---|---|"]
     for name in config.option_names():
         flag = f"--{name.replace('_', '-')}"
         shown = default_text(name)
@@ -31,7 +31,7 @@ def options_table() -> str:
 
 
 def test_the_options_are_those_of_the_config():
-    table = re.search(r"<!-- options -->\n(.*)\n<!-- end of options -->", OPTIONS.read_text(), re.S)
+    table = re.search(r"<!-- options -->\n\n(.*)\n\n<!-- end of options -->", OPTIONS.read_text(), re.S)
     assert table
     assert table[1] == options_table()
 
@@ -55,12 +55,12 @@ def test_the_way_through_the_code_names_modules_that_exist():
             assert any(path.exists() for path in found), f"{place}{name}"
 
 
-def test_commands_are_known():
+def test_the_start_names_every_command():
     from dreamkit.cli import app
 
     commands = {command.callback.__name__ for command in app.registered_commands}
     known = commands | {group.name for group in app.registered_groups}
-    assert set(re.findall(rf"`?dreamkit ({'|'.join(known)})\b", README)) == known
+    assert set(re.findall(rf"`?dreamkit ({'|'.join(known)})\b", START)) == known
 
 
 def test_every_option_of_convert_is_on_its_page():
@@ -126,8 +126,8 @@ def test_what_others_options_are_called_here_exists():
 
 if __name__ == "__main__":
     text = re.sub(
-        r"(<!-- options -->\n).*(<!-- end of options -->)",
-        lambda match: f"{match[1]}{options_table()}\n{match[2]}",
+        r"(<!-- options -->\n\n).*(\n\n<!-- end of options -->)",
+        lambda match: f"{match[1]}{options_table()}{match[2]}",
         OPTIONS.read_text(),
         flags=re.S,
     )
