@@ -58,13 +58,13 @@ export class OpenedPhotos {
   /** Opens a photograph. Of those before, it keeps what is worth it and within the bounds. */
   open(photo: Photo, file: File | null, longestSide: number): void {
     const id = Math.max(0, ...this.all.map((each) => each.id)) + 1;
-    this.all = bounded([...this.all.filter((each) => each.isDear), new OpenedPhoto(id, photo, file, longestSide)]);
+    this.all = bounded([...this.all, new OpenedPhoto(id, photo, file, longestSide)]);
   }
 
   /** Goes back to a photograph that was open before. */
   goBack(id: number): void {
     const found = this.all.filter((each) => each.id === id);
-    this.all = bounded([...this.all.filter((each) => each.id !== id), ...found]);
+    this.all = [...this.all.filter((each) => each.id !== id), ...found];
   }
 
   clear(): void {
@@ -86,12 +86,13 @@ export class OpenedPhotos {
   }
 }
 
-/** Forgets the photographs, and the dreams, that were not used for the longest time. */
+/** Forgets photographs that are not worth a way back, and what was not used for the longest time. */
 function bounded(all: OpenedPhoto[]): OpenedPhoto[] {
   let room = MOST_DREAMS;
   for (const { history } of [...all].reverse()) {
     history.keepLatest(room);
     room -= history.entries.length;
   }
-  return all.slice(-MOST_PHOTOS).filter((each, index, { length }) => each.isDear || index === length - 1);
+  const last = all[all.length - 1];
+  return all.filter((each) => each.isDear || each === last).slice(-MOST_PHOTOS);
 }

@@ -110,7 +110,7 @@ export class PhotoChooser {
       await this.stop();
       this.work.open(photo, file, this.form.longestSide);
       stopCamera(); // which may be on while a file is dropped
-      const before = this.work.earlier.some((each) => each.isDear) ? "; the small pictures lead back to those before" : "";
+      const before = this.work.earlier.length ? "; the small pictures lead back to those before" : "";
       const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
       showStatus(`${this.work.photoName}, ${photo.width} x ${photo.height} pixels${resized}${before}`);
     } catch (error) {
