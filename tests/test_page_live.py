@@ -107,9 +107,7 @@ def test_the_camera_is_dreamed_live_until_it_is_closed(open_camera, seen, size, 
     page.click("#live")
     wait_for_frames(page, 6)
     assert page.evaluate("() => document.body.dataset.activity") == "live"
-    assert page.text_content("#status") == (
-        "Live; Save the dream saves it as you see it, Take the picture keeps the photograph"
-    )
+    assert page.text_content("#status") == "Live; Save the dream keeps it, Take the picture the photograph"
     page.wait_for_function(
         r"""() => /^\d+\.\d frames a second, 192 x 144 pixels$/
             .test(document.querySelector('#steps').textContent)"""

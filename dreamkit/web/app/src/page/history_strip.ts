@@ -44,8 +44,8 @@ export class HistoryStrip {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "earlier";
-    const dreams = entries.length === 1 ? "1 dream" : `${entries.length} dreams`;
-    button.title = `Back to ${name}, ${photo.width} x ${photo.height} pixels, ${dreams}`;
+    const dreams = entries.length ? `, ${entries.length} dream${entries.length > 1 ? "s" : ""}` : "";
+    button.title = `Back to ${name}, ${photo.width} x ${photo.height} pixels${dreams}`;
     button.setAttribute("aria-label", button.title);
     button.addEventListener("click", () => this.onGoBack(id));
     button.append(this.canvasOf(current ?? photo, current?.picture ?? photo));

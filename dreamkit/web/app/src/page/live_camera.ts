@@ -61,7 +61,7 @@ export class LiveCamera {
       await this.interrupt();
       const first = await this.capture();
       if (!first) return;
-      showStatus("Live; Save the dream saves it as you see it, Take the picture keeps the photograph");
+      showStatus("Live; Save the dream keeps it, Take the picture the photograph");
       await this.runner.run("live", { kind: "live", first }, ({ picture }) => void this.show(picture));
     } catch (error) {
       showError(error);
