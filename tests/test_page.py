@@ -126,7 +126,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     other.goto(page.url)
     wait_until_idle(other)
     assert other.text_content("#terms") == "Dreams mixed4a"
-    assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "2")
+    assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "500")
 
 
 def test_an_endless_zoom_moves_until_it_is_stopped(page, tmp_path):
@@ -260,19 +260,6 @@ def test_channels_are_chosen_by_their_pictures(page, tmp_path):
     wait_until_idle(page, 1)
     recipe = recipes.from_picture(saved(page, tmp_path))
     assert recipe.options["layers"] == ("mixed3b:5", "mixed3b:7")
-
-
-def test_the_page_asks_before_it_discards_an_unsaved_dream(page):
-    choose(page, longest=192)
-    page.click("#dream")
-    wait_until_idle(page, 1)
-    page.once("dialog", lambda dialog: dialog.dismiss())
-    page.select_option("#longest", "256")
-    assert page.input_value("#longest") == "192"
-    wait_until_idle(page, 1)
-    page.once("dialog", lambda dialog: dialog.accept())
-    page.select_option("#longest", "256")
-    wait_until_idle(page, 0)
 
 
 def test_a_narrow_screen_has_everything(page):

@@ -190,7 +190,7 @@ def test_only_outcomes_are_read_out(page):
     assert said[0] == "Dreaming"
     assert len(said) == 2
     assert said[1].startswith("Dreamed in")
-    assert page.get_attribute("#picture", "aria-label") == "Dream 1 of chelsea.jpg"
+    assert page.get_attribute("#picture", "aria-label") == "Dream 1 of chelsea.jpg: second"
 
 
 def test_the_channels_of_a_layer_are_chosen_where_they_are_shown(page):

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chromium import CHROMIUM, PHOTO, QUIET, SOFTWARE_CARDS, canvas_pixels, serving, wait_until_idle
+from chromium import (
+    CHROMIUM,
+    PHOTO,
+    QUIET,
+    SOFTWARE_CARDS,
+    canvas_pixels,
+    pixels,
+    saved,
+    serving,
+    wait_until_idle,
+)
 from chromium import opening as opening_page
 from PIL import Image
 from test_page_access import NARROW, WIDE, violations
+
+import dreamkit
+from dreamkit.errors import RecipeError
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -88,17 +101,23 @@ def is_released(page):
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW])
-def test_the_camera_is_dreamed_live_until_it_is_closed(open_camera, seen, size):
+def test_the_camera_is_dreamed_live_until_it_is_closed(open_camera, seen, size, tmp_path):
     page = open_camera(size)
+    assert page.is_disabled("#save-live")
     page.click("#live")
     wait_for_frames(page, 6)
     assert page.evaluate("() => document.body.dataset.activity") == "live"
-    assert page.text_content("#status") == "Live; Take the picture keeps the photograph, not the dream"
+    assert page.text_content("#status") == "Live; Save the dream keeps it, Take the picture the photograph"
     page.wait_for_function(
         r"""() => /^\d+\.\d frames a second, 192 x 144 pixels$/
             .test(document.querySelector('#steps').textContent)"""
     )
-    shown = canvas_pixels(page, "#live-picture")[..., :3].astype(float)
+    path = saved(page, tmp_path, "#save-live")
+    assert path.name == "camera.live.png"
+    assert page.text_content("#status") == ("Saved camera.live.png, 320 x 240 pixels; no recipe repeats it")
+    with pytest.raises(RecipeError, match="is a frame of the live camera"):
+        dreamkit.redo(path)
+    shown = pixels(path)
     assert shown.shape == (SIZE[1], SIZE[0], 3)
     assert 3 < np.abs(shown - seen).mean() < 40
     assert np.corrcoef(shown.ravel(), seen.ravel())[0, 1] > 0.8  # it is what the camera sees, not mirrored
@@ -108,6 +127,7 @@ def test_the_camera_is_dreamed_live_until_it_is_closed(open_camera, seen, size):
     wait_until_idle(page, 0)
     assert page.is_hidden("#viewfinder")
     assert page.text_content("#status") == "The camera is off"
+    assert page.is_disabled("#save-live")
     assert is_released(page)
 
 

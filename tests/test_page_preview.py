@@ -215,7 +215,6 @@ def test_what_begins_ends_the_preview_and_begins_with_the_dream(page):
     page.click("#brush")
     move(page, "steps", 2)
     preview()
-    page.on("dialog", lambda dialog: dialog.accept())  # which asks whether the dream may be lost
     page.set_input_files("#file", PHOTO)
     wait_until_idle(page, 0)
     page.wait_for_selector("#preview", state="hidden")

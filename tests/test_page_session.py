@@ -8,10 +8,12 @@ import json
 import numpy as np
 import pytest
 import tiny
-from chromium import PHOTO, canvas_pixels, choose, pixels, saved, stroke, wait_until_idle
+from chromium import PHOTO, canvas_pixels, choose, pixels, saved, stroke, wait_for_step, wait_until_idle
 from PIL import Image
+from test_page_access import NARROW, WIDE, violations
 
 import dreamkit
+from dreamkit import recipes
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -23,6 +25,17 @@ def wait_until_kept(page):
 def use_tiny_network(page):
     page.select_option("#model", "tiny")
     wait_until_idle(page)
+
+
+def wait_for_status(page, start):
+    page.wait_for_function(
+        "start => document.querySelector('#status').textContent.startsWith(start)", arg=start
+    )
+
+
+def panel(page):
+    """What the panel dreams, and with how many steps."""
+    return page.text_content("#terms"), page.input_value("#option-steps")
 
 
 def link(recipe):
@@ -72,22 +85,150 @@ def test_a_session_comes_back_after_a_reload_and_in_a_new_tab(page, open_page, t
     assert third.is_visible("#welcome")
 
 
-def test_another_picture_loses_nothing_until_it_is_opened(page):
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_another_photograph_loses_no_dream(open_page, size):
+    page = open_page(*size)
     use_tiny_network(page)
     choose(page, longest=192)
     page.click("#dream")
     wait_until_idle(page, 1)
-    shown = canvas_pixels(page)
+    dream = canvas_pixels(page)
     page.click("#replace")
     assert page.is_visible("#choose")
     page.click("#back")
-    np.testing.assert_array_equal(canvas_pixels(page), shown)
+    np.testing.assert_array_equal(canvas_pixels(page), dream)
+    page.select_option("#longest", "256")  # opens the photograph anew; without a dream, it gives way
+    wait_for_status(page, "chelsea.jpg, 256 x 170 pixels; the small pictures lead back to those before")
     page.click("#replace")
-    page.once("dialog", lambda dialog: dialog.dismiss())
     page.click("#clouds")
-    page.keyboard.press("Escape")
+    wait_for_status(page, "clouds, 256 x 256 pixels")
+    page.click("#dream")
     wait_until_idle(page, 1)
+    clouds = canvas_pixels(page)
+    earlier = page.locator("#history .earlier")
+    assert earlier.count() == 1
+    assert earlier.get_attribute("aria-label") == "Back to chelsea.jpg, 192 x 128 pixels, 1 dream"
+    assert violations(page) == []
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= size[0]
+    wait_until_kept(page)
+    page.reload()
+    wait_until_idle(page, 1)
+    np.testing.assert_array_equal(canvas_pixels(page), clouds)
+    earlier.click()
+    wait_for_status(page, "Back to chelsea.jpg: second")
+    np.testing.assert_array_equal(canvas_pixels(page), dream)
+    assert page.input_value("#longest") == "192"
+    earlier.click()
+    wait_for_status(page, "Back to clouds: second")
+    np.testing.assert_array_equal(canvas_pixels(page), clouds)
+    page.click("#forget")
+    wait_until_kept(page)
+    page.reload()
+    wait_until_idle(page, 0)
+    assert page.is_visible("#welcome")
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_the_panel_and_the_link_follow_the_dream_that_is_shown(open_page, size):
+    page = open_page(*size)
+    use_tiny_network(page)
+    choose(page, longest=192)
+    for number, layer in enumerate(("first", "second"), start=1):
+        page.click(f'#layers button[data-term="{layer}"]')
+        page.fill("#option-steps", str(number))
+        page.click("#dream")
+        wait_until_idle(page, number)
+    page.click("#undo")
+    wait_until_idle(page, 1)
+    assert page.text_content("#status") == "Back to the previous dream: first"
+    assert page.get_attribute("#picture", "aria-label") == "Dream 1 of chelsea.jpg: first"
+    assert panel(page) == ("Dreams first", "1")
+    shown = canvas_pixels(page)
+    page.click("#redo")
+    wait_until_idle(page, 2)
+    assert panel(page) == ("Dreams second", "2")
+    page.fill("#option-steps", "3")
+    page.click("#history button[aria-label='Dream 1']")
+    wait_until_idle(page, 1)
+    assert panel(page) == ("Dreams first", "1")
+    page.click("#history button[aria-label='Dream 2']")
+    wait_for_status(page, "Dream 2: second; the options are as you changed them")
+    assert panel(page) == ("Dreams second", "3")
+    page.click("#share")
+    wait_for_status(page, "The link to this dream's recipe is in the")
+    address = page.url
+    wait_until_kept(page)
+    page.reload()
+    wait_until_idle(page, 2)
+    assert panel(page) == ("Dreams second", "3")  # the session, not the link
+    other = open_page(address=address, context=page.context)
+    assert panel(other) == ("Dreams second", "2")
+    other.close()
+    page.goto("about:blank")
+    page.goto(address)
+    wait_until_idle(page, 2)
+    assert panel(page) == ("Dreams second", "2")  # the link, which was opened anew
+    page.click("#undo")
+    wait_until_idle(page, 1)
+    page.click("#dream")
+    wait_until_idle(page, 2)
     np.testing.assert_array_equal(canvas_pixels(page), shown)
+
+
+def test_a_dream_of_another_network_names_it(page):
+    use_tiny_network(page)
+    choose(page, longest=192)
+    page.fill("#option-steps", "1")
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.select_option("#model", "pocket")
+    wait_until_idle(page)
+    page.fill("#option-steps", "2")
+    page.click("#undo")
+    wait_until_idle(page, 0)
+    page.click("#redo")
+    wait_for_status(page, "Forward to the next dream: second; select the network tiny for its options")
+    use_tiny_network(page)
+    assert panel(page) == ("Dreams second", "1")
+
+
+def test_a_second_tap_on_dream_does_not_stop_it(page):
+    use_tiny_network(page)
+    choose(page, longest=192, steps=20)
+    page.dblclick("#dream")
+    wait_until_idle(page, 1)
+    assert page.text_content("#status").startswith("Dreamed in")
+    page.evaluate(
+        """async () => {
+            const dream = document.querySelector("#dream");
+            dream.click();
+            // Nothing but promises ends here, so the worker has sent no step.
+            for (let i = 0; i < 1000 && dream.textContent !== "Stop"; i++) await null;
+            if (dream.textContent !== "Stop") throw new Error("no dream has begun");
+            dream.click();
+        }"""
+    )
+    wait_until_idle(page, 2)
+    assert page.text_content("#status").startswith("Dreamed in")
+
+
+def test_undo_and_redo_show_strokes_and_dream_nothing(page, tmp_path):
+    use_tiny_network(page)
+    choose(page, longest=192, steps=100_000)
+    page.click("#brush")
+    page.fill("#radius", "80")
+    stroke(page, (0.3, 0.5), (0.5, 0.5), wait_for_growth=True)
+    wait_for_step(page)
+    grown = canvas_pixels(page)
+    page.click("#undo")
+    wait_until_idle(page, 0)
+    page.click("#redo")
+    wait_until_idle(page, 1)
+    np.testing.assert_array_equal(canvas_pixels(page), grown)
+    page.fill("#option-steps", "2")
+    page.click("#dream")
+    wait_until_idle(page, 2)
+    assert set(recipes.from_picture(saved(page, tmp_path)).masks) == {"stroke-1"}
 
 
 def test_a_link_is_followed_in_an_open_tab(page):
@@ -144,7 +285,6 @@ def test_a_panorama_gets_the_longest_side_that_it_needs(page, tmp_path):
     wait_until_idle(page, 1)
     small = tmp_path / "small.png"
     Image.new("RGB", (1000, 2)).save(small)
-    page.once("dialog", lambda dialog: dialog.accept())
     page.set_input_files("#file", small)
     page.wait_for_selector("#notice:not([hidden])")
     assert page.text_content("#notice").startswith(
@@ -160,10 +300,9 @@ def test_the_status_is_never_that_of_something_earlier(page):
     wait_until_idle(page, 1)
     assert page.text_content("#status").startswith("Dreamed in")
     assert page.text_content("#steps") == ""
-    page.once("dialog", lambda dialog: dialog.accept())
     page.set_input_files("#file", PHOTO)
     wait_until_idle(page, 0)
-    assert page.text_content("#status") == "chelsea.jpg, 192 x 128 pixels"
+    assert page.text_content("#status").startswith("chelsea.jpg, 192 x 128 pixels; ")
 
 
 def test_any_dream_of_the_photograph_is_shown_again_by_its_small_picture(page):

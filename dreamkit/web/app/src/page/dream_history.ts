@@ -1,4 +1,4 @@
-/** The dreams since the photograph was opened, oldest first, and which of them is shown. */
+/** The dreams of a photograph, oldest first, and which of them is shown. */
 
 import type { DreamConfig } from "../engine/config";
 import type { Painting } from "./painting";
@@ -7,8 +7,18 @@ import type { Pixels } from "./protocol";
 
 const CAPACITY = 20; // dreams that undo can return to
 
+/** What the panel needs beside the options to show a recipe. */
+export interface Choice {
+  /** The name of the network. */
+  model: string;
+  /** The name of the built-in recipe that the options began with; empty for the page's own. */
+  recipe: string;
+  /** The layers, as a link writes them. */
+  terms: string[];
+}
+
 export interface HistoryEntry {
-  /** Counts up through the session. */
+  /** Counts up through the dreams of the photograph. */
   readonly id: number;
   readonly picture: Pixels;
   /** The picture without the share of the photograph; missing where it is not known. */
@@ -23,9 +33,11 @@ export interface HistoryEntry {
   readonly under: HistoryEntry | null;
   /** The options of the strokes. */
   readonly config: DreamConfig;
+  /** How the panel shows `config`. */
+  readonly choice: Choice;
   /** The SHA-256 of the network that dreamed it. */
   readonly network: string;
-  /** Whether the strokes are shown as they grew under the brush, because their recipe is not dreamed yet. */
+  /** Whether the strokes, which are shown as they grew under the brush, wait for the dream of their recipe. */
   readonly isPending: boolean;
 }
 
@@ -54,8 +66,9 @@ export class DreamHistory {
     return this.current !== null && this.current.id !== this.savedId;
   }
 
-  /** Adds an entry after the one that is shown; those that were undone are forgotten. */
+  /** Adds an entry after the one that is shown; those that were undone are forgotten. Strokes below it wait no more. */
   push(entry: Omit<HistoryEntry, "id">): void {
+    if (this.current?.isPending) this.change({ isPending: false });
     const kept = [...this.entries.slice(0, this.position), { ...entry, id: ++this.lastId }];
     this.entries = kept.slice(-CAPACITY);
     this.position = this.entries.length;
@@ -85,10 +98,11 @@ export class DreamHistory {
     while (this.current?.painting.length) this.position--;
   }
 
-  clear(): void {
-    this.entries = [];
-    this.position = 0;
-    this.savedId = 0;
+  /** Forgets the oldest entries, so that `most` are left. */
+  keepLatest(most: number): void {
+    const extra = Math.max(0, this.entries.length - most);
+    this.entries = this.entries.slice(extra);
+    this.position = Math.max(0, this.position - extra);
   }
 
   restore(entries: readonly HistoryEntry[], position: number, savedId: number): void {
@@ -101,4 +115,10 @@ export class DreamHistory {
   markSaved(): void {
     this.savedId = this.current?.id ?? 0;
   }
+}
+
+/** What an entry was dreamed with, in words. */
+export function labelOf({ choice, painting }: HistoryEntry): string {
+  const labels = painting.length ? painting.map(({ label }) => label) : choice.terms;
+  return labels.join(" and ").replaceAll("concept ", "");
 }

@@ -49,9 +49,10 @@ export class Dreamer {
     const config = this.form.config(work.photo);
     if (work.photo.isNoise) {
       const { height, width } = work.photo; // the seed may have changed
-      work.photo = cloudsPhoto(config, height, width);
+      work.replaceClouds(cloudsPhoto(config, height, width));
     }
-    const { photo } = work;
+    const { photo, history } = work;
+    const choice = this.form.choice(this.session.name);
     const start = performance.now();
     // The page blends by itself, so that it can change the blend of a finished dream.
     let task;
@@ -76,8 +77,8 @@ export class Dreamer {
     const provenance = { dream, config, network, photo, guide, masks };
     this.film.end(unblended);
     const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
-    work.history.push({
-      picture, unblended, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256,
+    history.push({
+      picture, unblended, provenance, origin: "dream", painting: [], under: null, config, choice, network: network.sha256,
       isPending: false,
     }); // prettier-ignore
     work.showCurrent();
@@ -96,6 +97,8 @@ export class Dreamer {
     work.stage.comparison.show(0);
     showStatus("Zooming into the dream");
     const config = this.form.config(work.photo);
+    const choice = this.form.choice(this.session.name);
+    const { history } = work;
     const last: { picture?: Pixels } = {};
     const onStep = ({ picture }: StepUpdate) => {
       this.film.add(picture);
@@ -106,8 +109,9 @@ export class Dreamer {
     const { picture } = last;
     if (!picture) return showStatus("Nothing was dreamed");
     this.film.end(picture);
-    work.history.push({
-      picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
+    history.push({
+      picture, provenance: null, origin: "zoom", painting: [], under: null, config, choice, network: network.sha256,
+      isPending: false,
     }); // prettier-ignore
     showStatus("Stopped; Zoom goes on from here");
     this.onChange();

@@ -1,9 +1,13 @@
-/** The photograph and its dreams as a row of small pictures; a click goes to any of them. */
+/**
+ * The photograph and its dreams as a row of small pictures, and before them one of each photograph that was open before; a
+ * click goes to any of them.
+ */
 
-import type { HistoryEntry } from "./dream_history";
 import { element } from "./elements";
+import type { OpenedPhoto } from "./opened_photos";
 import { toImageData } from "./photograph";
 import type { Pixels } from "./protocol";
+import type { Workspace } from "./workspace";
 
 const HEIGHT = 40; // pixels of a small picture
 
@@ -13,21 +17,39 @@ export class HistoryStrip {
   private readonly small = new WeakMap<object, HTMLCanvasElement>();
   private shown: unknown[] = [];
 
-  /** `onChoose` gets the position in the history; 0 is the photograph. */
-  constructor(private readonly onChoose: (position: number) => void) {}
+  /** `onChoose` gets the position in the history; 0 is the photograph. `onGoBack` gets the id of an earlier photograph. */
+  constructor(
+    private readonly onChoose: (position: number) => void,
+    private readonly onGoBack: (id: number) => void,
+  ) {}
 
-  show(photo: Pixels | null, entries: readonly HistoryEntry[], position: number): void {
-    const now = [photo, entries, position];
-    if (now.every((each, i) => each === this.shown[i])) return;
+  show({ photo, earlier, history: { entries, position } }: Workspace): void {
+    const now = [photo, entries, position, ...earlier];
+    if (now.length === this.shown.length && now.every((each, i) => each === this.shown[i])) return;
     this.shown = now;
-    const canvases = photo && entries.length ? [this.canvasOf(photo, photo)] : [];
-    if (canvases.length) canvases.push(...entries.map((entry) => this.canvasOf(entry, entry.picture)));
+    const buttons = earlier.map((each) => this.earlierButton(each));
+    if (photo && (entries.length || earlier.length)) {
+      buttons.push(this.button(this.canvasOf(photo, photo), 0, position === 0));
+      buttons.push(...entries.map((entry, i) => this.button(this.canvasOf(entry, entry.picture), i + 1, i + 1 === position)));
+    }
     const hadFocus = this.row.contains(document.activeElement);
-    this.row.replaceChildren(...canvases.map((canvas, index) => this.button(canvas, index, index === position)));
-    this.row.classList.toggle("absent", !canvases.length);
+    this.row.replaceChildren(...buttons);
+    this.row.classList.toggle("absent", !buttons.length);
     const current = this.row.querySelector<HTMLElement>("[aria-current]");
     if (hadFocus) current?.focus();
     if (current) this.row.scrollLeft = current.offsetLeft - this.row.clientWidth / 2;
+  }
+
+  private earlierButton({ id, name, photo, history: { current, entries } }: OpenedPhoto): HTMLButtonElement {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "earlier";
+    const dreams = entries.length ? `, ${entries.length} dream${entries.length > 1 ? "s" : ""}` : "";
+    button.title = `Back to ${name}, ${photo.width} x ${photo.height} pixels${dreams}`;
+    button.setAttribute("aria-label", button.title);
+    button.addEventListener("click", () => this.onGoBack(id));
+    button.append(this.canvasOf(current ?? photo, current?.picture ?? photo));
+    return button;
   }
 
   private button(canvas: HTMLCanvasElement, position: number, isCurrent: boolean): HTMLButtonElement {

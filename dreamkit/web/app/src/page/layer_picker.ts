@@ -96,6 +96,11 @@ export class LayerPicker {
     return this.concepts.has(conceptTerm(name));
   }
 
+  /** Whether a term is that of a concept. */
+  hasTerm(term: string): boolean {
+    return this.concepts.has(term.split("=")[0]);
+  }
+
   /** Thumbnails are drawn only while the worker is idle, or has time between two frames. */
   set isIdle(isIdle: boolean) {
     this.thumbnails.isIdle = isIdle;

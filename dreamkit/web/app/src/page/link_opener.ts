@@ -6,7 +6,8 @@ import { OWN_LAYERS } from "./layer_picker";
 import type { NetworkSession } from "./network_session";
 import type { RecipeForm } from "./recipe_form";
 import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
-import type { Site } from "./site";
+import type { PanelRecipe, ShownRecipe } from "./shown_recipe";
+import { recipeNamed, type Site } from "./site";
 import { clearError, showError, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 
@@ -16,6 +17,7 @@ export class LinkOpener {
     private readonly session: NetworkSession,
     private readonly form: RecipeForm,
     private readonly runner: TaskRunner,
+    private readonly recipe: ShownRecipe,
   ) {}
 
   /** Whether the address has a recipe. */
@@ -23,9 +25,15 @@ export class LinkOpener {
     return hasLink(location.hash);
   }
 
+  /** Whether the page has the recipe of the address already: it opened it before a reload, or made the link. */
+  get isTaken(): boolean {
+    return (history.state as { isTaken?: boolean } | null)?.isTaken === true;
+  }
+
   /** Opens the network with the recipe of the address. */
   async open(): Promise<void> {
     await this.use(parseLink(location.hash, this.site));
+    take(location.href);
   }
 
   /** The address has another link. */
@@ -37,15 +45,17 @@ export class LinkOpener {
     if (element("notice").hidden) showStatus("The link's recipe is chosen; press Dream");
   }
 
-  /** Puts a link to the recipe of the panel into the address and the clipboard. */
-  async share(): Promise<void> {
-    const link = recipeLink(this.site, this.session.name, this.form.options, this.form.recipe);
-    history.replaceState(null, "", link);
+  /** Puts a link to a recipe, by default that of the panel, into the address and the clipboard. */
+  async share(recipe: PanelRecipe | null): Promise<void> {
+    const { model, recipe: name, options } = recipe ?? this.recipe.ofPanel;
+    const link = recipeLink(this.site, model, options, recipeNamed(this.site, model, name));
+    take(link);
+    const what = recipe ? "The link to this dream's recipe" : "The link to the recipe of the panel";
     try {
       await navigator.clipboard.writeText(link);
-      showStatus("The recipe's link is in the clipboard and in the address bar");
+      showStatus(`${what} is in the clipboard and in the address bar`);
     } catch {
-      showStatus("The recipe's link is in the address bar");
+      showStatus(`${what} is in the address bar`);
     }
   }
 
@@ -66,6 +76,11 @@ export class LinkOpener {
     const message = `this link asks for ${rejected.join(", ")}, which this page does not have`;
     showError(new UserError(`${message}; the page's own recipe is used instead`));
   }
+}
+
+/** Puts a link into the address, and remembers through reloads that the page has its recipe. */
+function take(link: string): void {
+  history.replaceState({ isTaken: true }, "", link);
 }
 
 /** The terms of `layers` that are texts. */

@@ -9,6 +9,9 @@ import { clearError, showError, showStatus } from "./status_bar";
 export function listen(page: Page): void {
   const { chooser, session } = page;
   const onClick = (id: string, action: () => unknown) => element(id).addEventListener("click", () => void action());
+  /** As `onClick`, but a double click is one click: its second one would undo the first. */
+  const onTap = (id: string, action: () => unknown) =>
+    element(id).addEventListener("click", ({ detail }) => void (detail > 1 || action()));
   const toggle = (id: string) => {
     setPressed(id, !isPressed(id));
     page.refresh();
@@ -23,7 +26,8 @@ export function listen(page: Page): void {
   onClick("back", () => page.chooseAnother(false));
   onClick("camera", () => chooser.openCamera().then(() => page.refresh()));
   onClick("shoot", () => page.liveCamera.take());
-  onClick("live", () => page.liveCamera.toggle());
+  onTap("live", () => page.liveCamera.toggle());
+  onClick("save-live", () => page.saver.saveLive());
   onClick("cancel", () => page.liveCamera.close());
   onClick("turn", () => chooser.turnCamera());
   onClick("paste", () => chooser.paste());
@@ -34,9 +38,9 @@ export function listen(page: Page): void {
   }
   onClick("pause", () => toggle("pause"));
   onClick("clouds", () => chooser.openClouds());
-  onClick("dream", () => page.toggleDream());
-  onClick("zoom", () => page.dreamer.toggleZoom());
-  onClick("dice", () => page.dice());
+  onTap("dream", () => page.toggleDream());
+  onTap("zoom", () => page.dreamer.toggleZoom());
+  onTap("dice", () => page.dice());
   onClick("try", () => page.variants.open());
   onClick("undo", () => page.undo());
   onClick("redo", () => page.redo());
@@ -47,7 +51,7 @@ export function listen(page: Page): void {
   onClick("finish", () => page.large.finish());
   onClick("save-session", () => page.saver.saveSession());
   onClick("send", () => page.saver.share());
-  onClick("share", () => page.links.share());
+  onClick("share", () => page.share());
   onClick("forget", () => page.forget());
   onClick("brush", () => {
     toggle("brush");
@@ -64,7 +68,7 @@ export function listen(page: Page): void {
     void page.concepts.learn(files);
   });
   select("longest").addEventListener("change", () => void chooser.resize());
-  select("model").addEventListener("change", () => void session.open(undefined, []).then(() => page.preview.follow(true)));
+  select("model").addEventListener("change", () => void session.open(undefined, []).then(() => page.useNetwork()));
   select("backend").addEventListener("change", async () => {
     clearError();
     await session.open();
@@ -87,7 +91,7 @@ export function listen(page: Page): void {
     escape: () => {
       if (!element("viewfinder").hidden) page.liveCamera.close();
       else if (!element("welcome").hidden) page.chooseAnother(false);
-      else if (!page.isIdle) void page.toggleDream();
+      else if (!page.isIdle) void page.stop();
       else if (page.preview.isShown) page.preview.leave();
       else if (isPressed("brush")) toggle("brush");
     },

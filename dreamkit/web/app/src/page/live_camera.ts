@@ -1,11 +1,11 @@
 /**
  * The camera, dreamed live in the viewfinder. The page sends the worker a small frame, and the next one when its
- * dream is back, so that no frame waits. Nothing of it is kept; a picture that is taken is what the camera saw.
+ * dream is back, so that no frame waits. The history has nothing of it; a picture that is taken is what the camera saw.
  */
 
 import { UserError } from "../engine/errors";
 import { cameraVideo, onCameraEnd, stopCamera } from "./camera";
-import { canvas, element, setPressed } from "./elements";
+import { button, canvas, element, setPressed } from "./elements";
 import { showDreamed } from "./live_picture";
 import type { NetworkSession } from "./network_session";
 import type { PhotoChooser } from "./photo_chooser";
@@ -61,7 +61,7 @@ export class LiveCamera {
       await this.interrupt();
       const first = await this.capture();
       if (!first) return;
-      showStatus("Live; Take the picture keeps the photograph, not the dream");
+      showStatus("Live; Save the dream keeps it, Take the picture the photograph");
       await this.runner.run("live", { kind: "live", first }, ({ picture }) => void this.show(picture));
     } catch (error) {
       showError(error);
@@ -98,6 +98,7 @@ export class LiveCamera {
     const picture = canvas("live-picture");
     showDreamed(picture, sent.whole, sent.photo, dreamed);
     picture.hidden = false;
+    button("save-live").disabled = false;
     picture.dataset.frames = String(Number(picture.dataset.frames ?? 0) + 1);
     picture.setAttribute("aria-label", `What the camera sees, dreamed with ${sent.label}`);
     showSteps(`${this.rate()}${dreamed.width} x ${dreamed.height} pixels`);
@@ -143,6 +144,7 @@ export class LiveCamera {
     const picture = canvas("live-picture");
     picture.hidden = true;
     delete picture.dataset.frames;
+    button("save-live").disabled = true;
     setPressed("live", false);
     if (isOpen()) showStatus("Live is off; the camera is on");
     this.onChange();

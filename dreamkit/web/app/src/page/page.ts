@@ -23,6 +23,7 @@ import { RecipePreview } from "./recipe_preview";
 import { RecipeTiles } from "./recipe_tiles";
 import type { RecipePictures } from "./recipe_pictures";
 import { SessionKeeper } from "./session_keeper";
+import { ShownRecipe } from "./shown_recipe";
 import { recipeNamed, type Site } from "./site";
 import { Stage } from "./stage";
 import { showStatus } from "./status_bar";
@@ -49,11 +50,15 @@ export class Page {
   readonly saver: PictureSaver;
   readonly large: LargeFinish;
   readonly queue: PhotoQueue;
+  private readonly recipe: ShownRecipe;
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
   private readonly recipes: RecipeTiles;
   private readonly film = new GrowthFilm();
-  private readonly strip = new HistoryStrip((position) => void this.goTo(position));
+  private readonly strip = new HistoryStrip(
+    (position) => void this.goTo(position),
+    (id) => void this.goBack(id),
+  );
   private readonly runner = new TaskRunner(() => this.refresh());
 
   /** `pictures` fits the guide and the masks of the page's recipe to a photograph. */
@@ -71,17 +76,18 @@ export class Page {
     this.live = new LiveOptions(work, form, runner, this.dreamer, () => this.session.network?.sha256, refresh);
     this.preview = new RecipePreview(work, form, this.session, this.painter, this.live, () => this.canPreview, refresh);
     this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
-    this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, () => form.picker.label, refresh);
+    this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, refresh);
     this.large = new LargeFinish(work, runner, this.session, form, this.saver);
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);
     this.liveCamera = new LiveCamera(work, form, this.session, runner, this.chooser, stop, refresh);
     this.queue = new PhotoQueue(this.chooser, work, this.dreamer, this.saver);
-    this.keeper = new SessionKeeper(work, this.session, form);
+    this.recipe = new ShownRecipe(site, work, this.session, form);
+    this.keeper = new SessionKeeper(work, this.session, form, this.recipe);
     this.sight = new FirstSight(this.session, form);
     this.recipes = new RecipeTiles(site, this.session, form);
-    this.links = new LinkOpener(site, this.session, form, runner);
+    this.links = new LinkOpener(site, this.session, form, runner, this.recipe);
     listen(this);
   }
 
@@ -89,25 +95,31 @@ export class Page {
   async start(): Promise<void> {
     const { links, site } = this;
     const kept = await this.keeper.open();
-    if (kept && !links.isLinked) {
+    const opensLink = links.isLinked && !(kept && links.isTaken);
+    if (kept && !opensLink) {
       if (this.session.hasModel(kept.model)) select("model").value = kept.model;
       this.form.set(kept.options, recipeNamed(site, kept.model, kept.recipe));
     }
     const layers = kept?.options.layers ? asTerms(kept.options.layers) : ownTerms(site);
-    await (links.isLinked ? links.open() : this.session.open("wasm", layers));
+    await (opensLink ? links.open() : this.session.open("wasm", layers));
     if (kept) {
       this.keeper.restore(kept);
-      if (kept.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);
+      if (this.work.history.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);
       this.refresh();
       await this.painter.settle();
     }
     void this.session.switchToFastest();
   }
 
-  /** Starts a dream, or stops what runs. */
+  /** Starts a dream, or stops what runs; a dream not before its first step, because the button became *Stop* just now. */
   async toggleDream(): Promise<void> {
+    const { activity, hasStepped } = this.runner;
     if (this.isIdle) await this.dreamer.dream();
-    else await this.runner.stop();
+    else if (hasStepped || !["dreaming", "painting"].includes(activity)) await this.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.runner.stop();
   }
 
   /** Dreams with another seed, which gives another composition. */
@@ -121,26 +133,44 @@ export class Page {
   async undo(): Promise<void> {
     if (this.preview.isShown) return this.preview.leave();
     await this.interrupt();
-    if (!this.work.history.canUndo) return;
-    this.work.history.undo();
-    showStatus(this.work.history.current ? "Back to the previous dream" : "Back to the photograph");
-    await this.showCurrent();
+    const { history } = this.work;
+    if (!history.canUndo) return;
+    this.show(() => history.undo(), () => (history.current ? "Back to the previous dream" : "Back to the photograph"));
   }
 
   async redo(): Promise<void> {
     await this.interrupt();
-    if (!this.work.history.canRedo) return;
-    this.work.history.redo();
-    showStatus("Forward to the next dream");
-    await this.showCurrent();
+    const { history } = this.work;
+    if (!history.canRedo) return;
+    this.show(() => history.redo(), () => "Forward to the next dream");
   }
 
   /** Shows one of the dreams, or with 0 the photograph. */
   async goTo(position: number): Promise<void> {
     await this.interrupt();
-    this.work.history.goTo(position);
-    showStatus(position ? `Dream ${position}` : "The photograph");
-    await this.showCurrent();
+    this.show(() => this.work.history.goTo(position), () => (position ? `Dream ${position}` : "The photograph"));
+  }
+
+  /** Goes back to a photograph that was open before, and to its dreams. */
+  async goBack(id: number): Promise<void> {
+    await this.interrupt();
+    const open = () => {
+      this.work.goBack(id);
+      this.form.longestSide = this.work.longestSide;
+    };
+    this.show(open, () => `Back to ${this.work.photoName}`);
+  }
+
+  /** Makes a link to the recipe of the dream or the preview that is shown, or else of the panel. */
+  async share(): Promise<void> {
+    await this.links.share(this.preview.isShown ? null : this.recipe.ofDream);
+  }
+
+  /** Another network is open. */
+  async useNetwork(): Promise<void> {
+    if (this.work.history.current?.network === this.session.network?.sha256) this.recipe.follow();
+    await this.preview.follow(true);
+    this.refresh();
   }
 
   /** Shows the ways to open a photograph; the current one stays until another is opened. */
@@ -193,7 +223,7 @@ export class Page {
     element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !isChanged || !isReady);
     element("divider").hidden = !isChanged || !isReady;
-    this.strip.show(photo, history.entries, history.position);
+    this.strip.show(this.work);
     element("history").inert = !isFree;
     element("back").hidden = photo === null;
     element("brushes").hidden = !isPressed("brush");
@@ -229,10 +259,13 @@ export class Page {
     return "painting";
   }
 
-  private async showCurrent(): Promise<void> {
+  /** Shows what `go` goes to, and its recipe in the panel; nothing of it is dreamed. */
+  private show(go: () => void, name: () => string): void {
+    this.recipe.leave();
+    go();
     this.work.showCurrent();
+    showStatus(`${name()}${this.recipe.follow()}`);
     this.refresh();
-    await this.painter.settle();
   }
 
   /** Whether closing the page now would lose something. */

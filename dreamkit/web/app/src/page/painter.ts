@@ -46,11 +46,13 @@ export class Painter {
     return this.brush.isDown || this.waiting > 0 || (this.work.history.current?.isPending ?? false);
   }
 
-  /** Stops what runs, because something else is about to happen; strokes that are painted are kept. */
+  /** Stops what runs, because something else is about to happen; strokes that are painted are kept, as they grew. */
   async interrupt(): Promise<void> {
     await this.lastStroke;
     this.turn++;
     await this.runner.stop();
+    const { history } = this.work;
+    if (history.current?.isPending) history.change({ isPending: false });
   }
 
   /** Removes all strokes. */
@@ -83,13 +85,12 @@ export class Painter {
     const { history, photo } = this.work;
     const { current } = history;
     if (!current || !this.hasStrokes) return false;
-    const entry = { ...current, config: this.form.config(photo) };
+    const entry = { ...current, config: this.form.config(photo), choice: this.form.choice(this.runner.session.name) };
     const dreamed = await this.dreamStrokes(entry);
     if (dreamed) {
       history.push({ ...entry, ...dreamed, isPending: false });
       this.show(entry);
     } else if (dreamed === null) {
-      if (current.isPending) history.change({ isPending: false });
       this.work.showCurrent();
       showStatus("Stopped; the picture is as before");
       this.onChange();
@@ -211,10 +212,12 @@ export class Painter {
       return this.work.showCurrent();
     }
     const config = this.currentConfig();
-    const network = this.runner.session.network!.sha256;
+    const { name, network } = this.runner.session;
     const under = this.unpainted;
+    const choice = { ...this.form.choice(name), ...(this.configured && { recipe: this.configured.choice.recipe }) };
     history.push({
-      picture: this.work.shown, provenance: null, origin: "brush", painting, under, config, network, isPending: true,
+      picture: this.work.shown, provenance: null, origin: "brush", painting, under, config, choice,
+      network: network!.sha256, isPending: true,
     }); // prettier-ignore
   }
 
@@ -233,12 +236,16 @@ export class Painter {
 
   /** The options of the strokes: those of the dream that they are part of. */
   private currentConfig() {
-    const { current } = this.work.history;
     const { photo } = this.work;
-    if (this.painting.length) return current!.config;
-    if (current?.provenance && this.isOfThisNetwork(current)) return current.provenance.config;
+    if (this.configured) return this.configured.config;
     const config = this.form.config(photo);
     return photo?.seed === undefined ? config : { ...config, seed: photo.seed };
+  }
+
+  /** The dream whose options the strokes have; null where they have those of the panel. */
+  private get configured(): HistoryEntry | null {
+    const { current } = this.work.history;
+    return this.painting.length || (current?.provenance && this.isOfThisNetwork(current)) ? current : null;
   }
 
   /** The dream that the strokes are on; null where that is the photograph. */

@@ -34,7 +34,7 @@ export class PhotoChooser {
 
   /** Returns whether the file is the photograph now. */
   async openFile(file: File): Promise<boolean> {
-    if (this.confirmLoss()) await this.readFile(file);
+    await this.readFile(file);
     return this.work.file === file;
   }
 
@@ -55,7 +55,8 @@ export class PhotoChooser {
   }
 
   async openClouds(): Promise<void> {
-    if (this.confirmLoss()) await this.drawClouds();
+    const side = this.form.longestSide;
+    await this.open(() => cloudsPhoto(this.form.config(null), side, side), null);
   }
 
   async openCamera(): Promise<void> {
@@ -65,7 +66,7 @@ export class PhotoChooser {
 
   /** Opens what the camera sees, or a frame of it, and releases the camera. */
   async takePicture(source: HTMLVideoElement | ImageBitmap): Promise<void> {
-    if (this.confirmLoss()) await this.open(() => cameraPhoto(source, this.form.config(null)), null);
+    await this.open(() => cameraPhoto(source, this.form.config(null)), null);
     stopCamera();
   }
 
@@ -73,21 +74,9 @@ export class PhotoChooser {
   async resize(): Promise<void> {
     const { photo, file } = this.work;
     if (!photo) return;
-    const { upscale } = this.form.config(null);
-    if (!this.confirmLoss()) this.form.longestSide = Math.round(Math.max(photo.height, photo.width) / upscale);
-    else if (file) await this.readFile(file);
-    else if (photo.isNoise) await this.drawClouds();
+    if (file) await this.readFile(file);
+    else if (photo.isNoise) await this.openClouds();
     else showStatus("A picture of the camera keeps its size; take another for this one");
-  }
-
-  /** Asks the user whether an unsaved dream may be lost. */
-  confirmLoss(): boolean {
-    return !this.work.history.isUnsaved || confirm("The current dream is not saved. Discard it?");
-  }
-
-  private async drawClouds(): Promise<void> {
-    const side = this.form.longestSide;
-    await this.open(() => cloudsPhoto(this.form.config(null), side, side), null);
   }
 
   private async readFile(file: File): Promise<void> {
@@ -119,10 +108,11 @@ export class PhotoChooser {
     try {
       const photo = await read();
       await this.stop();
-      this.work.open(photo, file);
+      this.work.open(photo, file, this.form.longestSide);
       stopCamera(); // which may be on while a file is dropped
+      const before = this.work.earlier.length ? "; the small pictures lead back to those before" : "";
       const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
-      showStatus(`${this.work.photoName}, ${photo.width} x ${photo.height} pixels${resized}`);
+      showStatus(`${this.work.photoName}, ${photo.width} x ${photo.height} pixels${resized}${before}`);
     } catch (error) {
       this.form.longestSide = side;
       showError(error);

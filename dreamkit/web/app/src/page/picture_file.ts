@@ -22,16 +22,20 @@ export interface Provenance {
   guide?: Pixels | null;
 }
 
+/** A picture to save, and what is known of where it came from. */
+export type Savable = Pick<HistoryEntry, "picture" | "provenance"> & { origin: keyof typeof UNREPEATABLE };
+
 /** Why no recipe repeats a dream, by where it came from; Python's `redo` says it after the file's name. */
 const UNREPEATABLE = {
   dream: "was dreamed on a picture that no recipe repeats",
   brush: "has strokes on a picture that no recipe repeats, or strokes that were stopped",
   large: "was finished with more pixels from a small dream",
   zoom: "is a frame of an endless zoom",
+  live: "is a frame of the live camera",
 };
 
 /** The PNG file of a dream; `dreamkit` is the version that exported the page, `alpha` the photograph's. */
-export async function encodePng(entry: HistoryEntry, alpha: MaskLevels | null, dreamkit: string): Promise<Blob> {
+export async function encodePng(entry: Savable, alpha: MaskLevels | null, dreamkit: string): Promise<Blob> {
   const { picture } = entry;
   const { height, width } = picture;
   const bytes = alpha ? withAlpha(picture, alpha) : picture.bytes;
@@ -40,7 +44,7 @@ export async function encodePng(entry: HistoryEntry, alpha: MaskLevels | null, d
 }
 
 /** The JPEG file of a dream, which has no transparency. */
-export async function encodeJpeg(entry: HistoryEntry, dreamkit: string): Promise<Blob> {
+export async function encodeJpeg(entry: Savable, dreamkit: string): Promise<Blob> {
   const { picture } = entry;
   const canvas = new OffscreenCanvas(picture.width, picture.height);
   canvas.getContext("2d")!.putImageData(toImageData(picture), 0, 0);
@@ -49,7 +53,7 @@ export async function encodeJpeg(entry: HistoryEntry, dreamkit: string): Promise
   return withRecipe(new Uint8Array(await plain.arrayBuffer()), recipe);
 }
 
-async function recipeOf({ picture, provenance, origin }: HistoryEntry, dreamkit: string): Promise<object> {
+async function recipeOf({ picture, provenance, origin }: Savable, dreamkit: string): Promise<object> {
   return provenance ? describe(provenance, picture, dreamkit) : { dreamkit, unrepeatable: UNREPEATABLE[origin] };
 }
 

@@ -1,8 +1,8 @@
 /** Saves and shares the dream that is shown: as a picture with its recipe, a card, or a film of its growth. */
 
 import { drawCard } from "./card";
-import type { HistoryEntry } from "./dream_history";
-import { button } from "./elements";
+import { type HistoryEntry, labelOf } from "./dream_history";
+import { button, canvas } from "./elements";
 import type { GrowthFilm } from "./growth_film";
 import type { Photo } from "./photograph";
 import { encodeJpeg, encodePng } from "./picture_file";
@@ -10,6 +10,7 @@ import type { MaskLevels } from "./protocol";
 import { recordSession } from "./session_film";
 import { showError, showProgress, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
+import { straightPixels } from "./transparency";
 import type { Workspace } from "./workspace";
 
 const QUALITY = 0.92; // of a card's JPEG
@@ -24,7 +25,6 @@ export class PictureSaver {
     private readonly runner: TaskRunner,
     private readonly film: GrowthFilm,
     private readonly dreamkit: string,
-    private readonly label: () => string,
     private readonly onChange: () => void,
   ) {
     const probe = new File([], "dream.jpg", { type: "image/jpeg" });
@@ -42,6 +42,16 @@ export class PictureSaver {
     const { height, width } = entry.picture;
     const name = this.download(await encodePng(entry, alpha, this.dreamkit), "large.png");
     showStatus(`Saved ${name}, ${width} x ${height} pixels; no recipe repeats it, but Save keeps that of the small dream`);
+  }
+
+  /** Saves the live dream as the viewfinder shows it. */
+  async saveLive(): Promise<void> {
+    const bitmap = await createImageBitmap(canvas("live-picture"));
+    const { height, width } = bitmap;
+    const picture = { height, width, bytes: straightPixels(bitmap).bytes };
+    bitmap.close();
+    const png = await encodePng({ picture, provenance: null, origin: "live" }, null, this.dreamkit);
+    showStatus(`Saved ${this.download(png, "live.png", "camera")}, ${width} x ${height} pixels; no recipe repeats it`);
   }
 
   async saveJpeg(): Promise<void> {
@@ -107,8 +117,8 @@ export class PictureSaver {
     return (photo?.name || (photo?.isNoise ? "clouds" : "camera")).replace(/\.[^.]*$/, "");
   }
 
-  private async card(photo: Photo, { picture }: HistoryEntry): Promise<Blob> {
-    return drawCard(photo, picture, `dreamkit: ${this.label()}`).convertToBlob({ type: "image/jpeg", quality: QUALITY });
+  private async card(photo: Photo, entry: HistoryEntry): Promise<Blob> {
+    return drawCard(photo, entry.picture, `dreamkit: ${labelOf(entry)}`).convertToBlob({ type: "image/jpeg", quality: QUALITY });
   }
 
   private saveDream(entry: HistoryEntry, data: Blob, extension: string): void {
@@ -131,12 +141,12 @@ export class PictureSaver {
   }
 
   /** Downloads a file under a new name, and returns the name. */
-  private download(data: Blob, ending: string): string {
+  private download(data: Blob, ending: string, stem = this.stem): string {
     const [kind, extension] = ending.split(".");
-    const whole = `${this.stem}.${ending}`;
+    const whole = `${stem}.${ending}`;
     const count = (this.saved.get(whole) ?? 0) + 1;
     this.saved.set(whole, count);
-    const name = `${this.stem}.${kind}${count > 1 ? `-${count}` : ""}.${extension}`;
+    const name = `${stem}.${kind}${count > 1 ? `-${count}` : ""}.${extension}`;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(data);
     link.download = name;

@@ -2,6 +2,7 @@
 
 import type { DreamConfig } from "../engine/config";
 import { Controls } from "./controls";
+import type { Choice } from "./dream_history";
 import { select } from "./elements";
 import { LayerPicker, OWN_LAYERS } from "./layer_picker";
 import type { Photo } from "./photograph";
@@ -58,6 +59,11 @@ export class RecipeForm {
   /** The options that a link or a kept session may hold: those that differ from the page's own recipe. */
   get options(): DreamConfig {
     return { ...this.config(null), layers: this.picker.terms };
+  }
+
+  /** What the panel needs to show the recipe again, which a dream of the network `model` keeps. */
+  choice(model: string): Choice {
+    return { model, recipe: this.recipe?.name ?? "", terms: this.picker.terms };
   }
 
   /** Shows other options, over those of a recipe; layers are chosen by the picker. */

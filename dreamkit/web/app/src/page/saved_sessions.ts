@@ -3,39 +3,35 @@
  * its own, which it locks; a new tab continues the latest session that no other tab has open.
  */
 
-import type { DreamConfig } from "../engine/config";
 import type { HistoryEntry } from "./dream_history";
-import type { Photo } from "./photograph";
+import type { PhotoState } from "./opened_photos";
+import type { PanelRecipe } from "./shown_recipe";
 
 const CAPACITY = 3; // sessions
 const VERSION = 1; // of the format
 
-/** What a session holds. */
-export interface Session {
-  model: string;
-  /** The name of the built-in recipe that the options began with; empty for the page's own. */
-  recipe: string;
-  /** As in a link: `layers` are terms. */
-  options: DreamConfig;
-  photo: Photo;
-  file: File | null;
-  entries: readonly HistoryEntry[];
-  position: number;
-  savedId: number;
+/** What a session holds: the panel, and the photographs with their dreams, of which the last one is open. */
+export interface Session extends PanelRecipe {
+  opened: readonly PhotoState[];
 }
 
-/** A session as it is stored: its dreams are records of their own, so that each is written once. */
-interface Stored extends Omit<Session, "entries"> {
+/** A session as it is stored: photographs and dreams are records of their own, so that each is written once. */
+interface Stored extends PanelRecipe {
   id: string;
   time: number;
-  entryIds: number[];
+  opened: (Omit<PhotoState, "photo" | "file" | "entries"> & { entryIds: number[] })[];
 }
 
+type StoredPhoto = Pick<PhotoState, "photo" | "file">;
 type StoredEntry = Omit<HistoryEntry, "under"> & { underId: number | null };
+
+/** The key of a photograph, or of a dream of it. */
+type RecordKey = [session: string, photo: number, ...dream: number[]];
 
 export class SavedSessions {
   private id = "";
-  private written = new Map<number, HistoryEntry>();
+  /** The photographs and the dreams that are written, by the text of their keys. */
+  private written = new Map<string, object>();
   /** The state to write next; undefined where all is written. */
   private waiting: Session | null | undefined = undefined;
   private writing: Promise<void> | null = null;
@@ -66,10 +62,11 @@ export class SavedSessions {
     for (const stored of found.sort((a, b) => b.time - a.time)) {
       if (!(await lock(stored.id))) continue;
       this.id = stored.id;
-      const session = await this.read(stored).catch(() => null); // another version of the page may have written it
+      const session = await this.read(stored).catch(() => null);
       if (session) return session;
+      await this.keep(null); // another version of the page wrote it
     }
-    this.id ||= crypto.randomUUID();
+    this.id = crypto.randomUUID();
     await lock(this.id);
     return null;
   }
@@ -109,23 +106,28 @@ export class SavedSessions {
   private async put(session: Session | null): Promise<void> {
     const transaction = this.database.transaction(["sessions", "entries"], "readwrite");
     const [sessions, entries] = [transaction.objectStore("sessions"), transaction.objectStore("entries")];
-    const needed = new Map<number, HistoryEntry>();
-    for (const entry of session?.entries ?? []) {
-      needed.set(entry.id, entry);
-      if (entry.under) needed.set(entry.under.id, entry.under);
+    const needed = new Map<string, object>();
+    const need = (key: RecordKey, owner: object, record: StoredPhoto | StoredEntry) => {
+      const text = JSON.stringify(key);
+      if (this.written.get(text) !== owner) entries.put(record, key);
+      needed.set(text, owner);
+    };
+    for (const { id, photo, file, entries: dreams } of session?.opened ?? []) {
+      need([this.id, id], photo, { photo, file });
+      const unders = dreams.flatMap(({ under }) => under ?? []);
+      const byId = new Map([...unders, ...dreams].map((dream) => [dream.id, dream]));
+      for (const [dreamId, dream] of byId) {
+        const { under, ...rest } = dream;
+        need([this.id, id, dreamId], dream, { ...rest, underId: under?.id ?? null });
+      }
     }
-    for (const [id, entry] of needed) {
-      if (this.written.get(id) === entry) continue;
-      const { under, ...rest } = entry;
-      entries.put({ ...rest, underId: under?.id ?? null } satisfies StoredEntry, [this.id, id]);
-    }
-    for (const id of this.written.keys()) if (!needed.has(id)) entries.delete([this.id, id]);
+    for (const text of this.written.keys()) if (!needed.has(text)) entries.delete(JSON.parse(text) as RecordKey);
     if (session) {
-      const { entries: kept, ...rest } = session;
-      sessions.put({ ...rest, id: this.id, time: Date.now(), entryIds: kept.map(({ id }) => id) } satisfies Stored);
+      sessions.put(asStored(session, this.id));
       await this.prune(sessions, entries);
     } else {
       sessions.delete(this.id);
+      entries.delete(recordsOf(this.id));
     }
     await completed(transaction);
     this.written = needed;
@@ -136,20 +138,37 @@ export class SavedSessions {
     const found = await finished<Stored[]>(sessions.getAll());
     for (const { id } of found.sort((a, b) => b.time - a.time).slice(CAPACITY)) {
       sessions.delete(id);
-      entries.delete(IDBKeyRange.bound([id, 0], [id, Infinity]));
+      entries.delete(recordsOf(id));
     }
   }
 
-  private async read({ entryIds, id: _, time: __, ...rest }: Stored): Promise<Session> {
+  private async read({ model, recipe, options, opened }: Stored): Promise<Session> {
     const store = this.store("entries");
-    const range = IDBKeyRange.bound([this.id, 0], [this.id, Infinity]);
-    const stored = await finished<StoredEntry[]>(store.getAll(range));
-    const byId = new Map<number, HistoryEntry>();
-    for (const { underId, ...entry } of stored.sort((a, b) => a.id - b.id)) {
-      byId.set(entry.id, { ...entry, under: underId === null ? null : found(byId, underId) });
+    const [keys, records] = await Promise.all([
+      finished(store.getAllKeys(recordsOf(this.id))) as Promise<RecordKey[]>,
+      finished<(StoredPhoto | StoredEntry)[]>(store.getAll(recordsOf(this.id))),
+    ]);
+    const photos = new Map<number, StoredPhoto>();
+    const dreams = new Map<string, HistoryEntry>();
+    const written = new Map<string, object>();
+    for (const [index, record] of records.entries()) { // a photograph comes before its dreams, and those by their ids
+      const [, photoId] = keys[index];
+      if ("photo" in record) {
+        photos.set(photoId, record);
+        written.set(JSON.stringify(keys[index]), record.photo);
+        continue;
+      }
+      const { underId, ...rest } = record;
+      const entry = { ...rest, under: underId === null ? null : found(dreams, `${photoId} ${underId}`) };
+      dreams.set(`${photoId} ${entry.id}`, entry);
+      written.set(JSON.stringify(keys[index]), entry);
     }
-    this.written = byId;
-    return { ...rest, entries: entryIds.map((id) => found(byId, id)) };
+    const states = opened.map(({ entryIds, ...state }) => {
+      const entries = entryIds.map((id) => found(dreams, `${state.id} ${id}`));
+      return { ...state, ...found(photos, state.id), entries };
+    });
+    this.written = written;
+    return { model, recipe, options, opened: states };
   }
 
   private store(name: string): IDBObjectStore {
@@ -157,11 +176,23 @@ export class SavedSessions {
   }
 }
 
-/** An entry of a stored session, which another tab may have forgotten. */
-function found(entries: Map<number, HistoryEntry>, id: number): HistoryEntry {
-  const entry = entries.get(id);
-  if (!entry) throw new Error(`the session lacks its dream ${id}`);
-  return entry;
+function asStored({ model, recipe, options, opened }: Session, id: string): Stored {
+  const states = opened.map(({ photo: _, file: __, entries, ...state }) => {
+    return { ...state, entryIds: entries.map((entry) => entry.id) };
+  });
+  return { id, time: Date.now(), model, recipe, options, opened: states };
+}
+
+/** The keys of all records of a session. */
+function recordsOf(id: string): IDBKeyRange {
+  return IDBKeyRange.bound([id, 0], [id, Infinity, Infinity]);
+}
+
+/** A record of a stored session, which another tab may have forgotten. */
+function found<Id, Found>(records: Map<Id, Found>, id: Id): Found {
+  const record = records.get(id);
+  if (!record) throw new Error(`the session lacks its record ${id}`);
+  return record;
 }
 
 /** Whether this tab has the session now; it keeps the lock until it is closed. */

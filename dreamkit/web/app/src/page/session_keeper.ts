@@ -1,8 +1,9 @@
-/** Keeps the photograph and its dreams in the browser, and brings them back. */
+/** Keeps the photographs and their dreams in the browser, and brings them back. */
 
+import type { RecipeForm } from "./recipe_form";
 import { SavedSessions, type Session } from "./saved_sessions";
 import type { NetworkSession } from "./network_session";
-import type { RecipeForm } from "./recipe_form";
+import type { ShownRecipe } from "./shown_recipe";
 import type { Workspace } from "./workspace";
 
 export class SessionKeeper {
@@ -13,6 +14,7 @@ export class SessionKeeper {
     private readonly work: Workspace,
     private readonly session: NetworkSession,
     private readonly form: RecipeForm,
+    private readonly recipe: ShownRecipe,
   ) {}
 
   /** The session that this tab continues; null where there is none. */
@@ -22,29 +24,23 @@ export class SessionKeeper {
   }
 
   /** Shows a session that was kept. */
-  restore({ photo, file, entries, position, savedId, options }: Session): void {
-    this.work.open(photo, file);
-    this.work.history.restore(entries, position, savedId);
-    this.form.longestSide = options.max_size ?? this.form.longestSide;
-    this.work.showCurrent();
+  restore({ opened }: Session): void {
+    this.work.restore(opened);
+    this.form.longestSide = this.work.longestSide;
   }
 
   async keep(): Promise<void> {
-    const { photo, file, history } = this.work;
-    if (!photo || !this.session.network) return;
-    const { entries, position, savedId } = history;
-    const { name: model } = this.session;
-    const { options, recipe } = this.form;
-    await this.sessions?.keep({ model, recipe: recipe?.name ?? "", options, photo, file, entries, position, savedId });
+    if (!this.work.photo || !this.session.network) return;
+    await this.sessions?.keep({ ...this.recipe.ofPanel, opened: this.work.state });
   }
 
   async forget(): Promise<void> {
     await this.sessions?.forgetAll();
   }
 
-  /** Whether closing the page now would lose the dream that is shown. */
+  /** Whether closing the page now would lose a dream. */
   get wouldLose(): boolean {
-    return this.work.history.isUnsaved && (!this.sessions || !this.isKept);
+    return this.work.isUnsaved && (!this.sessions || !this.isKept);
   }
 
   private mark(isKept: boolean): void {

@@ -21,6 +21,8 @@ export type Activity =
 
 export class TaskRunner {
   activity: Activity = "idle";
+  /** Whether the task that runs has taken a step. */
+  hasStepped = false;
   readonly speed = new SpeedMeter();
   /** The network's session, which needs the runner for itself. */
   session!: NetworkSession;
@@ -37,11 +39,13 @@ export class TaskRunner {
   async run(activity: Activity, task: Task, onStep?: (update: StepUpdate) => void): Promise<FinishedDream | null> {
     clearError();
     this.activity = activity;
+    this.hasStepped = false;
     this.speed.reset();
     this.onChange();
     const start = performance.now();
     const running = this.session.worker.run(task, (update) => {
       if (this.running !== running) return;
+      this.hasStepped = true;
       this.speed.add(update, this.session.network?.backend);
       showProgress(update.done);
       showSteps(`${position(update)}${this.speed.text}${remaining(update, performance.now() - start)}`);

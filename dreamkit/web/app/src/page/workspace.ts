@@ -1,31 +1,78 @@
 /** What is open: a photograph, and its dreams. */
 
-import { DreamHistory } from "./dream_history";
+import { DreamHistory, labelOf } from "./dream_history";
+import { type OpenedPhoto, OpenedPhotos, type PhotoState } from "./opened_photos";
 import type { Photo } from "./photograph";
 import type { Pixels } from "./protocol";
 import type { Stage } from "./stage";
 
 export class Workspace {
-  photo: Photo | null = null;
-  /** The file of the photograph; null where it has none. */
-  file: File | null = null;
-  readonly history = new DreamHistory();
+  private readonly opened = new OpenedPhotos();
+  private readonly none = new DreamHistory();
   private shownPicture: Pixels | null = null;
 
   constructor(readonly stage: Stage) {}
 
-  /** Replaces the photograph, and forgets its dreams. */
-  open(photo: Photo, file: File | null): void {
-    this.photo = photo;
-    this.file = file;
-    this.history.clear();
-    this.stage.open(photo, photo.alpha, `${this.photoName}, ${photo.width} by ${photo.height} pixels`);
-    this.shownPicture = photo;
+  get photo(): Photo | null {
+    return this.opened.current?.photo ?? null;
   }
 
+  /** The file of the photograph; null where it has none. */
+  get file(): File | null {
+    return this.opened.current?.file ?? null;
+  }
+
+  /** The longest side that was selected for the photograph. */
+  get longestSide(): number {
+    return this.opened.current?.longestSide ?? 0;
+  }
+
+  /** The dreams of the photograph. */
+  get history(): DreamHistory {
+    return this.opened.current?.history ?? this.none;
+  }
+
+  /** The photographs that were open before, with their dreams; the latest is the last. */
+  get earlier(): readonly OpenedPhoto[] {
+    return this.opened.earlier;
+  }
+
+  /** All photographs with their dreams. */
+  get state(): PhotoState[] {
+    return this.opened.state;
+  }
+
+  /** Whether the dream that is shown, or was shown of an earlier photograph, is not saved. */
+  get isUnsaved(): boolean {
+    return this.history.isUnsaved || this.earlier.some(({ history }) => history.isUnsaved);
+  }
+
+  /** Opens another photograph, in the size that was selected. */
+  open(photo: Photo, file: File | null, longestSide: number): void {
+    this.opened.open(photo, file, longestSide);
+    this.showOpened();
+  }
+
+  /** Goes back to a photograph that was open before, and to its dreams. */
+  goBack(id: number): void {
+    this.opened.goBack(id);
+    this.showOpened();
+  }
+
+  /** Takes other clouds as the photograph. */
+  replaceClouds(clouds: Photo): void {
+    if (this.opened.current) this.opened.current.photo = clouds;
+  }
+
+  restore(state: readonly PhotoState[]): void {
+    this.opened.restore(state);
+    this.showOpened();
+  }
+
+  /** Forgets all photographs and their dreams. */
   close(): void {
-    this.photo = this.file = this.shownPicture = null;
-    this.history.clear();
+    this.shownPicture = null;
+    this.opened.clear();
     this.stage.close();
   }
 
@@ -50,11 +97,19 @@ export class Workspace {
     const { current, position } = this.history;
     if (!this.photo) return;
     this.show(current?.picture ?? this.photo);
-    this.stage.describe(current ? `Dream ${position} of ${this.photoName}` : this.photoName);
+    this.stage.describe(current ? `Dream ${position} of ${this.photoName}: ${labelOf(current)}` : this.photoName);
   }
 
   /** What the photograph is called, in messages. */
   get photoName(): string {
-    return this.photo?.name || (this.photo?.isNoise ? "clouds" : "the camera's picture");
+    return this.opened.current?.name ?? "";
+  }
+
+  private showOpened(): void {
+    const { photo } = this;
+    if (!photo) return;
+    this.stage.open(photo, photo.alpha, `${this.photoName}, ${photo.width} by ${photo.height} pixels`);
+    this.shownPicture = photo;
+    if (this.history.current) this.showCurrent();
   }
 }
