@@ -21,6 +21,7 @@ from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import atomic, color_match, images, video_formats, video_writer
 from dreamkit.media.video_formats import RATE, Encoding
+from dreamkit.recipes.timeline import camera as checked_camera
 from dreamkit.session import Session
 
 _FEWER = 4  # a frame takes so many times fewer steps than the first, unless an option says otherwise
@@ -58,20 +59,19 @@ class ZoomOptions:
     loop: bool = False
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("frames", 1, _MOST_FRAMES),
-            ("rate", 0.01, 1000),
-            ("zoom", 0.5, 2),
-            ("rotate", -180, 180),
-        ):
+        for name, least, most in (("frames", 1, _MOST_FRAMES), ("rate", 0.01, 1000)):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise ConfigError(f"{name} is {value}; it takes a number from {least} to {most}")
         object.__setattr__(self, "rate", Fraction(self.rate).limit_denominator(_MOST_DENOMINATOR))
-        if not all(0 <= share <= 1 for share in self.center):
-            raise ConfigError(f"center is {self.center}; it takes two shares of the picture, each 0 to 1")
+        checked_camera(self.camera)
         if self.loop and self.frames < 10:
             raise ConfigError(f"a loop of {self.frames} frames is too short to blend; take 10 or more")
+
+    @property
+    def camera(self) -> dict[str, Any]:
+        """How it moves, where no key frame says otherwise."""
+        return {"zoom": self.zoom, "rotate": self.rotate, "center": self.center}
 
     @property
     def blended(self) -> int:
@@ -113,22 +113,36 @@ def make(
     options = options or ZoomOptions()
     request = session.request
     request.refuse("a zoom", *UNABLE)
+    duration = options.frames / options.rate
+    placed = timelines.placed(
+        request.timeline,
+        options.frames,
+        duration,
+        lambda second: float(second * options.rate),
+        loop=options.loop,
+    )
+    request = replace(request, timeline=placed)
     video_formats.check_output(output, encoding, overwrite=overwrite)
     atomic.refuse_inputs(output, session.request.inputs)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, request.size)
-    with FrameStore(folder, _identity(session, options), request.size, overwrite=overwrite) as store:
+    with FrameStore(
+        folder, _identity(session.fingerprint(request), options), request.size, overwrite=overwrite
+    ) as store:
         store.begin_on(session.machine())
         first = cache(lambda: color_match.measure(store.read(0)))
 
         def frame(number: int) -> NDArray[np.uint8]:
-            share = min(1.0, number / max(1, options.frames - 1))
-            models, config = timelines.at(request.timeline, share, session.models, request.config)
+            share = timelines.share_of(number, options.frames, loop=options.loop)
+            models = timelines.models_at(request.timeline, share, session.models, loop=options.loop)
+            config = timelines.config_at(request.timeline, share, request.config, loop=options.loop)
             if number == 0:
                 return session.compute(replace(request, config=config), models=models).pixels
             config = config_of_frame(config, options, number, request.size)
-            moved = np.rint(color_match.match(moved_into(store.read(number - 1), options), first()))
+            camera = timelines.camera_at(request.timeline, share, options.camera, loop=options.loop)
+            moved = moved_into(store.read(number - 1), replace(options, **camera))
+            moved = np.rint(color_match.match(moved, first()))
             image = images.from_memory(moved.astype(np.uint8))
             shown = replace(request, config=config, image=image)
             dreamed = session.compute(shown, models=models, quiet=True).pixels
@@ -210,13 +224,14 @@ def _shown(store: FrameStore, number: int, options: ZoomOptions) -> NDArray[np.u
     return np.rint((1 - share) * after + share * frame).astype(np.uint8)
 
 
-def _identity(session: Session, options: ZoomOptions) -> Mapping[str, Any]:
-    """All that frames depend on. How fast they pass changes none of them, and how many there are only those
-    of a timeline."""
-    found = session.fingerprint()
+def _identity(fingerprint: Mapping[str, Any], options: ZoomOptions) -> Mapping[str, Any]:
+    """All that frames depend on. How fast they pass changes none of them, and how many there are, and whether
+    they are a loop, only those of a timeline."""
+    has_timeline = bool(fingerprint["timeline"])
     return {
         "what": "zoom",
-        **found,
-        "frames": options.frames if found["timeline"] else None,
+        **fingerprint,
+        "frames": options.frames if has_timeline else None,
+        **({"loop": True} if has_timeline and options.loop else {}),
         "zoom": [options.zoom, options.rotate, list(options.center), options.steps, options.octaves],
     }
