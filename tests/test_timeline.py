@@ -19,7 +19,7 @@ from dreamkit import DreamConfig, Session, make_request, recipes
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
-from dreamkit.jobs import film, timeline, zoom
+from dreamkit.jobs import camera_moves, film, timeline, zoom
 from dreamkit.jobs.film_worker import FilmOptions
 from dreamkit.jobs.zoom import ZoomOptions
 from dreamkit.media import color_match, video
@@ -326,8 +326,25 @@ def test_a_loop_has_no_seam_in_its_motion(frames, data):
     assert max(steps) <= 0.16 / frames + 1e-9  # from the last frame to the first as well
 
 
+@given(
+    st.sampled_from(sorted(camera_moves.MOVES)), st.floats(0, 1), st.sampled_from([(2, 3), (1, 1), (3, 2)])
+)
+def test_a_named_move_mirrors_no_edge_and_ends_as_it_begins(name, share, size):
+    moves = camera_moves.named(name)
+    own = ZoomOptions().camera
+    assert timeline.camera_at(moves, 0.0, own) == timeline.camera_at(moves, 1.0, own)
+    camera = timeline.camera_at(moves, share, own)
+    corners = np.array([(x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)]) * size
+    middle = np.array(camera["center"]) * size
+    turn = np.deg2rad(camera["rotate"])
+    back = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    shown = middle + (corners - middle) @ back.T / camera["zoom"]
+    assert (shown >= -1e-9).all()
+    assert (shown <= np.array(size) + 1e-9).all()
+
+
 def test_a_loop_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, photo):
-    moves = ZoomOptions(frames=10, loop=True)
+    moves = ZoomOptions(frames=10, loop=True, steps=1)
     whole = made(net, photo, tmp_path, LOOP, moves, "whole")
 
     def interrupt(progress):
@@ -342,12 +359,13 @@ def test_a_loop_that_is_broken_off_goes_on_to_the_same_bytes(tmp_path, net, phot
     assert np.abs(shown[-1] - shown[0]).mean() < 1.5 * max(along)
 
 
+@pytest.mark.usefixtures("loaded_once")
 def test_a_zoom_by_its_recipe_and_by_flags_that_go_before_it(run, photo, tmp_path):
     Image.fromarray(photo).save("photo.png")
     recipe = 'model = "tiny"\n'
     for name, text in (("it", CAMERA), ("still", "blend = 1.0\n")):
         (tmp_path / f"{name}.toml").write_text(f"{recipe}{PLAIN}{text}")
-    command = ("zoom", "photo.png", "-q", "--frames", 3, "--preview", 3)
+    command = ("zoom", "photo.png", "-q", "--frames", 3, "--preview", 3, "--frame-steps", 1)
     flags = ("--zoom", 1.1, "--rotate", 0, "--center", "0.5,0.5")
     for name, *more in (("it",), ("still", *flags), ("it", *flags)):
         output = f"{name}{len(more)}.gif"
@@ -356,6 +374,12 @@ def test_a_zoom_by_its_recipe_and_by_flags_that_go_before_it(run, photo, tmp_pat
     by_recipe, still, given = (frames_in(tmp_path / f"{name}.gif.work") for name in ("it0", "still6", "it6"))
     assert all(np.array_equal(*pair) for pair in zip(still, given, strict=True))
     assert not np.array_equal(by_recipe[2], given[2])
+    moved = []
+    for more in ((), ("--zoom", 1.2)):
+        code, _, err = run(*command, "-r", "it.toml", "--move", "pan", *more, "-o", f"pan{len(more)}.gif")
+        assert code == 0, err
+        moved.append(frames_in(tmp_path / f"pan{len(more)}.gif.work")[2])
+    assert len({each.tobytes() for each in (by_recipe[2], *moved)}) == 3
 
 
 def test_options_on_the_command_line_go_before_key_frames(tmp_path, net, photo):
@@ -381,8 +405,14 @@ def test_options_on_the_command_line_go_before_key_frames(tmp_path, net, photo):
             "the recipe it.toml has a camera in its timeline, which a film cannot follow; leave it out",
         ),
         (("zoom", "photo.png"), "at = 0\nseed = 1", "seed, which is the same in all frames"),
+        (
+            ("zoom", "photo.png", "--move", "orbit"),
+            "at = 0",
+            "move is 'orbit'; choose from tunnel, pan, spiral",
+        ),
     ],
 )
+@pytest.mark.usefixtures("loaded_once")
 def test_what_a_command_cannot_follow_is_one_line(run, photo, tmp_path, command, lines, message):
     (tmp_path / "frames").mkdir()
     for name in ("photo.png", "frames/0.png", "frames/1.png"):

@@ -56,6 +56,16 @@ def zoom(
             show_default=False,
         ),
     ] = None,
+    move: Annotated[
+        str | None,
+        typer.Option(
+            "--move",
+            metavar="NAME",
+            help="How the camera moves along the film: tunnel, pan or spiral. --zoom, --rotate and --center "
+            "replace its own.",
+            show_default=False,
+        ),
+    ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
     frame_steps: film_options.Steps = None,
     frame_octaves: Annotated[
@@ -79,6 +89,7 @@ def zoom(
     started = time.monotonic()
     chosen = DreamOptions(**options)
     chosen.check(image is not None)
+    from dreamkit.jobs import camera_moves
     from dreamkit.jobs import zoom as zooms
     from dreamkit.media import video_formats
     from dreamkit.media.video_formats import RATE
@@ -90,6 +101,7 @@ def zoom(
     moves = zooms.ZoomOptions(
         frames=frames,
         rate=film_options.rate_of(fps) or RATE,
+        moves=() if move is None else without(camera_moves.named(move), (), camera),
         steps=frame_steps,
         octaves=frame_octaves,
         loop=loop,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import STEPS, DreamConfig
+from dreamkit.config import STEPS, DreamConfig, plain
 from dreamkit.engine import octaves
 from dreamkit.errors import ConfigError
 from dreamkit.jobs import frame_store
@@ -42,6 +42,8 @@ class ZoomOptions:
         zoom: how much larger a frame shows what the one before showed; below 1, it moves away.
         rotate: degrees that a frame is turned by, clockwise.
         center: of the zoom and the rotation, as fractions of the width and the height.
+        moves: key frames of the camera, which go before those of the request's timeline, as
+            `camera_moves.named` returns them; empty for those.
         steps, octaves: of each frame but the first, which is dreamed in full; None for what suits.
         loop: whether the last frame leads to the first.
 
@@ -54,6 +56,7 @@ class ZoomOptions:
     zoom: float = 1.04
     rotate: float = 0.0
     center: tuple[float, float] = (0.5, 0.5)
+    moves: tuple[Mapping[str, Any], ...] = ()
     steps: int | None = None
     octaves: int | None = None
     loop: bool = False
@@ -64,7 +67,8 @@ class ZoomOptions:
             if not least <= value <= most:
                 raise ConfigError(f"{name} is {value}; it takes a number from {least} to {most}")
         object.__setattr__(self, "rate", Fraction(self.rate).limit_denominator(_MOST_DENOMINATOR))
-        checked_camera(self.camera)
+        for camera in (self.camera, *(entry.get("camera", {}) for entry in self.moves)):
+            checked_camera(camera)
         if self.loop and self.frames < 10:
             raise ConfigError(f"a loop of {self.frames} frames is too short to blend; take 10 or more")
 
@@ -113,15 +117,9 @@ def make(
     options = options or ZoomOptions()
     request = session.request
     request.refuse("a zoom", *UNABLE)
-    duration = options.frames / options.rate
-    placed = timelines.placed(
-        request.timeline,
-        options.frames,
-        duration,
-        lambda second: float(second * options.rate),
-        loop=options.loop,
-    )
-    request = replace(request, timeline=placed)
+    request = replace(request, timeline=_placed(request.timeline, options))
+    options = replace(options, moves=_placed(options.moves, options))
+    moves = options.moves or request.timeline
     video_formats.check_output(output, encoding, overwrite=overwrite)
     atomic.refuse_inputs(output, session.request.inputs)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
@@ -140,7 +138,7 @@ def make(
             if number == 0:
                 return session.compute(replace(request, config=config), models=models).pixels
             config = config_of_frame(config, options, number, request.size)
-            camera = timelines.camera_at(request.timeline, share, options.camera, loop=options.loop)
+            camera = timelines.camera_at(moves, share, options.camera, loop=options.loop)
             moved = moved_into(store.read(number - 1), replace(options, **camera))
             moved = np.rint(color_match.match(moved, first()))
             image = images.from_memory(moved.astype(np.uint8))
@@ -162,6 +160,13 @@ def make(
                 film.add(_shown(store, number, shown))
         if preview is None:
             store.delete()
+
+
+def _placed(timeline: timelines.Timeline, options: ZoomOptions) -> tuple[dict[str, Any], ...]:
+    frames, rate = options.frames, options.rate
+    return timelines.placed(
+        timeline, frames, frames / rate, lambda second: float(second * rate), loop=options.loop
+    )
 
 
 def config_of_frame(
@@ -226,12 +231,13 @@ def _shown(store: FrameStore, number: int, options: ZoomOptions) -> NDArray[np.u
 
 def _identity(fingerprint: Mapping[str, Any], options: ZoomOptions) -> Mapping[str, Any]:
     """All that frames depend on. How fast they pass changes none of them, and how many there are, and whether
-    they are a loop, only those of a timeline."""
-    has_timeline = bool(fingerprint["timeline"])
+    they are a loop, only those with key frames."""
+    has_key_frames = bool(fingerprint["timeline"] or options.moves)
     return {
         "what": "zoom",
         **fingerprint,
-        "frames": options.frames if has_timeline else None,
-        **({"loop": True} if has_timeline and options.loop else {}),
+        "frames": options.frames if has_key_frames else None,
+        **({"loop": True} if has_key_frames and options.loop else {}),
+        **({"moves": [plain(dict(entry)) for entry in options.moves]} if options.moves else {}),
         "zoom": [options.zoom, options.rotate, list(options.center), options.steps, options.octaves],
     }
