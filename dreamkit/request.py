@@ -28,6 +28,7 @@ from dreamkit.part_values import PYTHON
 from dreamkit.plugins.registry import Kind
 from dreamkit.recipes import File, Recipe
 from dreamkit.recipes.resolve import resolve_models
+from dreamkit.recipes.timeline import without
 from dreamkit.terms import has_choice
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     Models: TypeAlias = Model | ModelSpec | Sequence[Model | ModelSpec] | None
 
 Masks: TypeAlias = ImageSource | Mapping[str, ImageSource]
+Timeline: TypeAlias = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class DreamRequest:
         image: the photograph, as it is dreamed; None for noise.
         guide: a picture whose features the dream follows, or None.
         masks: by name, at the photograph's size; the one with an empty name is for terms that name none.
-        timeline: entries of a film's or a zoom's timeline, as a recipe has them.
+        timeline: key frames of a film or a zoom, as a recipe has them.
         recipe: the recipe that it was made from, or None.
     """
 
@@ -81,7 +83,7 @@ class DreamRequest:
     @property
     def uses(self) -> dict[str, Kind[Any]]:
         """The plugins' parts that it uses, with their kinds."""
-        return _uses(self.config, self.models)
+        return _uses(self.config, self.models, self.timeline)
 
     @property
     def choices(self) -> bool:
@@ -89,6 +91,11 @@ class DreamRequest:
         entries = [*self.config.schedule, *self.timeline]
         layers = [self.config.layers, *(each.get("layers") for each in entries)]
         return any(map(has_choice, [*layers, *(spec.layers for spec in self.models)]))
+
+    @property
+    def camera(self) -> bool:
+        """Whether its timeline moves a zoom's camera."""
+        return any("camera" in entry for entry in self.timeline)
 
     @property
     def inputs(self) -> dict[str, PathLike | None]:
@@ -110,7 +117,7 @@ class DreamRequest:
         Raises:
             ConfigError: no term is under one.
         """
-        _check_masks(names, self.config, self.models)
+        _check_masks(names, self.config, self.models, self.timeline)
 
     def is_bounded(self, layers: Sequence[Any]) -> bool:
         """Whether masks bound the dream of networks with these layers, because every term is under one."""
@@ -152,6 +159,7 @@ _PARTS = {
     "masks": "a mask",
     "timeline": "a timeline",
     "choices": "a choice of channels by the photograph",
+    "camera": "a camera in its timeline",
 }
 
 
@@ -207,9 +215,9 @@ def without_image(
     models = with_weights(models, weights)
     models, options, config, found = _with_directions(models, options, config, found)
     config = found.config(**options) if found else DreamConfig.of(config, **options)
-    config = _with_used_options(config, models, found, options)
-    opened, masks = _beside(config, models, found, guide, mask)
-    timeline = found.timeline if found else ()
+    timeline = without(found.timeline, options) if found else ()
+    config = _with_used_options(config, models, timeline, found, options)
+    opened, masks = _beside(config, models, timeline, found, guide, mask)
     return DreamRequest(models, config, None, opened, masks, timeline, found)
 
 
@@ -269,13 +277,20 @@ def specs_of(model: Models) -> tuple[ModelSpec, ...]:
     return tuple(each if isinstance(each, ModelSpec) else ModelSpec(each) for each in several)
 
 
-def _uses(config: DreamConfig, models: Sequence[ModelSpec]) -> dict[str, Kind[Any]]:
+def _uses(config: DreamConfig, models: Sequence[ModelSpec], timeline: Timeline) -> dict[str, Kind[Any]]:
     options = {name: getattr(config, name) for name in option_names()}
-    return part_values.used(options, [spec.layers for spec in models])
+    found = part_values.used(options, [spec.layers for spec in models])
+    for entry in timeline:
+        found |= part_values.used(entry)
+    return found
 
 
 def _with_used_options(
-    config: DreamConfig, models: Sequence[ModelSpec], recipe: Recipe | None, options: Mapping[str, Any]
+    config: DreamConfig,
+    models: Sequence[ModelSpec],
+    timeline: Timeline,
+    recipe: Recipe | None,
+    options: Mapping[str, Any],
 ) -> DreamConfig:
     """`config` with the plugin options of parts that it uses; a recipe may have more.
 
@@ -293,7 +308,7 @@ def _with_used_options(
     given = config.plugin_options or {}
     if not given:
         return config
-    used = _uses(config, models)
+    used = _uses(config, models, timeline)
     unused = [part for part in given if part not in used]
     asked = [part for part in unused if recipe is None or part in (options.get("plugin_options") or {})]
     if asked:
@@ -355,6 +370,7 @@ def _recipe(given: PathLike | Recipe | None) -> Recipe | None:
 def _beside(
     config: DreamConfig,
     models: Sequence[ModelSpec],
+    timeline: Timeline,
     recipe: Recipe | None,
     guide: ImageSource,
     mask: Masks,
@@ -365,7 +381,7 @@ def _beside(
         given = dict(mask)
     elif mask is not None:
         given = {"": mask}
-    named = _check_masks(given, config, models)
+    named = _check_masks(given, config, models, timeline)
     if recipe is not None:
         guide = guide if guide is not None else recipe_file(recipe, recipe.guide, "guide", config)
         left = config.max_pixels  # for all masks together: some hundred bytes can be many pixels
@@ -379,9 +395,12 @@ def _beside(
     return open_guide(guide, config), {name: open_mask(each, config) for name, each in given.items()}
 
 
-def _check_masks(names: Iterable[str], config: DreamConfig, models: Sequence[ModelSpec]) -> list[str]:
+def _check_masks(
+    names: Iterable[str], config: DreamConfig, models: Sequence[ModelSpec], timeline: Timeline
+) -> list[str]:
     """The names of masks that terms are under; checks that they have those in `names`."""
-    named = recipes.masks_named({"layers": config.layers, "schedule": config.schedule}, models)
+    own = {"layers": config.layers, "schedule": config.schedule}
+    named = recipes.masks_named(own, models, timeline)
     for name in names:
         if not isinstance(name, str):
             raise ConfigError(f"a mask has the name {name!r:.40}; the names of masks are texts")

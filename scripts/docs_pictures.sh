@@ -192,6 +192,11 @@ concepts() { # of the library: on a coffee, all of them, out of nothing, under m
     "$bin" zoom $photos/rocket.jpg --recipe "$work/journey.toml" --frames 48 --fps 12 --max-size 240 \
         -o "$out/concept-zoom.webp" --overwrite --quiet
 }
+timeline() { # frames of the example in docs/films.md
+    sed -n '/^# journey.toml$/,/^```$/p' docs/films.md | sed '$d' >"$work/journey.toml"
+    "$bin" zoom $photos/chelsea.jpg --recipe "$work/journey.toml" --frames 36 --max-size 256 -o "$work/journey" --quiet
+    row "$out/timeline.jpg" "$work"/journey/0000{00,07,14,18,21,28,35}.png
+}
 sheet() {
     "$bin" sheet $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \
         --columns 5 -o "$work/sheet" --quiet
@@ -246,6 +251,6 @@ zoo() { # networks converted beforehand, by the names in docs/zoo.md
     dream astronaut "$out/zoo.writing.jpg" --max-size 448 --model writing --layers p2o.Mul.139 --strength wild
 }
 
-for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts sheet features}"; do
+for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts timeline sheet features}"; do
     for each in $name; do "$each"; done
 done

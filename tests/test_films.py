@@ -30,16 +30,14 @@ from faults import held_by_another_process
 from two_slots import TwoSlots
 
 import dreamkit
-from dreamkit import DreamConfig, Session, make_request, recipes
-from dreamkit.engine.objective_set import LoadedModel
+from dreamkit import DreamConfig, Session, make_request
 from dreamkit.engine.tf import network
 from dreamkit.errors import ConfigError, Interrupted
-from dreamkit.jobs import film, frame_store, timeline, zoom
+from dreamkit.jobs import film, frame_store, zoom
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.jobs.zoom import ZoomOptions
 from dreamkit.media import color_match, optical_flow, video, video_writer
 from dreamkit.media.clip import Clip
-from dreamkit.recipes import toml_file
 from dreamkit.request import without_image
 
 ROOT = Path(__file__).parents[1]
@@ -319,52 +317,6 @@ def clip_at(folder, frames):
     for number, frame in enumerate(islice(synthetic_clip.clip(frames, (48, 64)), frames)):
         Image.fromarray(frame.pixels).save(folder / f"{number}.png")
     return video.read(folder)
-
-
-TIMELINE = (
-    {"at": 0.2, "layers": ("first",), "steps": 2},
-    {"at": 0.6, "layers": ("second:1",), "steps": 5},
-)
-
-
-@pytest.mark.parametrize(
-    ("share", "layers", "steps"),
-    [
-        (0.0, {("first",): 1.0}, 2),
-        (0.2, {("first",): 1.0}, 2),
-        (0.3, {("first",): 0.75, ("second:1",): 0.25}, 2),
-        (0.6, {("second:1",): 1.0}, 5),
-        (1.0, {("second:1",): 1.0}, 5),
-    ],
-)
-def test_layers_fade_along_a_timeline(net, share, layers, steps):
-    mixed, config = timeline.at(TIMELINE, share, [LoadedModel(net)], CONFIG)
-    assert {model.layers: pytest.approx(model.weight) for model in mixed} == layers
-    assert config.steps == steps
-
-
-def test_a_timeline_comes_from_a_recipe(tmp_path, net, photo):
-    path = tmp_path / "journey.toml"
-    path.write_text('[[timeline]]\nat = 1\nlayers = "second:2"\n[[timeline]]\nat = 0\nlayers = "first"\n')
-    found = recipes.find(str(path))
-    assert [entry["at"] for entry in found.timeline] == [0, 1]
-    assert toml_file.parse(found.to_toml(), "again").timeline == found.timeline
-    still_path = tmp_path / "still.toml"
-    still_path.write_text("octaves = 2\nsteps = 4\njitter = 4\n")
-    path.write_text(f"octaves = 2\nsteps = 4\njitter = 4\n{path.read_text()}")
-    for name in ("still", "journey"):
-        session = Session(make_request(photo, net, recipe=tmp_path / f"{name}.toml"))
-        zoom.make(session, tmp_path / f"{name}.mp4", ZoomOptions(frames=4))
-    still, journey = (frames_of(tmp_path / f"{name}.mp4") for name in ("still", "journey"))
-    assert np.abs(still[-1].astype(int) - journey[-1]).mean() > 1
-    for wrong, message in (
-        ("at = 2", "takes a share of the film"),
-        ("steps = 3", "takes a share of the film"),
-        ("at = 0\nstep = 3", "did you mean"),
-    ):
-        path.write_text(f"[[timeline]]\n{wrong}\n")
-        with pytest.raises(ConfigError, match=message):
-            recipes.find(str(path))
 
 
 def test_optical_flow_finds_a_known_motion():

@@ -170,7 +170,8 @@ TOML = [
     b'layers = [{layer = "mixed4c", channels = [3], weight = -1, mask = "sky.png"}]\nguide = "cat.png"\n'
     b'mask = "mask.png"\n[[schedule]]\nsteps = 2\n[[schedule]]\nlayers = "mixed3b"\n',
     b'[[models]]\nname = "pocket"\nweight = 0.5\n[[models]]\nname = "vgg16"\nlayers = ["high"]\n'
-    b"[[timeline]]\nat = 0.5\nstep_size = 0.02\n",
+    b'[[timeline]]\nat = 0.5\nease = "smooth"\nstep_size = 0.02\n[[timeline]]\nat = "2.5s"\n'
+    b"camera = {zoom = 1.1, rotate = -3, center = [0.2, 0.5]}\n",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,17 +30,40 @@ def zoom(
     frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = 300,
     fps: film_options.Fps = None,
     zoom: Annotated[
-        float, typer.Option("--zoom", help="How much larger each frame is, 0.5 to 2; below 1 it moves away.")
-    ] = 1.04,
+        float | None,
+        typer.Option(
+            "--zoom",
+            help="How much larger each frame is, 0.5 to 2; below 1 it moves away. Default: the recipe's "
+            "timeline, or 1.04.",
+            show_default=False,
+        ),
+    ] = None,
     rotate: Annotated[
-        float, typer.Option("--rotate", help="Degrees that each frame is turned by, clockwise.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            "--rotate",
+            help="Degrees that each frame is turned by, clockwise. Default: the recipe's timeline, or 0.",
+            show_default=False,
+        ),
+    ] = None,
     center: Annotated[
         str | None,
         typer.Option(
             "--center",
             metavar="X,Y",
-            help="The centre of zoom and rotation, as fractions of the size. Default: 0.5,0.5.",
+            help="The centre of zoom and rotation, as fractions of the size. Default: the recipe's timeline, "
+            "or 0.5,0.5.",
+            show_default=False,
+        ),
+    ] = None,
+    move: Annotated[
+        str | None,
+        typer.Option(
+            "--move",
+            metavar="NAME",
+            help="How the camera moves along the film: tunnel, pan or spiral. --zoom, --rotate and --center "
+            "replace its own.",
+            show_default=False,
         ),
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
@@ -65,26 +89,30 @@ def zoom(
     started = time.monotonic()
     chosen = DreamOptions(**options)
     chosen.check(image is not None)
+    from dreamkit.jobs import camera_moves
     from dreamkit.jobs import zoom as zooms
     from dreamkit.media import video_formats
     from dreamkit.media.video_formats import RATE
+    from dreamkit.recipes.timeline import without
     from dreamkit.request import make_request
 
+    asked = {"zoom": zoom, "rotate": rotate, "center": None if center is None else _center(center)}
+    camera: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     moves = zooms.ZoomOptions(
         frames=frames,
         rate=film_options.rate_of(fps) or RATE,
-        zoom=zoom,
-        rotate=rotate,
-        center=_center(center),
+        moves=() if move is None else without(camera_moves.named(move), (), camera),
         steps=frame_steps,
         octaves=frame_octaves,
         loop=loop,
+        **camera,
     )
     encoding = film_options.encoding_of(codec, quality)
     video_formats.check_output(output, encoding, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         request = make_request(image, **chosen.arguments(), recipe=recipe)
         request.refuse("a zoom", *zooms.UNABLE)
+        request = replace(request, timeline=without(request.timeline, (), camera))
         zooms.make(
             open_session(request, meter),
             output,
@@ -98,10 +126,8 @@ def zoom(
         terminal.say(f"wrote {output} in {time.monotonic() - started:.1f} s")
 
 
-def _center(text: str | None) -> tuple[float, float]:
+def _center(text: str) -> tuple[float, float]:
     """Two shares."""
-    if text is None:
-        return 0.5, 0.5
     try:
         across, down = (float(part) for part in text.split(","))
     except ValueError:

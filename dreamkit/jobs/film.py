@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dreamkit.errors import ConfigError
 from dreamkit.executors.executor import run_here
 from dreamkit.jobs import film_frames, frame_store
+from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.film_worker import DreamWorker, FilmOptions, detail_of, with_detail
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.jobs.moving_pictures import MovingPictures
@@ -26,7 +27,8 @@ from dreamkit.session import Session
 if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
-UNABLE = ("upscale", "wrap", "choices", "alpha", "start")  # what a picture may have and a film cannot follow
+# What a picture or a zoom may have and a film cannot follow.
+UNABLE = ("upscale", "wrap", "choices", "alpha", "start", "camera")
 
 
 def make(
@@ -79,6 +81,13 @@ def make(
             atomic.refuse_inputs(output, {"the film itself": path})
     _check_pixels(source, request.config.max_pixels)
     source = source.within(request.config.max_size)
+    placed = timelines.placed(
+        request.timeline,
+        source.count,
+        source.duration,
+        lambda second: float(np.interp(float(second), np.asarray(source.times, float), range(source.count))),
+    )
+    request = replace(request, timeline=placed)
     request = _request_of_frames(request, moving, source.size)
     beside = moving.beside(source)
     total = source.count if preview is None else min(preview, source.count)
@@ -111,7 +120,7 @@ def make(
             encoding=encoding,
         )
         with writer as film:
-            for pixels in _blended(source, store, total, request.config.blend):
+            for pixels in _blended(source, store, total, request):
                 film.add(pixels)
         if preview is None:
             store.delete()
@@ -125,12 +134,16 @@ def _check_pixels(source: Clip, most: int) -> None:
         )
 
 
-def _blended(source: Clip, store: FrameStore, total: int, amount: float) -> Iterator[NDArray[np.uint8]]:
-    """The finished frames with `amount` of the source's own over them."""
-    if not amount:
+def _blended(
+    source: Clip, store: FrameStore, total: int, request: DreamRequest
+) -> Iterator[NDArray[np.uint8]]:
+    """The finished frames with as much of the source's own over them as `blend` says."""
+    shares = [timelines.share_of(number, source.count) for number in range(total)]
+    amounts = [timelines.config_at(request.timeline, share, request.config).blend for share in shares]
+    if not any(amounts):
         yield from store.frames(total)
         return
-    for shown, dreamed in zip(source.frames(total), store.frames(total), strict=True):
+    for shown, dreamed, amount in zip(source.frames(total), store.frames(total), amounts, strict=True):
         yield with_detail(shown.pixels, (1 - amount) * detail_of(dreamed, shown.pixels))
 
 

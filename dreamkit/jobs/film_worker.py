@@ -137,8 +137,9 @@ class DreamWorker:
             guide=task.now.guide or self._request.guide,
             masks={**self._request.masks, **tracked, **task.now.masks, **self._moving(task, flow)},
         )
-        share = task.number / max(1, self._count - 1)
-        models, config = timelines.at(request.timeline, share, self._session.models, request.config)
+        share = timelines.share_of(task.number, self._count)
+        models = timelines.models_at(request.timeline, share, self._session.models)
+        config = timelines.config_at(request.timeline, share, request.config)
         request = replace(request, config=config_of_frame(config, self._options.steps))
 
         def dream(pixels: NDArray[np.uint8], *, clouds: bool, quiet: bool) -> NDArray[np.uint8]:

@@ -1,47 +1,162 @@
-"""Timelines: the options of a film that change along the way, and how one entry fades into the next."""
+"""Timelines: the options of a film that change along the way, from one key frame to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from dreamkit.config import DreamConfig
+from dreamkit.config import DreamConfig, option_names
+from dreamkit.errors import ConfigError
+from dreamkit.recipes.timeline import MOMENT
 
 if TYPE_CHECKING:
     from dreamkit.engine.objective_set import LoadedModel
 
 Timeline = Sequence[Mapping[str, Any]]
 
+_HELD = frozenset({"border", "cosine_power", "plugin_options"})  # each value is another graph to trace
+_EASES: Mapping[str, Callable[[float], float]] = {
+    "linear": lambda share: share,
+    "smooth": lambda share: share * share * (3 - 2 * share),
+    "hold": lambda _: 0.0,
+}
 
-def at(
-    timeline: Timeline, share: float, models: Sequence[LoadedModel], config: DreamConfig
-) -> tuple[list[LoadedModel], DreamConfig]:
-    """The networks with their layers, and the options, at a share of the film, 0 to 1.
 
-    Entries have `at`, a share, and options of an octave's schedule. Between two of them the layers of the
-    first fade out as those of the second fade in; everything else is the first one's. Before the first entry
-    and after the last, those hold.
+def placed(
+    timeline: Timeline,
+    frames: int,
+    seconds: Fraction,
+    frame_at: Callable[[Fraction], float],
+    *,
+    loop: bool = False,
+) -> tuple[dict[str, Any], ...]:
+    """The key frames in their order, with shares of the film for moments in seconds and in frames.
+
+    Args:
+        timeline: as a recipe has it.
+        frames, seconds: of the film.
+        frame_at: the frame that is shown at a second; between two frames, a part of one.
+        loop: whether the last frame leads to the first.
+
+    Raises:
+        ConfigError: a moment lies after the end.
     """
-    if not timeline:
-        return list(models), config
-    before, after = timeline[0], timeline[0]
-    for one, other in pairwise(timeline):
-        if share >= one["at"]:
-            before, after = one, other
-    if share >= timeline[-1]["at"]:
-        before = after = timeline[-1]
-    span = after["at"] - before["at"]
-    faded = min(1.0, max(0.0, (share - before["at"]) / span)) if span else 0.0
-    options = {name: value for name, value in before.items() if name not in ("at", "layers")}
-    first, second = (entry.get("layers", config.layers) for entry in (before, after))
-    if first == second:
+
+    def share(at: float | str) -> float:
+        if not isinstance(at, str):
+            return at
+        found = MOMENT.fullmatch(at)
+        assert found is not None
+        second = None if found[1] is None else Fraction(found[1])
+        frame = float(found[2]) if second is None else frame_at(second)
+        if frame > frames or (second is not None and second > seconds):
+            raise ConfigError(
+                f'the timeline has at = "{at}", which is after the end: the film has {frames} frames in '
+                f"{float(seconds):.3f} seconds; choose an earlier moment, or a share from 0 to 1"
+            )
+        return share_of(frame, frames, loop=loop)
+
+    entries = ({**entry, "at": share(entry["at"])} for entry in timeline)
+    return tuple(sorted(entries, key=lambda each: each["at"]))
+
+
+def share_of(frame: float, frames: int, *, loop: bool = False) -> float:
+    """Where a frame is in a film of so many: 0 for the first, 1 for the last. In a loop, 1 is the first
+    again, and frames after the last are those of the next turn."""
+    if loop:
+        return frame % frames / frames
+    return min(1.0, frame / max(1, frames - 1))
+
+
+def config_at(timeline: Timeline, share: float, config: DreamConfig, *, loop: bool = False) -> DreamConfig:
+    """The options at a share of the film, 0 to 1, by a placed timeline; `config` is the recipe's.
+
+    Each option goes its own way through the key frames that have it. One that the first key frame lacks
+    begins there as it is in the recipe. In a loop, the last key frame leads to the first.
+    """
+    names = {name for entry in timeline for name in entry}
+    changed = {
+        name: between(*_span(timeline, share, name, getattr(config, name), loop=loop), held=name in _HELD)
+        for name in option_names()
+        if name in names and name != "layers"
+    }
+    return replace(config, **changed) if changed else config
+
+
+def models_at(
+    timeline: Timeline, share: float, models: Sequence[LoadedModel], *, loop: bool = False
+) -> list[LoadedModel]:
+    """The networks with their layers at a share of the film: those of one key frame fade out while those of
+    the next fade in."""
+    if not any("layers" in entry for entry in timeline):
+        return list(models)
+    before, after, faded = _span(timeline, share, "layers", None, loop=loop)
+    if before == after:
         faded = 0.0
-    mixed = [
-        model._replace(weight=model.weight * weight, layers=layers)
+    return [
+        model._replace(weight=model.weight * weight, layers=model.layers if layers is None else layers)
         for model in models
-        for weight, layers in ((1 - faded, first), (faded, second))
+        for weight, layers in ((1 - faded, before), (faded, after))
         if weight
     ]
-    return mixed, replace(config, **options)
+
+
+def camera_at(
+    timeline: Timeline, share: float, own: Mapping[str, Any], *, loop: bool = False
+) -> dict[str, Any]:
+    """How a zoom's camera moves at a share of it; `own` is how it moves without a timeline."""
+    moves = [
+        {"at": entry["at"], "ease": entry.get("ease", "linear"), **entry.get("camera", {})}
+        for entry in timeline
+    ]
+    names = {name for entry in moves for name in entry}
+    return {
+        name: between(*_span(moves, share, name, value, loop=loop)) if name in names else value
+        for name, value in own.items()
+    }
+
+
+def _span(timeline: Timeline, share: float, name: str, own: Any, *, loop: bool) -> tuple[Any, Any, float]:
+    """The values of an option at the key frames around `share`, and how far it has come from one to the
+    other, 0 to 1."""
+    keys = [entry for entry in timeline if name in entry]
+    if timeline[0] is not keys[0]:
+        keys.insert(0, {**timeline[0], name: own})
+    if loop:
+        keys = [{**key, "at": key["at"] + turn} for turn in (-1, 0, 1) for key in keys]
+    number = bisect_right([key["at"] for key in keys], share)
+    before, after = keys[max(0, number - 1)], keys[min(number, len(keys) - 1)]
+    if before is after:
+        return before[name], before[name], 0.0
+    come = (share - before["at"]) / (after["at"] - before["at"])
+    return before[name], after[name], _EASES[before.get("ease", "linear")](come)
+
+
+def between(one: Any, other: Any, share: float, *, held: bool = False) -> Any:
+    """The value at a share of the way from one to another, 0 to 1.
+
+    Numbers are interpolated, whole ones rounded, also those of lists and of tables; a table may lack a name,
+    which counts as 0. Anything else, and what is `held`, stays as it is until the other is reached.
+    """
+    if share >= 1 or one == other:
+        return other
+    if held or share <= 0:
+        return one
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return tuple(between(*pair, share) for pair in zip(one, other, strict=True))
+    if isinstance(one, Mapping) or isinstance(other, Mapping):
+        one, other = one or {}, other or {}
+        return {name: between(one.get(name, 0.0), other.get(name, 0.0), share) for name in {**one, **other}}
+    if not (_is_number(one) and _is_number(other)):
+        return one
+    reached = one + (other - one) * share
+    if isinstance(one, int) and isinstance(other, int):
+        return round(reached)
+    return min(max(reached, min(one, other)), max(one, other))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dreamkit.config import STEPS, DreamConfig
+from dreamkit.config import STEPS, DreamConfig, plain
 from dreamkit.engine import octaves
 from dreamkit.errors import ConfigError
 from dreamkit.jobs import frame_store
@@ -21,6 +21,7 @@ from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import atomic, color_match, images, video_formats, video_writer
 from dreamkit.media.video_formats import RATE, Encoding
+from dreamkit.recipes.timeline import camera as checked_camera
 from dreamkit.session import Session
 
 _FEWER = 4  # a frame takes so many times fewer steps than the first, unless an option says otherwise
@@ -41,6 +42,8 @@ class ZoomOptions:
         zoom: how much larger a frame shows what the one before showed; below 1, it moves away.
         rotate: degrees that a frame is turned by, clockwise.
         center: of the zoom and the rotation, as fractions of the width and the height.
+        moves: key frames of the camera, which go before those of the request's timeline, as
+            `camera_moves.named` returns them; empty for those.
         steps, octaves: of each frame but the first, which is dreamed in full; None for what suits.
         loop: whether the last frame leads to the first.
 
@@ -53,25 +56,26 @@ class ZoomOptions:
     zoom: float = 1.04
     rotate: float = 0.0
     center: tuple[float, float] = (0.5, 0.5)
+    moves: tuple[Mapping[str, Any], ...] = ()
     steps: int | None = None
     octaves: int | None = None
     loop: bool = False
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("frames", 1, _MOST_FRAMES),
-            ("rate", 0.01, 1000),
-            ("zoom", 0.5, 2),
-            ("rotate", -180, 180),
-        ):
+        for name, least, most in (("frames", 1, _MOST_FRAMES), ("rate", 0.01, 1000)):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise ConfigError(f"{name} is {value}; it takes a number from {least} to {most}")
         object.__setattr__(self, "rate", Fraction(self.rate).limit_denominator(_MOST_DENOMINATOR))
-        if not all(0 <= share <= 1 for share in self.center):
-            raise ConfigError(f"center is {self.center}; it takes two shares of the picture, each 0 to 1")
+        for camera in (self.camera, *(entry.get("camera", {}) for entry in self.moves)):
+            checked_camera(camera)
         if self.loop and self.frames < 10:
             raise ConfigError(f"a loop of {self.frames} frames is too short to blend; take 10 or more")
+
+    @property
+    def camera(self) -> dict[str, Any]:
+        """How it moves, where no key frame says otherwise."""
+        return {"zoom": self.zoom, "rotate": self.rotate, "center": self.center}
 
     @property
     def blended(self) -> int:
@@ -113,22 +117,30 @@ def make(
     options = options or ZoomOptions()
     request = session.request
     request.refuse("a zoom", *UNABLE)
+    request = replace(request, timeline=_placed(request.timeline, options))
+    options = replace(options, moves=_placed(options.moves, options))
+    moves = options.moves or request.timeline
     video_formats.check_output(output, encoding, overwrite=overwrite)
     atomic.refuse_inputs(output, session.request.inputs)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, request.size)
-    with FrameStore(folder, _identity(session, options), request.size, overwrite=overwrite) as store:
+    with FrameStore(
+        folder, _identity(session.fingerprint(request), options), request.size, overwrite=overwrite
+    ) as store:
         store.begin_on(session.machine())
         first = cache(lambda: color_match.measure(store.read(0)))
 
         def frame(number: int) -> NDArray[np.uint8]:
-            share = min(1.0, number / max(1, options.frames - 1))
-            models, config = timelines.at(request.timeline, share, session.models, request.config)
+            share = timelines.share_of(number, options.frames, loop=options.loop)
+            models = timelines.models_at(request.timeline, share, session.models, loop=options.loop)
+            config = timelines.config_at(request.timeline, share, request.config, loop=options.loop)
             if number == 0:
                 return session.compute(replace(request, config=config), models=models).pixels
             config = config_of_frame(config, options, number, request.size)
-            moved = np.rint(color_match.match(moved_into(store.read(number - 1), options), first()))
+            camera = timelines.camera_at(moves, share, options.camera, loop=options.loop)
+            moved = moved_into(store.read(number - 1), replace(options, **camera))
+            moved = np.rint(color_match.match(moved, first()))
             image = images.from_memory(moved.astype(np.uint8))
             shown = replace(request, config=config, image=image)
             dreamed = session.compute(shown, models=models, quiet=True).pixels
@@ -148,6 +160,13 @@ def make(
                 film.add(_shown(store, number, shown))
         if preview is None:
             store.delete()
+
+
+def _placed(timeline: timelines.Timeline, options: ZoomOptions) -> tuple[dict[str, Any], ...]:
+    frames, rate = options.frames, options.rate
+    return timelines.placed(
+        timeline, frames, frames / rate, lambda second: float(second * rate), loop=options.loop
+    )
 
 
 def config_of_frame(
@@ -210,13 +229,15 @@ def _shown(store: FrameStore, number: int, options: ZoomOptions) -> NDArray[np.u
     return np.rint((1 - share) * after + share * frame).astype(np.uint8)
 
 
-def _identity(session: Session, options: ZoomOptions) -> Mapping[str, Any]:
-    """All that frames depend on. How fast they pass changes none of them, and how many there are only those
-    of a timeline."""
-    found = session.fingerprint()
+def _identity(fingerprint: Mapping[str, Any], options: ZoomOptions) -> Mapping[str, Any]:
+    """All that frames depend on. How fast they pass changes none of them, and how many there are, and whether
+    they are a loop, only those with key frames."""
+    has_key_frames = bool(fingerprint["timeline"] or options.moves)
     return {
         "what": "zoom",
-        **found,
-        "frames": options.frames if found["timeline"] else None,
+        **fingerprint,
+        "frames": options.frames if has_key_frames else None,
+        **({"loop": True} if has_key_frames and options.loop else {}),
+        **({"moves": [plain(dict(entry)) for entry in options.moves]} if options.moves else {}),
         "zoom": [options.zoom, options.rotate, list(options.center), options.steps, options.octaves],
     }

@@ -38,7 +38,7 @@ class Recipe:
         machine: which a finished dream was made on, as `engine.tf.machine.describe` gives it.
         built_in: whether it came with dreamkit.
         stopped: where a finished dream was stopped before its end; empty for one that is whole.
-        timeline: of a film: tables with `at`, a share of it from 0 to 1, and options of `schedule`.
+        timeline: of a film: its key frames, as `timeline.key_frames` returns them.
     """
 
     name: str
@@ -104,10 +104,12 @@ class Recipe:
         return "".join([*comments, tomli_w.dumps(table)]).encode("utf-8", "replace").decode()
 
 
-def masks_named(options: Mapping[str, Any], models: Sequence[ModelSpec]) -> list[str]:
+def masks_named(
+    options: Mapping[str, Any], models: Sequence[ModelSpec], timeline: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
     """The names of masks that terms name."""
-    schedule = options.get("schedule", ())
-    lists = [each.get("layers") for each in (options, *schedule)] + [spec.layers for spec in models]
+    tables = (options, *options.get("schedule", ()), *timeline)
+    lists = [each.get("layers") for each in tables] + [spec.layers for spec in models]
     terms = [term for each in lists if isinstance(each, tuple) for term in each]
     return list(dict.fromkeys(term["mask"] for term in terms if isinstance(term, Mapping) and "mask" in term))
 

@@ -107,9 +107,9 @@ def _whose_layers(model: Any, registry: Registry) -> str:
 
 def _names_no_layers(recipe: Recipe) -> bool:
     """Whether the recipe's terms are concepts and texts by name alone, which other networks may know too."""
-    layers = recipe.options.get("layers")
-    terms = layers if isinstance(layers, list | tuple) else (layers,)
-    return all(
+    lists = [each["layers"] for each in (recipe.options, *recipe.timeline) if each.get("layers") is not None]
+    terms = [term for each in lists for term in (each if isinstance(each, list | tuple) else [each])]
+    return bool(terms) and all(
         isinstance(term, Mapping)
         and term.keys() & {"concept", "text"}
         and not term.keys() & {"layer", "directions"}

@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dreamkit.config import DreamConfig, number, option_names, quoted
+from dreamkit.config import DreamConfig, option_names, quoted
 from dreamkit.errors import ConfigError, RecipeError, did_you_mean, first_line, shown
 from dreamkit.models.spec import ModelSpec
 from dreamkit.recipes.recipe import File, Recipe, masks_named
+from dreamkit.recipes.timeline import key_frames
 
 _MOST_BYTES = 1 << 20  # of a recipe's file
 _DEEP = re.compile(r"""(?<![\w-])(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){16}""")
@@ -67,7 +68,8 @@ def parse(text: str, name: str) -> Recipe:
         masks: dict[str, File] = {"": File(_plain_name(table["mask"], "mask"))} if "mask" in table else {}
         chosen = options({key: value for key, value in table.items() if key not in _KEYS})
         models = _models(table)
-        for mask in masks_named(chosen, models):
+        timeline = key_frames(table.get("timeline", []), chosen.get("schedule", ()))
+        for mask in masks_named(chosen, models, timeline):
             masks[mask] = File(_plain_name(mask, "mask"))
         return Recipe(
             name=name,
@@ -76,27 +78,10 @@ def parse(text: str, name: str) -> Recipe:
             description=_description(table),
             guide=File(_plain_name(table["guide"], "guide")) if "guide" in table else None,
             masks=masks,
-            timeline=_timeline(table.get("timeline", [])),
+            timeline=timeline,
         )
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
-
-
-def _timeline(given: Any) -> tuple[dict[str, Any], ...]:
-    """Entries of a timeline, checked, in the order of their places."""
-    if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
-        raise ConfigError("timeline is not a list of tables; write [[timeline]] and at = 0.5 below it")
-    entries = []
-    for entry in given:
-        share = number(entry.get("at"), whole=False)
-        if share is None or not 0 <= share <= 1:
-            raise ConfigError(
-                f"timeline has at = {quoted(entry.get('at'))}; it takes a share of the film, 0 to 1"
-            )
-        changes = {key: value for key, value in entry.items() if key != "at"}
-        (checked,) = DreamConfig.of(None, schedule=[changes]).schedule
-        entries.append({"at": share, **checked})
-    return tuple(sorted(entries, key=lambda entry: entry["at"]))
 
 
 def _description(table: Mapping[str, Any]) -> str:

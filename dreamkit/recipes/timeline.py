@@ -1,0 +1,126 @@
+"""The timeline of a recipe: key frames, each with a moment of the film and the values that hold there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from dreamkit.config import DreamConfig, number, option_names, quoted
+from dreamkit.errors import ConfigError, did_you_mean
+
+EASES = ("linear", "smooth", "hold")
+# What all frames share: how the first one is made, sizes, and what the machine may take.
+_SHARED = frozenset(
+    {
+        "seed",
+        "noise",
+        "start",
+        "clouds",
+        "alpha",
+        "size",
+        "max_size",
+        "upscale",
+        "wrap",
+        "octaves",
+        "octave_scheme",
+        "first_octave",
+        "schedule",
+        "tile_size",
+        "max_memory",
+        "max_pixels",
+        "precision",
+    }
+)
+_OWN = ("at", "ease", "camera")
+_CAMERA = {"zoom": (0.5, 2.0), "rotate": (-180.0, 180.0), "center": (0.0, 1.0)}
+MOMENT = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s|(\d{1,9})f")  # seconds, or a frame counted from 0
+
+
+def key_frames(given: Any, scheduled: Iterable[Mapping[str, Any]] = ()) -> tuple[dict[str, Any], ...]:
+    """The key frames of a recipe, checked, in its order; `scheduled` are the entries of its schedule.
+
+    Raises:
+        ConfigError: one has a moment, a key or a value that makes no sense.
+    """
+    if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
+        raise ConfigError("timeline is not a list of tables; write [[timeline]] and at = 0.5 below it")
+    found = tuple(map(_key_frame, given))
+    both = {name for entry in found for name in entry} & {name for octave in scheduled for name in octave}
+    if both:
+        name = min(both)
+        raise ConfigError(f"the timeline and the schedule both set {name}; set it in one of them")
+    return found
+
+
+def camera(given: Any) -> dict[str, Any]:
+    """How a zoom's camera moves, in canonical types.
+
+    Raises:
+        ConfigError: a value makes no sense.
+    """
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"camera is {quoted(given)}; write a table, such as camera = {{zoom = 1.04}}")
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in _CAMERA:
+            raise ConfigError(f"camera has {quoted(name)}; {did_you_mean(str(name), _CAMERA)}")
+        least, most = _CAMERA[name]
+        values = value if name == "center" and isinstance(value, list | tuple) else [value]
+        numbers = [number(each, whole=False) for each in values]
+        right = len(numbers) == (2 if name == "center" else 1)
+        if not right or not all(each is not None and least <= each <= most for each in numbers):
+            takes = "two shares of the picture, each 0 to 1" if name == "center" else "a number from "
+            takes += "" if name == "center" else f"{least:g} to {most:g}"
+            raise ConfigError(f"{name} is {quoted(value)}; it takes {takes}")
+        found[name] = tuple(numbers) if name == "center" else numbers[0]
+    return found
+
+
+def without(
+    entries: Iterable[Mapping[str, Any]], names: Collection[str], camera: Collection[str] = ()
+) -> tuple[dict[str, Any], ...]:
+    """The key frames without the options `names`, and the movements `camera`, which are given elsewhere and
+    go before theirs."""
+
+    def kept(entry: Mapping[str, Any]) -> dict[str, Any]:
+        found = {key: each for key, each in entry.items() if key not in names}
+        if "camera" in found:
+            found["camera"] = {key: each for key, each in found["camera"].items() if key not in camera}
+        return found
+
+    return tuple(map(kept, entries))
+
+
+def _key_frame(entry: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"at": _moment(entry.get("at"))}
+    names = [name for name in option_names() if name not in _SHARED]
+    for name, value in entry.items():
+        if name == "ease":
+            if value not in EASES:
+                raise ConfigError(f"ease is {quoted(value)}; choose {', '.join(EASES[:-1])} or {EASES[-1]}")
+            found[name] = value
+        elif name == "camera":
+            found[name] = camera(value)
+        elif name in _SHARED:
+            raise ConfigError(
+                f"the timeline has {name}, which is the same in all frames; set it above the first "
+                "[[timeline]]"
+            )
+        elif name in names:
+            found[name] = getattr(DreamConfig.of(None, **{name: value}), name)
+        elif name != "at":
+            raise ConfigError(f"the timeline has {quoted(name)}; {did_you_mean(str(name), [*_OWN, *names])}")
+    return found
+
+
+def _moment(given: Any) -> float | str:
+    share = number(given, whole=False)
+    if share is not None and 0 <= share <= 1:
+        return share
+    if isinstance(given, str) and MOMENT.fullmatch(given):
+        return given
+    raise ConfigError(
+        f"the timeline has at = {quoted(given)}; it takes a share of the film, 0 to 1, or a moment: "
+        'seconds, such as "2.5s", or a frame counted from 0, such as "60f"'
+    )
