@@ -1,5 +1,6 @@
 /** Saves and shares the dream that is shown: as a picture with its recipe, a card, or a film of its growth. */
 
+import type { Caption } from "./caption";
 import { drawCard } from "./card";
 import type { HistoryEntry } from "./dream_history";
 import { button } from "./elements";
@@ -24,7 +25,7 @@ export class PictureSaver {
     private readonly runner: TaskRunner,
     private readonly film: GrowthFilm,
     private readonly dreamkit: string,
-    private readonly label: () => string,
+    private readonly caption: () => Caption | null,
     private readonly onChange: () => void,
   ) {
     const probe = new File([], "dream.jpg", { type: "image/jpeg" });
@@ -108,7 +109,9 @@ export class PictureSaver {
   }
 
   private async card(photo: Photo, { picture }: HistoryEntry): Promise<Blob> {
-    return drawCard(photo, picture, `dreamkit: ${this.label()}`).convertToBlob({ type: "image/jpeg", quality: QUALITY });
+    const caption = this.caption();
+    const text = caption ? `dreamkit: ${caption.name} (${caption.detail})` : "dreamkit";
+    return drawCard(photo, picture, text).convertToBlob({ type: "image/jpeg", quality: QUALITY });
   }
 
   private saveDream(entry: HistoryEntry, data: Blob, extension: string): void {
