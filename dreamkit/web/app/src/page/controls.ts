@@ -24,7 +24,7 @@ const CONTROLS: Control[] = [
   { name: "octaves", label: "Octaves", hint: "sizes, small to large", min: 0, max: 10, step: 1, auto: 0 },
   { name: "octave_scale", label: "Octave scale", hint: "from size to size", min: 1.1, max: 2, step: 0.05 },
   { name: "steps", label: "Steps", hint: "at each size", min: 0, max: 60, step: 1, auto: 0 },
-  { name: "step_size", label: "Step size", hint: "how far each moves", min: 0.002, max: 0.06, step: 0.001 },
+  { name: "step_size", label: "Step size", hint: "change per step", min: 0.002, max: 0.06, step: 0.001 },
   { name: "jitter", label: "Jitter", hint: "shift at each step", min: 0, max: 64, step: 1 },
   { name: "seed", label: "Seed", hint: "of the composition", min: 0, max: 999, step: 1 },
 ];

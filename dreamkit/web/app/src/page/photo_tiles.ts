@@ -9,7 +9,7 @@ import { readPhoto } from "./photograph";
 import type { Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import type { RecipeTiles } from "./recipe_tiles";
-import { showStart } from "./thumbnails";
+import { showStart, type Tile } from "./thumbnails";
 import type { WorkerClient } from "./worker_client";
 
 const SIDE = 128; // pixels of a thumbnail, where the network takes so few
@@ -21,6 +21,9 @@ export class PhotoTiles {
   private photo: Pixels | null = null;
   /** Counts the photographs, so that what is out of date ends. */
   private turn = 0;
+  /** The tiles that are drawn as soon as they are nearly in sight, by button; a network has many concepts. */
+  private readonly unseen = new Map<Element, Tile>();
+  private readonly sight = new IntersectionObserver((entries) => this.drawSeen(entries), { rootMargin: "100%" });
 
   constructor(
     private readonly session: NetworkSession,
@@ -37,7 +40,7 @@ export class PhotoTiles {
     void this.draw(photo);
   }
 
-  /** Draws the recipes before all other thumbnails, and the concepts after them. */
+  /** Draws the recipes before all other thumbnails, and the concepts after them, when they are seen. */
   private async draw(photo: Pixels | null): Promise<void> {
     const turn = ++this.turn;
     const seen = photo ?? (await readPhoto(await sampleFile(SAMPLE), { max_size: 2 * SIDE, upscale: 1, wrap: "none" }));
@@ -50,6 +53,21 @@ export class PhotoTiles {
     const [recipes, concepts] = [this.recipes.tilesOn(square), picker.conceptTilesOn(square)];
     for (const { button } of [...recipes, ...concepts]) showStart(button, square);
     for (const tile of recipes.reverse()) picker.thumbnails.add(tile, true);
-    for (const tile of concepts) picker.thumbnails.add(tile);
+    this.sight.disconnect();
+    this.unseen.clear();
+    for (const tile of concepts) {
+      this.unseen.set(tile.button, tile);
+      this.sight.observe(tile.button); // which tells at once whether it is in sight
+    }
+  }
+
+  private drawSeen(entries: IntersectionObserverEntry[]): void {
+    for (const { target, isIntersecting } of entries) {
+      const tile = this.unseen.get(target);
+      if (!isIntersecting || !tile) continue;
+      this.unseen.delete(target);
+      this.sight.unobserve(target);
+      this.form.picker.thumbnails.add(tile);
+    }
   }
 }
