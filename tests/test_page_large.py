@@ -45,10 +45,10 @@ def test_a_large_dream_has_the_composition_of_the_small_one(open_page, size, pho
     wait_until_idle(page, 1)
     small = canvas_pixels(page)[..., :3].astype(float)
     shown = canvas_pixels(page, "#before")[..., :3].astype(float)
+    open_save_menu(page)
     assert page.locator("#large-size option").all_inner_texts() == [
         "1024 x 683 pixels", "1200 x 800 pixels", "2048 x 1365 pixels", "4096 x 2731 pixels"
     ]  # fmt: skip
-    open_save_menu(page)
     page.select_option("#large-size", "1200")
     path = saved(page, tmp_path, "#finish")
     assert path.name == "field.large.png"

@@ -123,7 +123,7 @@ def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
         "Card before and after on one picture 204 x 286",
         "Film how the newest dream or zoom grew 192 x 128",
         "Film of all each dream fades into the next 192 x 128",
-        "Finish large finer detail, saved as a PNG",
+        "Finish large finer detail, as a PNG",
     ]
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     assert page.is_disabled("#save-session")
