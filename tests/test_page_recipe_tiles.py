@@ -16,11 +16,11 @@ SIZES = [(1440, 900), (390, 844)]
 # Notes what a tile shows before its dream, by its term.
 STARTS = """
     window.starts = {};
-    const { drawImage } = CanvasRenderingContext2D.prototype;
-    CanvasRenderingContext2D.prototype.drawImage = function (...values) {
-        drawImage.apply(this, values);
-        const term = this.canvas.closest(".tiles button")?.dataset.term;
-        if (term) window.starts[term] = [...this.getImageData(0, 0, 16, 16).data];
+    const { putImageData } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.putImageData = function (image, ...place) {
+        putImageData.call(this, image, ...place);
+        const term = this.canvas.closest?.(".tiles button")?.dataset.term;
+        if (term && image.width === 16) window.starts[term] = [...image.data];
     };
 """
 

@@ -5,7 +5,7 @@ import type { DreamConfig, Layers, TermTable } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { element, isPressed, select, setPressed } from "./elements";
 import type { OpenedNetwork, Pixels, ThumbnailTask } from "./protocol";
-import { createTile, showStart, Thumbnails, type Tile } from "./thumbnails";
+import { createTile, Thumbnails, type Tile } from "./thumbnails";
 import type { WorkerClient } from "./worker_client";
 
 const SIDE = 72; // pixels of a thumbnail, where the network takes so few
@@ -94,7 +94,6 @@ export class LayerPicker {
     element("concepts").prepend(tile);
     this.toggle(term, false);
     if (!this.photo) return; // it is drawn with the others
-    showStart(tile, this.photo);
     this.thumbnails.add(this.conceptTile(tile, this.photo), true);
   }
 

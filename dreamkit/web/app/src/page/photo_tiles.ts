@@ -19,6 +19,8 @@ export class PhotoTiles {
   /** What the tiles show. */
   private worker: WorkerClient | null = null;
   private photo: Pixels | null = null;
+  /** The middle of the photograph, that they are dreamed on. */
+  private square: Pixels | null = null;
   /** Counts the photographs, so that what is out of date ends. */
   private turn = 0;
   /** The tiles that are drawn as soon as they are nearly in sight, by button; a network has many concepts. */
@@ -51,8 +53,11 @@ export class PhotoTiles {
     const square = toPixels(picture, toBytes(picture));
     const { picker } = this.form;
     const [recipes, concepts] = [this.recipes.tilesOn(square), picker.conceptTilesOn(square)];
-    for (const { button } of [...recipes, ...concepts]) showStart(button, square);
-    for (const tile of recipes.reverse()) picker.thumbnails.add(tile, true);
+    for (const tile of recipes.reverse()) {
+      showStart(tile, square);
+      picker.thumbnails.add(tile, true);
+    }
+    this.square = square;
     this.sight.disconnect();
     this.unseen.clear();
     for (const tile of concepts) {
@@ -67,6 +72,7 @@ export class PhotoTiles {
       if (!isIntersecting || !tile) continue;
       this.unseen.delete(target);
       this.sight.unobserve(target);
+      showStart(tile, this.square!);
       this.form.picker.thumbnails.add(tile);
     }
   }

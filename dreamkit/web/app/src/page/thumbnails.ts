@@ -4,6 +4,7 @@
  */
 
 import { toImageData } from "./photograph";
+import { averaged } from "./preview_pixels";
 import type { FinishedDream, Pixels, ThumbnailTask } from "./protocol";
 import type { RunningTask, WorkerClient } from "./worker_client";
 
@@ -32,12 +33,11 @@ export function createTile(name: string, title: string, onClick: (event: MouseEv
 }
 
 /** Shows, blurred, what a tile will be dreamed on. */
-export function showStart(tile: HTMLButtonElement, photo: Pixels): void {
-  const whole = new OffscreenCanvas(photo.width, photo.height);
-  whole.getContext("2d")!.putImageData(toImageData(photo), 0, 0);
-  const canvas = cleared(tile);
+export function showStart({ button }: Tile, { width, height, bytes }: Pixels): void {
+  const canvas = cleared(button);
   canvas.width = canvas.height = START;
-  canvas.getContext("2d")!.drawImage(whole, 0, 0, START, START);
+  const small = averaged(bytes, [height, width], [START, START], 3);
+  canvas.getContext("2d")!.putImageData(toImageData({ height: START, width: START, bytes: small }), 0, 0);
 }
 
 export class Thumbnails {
