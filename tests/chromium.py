@@ -172,8 +172,14 @@ def choose(page, photo=PHOTO, *, longest=256, steps=2, octaves=2):
     page.wait_for_function("() => !document.querySelector('#dream').disabled")
 
 
+def open_save_menu(page):
+    """Shows all ways to save."""
+    page.eval_on_selector("#save-more", "menu => { menu.open = true; }")
+
+
 def saved(page, folder, button="#save"):
     """The file that a button of the page downloads."""
+    open_save_menu(page)
     with page.expect_download() as download:
         page.click(button)
     path = folder / download.value.suggested_filename

@@ -40,7 +40,8 @@ def test_a_dropped_photograph_dreams_as_in_python(page, tmp_path):
     page.wait_for_function("() => !document.querySelector('#dream').disabled")
     page.click("#dream")
     page.wait_for_function(
-        "() => /ms a step, .* frames a second/.test(document.querySelector('#steps').textContent)"
+        "() => /^\\d+%.*octave 1 of 1, step .* ms a step, .* frames a second/"
+        ".test(document.querySelector('#steps').textContent)"
     )
     wait_until_idle(page, 1)
     path = saved(page, tmp_path)
@@ -150,7 +151,7 @@ def test_every_backend_dreams_as_python_does(page, tmp_path, backend):
     wait_until_idle(page)
     page.select_option("#backend", backend)
     page.wait_for_function(
-        "backend => document.querySelector('#status').textContent.startsWith(`tiny, computed by ${backend}`)",
+        "backend => document.querySelector('#status').textContent.includes(`tiny, computed by ${backend}`)",
         arg=backend,
     )
     choose(page, longest=192, steps=2)
@@ -286,7 +287,7 @@ def test_recipe_options_of_a_link_are_checked(page, served):
     wait_until_idle(other)
     assert other.input_value("#option-steps") == ""  # what suits the depth of the layers
     assert other.input_value("#option-jitter") == "5"
-    assert other.text_content("#terms") == "Dreams mixed4c"
+    assert other.text_content("#terms") == "Dreams the default recipe"
     assert other.text_content("#notice").startswith("This link asks for steps, seed, unknown, mixed9")
 
 

@@ -41,6 +41,7 @@ def test_every_state_satisfies_wcag(open_page, size):
     assert violations(page) == []
     choose(page, longest=192)
     page.click("#channel-section summary")
+    page.click("#save-more summary")
     page.click('#layers button[data-term="first"]')
     page.wait_for_selector("#view[data-preview=fine]")
     assert violations(page) == []
@@ -57,7 +58,12 @@ def test_every_state_satisfies_wcag(open_page, size):
             .map(each => each.id || each.outerHTML)"""
     )
     assert small == []
-    page.click("#replace")
+    page.evaluate("() => scrollTo(0, 0)")
+    for name in ("#replace", "#camera"):  # in sight under the picture, and in its place
+        box = page.locator(name).bounding_box()
+        assert box["y"] + box["height"] < size[1]
+        if name == "#replace":
+            page.click(name)
     assert violations(page) == []
     page.click("#back")
     page.click("#try")
@@ -96,6 +102,7 @@ def test_layers_are_added_by_touch(open_page):
     assert page.text_content("#terms") == "Dreams mixed4a and mixed4b"
     page.tap('#layers button[data-term="mixed4a"]')
     assert page.text_content("#terms") == "Dreams mixed4b"
+    assert page.text_content("#terms-detail") == "layer 5 of 8"
 
 
 def test_a_swipe_over_the_picture_scrolls_unless_it_paints(open_page):

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from chromium import canvas_pixels, choose, cosine, pixels, saved, stroke, wait_until_idle
+from chromium import canvas_pixels, choose, cosine, open_save_menu, pixels, saved, stroke, wait_until_idle
 from PIL import Image
 from test_page_access import NARROW, WIDE, use_tiny_network, violations
 
@@ -45,8 +45,9 @@ def test_a_large_dream_has_the_composition_of_the_small_one(open_page, size, pho
     wait_until_idle(page, 1)
     small = canvas_pixels(page)[..., :3].astype(float)
     shown = canvas_pixels(page, "#before")[..., :3].astype(float)
+    open_save_menu(page)
     assert page.locator("#large-size option").all_inner_texts() == [
-        "1024 x 683", "1200 x 800", "2048 x 1365", "4096 x 2731"
+        "1024 x 683 pixels", "1200 x 800 pixels", "2048 x 1365 pixels", "4096 x 2731 pixels"
     ]  # fmt: skip
     page.select_option("#large-size", "1200")
     path = saved(page, tmp_path, "#finish")
@@ -70,6 +71,7 @@ def test_strokes_stay_where_they_are(page, photo, tmp_path):
     page.fill("#radius", "60")
     stroke(page, (0.1, 0.5), (0.2, 0.5))
     wait_until_idle(page, 1)
+    open_save_menu(page)
     page.select_option("#large-size", "1024")
     change = pixels(saved(page, tmp_path, "#finish"))
     with Image.open(photo) as photograph:
@@ -98,6 +100,7 @@ def test_what_does_not_fit_into_memory_is_refused_with_what_does(open_page, brow
     choose(page, photo, longest=SHORT)
     page.click("#dream")
     wait_until_idle(page, 1)
+    open_save_menu(page)
     page.select_option("#large-size", "4096")
     page.click("#finish")
     found = re.fullmatch(
@@ -117,6 +120,7 @@ def test_a_large_dream_stops(page, photo):
     page.wait_for_function("() => /octave/.test(document.querySelector('#steps').textContent)")
     page.click("#dream")
     wait_until_idle(page, 1)
+    open_save_menu(page)
     page.click("#finish")
     page.wait_for_function("() => document.body.dataset.activity === 'finishing'")
     page.wait_for_function("() => /octave/.test(document.querySelector('#steps').textContent)")
@@ -139,5 +143,6 @@ def test_a_zoom_cannot_be_finished(page, photo):
     page.wait_for_function("() => /frames a second/.test(document.querySelector('#steps').textContent)")
     page.click("#zoom")
     wait_until_idle(page, 1)
+    open_save_menu(page)
     page.click("#finish")
     assert page.text_content("#notice").startswith("This dream has no recipe")

@@ -13,6 +13,17 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 SIZES = [(1440, 900), (390, 844)]
 
+# Notes what a tile shows before its dream, by its term.
+STARTS = """
+    window.starts = {};
+    const { putImageData } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.putImageData = function (image, ...place) {
+        putImageData.call(this, image, ...place);
+        const term = this.canvas.closest?.(".tiles button")?.dataset.term;
+        if (term && image.width === 16) window.starts[term] = [...image.data];
+    };
+"""
+
 
 def tile(name):
     return f'#recipes button[data-recipe="{name}"]'
@@ -44,12 +55,40 @@ def test_each_recipe_shows_a_dream_of_the_photograph(open_page, size):
 
 
 @pytest.mark.parametrize("size", SIZES)
+def test_each_concept_shows_a_dream_of_the_photograph(open_page, browser, size):
+    """Dreams on clouds looked all alike; until there is one, the tile shows what it begins with."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    context.add_init_script(STARTS)
+    page = open_page(context=context)
+    choose(page, longest=192)
+    page.evaluate("() => { window.starts = {}; }")
+    page.set_input_files("#file", PHOTO)
+    names = ["dogs", "cats", "big-cats"]
+    page.wait_for_function("() => window.starts['concept dogs']")
+    page.locator("#concepts").scroll_into_view_if_needed()
+    drawn = []
+    for name in names:
+        place = f'#concepts button[data-term="concept {name}"]'
+        page.wait_for_selector(f"{place}[data-thumbnail=drawn]")
+        drawn.append(canvas_pixels(page, f"{place} canvas")[..., :3].astype(float))
+    photo = shrunk(PHOTO, 192)[:, 32:160]
+    start = np.reshape(page.evaluate("() => window.starts['concept dogs']"), (16, 16, 4))[..., :3]
+    assert np.abs(photo.reshape(16, 8, 16, 8, 3).mean((1, 3)) - start).mean() < 10
+    for i, each in enumerate(drawn):
+        assert each.shape == photo.shape
+        assert cosine(each - each.mean(), photo - photo.mean()) > 0.5
+        assert all(np.abs(each - other).mean() > 10 for other in drawn[:i])
+    context.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
 def test_a_recipe_sets_all_options_and_redo_repeats_it(open_page, size, tmp_path):
     page = open_page(*size)
     page.click(tile("engraving"))
     assert pressed(page) == ["engraving"]
     assert page.text_content("#status") == "engraving: Fine hatched lines, as if cut in copper"
-    assert page.text_content("#terms") == "Dreams mixed3a"
+    assert page.text_content("#terms") == "Dreams engraving"
+    assert page.text_content("#terms-detail") == "layer mixed3a"
     assert page.input_value("#option-octave_scale") == "1.8"
     assert page.input_value("#option-color") == "1"
     choose(page, longest=192)
@@ -64,7 +103,7 @@ def test_a_recipe_sets_all_options_and_redo_repeats_it(open_page, size, tmp_path
     assert {found.smooth, found.octave_scale} == {built_in.smooth, built_in.octave_scale}
     page.click(tile(""))
     assert pressed(page) == ["default"]
-    assert page.text_content("#terms") == "Dreams mixed4c"
+    assert page.text_content("#terms") == "Dreams the default recipe"
     assert page.input_value("#option-octave_scale") == "1.4"
 
 
@@ -87,7 +126,7 @@ def test_a_link_and_a_kept_session_name_the_recipe(page, open_page):
     address = page.url
     other = open_page(address=address)
     assert pressed(other) == ["painterly"]
-    assert other.text_content("#terms") == "Dreams conv2d2"
+    assert other.text_content("#terms") == "Dreams painterly"
     assert other.input_value("#option-strength") == "2"
     choose(other, longest=192)
     other.wait_for_function("() => document.body.dataset.kept === 'true'")
@@ -95,7 +134,7 @@ def test_a_link_and_a_kept_session_name_the_recipe(page, open_page):
     other.reload()
     wait_until_idle(other)
     assert pressed(other) == ["painterly"]
-    assert other.text_content("#terms") == "Dreams conv2d2"
+    assert other.text_content("#terms") == "Dreams painterly"
     assert other.input_value("#option-strength") == "2"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -114,6 +115,17 @@ def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
     av = pytest.importorskip("av")
     page = open_page(width, 860)
     dreamed(page)
+    assert page.inner_text("#save") == "Save PNG, 192 x 128"
+    page.click("#save-more summary")
+    lines = page.locator("#save-more button").all_inner_texts()
+    assert [re.sub(r"\s+", " ", each) for each in lines] == [
+        "JPEG a smaller file, with its recipe 192 x 128",
+        "Card before and after on one picture 204 x 286",
+        "Film how the newest dream or zoom grew 192 x 128",
+        "Film of all each dream fades into the next 192 x 128",
+        "Finish large finer detail, as a PNG",
+    ]
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     assert page.is_disabled("#save-session")
     shown = [canvas_pixels(page, "#before")[..., :3], canvas_pixels(page)[..., :3]]
     page.click('#layers button[data-term="first"]')

@@ -1,5 +1,6 @@
 /** A card: the photograph and its dream on one picture. */
 
+import type { Size } from "../engine/octave_schemes";
 import { toImageData } from "./photograph";
 import type { Pixels } from "./protocol";
 
@@ -8,15 +9,27 @@ const EDGE = 0.025; // of that side
 const GROUND = "#120f18";
 const INK = "#ece7f2";
 
-/** The photograph beside or above its dream, whichever gives the squarer card, with a line of text below. */
-export function drawCard(photo: Pixels, dream: Pixels, text: string): OffscreenCanvas {
+/** The photograph beside or above its dream, whichever gives the squarer card; the size is that of one of them. */
+function layout(photo: Size) {
   const scale = Math.min(1, LONGEST / Math.max(photo.width, photo.height));
   const [width, height] = [photo.width, photo.height].map((side) => Math.round(side * scale));
   const edge = Math.max(6, Math.round(EDGE * Math.max(width, height)));
   const isBeside = (2 * width) / height < (2 * height) / width;
+  return { width, height, edge, foot: 2 * edge, isBeside };
+}
+
+/** The size of the card of a photograph. */
+export function cardSize(photo: Size): Size {
+  const { width, height, edge, foot, isBeside } = layout(photo);
   const [across, down] = isBeside ? [2, 1] : [1, 2];
-  const foot = 2 * edge;
-  const card = new OffscreenCanvas(across * (width + edge) + edge, down * (height + edge) + edge + foot);
+  return { width: across * (width + edge) + edge, height: down * (height + edge) + edge + foot };
+}
+
+/** A card with a line of text below. */
+export function drawCard(photo: Pixels, dream: Pixels, text: string): OffscreenCanvas {
+  const { width, height, edge, foot, isBeside } = layout(photo);
+  const size = cardSize(photo);
+  const card = new OffscreenCanvas(size.width, size.height);
   const context = card.getContext("2d")!;
   context.fillStyle = GROUND;
   context.fillRect(0, 0, card.width, card.height);

@@ -7,6 +7,8 @@ import type { Limits, Site } from "./site";
 interface Control {
   name: "strength" | "blend" | "color" | "octaves" | "octave_scale" | "steps" | "step_size" | "jitter" | "seed";
   label: string;
+  /** What it does, in a few words. */
+  hint: string;
   min: number;
   max: number;
   step: number;
@@ -16,15 +18,15 @@ interface Control {
 
 // A slider shows the useful part of a range; the number field beside it takes all of it.
 const CONTROLS: Control[] = [
-  { name: "strength", label: "Strength", min: 0.25, max: 4, step: 0.05 },
-  { name: "blend", label: "Photograph", min: 0, max: 1, step: 0.05 },
-  { name: "color", label: "Colours kept", min: 0, max: 1, step: 0.05 },
-  { name: "octaves", label: "Octaves", min: 0, max: 10, step: 1, auto: 0 },
-  { name: "octave_scale", label: "Octave scale", min: 1.1, max: 2, step: 0.05 },
-  { name: "steps", label: "Steps", min: 0, max: 60, step: 1, auto: 0 },
-  { name: "step_size", label: "Step size", min: 0.002, max: 0.06, step: 0.001 },
-  { name: "jitter", label: "Jitter", min: 0, max: 64, step: 1 },
-  { name: "seed", label: "Seed", min: 0, max: 999, step: 1 },
+  { name: "strength", label: "Dream strength", hint: "of the whole dream", min: 0.25, max: 4, step: 0.05 },
+  { name: "blend", label: "Photograph", hint: "share mixed in", min: 0, max: 1, step: 0.05 },
+  { name: "color", label: "Colours kept", hint: "of the photograph", min: 0, max: 1, step: 0.05 },
+  { name: "octaves", label: "Octaves", hint: "sizes, small to large", min: 0, max: 10, step: 1, auto: 0 },
+  { name: "octave_scale", label: "Octave scale", hint: "from size to size", min: 1.1, max: 2, step: 0.05 },
+  { name: "steps", label: "Steps", hint: "at each size", min: 0, max: 60, step: 1, auto: 0 },
+  { name: "step_size", label: "Step size", hint: "change per step", min: 0.002, max: 0.06, step: 0.001 },
+  { name: "jitter", label: "Jitter", hint: "shift at each step", min: 0, max: 64, step: 1 },
+  { name: "seed", label: "Seed", hint: "of the composition", min: 0, max: 999, step: 1 },
 ];
 
 export class Controls {
@@ -54,7 +56,11 @@ export class Controls {
       // Reading the options also brings each field into its range.
       for (const each of [slider, number]) each.addEventListener("change", () => void this.options);
       this.fields.set(control.name, [slider, number]);
-      label.append(control.label, slider, number);
+      const name = document.createElement("span");
+      const hint = document.createElement("small");
+      hint.textContent = control.hint;
+      name.append(control.label, hint);
+      label.append(name, slider, number);
       return label;
     });
     element("options").replaceChildren(...labels);

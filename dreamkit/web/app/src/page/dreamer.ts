@@ -83,7 +83,7 @@ export class Dreamer {
     }); // prettier-ignore
     work.showCurrent();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    showStatus(`${dream.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s, ${runner.speed.text}`);
+    showStatus(`${dream.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s`, runner.speed.text);
     this.onChange();
     return true;
   }

@@ -15,15 +15,18 @@ export interface Frame {
   opacity: number;
 }
 
+/** The size of a film of pictures of `size`; video codecs want even sides. */
+export function filmSize({ height, width }: Size): Size {
+  const scale = Math.min(1, LONGEST / Math.max(height, width));
+  const even = (side: number) => 2 * Math.max(1, Math.round((side * scale) / 2));
+  return { height: even(height), width: even(width) };
+}
+
 /** Plays a film of pictures of `size` while the browser records it. Throws a `UserError` where it records none. */
 export async function recordFilm(frames: Frame[], size: Size, onFrame: (share: number) => void): Promise<Blob> {
   const type = globalThis.MediaRecorder && TYPES.find((each) => MediaRecorder.isTypeSupported(each));
   if (!type) throw new UserError("this browser records no films; save the picture instead");
-  const scale = Math.min(1, LONGEST / Math.max(size.height, size.width));
-  const canvas = document.createElement("canvas");
-  // Video codecs want even sides.
-  canvas.width = 2 * Math.max(1, Math.round((size.width * scale) / 2));
-  canvas.height = 2 * Math.max(1, Math.round((size.height * scale) / 2));
+  const canvas = Object.assign(document.createElement("canvas"), filmSize(size));
   const context = canvas.getContext("2d")!;
   const draw = ({ picture, opacity }: Frame) => {
     context.globalAlpha = opacity;

@@ -110,6 +110,6 @@ export class LargeFinish {
 
   private option(photo: Photo, side: number): HTMLOptionElement {
     const { height, width } = atSide(this.original ?? photo, side);
-    return new Option(`${width} x ${height}`, String(side));
+    return new Option(`${width} x ${height} pixels`, String(side));
   }
 }

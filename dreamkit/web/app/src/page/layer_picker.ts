@@ -4,13 +4,15 @@ import type { Concept } from "../engine/concept";
 import type { DreamConfig, Layers, TermTable } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { element, isPressed, select, setPressed } from "./elements";
-import type { OpenedNetwork } from "./protocol";
-import { Thumbnails } from "./thumbnails";
+import type { OpenedNetwork, Pixels, ThumbnailTask } from "./protocol";
+import { createTile, Thumbnails, type Tile } from "./thumbnails";
 import type { WorkerClient } from "./worker_client";
 
 const SIDE = 72; // pixels of a thumbnail, where the network takes so few
+/** What differs for a concept, which grows on a photograph: more and larger steps, so that concepts differ at a glance. */
+const CONCEPT_DREAM = { steps: 10, step_size: 0.05 };
 const PAGE = 24; // channels that are added at a time
-const CONCEPT = "concept "; // before the name of a concept, in a term
+export const CONCEPT = "concept "; // before the name of a concept, in a term
 
 /** The term of the page's own layers, where no text says all of them. */
 export const OWN_LAYERS = "the recipe of this page";
@@ -26,6 +28,8 @@ export class LayerPicker {
   /** The concepts that can be chosen, by term. */
   private concepts = new Map<string, Concept>();
   private network: OpenedNetwork | null = null;
+  /** What the tiles of concepts are dreamed on; null until it is known. */
+  private photo: Pixels | null = null;
   readonly thumbnails = new Thumbnails();
 
   /** `config` returns the config as the controls show it; `own` are the page's own layers. */
@@ -48,6 +52,7 @@ export class LayerPicker {
     this.thumbnails.restart(worker);
     this.choose(terms.length ? terms : Object.keys(network.defaultLayers));
     this.fill("layers", network.layers.map(({ name }) => [name, name]));
+    for (const each of tilesIn("layers")) this.draw(each);
     select("layer").replaceChildren(...network.layers.map((layer) => new Option(layer.name)));
     select("layer").value = network.layers[network.layers.length - 1].name;
     element("concept-section").hidden = !concepts.length;
@@ -88,7 +93,19 @@ export class LayerPicker {
     const tile = this.createTile(term, concept.name);
     element("concepts").prepend(tile);
     this.toggle(term, false);
-    this.draw(tile, true);
+    if (!this.photo) return; // it is drawn with the others
+    this.thumbnails.add(this.conceptTile(tile, this.photo), true);
+  }
+
+  /** The tiles of concepts as small dreams of a photograph. */
+  conceptTilesOn(photo: Pixels): Tile[] {
+    this.photo = photo;
+    return tilesIn("concepts").map((button) => this.conceptTile(button, photo));
+  }
+
+  private conceptTile(button: HTMLButtonElement, photo: Pixels): Tile {
+    const config = () => ({ ...this.thumbnailConfig(button.dataset.term!), ...CONCEPT_DREAM });
+    return { button, task: () => ({ kind: "thumbnail", side: photo.width, photo, config: config() }) };
   }
 
   /** Whether there is a concept of this name. */
@@ -130,36 +147,23 @@ export class LayerPicker {
     for (const each of document.querySelectorAll<HTMLElement>(".tiles button[data-term]")) {
       each.setAttribute("aria-pressed", String(this.chosen.has(each.dataset.term!)));
     }
-    element("terms").textContent = `Dreams ${this.label}`;
   }
 
   private fill(id: string, tiles: [term: string, label: string][]): void {
-    const buttons = tiles.map(([term, label]) => this.createTile(term, label));
-    element(id).replaceChildren(...buttons);
-    for (const each of buttons) this.draw(each);
+    element(id).replaceChildren(...tiles.map(([term, label]) => this.createTile(term, label)));
   }
 
   private createTile(term: string, label: string): HTMLButtonElement {
-    const tile = document.createElement("button");
-    tile.type = "button";
-    tile.dataset.term = term;
-    tile.title = term;
-    tile.setAttribute("aria-pressed", String(this.chosen.has(term)));
-    const picture = document.createElement("span");
-    picture.className = "picture";
-    picture.ariaHidden = "true";
-    picture.append(document.createElement("canvas"));
-    tile.append(picture, label);
-    tile.addEventListener("click", (event) => {
+    const tile = createTile(label, term, (event) => {
       this.toggle(term, isPressed("several") || event.shiftKey || event.ctrlKey || event.metaKey);
-      tile.dispatchEvent(new Event("change", { bubbles: true })); // as a field of the panel would
     });
+    tile.dataset.term = term;
+    tile.setAttribute("aria-pressed", String(this.chosen.has(term)));
     return tile;
   }
 
   private draw(button: HTMLButtonElement, isFirst = false): void {
-    const term = button.dataset.term!;
-    const task = () => ({ kind: "thumbnail" as const, side: SIDE, config: this.thumbnailConfig(term) });
+    const task = (): ThumbnailTask => ({ kind: "thumbnail", side: SIDE, config: this.thumbnailConfig(button.dataset.term!) });
     this.thumbnails.add({ button, task }, isFirst);
   }
 
@@ -206,6 +210,10 @@ export class LayerPicker {
     for (const tile of tiles.reverse()) this.draw(tile, true);
     element("more").hidden = end >= layer.channels;
   }
+}
+
+function tilesIn(id: string): HTMLButtonElement[] {
+  return [...element(id).querySelectorAll("button")];
 }
 
 /** The weight of each term; terms are as a recipe writes them. */

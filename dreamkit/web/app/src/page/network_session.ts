@@ -85,7 +85,7 @@ export class NetworkSession {
     const concepts = this.concepts ? readConcepts(this.concepts) : [];
     this.picker.open(this.worker, this.network, concepts, terms.filter((term) => this.hasTerm(term)));
     element("panel").classList.add("filled");
-    showStatus(`${this.network.name}, computed by ${this.network.backend}`);
+    showStatus("Ready", `${this.network.name}, computed by ${this.network.backend}`);
     const licence = this.network.licence ? `, ${this.network.licence}` : "";
     element("about").textContent = `dreamkit ${this.site.dreamkit}; ${model.name}: ${model.description}${licence}`;
     this.onChange();

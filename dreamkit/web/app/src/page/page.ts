@@ -1,6 +1,7 @@
 /** The page: it connects the panel, the picture and the worker. */
 
 import { BrushPalette } from "./brush_palette";
+import { showCaption } from "./caption";
 import { ConceptForm } from "./concept_form";
 import { Dreamer } from "./dreamer";
 import { button, element, isPressed, select, setPressed } from "./elements";
@@ -16,12 +17,14 @@ import { NetworkSession } from "./network_session";
 import { Painter } from "./painter";
 import { PhotoChooser } from "./photo_chooser";
 import { PhotoQueue } from "./photo_queue";
+import { PhotoTiles } from "./photo_tiles";
 import { PictureSaver } from "./picture_saver";
 import type { Pixels } from "./protocol";
 import { RecipeForm } from "./recipe_form";
 import { RecipePreview } from "./recipe_preview";
 import { RecipeTiles } from "./recipe_tiles";
 import type { RecipePictures } from "./recipe_pictures";
+import { SaveMenu } from "./save_menu";
 import { SessionKeeper } from "./session_keeper";
 import { ShownRecipe } from "./shown_recipe";
 import { recipeNamed, type Site } from "./site";
@@ -54,6 +57,8 @@ export class Page {
   private readonly keeper: SessionKeeper;
   private readonly sight: FirstSight;
   private readonly recipes: RecipeTiles;
+  private readonly tiles: PhotoTiles;
+  private readonly menu = new SaveMenu();
   private readonly film = new GrowthFilm();
   private readonly strip = new HistoryStrip(
     (position) => void this.goTo(position),
@@ -87,6 +92,7 @@ export class Page {
     this.keeper = new SessionKeeper(work, this.session, form, this.recipe);
     this.sight = new FirstSight(this.session, form);
     this.recipes = new RecipeTiles(site, this.session, form);
+    this.tiles = new PhotoTiles(this.session, form, this.recipes);
     this.links = new LinkOpener(site, this.session, form, runner, this.recipe);
     listen(this);
   }
@@ -213,12 +219,10 @@ export class Page {
     setPressed("zoom", this.runner.activity === "zooming");
     button("undo").disabled = !isFree || !(preview.isShown || history.canUndo);
     button("redo").disabled = !isFree || !history.canRedo;
-    for (const id of ["save", "save-jpeg", "save-card", "send"]) {
-      button(id).disabled = !isReady || !isDream || !isIdle;
-    }
-    this.large.refresh(isReady && isIdle && isDream);
-    button("save-film").disabled = button("save").disabled || !this.film.isOf(history.current);
-    button("save-session").disabled = !isReady || !isIdle || history.entries.length < 2;
+    const canSave = isReady && isIdle;
+    this.menu.describe(photo);
+    this.menu.enable(canSave && isDream, this.film.isOf(history.current), canSave && history.entries.length > 1);
+    this.large.refresh(canSave && isDream);
     button("clear").disabled = !isFree || !history.current?.painting.length;
     element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !isChanged || !isReady);
@@ -231,7 +235,9 @@ export class Page {
     element("frame").classList.toggle("brushing", isPressed("brush") && isFree);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
-    this.recipes.refresh(photo);
+    this.recipes.refresh();
+    this.tiles.refresh(photo);
+    showCaption(this.recipes.caption);
     const drawsThumbnails = isIdle || this.runner.activity === "live";
     this.form.picker.isIdle = isOpen && drawsThumbnails && !preview.isBusy; // which goes before them
     this.queue.refresh(isReady && isIdle);

@@ -3,13 +3,20 @@
 import { UserError } from "../engine/errors";
 import { element } from "./elements";
 
-export function showStatus(text: string): void {
-  element("status").textContent = text;
+/** Shows what happened; `detail` stands below it in smaller letters. */
+export function showStatus(text: string, detail = ""): void {
+  showLines("status", text, detail);
 }
 
 /** Shows how far the task that runs is; screen readers do not read it out. */
-export function showSteps(text: string): void {
-  element("steps").textContent = text;
+export function showSteps(text: string, detail = ""): void {
+  showLines("steps", text, detail);
+}
+
+function showLines(id: string, text: string, detail: string): void {
+  const small = document.createElement("small");
+  small.textContent = detail;
+  element(id).replaceChildren(text, ...(detail ? [small] : []));
 }
 
 /** Shows an error; one that is a bug also goes to the console. */

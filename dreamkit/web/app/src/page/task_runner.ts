@@ -2,6 +2,7 @@
 
 import type { NetworkSession } from "./network_session";
 import type { FinishedDream, StepUpdate, Task } from "./protocol";
+import { progressText } from "./progress_text";
 import { SpeedMeter } from "./speed_meter";
 import { clearError, showError, showProgress, showSteps } from "./status_bar";
 import { type RunningTask, WorkerCrashed } from "./worker_client";
@@ -48,7 +49,8 @@ export class TaskRunner {
       this.hasStepped = true;
       this.speed.add(update, this.session.network?.backend);
       showProgress(update.done);
-      showSteps(`${position(update)}${this.speed.text}${remaining(update, performance.now() - start)}`);
+      const { text, detail } = progressText(update, this.speed.text, performance.now() - start);
+      showSteps(text, detail);
       onStep?.(update);
     });
     this.running = running;
@@ -98,15 +100,4 @@ export class TaskRunner {
     showSteps("");
     this.onChange();
   }
-}
-
-function position({ steps, step, octave, octaves }: StepUpdate): string {
-  return steps ? `octave ${octave} of ${octaves}, step ${step} of ${steps}, ` : "";
-}
-
-/** How long a task takes from here, by what it took so far; work is proportional to `done`. */
-function remaining({ done, steps }: StepUpdate, milliseconds: number): string {
-  if (!steps || !done) return "";
-  const seconds = Math.round((milliseconds / 1000) * (1 / done - 1));
-  return seconds < 90 ? `, about ${seconds} s left` : `, about ${Math.round(seconds / 60)} min left`;
 }

@@ -4,12 +4,40 @@
  */
 
 import { toImageData } from "./photograph";
-import type { FinishedDream, ThumbnailTask } from "./protocol";
+import { averaged } from "./preview_pixels";
+import type { FinishedDream, Pixels, ThumbnailTask } from "./protocol";
 import type { RunningTask, WorkerClient } from "./worker_client";
+
+const START = 16; // pixels of what is shown until a tile is drawn; the page blurs it
 
 export interface Tile {
   button: HTMLButtonElement;
   task: () => ThumbnailTask;
+}
+
+/** A tile without a picture yet; `title` says more than its name, `onClick` chooses it. */
+export function createTile(name: string, title: string, onClick: (event: MouseEvent) => void): HTMLButtonElement {
+  const tile = document.createElement("button");
+  tile.type = "button";
+  tile.title = title;
+  const picture = document.createElement("span");
+  picture.className = "picture";
+  picture.ariaHidden = "true";
+  picture.append(document.createElement("canvas"));
+  tile.append(picture, name);
+  tile.addEventListener("click", (event) => {
+    onClick(event);
+    tile.dispatchEvent(new Event("change", { bubbles: true })); // as a field of the panel would
+  });
+  return tile;
+}
+
+/** Shows, blurred, what a tile will be dreamed on. */
+export function showStart({ button }: Tile, { width, height, bytes }: Pixels): void {
+  const canvas = cleared(button);
+  canvas.width = canvas.height = START;
+  const small = averaged(bytes, [height, width], [START, START], 3);
+  canvas.getContext("2d")!.putImageData(toImageData({ height: START, width: START, bytes: small }), 0, 0);
 }
 
 export class Thumbnails {
@@ -48,8 +76,9 @@ export class Thumbnails {
     this.drawing = worker.run(tile.task());
     try {
       const dream = await this.drawing.result;
-      if (dream) show(tile, dream);
-      else if (worker === this.worker && !this.isWaiting(tile)) this.waiting.unshift(tile);
+      const isOld = this.isWaiting(tile); // for a newer picture
+      if (dream && !isOld) show(tile, dream);
+      else if (worker === this.worker && !isOld) this.waiting.unshift(tile);
     } catch (error) {
       if (worker === this.worker) showFailure(tile, error as Error);
     } finally {
@@ -70,8 +99,16 @@ function isInSight({ button }: Tile): boolean {
   return width > 0 && bottom > 0 && top < innerHeight;
 }
 
+/** The canvas of a tile, without what says that it could not be drawn. */
+function cleared(tile: HTMLButtonElement): HTMLCanvasElement {
+  const canvas = tile.querySelector("canvas")!;
+  canvas.parentElement!.replaceChildren(canvas);
+  delete tile.dataset.thumbnail;
+  return canvas;
+}
+
 function show({ button }: Tile, { picture }: FinishedDream): void {
-  const canvas = button.querySelector("canvas")!;
+  const canvas = cleared(button);
   canvas.width = picture.width;
   canvas.height = picture.height;
   canvas.getContext("2d")!.putImageData(toImageData(picture), 0, 0);
@@ -80,8 +117,8 @@ function show({ button }: Tile, { picture }: FinishedDream): void {
 
 function showFailure({ button }: Tile, { message }: Error): void {
   button.dataset.thumbnail = "failed";
-  button.title = `${button.title}: ${message}`;
   const note = document.createElement("span");
   note.textContent = "no picture";
+  note.title = message;
   button.querySelector(".picture")!.append(note);
 }
