@@ -25,8 +25,6 @@ export interface HistoryEntry {
   readonly config: DreamConfig;
   /** The SHA-256 of the network that dreamed it. */
   readonly network: string;
-  /** Whether the strokes are shown as they grew under the brush, because their recipe is not dreamed yet. */
-  readonly isPending: boolean;
 }
 
 export class DreamHistory {
@@ -54,9 +52,14 @@ export class DreamHistory {
     return this.current !== null && this.current.id !== this.savedId;
   }
 
+  /** An entry that the history does not show, because others lie on it. */
+  make(entry: Omit<HistoryEntry, "id">): HistoryEntry {
+    return { ...entry, id: ++this.lastId };
+  }
+
   /** Adds an entry after the one that is shown; those that were undone are forgotten. */
   push(entry: Omit<HistoryEntry, "id">): void {
-    const kept = [...this.entries.slice(0, this.position), { ...entry, id: ++this.lastId }];
+    const kept = [...this.entries.slice(0, this.position), this.make(entry)];
     this.entries = kept.slice(-CAPACITY);
     this.position = this.entries.length;
   }
@@ -94,7 +97,7 @@ export class DreamHistory {
   restore(entries: readonly HistoryEntry[], position: number, savedId: number): void {
     this.entries = entries;
     this.savedId = savedId;
-    this.lastId = Math.max(0, ...entries.map((entry) => entry.id));
+    this.lastId = Math.max(0, ...entries.flatMap(({ id, under }) => [id, under?.id ?? 0]));
     this.goTo(position);
   }
 

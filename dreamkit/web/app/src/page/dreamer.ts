@@ -78,7 +78,6 @@ export class Dreamer {
     const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
     work.history.push({
       picture, unblended, provenance, origin: "dream", painting: [], under: null, config, network: network.sha256,
-      isPending: false,
     }); // prettier-ignore
     work.showCurrent();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
@@ -107,7 +106,7 @@ export class Dreamer {
     if (!picture) return showStatus("Nothing was dreamed");
     this.film.end(picture);
     work.history.push({
-      picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256, isPending: false,
+      picture, provenance: null, origin: "zoom", painting: [], under: null, config, network: network.sha256,
     }); // prettier-ignore
     showStatus("Stopped; Zoom goes on from here");
     this.onChange();

@@ -99,7 +99,6 @@ export class Page {
       this.keeper.restore(kept);
       if (kept.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);
       this.refresh();
-      await this.painter.settle();
     }
     void this.session.switchToFastest();
   }
@@ -124,7 +123,7 @@ export class Page {
     if (!this.work.history.canUndo) return;
     this.work.history.undo();
     showStatus(this.work.history.current ? "Back to the previous dream" : "Back to the photograph");
-    await this.showCurrent();
+    this.showCurrent();
   }
 
   async redo(): Promise<void> {
@@ -132,7 +131,7 @@ export class Page {
     if (!this.work.history.canRedo) return;
     this.work.history.redo();
     showStatus("Forward to the next dream");
-    await this.showCurrent();
+    this.showCurrent();
   }
 
   /** Shows one of the dreams, or with 0 the photograph. */
@@ -140,7 +139,7 @@ export class Page {
     await this.interrupt();
     this.work.history.goTo(position);
     showStatus(position ? `Dream ${position}` : "The photograph");
-    await this.showCurrent();
+    this.showCurrent();
   }
 
   /** Shows the ways to open a photograph; the current one stays until another is opened. */
@@ -229,10 +228,9 @@ export class Page {
     return "painting";
   }
 
-  private async showCurrent(): Promise<void> {
+  private showCurrent(): void {
     this.work.showCurrent();
     this.refresh();
-    await this.painter.settle();
   }
 
   /** Whether closing the page now would lose something. */

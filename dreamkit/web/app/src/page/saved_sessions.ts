@@ -146,7 +146,9 @@ export class SavedSessions {
     const stored = await finished<StoredEntry[]>(store.getAll(range));
     const byId = new Map<number, HistoryEntry>();
     for (const { underId, ...entry } of stored.sort((a, b) => a.id - b.id)) {
-      byId.set(entry.id, { ...entry, under: underId === null ? null : found(byId, underId) });
+      // Strokes that another version of the page painted stay in the picture.
+      const painting = entry.painting.filter((stroke) => "growth" in stroke);
+      byId.set(entry.id, { ...entry, painting, under: underId === null ? null : found(byId, underId) });
     }
     this.written = byId;
     return { ...rest, entries: entryIds.map((id) => found(byId, id)) };
