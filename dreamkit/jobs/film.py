@@ -26,7 +26,14 @@ from dreamkit.session import Session
 if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
-UNABLE = ("upscale", "wrap", "choices", "alpha", "start")  # what a picture may have and a film cannot follow
+UNABLE = (
+    "upscale",
+    "wrap",
+    "choices",
+    "alpha",
+    "start",
+    "strokes",
+)  # what a picture may have and a film cannot follow
 
 
 def make(
