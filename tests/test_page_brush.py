@@ -39,7 +39,7 @@ def dreamed_again(path, photo):
 
 
 def test_strokes_stay_each_with_its_layers_and_strength(page, tmp_path):
-    choose(page)
+    choose(page, steps=1, octaves=1)  # one turn, after which nothing has drifted apart
     photo = shrunk(PHOTO)
     page.click("#brush")
     page.fill("#radius", "120")
@@ -105,7 +105,7 @@ def test_what_grew_is_what_stays(page):
 
 def test_strokes_on_a_dream_change_nothing_else(page, tmp_path):
     """Also weak ones show."""
-    choose(page)
+    choose(page, steps=1, octaves=1)
     photo = shrunk(PHOTO)
     page.click('#layers button[data-term="mixed4a"]')
     page.click("#dream")
@@ -113,12 +113,13 @@ def test_strokes_on_a_dream_change_nothing_else(page, tmp_path):
     whole = shown(page)
     page.click('#layers button[data-term="mixed4c"]')
     page.click("#brush")
+    page.fill("#radius", "120")
     page.fill("#brush-strength", "0.25")
     stroke(page, (0.8, 0.4), (0.8, 0.6))
     wait_until_idle(page, 2)
     painted = shown(page)
     np.testing.assert_array_equal(painted[:, LEFT], whole[:, LEFT])
-    assert np.abs(painted - whole)[68:103, 200:210].mean() > 1
+    assert np.abs(painted - whole)[68:103, 200:210].mean() > 0.2
     path = saved(page, tmp_path)
     assert not recipe_of(path).paints_photograph
     again = dreamed_again(path, photo)
@@ -230,14 +231,17 @@ def test_a_ring_shows_the_brush_and_a_trace_the_stroke(open_page, size):
     assert page.locator("#frame").bounding_box() == box  # nothing moves
     page.keyboard.press("]")
     assert page.locator("#ring").bounding_box()["width"] == 48
-    traced = "() => document.querySelector('#stroke').getContext('2d').getImageData(0, 0, 256, 171).data.some(Boolean)"
+    traced = """() => {
+        const trace = document.querySelector("#stroke");
+        return trace.getContext("2d").getImageData(0, 0, trace.width, trace.height).data.some(Boolean);
+    }"""
     page.mouse.down()
     assert page.evaluate(traced)  # before anything has grown
     page.wait_for_function(f"() => !({traced})()")
     page.mouse.up()
     wait_until_idle(page, 1)
     assert not page.evaluate(traced)
-    page.mouse.move(1, 1)
+    page.hover("#dream")
     assert page.is_hidden("#ring")
 
 
