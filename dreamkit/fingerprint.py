@@ -49,6 +49,7 @@ def of_parts(request: DreamRequest, models: Sequence[Sequence[Any]]) -> dict[str
         "masks": {name: _sha256(mask) for name, mask in request.masks.items()},
         "timeline": [plain(dict(entry)) for entry in request.timeline],
         "versions": recipes.versions(request.uses),
+        **({"strokes": [_sha256(mask) for _, mask in request.strokes]} if request.strokes else {}),
     }
 
 

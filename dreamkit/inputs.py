@@ -14,7 +14,7 @@ from PIL import Image
 from dreamkit.config import DreamConfig, default
 from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, shown
 from dreamkit.media import free_memory, image_sizes, images, seams
-from dreamkit.recipes import File, Recipe
+from dreamkit.recipes import File, Recipe, Stroke
 
 PathLike: TypeAlias = str | os.PathLike[str]
 ImageSource: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
@@ -116,6 +116,35 @@ def fit_mask(mask: images.Picture, size: tuple[int, int]) -> images.Picture:
             f"{size[1]} x {size[0]}; give one of the same shape"
         )
     return image_sizes.stretch(mask, size)
+
+
+def open_strokes(recipe: Recipe, config: DreamConfig) -> tuple[tuple[Stroke, images.Picture], ...]:
+    """The strokes of a recipe with their masks, which lie in the recipe itself.
+
+    Raises:
+        ImageError: a mask is damaged, or all together have more pixels than allowed.
+    """
+    left = min(config.max_pixels, default("max_pixels"))
+    opened = []
+    for stroke in recipe.strokes:
+        name, otherwise = f"a stroke of {recipe.name}", "it cannot be dreamed again"
+        mask = images.from_png(stroke.mask.data, max(1, left), name, otherwise)
+        left -= mask.pixels.shape[0] * mask.pixels.shape[1]
+        opened.append((stroke, mask))
+    return tuple(opened)
+
+
+def fit_stroke(stroke: Stroke, mask: images.Picture, size: tuple[int, int]) -> images.Picture:
+    """The mask of a stroke at `size` (height, width), that of the photograph.
+
+    Raises:
+        ConfigError: it has another shape.
+    """
+    stretched = fit_mask(mask, size)
+    if stroke.options is None or stretched is mask:
+        return stretched
+    rows, columns = (np.arange(new) * old // new for new, old in zip(size, mask.pixels.shape, strict=False))
+    return replace(mask, pixels=mask.pixels[rows[:, None], columns])  # no turn lies between two others
 
 
 def same_shape(picture: images.Picture, size: tuple[int, int]) -> bool:

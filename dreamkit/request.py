@@ -17,16 +17,18 @@ from dreamkit.inputs import (
     PathLike,
     described,
     fit_mask,
+    fit_stroke,
     open_guide,
     open_mask,
     open_photograph,
+    open_strokes,
     recipe_file,
 )
 from dreamkit.media.images import Picture
 from dreamkit.models.spec import ModelSpec, WeightsFiles, with_weights
 from dreamkit.part_values import PYTHON
 from dreamkit.plugins.registry import Kind
-from dreamkit.recipes import File, Recipe
+from dreamkit.recipes import File, Recipe, Stroke
 from dreamkit.recipes.resolve import resolve_models
 from dreamkit.recipes.timeline import without
 from dreamkit.terms import has_choice
@@ -57,6 +59,7 @@ class DreamRequest:
         masks: by name, at the photograph's size; the one with an empty name is for terms that name none.
         timeline: key frames of a film or a zoom, as a recipe has them.
         recipe: the recipe that it was made from, or None.
+        strokes: of the page's brush on it, with their masks at the photograph's size.
     """
 
     models: tuple[ModelSpec, ...]
@@ -66,6 +69,7 @@ class DreamRequest:
     masks: Mapping[str, Picture] = field(default_factory=dict)
     timeline: tuple[Mapping[str, Any], ...] = ()
     recipe: Recipe | None = None
+    strokes: tuple[tuple[Stroke, Picture], ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -137,7 +141,9 @@ class DreamRequest:
         opened = open_photograph(image, self.config)
         request = replace(self, image=opened)
         return replace(
-            request, masks={name: fit_mask(mask, request.size) for name, mask in self.masks.items()}
+            request,
+            masks={name: fit_mask(mask, request.size) for name, mask in self.masks.items()},
+            strokes=tuple((stroke, fit_stroke(stroke, mask, request.size)) for stroke, mask in self.strokes),
         )
 
     def refuse(self, command: str, *names: str) -> None:
@@ -157,6 +163,7 @@ class DreamRequest:
 _PARTS = {
     "guide": "a guide",
     "masks": "a mask",
+    "strokes": "strokes of the brush",
     "timeline": "a timeline",
     "choices": "a choice of channels by the photograph",
     "camera": "a camera in its timeline",
@@ -218,7 +225,8 @@ def without_image(
     timeline = without(found.timeline, options) if found else ()
     config = _with_used_options(config, models, timeline, found, options)
     opened, masks = _beside(config, models, timeline, found, guide, mask)
-    return DreamRequest(models, config, None, opened, masks, timeline, found)
+    strokes = open_strokes(found, config) if found else ()
+    return DreamRequest(models, config, None, opened, masks, timeline, found, strokes)
 
 
 def request_again(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit import fingerprint as fingerprints
-from dreamkit.config import plain
+from dreamkit.config import DreamConfig, plain
 from dreamkit.engine.loading import load_models
 from dreamkit.engine.profile import OFF, Unmeasured
 from dreamkit.errors import DreamkitWarning, Interrupted, shown
@@ -116,14 +116,18 @@ class Session:
         request, models = self._with_channels(asked, photo)
         photographs = None if request.image is None else request.image.alpha
         try:
-            result = loop.dream(
-                photo, models, request.config, on_step, start=start, profile=self._profile, **pictures
-            )
+            if request.strokes:
+                result = _painted(photo, models, request, on_step, **pictures)
+            else:
+                result = loop.dream(
+                    photo, models, request.config, on_step, start=start, profile=self._profile, **pictures
+                )
         except Interrupted as interrupted:
             if interrupted.pixels is not None:
                 interrupted.pixels = _with_alpha(interrupted.pixels, photographs)
             raise
         recipe = self._recipe(request, models, result)
+        recipe |= metadata.painted(request.recipe) if request.strokes else {}
         if asked.choices:
             recipe["asked"] = metadata.asked(asked.config, [model.layers for model in self.models])
         pixels = _with_alpha(result.pixels, photographs, result.alpha)
@@ -150,6 +154,7 @@ class Session:
         """
         from dreamkit.engine import loop
 
+        request.refuse("a frame", "strokes")
         photo, pictures = _arrays(request)
         request, chosen = self._with_channels(request, photo, models)
         with warnings.catch_warnings():
@@ -165,6 +170,7 @@ class Session:
         """
         from dreamkit.engine import loop
 
+        self.request.refuse("a plan", "strokes")
         photo, pictures = _arrays(self.request)
         request, models = self._with_channels(self.request, photo)
         return loop.planned(photo, models, request.config, **pictures)
@@ -282,6 +288,34 @@ def _arrays(request: DreamRequest) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     )
     regions = {name: images.grey_levels(mask) for name, mask in request.masks.items()}
     return photo, {"guide": None if request.guide is None else request.guide.pixels, "regions": regions}
+
+
+def _painted(
+    photo: NDArray[np.uint8],
+    models: Sequence[LoadedModel],
+    request: DreamRequest,
+    on_step: Callable[[StepEvent], None] | None,
+    **pictures: Any,
+) -> DreamResult:
+    """A dream with strokes of the brush on it, or the photograph with them."""
+    from dreamkit.engine import growth, loop
+    from dreamkit.engine.progress import DreamResult
+
+    config = replace(request.config, blend=0.0)
+    if request.recipe is not None and request.recipe.paints_photograph:
+        result = DreamResult(photo, [{} for _ in models], [request.size], config.tile_size, None)
+    else:
+        result = loop.dream(photo, models, config, on_step, **pictures)
+    picture = ground = result.pixels
+    for stroke, mask in request.strokes:
+        if stroke.options is None:
+            picture = growth.erase(picture, ground, images.grey_levels(mask))
+            continue
+        high, low = (mask.pixels[..., digit].astype(np.int64) for digit in (0, 1))
+        options = DreamConfig.of(None, **{**stroke.options, "max_memory": None})
+        grown = growth.Growth(options, high * 256 + low, stroke.turns, stroke.lasts, stroke.least)
+        picture = growth.grow(picture, models, grown, on_step)
+    return replace(result, pixels=growth.blend(picture, photo, request.config.blend))
 
 
 def _mask_file(mask: images.Picture) -> File:

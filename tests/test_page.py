@@ -57,8 +57,8 @@ def test_a_dropped_photograph_dreams_as_in_python(page, tmp_path):
     assert np.array_equal(expected, again.pixels)
 
 
-def test_a_dream_grows_under_the_brush_and_its_mask_is_kept(page, tmp_path):
-    choose(page)
+def test_a_dream_grows_under_the_brush_and_redo_repeats_it(page, tmp_path):
+    choose(page, steps=1, octaves=1)
     page.click("#brush")
     page.fill("#radius", "120")
     box = page.locator("#frame").bounding_box()
@@ -75,7 +75,7 @@ def test_a_dream_grows_under_the_brush_and_its_mask_is_kept(page, tmp_path):
     photo, dreamed = shrunk(PHOTO), pixels(path)
     with pytest.warns(dreamkit.DreamkitWarning, match=r"tensorflow\.js") as warned:
         again = dreamkit.redo(path, PHOTO).pixels
-    assert len(warned) == 1  # none for the mask: the recipe holds it
+    assert len(warned) == 1  # none for the stroke: the recipe holds it
     change = dreamed - photo
     assert cosine(change, again - photo) > 0.99
     changed = np.abs(change).max(-1) > 0

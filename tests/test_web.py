@@ -51,6 +51,10 @@ def test_python_still_computes_the_file_of_cases():
         assert np.abs(pixels[0] - pixels[1]).max() <= 1
         assert found.pop("objectives") == pytest.approx(expected.pop("objectives"), rel=1e-3)
         assert found == expected
+    for found, expected in zip(now["grown"], known["grown"], strict=True):
+        pixels = [web_parity.dreamed(each.pop("change")).astype(int) for each in (found, expected)]
+        assert np.abs(pixels[0] - pixels[1]).max() <= 1
+        assert found == expected
     concepts = [each["concept"] for each in (now, known)]
     for name in ("features", "direction"):
         one, other = (_numbers(each.pop(name)) for each in concepts)
@@ -60,7 +64,7 @@ def test_python_still_computes_the_file_of_cases():
     for name, each in now["networks"].items():
         for part in ("operations", "layers"):
             assert each["description"][part] == known["networks"][name]["description"][part], (name, part)
-    for part in known.keys() - {"networks", "dreams", "concept", "softened", "blurred"}:
+    for part in known.keys() - {"networks", "dreams", "grown", "concept", "softened", "blurred"}:
         assert now[part] == known[part], part
 
 

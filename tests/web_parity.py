@@ -20,7 +20,7 @@ from dreamkit import DreamConfig, ModelProvider, Preprocess
 from dreamkit.concepts import reference, separation
 from dreamkit.concepts.features import square
 from dreamkit.concepts.reference import Reference
-from dreamkit.engine import masks, octaves, rng, tiles
+from dreamkit.engine import growth, masks, octaves, rng, tiles
 from dreamkit.engine.loop import dream
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
@@ -250,6 +250,7 @@ def cases() -> dict:
         "masks": {name: _picture(each[..., None]) for name, each in MASKS.items()},
         "options": DreamConfig().to_dict(),
         "dreams": [_dream(networks, name, changes) for name, changes in RECIPES.items()],
+        "grown": [_grown(loaded, options, least) for options, least in [({"octaves": 2}, 48), ({}, 128)]],
         "words": [
             {
                 "seed": seed,
@@ -383,6 +384,27 @@ def _dream(networks: dict[str, network.Network], name: str, changes: dict[str, A
         "octaves": [list(size) for size in result.sizes],
         "tile_size": result.tile_size,
         "change": _compressed(result.pixels - photo()),
+    }
+
+
+def painted() -> np.ndarray:
+    """The turns at which a stroke from left to right painted each pixel, from 1, int (70, 94)."""
+    rows, columns = np.mgrid[0:70, 0:94]
+    return np.where((abs(rows - 20) < 10) & (columns > 5) & (columns < 35), 1 + (columns - 5) // 10, 0)
+
+
+def _grown(loaded: network.Network, options: dict[str, Any], least: int) -> dict:
+    """A stroke of two turns for each pixel, and five in all."""
+    config = DreamConfig.of(None, steps=1, step_size=0.05, clouds=0.0, layers=["second"], **options)
+    stroke = growth.Growth(config, painted(), turns=5, lasts=2, least=least)
+    pixels = growth.grow(photo(), [LoadedModel(loaded)], stroke)
+    return {
+        "options": config.to_dict(),
+        "times": base64.b64encode(painted().astype(np.uint8).tobytes()).decode(),
+        "turns": stroke.turns,
+        "lasts": stroke.lasts,
+        "least": least,
+        "change": _compressed(pixels - photo()),
     }
 
 

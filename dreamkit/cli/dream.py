@@ -120,6 +120,8 @@ def dream(
         if record is not None:
             from dreamkit.media import atomic, video_formats
 
+            request.refuse("--record", "strokes")
+
             video_formats.check_output(record, overwrite=overwrite)
             atomic.refuse_inputs(record, {**request.inputs, "the dream itself": path})
             if os.path.abspath(record).casefold() == os.path.abspath(path).casefold():
@@ -263,7 +265,9 @@ def _make(
             meter.doing(f"preparing {request.names}")
             with recorded(record, request, meter.step, overwrite=overwrite) as recording:
                 start = checkpoint.begin(session.fingerprint(), session.machine())
-                result = session.run(on_step=checkpoint.after_each(recording.step), start=start)
+                # Strokes are dreams of their own, and a work file holds the state of one.
+                on_step = recording.step if request.strokes else checkpoint.after_each(recording.step)
+                result = session.run(on_step=on_step, start=start)
                 meter.doing("writing")
                 with profile.span(WRITING):
                     written = save(result)
@@ -275,7 +279,7 @@ def _make(
         written = save(Dream(interrupted.pixels, None, *file_metadata(request)))
         how = ""
         if written == path:  # else another program's picture lies where the dream would be resumed
-            how = _resumption(checkpoint, interrupted, path)
+            how = _resumption(request, checkpoint, interrupted, path)
         raise Interrupted(f"interrupted; the picture so far is in {written}{how}") from None
     except KeyboardInterrupt:
         raise Interrupted("interrupted before the first step; nothing was written") from None
@@ -303,10 +307,12 @@ def _show_profile(profile: Profile) -> None:
     terminal.table(rows, [f"{start} start", "times", "median s", "s", "share"], err=True)
 
 
-def _resumption(checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
+def _resumption(request: DreamRequest, checkpoint: Checkpoint, interrupted: Interrupted, path: Path) -> str:
     """Writes the work file of an interrupted dream, and says how to resume it."""
     from dreamkit.media import paths
 
+    if request.strokes:
+        return ""
     if interrupted.state is not None:
         checkpoint.write(interrupted.state, paths.digest(path))
     elif checkpoint.path.is_file():  # the dream is between two steps; what was kept last is before them

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
 # What a picture or a zoom may have and a film cannot follow.
-UNABLE = ("upscale", "wrap", "choices", "alpha", "start", "camera")
+UNABLE = ("upscale", "wrap", "choices", "alpha", "start", "strokes", "camera")
 
 
 def make(

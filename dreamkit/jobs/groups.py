@@ -112,7 +112,7 @@ def make(
     check_range("count", count, 1, MOST)
     check_range("cell", cell, 16, 1024)
     check_range("columns", 1 if columns is None else columns, 1, 1000)
-    request.refuse("a sheet of groups", "upscale", "timeline", "alpha", "guide", "masks")
+    request.refuse("a sheet of groups", "upscale", "timeline", "alpha", "guide", "masks", "strokes")
     if len(request.models) != 1:
         raise ConfigError(
             f"groups are of one network, and {request.names} are {len(request.models)}; name one"

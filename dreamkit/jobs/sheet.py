@@ -124,7 +124,7 @@ def make(
             f"a sheet shows one network, and {request.names} are {len(request.models)}; name one"
         )
     layers = (layers,) if isinstance(layers, str) else layers
-    request.refuse("a sheet", "upscale", "timeline", "alpha")
+    request.refuse("a sheet", "upscale", "timeline", "alpha", "strokes")
     # Whatever can be wrong is found before TensorFlow is imported, as far as it can be.
     options = cell_options(request.config, cell, of_photograph=image is not None)
     (spec,) = request.models

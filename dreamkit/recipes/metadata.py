@@ -22,11 +22,12 @@ from dreamkit.errors import ConfigError, DreamkitWarning, RecipeError, first_lin
 from dreamkit.models.spec import ModelSpec
 from dreamkit.plugins import registry
 from dreamkit.plugins.registry import Kind
-from dreamkit.recipes.recipe import File, Recipe
+from dreamkit.recipes.recipe import File, Recipe, Stroke
 from dreamkit.recipes.toml_file import model_spec, options
 from dreamkit.version import __version__
 
 _VERSIONS_OF = ("tensorflow", "keras", "numpy", "pillow")
+_MOST_TURNS = 65_535  # of a stroke
 _EARLIER: Mapping[str, Any] = {"clouds": 0.0}  # of pictures that were dreamed before there was such an option
 _RENAMED = {
     ("pocket", "1948ca40543fc78de2587c6e6c7c7616cd7af4d57a84425164a5a054c999f8f1"): (
@@ -72,6 +73,8 @@ def from_picture(path: str | os.PathLike[str]) -> Recipe:
                 for name, each in found.get("machine", {}).items()
             },
             stopped=_stopped(found["stopped"]) if "stopped" in found else "",
+            strokes=tuple(map(_stroke, found.get("strokes", []))),
+            paints_photograph=found.get("painted_on") == "photograph",
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, ConfigError) as error:
         raise RecipeError(
@@ -100,6 +103,16 @@ def _renamed(spec: ModelSpec, picture: str) -> ModelSpec:
             stacklevel=4,
         )
     return replace(spec, model=name, sha256=sha256)
+
+
+def _stroke(found: Mapping[str, Any]) -> Stroke:
+    """A stroke of the page's brush."""
+    if "erased" in found:
+        return Stroke(_file(found["erased"]))
+    turns, lasts, least = (int(found[key]) for key in ("turns", "lasts", "least"))
+    if not (0 <= turns <= _MOST_TURNS and 0 < lasts <= _MOST_TURNS and least >= 0):
+        raise ValueError("a stroke in it has turns that make no sense")
+    return Stroke(_file(found["times"]), options(found["options"]), turns, lasts, least)
 
 
 def _stopped(found: Mapping[str, Any]) -> str:
@@ -151,6 +164,25 @@ def describe(
     if masks:
         written["masks"] = {name: _written(mask) for name, mask in masks.items()}
     return written
+
+
+def painted(recipe: Recipe | None) -> dict[str, Any]:
+    """What a picture carries of the strokes of the page's brush, which came from the recipe of another."""
+    if recipe is None or not recipe.strokes:
+        return {}
+    written = [
+        {"erased": _written(stroke.mask)}
+        if stroke.options is None
+        else {
+            "options": DreamConfig.of(None, **stroke.options).to_dict(),
+            "turns": stroke.turns,
+            "lasts": stroke.lasts,
+            "least": stroke.least,
+            "times": _written(stroke.mask),
+        }
+        for stroke in recipe.strokes
+    ]
+    return {"strokes": written, "painted_on": "photograph" if recipe.paints_photograph else "dream"}
 
 
 def asked(config: DreamConfig, layers: Sequence[Any]) -> dict[str, Any]:

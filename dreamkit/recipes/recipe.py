@@ -22,6 +22,26 @@ class File:
 
 
 @dataclass(frozen=True)
+class Stroke:
+    """A stroke of the page's brush on a finished dream: what grew, or what was erased.
+
+    Attributes:
+        mask: when each pixel was painted (red times 256 and green, in turns from 1), or what is erased, in
+            grey levels.
+        options: the fields of `DreamConfig` of its turns; None where it erases.
+        turns: how many there were.
+        lasts: for how many of them a pixel grows.
+        least: pixels on each side of what the network sees, at least.
+    """
+
+    mask: File
+    options: Mapping[str, Any] | None = None
+    turns: int = 0
+    lasts: int = 0
+    least: int = 0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A recipe that was read.
 
@@ -38,6 +58,8 @@ class Recipe:
         machine: which a finished dream was made on, as `engine.tf.machine.describe` gives it.
         built_in: whether it came with dreamkit.
         stopped: where a finished dream was stopped before its end; empty for one that is whole.
+        strokes: of the page's brush, on the finished dream.
+        paints_photograph: whether the strokes are on the photograph, and the options dream nothing else.
         timeline: of a film: its key frames, as `timeline.key_frames` returns them.
     """
 
@@ -54,6 +76,8 @@ class Recipe:
     built_in: bool = False
     timeline: tuple[Mapping[str, Any], ...] = ()
     stopped: str = ""
+    strokes: tuple[Stroke, ...] = ()
+    paints_photograph: bool = False
 
     def config(self, **options: Any) -> DreamConfig:
         """The recipe's options; `options` go before them, and before those of its schedule's octaves.
@@ -100,6 +124,8 @@ class Recipe:
         if self.timeline:
             table["timeline"] = [plain_value(dict(entry)) for entry in self.timeline]
         comments = [f"# The {what} came from memory; give it with --{what} FILE.\n" for what in from_memory]
+        if self.strokes:
+            comments.append("# The strokes of the brush are in the picture alone; redo repeats them.\n")
         # A file name may hold characters that UTF-8 cannot.
         return "".join([*comments, tomli_w.dumps(table)]).encode("utf-8", "replace").decode()
 

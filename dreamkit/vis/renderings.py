@@ -187,7 +187,7 @@ def request_of(objective: Combination, model: Models, /, **arguments: Any) -> Dr
         raise ConfigError("the recipe's octaves have layers of their own; use another recipe")
     if any(spec.layers is not None for spec in request.models):
         raise ConfigError("a network has layers of its own; leave them out, the objective says what grows")
-    request.refuse("a rendering", "timeline")
+    request.refuse("a rendering", "timeline", "strokes")
     return request
 
 

@@ -75,7 +75,7 @@ def groups(
     check_range("count", count, 1, group_sheets.MOST)
     session = Session(request_of(whole_layer(layer), model, recipe=recipe, **options))
     request = session.request
-    request.refuse("a sheet of groups", "upscale", "alpha")
+    request.refuse("a sheet of groups", "upscale", "alpha", "strokes")
     if len(request.models) != 1:
         raise ConfigError(f"groups are of one network, and {request.names} are {len(request.models)}")
     network = session.models[0].network

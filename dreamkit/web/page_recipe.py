@@ -33,7 +33,7 @@ def check(request: DreamRequest) -> None:
         ConfigError: it has a timeline, channels that the photograph chooses, or a config that
             `check_config` refuses; the message names it.
     """
-    request.refuse("a page", "timeline", "choices")
+    request.refuse("a page", "timeline", "choices", "strokes")
     check_config(request.config)
 
 

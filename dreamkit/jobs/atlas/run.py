@@ -187,7 +187,7 @@ def _check_options(
             f"a map of {side} cells of {max(request.config.size)} pixels in a row is wider than {_MOST_SIDE} "
             "pixels; use a smaller --grid or --cell"
         )
-    request.refuse("an atlas", "upscale", "alpha", "guide", "masks", "timeline")
+    request.refuse("an atlas", "upscale", "alpha", "guide", "masks", "timeline", "strokes")
 
 
 def _awake(observed: Observations) -> NDArray[np.int64]:

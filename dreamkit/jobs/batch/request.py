@@ -55,7 +55,7 @@ def resolve(
     Raises:
         DreamkitError: something does not exist or cannot be used.
     """
-    request.refuse("a batch", "timeline")
+    request.refuse("a batch", "timeline", "strokes")
     specs, models, size = [], [], 0
     for spec in request.models:
         path = weights.resolve(registry.installed().provider(spec.name), spec.weights, on_download)

@@ -115,6 +115,7 @@ describe("the task", () => {
       receiveMessages: receive,
       nextMessage: receive,
       mask: () => null,
+    isOpen: () => false,
       frame: () => newest,
     };
     await dreamLive(job);

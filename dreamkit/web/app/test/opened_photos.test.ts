@@ -1,13 +1,13 @@
 /** Photographs that were opened, and what is kept of them. */
 
 import { expect, test } from "vitest";
-import { DreamHistory, type HistoryEntry, labelOf } from "../src/page/dream_history";
+import { type HistoryEntry, labelOf } from "../src/page/dream_history";
 import { OpenedPhotos } from "../src/page/opened_photos";
 import type { Photo } from "../src/page/photograph";
 
 const photo = (name: string) => ({ name, isNoise: false, width: 3, height: 2 }) as Photo;
 const file = (name: string) => ({ name }) as File;
-const dream = { painting: [], isPending: false, choice: { terms: ["first"] } } as unknown as HistoryEntry;
+const dream = { painting: [], choice: { terms: ["first"] } } as unknown as HistoryEntry;
 
 function open(photos: OpenedPhotos, name: string, dreams: number): void {
   photos.open(photo(name), file(name), 384);
@@ -62,15 +62,9 @@ test("photographs come back as they were", () => {
   expect(new Set(other.state.map(({ id }) => id)).size).toBe(3);
 });
 
-test("strokes wait for their dream only while they are the latest", () => {
-  const history = new DreamHistory();
-  history.push({ ...dream, isPending: true });
-  history.push(dream);
-  expect(history.entries.map(({ isPending }) => isPending)).toEqual([false, false]);
-});
-
 test("an entry is called by its layers, and a painting by its strokes", () => {
   expect(labelOf({ ...dream, choice: { ...dream.choice, terms: ["mixed4c", "concept dogs=2"] } })).toBe("mixed4c and dogs=2");
-  const painting = [{ label: "dogs" }, { label: "mixed4c" }] as unknown as HistoryEntry["painting"];
+  const erasing = { label: "" };
+  const painting = [{ label: "dogs" }, { label: "mixed4c" }, erasing, { label: "dogs" }] as unknown as HistoryEntry["painting"];
   expect(labelOf({ ...dream, painting })).toBe("dogs and mixed4c");
 });

@@ -1,19 +1,30 @@
-/** Strokes of the brush, and the recipe that they make. */
+/** Strokes of the brush: what grew, what was erased, and a recipe of all of them. */
 
 import { expect, test } from "vitest";
 import type { DreamConfig } from "../src/engine/config";
-import { erased, paintedRecipe, withStroke } from "../src/page/painting";
+import type { Growth } from "../src/engine/growth";
+import { erase, jointRecipe, strokeConfig, visible } from "../src/page/painting";
 import { parity } from "./parity";
 
 const config = { ...parity.options, strength: 1.5, schedule: [{ steps: 3, layers: ["first"] }] } as DreamConfig;
-const left = Uint8ClampedArray.from([255, 255, 0, 0]);
-const right = Uint8ClampedArray.from([0, 0, 255, 0]);
-const first = { label: "first", terms: [{ layer: "first" }], coverage: left, strength: 1 };
-const both = { label: "both", terms: [{ layer: "first" }, { layer: "second", weight: -3 }], coverage: right, strength: 2 };
 
-test("each choice of layers has a mask and a strength of its own", () => {
-  const painting = withStroke(withStroke([], first), both);
-  const recipe = paintedRecipe(config, null, painting);
+function stroke(label: string, times: number[], strength = 1, terms = [{ layer: label, weight: 1 }]) {
+  const growth: Growth = { config, times: Uint16Array.from(times), turns: 5, lasts: 3, least: 128 };
+  return { label, terms, strength, growth, erased: null };
+}
+
+function erasing(levels: number[]) {
+  return { label: "", terms: [], strength: 0, growth: null, erased: Uint8ClampedArray.from(levels) };
+}
+
+test("a stroke has its layers, and its part of the strength", () => {
+  const masked = { terms: [{ layer: "first", mask: "left" }], strength: 0.5 };
+  expect(strokeConfig(config, masked)).toEqual({ ...config, layers: [{ layer: "first" }], strength: 0.75 });
+});
+
+test("the recipe of all strokes has a mask for each", () => {
+  const both = [{ layer: "first", weight: 1 }, { layer: "second", weight: -3 }];
+  const recipe = jointRecipe(config, null, [stroke("first", [1, 7, 0, 0]), stroke("both", [0, 0, 1, 0], 2, both)]);
   expect(recipe.config.layers).toEqual([
     { layer: "first", weight: 1, mask: "stroke-1" },
     { layer: "first", weight: 0.5, mask: "stroke-2" },
@@ -25,28 +36,23 @@ test("each choice of layers has a mask and a strength of its own", () => {
   expect([...recipe.masks["stroke-2"]]).toEqual([0, 0, 255, 0]);
 });
 
-test("strokes of the same layers are one mask, whose levels are their strengths", () => {
-  const painting = withStroke(withStroke([], first), { ...first, coverage: right, strength: 0.5 });
-  expect(painting.length).toBe(1);
-  expect([...paintedRecipe(config, null, painting).masks["stroke-1"]]).toEqual([255, 255, 128, 0]);
-});
-
-test("a dream under the strokes has no mask", () => {
-  const recipe = paintedRecipe(config, [{ layer: "second" }], withStroke([], { ...first, strength: 0.5 }));
+test("a dream under the strokes has no mask, and no recipe is stronger than dreamkit takes", () => {
+  const painting = [stroke("first", [1, 0, 0, 0], 0.5)];
+  const recipe = jointRecipe(config, [{ layer: "second" }], painting);
   expect(recipe.config.layers).toEqual([
     { layer: "second", weight: 1 },
     { layer: "first", weight: 0.5, mask: "stroke-1" },
   ]);
   expect(recipe.config.strength).toBe(1.5);
+  expect(jointRecipe(config, null, [stroke("first", [1, 0, 0, 0], 10)]).config.strength).toBe(10);
 });
 
-test("no recipe is stronger than dreamkit takes", () => {
-  const recipe = paintedRecipe(config, null, withStroke([], { ...first, strength: 10 }));
-  expect(recipe.config.strength).toBe(10);
-});
-
-test("what is erased is gone, and a paint without pixels is none", () => {
-  const painting = withStroke(withStroke([], first), both);
-  expect(erased(painting, right).map(({ label }) => label)).toEqual(["first"]);
-  expect(erased(erased(painting, right), left)).toEqual([]);
+test("what is erased is what lies under the strokes, and does not show", () => {
+  const picture = { height: 1, width: 2, bytes: Uint8ClampedArray.from([10, 20, 30, 10, 20, 30]) };
+  const ground = { height: 1, width: 2, bytes: Uint8ClampedArray.from([50, 60, 70, 50, 60, 70]) };
+  expect([...erase(picture, ground, Uint8ClampedArray.from([0, 255])).bytes]).toEqual([10, 20, 30, 50, 60, 70]);
+  const painting = [stroke("first", [1, 1, 0, 0]), erasing([255, 100, 0, 0]), stroke("second", [0, 1, 0, 0])];
+  expect(visible(painting).map(({ label }) => label)).toEqual(["first", "second"]);
+  expect(visible([...painting, erasing([0, 255, 0, 0])])).toEqual([]);
+  expect([...jointRecipe(config, null, painting).masks["stroke-1"]]).toEqual([0, 155, 0, 0]);
 });

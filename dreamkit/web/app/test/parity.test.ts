@@ -6,6 +6,7 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { direction, leaveOneOut, middleSquare, readStatistics } from "../src/engine/concept";
 import { dream } from "../src/engine/loop";
+import { growOnce, lastTurn } from "../src/engine/growth";
 import { fitted } from "../src/engine/mask_fit";
 import { soften } from "../src/engine/masks";
 import { octavesOf } from "../src/engine/octaves";
@@ -146,4 +147,22 @@ describe.each(["cpu", "wasm"])("on %s", (backend) => {
     expect(cosine(change(pixels), change(expectedPixels))).toBeGreaterThan(0.9995);
     expect(largestDifference(pixels, expectedPixels)).toBeLessThanOrEqual(3);
   });
+});
+
+test.each(parity.grown)("a stroke that grows in boxes of $least pixels and more", async ({ options, turns, lasts, least, change, ...stroke }) => {
+  const times = Uint16Array.from(decodeBytes(stroke.times));
+  await tf.setBackend("cpu");
+  const network = await openNetwork();
+  const growth = { config: options, times, turns: 0, lasts, least };
+  expect(lastTurn(growth)).toBe(turns - 1); // in the last one, nothing grows
+  const picture = { height, width, bytes: photo.slice() };
+  const grew: boolean[] = [];
+  while (growth.turns < turns) grew.push(await growOnce(network, picture, growth));
+  network.dispose();
+  expect(grew).toEqual([true, true, true, true, false]);
+  const expected = decodeDream(change);
+  const changed = (bytes: ArrayLike<number>) => Float64Array.from(photo, (before, i) => bytes[i] - before);
+  expect(cosine(changed(picture.bytes), changed(expected))).toBeGreaterThan(0.9995);
+  expect(largestDifference(picture.bytes, expected)).toBeLessThanOrEqual(3);
+  expect(picture.bytes.every((value, i) => times[Math.floor(i / 3)] > 0 || value === photo[i])).toBe(true);
 });

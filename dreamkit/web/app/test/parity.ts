@@ -33,6 +33,7 @@ export interface Parity {
     tile_size: number;
     change: string;
   }[];
+  grown: { options: DreamConfig; times: string; turns: number; lasts: number; least: number; change: string }[];
   words: { seed: number; octave: number; step: number; purpose: number; words: string[] }[];
   noise: (EncodedPicture & { kind: string; wrap: string })[];
   octaves: { size: [number, number]; options: Partial<DreamConfig>; octaves: [number, number, number][] }[];

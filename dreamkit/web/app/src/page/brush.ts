@@ -1,19 +1,28 @@
-/** The brush: strokes of the pointer over the picture. */
+/** The brush: strokes of the pointer over the picture, and the faint trace that shows them until something grows. */
 
 import { canvas, element, input, isPressed } from "./elements";
-import type { MaskLevels, Pixels } from "./protocol";
+import { BrushRing } from "./brush_ring";
+import type { MaskLevels } from "./protocol";
 
 export interface StrokeListener {
+  /** The pointer goes down; the stroke has no pixels yet. */
   begin(): void;
   move(): void;
   end(): void;
 }
 
 type Point = [number, number];
+type Segment = [from: Point, to: Point, width: number];
 
 export class Brush {
+  /** The trace. */
   private readonly canvas = canvas("stroke");
   private readonly frame = element("frame");
+  private readonly ring = new BrushRing(this.frame);
+  /** All that the stroke covers. */
+  private covered: Segment[] = [];
+  /** What was drawn since the last growth, and before that. */
+  private fresh: Segment[] = [];
   private last: Point | null = null;
   private pointer = 0;
 
@@ -40,26 +49,28 @@ export class Brush {
   /** How much of each pixel the stroke covers, 0 to 255. */
   get coverage(): MaskLevels {
     const { width, height } = this.canvas;
-    const { data } = this.context.getImageData(0, 0, width, height);
+    const whole = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
+    for (const segment of this.covered) draw(whole, segment);
+    const { data } = whole.getImageData(0, 0, width, height);
     return new Uint8ClampedArray(width * height).map((_, i) => data[4 * i + 3]);
   }
 
+  /** Begins a stroke that covers nothing yet. */
   clear(): void {
-    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    [this.covered, this.fresh] = [[], []];
+    this.showTrace([]);
   }
 
-  /** `shown` where the stroke is not, and `under` where it is. */
-  reveal(shown: Pixels, under: Pixels): Pixels {
-    const { coverage } = this;
-    const bytes = shown.bytes.map((value, i) => {
-      const share = coverage[Math.floor(i / 3)] / 255;
-      return share ? value + share * (under.bytes[i] - value) : value;
-    });
-    return { ...shown, bytes };
+  /** Ends the trace of what grows by now, which is all but what was drawn since the last growth. */
+  endTrace(): void {
+    this.showTrace(this.fresh);
+    this.fresh = [];
   }
 
-  private get context(): CanvasRenderingContext2D {
-    return this.canvas.getContext("2d", { willReadFrequently: true })!;
+  private showTrace(segments: Segment[]): void {
+    const context = this.canvas.getContext("2d")!;
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    for (const segment of segments) draw(context, segment);
   }
 
   private down(event: PointerEvent): void {
@@ -68,15 +79,15 @@ export class Brush {
     this.frame.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
     this.last = this.position(event);
-    this.clear();
-    this.draw(this.last, this.last);
     this.listener.begin();
+    this.add(this.last, this.last);
+    this.listener.move();
   }
 
   private move(event: PointerEvent): void {
     if (!this.last || event.pointerId !== this.pointer) return;
     const now = this.position(event);
-    this.draw(this.last, now);
+    this.add(this.last, now);
     this.last = now;
     this.listener.move();
   }
@@ -87,16 +98,13 @@ export class Brush {
     this.listener.end();
   }
 
-  private draw(from: Point, to: Point): void {
-    const { context } = this;
-    context.strokeStyle = "rgb(245, 179, 87)";
-    context.lineCap = "round";
+  private add(from: Point, to: Point): void {
     // The brush has the same size on the screen, also where the picture is looked at closely.
-    context.lineWidth = (Number(input("radius").value) * this.canvas.width) / this.frame.getBoundingClientRect().width;
-    context.beginPath();
-    context.moveTo(...from);
-    context.lineTo(to[0] + 0.01, to[1]); // a line without length would leave no dot
-    context.stroke();
+    const scale = this.canvas.width / this.frame.getBoundingClientRect().width;
+    const segment: Segment = [from, to, this.ring.diameter * scale];
+    this.covered.push(segment);
+    this.fresh.push(segment);
+    draw(this.canvas.getContext("2d")!, segment);
   }
 
   private position(event: PointerEvent): Point {
@@ -106,4 +114,14 @@ export class Brush {
       ((event.clientY - box.top) / box.height) * this.canvas.height,
     ];
   }
+}
+
+function draw(context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D, [from, to, width]: Segment): void {
+  context.strokeStyle = "rgb(245, 179, 87)";
+  context.lineCap = "round";
+  context.lineWidth = width;
+  context.beginPath();
+  context.moveTo(...from);
+  context.lineTo(to[0] + 0.01, to[1]); // a line without length would leave no dot
+  context.stroke();
 }

@@ -37,8 +37,6 @@ export interface HistoryEntry {
   readonly choice: Choice;
   /** The SHA-256 of the network that dreamed it. */
   readonly network: string;
-  /** Whether the strokes, which are shown as they grew under the brush, wait for the dream of their recipe. */
-  readonly isPending: boolean;
 }
 
 export class DreamHistory {
@@ -66,10 +64,14 @@ export class DreamHistory {
     return this.current !== null && this.current.id !== this.savedId;
   }
 
-  /** Adds an entry after the one that is shown; those that were undone are forgotten. Strokes below it wait no more. */
+  /** An entry that the history does not show, because others lie on it. */
+  make(entry: Omit<HistoryEntry, "id">): HistoryEntry {
+    return { ...entry, id: ++this.lastId };
+  }
+
+  /** Adds an entry after the one that is shown; those that were undone are forgotten. */
   push(entry: Omit<HistoryEntry, "id">): void {
-    if (this.current?.isPending) this.change({ isPending: false });
-    const kept = [...this.entries.slice(0, this.position), { ...entry, id: ++this.lastId }];
+    const kept = [...this.entries.slice(0, this.position), this.make(entry)];
     this.entries = kept.slice(-CAPACITY);
     this.position = this.entries.length;
   }
@@ -108,7 +110,7 @@ export class DreamHistory {
   restore(entries: readonly HistoryEntry[], position: number, savedId: number): void {
     this.entries = entries;
     this.savedId = savedId;
-    this.lastId = Math.max(0, ...entries.map((entry) => entry.id));
+    this.lastId = Math.max(0, ...entries.flatMap(({ id, under }) => [id, under?.id ?? 0]));
     this.goTo(position);
   }
 
@@ -119,6 +121,7 @@ export class DreamHistory {
 
 /** What an entry was dreamed with, in words. */
 export function labelOf({ choice, painting }: HistoryEntry): string {
-  const labels = painting.length ? painting.map(({ label }) => label) : choice.terms;
+  const strokes = new Set(painting.map(({ label }) => label).filter(Boolean)); // erasing has none
+  const labels = painting.length ? [...strokes] : choice.terms;
   return labels.join(" and ").replaceAll("concept ", "");
 }

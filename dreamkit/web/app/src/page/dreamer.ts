@@ -79,7 +79,6 @@ export class Dreamer {
     const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
     history.push({
       picture, unblended, provenance, origin: "dream", painting: [], under: null, config, choice, network: network.sha256,
-      isPending: false,
     }); // prettier-ignore
     work.showCurrent();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
@@ -111,7 +110,6 @@ export class Dreamer {
     this.film.end(picture);
     history.push({
       picture, provenance: null, origin: "zoom", painting: [], under: null, config, choice, network: network.sha256,
-      isPending: false,
     }); // prettier-ignore
     showStatus("Stopped; Zoom goes on from here");
     this.onChange();

@@ -2,48 +2,72 @@
 
 import * as colorMatch from "../engine/color_match";
 import type { DreamConfig } from "../engine/config";
-import { soften } from "../engine/masks";
+import { type Growth, growOnce, lastTurn, newGrowth } from "../engine/growth";
+import type { Network } from "../engine/network";
 import { ObjectiveSet } from "../engine/objective_set";
 import { type Photograph, toBytes } from "../engine/octave_schemes";
-import { octavesOf } from "../engine/octaves";
 import type { Picture } from "../engine/resize";
 import { movedInto } from "../engine/zoom";
-import { boxAround, cut, paste } from "./crop";
 import { dreamShort, everywhere } from "./dream_jobs";
-import { asPicture, endlessStep, type Job } from "./job";
-import type { Pixels } from "./protocol";
+import { asPicture, endlessStep, type Job, toPixels } from "./job";
+import type { FinishedDream, Pixels } from "./protocol";
 
+const HALF = 127; // of 255, above which the brush covers a pixel
 const ZOOM = { octaves: 2, steps: 2 }; // of each frame
 const ZOOM_STEPS = ZOOM.octaves * ZOOM.steps;
-const GROWTH = 2; // step sizes that a picture grows by in a turn under the brush
-const GROWN = 0.6; // of the recipe's steps that it grows at most, because one octave alone changes it more
 
 /**
- * Dreams step after step under a mask that may change meanwhile, until it is stopped. No pixel changes more than
- * by the whole recipe, which is dreamed at the end of the stroke.
+ * Grows a dream turn after turn under a mask that may get larger meanwhile, until all that was painted has grown and
+ * `job.isOpen` says that no more comes, or until it is stopped. Returns what grew.
  */
-export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promise<void> {
+export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promise<FinishedDream> {
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
-  const objectives = new ObjectiveSet(job.network, everywhere(job.network, config), {});
-  const octaves = octavesOf(photo.height, photo.width, objectives.minSize, config);
-  const steps = octaves.reduce((sum, { number }) => sum + objectives.steps(number), 0);
-  const left = new Float32Array(photo.height * photo.width).fill(Math.ceil((GROWN * steps) / GROWTH));
-  for (let turn = 0; !job.isStopped(); turn++) {
+  const growth = growthOf(job.network, photo, config);
+  const { times } = growth;
+  while (!job.isStopped()) {
     const start = performance.now();
-    const growing = job.mask()?.map((level, i) => (left[i] > 0 ? level : 0));
-    const box = growing && boxAround(growing, picture);
-    if (!growing || !box) {
+    job.mask()?.forEach((level, i) => {
+      if (level > HALF && !times[i]) times[i] = growth.turns + 1;
+    });
+    if (growth.turns >= lastTurn(growth)) {
+      if (!job.isOpen()) break;
       await job.nextMessage();
       continue;
     }
-    const part = cut(picture, box, 3);
-    const mask = soften(cut({ ...picture, bytes: growing }, box, 1).bytes, part.height, part.width);
-    const short = { ...config, octaves: 1, steps: 1, step_size: GROWTH * config.step_size, seed: turn };
-    paste(picture, (await dreamShort(job.network, part, short, { "": mask })).bytes, box);
-    growing.forEach((level, i) => level && left[i]--);
-    job.send(endlessStep(picture, performance.now() - start, turn, 1));
+    await growOnce(job.network, picture, growth);
+    job.send(endlessStep(picture, performance.now() - start, growth.turns, 1));
     await job.receiveMessages();
   }
+  return finishedGrowth(picture, growth, growth.turns >= lastTurn(growth));
+}
+
+/** Grows a stroke again, with other options or on another picture; null where it was stopped. */
+export async function regrow(
+  job: Job,
+  { photo, config, times }: { photo: Pixels; config: DreamConfig; times: Growth["times"] },
+): Promise<FinishedDream | null> {
+  const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
+  const growth = { ...growthOf(job.network, photo, config), times };
+  for (const last = lastTurn(growth); growth.turns < last; ) {
+    const start = performance.now();
+    await growOnce(job.network, picture, growth);
+    job.send({ ...endlessStep(picture, performance.now() - start, growth.turns, 1), done: growth.turns / last });
+    await job.receiveMessages();
+    if (job.isStopped()) return null;
+  }
+  return finishedGrowth(picture, growth, true);
+}
+
+function growthOf(network: Network, { height, width }: Pixels, config: DreamConfig): Growth {
+  const plain = { ...everywhere(network, config), schedule: [] };
+  const objectives = new ObjectiveSet(network, plain, {});
+  return newGrowth(plain, height * width, objectives.steps(0), objectives.minSize);
+}
+
+function finishedGrowth(picture: Photograph, growth: Growth, isWhole: boolean): FinishedDream {
+  const { height, width } = picture;
+  const { tile_size: tileSize } = growth.config;
+  return { picture: toPixels(picture, picture.bytes), terms: {}, sizes: [[height, width]], tileSize, isWhole, last: null, growth };
 }
 
 /**

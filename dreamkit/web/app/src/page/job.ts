@@ -16,6 +16,8 @@ export interface Job {
   nextMessage(): Promise<void>;
   /** The mask that the page sent last. */
   mask(): MaskLevels | null;
+  /** Whether the page may send a larger mask. */
+  isOpen(): boolean;
   /** The frame of the camera that the page sent last. */
   frame(): LiveFrame | null;
 }

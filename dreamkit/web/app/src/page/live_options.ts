@@ -92,7 +92,7 @@ export class LiveOptions {
   private find(option: string): { entry: HistoryEntry; unblended: Pixels } | null {
     const { photo, history } = this.work;
     const entry = history.current;
-    if (!LIVE.includes(option) || !photo || !entry?.provenance || entry.isPending) return null;
+    if (!LIVE.includes(option) || !photo || !entry?.provenance) return null;
     if (entry.network !== this.network() || (this.runner.isBusy && !this.settling)) return null;
     const unblended = entry.unblended ?? (entry.config.blend === 0 ? entry.picture : null);
     const ignored = entry.painting.length ? [...LIVE, "layers"] : LIVE;

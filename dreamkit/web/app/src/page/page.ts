@@ -112,7 +112,6 @@ export class Page {
       this.keeper.restore(kept);
       if (this.work.history.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);
       this.refresh();
-      await this.painter.settle();
     }
     void this.session.switchToFastest();
   }

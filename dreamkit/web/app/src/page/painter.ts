@@ -1,32 +1,48 @@
 /**
- * Painting dreams with the brush. While the pointer is down, a dream grows under it from what is shown. Then the
- * stroke is kept with its layers and its strength, and the recipe of all strokes is dreamed, so that the
- * picture is the one that `dreamkit redo` repeats. What grew is shown until then.
+ * Painting dreams with the brush. A dream grows under the pointer from what is shown, and goes on after the stroke until
+ * all of it has grown. What grew is kept with the turn at which each pixel was painted, so that `dreamkit redo` lets the
+ * same grow again; nothing outside the strokes changes.
  */
 
 import type { DreamConfig } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { Brush } from "./brush";
-import type { HistoryEntry } from "./dream_history";
+import type { Choice, HistoryEntry } from "./dream_history";
+import { isSame } from "./live_options";
 import { tuned } from "./live_preview";
-import { erased, paintedRecipe, type Painting, type Stroke, withStroke } from "./painting";
+import { erase, jointRecipe, type Painting, type Stroke, strokeConfig, visible } from "./painting";
 import { cloudsPhoto } from "./photograph";
-import type { DreamTask, MaskLevels } from "./protocol";
+import type { Provenance } from "./picture_file";
+import type { DreamTask, MaskLevels, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showError, showStatus } from "./status_bar";
+import { showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
-import { WorkerCrashed } from "./worker_client";
 import type { Workspace } from "./workspace";
 
-const LEAST_SHARE = 0.25; // of the movement, for which a stroke is made stronger
+/** What the brush paints, and with which options. */
+interface Paint extends Pick<Stroke, "label" | "terms" | "strength"> {
+  config: DreamConfig;
+}
+
+/** Strokes of one paint that grow together. */
+interface Growing {
+  paint: string;
+  /** What has grown by now and is kept. */
+  kept: MaskLevels;
+  /** Whether another paint came after it. */
+  isClosed: boolean;
+  end: Promise<void>;
+}
 
 export class Painter {
   private readonly brush: Brush;
-  /** Counts what makes a recipe that is being dreamed out of date. */
+  private growing: Growing | null = null;
+  /** The paint of strokes that wait until something else has stopped. */
+  private waiting: string | null = null;
+  /** What is erased from; null where the brush does not erase. */
+  private erasing: { picture: Pixels; ground: Pixels } | null = null;
+  /** Counts what makes strokes that are dreamed again out of date. */
   private turn = 0;
-  /** Strokes that are to be kept, and the end of the last of them. */
-  private waiting = 0;
-  private lastStroke: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly work: Workspace,
@@ -35,30 +51,28 @@ export class Painter {
     private readonly onChange: () => void,
   ) {
     this.brush = new Brush({
-      begin: () => void this.begin(),
+      begin: () => this.begin(),
       move: () => this.move(),
-      end: () => void this.end(),
+      end: () => this.end(),
     });
   }
 
-  /** Whether the pointer is down, or strokes wait for their recipe's dream. */
+  /** Whether the pointer is down, or strokes grow. */
   get isBusy(): boolean {
-    return this.brush.isDown || this.waiting > 0 || (this.work.history.current?.isPending ?? false);
+    return this.brush.isDown || this.growing !== null || this.waiting !== null;
   }
 
-  /** Stops what runs, because something else is about to happen; strokes that are painted are kept, as they grew. */
+  /** Stops what runs, because something else is about to happen; what grew is kept. */
   async interrupt(): Promise<void> {
-    await this.lastStroke;
     this.turn++;
+    this.waiting = null;
     await this.runner.stop();
-    const { history } = this.work;
-    if (history.current?.isPending) history.change({ isPending: false });
+    await this.growing?.end;
   }
 
   /** Removes all strokes. */
   async clear(): Promise<void> {
     await this.interrupt();
-    this.brush.clear();
     this.work.history.goToUnpainted();
     this.work.showCurrent();
     showStatus("Removed the strokes; Redo brings them back");
@@ -70,76 +84,205 @@ export class Painter {
     return this.painting.length > 0;
   }
 
-  /** The task that dreams the strokes with other options; null where there are no strokes. */
+  /** A task that dreams nearly what the strokes are with other options; null where there are no strokes. */
   task(config: DreamConfig): DreamTask | null {
     const { current } = this.work.history;
-    return current && this.hasStrokes ? this.taskOf({ ...current, config }) : null;
+    if (!current || !this.hasStrokes) return null;
+    const entry = { ...current, config };
+    return { kind: "dream", photo: this.blendedWith(entry), ...jointRecipe(config, this.termsUnder(entry), entry.painting) };
   }
 
   /**
-   * Dreams the strokes again with the options of the panel. Returns whether the history has the dream; one that was
-   * stopped is forgotten.
+   * Dreams what was painted on and lets the strokes grow again, with the options of the panel. Returns whether the history
+   * has the dream; one that was stopped is forgotten.
    */
   async dreamAgain(): Promise<boolean> {
     await this.interrupt();
     const { history, photo } = this.work;
     const { current } = history;
     if (!current || !this.hasStrokes) return false;
-    const entry = { ...current, config: this.form.config(photo), choice: this.form.choice(this.runner.session.name) };
-    const dreamed = await this.dreamStrokes(entry);
-    if (dreamed) {
-      history.push({ ...entry, ...dreamed, isPending: false });
-      this.show(entry);
-    } else if (dreamed === null) {
-      this.work.showCurrent();
+    const turn = ++this.turn;
+    const config = this.form.config(photo);
+    const choice = this.form.choice(this.runner.session.name);
+    const under = await this.dreamUnder({ ...current, config, choice });
+    const ground = under === undefined ? null : this.groundOf({ config, under });
+    const grown = ground && (await this.growAgain(ground, current.painting, config));
+    if (turn !== this.turn || history.current?.id !== current.id) return false;
+    if (grown) {
+      history.push(this.entryOf(grown.picture, grown.painting, under!, config, choice));
+      showStatus(`Painted ${visible(grown.painting).map(({ label }) => label).join(" and ")}`);
+    } else {
       showStatus("Stopped; the picture is as before");
-      this.onChange();
     }
-    return Boolean(dreamed);
-  }
-
-  /** Dreams the recipe of strokes that wait for it. */
-  async settle(): Promise<void> {
-    const { history } = this.work;
-    const entry = history.current;
-    const { network } = this.runner.session;
-    if (!entry?.isPending || !network || this.brush.isDown || this.waiting || this.runner.isBusy) return;
-    const dreamed = await this.dreamStrokes(entry);
-    if (dreamed) {
-      history.change({ ...dreamed, isPending: false });
-      this.show(entry);
-    } else if (dreamed === null) {
-      history.change({ isPending: false });
-      showStatus("Stopped: the strokes are as they grew, and no recipe repeats them");
-      this.onChange();
-    }
-  }
-
-  private show({ painting }: HistoryEntry): void {
     this.work.showCurrent();
-    showStatus(`Painted ${painting.map(({ label }) => label).join(" and ")}`);
+    this.onChange();
+    return grown !== null;
+  }
+
+  /** The dream under the strokes with other options: undefined where it was stopped. */
+  private async dreamUnder({ under, config, choice }: HistoryEntry): Promise<HistoryEntry | null | undefined> {
+    if (!under || !this.isRepeatable(under)) return under;
+    const provenance = under.provenance!;
+    const own = { ...config, layers: provenance.config.layers };
+    if (isSame(own, provenance.config, ["blend"])) return under;
+    showStatus("Dreaming under the strokes");
+    const { masks, guide } = provenance;
+    const photo = this.blendedWith({ under, config });
+    const finished = await this.runner.run("painting", { kind: "dream", photo, config: { ...own, blend: 0 }, masks, guide });
+    if (!finished?.isWhole) return undefined;
+    const { picture: unblended, ...dream } = finished;
+    const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
+    const changed = { picture, unblended, config: own, provenance: { ...provenance, dream, config: own } };
+    return this.work.history.make({ ...under, ...changed, choice: { ...choice, terms: under.choice.terms } });
+  }
+
+  /** Strokes on another ground, with other options; null where they were stopped. */
+  private async growAgain(ground: Pixels, painting: Painting, config: DreamConfig) {
+    let picture = ground;
+    const grown: Stroke[] = [];
+    for (const stroke of painting) {
+      if (stroke.erased) {
+        picture = erase(picture, ground, stroke.erased);
+        grown.push(stroke);
+        continue;
+      }
+      showStatus(`Growing ${stroke.label} under the strokes`);
+      const { times } = stroke.growth!;
+      const task = { kind: "regrow" as const, photo: picture, config: strokeConfig(config, stroke), times };
+      const finished = await this.runner.run("painting", task);
+      if (!finished) return null;
+      picture = finished.picture;
+      grown.push({ ...stroke, growth: finished.growth! });
+    }
+    return { picture, painting: grown };
+  }
+
+  /** A stroke begins. While strokes of the same paint grow, it is one of them. */
+  private begin(): void {
+    if (!this.work.photo || !this.runner.session.network) return;
+    this.onChange();
+    const { isErasing } = this.brush;
+    const paint = this.paint;
+    const name = isErasing ? "" : JSON.stringify(paint);
+    const { growing } = this;
+    if (this.waiting === name || (growing?.paint === name && !growing.isClosed)) return;
+    this.brush.clear();
+    if (growing) growing.isClosed = true;
+    const stopped = this.interrupt();
+    const { turn } = this;
+    this.waiting = name;
+    void stopped.then(() => {
+      if (turn !== this.turn) return;
+      this.waiting = null;
+      if (isErasing) this.beginErasing();
+      else this.beginGrowth(paint, name);
+    });
+  }
+
+  private beginGrowth(paint: Paint, name: string): void {
+    const { photo } = this.work;
+    if (!photo) return;
+    const kept = new Uint8ClampedArray(photo.height * photo.width);
+    const growing: Growing = { paint: name, kept, isClosed: false, end: Promise.resolve() };
+    this.growing = growing;
+    growing.end = this.grow(paint, growing).finally(() => {
+      this.growing = null;
+      if (!this.brush.isDown && this.waiting === null) this.brush.clear();
+      this.onChange();
+    });
+  }
+
+  private async grow(paint: Paint, growing: Growing): Promise<void> {
+    const { turn } = this;
+    const { work, runner } = this;
+    const config = strokeConfig(paint.config, paint);
+    // A stroke that began just when the others had grown is left.
+    for (let mask = this.left(growing); mask.some(Boolean) && turn === this.turn; mask = this.left(growing)) {
+      showStatus(`Growing ${paint.label} under the brush`);
+      const running = runner.run("growing", { kind: "grow", photo: this.ground, config, mask }, ({ picture }) => {
+        work.show(this.shownAs(picture));
+        this.brush.endTrace();
+      });
+      runner.session.worker.setMask(mask, this.brush.isDown);
+      const grown = await running;
+      if (!grown?.growth?.turns) return work.showCurrent();
+      grown.growth.times.forEach((time, i) => time && (growing.kept[i] = 255));
+      const { label, terms, strength } = paint;
+      const stroke = { label, terms, strength, growth: grown.growth, erased: null };
+      this.push(grown.picture, [...this.painting, stroke]);
+      showStatus(grown.isWhole ? `Painted ${label}` : `Stopped: ${label} is as it grew`);
+    }
+  }
+
+  /** What the strokes cover and is not kept yet. */
+  private left({ kept }: Growing): MaskLevels {
+    const { coverage } = this.brush;
+    return coverage.map((level, i) => (level > 127 && !kept[i] ? 255 : 0));
+  }
+
+  private move(): void {
+    const { erasing, growing } = this;
+    if (erasing) this.work.show(this.shownAs(erase(erasing.picture, erasing.ground, this.brush.coverage)));
+    else if (growing && !growing.isClosed) this.runner.session.worker.setMask(this.left(growing), true);
+  }
+
+  private end(): void {
+    const { erasing, growing } = this;
+    if (erasing) this.endErasing(erasing);
+    else if (growing && !growing.isClosed) this.runner.session.worker.setMask(this.left(growing), false);
+    else if (this.waiting === null) this.brush.clear();
     this.onChange();
   }
 
-  /** The dream of strokes; null where it was stopped, undefined where something else is shown meanwhile. */
-  private async dreamStrokes(entry: HistoryEntry) {
-    const turn = ++this.turn;
-    const network = this.runner.session.network!;
-    const task = this.taskOf(entry);
-    const { photo, config, masks } = task;
-    showStatus(entry.painting.length > 1 ? `Dreaming under ${entry.painting.length} kinds of strokes` : "Dreaming under the strokes");
-    const finished = await this.runner.run("painting", { ...task, config: { ...config, blend: 0 } });
-    if (turn !== this.turn || this.work.history.current?.id !== entry.id) return undefined;
-    if (!finished?.isWhole) return null;
-    const { picture: unblended, ...dream } = finished;
-    const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
-    const provenance = { dream, config, network, photo: this.work.photo!, masks };
-    return { picture, unblended, provenance: this.isRepeatable(entry) ? provenance : null };
+  private beginErasing(): void {
+    const { current } = this.work.history;
+    if (!current || !this.hasStrokes) return this.brush.clear();
+    this.erasing = { picture: this.ground, ground: this.groundOf(current) };
+    if (this.brush.isDown) this.move();
+    else this.endErasing(this.erasing);
   }
 
-  private taskOf(entry: HistoryEntry): DreamTask {
-    const painted = paintedRecipe(entry.config, this.termsUnder(entry), entry.painting);
-    return { kind: "dream", photo: this.photoUnder(entry), ...painted };
+  private endErasing({ picture, ground }: { picture: Pixels; ground: Pixels }): void {
+    const { coverage } = this.brush;
+    this.erasing = null;
+    this.brush.clear();
+    const painting = [...this.painting, { label: "", terms: [], strength: 0, growth: null, erased: coverage }];
+    if (visible(painting).length) this.push(erase(picture, ground, coverage), painting);
+    else this.work.history.goToUnpainted();
+    this.work.showCurrent();
+    this.onChange();
+  }
+
+  private get paint(): Paint {
+    const { label, tables: terms } = this.form.picker;
+    return { label, terms, strength: this.brush.strength, config: this.form.config(this.work.photo) };
+  }
+
+  private push(unblended: Pixels, painting: Painting): void {
+    const { configured } = this;
+    const choice = { ...this.form.choice(this.runner.session.name), ...(configured && { recipe: configured.choice.recipe }) };
+    this.work.history.push(this.entryOf(unblended, painting, this.unpainted, this.currentConfig(), choice));
+    this.work.showCurrent();
+  }
+
+  private entryOf(unblended: Pixels, painting: Painting, under: HistoryEntry | null, config: DreamConfig, choice: Choice) {
+    const network = this.runner.session.network!;
+    const picture = tuned(this.blendedWith({ under, config }), unblended, { gain: 1, chroma: 1, blend: config.blend });
+    const provenance = !under || this.isRepeatable(under) ? this.provenance(unblended, painting, under, config) : null;
+    return { picture, unblended, provenance, origin: "brush" as const, painting, under, config, choice, network: network.sha256 };
+  }
+
+  private provenance(
+    { height, width }: Pixels,
+    painting: Painting,
+    under: HistoryEntry | null,
+    config: DreamConfig,
+  ): Provenance {
+    const { blend } = config;
+    if (under) return { ...under.provenance!, config: { ...under.provenance!.config, blend }, strokes: painting };
+    const sizes: [number, number][] = [[height, width]];
+    const dream = { terms: {}, sizes, tileSize: config.tile_size, isWhole: true, last: null };
+    return { dream, config, network: this.runner.session.network!, photo: this.work.photo!, masks: {}, strokes: painting, isPhotoPainted: true };
   }
 
   /** The strokes that others are added to. Those of another network are part of the picture. */
@@ -152,90 +295,8 @@ export class Painter {
     return network === this.runner.session.network?.sha256;
   }
 
-  private async begin(): Promise<void> {
-    const { photo } = this.work;
-    if (!photo || !this.runner.session.network) return;
-    this.turn++;
-    this.onChange();
-    await this.runner.stop();
-    if (!this.brush.isDown) return;
-    if (this.brush.isErasing) return this.erase();
-    const config = this.form.config(photo);
-    const task = {
-      kind: "grow" as const,
-      photo: this.work.shown,
-      config: { ...config, strength: config.strength * this.brush.strength },
-      mask: this.brush.coverage,
-    };
-    showStatus(`Growing ${this.form.picker.label} under the brush`);
-    await this.runner.run("growing", task, ({ picture }) => this.work.show(picture));
-  }
-
-  private move(): void {
-    if (this.brush.isErasing) this.erase();
-    else if (this.runner.activity === "growing") this.runner.session.worker.setMask(this.brush.coverage);
-  }
-
-  /** Shows what lies under the strokes where the brush erases. */
-  private erase(): void {
-    const { photo } = this.work;
-    if (photo) this.work.show(this.brush.reveal(this.work.shown, this.unpainted?.picture ?? photo));
-  }
-
-  /** Keeps the stroke, after those before it. */
-  private async end(): Promise<void> {
-    const { coverage, isErasing, strength } = this.brush;
-    const { label, tables: terms } = this.form.picker;
-    const stroke = isErasing ? null : { label, terms, coverage, strength };
-    this.brush.clear();
-    this.waiting++;
-    this.lastStroke = this.lastStroke.then(() => this.keep(stroke, coverage)).finally(() => this.waiting--);
-    await this.lastStroke;
-    this.onChange();
-    await this.settle();
-  }
-
-  /** Adds a stroke to the painting; null erases what it covers. */
-  private async keep(stroke: Stroke | null, coverage: MaskLevels): Promise<void> {
-    const { history } = this.work;
-    if (!this.brush.isDown) await this.runner.stop();
-    if (!this.work.photo || !coverage.some(Boolean)) return;
-    let painting: Painting;
-    if (stroke) {
-      const share = await this.share({ ...this.currentConfig(), layers: stroke.terms }, coverage);
-      painting = withStroke(this.painting, { ...stroke, strength: stroke.strength / share });
-    } else {
-      painting = erased(this.painting, coverage);
-    }
-    if (!painting.length) {
-      history.goToUnpainted();
-      return this.work.showCurrent();
-    }
-    const config = this.currentConfig();
-    const { name, network } = this.runner.session;
-    const under = this.unpainted;
-    const choice = { ...this.form.choice(name), ...(this.configured && { recipe: this.configured.choice.recipe }) };
-    history.push({
-      picture: this.work.shown, provenance: null, origin: "brush", painting, under, config, choice,
-      network: network!.sha256, isPending: true,
-    }); // prettier-ignore
-  }
-
-  /**
-   * How far the recipe moves the pixels under a stroke, as a share of how far it moves the whole picture. While
-   * the stroke grows, only what is near counts, so without this the recipe's dream would be the weaker one.
-   */
-  private async share(config: DreamConfig, coverage: MaskLevels): Promise<number> {
-    const picture = this.unpainted?.picture ?? this.work.photo!;
-    const share = await this.runner.session.worker.weigh(picture, config, coverage).catch((error) => {
-      if (!(error instanceof WorkerCrashed)) showError(error);
-      return 1;
-    });
-    return Math.min(1, Math.max(LEAST_SHARE, share));
-  }
-
-  /** The options of the strokes: those of the dream that they are part of. */
-  private currentConfig() {
+  /** The options of the dream that the strokes are part of. */
+  private currentConfig(): DreamConfig {
     const { photo } = this.work;
     if (this.configured) return this.configured.config;
     const config = this.form.config(photo);
@@ -254,22 +315,42 @@ export class Painter {
     return this.painting.length ? current!.under : current;
   }
 
-  private isRepeatable({ under }: HistoryEntry): boolean {
-    if (!under) return true;
-    if (!under.provenance || under.painting.length || !this.isOfThisNetwork(under)) return false;
-    const { dream, guide, masks } = under.provenance;
-    return dream.isWhole && !dream.networks && !guide && !Object.keys(masks).length; // strokes are dreamed without them
+  /** What the next stroke is painted on: what is shown, without the share of the photograph. */
+  private get ground(): Pixels {
+    const { current } = this.work.history;
+    if (this.painting.length) return current!.unblended ?? current!.picture;
+    return this.groundOf({ under: current, config: this.currentConfig() });
+  }
+
+  /** What lies under all strokes. */
+  private groundOf({ under, config }: Pick<HistoryEntry, "under" | "config">): Pixels {
+    if (under && this.isRepeatable(under)) return under.unblended ?? under.picture;
+    return this.blendedWith({ under, config });
+  }
+
+  /** A picture of strokes as it is shown, with the share of the photograph. */
+  private shownAs(picture: Pixels): Pixels {
+    const config = this.currentConfig();
+    const photo = this.blendedWith({ under: this.unpainted, config });
+    return tuned(photo, picture, { gain: 1, chroma: 1, blend: config.blend });
+  }
+
+  /** The photograph whose share is mixed in; a picture that no recipe repeats stands for it. */
+  private blendedWith({ under, config }: Pick<HistoryEntry, "under" | "config">): Pixels {
+    const photo = this.work.photo!;
+    if (under && !this.isRepeatable(under)) return under.picture;
+    return photo.isNoise ? cloudsPhoto(config, photo.height, photo.width) : photo;
+  }
+
+  /** Whether a recipe repeats a dream that was painted on. */
+  private isRepeatable({ provenance, painting, network }: HistoryEntry): boolean {
+    if (!provenance || painting.length || network !== this.runner.session.network?.sha256) return false;
+    return provenance.dream.isWhole && !provenance.dream.networks;
   }
 
   /** The terms of the dream that was painted on; null where that is a picture. */
-  private termsUnder(entry: HistoryEntry) {
-    if (!entry.under || !this.isRepeatable(entry)) return null;
-    return toTables(entry.under.provenance!.config.layers, this.runner.session.network!.layers);
-  }
-
-  private photoUnder(entry: HistoryEntry) {
-    const photo = this.work.photo!;
-    if (!this.isRepeatable(entry)) return entry.under!.picture;
-    return photo.isNoise ? cloudsPhoto(entry.config, photo.height, photo.width) : photo;
+  private termsUnder({ under }: HistoryEntry) {
+    if (!under || !this.isRepeatable(under)) return null;
+    return toTables(under.provenance!.config.layers, this.runner.session.network!.layers);
   }
 }

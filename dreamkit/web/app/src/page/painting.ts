@@ -1,64 +1,71 @@
-/** What the brush has painted: where each choice of layers is dreamed, and how strongly. */
+/** What the brush has painted: strokes that grew, one after another, and what was erased of them. */
 
 import type { DreamConfig, TermTable } from "../engine/config";
-import type { MaskLevels } from "./protocol";
+import type { Growth } from "../engine/growth";
+import type { MaskLevels, Pixels } from "./protocol";
 
 const MOST_STRENGTH = 10; // that a recipe may have
 
-/** All strokes with the same layers. */
-export interface Paint {
-  /** The layers as the picker shows them; strokes with the same label are one paint. */
+export interface Stroke {
+  /** The layers as the picker shows them. */
   readonly label: string;
   readonly terms: TermTable[];
-  /** The strength of each pixel; 1 moves it by the step size of the recipe. */
-  readonly strengths: Float32Array;
+  /** Times the strength of the recipe. */
+  readonly strength: number;
+  /** What grew; null where the stroke erases. */
+  readonly growth: Growth | null;
+  /** How much of each pixel is erased, 0 to 255; null where the stroke does not erase. */
+  readonly erased: MaskLevels | null;
 }
 
-export type Painting = readonly Paint[];
+export type Painting = readonly Stroke[];
 
-export interface Stroke {
-  label: string;
-  terms: TermTable[];
-  /** How much of each pixel the brush covered, 0 to 255. */
-  coverage: MaskLevels;
-  strength: number;
+/** Strokes that show: not those that were erased, and not the erasing. */
+export function visible(painting: Painting): Stroke[] {
+  return painting.filter(({ growth }, index) => {
+    const later = painting.slice(index + 1);
+    return growth?.times.some((time, i) => time > 0 && later.every(({ erased }) => erased?.[i] !== 255));
+  });
 }
 
-/** `painting` with another stroke, which covers earlier strokes of the same layers. */
-export function withStroke(painting: Painting, { label, terms, coverage, strength }: Stroke): Painting {
-  const known = painting.find((paint) => paint.label === label);
-  const before = known?.strengths ?? new Float32Array(coverage.length);
-  const strengths = before.map((each, i) => each + (coverage[i] / 255) * (strength - each));
-  const paint = { label, terms, strengths };
-  return known ? painting.map((each) => (each === known ? paint : each)) : [...painting, paint];
+/** The options of a stroke's growth, from those of the recipe. */
+export function strokeConfig(config: DreamConfig, { terms, strength }: Pick<Stroke, "terms" | "strength">): DreamConfig {
+  const layers = terms.map(({ mask: _, ...term }) => term);
+  return { ...config, layers, strength: config.strength * strength };
 }
 
-/** `painting` without what the brush covered. */
-export function erased(painting: Painting, coverage: MaskLevels): Painting {
-  return painting
-    .map((paint) => ({ ...paint, strengths: paint.strengths.map((each, i) => each * (1 - coverage[i] / 255)) }))
-    .filter(({ strengths }) => strengths.some(Boolean));
+/** `picture` where nothing is erased, and `ground` where all is. */
+export function erase(picture: Pixels, ground: Pixels, erased: MaskLevels): Pixels {
+  const bytes = picture.bytes.map((value, i) => {
+    const share = erased[Math.floor(i / 3)] / 255;
+    return share ? value + share * (ground.bytes[i] - value) : value;
+  });
+  return { ...picture, bytes };
 }
 
 /**
- * The recipe of a painting: each paint has a mask of its own. `everywhere` are the terms of the dream that it
- * was painted on; null where that is a photograph.
+ * One recipe of all strokes, in which each has a mask: it dreams nearly the same, and can be previewed and dreamed at
+ * other sizes. `everywhere` are the terms of the dream that was painted on; null where that is a photograph.
  */
-export function paintedRecipe(
+export function jointRecipe(
   config: DreamConfig,
   everywhere: TermTable[] | null,
   painting: Painting,
 ): { config: DreamConfig; masks: Record<string, MaskLevels> } {
-  const most = painting.map(({ strengths }) => strengths.reduce((largest, each) => Math.max(largest, each), 0));
   const masks: Record<string, MaskLevels> = {};
   const layers = everywhere ? weighed(everywhere, 1) : [];
-  painting.forEach(({ terms, strengths }, index) => {
+  let most = everywhere ? 1 : 0;
+  painting.forEach(({ growth, terms, strength }, index) => {
+    if (!growth) return;
     const mask = `stroke-${index + 1}`;
-    masks[mask] = Uint8ClampedArray.from(strengths, (each) => (255 * each) / most[index]);
-    layers.push(...weighed(terms, most[index]).map((term) => ({ ...term, mask })));
+    masks[mask] = Uint8ClampedArray.from(growth.times, (time, i) => {
+      return time ? 255 - Math.max(0, ...painting.slice(index + 1).map(({ erased }) => erased?.[i] ?? 0)) : 0;
+    });
+    layers.push(...weighed(terms, strength).map((term) => ({ ...term, mask })));
+    most = Math.max(most, strength);
   });
   // The strongest mask moves by the step size, and the others by their share of it.
-  const strength = Math.min(MOST_STRENGTH, config.strength * Math.max(everywhere ? 1 : 0, ...most));
+  const strength = Math.min(MOST_STRENGTH, config.strength * most);
   const schedule = config.schedule.map(({ layers: _, ...entry }) => entry);
   return { config: { ...config, strength, schedule, layers }, masks };
 }

@@ -5,6 +5,7 @@ import type { DreamConfig } from "../engine/config";
 import type { HistoryEntry } from "./dream_history";
 import { base64, sha256 } from "./hash";
 import { withRecipe } from "./jpeg";
+import type { Painting, Stroke } from "./painting";
 import { type Photo, toImageData } from "./photograph";
 import { encode } from "./png";
 import type { FinishedDream, MaskLevels, OpenedNetwork, Pixels } from "./protocol";
@@ -20,6 +21,9 @@ export interface Provenance {
   /** By name. */
   masks: Record<string, MaskLevels>;
   guide?: Pixels | null;
+  /** What was painted on the dream, or with `isPhotoPainted` on the photograph. */
+  strokes?: Painting;
+  isPhotoPainted?: boolean;
 }
 
 /** A picture to save, and what is known of where it came from. */
@@ -28,7 +32,7 @@ export type Savable = Pick<HistoryEntry, "picture" | "provenance"> & { origin: k
 /** Why no recipe repeats a dream, by where it came from; Python's `redo` says it after the file's name. */
 const UNREPEATABLE = {
   dream: "was dreamed on a picture that no recipe repeats",
-  brush: "has strokes on a picture that no recipe repeats, or strokes that were stopped",
+  brush: "has strokes on a picture that no recipe repeats",
   large: "was finished with more pixels from a small dream",
   zoom: "is a frame of an endless zoom",
   live: "is a frame of the live camera",
@@ -58,7 +62,7 @@ async function recipeOf({ picture, provenance, origin }: Savable, dreamkit: stri
 }
 
 async function describe(provenance: Provenance, { height, width }: Pixels, dreamkit: string) {
-  const { dream, config, network, photo, masks, guide } = provenance;
+  const { dream, config, network, photo, masks, guide, strokes, isPhotoPainted } = provenance;
   const embedded: Record<string, Awaited<ReturnType<typeof embedMask>>> = {};
   for (const [name, mask] of Object.entries(masks)) embedded[name] = await embedMask(mask, height, width);
   return {
@@ -72,8 +76,19 @@ async function describe(provenance: Provenance, { height, width }: Pixels, dream
     versions: { "tensorflow.js": version },
     ...(guide && { guide: await embed(guide.bytes, guide.bytes, guide.height, guide.width, 3) }),
     ...(Object.keys(masks).length && { masks: embedded }),
+    ...(strokes && { strokes: await Promise.all(strokes.map((stroke) => describeStroke(stroke, height, width))) }),
+    ...(strokes && { painted_on: isPhotoPainted ? "photograph" : "dream" }),
     ...(!dream.isWhole && { stopped: dream.last ?? { octave: 1, octaves: dream.sizes.length, step: 0, steps: 0 } }),
   };
+}
+
+/** A stroke: the options of its turns and when each pixel was painted, or what it erases. */
+async function describeStroke({ growth, erased }: Stroke, height: number, width: number) {
+  if (!growth) return { erased: await embedMask(erased!, height, width) };
+  const { config: options, times, turns, lasts, least } = growth;
+  const digits = new Uint8ClampedArray(3 * times.length);
+  times.forEach((time, i) => digits.set([time >> 8, time & 255, 0], 3 * i));
+  return { options, turns, lasts, least, times: await embed(digits, digits, height, width, 3) };
 }
 
 /** A mask that has no file of its own, as part of the recipe. */

@@ -1,6 +1,7 @@
 /** The messages between the page and its worker. */
 
 import type { DreamConfig, Layers } from "../engine/config";
+import type { Growth } from "../engine/growth";
 import type { Layer } from "../engine/network";
 import type { ModelInRecipe } from "./site";
 
@@ -46,21 +47,21 @@ export type Task =
   | { kind: "open"; model: string; backend: Backend }
   | DreamTask
   | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
+  | { kind: "regrow"; photo: Pixels; config: DreamConfig; times: Growth["times"] }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "live"; first: LiveFrame }
   | ThumbnailTask
-  | { kind: "weigh"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
   | { kind: "measure"; side: number }
   | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };
 
 /**
- * A task has an `id` of its own, which its replies carry. `mask` replaces the mask of the task that grows, and `frame`
- * the frame of the live one.
+ * A task has an `id` of its own, which its replies carry. `mask` replaces the mask of the task that grows, which ends
+ * once nothing grows and `isOpen` is false; `frame` replaces the frame of the live one.
  */
 export type Request =
   | { id: number; task: Task }
   | { id: number; stop: true }
-  | { id: number; mask: MaskLevels }
+  | { id: number; mask: MaskLevels; isOpen: boolean }
   | { id: number; frame: LiveFrame };
 
 export interface OpenedNetwork {
@@ -95,6 +96,8 @@ export interface FinishedDream {
   isWhole: boolean;
   /** The last step that was taken; null where there was none. */
   last: Pick<StepUpdate, "octave" | "octaves" | "step" | "steps"> | null;
+  /** What grew under the brush; missing where the dream is another. */
+  growth?: Growth;
 }
 
 /** Sent after each step. */
@@ -118,7 +121,6 @@ export type Reply = { id: number } & (
   | { kind: "opened"; network: OpenedNetwork }
   | { kind: "step"; update: StepUpdate }
   | { kind: "finished"; dream: FinishedDream | null }
-  | { kind: "weighed"; share: number }
   | { kind: "measured"; milliseconds: number }
   | { kind: "seen"; features: Float32Array[][] }
   | { kind: "failed"; message: string; isUserError: boolean }

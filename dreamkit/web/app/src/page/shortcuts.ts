@@ -13,6 +13,10 @@ export interface ShortcutActions {
 export function listenForShortcuts({ compare, escape }: ShortcutActions): void {
   const click = (id: string) => () => button(id).click();
   const radius = input("radius");
+  const resizeBrush = (change: number) => {
+    radius.value = String(Number(radius.value) + change);
+    radius.dispatchEvent(new Event("input", { bubbles: true }));
+  };
   const letters: Record<string, () => void> = {
     d: click("dream"),
     b: click("brush"),
@@ -27,8 +31,8 @@ export function listenForShortcuts({ compare, escape }: ShortcutActions): void {
     s: click("save"),
     o: () => input("file").click(),
     c: compare,
-    "[": () => (radius.value = String(Number(radius.value) - RADIUS_STEP)),
-    "]": () => (radius.value = String(Number(radius.value) + RADIUS_STEP)),
+    "[": () => resizeBrush(-RADIUS_STEP),
+    "]": () => resizeBrush(RADIUS_STEP),
   };
   document.addEventListener("keydown", (event) => {
     const action = actionOf(event);

@@ -5,10 +5,10 @@ import type { Network } from "../engine/network";
 import { loadNetwork } from "../engine/network_files";
 import { startBackend } from "./backend";
 import { dreamWhole, thumbnail } from "./dream_jobs";
-import { grow, zoom } from "./endless_jobs";
+import { grow, regrow, zoom } from "./endless_jobs";
 import type { Job } from "./job";
 import { dreamLive } from "./live_job";
-import { look, measure, weigh } from "./measuring_jobs";
+import { look, measure } from "./measuring_jobs";
 import type { Backend, FinishedDream, LiveFrame, MaskLevels, Reply, Request, Task } from "./protocol";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
@@ -24,15 +24,18 @@ let isRunning = false;
 let current = 0; // the id of the task that is running, or ran last
 const stopped = new Set<number>();
 let growMask: MaskLevels | null = null;
+let isGrowOpen = false;
 let liveFrame: LiveFrame | null = null;
 let onMessage: () => void = () => {};
 
 scope.onmessage = ({ data }: MessageEvent<Request>) => {
   if ("task" in data) {
     queue.push(data);
+    if (data.task.kind === "grow") [growMask, isGrowOpen] = [data.task.mask, true]; // newer ones may come before it runs
     if (!isRunning) void runQueue();
   } else if ("mask" in data) {
     growMask = data.mask;
+    isGrowOpen = data.isOpen;
   } else if ("frame" in data) {
     liveFrame = data.frame;
   } else {
@@ -85,9 +88,9 @@ async function perform(id: number, task: Task): Promise<void> {
     case "dream":
       return finish(id, await dreamWhole(job, task));
     case "grow":
-      growMask = task.mask;
-      await grow(job, task.photo, task.config);
-      return finish(id, null);
+      return finish(id, await grow(job, task.photo, task.config));
+    case "regrow":
+      return finish(id, await regrow(job, task));
     case "zoom":
       await zoom(job, task.photo, task.config, task.factor);
       return finish(id, null);
@@ -97,8 +100,6 @@ async function perform(id: number, task: Task): Promise<void> {
       return finish(id, null);
     case "thumbnail":
       return finish(id, await thumbnail(job, task));
-    case "weigh":
-      return reply(id, { kind: "weighed", share: await weigh(job.network, task.photo, task.config, task.mask) });
     case "measure":
       return reply(id, { kind: "measured", milliseconds: await measure(job.network, task.side) });
     case "look":
@@ -129,6 +130,7 @@ function openJob(id: number, yields: boolean): Job {
     },
     nextMessage: () => new Promise<void>((resolve) => (onMessage = resolve)),
     mask: () => growMask,
+    isOpen: () => isGrowOpen,
     frame: () => liveFrame,
   };
 }

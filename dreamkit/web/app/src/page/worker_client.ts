@@ -1,6 +1,5 @@
 /** The page's side of the worker: tasks are promises, and can be stopped. */
 
-import type { DreamConfig } from "../engine/config";
 import { UserError } from "../engine/errors";
 import type {
   Backend, FinishedDream, LiveFrame, MaskLevels, OpenedNetwork, Pixels, Reply, Request, StepUpdate, Task,
@@ -49,19 +48,14 @@ export class WorkerClient {
     return this.start<number>({ kind: "measure", side }, {}).result;
   }
 
-  /** How far a step moves the pixels under a mask, as a share of how far it moves all. */
-  async weigh(photo: Pixels, config: DreamConfig, mask: MaskLevels): Promise<number> {
-    return this.start<number>({ kind: "weigh", photo, config, mask }, {}).result;
-  }
-
   /** The features of each picture in each layer: see `Task`. */
   async look(pictures: Pixels[], layers: string[], side: number): Promise<Float32Array[][]> {
     return this.start<Float32Array[][]>({ kind: "look", pictures, layers, side }, {}).result;
   }
 
-  /** Replaces the mask of the task that grows. */
-  setMask(mask: MaskLevels): void {
-    this.post({ id: 0, mask });
+  /** Replaces the mask of the task that grows; `isOpen` is whether a larger one may follow. */
+  setMask(mask: MaskLevels, isOpen: boolean): void {
+    this.post({ id: 0, mask, isOpen });
   }
 
   /** Replaces the frame of the live task. */
@@ -106,8 +100,6 @@ export class WorkerClient {
         return task.resolve(reply.network);
       case "finished":
         return task.resolve(reply.dream);
-      case "weighed":
-        return task.resolve(reply.share);
       case "measured":
         return task.resolve(reply.milliseconds);
       case "seen":

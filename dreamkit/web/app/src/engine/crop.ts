@@ -1,18 +1,20 @@
-/** The box around a mask, cut out of a picture and pasted back. */
+/** The box around a mask, cut out of a picture and pasted back: that of dreamkit's `engine/growth.py`. */
 
-import type { Photograph, Size } from "../engine/octave_schemes";
+import type { Photograph, Size } from "./octave_schemes";
 
-const CONTEXT = 24; // pixels around a mask that the network sees while a dream grows under the pointer
-const MIN_BOX = 96; // pixels on each side of a box
+const CONTEXT = 32; // pixels around a mask that the network sees while a dream grows
+const GRID = 64; // pixels; boxes begin and end at multiples of it, so that few sizes occur
 
 export interface Box extends Size {
   top: number;
   left: number;
 }
 
-/** The box around the painted part of a mask, with some context; null where nothing is painted. */
-export function boxAround(mask: Uint8ClampedArray, { height, width }: Size): Box | null {
-  if (mask.length !== height * width) return null;
+/**
+ * The box around the painted part of a mask, with some context, at least `least` pixels on each side where the picture
+ * has them; null where nothing is painted.
+ */
+export function boxAround(mask: Uint8ClampedArray, { height, width }: Size, least: number): Box | null {
   let [top, bottom, left, right] = [height, -1, width, -1];
   mask.forEach((level, i) => {
     if (!level) return;
@@ -20,13 +22,14 @@ export function boxAround(mask: Uint8ClampedArray, { height, width }: Size): Box
     [top, bottom, left, right] = [Math.min(top, y), y, Math.min(left, x), Math.max(right, x)];
   });
   if (bottom < 0) return null;
-  const along = (start: number, end: number, length: number): [number, number] => {
-    const context = Math.max(CONTEXT, Math.ceil((MIN_BOX - (end - start)) / 2));
-    const from = Math.max(0, Math.min(start - context, length - MIN_BOX));
-    return [from, Math.min(length, Math.max(end + context, from + MIN_BOX)) - from];
+  const along = (first: number, last: number, length: number): [number, number] => {
+    const from = Math.max(0, GRID * Math.floor((first - CONTEXT) / GRID));
+    const to = Math.min(length, Math.max(from + least, GRID * Math.ceil((last + 1 + CONTEXT) / GRID)));
+    const start = Math.max(0, Math.min(from, to - least));
+    return [start, to - start];
   };
-  const [boxTop, boxHeight] = along(top, bottom + 1, height);
-  const [boxLeft, boxWidth] = along(left, right + 1, width);
+  const [boxTop, boxHeight] = along(top, bottom, height);
+  const [boxLeft, boxWidth] = along(left, right, width);
   return { top: boxTop, left: boxLeft, height: boxHeight, width: boxWidth };
 }
 
