@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import tiny
-from chromium import PHOTO, canvas_pixels, choose, pixels, saved, stroke, wait_for_step, wait_until_idle
+from chromium import PHOTO, canvas_pixels, choose, pixels, saved, stroke, wait_until_idle
 from PIL import Image
 from test_page_access import NARROW, WIDE, violations
 
