@@ -192,24 +192,35 @@ def test_a_dream_of_another_network_names_it(page):
     assert panel(page) == ("Dreams second", "1")
 
 
+def before_its_first_step(page, action):
+    """Begins a dream, and clicks or presses a key before anything but promises can end."""
+    page.evaluate(
+        """async action => {
+            const dream = document.querySelector("#dream");
+            dream.click();
+            for (let i = 0; i < 1000 && dream.textContent !== "Stop"; i++) await null;
+            if (dream.textContent !== "Stop") throw new Error("no dream has begun");
+            if (action === "click") dream.click();
+            else document.body.dispatchEvent(new KeyboardEvent("keydown", { key: action, bubbles: true }));
+        }""",
+        action,
+    )
+
+
 def test_a_second_tap_on_dream_does_not_stop_it(page):
     use_tiny_network(page)
     choose(page, longest=192, steps=20)
     page.dblclick("#dream")
     wait_until_idle(page, 1)
     assert page.text_content("#status").startswith("Dreamed in")
-    page.evaluate(
-        """async () => {
-            const dream = document.querySelector("#dream");
-            dream.click();
-            // Nothing but promises ends here, so the worker has sent no step.
-            for (let i = 0; i < 1000 && dream.textContent !== "Stop"; i++) await null;
-            if (dream.textContent !== "Stop") throw new Error("no dream has begun");
-            dream.click();
-        }"""
-    )
+    before_its_first_step(page, "click")
     wait_until_idle(page, 2)
     assert page.text_content("#status").startswith("Dreamed in")
+    dream = canvas_pixels(page)
+    before_its_first_step(page, "Escape")
+    wait_until_idle(page, 2)
+    assert page.text_content("#status") == "Nothing was dreamed"
+    np.testing.assert_array_equal(canvas_pixels(page), dream)
 
 
 def test_undo_and_redo_show_strokes_and_dream_nothing(page, tmp_path):

@@ -68,7 +68,7 @@ export class Dreamer {
       this.film.add(update.picture);
       onStep(update);
     });
-    if (!finished || !(finished.isWhole || keepsStopped)) {
+    if (!finished || !(finished.isWhole || (keepsStopped && !runner.isCancelled))) {
       if (keepsStopped) showStatus("Nothing was dreamed");
       return false;
     }

@@ -24,6 +24,8 @@ export class TaskRunner {
   activity: Activity = "idle";
   /** Whether the task that runs has taken a step. */
   hasStepped = false;
+  /** Whether it was stopped before that. */
+  isCancelled = false;
   readonly speed = new SpeedMeter();
   /** The network's session, which needs the runner for itself. */
   session!: NetworkSession;
@@ -40,7 +42,7 @@ export class TaskRunner {
   async run(activity: Activity, task: Task, onStep?: (update: StepUpdate) => void): Promise<FinishedDream | null> {
     clearError();
     this.activity = activity;
-    this.hasStepped = false;
+    this.hasStepped = this.isCancelled = false;
     this.speed.reset();
     this.onChange();
     const start = performance.now();
@@ -66,6 +68,7 @@ export class TaskRunner {
 
   /** Stops the task that runs, and waits for its end. */
   async stop(): Promise<void> {
+    this.isCancelled ||= !this.hasStepped;
     this.running?.stop();
     await this.wait();
   }
