@@ -193,9 +193,13 @@ concepts() { # of the library: on a coffee, all of them, out of nothing, under m
         -o "$out/concept-zoom.webp" --overwrite --quiet
 }
 timeline() { # frames of the example in docs/films.md
+    local frame
     sed -n '/^# journey.toml$/,/^```$/p' docs/films.md | sed '$d' >"$work/journey.toml"
     "$bin" zoom $photos/chelsea.jpg --recipe "$work/journey.toml" --frames 36 --max-size 256 -o "$work/journey" --quiet
-    row "$out/timeline.jpg" "$work"/journey/0000{00,07,14,18,21,28,35}.png
+    for frame in 00 10 14 24 35; do
+        cp "$work/journey/0000$frame.png" "$work/frame $frame.png"
+    done
+    row "$out/timeline.jpg" "$work/frame "{00,10,14,24,35}.png
 }
 sheet() {
     "$bin" sheet $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \

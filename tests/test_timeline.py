@@ -405,6 +405,8 @@ def test_options_on_the_command_line_go_before_key_frames(tmp_path, net, photo):
             "the recipe it.toml has a camera in its timeline, which a film cannot follow; leave it out",
         ),
         (("zoom", "photo.png"), "at = 0\nseed = 1", "seed, which is the same in all frames"),
+        (("zoom", "photo.png"), 'at = 1\nlayers = "midd"', "there is no layer 'midd'; did you mean mid?"),
+        (("film", "frames"), "at = 1\nhold = {nope = 1}", "there is no layer 'nope'"),
         (
             ("zoom", "photo.png", "--move", "orbit"),
             "at = 0",
@@ -417,7 +419,7 @@ def test_what_a_command_cannot_follow_is_one_line(run, photo, tmp_path, command,
     (tmp_path / "frames").mkdir()
     for name in ("photo.png", "frames/0.png", "frames/1.png"):
         Image.fromarray(photo).save(name)
-    (tmp_path / "it.toml").write_text(f'model = "tiny"\n[[timeline]]\n{lines}\n')
+    (tmp_path / "it.toml").write_text(f'model = "tiny"\n[[timeline]]\nat = 0\n[[timeline]]\n{lines}\n')
     code, _, err = run(*command, "-r", "it.toml", "-q", "-o", "out.gif")
     assert code == 1
     assert message in err

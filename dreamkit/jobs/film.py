@@ -88,6 +88,7 @@ def make(
         lambda second: float(np.interp(float(second), np.asarray(source.times, float), range(source.count))),
     )
     request = replace(request, timeline=placed)
+    timelines.check_layers(placed, session.models, request.config)
     request = _request_of_frames(request, moving, source.size)
     beside = moving.beside(source)
     total = source.count if preview is None else min(preview, source.count)

@@ -104,6 +104,19 @@ def models_at(
     ]
 
 
+def check_layers(timeline: Timeline, models: Sequence[LoadedModel], config: DreamConfig) -> None:
+    """Checks the layers of all key frames before the first frame is dreamed.
+
+    Raises:
+        LayerError: one names no layer of its network.
+    """
+    from dreamkit.engine import objective_set
+
+    for entry in timeline:
+        there = models_at(timeline, entry["at"], models), config_at(timeline, entry["at"], config)
+        objective_set.check_layers(*there)
+
+
 def camera_at(
     timeline: Timeline, share: float, own: Mapping[str, Any], *, loop: bool = False
 ) -> dict[str, Any]:

@@ -125,6 +125,7 @@ def make(
     request = session.request
     request.refuse("a zoom", *UNABLE)
     request = replace(request, timeline=_placed(request.timeline, options))
+    timelines.check_layers(request.timeline, session.models, request.config)
     options = replace(options, moves=_placed(options.moves, options))
     moves = options.moves or request.timeline
     video_formats.check_output(output, encoding, overwrite=overwrite)
