@@ -184,10 +184,11 @@ def test_a_dream_of_another_network_names_it(page):
     page.select_option("#model", "pocket")
     wait_until_idle(page)
     page.fill("#option-steps", "2")
+    page.click("#dream")
+    wait_until_idle(page, 2)
     page.click("#undo")
-    wait_until_idle(page, 0)
-    page.click("#redo")
-    wait_for_status(page, "Forward to the next dream: second; select the network tiny for its options")
+    wait_for_status(page, "Back to the previous dream: second; select the network tiny for its options")
+    assert panel(page)[1] == "2"
     use_tiny_network(page)
     assert panel(page) == ("Dreams second", "1")
 
