@@ -239,7 +239,7 @@ with Server(Path(site), 0) as server, sync_playwright() as playwright:
     page.wait_for_selector("body[data-activity=idle][data-dreams='1']")
     page.click("#history button:last-child")  # the status is then not the time that this machine took
     page.fill("#compare", "50")
-    page.wait_for_function("() => [...document.querySelectorAll('#concepts button, #layers button')]"
+    page.wait_for_function("() => [...document.querySelectorAll('#concepts button:nth-child(-n+8), #layers button')]"
                            ".every((each) => each.dataset.thumbnail)")
     page.screenshot(path=result)
     browser.close()

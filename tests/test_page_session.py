@@ -249,7 +249,7 @@ def test_a_link_is_followed_in_an_open_tab(page):
     page.evaluate("hash => { location.hash = hash; }", link(given))
     page.wait_for_function("() => document.querySelector('#option-steps').value === '4'")
     wait_until_idle(page)
-    assert page.text_content("#terms") == "Dreams second"
+    assert page.text_content("#terms-detail") == "layer second"
     assert page.input_value("#model") == "tiny"
     assert page.is_visible("#picture")
     page.evaluate("hash => { location.hash = hash; }", link(given)[:-9])
