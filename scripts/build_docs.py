@@ -36,7 +36,11 @@ def main() -> int:
     source, site = ROOT / project["docs_dir"], ROOT / project["site_dir"]
     for folder in (source, site):
         shutil.rmtree(folder, ignore_errors=True)
-    pages.gather(ROOT, source)
+    try:
+        pages.gather(ROOT, source)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
 
     menu = list(in_menu(project["nav"]))
     written = {page.relative_to(source).as_posix() for page in source.rglob("*.md")}

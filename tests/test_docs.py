@@ -10,7 +10,6 @@ import tomllib
 import pytest
 import typer
 from conftest import ROOT
-from test_tracked_files import tracked_files
 
 import build_docs
 import dreamkit
@@ -21,9 +20,7 @@ from dreamkit.errors import UsageError
 from dreamkit.plugins import hookspecs
 from dreamkit.recipes import library
 
-PAGES = sorted(
-    name for name in tracked_files() if name.endswith(".md") and not name.startswith((".github", "tests"))
-)
+PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")), *pages.ELSEWHERE]
 CLI = typer.main.get_command(app)  # once, because making it takes a while
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 # A command at the start of a line, perhaps after a prompt, in a container, or by its path.

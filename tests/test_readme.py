@@ -23,7 +23,7 @@ def options_table() -> str:
         flag = f"--{name.replace('_', '-')}"
         shown = default_text(name)
         if isinstance(config.default(name), bool):
-            flag, shown = f"{flag}/--no-{name}", "on" if config.default(name) else "off"
+            flag, shown = f"{flag}`, `--no-{name}", "on" if config.default(name) else "off"
         if name == "schedule":  # a recipe's alone
             continue
         rows.append(f"| `{flag}` | {shown} | {describe(name)} |")
