@@ -534,6 +534,16 @@ def test_options_of_parts_that_a_recipe_no_longer_uses_are_left_out(installed, r
     assert "plugin_options" not in read_recipe("dream.png")["options"]
 
 
+def test_a_part_that_a_key_frame_alone_names_is_used(installed, net, photo, tmp_path):
+    (tmp_path / "it.toml").write_text(
+        "[plugin_options.standouts]\nthreshold = 1.0\n"
+        '[[timeline]]\nat = 0.5\nobjective = "standouts"\ntransforms = {mirror = 2.0}\n'
+    )
+    request = make_request(photo, net, recipe=tmp_path / "it.toml")
+    assert set(request.uses) == {"standouts", "mirror"}
+    assert request.config.part_options("standouts") == {"threshold": 1.0}
+
+
 def test_another_version_of_a_plugin_is_another_dream(installed, net, photo, monkeypatch):
     request = make_request(photo, net, objective="standouts", **OPTIONS)
     session = Session(request)

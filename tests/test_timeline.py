@@ -18,13 +18,15 @@ pytest.importorskip("cv2")
 from dreamkit import DreamConfig, Session, make_request, recipes
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.tf import network
-from dreamkit.errors import ConfigError, Interrupted
+from dreamkit.errors import ConfigError, DreamkitWarning, Interrupted
 from dreamkit.jobs import camera_moves, film, timeline, zoom
 from dreamkit.jobs.film_worker import FilmOptions
 from dreamkit.jobs.zoom import ZoomOptions
 from dreamkit.media import color_match, video
+from dreamkit.models.spec import ModelSpec
 from dreamkit.recipes import toml_file
-from dreamkit.recipes.timeline import EASES
+from dreamkit.recipes.resolve import resolve_models
+from dreamkit.recipes.timeline import EASES, without
 from dreamkit.request import without_image
 
 CONFIG = DreamConfig(steps=4)
@@ -387,6 +389,17 @@ def test_options_on_the_command_line_go_before_key_frames(tmp_path, net, photo):
     request = make_request(photo, net, recipe=tmp_path / "it.toml", step_size=0.02, layers="first")
     assert timeline.config_at(request.timeline, 0.5, request.config).step_size == 0.02
     assert timeline.config_at(request.timeline, 0.5, request.config).jitter == 10
+
+
+def test_another_network_dreams_the_concepts_of_key_frames_but_not_their_layers():
+    layers = '[[timeline]]\nat = 0\nlayers = [{concept = "towers"}]\n'
+    given = (ModelSpec("inception_v3"),)
+    recipe = parsed(f'model = "pocket"\n{layers}')
+    assert resolve_models(recipe, given, {}) == (given, {})
+    recipe = parsed(f'model = "pocket"\n{layers}[[timeline]]\nat = 1\nlayers = "mixed4c"\n')
+    with pytest.warns(DreamkitWarning, match="dreams it with its own default layers"):
+        _, options = resolve_models(recipe, given, {})
+    assert without(recipe.timeline, options) == ({"at": 0.0}, {"at": 1.0})
 
 
 @pytest.mark.parametrize(
