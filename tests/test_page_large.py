@@ -76,7 +76,7 @@ def test_strokes_stay_where_they_are(page, photo, tmp_path):
     change = pixels(saved(page, tmp_path, "#finish"))
     with Image.open(photo) as photograph:
         change -= np.asarray(photograph.resize((1024, 683), Image.Resampling.LANCZOS), float)
-    assert np.abs(change[200:480, :300]).mean() > 1
+    assert np.abs(change[200:480, :300]).mean() > 0.5
     assert np.abs(change[:, 600:]).max() <= 1
 
 

@@ -20,8 +20,8 @@ export class Brush {
   private readonly frame = element("frame");
   private readonly ring = new BrushRing(this.frame);
   /** All that the stroke covers. */
-  private covered: Segment[] = [];
-  /** What was drawn since the last growth, and before that. */
+  private covered = this.blank();
+  /** What was drawn since the last growth. */
   private fresh: Segment[] = [];
   private last: Point | null = null;
   private pointer = 0;
@@ -48,16 +48,15 @@ export class Brush {
 
   /** How much of each pixel the stroke covers, 0 to 255. */
   get coverage(): MaskLevels {
-    const { width, height } = this.canvas;
-    const whole = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
-    for (const segment of this.covered) draw(whole, segment);
-    const { data } = whole.getImageData(0, 0, width, height);
+    const { width, height } = this.covered.canvas;
+    const { data } = this.covered.getImageData(0, 0, width, height);
     return new Uint8ClampedArray(width * height).map((_, i) => data[4 * i + 3]);
   }
 
   /** Begins a stroke that covers nothing yet. */
   clear(): void {
-    [this.covered, this.fresh] = [[], []];
+    this.covered = this.blank();
+    this.fresh = [];
     this.showTrace([]);
   }
 
@@ -65,6 +64,11 @@ export class Brush {
   endTrace(): void {
     this.showTrace(this.fresh);
     this.fresh = [];
+  }
+
+  private blank(): OffscreenCanvasRenderingContext2D {
+    const { width, height } = this.canvas;
+    return new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
   }
 
   private showTrace(segments: Segment[]): void {
@@ -102,7 +106,7 @@ export class Brush {
     // The brush has the same size on the screen, also where the picture is looked at closely.
     const scale = this.canvas.width / this.frame.getBoundingClientRect().width;
     const segment: Segment = [from, to, this.ring.diameter * scale];
-    this.covered.push(segment);
+    draw(this.covered, segment);
     this.fresh.push(segment);
     draw(this.canvas.getContext("2d")!, segment);
   }

@@ -28,7 +28,7 @@ export class Dreamer {
   async dream(): Promise<void> {
     if (!this.work.photo || !this.session.network) return;
     this.work.stage.comparison.show(0);
-    if (this.painter.hasStrokes) return void (await this.painter.dreamAgain());
+    if (this.painter.painted.hasStrokes) return void (await this.painter.dreamAgain());
     if (!(await this.dreamWhole((update) => this.work.show(update.picture)))) this.work.showCurrent();
   }
 
@@ -37,7 +37,7 @@ export class Dreamer {
    * the history has it; one that was stopped is forgotten.
    */
   async dreamUnseen(): Promise<boolean> {
-    if (this.painter.hasStrokes) return this.painter.dreamAgain();
+    if (this.painter.painted.hasStrokes) return this.painter.dreamAgain();
     return this.dreamWhole(() => {}, false);
   }
 

@@ -5,15 +5,13 @@
  */
 
 import type { DreamConfig } from "../engine/config";
-import { toTables } from "../engine/terms";
 import { Brush } from "./brush";
-import type { Choice, HistoryEntry } from "./dream_history";
+import type { HistoryEntry } from "./dream_history";
 import { isSame } from "./live_options";
 import { tuned } from "./live_preview";
-import { erase, jointRecipe, type Painting, type Stroke, strokeConfig, visible } from "./painting";
-import { cloudsPhoto } from "./photograph";
-import type { Provenance } from "./picture_file";
-import type { DreamTask, MaskLevels, Pixels } from "./protocol";
+import { PaintedDream } from "./painted_dream";
+import { erase, type Painting, type Stroke, strokeConfig, visible } from "./painting";
+import type { MaskLevels, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import { showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
@@ -35,6 +33,7 @@ interface Growing {
 }
 
 export class Painter {
+  readonly painted: PaintedDream;
   private readonly brush: Brush;
   private growing: Growing | null = null;
   /** The paint of strokes that wait until something else has stopped. */
@@ -50,6 +49,7 @@ export class Painter {
     private readonly form: RecipeForm,
     private readonly onChange: () => void,
   ) {
+    this.painted = new PaintedDream(work, runner, form);
     this.brush = new Brush({
       begin: () => this.begin(),
       move: () => this.move(),
@@ -79,19 +79,6 @@ export class Painter {
     this.onChange();
   }
 
-  /** Whether there are strokes that can be dreamed again. */
-  get hasStrokes(): boolean {
-    return this.painting.length > 0;
-  }
-
-  /** A task that dreams nearly what the strokes are with other options; null where there are no strokes. */
-  task(config: DreamConfig): DreamTask | null {
-    const { current } = this.work.history;
-    if (!current || !this.hasStrokes) return null;
-    const entry = { ...current, config };
-    return { kind: "dream", photo: this.blendedWith(entry), ...jointRecipe(config, this.termsUnder(entry), entry.painting) };
-  }
-
   /**
    * Dreams what was painted on and lets the strokes grow again, with the options of the panel. Returns whether the history
    * has the dream; one that was stopped is forgotten.
@@ -100,16 +87,16 @@ export class Painter {
     await this.interrupt();
     const { history, photo } = this.work;
     const { current } = history;
-    if (!current || !this.hasStrokes) return false;
+    if (!current || !this.painted.hasStrokes) return false;
     const turn = ++this.turn;
     const config = this.form.config(photo);
     const choice = this.form.choice(this.runner.session.name);
     const under = await this.dreamUnder({ ...current, config, choice });
-    const ground = under === undefined ? null : this.groundOf({ config, under });
+    const ground = under === undefined ? null : this.painted.groundOf({ config, under });
     const grown = ground && (await this.growAgain(ground, current.painting, config));
     if (turn !== this.turn || history.current?.id !== current.id) return false;
     if (grown) {
-      history.push(this.entryOf(grown.picture, grown.painting, under!, config, choice));
+      history.push(this.painted.entryOf(grown.picture, grown.painting, under!, config, choice));
       showStatus(`Painted ${visible(grown.painting).map(({ label }) => label).join(" and ")}`);
     } else {
       showStatus("Stopped; the picture is as before");
@@ -121,13 +108,13 @@ export class Painter {
 
   /** The dream under the strokes with other options: undefined where it was stopped. */
   private async dreamUnder({ under, config, choice }: HistoryEntry): Promise<HistoryEntry | null | undefined> {
-    if (!under || !this.isRepeatable(under)) return under;
+    if (!under || !this.painted.isRepeatable(under)) return under;
     const provenance = under.provenance!;
     const own = { ...config, layers: provenance.config.layers };
     if (isSame(own, provenance.config, ["blend"])) return under;
     showStatus("Dreaming under the strokes");
     const { masks, guide } = provenance;
-    const photo = this.blendedWith({ under, config });
+    const photo = this.painted.blendedWith({ under, config });
     const finished = await this.runner.run("painting", { kind: "dream", photo, config: { ...own, blend: 0 }, masks, guide });
     if (!finished?.isWhole) return undefined;
     const { picture: unblended, ...dream } = finished;
@@ -199,8 +186,8 @@ export class Painter {
     // A stroke that began just when the others had grown is left.
     for (let mask = this.left(growing); mask.some(Boolean) && turn === this.turn; mask = this.left(growing)) {
       showStatus(`Growing ${paint.label} under the brush`);
-      const running = runner.run("growing", { kind: "grow", photo: this.ground, config, mask }, ({ picture }) => {
-        work.show(this.shownAs(picture));
+      const running = runner.run("growing", { kind: "grow", photo: this.painted.ground, config, mask }, ({ picture }) => {
+        work.show(this.painted.shownAs(picture));
         this.brush.endTrace();
       });
       runner.session.worker.setMask(mask, this.brush.isDown);
@@ -209,7 +196,7 @@ export class Painter {
       grown.growth.times.forEach((time, i) => time && (growing.kept[i] = 255));
       const { label, terms, strength } = paint;
       const stroke = { label, terms, strength, growth: grown.growth, erased: null };
-      this.push(grown.picture, [...this.painting, stroke]);
+      this.painted.push(grown.picture, [...this.painted.painting, stroke]);
       showStatus(grown.isWhole ? `Painted ${label}` : `Stopped: ${label} is as it grew`);
     }
   }
@@ -222,7 +209,7 @@ export class Painter {
 
   private move(): void {
     const { erasing, growing } = this;
-    if (erasing) this.work.show(this.shownAs(erase(erasing.picture, erasing.ground, this.brush.coverage)));
+    if (erasing) this.work.show(this.painted.shownAs(erase(erasing.picture, erasing.ground, this.brush.coverage)));
     else if (growing && !growing.isClosed) this.runner.session.worker.setMask(this.left(growing), true);
   }
 
@@ -236,8 +223,8 @@ export class Painter {
 
   private beginErasing(): void {
     const { current } = this.work.history;
-    if (!current || !this.hasStrokes) return this.brush.clear();
-    this.erasing = { picture: this.ground, ground: this.groundOf(current) };
+    if (!current || !this.painted.hasStrokes) return this.brush.clear();
+    this.erasing = { picture: this.painted.ground, ground: this.painted.groundOf(current) };
     if (this.brush.isDown) this.move();
     else this.endErasing(this.erasing);
   }
@@ -246,8 +233,8 @@ export class Painter {
     const { coverage } = this.brush;
     this.erasing = null;
     this.brush.clear();
-    const painting = [...this.painting, { label: "", terms: [], strength: 0, growth: null, erased: coverage }];
-    if (visible(painting).length) this.push(erase(picture, ground, coverage), painting);
+    const painting = [...this.painted.painting, { label: "", terms: [], strength: 0, growth: null, erased: coverage }];
+    if (visible(painting).length) this.painted.push(erase(picture, ground, coverage), painting);
     else this.work.history.goToUnpainted();
     this.work.showCurrent();
     this.onChange();
@@ -256,101 +243,5 @@ export class Painter {
   private get paint(): Paint {
     const { label, tables: terms } = this.form.picker;
     return { label, terms, strength: this.brush.strength, config: this.form.config(this.work.photo) };
-  }
-
-  private push(unblended: Pixels, painting: Painting): void {
-    const { configured } = this;
-    const choice = { ...this.form.choice(this.runner.session.name), ...(configured && { recipe: configured.choice.recipe }) };
-    this.work.history.push(this.entryOf(unblended, painting, this.unpainted, this.currentConfig(), choice));
-    this.work.showCurrent();
-  }
-
-  private entryOf(unblended: Pixels, painting: Painting, under: HistoryEntry | null, config: DreamConfig, choice: Choice) {
-    const network = this.runner.session.network!;
-    const picture = tuned(this.blendedWith({ under, config }), unblended, { gain: 1, chroma: 1, blend: config.blend });
-    const provenance = !under || this.isRepeatable(under) ? this.provenance(unblended, painting, under, config) : null;
-    return { picture, unblended, provenance, origin: "brush" as const, painting, under, config, choice, network: network.sha256 };
-  }
-
-  private provenance(
-    { height, width }: Pixels,
-    painting: Painting,
-    under: HistoryEntry | null,
-    config: DreamConfig,
-  ): Provenance {
-    const { blend } = config;
-    if (under) return { ...under.provenance!, config: { ...under.provenance!.config, blend }, strokes: painting };
-    const sizes: [number, number][] = [[height, width]];
-    const dream = { terms: {}, sizes, tileSize: config.tile_size, isWhole: true, last: null };
-    return { dream, config, network: this.runner.session.network!, photo: this.work.photo!, masks: {}, strokes: painting, isPhotoPainted: true };
-  }
-
-  /** The strokes that others are added to. Those of another network are part of the picture. */
-  private get painting(): Painting {
-    const { current } = this.work.history;
-    return current && this.isOfThisNetwork(current) ? current.painting : [];
-  }
-
-  private isOfThisNetwork({ network }: HistoryEntry): boolean {
-    return network === this.runner.session.network?.sha256;
-  }
-
-  /** The options of the dream that the strokes are part of. */
-  private currentConfig(): DreamConfig {
-    const { photo } = this.work;
-    if (this.configured) return this.configured.config;
-    const config = this.form.config(photo);
-    return photo?.seed === undefined ? config : { ...config, seed: photo.seed };
-  }
-
-  /** The dream whose options the strokes have; null where they have those of the panel. */
-  private get configured(): HistoryEntry | null {
-    const { current } = this.work.history;
-    return this.painting.length || (current?.provenance && this.isOfThisNetwork(current)) ? current : null;
-  }
-
-  /** The dream that the strokes are on; null where that is the photograph. */
-  private get unpainted(): HistoryEntry | null {
-    const { current } = this.work.history;
-    return this.painting.length ? current!.under : current;
-  }
-
-  /** What the next stroke is painted on: what is shown, without the share of the photograph. */
-  private get ground(): Pixels {
-    const { current } = this.work.history;
-    if (this.painting.length) return current!.unblended ?? current!.picture;
-    return this.groundOf({ under: current, config: this.currentConfig() });
-  }
-
-  /** What lies under all strokes. */
-  private groundOf({ under, config }: Pick<HistoryEntry, "under" | "config">): Pixels {
-    if (under && this.isRepeatable(under)) return under.unblended ?? under.picture;
-    return this.blendedWith({ under, config });
-  }
-
-  /** A picture of strokes as it is shown, with the share of the photograph. */
-  private shownAs(picture: Pixels): Pixels {
-    const config = this.currentConfig();
-    const photo = this.blendedWith({ under: this.unpainted, config });
-    return tuned(photo, picture, { gain: 1, chroma: 1, blend: config.blend });
-  }
-
-  /** The photograph whose share is mixed in; a picture that no recipe repeats stands for it. */
-  private blendedWith({ under, config }: Pick<HistoryEntry, "under" | "config">): Pixels {
-    const photo = this.work.photo!;
-    if (under && !this.isRepeatable(under)) return under.picture;
-    return photo.isNoise ? cloudsPhoto(config, photo.height, photo.width) : photo;
-  }
-
-  /** Whether a recipe repeats a dream that was painted on. */
-  private isRepeatable({ provenance, painting, network }: HistoryEntry): boolean {
-    if (!provenance || painting.length || network !== this.runner.session.network?.sha256) return false;
-    return provenance.dream.isWhole && !provenance.dream.networks;
-  }
-
-  /** The terms of the dream that was painted on; null where that is a picture. */
-  private termsUnder({ under }: HistoryEntry) {
-    if (!under || !this.isRepeatable(under)) return null;
-    return toTables(under.provenance!.config.layers, this.runner.session.network!.layers);
   }
 }

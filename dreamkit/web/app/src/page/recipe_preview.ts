@@ -86,11 +86,11 @@ export class RecipePreview {
   private isDreamed(config: DreamConfig): boolean {
     const { current } = this.work.history;
     if (current?.network !== this.session.network?.sha256) return false;
-    return isSame(config, current!.config, this.painter.hasStrokes ? ["layers"] : []);
+    return isSame(config, current!.config, this.painter.painted.hasStrokes ? ["layers"] : []);
   }
 
   private task(photo: Photo, config: DreamConfig): DreamTask {
-    const strokes = this.painter.task(config);
+    const strokes = this.painter.painted.task(config);
     if (strokes) return strokes;
     const isAnother = photo.isNoise && photo.seed !== config.seed;
     return this.form.task(isAnother ? cloudsPhoto(config, photo.height, photo.width) : photo, config);

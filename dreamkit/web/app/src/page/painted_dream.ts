@@ -1,0 +1,132 @@
+/** The painting that is shown: its strokes, what they lie on, and the dreams of the history that they make. */
+
+import type { DreamConfig } from "../engine/config";
+import { toTables } from "../engine/terms";
+import type { Choice, HistoryEntry } from "./dream_history";
+import { tuned } from "./live_preview";
+import { jointRecipe, type Painting } from "./painting";
+import { cloudsPhoto } from "./photograph";
+import type { Provenance } from "./picture_file";
+import type { DreamTask, Pixels } from "./protocol";
+import type { RecipeForm } from "./recipe_form";
+import type { TaskRunner } from "./task_runner";
+import type { Workspace } from "./workspace";
+
+export class PaintedDream {
+  constructor(
+    private readonly work: Workspace,
+    private readonly runner: TaskRunner,
+    private readonly form: RecipeForm,
+  ) {}
+
+  /** Whether there are strokes that can be dreamed again. */
+  get hasStrokes(): boolean {
+    return this.painting.length > 0;
+  }
+
+  /** A task that dreams nearly what the strokes are with other options; null where there are no strokes. */
+  task(config: DreamConfig): DreamTask | null {
+    const { current } = this.work.history;
+    if (!current || !this.hasStrokes) return null;
+    const entry = { ...current, config };
+    return { kind: "dream", photo: this.blendedWith(entry), ...jointRecipe(config, this.termsUnder(entry), entry.painting) };
+  }
+
+  /** Adds a painting on what the current one is on to the history, and shows it. */
+  push(unblended: Pixels, painting: Painting): void {
+    const { configured } = this;
+    const choice = { ...this.form.choice(this.runner.session.name), ...(configured && { recipe: configured.choice.recipe }) };
+    this.work.history.push(this.entryOf(unblended, painting, this.unpainted, this.currentConfig(), choice));
+    this.work.showCurrent();
+  }
+
+  /** A dream of the history. */
+  entryOf(unblended: Pixels, painting: Painting, under: HistoryEntry | null, config: DreamConfig, choice: Choice) {
+    const network = this.runner.session.network!;
+    const picture = tuned(this.blendedWith({ under, config }), unblended, { gain: 1, chroma: 1, blend: config.blend });
+    const provenance = !under || this.isRepeatable(under) ? this.provenance(unblended, painting, under, config) : null;
+    return { picture, unblended, provenance, origin: "brush" as const, painting, under, config, choice, network: network.sha256 };
+  }
+
+  private provenance(
+    { height, width }: Pixels,
+    painting: Painting,
+    under: HistoryEntry | null,
+    config: DreamConfig,
+  ): Provenance {
+    const { blend } = config;
+    if (under) return { ...under.provenance!, config: { ...under.provenance!.config, blend }, strokes: painting };
+    const sizes: [number, number][] = [[height, width]];
+    const dream = { terms: {}, sizes, tileSize: config.tile_size, isWhole: true, last: null };
+    return { dream, config, network: this.runner.session.network!, photo: this.work.photo!, masks: {}, strokes: painting, isPhotoPainted: true };
+  }
+
+  /** The strokes that others are added to. Those of another network are part of the picture. */
+  get painting(): Painting {
+    const { current } = this.work.history;
+    return current && this.isOfThisNetwork(current) ? current.painting : [];
+  }
+
+  private isOfThisNetwork({ network }: HistoryEntry): boolean {
+    return network === this.runner.session.network?.sha256;
+  }
+
+  /** The options of the dream that the strokes are part of. */
+  private currentConfig(): DreamConfig {
+    const { photo } = this.work;
+    if (this.configured) return this.configured.config;
+    const config = this.form.config(photo);
+    return photo?.seed === undefined ? config : { ...config, seed: photo.seed };
+  }
+
+  /** The dream whose options the painting has; null where it has those of the panel. */
+  private get configured(): HistoryEntry | null {
+    const { current } = this.work.history;
+    return this.painting.length || (current?.provenance && this.isOfThisNetwork(current)) ? current : null;
+  }
+
+  /** The dream that the strokes are on; null where that is the photograph. */
+  private get unpainted(): HistoryEntry | null {
+    const { current } = this.work.history;
+    return this.painting.length ? current!.under : current;
+  }
+
+  /** What the next stroke is painted on: what is shown, without the share of the photograph. */
+  get ground(): Pixels {
+    const { current } = this.work.history;
+    if (this.painting.length) return current!.unblended ?? current!.picture;
+    return this.groundOf({ under: current, config: this.currentConfig() });
+  }
+
+  /** What lies under all strokes. */
+  groundOf({ under, config }: Pick<HistoryEntry, "under" | "config">): Pixels {
+    if (under && this.isRepeatable(under)) return under.unblended ?? under.picture;
+    return this.blendedWith({ under, config });
+  }
+
+  /** A picture of strokes as it is shown, with the share of the photograph. */
+  shownAs(picture: Pixels): Pixels {
+    const config = this.currentConfig();
+    const photo = this.blendedWith({ under: this.unpainted, config });
+    return tuned(photo, picture, { gain: 1, chroma: 1, blend: config.blend });
+  }
+
+  /** The photograph whose share is mixed in; a picture that no recipe repeats stands for it. */
+  blendedWith({ under, config }: Pick<HistoryEntry, "under" | "config">): Pixels {
+    const photo = this.work.photo!;
+    if (under && !this.isRepeatable(under)) return under.picture;
+    return photo.isNoise ? cloudsPhoto(config, photo.height, photo.width) : photo;
+  }
+
+  /** Whether a recipe repeats a dream that was painted on. */
+  isRepeatable({ provenance, painting, network }: HistoryEntry): boolean {
+    if (!provenance || painting.length || network !== this.runner.session.network?.sha256) return false;
+    return provenance.dream.isWhole && !provenance.dream.networks;
+  }
+
+  /** The terms of the dream that was painted on; null where that is a picture. */
+  private termsUnder({ under }: HistoryEntry) {
+    if (!under || !this.isRepeatable(under)) return null;
+    return toTables(under.provenance!.config.layers, this.runner.session.network!.layers);
+  }
+}
