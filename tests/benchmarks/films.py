@@ -31,7 +31,7 @@ sys.path.insert(0, str(TESTS))
 import synthetic_clip  # noqa: E402
 
 PAGE = TESTS.parent / "docs" / "films.md"
-FRAMES, SIZE = 48, (192, 256)
+FRAMES, SIZE = 24, (144, 192)
 STEPS = 15  # of a dream; a film's frames have a quarter of them
 Pixels = Any
 Way = Callable[[Sequence[Pixels], Any], list[Pixels]]
