@@ -115,7 +115,7 @@ def test_what_does_not_fit_into_memory_is_refused_with_what_does(open_page, brow
 
 def test_a_large_dream_stops(page, photo):
     use_tiny_network(page)
-    choose(page, photo, longest=SHORT, steps=3000, octaves=1)
+    choose(page, photo, longest=SHORT, steps=100_000, octaves=1)
     page.click("#dream")
     page.wait_for_function("() => /octave/.test(document.querySelector('#steps').textContent)")
     page.click("#dream")

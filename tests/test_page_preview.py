@@ -224,7 +224,7 @@ def test_what_begins_ends_the_preview_and_begins_with_the_dream(page):
 
 def test_another_control_stops_the_dream_of_one_that_rested(page):
     dream = dreamed(page)
-    page.fill("#option-steps", "2000")
+    page.fill("#option-steps", "100000")
     page.locator("#option-steps").blur()
     page.click("#dream")
     wait_for_step(page)

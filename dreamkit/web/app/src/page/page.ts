@@ -222,7 +222,7 @@ export class Page {
     this.menu.describe(photo);
     this.menu.enable(canSave && isDream, this.film.isOf(history.current), canSave && history.entries.length > 1);
     this.large.refresh(canSave && isDream);
-    button("clear").disabled = !isFree || !history.current?.painting.length;
+    button("clear").disabled = !isFree || !(this.painter.isBusy || history.current?.painting.length);
     element("look").classList.toggle("absent", !isReady);
     element("comparison").classList.toggle("absent", !isChanged || !isReady);
     element("divider").hidden = !isChanged || !isReady;
