@@ -60,7 +60,7 @@ def clip(frames: int = 60, size: tuple[int, int] = (192, 256), motion: str = "oc
 
 
 @dataclass(frozen=True)
-class _Pose:
+class Pose:
     """The positions of the camera and the cup.
 
     Attributes:
@@ -96,26 +96,26 @@ class _Pose:
         )
 
 
-def _occlusion(share: float, height: int, width: int) -> _Pose:
+def _occlusion(share: float, height: int, width: int) -> Pose:
     """The camera glides and approaches, and the cup crosses the picture."""
     scale = 1 - 0.2 * share
-    return _Pose(
+    return Pose(
         ((scale, 0.0), (0.0, scale)),
         (0.12 * width * share, 0.06 * height * np.sin(4 * share)),
         (width * (0.2 + 0.6 * share), height * (0.5 + 0.2 * np.sin(6 * share))),
     )
 
 
-def _pan(share: float, height: int, width: int) -> _Pose:
+def _pan(share: float, height: int, width: int) -> Pose:
     """The camera pans over three quarters of the picture, right and down."""
-    return _Pose(((0.75, 0.0), (0.0, 0.75)), (0.25 * width * share, 0.1 * height * share))
+    return Pose(((0.75, 0.0), (0.0, 0.75)), (0.25 * width * share, 0.1 * height * share))
 
 
-def _turn(share: float, height: int, width: int) -> _Pose:
+def _turn(share: float, height: int, width: int) -> Pose:
     """The camera turns by 25 degrees around the centre."""
     angle = np.radians(25 * share)
     across, down = 0.75 * np.cos(angle), 0.75 * np.sin(angle)
-    return _Pose(
+    return Pose(
         ((across, -down), (down, across)),
         (
             width / 2 - across * width / 2 + down * height / 2,

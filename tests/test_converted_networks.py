@@ -48,7 +48,7 @@ OFFICIAL = {
     "vgg16_places365": 39,
     "resnet152_places365": 670,
 }
-LONG = "vgg16_places365", "resnet152_places365"  # minutes each
+LONG = "alexnet_places365", "vgg16_places365", "resnet152_places365"  # minutes each
 
 
 def original_files(name):

@@ -202,7 +202,7 @@ def test_no_film_is_written_over_its_mask(run, tmp_path, source):
 
 def disc(number, frames, size):
     """Where the cup of the synthetic clip is."""
-    pose = synthetic_clip._Pose.at(number, frames, size)
+    pose = synthetic_clip.MOTIONS["occlusion"](number / max(1, frames - 1), *size)
     rows, columns = np.mgrid[: size[0], : size[1]]
     return np.hypot(columns - pose.cup[0], rows - pose.cup[1]) < 0.22 * min(size)
 

@@ -209,7 +209,8 @@ def test_strokes_of_one_paint_grow_together(page, tmp_path):
     page.wait_for_function(
         """() => {
             const canvas = document.querySelector("#picture");
-            const { data } = canvas.getContext("2d").getImageData(0.8 * canvas.width, canvas.height / 2, 1, 1);
+            const context = canvas.getContext("2d");
+            const { data } = context.getImageData(0.8 * canvas.width, canvas.height / 2, 1, 1);
             window.first ??= data;
             return data.some((level, i) => level !== window.first[i]);
         }"""

@@ -73,6 +73,7 @@ def test_a_dream_grows_before_anything_is_clicked_and_nothing_of_it_stays(open_p
     close(page)
 
 
+@pytest.mark.long
 def test_without_motion_only_a_finished_dream_is_shown(open_page, browser):
     page = open_noted(open_page, browser, reduced_motion="reduce")
     wait_until_dreamed(page)

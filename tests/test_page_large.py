@@ -35,7 +35,7 @@ def small_change(photo, picture, size):
     return resize(picture.astype(np.float32), size) - resize(photo.astype(np.float32), size)
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_a_large_dream_has_the_composition_of_the_small_one(open_page, size, photo, tmp_path):
     page = open_page(*size)
     use_tiny_network(page)

@@ -131,7 +131,7 @@ def test_the_camera_is_dreamed_live_until_it_is_closed(open_camera, seen, size, 
     assert is_released(page)
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_a_layer_that_is_chosen_meanwhile_is_dreamed_next(open_camera, size):
     page = open_camera(size)
     page.click("#live")
@@ -157,7 +157,7 @@ def test_a_layer_that_is_chosen_meanwhile_is_dreamed_next(open_camera, size):
     )  # all of the photograph, and nothing of the dream
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_the_picture_that_is_taken_is_what_the_camera_saw(open_camera, seen, size):
     page = open_camera(size)
     page.click("#live")

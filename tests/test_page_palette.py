@@ -21,7 +21,7 @@ def in_sight(page, selector):
     )
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_the_concepts_are_at_hand_while_the_brush_is_on(open_page, size):
     page = open_page(*size, has_touch=True)
     choose(page, longest=192)

@@ -98,7 +98,7 @@ def test_a_control_that_moves_shows_how_the_dream_will_look(open_page, tmp_path,
     assert page.evaluate("() => document.documentElement.scrollWidth") <= size[0]
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_a_preview_is_not_saved_and_undo_and_escape_end_it(open_page, tmp_path, size):
     page = open_page(*size)
     dream = dreamed(page)

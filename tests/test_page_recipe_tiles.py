@@ -54,7 +54,7 @@ def test_each_recipe_shows_a_dream_of_the_photograph(open_page, size):
     assert page.evaluate("() => document.documentElement.scrollWidth") <= size[0]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [pytest.param(SIZES[0], marks=pytest.mark.long), SIZES[1]])
 def test_each_concept_shows_a_dream_of_the_photograph(open_page, browser, size):
     """Dreams on clouds looked all alike; until there is one, the tile shows what it begins with."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")

@@ -86,7 +86,7 @@ def test_a_session_comes_back_after_a_reload_and_in_a_new_tab(page, open_page, t
     assert third.is_visible("#welcome")
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_another_photograph_loses_no_dream(open_page, size):
     page = open_page(*size)
     use_tiny_network(page)
@@ -129,7 +129,7 @@ def test_another_photograph_loses_no_dream(open_page, size):
     assert page.is_visible("#welcome")
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_the_panel_and_the_link_follow_the_dream_that_is_shown(open_page, size):
     page = open_page(*size)
     use_tiny_network(page)

@@ -110,7 +110,7 @@ def test_a_film_shows_the_growth(page, tmp_path):
     assert page.is_enabled("#save-film")
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.long), 390])
 def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
     av = pytest.importorskip("av")
     page = open_page(width, 860)

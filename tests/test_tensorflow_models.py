@@ -700,7 +700,9 @@ def noise():
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", APPLICATIONS)
+@pytest.mark.parametrize(
+    "name", ["MobileNet", "MobileNetV3Small", pytest.param("MobileNetV2", marks=pytest.mark.long)]
+)
 def test_the_gradient_of_each_class_is_that_of_the_keras_classifier(name, application):
     scores, network = application(name)
     forward = network.cut([network.provider.head])
@@ -719,7 +721,7 @@ def test_the_gradient_of_each_class_is_that_of_the_keras_classifier(name, applic
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV3Small"])
+@pytest.mark.parametrize("name", ["MobileNet", pytest.param("MobileNetV3Small", marks=pytest.mark.long)])
 def test_the_class_that_is_dreamed_rises_most_in_a_keras_classifier(name, application):
     scores, network = application(name)
     start = noise()
