@@ -1,6 +1,7 @@
 /** Runs one task of the worker at a time, and shows its steps. */
 
 import type { NetworkSession } from "./network_session";
+import { OncePerFrame } from "./once_per_frame";
 import type { FinishedDream, StepUpdate, Task } from "./protocol";
 import { progressText } from "./progress_text";
 import { SpeedMeter } from "./speed_meter";
@@ -38,7 +39,7 @@ export class TaskRunner {
     return this.activity !== "idle";
   }
 
-  /** The result is null where the task was stopped or failed. */
+  /** `onStep` gets the latest step, once a frame. The result is null where the task was stopped or failed. */
   async run(activity: Activity, task: Task, onStep?: (update: StepUpdate) => void): Promise<FinishedDream | null> {
     clearError();
     this.activity = activity;
@@ -46,14 +47,19 @@ export class TaskRunner {
     this.speed.reset();
     this.onChange();
     const start = performance.now();
-    const running = this.session.worker.run(task, (update) => {
+    // A fast network takes more steps than the page can show; those in between must not keep it from anything else.
+    const steps = new OncePerFrame<StepUpdate>((update) => {
       if (this.running !== running) return;
-      this.hasStepped = true;
-      this.speed.add(update, this.session.network?.backend);
       showProgress(update.done);
       const { text, detail } = progressText(update, this.speed.text, performance.now() - start);
       showSteps(text, detail);
       onStep?.(update);
+    });
+    const running = this.session.worker.run(task, (update) => {
+      if (this.running !== running) return;
+      this.hasStepped = true;
+      this.speed.add(update, this.session.network?.backend);
+      steps.add(update);
     });
     this.running = running;
     try {
@@ -62,6 +68,7 @@ export class TaskRunner {
       if (!(error instanceof WorkerCrashed)) showError(error);
       return null;
     } finally {
+      steps.flush();
       if (this.running === running) this.end();
     }
   }
