@@ -69,7 +69,7 @@ def test_a_table_may_lack_what_the_other_has(one, other):
 
 
 KEYS = st.lists(
-    st.tuples(st.floats(0, 1), st.floats(0.001, 1), st.sampled_from(EASES)), min_size=1, max_size=5
+    st.tuples(st.floats(0, 1), st.floats(0.001, 1), st.sampled_from(list(EASES))), min_size=1, max_size=5
 )
 
 
@@ -87,7 +87,7 @@ def test_an_option_keeps_to_its_key_frames(keys, share, loop):
         assert timeline.config_at(entries, 1.0, CONFIG).step_size == sizes[-1]
 
 
-@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from(EASES))
+@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from(list(EASES)))
 def test_easing_never_turns_back(a, b, ease):
     entries = [{"at": 0.0, "ease": ease, "l2": 0.0}, {"at": 1.0, "l2": 1.0}]
     early, late = (timeline.config_at(entries, share, CONFIG).l2 for share in sorted((a, b)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dreamkit.errors import ConfigError
 from dreamkit.executors.executor import run_here
-from dreamkit.jobs import film_frames, frame_store
+from dreamkit.jobs import film_frames, frame_store, zoom
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.film_worker import DreamWorker, FilmOptions, detail_of, with_detail
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
@@ -27,8 +27,7 @@ from dreamkit.session import Session
 if TYPE_CHECKING:
     from dreamkit.executors.executor import Executor
 
-# What a picture or a zoom may have and a film cannot follow.
-UNABLE = ("upscale", "wrap", "choices", "alpha", "start", "strokes", "camera")
+UNABLE = (*zoom.UNABLE, "camera")  # what a picture or a zoom may have and a film cannot follow
 
 
 def make(

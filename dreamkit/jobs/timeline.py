@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError
-from dreamkit.recipes.timeline import MOMENT
+from dreamkit.recipes.timeline import EASES, MOMENT
 
 if TYPE_CHECKING:
     from dreamkit.engine.objective_set import LoadedModel
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 Timeline = Sequence[Mapping[str, Any]]
 
 _HELD = frozenset({"border", "cosine_power", "plugin_options"})  # each value is another graph to trace
-_EASES: Mapping[str, Callable[[float], float]] = {
-    "linear": lambda share: share,
-    "smooth": lambda share: share * share * (3 - 2 * share),
-    "hold": lambda _: 0.0,
-}
 
 
 def placed(
@@ -145,7 +140,7 @@ def _span(timeline: Timeline, share: float, name: str, own: Any, *, loop: bool) 
     if before is after:
         return before[name], before[name], 0.0
     come = (share - before["at"]) / (after["at"] - before["at"])
-    return before[name], after[name], _EASES[before.get("ease", "linear")](come)
+    return before[name], after[name], EASES[before.get("ease", "linear")](come)
 
 
 def between(one: Any, other: Any, share: float, *, held: bool = False) -> Any:

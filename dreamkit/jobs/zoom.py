@@ -28,14 +28,8 @@ _FEWER = 4  # a frame takes so many times fewer steps than the first, unless an 
 _OCTAVES = 3  # that a frame passes through: larger shapes come from the frame before
 _MOST_FRAMES = 1_000_000
 _MOST_DENOMINATOR = 1001  # of a rate, as in 30000/1001
-UNABLE = (
-    "upscale",
-    "wrap",
-    "choices",
-    "alpha",
-    "start",
-    "strokes",
-)  # what a picture may have and a zoom cannot follow
+# What a picture may have and a zoom cannot follow.
+UNABLE = ("upscale", "wrap", "choices", "alpha", "start", "strokes")
 _BLENDED = 0.2  # share of a loop in which its end fades into its beginning
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from dreamkit.config import DreamConfig, number, option_names, quoted
 from dreamkit.errors import ConfigError, did_you_mean
 
-EASES = ("linear", "smooth", "hold")
+# How far values have come to those of the next key frame, by how far the film has come to it, both 0 to 1.
+EASES: Mapping[str, Callable[[float], float]] = {
+    "linear": lambda share: share,
+    "smooth": lambda share: share * share * (3 - 2 * share),
+    "hold": lambda _: 0.0,
+}
 # What all frames share: how the first one is made, sizes, and what the machine may take.
 _SHARED = frozenset(
     {
@@ -98,7 +103,8 @@ def _key_frame(entry: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in entry.items():
         if name == "ease":
             if value not in EASES:
-                raise ConfigError(f"ease is {quoted(value)}; choose {', '.join(EASES[:-1])} or {EASES[-1]}")
+                *others, last = EASES
+                raise ConfigError(f"ease is {quoted(value)}; choose {', '.join(others)} or {last}")
             found[name] = value
         elif name == "camera":
             found[name] = camera(value)

@@ -54,9 +54,7 @@ def _section(context: Any) -> str:
 
 def _shared(command: Any, is_dream: bool) -> list[Any]:
     """The options that are described elsewhere: on the page of options, and under `dreamkit dream`."""
-    if all(
-        each.name != "plugin_options" for each in command.params
-    ):  # it does not take the options of a dream
+    if all(each.name != "plugin_options" for each in command.params):  # it takes none of a dream
         return []
     names = {each.name for each in dream_options.parameters()} - {"plugin_options"}
     elsewhere = set(config.option_names()) if is_dream else names

@@ -21,7 +21,8 @@ def examine(*, quick: bool = False) -> list[Finding]:
             *examined("packages", packages.needed),
         ]
         others = [
-            *examined("plugins", plugins.plugins),  # first, so that one that fails is told of here alone
+            # First, because a plugin that fails warns once, and its finding says the same.
+            *examined("plugins", plugins.plugins),
             *examined("networks", networks.networks),
             *examined("extras", packages.extras),
             *examined("films", surroundings.films),

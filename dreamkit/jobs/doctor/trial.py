@@ -142,7 +142,6 @@ def _memory(plan: dict[str, Any] | None) -> Finding:
         what="memory",
         state=BROKEN if too_little else OK if needed and is_known else UNKNOWN,
         about=f"a default dream {too_little}" if too_little else f"{there}; {takes}",
-        command="",
         needed=True,
         facts={"free_bytes": free if is_known else None, "needed_bytes": needed or None},
     )

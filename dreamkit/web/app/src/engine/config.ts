@@ -26,6 +26,7 @@ export type GuideStyle = "match" | "channels";
 
 const { transforms: TRANSFORMS, ...CHOICES } = supported.choices;
 export const OBJECTIVES: string[] = CHOICES.objective;
+export const MOST_STRENGTH = 10; // that a recipe may have
 
 export type Layers = (string | TermTable)[] | Record<string, number> | null;
 

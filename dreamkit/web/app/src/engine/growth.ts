@@ -1,6 +1,6 @@
 /** Growth under the brush, turn after turn, each pixel from when it was painted: dreamkit's `engine/growth.py`. */
 
-import type { DreamConfig } from "./config";
+import { type DreamConfig, MOST_STRENGTH } from "./config";
 import { boxAround, cut, paste } from "./crop";
 import { dream } from "./loop";
 import { soften } from "./masks";
@@ -9,7 +9,6 @@ import type { Photograph } from "./octave_schemes";
 
 export const PACE = 2; // step sizes of a turn, in each octave
 const SHARE = 0.65; // of an octave's steps, that a pixel grows for so many turns
-const MOST_STRENGTH = 10; // that a recipe may have
 const LEAST_BOX = 128; // pixels on each side of what the network sees
 
 /** What grew, so that it can grow again. */

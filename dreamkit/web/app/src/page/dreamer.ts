@@ -3,7 +3,7 @@
 import type { NetworkSession } from "./network_session";
 import { cloudsPhoto } from "./photograph";
 import type { GrowthFilm } from "./growth_film";
-import { tuned } from "./live_preview";
+import { blended } from "./live_preview";
 import type { Painter } from "./painter";
 import type { Pixels, StepUpdate } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
@@ -76,7 +76,7 @@ export class Dreamer {
     const { guide, masks } = task;
     const provenance = { dream, config, network, photo, guide, masks };
     this.film.end(unblended);
-    const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
+    const picture = blended(photo, unblended, config.blend);
     history.push({
       picture, unblended, provenance, origin: "dream", painting: [], under: null, config, choice, network: network.sha256,
     }); // prettier-ignore

@@ -4,13 +4,12 @@ import { shrunk } from "../engine/resize";
 import { wrappedAxes } from "../engine/wrap";
 import { fitted } from "../engine/mask_fit";
 import { UserError } from "../engine/errors";
-import { toTables } from "../engine/terms";
 import type { HistoryEntry } from "./dream_history";
 import { button, select } from "./elements";
 import { allowance, atSide, checkMemory, largeConfig, largeSides, withChange } from "./large_plan";
-import { tuned } from "./live_preview";
+import { blended } from "./live_preview";
 import type { NetworkSession } from "./network_session";
-import { jointRecipe } from "./painting";
+import type { PaintedDream } from "./painted_dream";
 import { cloudsPhoto, type Photo, readPhoto } from "./photograph";
 import type { PictureSaver } from "./picture_saver";
 import type { MaskLevels } from "./protocol";
@@ -28,6 +27,7 @@ export class LargeFinish {
     private readonly runner: TaskRunner,
     private readonly session: NetworkSession,
     private readonly form: RecipeForm,
+    private readonly painted: PaintedDream,
     private readonly saver: PictureSaver,
   ) {}
 
@@ -67,7 +67,7 @@ export class LargeFinish {
     checkMemory(photo, side, this.original, allowance((navigator as { deviceMemory?: number }).deviceMemory));
     showStatus(`Finishing with a longest side of ${side} pixels`);
     const { dream } = provenance;
-    const { config, masks: drawn } = entry.painting.length ? this.joint(entry) : provenance;
+    const { config, masks: drawn } = entry.painting.length ? this.painted.joint(entry) : provenance;
     const from = photo.isNoise ? cloudsPhoto(config, photo.height, photo.width) : photo;
     const large = await this.enlarge(from, side);
     const finer = largeConfig(config, dream.sizes.length, dream.last?.steps ?? 1, photo, large);
@@ -86,14 +86,8 @@ export class LargeFinish {
     const finished = await this.runner.run("finishing", task, ({ picture }) => this.work.stage.show(picture));
     this.work.showCurrent();
     if (!finished?.isWhole) return showStatus("Stopped; nothing was saved");
-    const picture = tuned(large, finished.picture, { gain: 1, chroma: 1, blend: entry.config.blend });
+    const picture = blended(large, finished.picture, entry.config.blend);
     await this.saver.saveLarge({ ...entry, picture, provenance: null, origin: "large" }, large.alpha);
-  }
-
-  /** The recipe of all strokes at once, which dreams nearly what they are. */
-  private joint({ config, under, painting }: HistoryEntry) {
-    const dreamed = under?.provenance && toTables(under.provenance.config.layers, this.session.network!.layers);
-    return jointRecipe(config, dreamed ?? null, painting);
   }
 
   /** The photograph with the longest side `side`: of its file, where there is one; enlarged, where it has less. */

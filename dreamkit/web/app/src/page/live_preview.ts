@@ -30,6 +30,11 @@ export function tuningTo(before: Look, after: Look): Tuning {
   return { gain: after.strength / before.strength, chroma, blend: after.blend };
 }
 
+/** A dream of `photo` with a share of it, 0 to 1, mixed in. */
+export function blended(photo: Pixels, dream: Pixels, blend: number): Pixels {
+  return tuned(photo, dream, { gain: 1, chroma: 1, blend });
+}
+
 /** A dream of `photo`, with a tuning. */
 export function tuned(photo: Pixels, dream: Pixels, { gain, chroma, blend }: Tuning): Pixels {
   const { height, width } = dream;

@@ -82,7 +82,7 @@ export class Page {
     this.preview = new RecipePreview(work, form, this.session, this.painter, this.live, () => this.canPreview, refresh);
     this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
     this.saver = new PictureSaver(work, runner, this.film, site.dreamkit, refresh);
-    this.large = new LargeFinish(work, runner, this.session, form, this.saver);
+    this.large = new LargeFinish(work, runner, this.session, form, this.painter.painted, this.saver);
     this.concepts = new ConceptForm(this.session, runner, form.picker);
     const stop = () => this.interrupt();
     this.chooser = new PhotoChooser(work, form, () => this.session.minSize(form.picker.layers), stop, refresh);

@@ -3,7 +3,7 @@
 import type { DreamConfig } from "../engine/config";
 import { toTables } from "../engine/terms";
 import type { Choice, HistoryEntry } from "./dream_history";
-import { tuned } from "./live_preview";
+import { blended } from "./live_preview";
 import { jointRecipe, type Painting } from "./painting";
 import { cloudsPhoto } from "./photograph";
 import type { Provenance } from "./picture_file";
@@ -29,7 +29,12 @@ export class PaintedDream {
     const { current } = this.work.history;
     if (!current || !this.hasStrokes) return null;
     const entry = { ...current, config };
-    return { kind: "dream", photo: this.blendedWith(entry), ...jointRecipe(config, this.termsUnder(entry), entry.painting) };
+    return { kind: "dream", photo: this.blendedWith(entry), ...this.joint(entry) };
+  }
+
+  /** The recipe of all strokes at once, which dreams nearly what they are. */
+  joint({ config, under, painting }: HistoryEntry) {
+    return jointRecipe(config, this.termsUnder({ under }), painting);
   }
 
   /** Adds a painting on what the current one is on to the history, and shows it. */
@@ -43,7 +48,7 @@ export class PaintedDream {
   /** A dream of the history. */
   entryOf(unblended: Pixels, painting: Painting, under: HistoryEntry | null, config: DreamConfig, choice: Choice) {
     const network = this.runner.session.network!;
-    const picture = tuned(this.blendedWith({ under, config }), unblended, { gain: 1, chroma: 1, blend: config.blend });
+    const picture = blended(this.blendedWith({ under, config }), unblended, config.blend);
     const provenance = !under || this.isRepeatable(under) ? this.provenance(unblended, painting, under, config) : null;
     return { picture, unblended, provenance, origin: "brush" as const, painting, under, config, choice, network: network.sha256 };
   }
@@ -107,8 +112,7 @@ export class PaintedDream {
   /** A picture of strokes as it is shown, with the share of the photograph. */
   shownAs(picture: Pixels): Pixels {
     const config = this.currentConfig();
-    const photo = this.blendedWith({ under: this.unpainted, config });
-    return tuned(photo, picture, { gain: 1, chroma: 1, blend: config.blend });
+    return blended(this.blendedWith({ under: this.unpainted, config }), picture, config.blend);
   }
 
   /** The photograph whose share is mixed in; a picture that no recipe repeats stands for it. */
@@ -125,7 +129,7 @@ export class PaintedDream {
   }
 
   /** The terms of the dream that was painted on; null where that is a picture. */
-  private termsUnder({ under }: HistoryEntry) {
+  private termsUnder({ under }: Pick<HistoryEntry, "under">) {
     if (!under || !this.isRepeatable(under)) return null;
     return toTables(under.provenance!.config.layers, this.runner.session.network!.layers);
   }

@@ -8,7 +8,7 @@ import type { DreamConfig } from "../engine/config";
 import { Brush } from "./brush";
 import type { HistoryEntry } from "./dream_history";
 import { isSame } from "./live_options";
-import { tuned } from "./live_preview";
+import { blended } from "./live_preview";
 import { PaintedDream } from "./painted_dream";
 import { erase, type Painting, type Stroke, strokeConfig, visible } from "./painting";
 import type { MaskLevels, Pixels } from "./protocol";
@@ -118,7 +118,7 @@ export class Painter {
     const finished = await this.runner.run("painting", { kind: "dream", photo, config: { ...own, blend: 0 }, masks, guide });
     if (!finished?.isWhole) return undefined;
     const { picture: unblended, ...dream } = finished;
-    const picture = tuned(photo, unblended, { gain: 1, chroma: 1, blend: config.blend });
+    const picture = blended(photo, unblended, config.blend);
     const changed = { picture, unblended, config: own, provenance: { ...provenance, dream, config: own } };
     return this.work.history.make({ ...under, ...changed, choice: { ...choice, terms: under.choice.terms } });
   }

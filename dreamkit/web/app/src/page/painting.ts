@@ -1,10 +1,8 @@
 /** What the brush has painted: strokes that grew, one after another, and what was erased of them. */
 
-import type { DreamConfig, TermTable } from "../engine/config";
+import { type DreamConfig, MOST_STRENGTH, type TermTable } from "../engine/config";
 import type { Growth } from "../engine/growth";
 import type { MaskLevels, Pixels } from "./protocol";
-
-const MOST_STRENGTH = 10; // that a recipe may have
 
 export interface Stroke {
   /** The layers as the picker shows them. */

@@ -3,7 +3,7 @@
  * with a seed of its own. A click dreams one of them large.
  */
 
-import type { DreamConfig } from "../engine/config";
+import { type DreamConfig, MOST_STRENGTH } from "../engine/config";
 import { shrunk } from "../engine/resize";
 import { element } from "./elements";
 import type { NetworkSession } from "./network_session";
@@ -15,7 +15,6 @@ import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
 
 const LONGEST = 192; // pixels
-const MOST_STRENGTH = 10; // that a recipe may have
 const STRENGTHS = { subtle: 0.5, normal: 1, wild: 2 };
 
 interface Variant {
