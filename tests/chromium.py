@@ -159,6 +159,22 @@ def wait_for_step(page):
     page.wait_for_function("() => /octave/.test(document.querySelector('#steps').textContent)")
 
 
+def note_steps(page):
+    """Notes each text that tells of the steps from here on, also one that is replaced within its frame."""
+    page.evaluate(
+        """() => {
+            window.noted = [];
+            const text = ({ addedNodes }) => [...addedNodes].map(({ textContent }) => textContent).join("");
+            const observer = new MutationObserver((changes) => window.noted.push(...changes.map(text)));
+            observer.observe(document.querySelector("#steps"), { childList: true });
+        }"""
+    )
+
+
+def noted_steps(page):
+    return page.evaluate("() => window.noted")
+
+
 def choose(page, photo=PHOTO, *, longest=256, steps=2, octaves=2):
     """Opens a photograph, and sets a short recipe.
 

@@ -9,7 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from chromium import PHOTO, choose, cosine, pixels, saved, shrunk, wait_for_step, wait_until_idle
+from chromium import (
+    PHOTO,
+    choose,
+    cosine,
+    note_steps,
+    noted_steps,
+    pixels,
+    saved,
+    shrunk,
+    wait_for_step,
+    wait_until_idle,
+)
 from PIL import Image
 
 import dreamkit
@@ -38,18 +49,11 @@ def test_a_dropped_photograph_dreams_as_in_python(page, tmp_path):
         data,
     )
     page.wait_for_function("() => !document.querySelector('#dream').disabled")
-    page.evaluate(
-        """() => {
-            const steps = document.querySelector("#steps");
-            window.progress = [];
-            const add = () => window.progress.push(steps.textContent);
-            new MutationObserver(add).observe(steps, { childList: true });
-        }"""
-    )
+    note_steps(page)
     page.click("#dream")
     wait_until_idle(page, 1)
     text = r"\d+%.*octave 1 of 1, step .* ms a step, .* frames a second"
-    assert any(re.match(text, each) for each in page.evaluate("() => window.progress"))
+    assert any(re.match(text, each) for each in noted_steps(page))
     path = saved(page, tmp_path)
     assert path.name == "chelsea.dream.png"
     recipe = recipes.from_picture(path)
@@ -214,7 +218,7 @@ def test_a_lost_graphics_card_is_reported_and_webassembly_replaces_it(browser, s
     wait_until_idle(page)
     page.select_option("#backend", "webgl")
     page.wait_for_function("() => /computed by webgl/.test(document.querySelector('#status').textContent)")
-    choose(page, longest=192, steps=500)
+    choose(page, longest=192, steps=100_000)
     page.click("#dream")
     page.wait_for_function("() => /ms a step/.test(document.querySelector('#steps').textContent)")
     lose = """() => (self.contexts ?? []).some(context => {

@@ -245,9 +245,15 @@ def test_a_ring_shows_the_brush_and_a_trace_the_stroke(open_page, size):
         const trace = document.querySelector("#stroke");
         return trace.getContext("2d").getImageData(0, 0, trace.width, trace.height).data.some(Boolean);
     }"""
+    page.evaluate(
+        f"""() => {{
+            const note = () => (window.began = ({traced})());
+            document.querySelector("#frame").addEventListener("pointerdown", note);
+        }}"""
+    )
     page.mouse.down()
-    assert page.evaluate(traced)  # before anything has grown
-    page.wait_for_function(f"() => !({traced})()")
+    assert page.evaluate("() => window.began")  # before anything has grown
+    page.wait_for_function(f"() => !({traced})()")  # also while the pointer is down
     page.mouse.up()
     wait_until_idle(page, 1)
     assert not page.evaluate(traced)

@@ -7,7 +7,18 @@ import json
 import numpy as np
 import pytest
 import tiny
-from chromium import PHOTO, canvas_pixels, choose, cosine, pixels, saved, shrunk, wait_until_idle
+from chromium import (
+    PHOTO,
+    canvas_pixels,
+    choose,
+    cosine,
+    note_steps,
+    noted_steps,
+    pixels,
+    saved,
+    shrunk,
+    wait_until_idle,
+)
 
 import dreamkit
 from dreamkit import recipes
@@ -84,21 +95,14 @@ def test_the_strength_is_shown_at_once_and_dreamed_when_the_slider_rests(page, t
 def test_the_dice_dream_another_seed_and_say_how_long_it_takes(page, tmp_path):
     use_tiny_network(page)
     choose(page, longest=192, steps=30)
-    page.evaluate(
-        """() => {
-            window.steps = [];
-            const line = document.querySelector("#steps");
-            const read = () => window.steps.push(line.textContent);
-            new MutationObserver(read).observe(line, { childList: true });
-        }"""
-    )
+    note_steps(page)
     page.click("#dice")
     wait_until_idle(page, 1)
     assert page.input_value("#option-seed") != "0"
     assert recipes.from_picture(saved(page, tmp_path)).options["seed"] == int(
         page.input_value("#option-seed")
     )
-    assert any(" s left" in text for text in page.evaluate("() => window.steps"))
+    assert any(" s left" in text for text in noted_steps(page))
 
 
 def test_a_variant_is_chosen_from_a_sheet(page):

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from chromium import canvas_pixels, choose, wait_until_idle
+from chromium import canvas_pixels, choose, note_steps, wait_until_idle
 
 import browser
 from dreamkit.jobs import zoom
@@ -47,15 +47,9 @@ def test_nothing_drifts_through_many_frames(page):
     choose(page, longest=192)
     page.fill("#option-step_size", "0.06")
     before = color_match.measure(canvas_pixels(page)[..., :3])
-    page.evaluate(
-        """() => {
-            window.frames_shown = 0;
-            const steps = document.querySelector("#steps");
-            new MutationObserver(() => window.frames_shown++).observe(steps, { childList: true });
-        }"""
-    )
+    note_steps(page)
     page.click("#zoom")
-    page.wait_for_function("() => window.frames_shown >= 40")
+    page.wait_for_function("() => window.noted.length >= 40")
     assert "a frame of 4 steps" in page.text_content("#steps")  # a turn of several steps is no step
     page.click("#zoom")
     wait_until_idle(page, 1)

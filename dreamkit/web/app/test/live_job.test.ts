@@ -114,8 +114,9 @@ describe("the task", () => {
       send: (update) => updates.push(update),
       receiveMessages: receive,
       nextMessage: receive,
-      mask: () => null,
-    isOpen: () => false,
+      painted: () => {
+        throw new Error("nothing is painted");
+      },
       frame: () => newest,
     };
     await dreamLive(job);

@@ -21,8 +21,7 @@ export class Brush {
   private readonly ring = new BrushRing(this.frame);
   /** All that the stroke covers. */
   private covered = this.blank();
-  /** What was drawn since the last growth. */
-  private fresh: Segment[] = [];
+  private drawn: Segment[] = [];
   private last: Point | null = null;
   private pointer = 0;
 
@@ -46,6 +45,11 @@ export class Brush {
     return Number(input("brush-strength").value);
   }
 
+  /** How many segments the stroke has. */
+  get segments(): number {
+    return this.drawn.length;
+  }
+
   /** How much of each pixel the stroke covers, 0 to 255. */
   get coverage(): MaskLevels {
     const { width, height } = this.covered.canvas;
@@ -56,25 +60,20 @@ export class Brush {
   /** Begins a stroke that covers nothing yet. */
   clear(): void {
     this.covered = this.blank();
-    this.fresh = [];
-    this.showTrace([]);
+    this.drawn = [];
+    this.endTrace(0);
   }
 
-  /** Ends the trace of what grows by now, which is all but what was drawn since the last growth. */
-  endTrace(): void {
-    this.showTrace(this.fresh);
-    this.fresh = [];
+  /** Ends the trace of the first `segments`, because they grow by now. */
+  endTrace(segments: number): void {
+    const context = this.canvas.getContext("2d")!;
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    for (const segment of this.drawn.slice(segments)) draw(context, segment);
   }
 
   private blank(): OffscreenCanvasRenderingContext2D {
     const { width, height } = this.canvas;
     return new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
-  }
-
-  private showTrace(segments: Segment[]): void {
-    const context = this.canvas.getContext("2d")!;
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    for (const segment of segments) draw(context, segment);
   }
 
   private down(event: PointerEvent): void {
@@ -107,7 +106,7 @@ export class Brush {
     const scale = this.canvas.width / this.frame.getBoundingClientRect().width;
     const segment: Segment = [from, to, this.ring.diameter * scale];
     draw(this.covered, segment);
-    this.fresh.push(segment);
+    this.drawn.push(segment);
     draw(this.canvas.getContext("2d")!, segment);
   }
 

@@ -18,7 +18,7 @@ const ZOOM_STEPS = ZOOM.octaves * ZOOM.steps;
 
 /**
  * Grows a dream turn after turn under a mask that may get larger meanwhile, until all that was painted has grown and
- * `job.isOpen` says that no more comes, or until it is stopped. Returns what grew.
+ * no more may follow, or until it is stopped. Returns what grew.
  */
 export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promise<FinishedDream> {
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
@@ -26,16 +26,17 @@ export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promis
   const { times } = growth;
   while (!job.isStopped()) {
     const start = performance.now();
-    job.mask()?.forEach((level, i) => {
+    const { mask, segments, isOpen } = job.painted();
+    mask.forEach((level, i) => {
       if (level > HALF && !times[i]) times[i] = growth.turns + 1;
     });
     if (growth.turns >= lastTurn(growth)) {
-      if (!job.isOpen()) break;
+      if (!isOpen) break;
       await job.nextMessage();
       continue;
     }
     await growOnce(job.network, picture, growth);
-    job.send(endlessStep(picture, performance.now() - start, growth.turns, 1));
+    job.send({ ...endlessStep(picture, performance.now() - start, growth.turns, 1), segments });
     await job.receiveMessages();
   }
   return finishedGrowth(picture, growth, growth.turns >= lastTurn(growth));

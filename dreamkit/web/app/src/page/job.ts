@@ -3,7 +3,7 @@
 import type { Network } from "../engine/network";
 import type { Photograph, Size } from "../engine/octave_schemes";
 import type { Picture } from "../engine/resize";
-import type { LiveFrame, MaskLevels, Pixels, StepUpdate } from "./protocol";
+import type { LiveFrame, Painted, Pixels, StepUpdate } from "./protocol";
 
 export interface Job {
   network: Network;
@@ -14,10 +14,8 @@ export interface Job {
   receiveMessages(): Promise<void>;
   /** Waits until the page sends something. */
   nextMessage(): Promise<void>;
-  /** The mask that the page sent last. */
-  mask(): MaskLevels | null;
-  /** Whether the page may send a larger mask. */
-  isOpen(): boolean;
+  /** What is painted, as the page sent it last. */
+  painted(): Painted;
   /** The frame of the camera that the page sent last. */
   frame(): LiveFrame | null;
 }

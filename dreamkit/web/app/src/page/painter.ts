@@ -11,7 +11,7 @@ import { isSame } from "./live_options";
 import { blended } from "./live_preview";
 import { PaintedDream } from "./painted_dream";
 import { erase, type Painting, type Stroke, strokeConfig, visible } from "./painting";
-import type { MaskLevels, Pixels } from "./protocol";
+import type { MaskLevels, Painted, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import { showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
@@ -184,14 +184,13 @@ export class Painter {
     const { work, runner } = this;
     const config = strokeConfig(paint.config, paint);
     // A stroke that began just when the others had grown is left.
-    for (let mask = this.left(growing); mask.some(Boolean) && turn === this.turn; mask = this.left(growing)) {
+    for (let painted = this.left(growing); painted.mask.some(Boolean) && turn === this.turn; painted = this.left(growing)) {
       showStatus(`Growing ${paint.label} under the brush`);
-      const running = runner.run("growing", { kind: "grow", photo: this.painted.ground, config, mask }, ({ picture }) => {
+      const task = { kind: "grow" as const, photo: this.painted.ground, config, painted };
+      const grown = await runner.run("growing", task, ({ picture, segments }) => {
         work.show(this.painted.shownAs(picture));
-        this.brush.endTrace();
+        if (!growing.isClosed) this.brush.endTrace(segments!);
       });
-      runner.session.worker.setMask(mask, this.brush.isDown);
-      const grown = await running;
       if (!grown?.growth?.turns) return work.showCurrent();
       grown.growth.times.forEach((time, i) => time && (growing.kept[i] = 255));
       const { label, terms, strength } = paint;
@@ -202,21 +201,21 @@ export class Painter {
   }
 
   /** What the strokes cover and is not kept yet. */
-  private left({ kept }: Growing): MaskLevels {
-    const { coverage } = this.brush;
-    return coverage.map((level, i) => (level > 127 && !kept[i] ? 255 : 0));
+  private left({ kept }: Growing): Painted {
+    const { coverage, segments, isDown } = this.brush;
+    return { mask: coverage.map((level, i) => (level > 127 && !kept[i] ? 255 : 0)), segments, isOpen: isDown };
   }
 
   private move(): void {
     const { erasing, growing } = this;
     if (erasing) this.work.show(this.painted.shownAs(erase(erasing.picture, erasing.ground, this.brush.coverage)));
-    else if (growing && !growing.isClosed) this.runner.session.worker.setMask(this.left(growing), true);
+    else if (growing && !growing.isClosed) this.runner.session.worker.setPainted(this.left(growing));
   }
 
   private end(): void {
     const { erasing, growing } = this;
     if (erasing) this.endErasing(erasing);
-    else if (growing && !growing.isClosed) this.runner.session.worker.setMask(this.left(growing), false);
+    else if (growing && !growing.isClosed) this.runner.session.worker.setPainted(this.left(growing));
     else if (this.waiting === null) this.brush.clear();
     this.onChange();
   }

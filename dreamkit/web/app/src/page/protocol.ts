@@ -17,6 +17,15 @@ export interface Pixels {
 /** Grey levels, `(height, width)`. */
 export type MaskLevels = Uint8ClampedArray<ArrayBuffer>;
 
+/** What the brush has painted so far. */
+export interface Painted {
+  mask: MaskLevels;
+  /** How many segments were drawn by then. */
+  segments: number;
+  /** Whether more may follow. */
+  isOpen: boolean;
+}
+
 export interface DreamTask {
   kind: "dream";
   photo: Pixels;
@@ -46,7 +55,7 @@ export interface ThumbnailTask {
 export type Task =
   | { kind: "open"; model: string; backend: Backend }
   | DreamTask
-  | { kind: "grow"; photo: Pixels; config: DreamConfig; mask: MaskLevels }
+  | { kind: "grow"; photo: Pixels; config: DreamConfig; painted: Painted }
   | { kind: "regrow"; photo: Pixels; config: DreamConfig; times: Growth["times"] }
   | { kind: "zoom"; photo: Pixels; config: DreamConfig; factor: number }
   | { kind: "live"; first: LiveFrame }
@@ -55,13 +64,13 @@ export type Task =
   | { kind: "look"; pictures: Pixels[]; layers: string[]; side: number };
 
 /**
- * A task has an `id` of its own, which its replies carry. `mask` replaces the mask of the task that grows, which ends
- * once nothing grows and `isOpen` is false; `frame` replaces the frame of the live one.
+ * A task has an `id` of its own, which its replies carry. `painted` replaces that of the task that grows, which ends
+ * once nothing grows and nothing may follow; `frame` replaces the frame of the live one.
  */
 export type Request =
   | { id: number; task: Task }
   | { id: number; stop: true }
-  | { id: number; mask: MaskLevels; isOpen: boolean }
+  | { id: number; painted: Painted }
   | { id: number; frame: LiveFrame };
 
 export interface OpenedNetwork {
@@ -114,6 +123,8 @@ export interface StepUpdate {
   /** How many steps were taken since the update before, and for how long. */
   stepsTaken: number;
   milliseconds: number;
+  /** Of growth under the brush: how many of its segments have grown. */
+  segments?: number;
 }
 
 export type Reply = { id: number } & (

@@ -9,7 +9,7 @@ import { grow, regrow, zoom } from "./endless_jobs";
 import type { Job } from "./job";
 import { dreamLive } from "./live_job";
 import { look, measure } from "./measuring_jobs";
-import type { Backend, FinishedDream, LiveFrame, MaskLevels, Reply, Request, Task } from "./protocol";
+import type { Backend, FinishedDream, LiveFrame, Painted, Reply, Request, Task } from "./protocol";
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 
@@ -23,19 +23,17 @@ const queue: QueuedTask[] = [];
 let isRunning = false;
 let current = 0; // the id of the task that is running, or ran last
 const stopped = new Set<number>();
-let growMask: MaskLevels | null = null;
-let isGrowOpen = false;
+let painted: Painted | null = null;
 let liveFrame: LiveFrame | null = null;
 let onMessage: () => void = () => {};
 
 scope.onmessage = ({ data }: MessageEvent<Request>) => {
   if ("task" in data) {
     queue.push(data);
-    if (data.task.kind === "grow") [growMask, isGrowOpen] = [data.task.mask, true]; // newer ones may come before it runs
+    if (data.task.kind === "grow") painted = data.task.painted; // a newer one may come before it runs
     if (!isRunning) void runQueue();
-  } else if ("mask" in data) {
-    growMask = data.mask;
-    isGrowOpen = data.isOpen;
+  } else if ("painted" in data) {
+    painted = data.painted;
   } else if ("frame" in data) {
     liveFrame = data.frame;
   } else {
@@ -129,8 +127,7 @@ function openJob(id: number, yields: boolean): Job {
       if (yields && !stopped.has(id)) await drawThumbnail();
     },
     nextMessage: () => new Promise<void>((resolve) => (onMessage = resolve)),
-    mask: () => growMask,
-    isOpen: () => isGrowOpen,
+    painted: () => painted!,
     frame: () => liveFrame,
   };
 }

@@ -2,7 +2,7 @@
 
 import { UserError } from "../engine/errors";
 import type {
-  Backend, FinishedDream, LiveFrame, MaskLevels, OpenedNetwork, Pixels, Reply, Request, StepUpdate, Task,
+  Backend, FinishedDream, LiveFrame, OpenedNetwork, Painted, Pixels, Reply, Request, StepUpdate, Task,
 } from "./protocol"; // prettier-ignore
 
 export interface RunningTask<Result> {
@@ -53,9 +53,9 @@ export class WorkerClient {
     return this.start<Float32Array[][]>({ kind: "look", pictures, layers, side }, {}).result;
   }
 
-  /** Replaces the mask of the task that grows; `isOpen` is whether a larger one may follow. */
-  setMask(mask: MaskLevels, isOpen: boolean): void {
-    this.post({ id: 0, mask, isOpen });
+  /** Replaces what is painted under the task that grows. */
+  setPainted(painted: Painted): void {
+    this.post({ id: 0, painted });
   }
 
   /** Replaces the frame of the live task. */
