@@ -91,6 +91,18 @@ def test_without_a_cache_the_package_is_enough(loads, windows, monkeypatch, tmp_
     assert (network.probe.stride("mixed4c"), loads, network.traces) == (16, [], 0)
 
 
+def test_a_step_that_cannot_be_read_is_none(monkeypatch, tmp_path):
+    assert packaged_steps.unpacked("pocket-9").node_def
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "lzma", None)  # a Python that was built without it
+        assert packaged_steps.unpacked("pocket-9") is None
+    packaged = packaged_steps.FOLDER / "pocket-9.step"
+    monkeypatch.setattr(packaged_steps, "FOLDER", tmp_path)
+    assert packaged_steps.unpacked("pocket-9") is None
+    (tmp_path / packaged.name).write_bytes(packaged.read_bytes()[:-100])
+    assert packaged_steps.unpacked("pocket-9") is None
+
+
 @pytest.mark.parametrize(
     "given",
     [

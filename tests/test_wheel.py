@@ -25,7 +25,7 @@ from dreamkit.version import __version__
 from dreamkit.web import site
 
 pytestmark = pytest.mark.heavy
-MOST_BYTES = 12 << 20
+MOST_BYTES = 12_000_000
 
 
 def build(kind, target, source=ROOT, **environment):

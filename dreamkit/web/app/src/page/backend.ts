@@ -2,7 +2,6 @@
 
 import { backend as currentBackend, ready, setBackend } from "@tensorflow/tfjs-core";
 import { getThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url";
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import { UserError } from "../engine/errors";
@@ -16,7 +15,7 @@ export async function startBackend(backend: Backend, onLost: () => void): Promis
   if (backend === "wasm") {
     const at = (file: string) => new URL(file, self.location.href).href;
     setWasmPaths({
-      "tfjs-backend-wasm.wasm": at(plain),
+      "tfjs-backend-wasm.wasm": at(simd), // each browser that reads this page's code has SIMD
       "tfjs-backend-wasm-simd.wasm": at(simd),
       "tfjs-backend-wasm-threaded-simd.wasm": at(threaded),
     });
