@@ -24,6 +24,7 @@ SOFTWARE_CARDS = (
     "--use-webgpu-adapter=swiftshader",
     "--enable-features=Vulkan",
 )
+TIMEOUT = int(os.environ.get("PAGE_TIMEOUT", "300000"))  # milliseconds
 QUIET = (
     "--no-sandbox",
     "--no-first-run",
@@ -129,7 +130,7 @@ def opening(browser, served):
         page = context.new_page()
         pages.append(page)
         watch(page)
-        page.set_default_timeout(int(os.environ.get("PAGE_TIMEOUT", "300000")))
+        page.set_default_timeout(TIMEOUT)
         page.goto(address)
         wait_until_idle(page)
         return page
@@ -151,6 +152,13 @@ def wait_until_idle(page, dreams=None):
         "dreams => document.body.dataset.activity === 'idle' &&"
         " (dreams === null || document.body.dataset.dreams === String(dreams))",
         arg=dreams,
+    )
+
+
+def wait_for_text(page, selector, text):
+    """Waits until an element has this text, as after a tap, which reaches the page a moment later."""
+    page.wait_for_function(
+        "([selector, text]) => document.querySelector(selector).textContent === text", arg=[selector, text]
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 import tiny
 from chromium import (
     PHOTO,
+    TIMEOUT,
     choose,
     cosine,
     note_steps,
@@ -93,7 +94,7 @@ def test_a_dream_grows_under_the_brush_and_redo_repeats_it(page, tmp_path):
     assert not changed[-20:].any()  # the brush did not reach these rows
 
 
-def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
+def test_clouds_undo_stop_and_a_link(page, open_page, tmp_path):
     page.select_option("#longest", "192")
     page.fill("#option-steps", "2")
     page.fill("#option-seed", "7")
@@ -108,7 +109,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     start = dreamkit.dream(None, steps=1, step_size=1e-9, size=192, octaves=1, seed=7).astype(float)
     assert cosine(pixels(path) - start, again - start) > 0.99
     page.click('#layers button[data-term="mixed4a"]')
-    page.fill("#option-steps", "500")
+    page.fill("#option-steps", "100000")
     page.click("#dream")
     wait_for_step(page)
     page.keyboard.press("d")  # stops, and keeps the dream so far
@@ -121,7 +122,7 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     with pytest.warns(dreamkit.DreamkitWarning) as warned:
         request_again(recipes.from_picture(stopped), None)
     assert re.match(
-        r"clouds\.dream-2\.png was stopped at octave 1 of 1, step \d+ of 500; this dream takes all its steps",
+        r"clouds\.dream-2\.png was stopped at octave 1 of 1, step \d+ of 100000; this dream takes all",
         str(warned[0].message),
     )
     page.fill("#option-steps", "2")
@@ -133,11 +134,9 @@ def test_clouds_undo_stop_and_a_link(page, tmp_path, served):
     wait_until_idle(page, 2)
     page.click("#share")
     page.wait_for_function("() => location.hash.startsWith('#r=')")
-    other = page.context.new_page()
-    other.goto(page.url)
-    wait_until_idle(other)
+    other = open_page(address=page.url, context=page.context)
     assert other.text_content("#terms") == "Dreams mixed4a"
-    assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "500")
+    assert (other.input_value("#option-seed"), other.input_value("#option-steps")) == ("7", "100000")
 
 
 def test_an_endless_zoom_moves_until_it_is_stopped(page, tmp_path):
@@ -186,6 +185,7 @@ def test_a_file_that_is_not_a_picture_is_reported(page, tmp_path):
 def test_a_damaged_model_is_reported(browser, served):
     context = browser.new_context()
     page = context.new_page()
+    page.set_default_timeout(TIMEOUT)
     page.route("**/weights-0.bin", lambda route: route.fulfill(body=b"x" * 10))
     page.goto(served)
     page.wait_for_selector("#notice:not([hidden])")
@@ -196,7 +196,7 @@ def test_a_damaged_model_is_reported(browser, served):
 def test_a_lost_graphics_card_is_reported_and_webassembly_replaces_it(browser, served):
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(120_000)
+    page.set_default_timeout(TIMEOUT)
 
     def instrument(route):
         """Serves the worker's script, changed so that it records the contexts that it creates."""
@@ -226,8 +226,8 @@ def test_a_lost_graphics_card_is_reported_and_webassembly_replaces_it(browser, s
         return context?.isContextLost?.();
     })"""
     assert any(worker.evaluate(lose) for worker in page.workers)
-    page.wait_for_selector("#notice:not([hidden])")
-    assert "context was lost); the page now uses WebAssembly" in page.text_content("#notice")
+    text = "context was lost); the page now uses WebAssembly"
+    page.wait_for_function("text => document.querySelector('#notice').textContent.includes(text)", arg=text)
     wait_until_idle(page, 0)
     page.fill("#option-steps", "2")
     page.click("#dream")
@@ -284,7 +284,7 @@ def test_a_narrow_screen_has_everything(page):
         assert page.locator(name).is_visible()
 
 
-def test_recipe_options_of_a_link_are_checked(page, served):
+def test_recipe_options_of_a_link_are_checked(open_page, served):
     import base64
 
     recipe = {
@@ -292,9 +292,7 @@ def test_recipe_options_of_a_link_are_checked(page, served):
         "options": {"steps": -5, "seed": "x", "layers": ["mixed9"], "jitter": 5, "unknown": 1},
     }
     text = base64.urlsafe_b64encode(json.dumps(recipe).encode()).decode().rstrip("=")
-    other = page.context.new_page()
-    other.goto(f"{served}#r={text}")
-    wait_until_idle(other)
+    other = open_page(address=f"{served}#r={text}")
     assert other.input_value("#option-steps") == ""  # what suits the depth of the layers
     assert other.input_value("#option-jitter") == "5"
     assert other.text_content("#terms") == "Dreams the default recipe"

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from chromium import PHOTO, canvas_pixels, choose, shrunk, wait_for_step, wait_until_idle
+from chromium import PHOTO, canvas_pixels, choose, shrunk, wait_for_step, wait_for_text, wait_until_idle
 
 import browser
 
@@ -99,9 +99,9 @@ def test_layers_are_added_by_touch(open_page):
     page.tap('#layers button[data-term="mixed4a"]')
     page.tap("#several")
     page.tap('#layers button[data-term="mixed4b"]')
-    assert page.text_content("#terms") == "Dreams mixed4a and mixed4b"
+    wait_for_text(page, "#terms", "Dreams mixed4a and mixed4b")
     page.tap('#layers button[data-term="mixed4a"]')
-    assert page.text_content("#terms") == "Dreams mixed4b"
+    wait_for_text(page, "#terms", "Dreams mixed4b")
     assert page.text_content("#terms-detail") == "layer 5 of 8"
 
 
@@ -126,6 +126,7 @@ def test_a_swipe_over_the_picture_scrolls_unless_it_paints(open_page):
     swipe()
     page.wait_for_function("() => scrollY > 50")
     page.tap("#brush")
+    page.wait_for_selector("#frame.brushing")
     swipe()
     wait_until_idle(page, 1)
     assert page.evaluate("() => scrollY") == 0

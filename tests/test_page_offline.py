@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -26,15 +27,28 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    allow_reuse_port = True
+    daemon_threads = True
+
+
+@pytest.fixture
+def port():
+    """One that nothing else gets while no server has it."""
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
 @contextmanager
-def any_server(folder, port=0):
+def any_server(folder, port):
     """A server that knows nothing of dreamkit."""
-    with ThreadingHTTPServer(("127.0.0.1", port), partial(Quiet, directory=str(folder))) as running:
-        running.daemon_threads = True
+    with Server(("127.0.0.1", port), partial(Quiet, directory=str(folder))) as running:
         thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield running.server_address[1]
+            yield
         finally:
             running.shutdown()
             thread.join()
@@ -64,8 +78,8 @@ def folder(exported, tmp_path):
     return folder
 
 
-def test_the_page_works_offline_from_the_second_visit_on(open_page, folder):
-    with any_server(folder.parents[1]) as port:
+def test_the_page_works_offline_from_the_second_visit_on(open_page, folder, port):
+    with any_server(folder.parents[1], port):
         address = f"http://127.0.0.1:{port}/user/dreams/"
         page = open_page(address=address)
         wait_until_copied(page)
@@ -78,8 +92,8 @@ def test_the_page_works_offline_from_the_second_visit_on(open_page, folder):
     assert other.title() == "dreamkit"
 
 
-def test_a_new_build_replaces_the_old_one_at_once_also_offline(open_page, folder):
-    with any_server(folder.parents[1]) as port:
+def test_a_new_build_replaces_the_old_one_at_once_also_offline(open_page, folder, port):
+    with any_server(folder.parents[1], port):
         address = f"http://127.0.0.1:{port}/user/dreams/"
         page = open_page(address=address)
         wait_until_copied(page)
@@ -98,8 +112,8 @@ def test_a_new_build_replaces_the_old_one_at_once_also_offline(open_page, folder
     assert page.input_value("#option-steps") == "7"
 
 
-def test_a_site_without_a_copy_deletes_that_of_another_at_its_address(open_page, folder):
-    with any_server(folder.parents[1]) as port:
+def test_a_site_without_a_copy_deletes_that_of_another_at_its_address(open_page, folder, port):
+    with any_server(folder.parents[1], port):
         address = f"http://127.0.0.1:{port}/user/dreams/"
         page = open_page(address=address)
         wait_until_copied(page)
@@ -112,8 +126,8 @@ def test_a_site_without_a_copy_deletes_that_of_another_at_its_address(open_page,
         wait_until(page, "(await navigator.serviceWorker.getRegistrations()).length === 0")
 
 
-def test_the_page_can_be_installed(open_page, folder):
-    with any_server(folder.parents[1]) as port:
+def test_the_page_can_be_installed(open_page, folder, port):
+    with any_server(folder.parents[1], port):
         page = open_page(address=f"http://127.0.0.1:{port}/user/dreams/")
         session = page.context.new_cdp_session(page)
         errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]

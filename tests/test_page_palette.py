@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chromium import choose, stroke, wait_until_idle
+from chromium import choose, stroke, wait_for_text, wait_until_idle
 from test_page_access import NARROW, WIDE, use_tiny_network, violations
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
@@ -26,19 +26,19 @@ def test_the_concepts_are_at_hand_while_the_brush_is_on(open_page, size):
     page = open_page(*size, has_touch=True)
     choose(page, longest=192)
     page.tap("#brush")
-    assert page.text_content("#status") == "Choose what grows, and paint it on the picture"
+    wait_for_text(page, "#status", "Choose what grows, and paint it on the picture")
     dogs = '#palette button[data-term="concept dogs"]'
     assert in_sight(page, dogs)
     assert in_sight(page, "#frame")
     assert violations(page) == []
     assert page.evaluate("() => document.documentElement.scrollWidth") <= size[0]
     page.tap(dogs)
-    assert page.get_attribute(dogs, "aria-pressed") == "true"
+    page.wait_for_selector(dogs + "[aria-pressed=true]")
     stroke(page, (0.4, 0.5), (0.6, 0.5))
     wait_until_idle(page, 1)
     assert page.text_content("#status") == "Painted dogs"
     page.tap("#brush")
-    assert page.is_hidden("#palette")
+    page.wait_for_selector("#palette", state="hidden")
     order = page.evaluate(
         "() => [...document.querySelectorAll('#recipe-section, #concept-section, #layer-section')]"
         ".map(each => each.id)"

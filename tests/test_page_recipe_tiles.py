@@ -38,9 +38,6 @@ def test_each_recipe_shows_a_dream_of_the_photograph(open_page, size):
     page = open_page(*size)
     page.wait_for_selector(tile("engraving") + "[data-thumbnail=drawn]")
     choose(page, longest=192)
-    page.evaluate(
-        "() => document.querySelectorAll('#recipes button').forEach(each => delete each.dataset.thumbnail)"
-    )
     page.wait_for_function(
         "() => [...document.querySelectorAll('#recipes button')].every(each => each.dataset.thumbnail)"
     )

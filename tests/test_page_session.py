@@ -71,8 +71,9 @@ def test_a_session_comes_back_after_a_reload_and_in_a_new_tab(page, open_page, t
     other = open_page(context=page.context)  # the first tab has the session, so this one begins anew
     assert other.get_attribute("body", "data-dreams") == "0"
     assert other.is_visible("#welcome")
-    other.close()
     page.close()
+    other.wait_for_function("async () => (await navigator.locks.query()).held.length === 1")
+    other.close()
     third = open_page(context=other.context)
     wait_until_idle(third, 1)
     third.click("#redo")
@@ -84,6 +85,29 @@ def test_a_session_comes_back_after_a_reload_and_in_a_new_tab(page, open_page, t
     third.reload()
     wait_until_idle(third, 0)
     assert third.is_visible("#welcome")
+
+
+def test_a_tab_waits_for_its_own_session(page, open_page):
+    """The browser frees what a page held a moment after it is left."""
+    use_tiny_network(page)
+    choose(page, longest=192, steps=1)
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    wait_until_kept(page)
+    other = open_page(context=page.context)
+    own = page.evaluate("() => sessionStorage.getItem('dreamkit session')")
+    other.evaluate("own => sessionStorage.setItem('dreamkit session', own)", own)
+    other.reload()  # as a copy of the first tab, which stays: it begins anew
+    other.wait_for_function("own => sessionStorage.getItem('dreamkit session') !== own", arg=own)
+    wait_until_idle(other, 0)
+    assert other.is_visible("#welcome")
+    other.evaluate("own => sessionStorage.setItem('dreamkit session', own)", own)
+    other.add_init_script("AbortSignal.timeout = () => new AbortController().signal;")  # it waits for ever
+    other.reload()
+    other.wait_for_function("async () => (await navigator.locks.query()).pending.length === 1")
+    page.close()
+    wait_until_idle(other, 1)
+    assert other.evaluate("() => sessionStorage.getItem('dreamkit session')") == own
 
 
 @pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])

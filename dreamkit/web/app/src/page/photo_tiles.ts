@@ -15,6 +15,10 @@ import type { WorkerClient } from "./worker_client";
 const SIDE = 128; // pixels of a thumbnail, where the network takes so few
 const SAMPLE = "chelsea"; // that is dreamed on until there is a photograph
 
+async function sample(): Promise<Pixels> {
+  return readPhoto(await sampleFile(SAMPLE), { max_size: 2 * SIDE, upscale: 1, wrap: "none" });
+}
+
 export class PhotoTiles {
   /** What the tiles show. */
   private worker: WorkerClient | null = null;
@@ -45,9 +49,9 @@ export class PhotoTiles {
   /** Draws the recipes before all other thumbnails, and the concepts after them, when they are seen. */
   private async draw(photo: Pixels | null): Promise<void> {
     const turn = ++this.turn;
-    const seen = photo ?? (await readPhoto(await sampleFile(SAMPLE), { max_size: 2 * SIDE, upscale: 1, wrap: "none" }));
+    const seen = photo ?? (await sample().catch(() => null)); // without a network there is none
     const { network } = this.session;
-    if (turn !== this.turn || !network) return;
+    if (turn !== this.turn || !network || !seen) return;
     const side = Math.max(SIDE, this.session.minSize(network.layers.map(({ name }) => name)));
     const picture = middleSquare(asPicture(seen), side);
     const square = toPixels(picture, toBytes(picture));

@@ -1,14 +1,18 @@
 /**
  * Sessions, kept in the browser so that reloading or closing the page loses no dream. Each tab has a session of
- * its own, which it locks; a new tab continues the latest session that no other tab has open.
+ * its own, which it locks, and finds again when it is reloaded or comes back; a new tab continues the latest session that
+ * no other tab has open.
  */
 
 import type { HistoryEntry } from "./dream_history";
 import type { PhotoState } from "./opened_photos";
+import { lock } from "./session_lock";
 import type { PanelRecipe } from "./shown_recipe";
 
 const CAPACITY = 3; // sessions
 const VERSION = 1; // of the format
+const OWN = "dreamkit session"; // what a tab knows of itself
+const PATIENCE = 2000; // milliseconds for which a tab waits for its own session, which another may have where it is a copy
 
 /** What a session holds: the panel, and the photographs with their dreams, of which the last one is open. */
 export interface Session extends PanelRecipe {
@@ -56,19 +60,27 @@ export class SavedSessions {
     }
   }
 
-  /** The latest session that no other tab has open, which this tab continues; null where there is none. */
+  /** The session that this tab continues: its own, or the latest that no other tab has open; null where there is none. */
   async claim(): Promise<Session | null> {
+    const own = sessionStorage.getItem(OWN);
     const found = await finished<Stored[]>(this.store("sessions").getAll());
-    for (const stored of found.sort((a, b) => b.time - a.time)) {
-      if (!(await lock(stored.id))) continue;
-      this.id = stored.id;
+    found.sort((a, b) => Number(b.id === own) - Number(a.id === own) || b.time - a.time);
+    for (const stored of found) {
+      // The browser frees what a page held a moment after the page is left.
+      if (!(await lock(stored.id, stored.id === own ? PATIENCE : 0))) continue;
+      this.take(stored.id);
       const session = await this.read(stored).catch(() => null);
       if (session) return session;
       await this.keep(null); // another version of the page wrote it
     }
-    this.id = crypto.randomUUID();
-    await lock(this.id);
+    this.take(crypto.randomUUID());
+    await lock(this.id, 0);
     return null;
+  }
+
+  private take(id: string): void {
+    this.id = id;
+    sessionStorage.setItem(OWN, id);
   }
 
   /** Keeps a session in place of this tab's one; null forgets it. */
@@ -193,16 +205,6 @@ function found<Id, Found>(records: Map<Id, Found>, id: Id): Found {
   const record = records.get(id);
   if (!record) throw new Error(`the session lacks its record ${id}`);
   return record;
-}
-
-/** Whether this tab has the session now; it keeps the lock until it is closed. */
-function lock(id: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    void navigator.locks.request(`dreamkit ${id}`, { ifAvailable: true }, (held) => {
-      resolve(held !== null);
-      return held ? new Promise(() => {}) : undefined;
-    });
-  });
 }
 
 function finished<Result>(request: IDBRequest<Result>): Promise<Result> {
