@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import subprocess
 import zipfile
-import zlib
 
 import pytest
 from conftest import ROOT
@@ -40,7 +40,7 @@ def contents(path):
         with zipfile.ZipFile(path) as archive:
             yield from map(archive.read, archive.namelist())
     if path.suffix == ".step":
-        yield zlib.decompress(path.read_bytes())
+        yield lzma.decompress(path.read_bytes())
     if path.suffix == ".png":
         with Image.open(path) as image:
             image.load()
