@@ -212,7 +212,7 @@ def test_key_frames_come_in_their_order():
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("at = 2", "the timeline has at = 2; it takes a share of the film, 0 to 1, or a moment"),
+        ("at = 2", "the timeline has at = 2; it takes a share of the film, 0 to 1, a moment"),
         ("steps = 3", "the timeline has at = None; it takes a share"),
         ('at = "3"', "the timeline has at = '3'; .* seconds, such as \"2.5s\", or a frame"),
         ("at = 0\nstep = 3", "the timeline has 'step'; did you mean steps"),
