@@ -3,7 +3,7 @@
 Levels are sums over a spectrum, in NumPy. Onsets and beats are librosa's: spectral flux over mel bands, and
 the beats that fit it and one tempo best (Ellis, Beat Tracking by Dynamic Programming, 2007). Of the libraries
 for that, librosa (ISC licence) has releases and installs on every Python that dreamkit supports; the last
-releases of aubio and madmom are of 2019 and 2018, and neither installs. librosa is an extra, and imported only
+releases of aubio and madmom are of 2019 and 2018, and neither installs. librosa is an extra, imported only
 where beats or onsets are asked for.
 
 The same samples give the same signals, rounded, so that they do not depend on the last bits of a processor.
@@ -32,7 +32,7 @@ BANDS = {
     "bass": (20.0, 250.0),
     "middle": (250.0, 4000.0),
     "treble": (4000.0, RATE / 2),
-}  # in Hz, up to the end
+}  # Hz
 _WINDOW, _HOP = 2048, 512  # samples
 _AT_ONCE = 1000  # windows
 _MEL_BANDS = 128

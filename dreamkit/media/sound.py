@@ -64,8 +64,8 @@ def read(source: str | os.PathLike[str]) -> Sound:
 
 
 def samples(sound: Sound, seconds: float) -> NDArray[np.float32]:
-    """The first `seconds` of a sound, all channels as one, `RATE` samples a second; silence after its end,
-    with a warning.
+    """The first `seconds` of a sound, the mean of its channels, `RATE` samples a second. After its end there is
+    silence, and a warning says so.
 
     Raises:
         VideoError: it cannot be read.
@@ -74,11 +74,11 @@ def samples(sound: Sound, seconds: float) -> NDArray[np.float32]:
     end = 0
     with _opened(sound.path) as container:
         first = round(sound.start(container) * RATE)
-        resampler = import_av().AudioResampler(format="fltp", layout="mono", rate=RATE)
+        resampler = import_av().AudioResampler(format="fltp", rate=RATE)
         for frame in chain(container.decode(audio=0), [None]):
             for part in resampler.resample(frame):
                 begin = round(part.pts * part.time_base * RATE) - first
-                values = part.to_ndarray()[0][max(0, -begin) :]
+                values = part.to_ndarray().mean(0)[max(0, -begin) :]
                 begin = max(0, begin)
                 values = values[: max(0, len(found) - begin)]
                 found[begin : begin + len(values)] = np.where(np.isfinite(values), values, 0)

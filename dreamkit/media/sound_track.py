@@ -24,8 +24,8 @@ _RATE = 48_000  # samples a second of what is encoded
 
 
 class SoundTrack:
-    """A sound, written into a film: copied if the format can hold it, else encoded again, as a part of one is,
-    because packets do not begin and end with frames."""
+    """A sound, written into a film: copied if the format can hold it, else encoded again, as that of a part
+    of a film is, because packets do not begin and end with frames."""
 
     def __init__(
         self, source: Any, container: Any, suffix: str, start: Fraction, duration: Fraction | None
