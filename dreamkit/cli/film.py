@@ -157,7 +157,7 @@ def film(
         request.refuse("a film", *films.UNABLE)
         check_schedule(heard, request.config.schedule)
         request = replace(request, timeline=with_heard(request.timeline, heard))
-        track = None if sound is None else sounds.read(sound)
+        music = None if sound is None else sounds.read(sound)
         meter.doing(f"reading {source}")
         clip = moments.part(video.read(source, rate or video_formats.RATE), *between)
         if clip.is_film and rate is not None:
@@ -168,7 +168,7 @@ def film(
             output,
             frames,
             moving=moving,
-            sound=track,
+            sound=music,
             preview=preview,
             encoding=encoding,
             overwrite=overwrite,

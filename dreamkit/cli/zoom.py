@@ -130,12 +130,12 @@ def zoom(
         request.refuse("a zoom", *zooms.UNABLE)
         check_schedule(heard, request.config.schedule)
         timeline = with_heard(without(request.timeline, (), camera), heard)
-        track = None if sound is None else sounds.read(sound)
+        music = None if sound is None else sounds.read(sound)
         zooms.make(
             open_session(replace(request, timeline=timeline), meter),
             output,
             moves,
-            sound=track,
+            sound=music,
             preview=preview,
             encoding=encoding,
             overwrite=overwrite,

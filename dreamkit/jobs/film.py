@@ -79,8 +79,8 @@ def make(
     moving = moving or MovingPictures()
     video_formats.check_output(output, encoding, overwrite=overwrite)
     if output.exists():
-        inputs = {**request.inputs, **moving.inputs, "the sound itself": sound and sound.path}
-        atomic.refuse_inputs(output, inputs)
+        atomic.refuse_inputs(output, {**request.inputs, **moving.inputs})
+        atomic.refuse_inputs(output, {"the sound itself": None if sound is None else sound.path})
         for path in source.paths:
             atomic.refuse_inputs(output, {"the film itself": path})
     _check_pixels(source, request.config.max_pixels)

@@ -97,7 +97,8 @@ def _of_frames(signal: Floats, moments: Floats, times: Floats) -> tuple[float, .
 def _level(power: Floats, everything: Floats) -> Floats:
     """How loud a band is, 1 where it is loudest."""
     level = np.sqrt(power)
-    return level / max(level.max(), _FAINT * math.sqrt(everything.max()), _QUIET)
+    loudest: float = max(level.max(), _FAINT * math.sqrt(everything.max()), _QUIET)
+    return level / loudest
 
 
 def _filters(mel: bool) -> Floats:
@@ -132,7 +133,7 @@ def _power(samples: NDArray[np.float32], filters: Floats) -> Floats:
         np.square(np.abs(np.fft.rfft(windows[first : first + _AT_ONCE] * window))) @ filters.T * scale
         for first in range(0, len(windows), _AT_ONCE)
     ]
-    return np.concatenate(found).T
+    return np.transpose(np.concatenate(found))
 
 
 def _onset_strength(mel: Floats) -> Floats:

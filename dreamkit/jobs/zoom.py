@@ -126,7 +126,9 @@ def make(
     request = replace(request, timeline=_placed(request.timeline, options))
     options = replace(options, moves=_placed(options.moves, options))
     video_formats.check_output(output, encoding, overwrite=overwrite)
-    atomic.refuse_inputs(output, {**request.inputs, "the sound itself": sound and sound.path})
+    atomic.refuse_inputs(
+        output, {**request.inputs, "the sound itself": None if sound is None else sound.path}
+    )
     times = [number / options.rate for number in range(options.frames)]
     heard = signals.for_timeline(request.timeline, sound, times, options.frames / options.rate)
     timeline = timelines.FilmTimeline(request.timeline, options.frames, heard, options.loop)

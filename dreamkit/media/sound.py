@@ -44,7 +44,7 @@ class Sound:
     def start(self, container: Any) -> Fraction:
         """Where it begins by the clock of its open file, in seconds."""
         stream = container.streams.video[0] if self.of_film else container.streams.audio[0]
-        begin = Fraction(stream.start_time or 0) * stream.time_base
+        begin: Fraction = Fraction(stream.start_time or 0) * stream.time_base
         return begin + self.span[0] if self.span else begin
 
 
@@ -64,8 +64,8 @@ def read(source: str | os.PathLike[str]) -> Sound:
 
 
 def samples(sound: Sound, seconds: float) -> NDArray[np.float32]:
-    """The first `seconds` of a sound, the mean of its channels, `RATE` samples a second. After its end there is
-    silence, and a warning says so.
+    """The first `seconds` of a sound, the mean of its channels, `RATE` samples a second. After its end there
+    is silence, and a warning says so.
 
     Raises:
         VideoError: it cannot be read.
