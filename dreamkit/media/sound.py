@@ -77,7 +77,7 @@ def samples(sound: Sound, seconds: float) -> NDArray[np.float32]:
         resampler = import_av().AudioResampler(format="fltp", rate=RATE)
         for frame in chain(container.decode(audio=0), [None]):
             for part in resampler.resample(frame):
-                begin = round(part.pts * part.time_base * RATE) - first
+                begin = end if part.pts is None else round(part.pts * part.time_base * RATE) - first
                 values = part.to_ndarray().mean(0)[max(0, -begin) :]
                 begin = max(0, begin)
                 values = values[: max(0, len(found) - begin)]
