@@ -201,6 +201,36 @@ timeline() { # frames of the example in docs/films.md
     done
     row "$out/timeline.jpg" "$work/frame "{00,10,14,24,35}.png
 }
+beat() { # frames around three beats of the example in docs/films.md, with how far each differs from the last
+    .venv/bin/python scripts/drums.py "$work/drums.wav"
+    "$bin" zoom $photos/chelsea.jpg -o "$work/beat" --sound "$work/drums.wav" --frames 60 --fps 12 --max-size 256 \
+        --zoom 1.005 --strength 0.1 --listen strength=beat:1.5 --listen zoom=bass:1.08 --quiet
+    .venv/bin/python - "$work/beat" "$work/beat.png" <<'END'
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+folder, result = sys.argv[1:]
+frames = [np.asarray(Image.open(path), float) for path in sorted(Path(folder).glob("*.png"))]
+height, width = frames[0].shape[:2]
+bar = 56
+sheet = Image.new("RGB", (6 * width, 3 * (height + bar)), "white")
+draw = ImageDraw.Draw(sheet)
+for row, first in enumerate((4, 22, 40)):
+    for column in range(6):
+        number = first + column
+        left, top = column * width, row * (height + bar)
+        sheet.paste(Image.fromarray(np.uint8(frames[number])), (left, top))
+        changed = 1.8 * np.abs(frames[number] - frames[number - 1]).mean()
+        colour = "crimson" if number % 6 == 0 else "grey"
+        base = top + height + bar - 2
+        draw.rectangle((left + 8, base - min(changed, bar - 4), left + width - 8, base), colour)
+sheet.save(result)
+END
+    jpeg "$work/beat.png" "$out/zoom-beat.jpg" 960
+}
 sheet() {
     "$bin" sheet $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \
         --columns 5 -o "$work/sheet" --quiet
@@ -255,6 +285,6 @@ zoo() { # networks converted beforehand, by the names in docs/zoo.md
     dream astronaut "$out/zoo.writing.jpg" --max-size 448 --model writing --layers p2o.Mul.139 --strength wild
 }
 
-for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts timeline sheet features}"; do
+for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts timeline beat sheet features}"; do
     for each in $name; do "$each"; done
 done

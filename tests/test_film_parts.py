@@ -155,7 +155,7 @@ def test_times_that_a_file_rounds_do_not_matter(tmp_path):
 def test_the_sound_of_a_part_is_cut_to_the_sample(source, tmp_path, suffix, first, stop):
     part = video.read(source).cut(first, stop)
     out = tmp_path / f"out{suffix}"
-    with video_writer.Writer(out, SIZE, part.rate, sound=part) as writer:
+    with video_writer.Writer(out, SIZE, part.rate, sound=part.sound) as writer:
         for each in part.frames():
             writer.add(each.pixels)
     wanted = (stop - first) * RATE // 24

@@ -212,9 +212,15 @@ def test_key_frames_come_in_their_order():
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("at = 2", "the timeline has at = 2; it takes a share of the film, 0 to 1, or a moment"),
+        ("at = 2", "the timeline has at = 2; it takes a share of the film, 0 to 1, a moment"),
         ("steps = 3", "the timeline has at = None; it takes a share"),
         ('at = "3"', "the timeline has at = '3'; .* seconds, such as \"2.5s\", or a frame"),
+        ('at = "beet"', r"at = 'beet'; .* or what is heard: beat, onset, loudness, bass, middle, treble"),
+        (
+            'at = "beat"\nsmooth = "none"',
+            'the timeline has smooth at = "beat", which cannot move with what is',
+        ),
+        ('at = "bass"\nborder = 2', 'the timeline has border at = "bass", which cannot move with what is'),
         ("at = 0\nstep = 3", "the timeline has 'step'; did you mean steps"),
         ("at = 0\nsteps = 0", "steps is 0; it takes a whole number"),
         ('at = 0\nease = "bounce"', "ease is 'bounce'; choose linear, smooth or hold"),

@@ -123,7 +123,7 @@ def test_a_rotated_film_is_read_upright(tmp_path):
 def test_sound_is_kept(tmp_path, suffix, codec):
     clip = video.read(sound(tmp_path / "in.mp4", 1.5))
     assert clip.has_sound
-    with video_writer.Writer(tmp_path / f"out{suffix}", clip.size, clip.rate, sound=clip) as film:
+    with video_writer.Writer(tmp_path / f"out{suffix}", clip.size, clip.rate, sound=clip.sound) as film:
         for frame in clip.frames():
             film.add(frame.pixels)
     with av.open(str(tmp_path / f"out{suffix}")) as made:
@@ -140,7 +140,7 @@ def test_sound_is_kept(tmp_path, suffix, codec):
 
 def test_sound_ends_where_the_pictures_do(tmp_path):
     clip = video.read(sound(tmp_path / "in.mp4", 2.0))
-    with video_writer.Writer(tmp_path / "out.mp4", clip.size, clip.rate, sound=clip) as film:
+    with video_writer.Writer(tmp_path / "out.mp4", clip.size, clip.rate, sound=clip.sound) as film:
         for frame in clip.frames(12):
             film.add(frame.pixels)
     with av.open(str(tmp_path / "out.mp4")) as made:
@@ -151,7 +151,7 @@ def test_a_format_without_sound_gives_a_warning(tmp_path):
     clip = video.read(sound(tmp_path / "in.mp4", 0.5))
     with (
         pytest.warns(DreamkitWarning, match=r"\.gif holds no sound; use \.mp4"),
-        video_writer.Writer(tmp_path / "out.gif", clip.size, clip.rate, sound=clip) as film,
+        video_writer.Writer(tmp_path / "out.gif", clip.size, clip.rate, sound=clip.sound) as film,
     ):
         film.add(picture(0))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,6 +96,17 @@ def film(
         str | None,
         typer.Option("--to", metavar="MOMENT", help="Dream up to here, without the frame that begins there."),
     ] = None,
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            "--sound",
+            metavar="FILE",
+            help="The sound of the film, in place of its own: a file of sound, or of a film with sound. It "
+            "begins with the first frame and ends with the last.",
+            show_default=False,
+        ),
+    ] = None,
+    listen: film_options.Listen = None,
     frame_steps: film_options.Steps = None,
     fps: film_options.Fps = None,
     jobs: executor_options.Jobs = None,
@@ -123,6 +135,9 @@ def film(
     from dreamkit.jobs import moving_pictures
     from dreamkit.jobs.film_worker import FilmOptions
     from dreamkit.media import moments, video, video_formats
+    from dreamkit.media import sound as sounds
+    from dreamkit.recipes import listening
+    from dreamkit.recipes.timeline import check_schedule, with_heard
     from dreamkit.request import without_image
 
     executor = executor_options.chosen(engine, address, jobs, threads)
@@ -132,6 +147,7 @@ def film(
         text if text is None else moments.Moment.of(text, flag)
         for flag, text in (("--from", from_), ("--to", to))
     ]
+    heard = listening.read(listen or ())
     encoding = film_options.encoding_of(codec, quality)
     video_formats.check_output(output, encoding, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
@@ -139,6 +155,9 @@ def film(
         arguments = chosen.arguments() | {"mask": masks or None, "guide": guided}
         request = without_image(**arguments, recipe=recipe)
         request.refuse("a film", *films.UNABLE)
+        check_schedule(heard, request.config.schedule)
+        request = replace(request, timeline=with_heard(request.timeline, heard))
+        music = None if sound is None else sounds.read(sound)
         meter.doing(f"reading {source}")
         clip = moments.part(video.read(source, rate or video_formats.RATE), *between)
         if clip.is_film and rate is not None:
@@ -149,6 +168,7 @@ def film(
             output,
             frames,
             moving=moving,
+            sound=music,
             preview=preview,
             encoding=encoding,
             overwrite=overwrite,

@@ -56,6 +56,17 @@ Quality = Annotated[
         show_default=False,
     ),
 ]
+Listen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--listen",
+        metavar="OPTION=SIGNAL[:VALUE]",
+        help="Let an option move with the sound: with strength=beat:2, it is 2 at each beat and falls back "
+        "until the next. Signals: beat, onset, loudness, bass, middle, treble. Without VALUE: strength is 2, "
+        "layers are deep ones, and of a zoom, zoom is 1.1 and rotate is 3.",
+        show_default=False,
+    ),
+]
 
 
 def encoding_of(codec: str | None, quality: int | None) -> Encoding:

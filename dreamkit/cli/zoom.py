@@ -66,6 +66,17 @@ def zoom(
             show_default=False,
         ),
     ] = None,
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            "--sound",
+            metavar="FILE",
+            help="The sound of the film: a file of sound, or of a film with sound. It begins with the first "
+            "frame and ends with the last.",
+            show_default=False,
+        ),
+    ] = None,
+    listen: film_options.Listen = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
     frame_steps: film_options.Steps = None,
     frame_octaves: Annotated[
@@ -85,15 +96,19 @@ def zoom(
     If you interrupt it, run the same command again: it continues after the last finished frame.
 
     dreamkit zoom photo.jpg -o zoom.mp4 --frames 300 --rotate 1
+
+    dreamkit zoom photo.jpg -o music.mp4 --sound track.wav --listen strength=beat
     """
     started = time.monotonic()
     chosen = DreamOptions(**options)
     chosen.check(image is not None)
     from dreamkit.jobs import camera_moves
     from dreamkit.jobs import zoom as zooms
+    from dreamkit.media import sound as sounds
     from dreamkit.media import video_formats
     from dreamkit.media.video_formats import RATE
-    from dreamkit.recipes.timeline import without
+    from dreamkit.recipes import listening
+    from dreamkit.recipes.timeline import check_schedule, with_heard, without
     from dreamkit.request import make_request
 
     asked = {"zoom": zoom, "rotate": rotate, "center": None if center is None else _center(center)}
@@ -107,16 +122,20 @@ def zoom(
         loop=loop,
         **camera,
     )
+    heard = listening.read(listen or (), moves.camera)
     encoding = film_options.encoding_of(codec, quality)
     video_formats.check_output(output, encoding, overwrite=overwrite)
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         request = make_request(image, **chosen.arguments(), recipe=recipe)
         request.refuse("a zoom", *zooms.UNABLE)
-        request = replace(request, timeline=without(request.timeline, (), camera))
+        check_schedule(heard, request.config.schedule)
+        timeline = with_heard(without(request.timeline, (), camera), heard)
+        music = None if sound is None else sounds.read(sound)
         zooms.make(
-            open_session(request, meter),
+            open_session(replace(request, timeline=timeline), meter),
             output,
             moves,
+            sound=music,
             preview=preview,
             encoding=encoding,
             overwrite=overwrite,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit import fingerprint as fingerprints
 from dreamkit.errors import ConfigError
 from dreamkit.executors.executor import run_here
-from dreamkit.jobs import film_frames, frame_store, zoom
+from dreamkit.jobs import film_frames, frame_store, signals, zoom
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.film_worker import DreamWorker, FilmOptions, detail_of, with_detail
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.jobs.moving_pictures import MovingPictures
 from dreamkit.media import atomic, video_formats, video_writer
 from dreamkit.media.clip import Clip
+from dreamkit.media.sound import Sound
 from dreamkit.media.video_formats import Encoding
 from dreamkit.request import DreamRequest
 from dreamkit.session import Session
@@ -37,6 +39,7 @@ def make(
     options: FilmOptions | None = None,
     *,
     moving: MovingPictures | None = None,
+    sound: Sound | None = None,
     preview: int | None = None,
     encoding: Encoding | None = None,
     overwrite: bool = False,
@@ -57,6 +60,7 @@ def make(
         output: the film, or a folder for its frames.
         options: how frames hold together.
         moving: masks and a guide that change from frame to frame; those of the session stay as they are.
+        sound: in place of the source's own; the timeline may listen to it.
         preview: make a film of only so many frames; the next run continues from them.
         encoding: codec and quality of the film; None for the usual ones.
         overwrite: whether an existing film, and frames of another one, may be replaced.
@@ -66,7 +70,7 @@ def make(
 
     Raises:
         VideoError, ImageError, FrameStoreError: it cannot be read or written.
-        ConfigError: a mask has another shape than the film.
+        ConfigError: a mask has another shape than the film, or the timeline listens, and there is no sound.
         Interrupted: Ctrl-C; the same call continues.
     """
     options = options or FilmOptions()
@@ -76,6 +80,7 @@ def make(
     video_formats.check_output(output, encoding, overwrite=overwrite)
     if output.exists():
         atomic.refuse_inputs(output, {**request.inputs, **moving.inputs})
+        atomic.refuse_inputs(output, {"the sound itself": None if sound is None else sound.path})
         for path in source.paths:
             atomic.refuse_inputs(output, {"the film itself": path})
     _check_pixels(source, request.config.max_pixels)
@@ -87,13 +92,16 @@ def make(
         lambda second: float(np.interp(float(second), np.asarray(source.times, float), range(source.count))),
     )
     request = replace(request, timeline=placed)
-    timelines.check_layers(placed, session.models, request.config)
+    sound = sound or source.sound
+    heard = signals.for_timeline(placed, sound, source.times, source.duration)
+    timeline = timelines.FilmTimeline(placed, source.count, heard)
+    timeline.check(session.models, request.config)
     request = _request_of_frames(request, moving, source.size)
     beside = moving.beside(source)
     total = source.count if preview is None else min(preview, source.count)
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, source.size)
-    identity = _identity(session.fingerprint(request), source, options, beside)
+    identity = _identity(session.fingerprint(request), source, options, beside, heard)
     masks = len(request.masks) if moving.track else 0
     with FrameStore(folder, identity, source.size, masks=masks, overwrite=overwrite) as store:
         scenes = [range(total)] if executor is None else film_frames.scenes(source, total, options, moving)
@@ -101,7 +109,7 @@ def make(
             executor = replace(executor, threads=executor.threads_of_each(len(scenes)))
         store.begin_on(session.machine(None if executor is None else executor.threads))
         here = session if executor is None else None
-        worker = DreamWorker(here, request, options, moving.without_clips, source.count)
+        worker = DreamWorker(here, request, options, moving.without_clips, timeline)
         with store.writing(total, on_frame) as keep:
             readers = film_frames.Readers(source, beside, request.config, total)
             chains = (readers.scene(numbers, store, keep) for numbers in scenes)
@@ -114,13 +122,14 @@ def make(
             source.size,
             source.rate,
             overwrite=overwrite,
-            sound=source,
+            sound=sound,
             times=source.times[:total] if source.is_variable else None,
             scratch=store.folder,
             encoding=encoding,
         )
         with writer as film:
-            for pixels in _blended(source, store, total, request):
+            amounts = [timeline.config(number, request.config).blend for number in range(total)]
+            for pixels in _blended(source, store, amounts):
                 film.add(pixels)
         if preview is None:
             store.delete()
@@ -134,12 +143,9 @@ def _check_pixels(source: Clip, most: int) -> None:
         )
 
 
-def _blended(
-    source: Clip, store: FrameStore, total: int, request: DreamRequest
-) -> Iterator[NDArray[np.uint8]]:
-    """The finished frames with as much of the source's own over them as `blend` says."""
-    shares = [timelines.share_of(number, source.count) for number in range(total)]
-    amounts = [timelines.config_at(request.timeline, share, request.config).blend for share in shares]
+def _blended(source: Clip, store: FrameStore, amounts: Sequence[float]) -> Iterator[NDArray[np.uint8]]:
+    """The finished frames, each with so much of the source's own over it."""
+    total = len(amounts)
     if not any(amounts):
         yield from store.frames(total)
         return
@@ -162,7 +168,11 @@ def _request_of_frames(request: DreamRequest, moving: MovingPictures, size: tupl
 
 
 def _identity(
-    fingerprint: Mapping[str, Any], source: Clip, options: FilmOptions, moving: MovingPictures
+    fingerprint: Mapping[str, Any],
+    source: Clip,
+    options: FilmOptions,
+    moving: MovingPictures,
+    heard: signals.Signals,
 ) -> Mapping[str, Any]:
     """All that frames depend on."""
     return {
@@ -172,6 +182,7 @@ def _identity(
         "film": source.sha256,
         **_shown(source),
         **moving.identity,
+        **({"sound": fingerprints.digest(heard)} if heard else {}),
         "frames": [options.blend, options.flow, options.every, options.steps],
     }
 

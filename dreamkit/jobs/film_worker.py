@@ -15,8 +15,8 @@ from dreamkit.config import STEPS, DreamConfig
 from dreamkit.engine import masks as soft_masks
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.executors.scheduler import OnEvent
-from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.moving_pictures import MovingPictures
+from dreamkit.jobs.timeline import FilmTimeline
 from dreamkit.media import images, motion_mask, optical_flow
 from dreamkit.media.images import Picture
 from dreamkit.media.optical_flow import Flow, Pixels
@@ -115,11 +115,11 @@ class DreamWorker:
         request: DreamRequest,
         options: FilmOptions,
         moving: MovingPictures,
-        count: int,
+        timeline: FilmTimeline,
     ) -> None:
         """Without a session, a worker opens one of its own. Of `moving`, the clips are not needed."""
         self._session, self._request = session, request
-        self._options, self._count = options, count
+        self._options, self._timeline = options, timeline
         self._of_motion, self._track = moving.of_motion, moving.track
 
     def begin(self) -> None:
@@ -137,9 +137,8 @@ class DreamWorker:
             guide=task.now.guide or self._request.guide,
             masks={**self._request.masks, **tracked, **task.now.masks, **self._moving(task, flow)},
         )
-        share = timelines.share_of(task.number, self._count)
-        models = timelines.models_at(request.timeline, share, self._session.models)
-        config = timelines.config_at(request.timeline, share, request.config)
+        models = self._timeline.models(task.number, self._session.models)
+        config = self._timeline.config(task.number, request.config)
         request = replace(request, config=config_of_frame(config, self._options.steps))
 
         def dream(pixels: NDArray[np.uint8], *, clouds: bool, quiet: bool) -> NDArray[np.uint8]:

@@ -1,23 +1,113 @@
-"""Timelines: the options of a film that change along the way, from one key frame to the next."""
+"""Timelines: the options of a film that change along the way, from one key frame to the next.
+
+A key frame at something that is heard is the end of a timeline of its own, which runs over that signal in
+place of time: it begins, at 0, with what holds there otherwise.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from dreamkit.config import DreamConfig, option_names
 from dreamkit.errors import ConfigError
-from dreamkit.recipes.timeline import EASES, MOMENT
+from dreamkit.recipes.timeline import EASES, HELD, MOMENT, is_heard
 
 if TYPE_CHECKING:
     from dreamkit.engine.objective_set import LoadedModel
 
 Timeline = Sequence[Mapping[str, Any]]
 
-_HELD = frozenset({"border", "cosine_power", "plugin_options"})  # each value is another graph to trace
+
+@dataclass(frozen=True)
+class FilmTimeline:
+    """The timeline of a film, frame by frame.
+
+    Attributes:
+        key_frames: as `placed` returns them.
+        frames: of the film.
+        signals: by name, what is heard in each frame, 0 to 1.
+        loop: whether the last frame leads to the first.
+    """
+
+    key_frames: Timeline
+    frames: int
+    signals: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    loop: bool = False
+
+    def config(self, number: int, config: DreamConfig) -> DreamConfig:
+        """The options of a frame, of a request's options."""
+        for timeline, share, loop in self._at(number):
+            config = config_at(timeline, share, config, loop=loop)
+        return config
+
+    def models(self, number: int, models: Sequence[LoadedModel]) -> list[LoadedModel]:
+        """The networks of a frame with their layers, of a session's networks."""
+        for timeline, share, loop in self._at(number):
+            models = models_at(timeline, share, models, loop=loop)
+        return _joined(models) if any("layers" in entry for entry in self.heard) else list(models)
+
+    def camera(self, number: int, own: Mapping[str, Any], moves: Timeline = ()) -> dict[str, Any]:
+        """How a zoom's camera moves to a frame; `moves` are placed key frames that go before those with a
+        moment."""
+        found = dict(own)
+        for timeline, share, loop in self._at(number, moves):
+            found = camera_at(timeline, share, found, loop=loop)
+        return found
+
+    @property
+    def moments(self) -> Timeline:
+        """The key frames that have a moment."""
+        return [entry for entry in self.key_frames if not is_heard(entry)]
+
+    @property
+    def heard(self) -> Timeline:
+        """The key frames at something that is heard."""
+        return [entry for entry in self.key_frames if is_heard(entry)]
+
+    def check(self, models: Sequence[LoadedModel], config: DreamConfig) -> None:
+        """Checks all key frames before the first frame is dreamed.
+
+        Raises:
+            LayerError: one names no layer of its network.
+            ConfigError: one moves an option from a value that is not known yet.
+        """
+        check_layers(self.moments, models, config)
+        for entry in self.heard:
+            check_layers(_over_signal(entry), models, config)
+            for name in entry.keys() & {*option_names()} - {"layers"}:
+                if getattr(config, name) is None and not isinstance(entry[name], Mapping):
+                    raise ConfigError(
+                        f"{name} cannot move with the {entry['at']} from where dreamkit chooses it; set "
+                        f"{name} for the film as well"
+                    )
+
+    def _at(self, number: int, moves: Timeline = ()) -> Iterator[tuple[Timeline, float, bool]]:
+        """The timelines that a frame follows, where it is in each, and whether that one is a loop."""
+        yield moves or self.moments, share_of(number, self.frames, loop=self.loop), self.loop
+        for entry in self.heard:
+            yield _over_signal(entry), self.signals[entry["at"]][number % self.frames], False
+
+
+def _over_signal(entry: Mapping[str, Any]) -> Timeline:
+    """The timeline of a key frame at something that is heard: from silence, at 0, to it, at 1."""
+    return ({"at": 0.0, "ease": entry.get("ease", "linear")}, {**entry, "at": 1.0})
+
+
+def _joined(models: Sequence[LoadedModel]) -> list[LoadedModel]:
+    """Networks with their weights, where several have the same layers as one."""
+    found: list[LoadedModel] = []
+    for model in models:
+        for number, other in enumerate(found):
+            if other.network is model.network and other.layers == model.layers:
+                found[number] = other._replace(weight=other.weight + model.weight)
+                break
+        else:
+            found.append(model)
+    return found
 
 
 def placed(
@@ -28,7 +118,8 @@ def placed(
     *,
     loop: bool = False,
 ) -> tuple[dict[str, Any], ...]:
-    """The key frames in their order, with shares of the film for moments in seconds and in frames.
+    """The key frames in their order, with shares of the film for moments in seconds and in frames. Those at
+    something that is heard come last.
 
     Args:
         timeline: as a recipe has it.
@@ -54,8 +145,9 @@ def placed(
             )
         return share_of(frame, frames, loop=loop)
 
-    entries = ({**entry, "at": share(entry["at"])} for entry in timeline)
-    return tuple(sorted(entries, key=lambda each: each["at"]))
+    entries = [{**entry, "at": share(entry["at"])} for entry in timeline if not is_heard(entry)]
+    heard = [dict(entry) for entry in timeline if is_heard(entry)]
+    return *sorted(entries, key=lambda each: each["at"]), *heard
 
 
 def share_of(frame: float, frames: int, *, loop: bool = False) -> float:
@@ -74,7 +166,7 @@ def config_at(timeline: Timeline, share: float, config: DreamConfig, *, loop: bo
     """
     names = {name for entry in timeline for name in entry}
     changed = {
-        name: between(*_span(timeline, share, name, getattr(config, name), loop=loop), held=name in _HELD)
+        name: between(*_span(timeline, share, name, getattr(config, name), loop=loop), held=name in HELD)
         for name in option_names()
         if name in names and name != "layers"
     }

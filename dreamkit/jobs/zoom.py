@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit import fingerprint as fingerprints
 from dreamkit.config import STEPS, DreamConfig, plain
 from dreamkit.engine import octaves
 from dreamkit.errors import ConfigError
-from dreamkit.jobs import frame_store
+from dreamkit.jobs import frame_store, signals
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import atomic, color_match, images, video_formats, video_writer
+from dreamkit.media.sound import Sound
 from dreamkit.media.video_formats import RATE, Encoding
 from dreamkit.recipes.timeline import camera as checked_camera
 from dreamkit.session import Session
@@ -89,6 +91,7 @@ def make(
     output: Path,
     options: ZoomOptions | None = None,
     *,
+    sound: Sound | None = None,
     preview: int | None = None,
     encoding: Encoding | None = None,
     overwrite: bool = False,
@@ -106,41 +109,46 @@ def make(
         session: the request with its networks.
         output: the film.
         options: how it moves.
+        sound: of the film, from its first frame to its last; the timeline may listen to it.
         preview: make a film of only so many frames; the next run continues from them.
         encoding: codec and quality of the film; None for the usual ones.
         overwrite: whether an existing film, and frames of another one, may be replaced.
         on_frame: called after each frame.
 
     Raises:
-        VideoError, ImageError, FrameStoreError: it cannot be written.
+        VideoError, ImageError, FrameStoreError: it cannot be written, or the sound cannot be read.
+        ConfigError: the timeline listens, and there is no sound.
         Interrupted: Ctrl-C; the same call continues.
     """
     options = options or ZoomOptions()
     request = session.request
     request.refuse("a zoom", *UNABLE)
     request = replace(request, timeline=_placed(request.timeline, options))
-    timelines.check_layers(request.timeline, session.models, request.config)
     options = replace(options, moves=_placed(options.moves, options))
-    moves = options.moves or request.timeline
     video_formats.check_output(output, encoding, overwrite=overwrite)
-    atomic.refuse_inputs(output, session.request.inputs)
+    atomic.refuse_inputs(
+        output, {**request.inputs, "the sound itself": None if sound is None else sound.path}
+    )
+    times = [number / options.rate for number in range(options.frames)]
+    heard = signals.for_timeline(request.timeline, sound, times, options.frames / options.rate)
+    timeline = timelines.FilmTimeline(request.timeline, options.frames, heard, options.loop)
+    timeline.check(session.models, request.config)
     total = options.frames + options.blended if preview is None else min(preview, options.frames)
     folder = frame_store.path_of(output)
     check_disk_space(folder, total, request.size)
     with FrameStore(
-        folder, _identity(session.fingerprint(request), options), request.size, overwrite=overwrite
+        folder, _identity(session.fingerprint(request), options, heard), request.size, overwrite=overwrite
     ) as store:
         store.begin_on(session.machine())
         first = cache(lambda: color_match.measure(store.read(0)))
 
         def frame(number: int) -> NDArray[np.uint8]:
-            share = timelines.share_of(number, options.frames, loop=options.loop)
-            models = timelines.models_at(request.timeline, share, session.models, loop=options.loop)
-            config = timelines.config_at(request.timeline, share, request.config, loop=options.loop)
+            models = timeline.models(number, session.models)
+            config = timeline.config(number, request.config)
             if number == 0:
                 return session.compute(replace(request, config=config), models=models).pixels
             config = config_of_frame(config, options, number, request.size)
-            camera = timelines.camera_at(moves, share, options.camera, loop=options.loop)
+            camera = timeline.camera(number, options.camera, options.moves)
             moved = moved_into(store.read(number - 1), replace(options, **camera))
             moved = np.rint(color_match.match(moved, first()))
             image = images.from_memory(moved.astype(np.uint8))
@@ -155,6 +163,7 @@ def make(
             request.size,
             options.rate,
             overwrite=overwrite,
+            sound=sound,
             scratch=store.folder,
             encoding=encoding,
         ) as film:
@@ -231,7 +240,9 @@ def _shown(store: FrameStore, number: int, options: ZoomOptions) -> NDArray[np.u
     return np.rint((1 - share) * after + share * frame).astype(np.uint8)
 
 
-def _identity(fingerprint: Mapping[str, Any], options: ZoomOptions) -> Mapping[str, Any]:
+def _identity(
+    fingerprint: Mapping[str, Any], options: ZoomOptions, heard: signals.Signals
+) -> Mapping[str, Any]:
     """All that frames depend on. How fast they pass changes none of them, and how many there are, and whether
     they are a loop, only those with key frames."""
     has_key_frames = bool(fingerprint["timeline"] or options.moves)
@@ -240,6 +251,7 @@ def _identity(fingerprint: Mapping[str, Any], options: ZoomOptions) -> Mapping[s
         **fingerprint,
         "frames": options.frames if has_key_frames else None,
         **({"loop": True} if has_key_frames and options.loop else {}),
+        **({"sound": fingerprints.digest(heard)} if heard else {}),
         **({"moves": [plain(dict(entry)) for entry in options.moves]} if options.moves else {}),
         "zoom": [options.zoom, options.rotate, list(options.center), options.steps, options.octaves],
     }

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dreamkit.errors import first_line
 from dreamkit.media import image_sizes, image_writer, images, tone_mapping
+from dreamkit.media.sound import Sound
 from dreamkit.media.video_formats import VideoError, import_av, open_film
 
 MOST_PIXELS = 200_000_000  # of one picture
@@ -64,6 +65,11 @@ class Clip:
     def count(self) -> int:
         """The number of frames."""
         return len(self.times)
+
+    @property
+    def sound(self) -> Sound | None:
+        """Its sound; None if it has none."""
+        return Sound(self.paths[0], self.span, of_film=True) if self.has_sound else None
 
     @property
     def is_film(self) -> bool:

@@ -1,4 +1,4 @@
-"""The sound of a film, copied or encoded again into another one."""
+"""A sound, copied or encoded again into a film."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dreamkit.errors import DreamkitWarning
-from dreamkit.media.clip import Clip
-from dreamkit.media.video_formats import import_av, open_film
+from dreamkit.media.sound import Sound
+from dreamkit.media.video_formats import import_av, open_sound
 
 # By extension: the codecs that are copied, and the encoder for all others.
 _CODECS = {
@@ -24,13 +24,13 @@ _RATE = 48_000  # samples a second of what is encoded
 
 
 class SoundTrack:
-    """The sound of a clip, written into a film: copied if the format can hold it, else encoded again, as that
-    of a part of a film is, because packets do not begin and end with frames."""
+    """A sound, written into a film: copied if the format can hold it, else encoded again, as that of a part
+    of a film is, because packets do not begin and end with frames."""
 
     def __init__(
         self, source: Any, container: Any, suffix: str, start: Fraction, duration: Fraction | None
     ) -> None:
-        """`start`: where the clip begins in the source, in seconds; `duration`: of a part, None for all."""
+        """`start`: where the sound begins in the source, in seconds; `duration`: of a part, None for all."""
         self._source, self._container, self._start = source, container, start
         self._input = source.streams.audio[0]
         accepted, encoder = _CODECS[suffix]
@@ -48,20 +48,16 @@ class SoundTrack:
         self._pending: Any = None
 
     @classmethod
-    def open(cls, sound: Clip | None, container: Any, path: Path) -> SoundTrack | None:
-        """The track of `sound`'s film in `container`; None if there is no sound, or the format holds none."""
+    def open(cls, sound: Sound | None, container: Any, path: Path) -> SoundTrack | None:
+        """The track of `sound` in `container`; None if there is no sound, or the format holds none."""
         suffix = path.suffix.lower()
-        if sound is None or not sound.has_sound:
+        if sound is None:
             return None
         if suffix not in _CODECS:
             warnings.warn(f"{suffix} holds no sound; use .mp4 to keep it", DreamkitWarning, stacklevel=4)
             return None
-        source = open_film(sound.paths[0])
-        video = source.streams.video[0]
-        start = Fraction(video.start_time or 0) * video.time_base
-        if sound.span is None:
-            return cls(source, container, suffix, start, None)
-        return cls(source, container, suffix, start + sound.span[0], sound.duration)
+        source = open_sound(sound.path)
+        return cls(source, container, suffix, sound.start(source), sound.duration)
 
     def write(self, until: Fraction) -> None:
         """Writes the sound before `until`, in seconds."""

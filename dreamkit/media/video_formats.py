@@ -72,6 +72,7 @@ _FILE = "file:"  # before a name; FFmpeg takes one such as 12:30.mp4 for an addr
 _READABLE = (
     "mov,matroska,avi,gif,apng,ogg,asf,flv,mpeg,mpegts,mpegvideo,h264,hevc,m4v,dv,mxf,rm,ivf,nut,yuv4mpegpipe"
 )
+_AUDIBLE = f"{_READABLE},wav,w64,mp3,flac,aac,aiff,caf,au,ac3,eac3,wv,ape,tta"  # and those of sound alone
 # Files that are films wherever pictures are possible, too.
 READ_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".gif", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
@@ -192,7 +193,16 @@ def open_film(path: Path) -> Any:
     Raises:
         OSError, av.error.FFmpegError: it cannot be read, or is of no format that films have.
     """
-    options = {"protocol_whitelist": "file", "format_whitelist": _READABLE}
+    return _open(path, _READABLE)
+
+
+def open_sound(path: Path) -> Any:
+    """As `open_film`, of a film or of a file of sound alone."""
+    return _open(path, _AUDIBLE)
+
+
+def _open(path: Path, formats: str) -> Any:
+    options = {"protocol_whitelist": "file", "format_whitelist": formats}
     av = import_av()
     # Old films have titles in encodings of their own, and nobody reads them here. From 19 on, PyAV decodes a
     # title only for who asks for it.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dreamkit.errors import first_line
 from dreamkit.media import atomic, image_writer, partial
-from dreamkit.media.clip import Clip
+from dreamkit.media.sound import Sound
 from dreamkit.media.sound_track import SoundTrack
 from dreamkit.media.video_formats import (
     RATE,
@@ -46,7 +46,7 @@ class Writer:
         rate: Fraction = RATE,
         *,
         overwrite: bool = False,
-        sound: Clip | None = None,
+        sound: Sound | None = None,
         times: Sequence[Fraction] | None = None,
         scratch: Path | None = None,
         encoding: Encoding | None = None,
@@ -57,7 +57,7 @@ class Writer:
             size: height and width; an odd side gets one more pixel if the format needs even ones.
             rate: frames a second.
             overwrite: whether an existing film is replaced.
-            sound: the clip whose sound is added, up to the last frame.
+            sound: what is heard, up to the last frame.
             times: when each frame is shown, in seconds; None for `rate`.
             scratch: the folder for the unfinished file, on the same disk; by default that of `path`.
             encoding: codec and quality; None for the usual ones.

@@ -1,9 +1,10 @@
-"""The timeline of a recipe: key frames, each with a moment of the film and the values that hold there."""
+"""The timeline of a recipe: key frames, each with a moment of the film, or something that is heard in it, and
+the values that hold there."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from dreamkit.config import DreamConfig, number, option_names, quoted
@@ -15,6 +16,10 @@ EASES: Mapping[str, Callable[[float], float]] = {
     "smooth": lambda share: share * share * (3 - 2 * share),
     "hold": lambda _: 0.0,
 }
+# What is heard in a sound, 0 to 1. The values of such a key frame hold where it is 1, others where it is 0.
+SIGNALS = ("beat", "onset", "loudness", "bass", "middle", "treble")
+# Each value is another graph to trace, so these stay as they are until the next key frame.
+HELD = frozenset({"border", "cosine_power", "plugin_options"})
 # What all frames share: how the first one is made, sizes, and what the machine may take.
 _SHARED = frozenset(
     {
@@ -38,6 +43,7 @@ _SHARED = frozenset(
     }
 )
 _OWN = ("at", "ease", "camera")
+_NUMBERS = ("int", "float", "tuple[float", "Mapping[str, float]")  # how types of numbers begin
 _CAMERA = {"zoom": (0.5, 2.0), "rotate": (-180.0, 180.0), "center": (0.0, 1.0)}
 MOMENT = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s|(\d{1,9})f")  # seconds, or a frame counted from 0
 
@@ -51,11 +57,20 @@ def key_frames(given: Any, scheduled: Iterable[Mapping[str, Any]] = ()) -> tuple
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
         raise ConfigError("timeline is not a list of tables; write [[timeline]] and at = 0.5 below it")
     found = tuple(map(_key_frame, given))
-    both = {name for entry in found for name in entry} & {name for octave in scheduled for name in octave}
+    check_schedule(found, scheduled)
+    return found
+
+
+def check_schedule(timeline: Iterable[Mapping[str, Any]], scheduled: Iterable[Mapping[str, Any]]) -> None:
+    """Checks that no option is in key frames and in a schedule.
+
+    Raises:
+        ConfigError: one is.
+    """
+    both = {name for entry in timeline for name in entry} & {name for octave in scheduled for name in octave}
     if both:
         name = min(both)
         raise ConfigError(f"the timeline and the schedule both set {name}; set it in one of them")
-    return found
 
 
 def camera(given: Any) -> dict[str, Any]:
@@ -97,6 +112,21 @@ def without(
     return tuple(map(kept, entries))
 
 
+def is_heard(entry: Mapping[str, Any]) -> bool:
+    """Whether a key frame is at something that is heard."""
+    return entry["at"] in SIGNALS
+
+
+def with_heard(
+    timeline: Iterable[Mapping[str, Any]], heard: Sequence[Mapping[str, Any]]
+) -> tuple[dict[str, Any], ...]:
+    """A timeline with the key frames `heard`, which go before its own of what is heard."""
+    names = {name for entry in heard for name in entry} - {*_OWN}
+    camera = {name for entry in heard for name in entry.get("camera", {})}
+    own = [without([entry], names, camera)[0] if is_heard(entry) else dict(entry) for entry in timeline]
+    return *own, *map(dict, heard)
+
+
 def _key_frame(entry: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"at": _moment(entry.get("at"))}
     names = [name for name in option_names() if name not in _SHARED]
@@ -117,16 +147,33 @@ def _key_frame(entry: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = getattr(DreamConfig.of(None, **{name: value}), name)
         elif name != "at":
             raise ConfigError(f"the timeline has {quoted(name)}; {did_you_mean(str(name), [*_OWN, *names])}")
+    if is_heard(found):
+        for name in found.keys() - {*_OWN, *movable()}:
+            raise ConfigError(
+                f'the timeline has {name} at = "{found["at"]}", which cannot move with what is heard; '
+                "set it at a moment"
+            )
     return found
+
+
+def movable() -> list[str]:
+    """The options that can take all values between two: numbers, pairs and tables of numbers, and layers."""
+    fields = DreamConfig.__dataclass_fields__
+    return [
+        name
+        for name in option_names()
+        if name not in _SHARED | HELD and (name == "layers" or str(fields[name].type).startswith(_NUMBERS))
+    ]
 
 
 def _moment(given: Any) -> float | str:
     share = number(given, whole=False)
     if share is not None and 0 <= share <= 1:
         return share
-    if isinstance(given, str) and MOMENT.fullmatch(given):
+    if isinstance(given, str) and (given in SIGNALS or MOMENT.fullmatch(given)):
         return given
     raise ConfigError(
-        f"the timeline has at = {quoted(given)}; it takes a share of the film, 0 to 1, or a moment: "
-        'seconds, such as "2.5s", or a frame counted from 0, such as "60f"'
+        f"the timeline has at = {quoted(given)}; it takes a share of the film, 0 to 1, a moment: "
+        'seconds, such as "2.5s", or a frame counted from 0, such as "60f"; or what is heard: '
+        f"{', '.join(SIGNALS)}"
     )
