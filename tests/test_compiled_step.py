@@ -157,7 +157,13 @@ def test_damaged_files_are_made_again(loads):
     assert (len(loads), again.traces) == (2, 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"no step", b"\x0a\x00", b"\x0a\x03\x0a\x01a"])
+NO_STEPS = [
+    b"no step",
+    *(pytest.param(each, marks=pytest.mark.heavy) for each in (b"", b"\x0a\x00", b"\x0a\x03\x0a\x01a")),
+]
+
+
+@pytest.mark.parametrize("content", NO_STEPS)
 def test_what_is_no_step_is_made_again(loads, content):
     from dreamkit.engine.tf.compiled_cache import CompiledCache
 

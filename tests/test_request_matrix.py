@@ -161,9 +161,15 @@ def digest(result):
 
 
 @pytest.mark.parametrize("ask", [*ASKS, *(pytest.param(each, marks=pytest.mark.heavy) for each in RARER)])
-@pytest.mark.parametrize("command", [each for each in COMMANDS if each != "batch"])
+@pytest.mark.parametrize("command", [each for each in COMMANDS if each not in ("batch", "film")])
 def test_what_a_recipe_asks_for_is_obeyed_or_refused_by_name(run, folder, photo, built, command, ask):
     check(run, folder, photo, command, ask)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("ask", [*ASKS, *RARER])
+def test_a_film_obeys_or_refuses_it_by_name(run, folder, photo, built, ask):
+    check(run, folder, photo, "film", ask)
 
 
 @pytest.mark.heavy
