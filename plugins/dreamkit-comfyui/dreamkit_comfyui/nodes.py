@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, ClassVar
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ClassVar, TypeVar
 
 from . import host, inputs, runs
 from .inputs import Inputs
@@ -11,6 +13,7 @@ from .pictures import Tensor
 from .process import DreamkitError
 
 Types = dict[str, Inputs]
+Run = TypeVar("Run", bound=Callable[..., Any])
 
 _OPTIONS = ("layers", "strength", "blend", "color", "octaves", "steps", "wrap", "seed")
 _GUIDED = ("layers", "strength", "blend", "color", "octaves", "steps", "wrap", "guide_style", "seed")
@@ -64,6 +67,19 @@ _CAMERA: Inputs = {
 }
 
 
+def _said_in_one_line(run: Run) -> Run:
+    """Lets an error of dreamkit leave a node without the places in this package that it came through."""
+
+    @wraps(run)
+    def node(*arguments: Any, **given: Any) -> Any:
+        try:
+            return run(*arguments, **given)
+        except DreamkitError as error:
+            raise error.with_traceback(None) from None
+
+    return node  # type: ignore[return-value]
+
+
 class _Node:
     """What the nodes share. ComfyUI checks no values: dreamkit does, and says what is possible."""
 
@@ -89,6 +105,7 @@ class Dream(_Node):
             "optional": _RECIPE,
         }
 
+    @_said_in_one_line
     def dream(self, image: Tensor, recipe: str | None = None, **options: Any) -> tuple[Tensor]:
         return (runs.dream(image, inputs.arguments(options), recipe),)
 
@@ -111,6 +128,7 @@ class GuidedDream(_Node):
             "optional": {"mask": ("MASK", mask), "guide": ("IMAGE", guide), **_RECIPE},
         }
 
+    @_said_in_one_line
     def dream(
         self,
         image: Tensor,
@@ -137,6 +155,7 @@ class Zoom(_Node):
             "optional": _RECIPE,
         }
 
+    @_said_in_one_line
     def zoom_in(
         self,
         image: Tensor,
@@ -188,6 +207,7 @@ class Recipe(_Node):
             return ""
         return hashlib.sha256(host.input_file(picture).read_bytes()).hexdigest()
 
+    @_said_in_one_line
     def find(self, name: str, text: str, picture: str = _NO_PICTURE) -> tuple[str]:
         if picture != _NO_PICTURE and text.strip():
             raise DreamkitError("a text and a picture are given; give the recipe by one of them")

@@ -26,6 +26,8 @@ _ERROR = "error: "  # before what is wrong, where no JSON is asked for
 class DreamkitError(Exception):
     """dreamkit is not there, or refuses what it was given: one line, which ComfyUI shows at the node."""
 
+    __module__ = "dreamkit_comfyui"  # ComfyUI shows it, and imports this package by a path
+
 
 def command() -> tuple[str, ...]:
     """The words that start dreamkit.

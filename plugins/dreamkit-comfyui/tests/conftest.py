@@ -5,6 +5,7 @@ Where PyTorch is installed, tensors are PyTorch's; elsewhere NumPy's arrays stan
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -61,7 +62,7 @@ def comfyui(monkeypatch, tmp_path, home):
         module = ModuleType(name)
         vars(module).update(has)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setenv(process.PYTHON, sys.executable)
+    monkeypatch.setenv(process.PYTHON, os.environ.get(process.PYTHON, sys.executable))
     monkeypatch.setenv("DREAMKIT_HOME", str(home))
     if not HAS_TORCH:
         monkeypatch.setattr(pictures, "to_array", np.asarray)
@@ -84,7 +85,7 @@ def dreamkit(tmp_path):
     """Runs the command on a command line of its own, and returns what it prints."""
 
     def run(*arguments):
-        words = [sys.executable, "-m", "dreamkit", *map(str, arguments)]
+        words = [*process.command(), *map(str, arguments)]
         ended = subprocess.run(words, cwd=tmp_path, text=True, capture_output=True, check=False)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
