@@ -99,37 +99,49 @@ def test_the_workflow_gives_the_pixels_of_the_command(photo, comfyui, dreamkit, 
     np.testing.assert_array_equal(picture, pixels_of(tmp_path / "dream.png"))
     assert (picture != photo).mean() > 0.5
 
+    (tmp_path / "dream.png").rename(comfyui.inputs / "dream.png")
+    (text,) = nodes.Recipe().find("shells", "", "dream.png")
+    assert "seed = 7" in text
+    with Image.open(comfyui.inputs / "dream.png") as image:
+        assert nodes.Recipe().find("shells", image.text["dreamkit"]) == (text,)
 
-def test_each_picture_of_a_batch_is_dreamed_with_its_mask_and_guide(photo, comfyui, dreamkit, tmp_path):
+
+def test_a_mask_and_a_guide_give_the_pixels_of_the_command(photo, comfyui, dreamkit, tmp_path):
     mask = np.zeros(photo.shape[:2], np.uint8)
     mask[:, 20:] = 200
-    image = tensor(photo, photo[::-1])
-    given = {"network": "pocket", "layers": "mixed3b", "guide_style": "channels", "seed": 3, **SMALL}
-    (dreamed,) = nodes.GuidedDream().dream(image, tensor(mask), tensor(photo[:, ::-1]), **given)
-    for name, pixels in {"photo": photo[::-1], "mask": mask, "guide": photo[:, ::-1]}.items():
+    guide = photo[:, ::-1]
+    given = {"network": "pocket", "guide_style": "channels", "seed": 3, **SMALL}
+    (dreamed,) = nodes.GuidedDream().dream(tensor(photo), tensor(mask), tensor(guide), **given)
+    for name, pixels in {"photo": photo, "mask": mask, "guide": guide}.items():
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    options = (
-        "-m",
-        "pocket",
-        "-l",
-        "mixed3b",
-        "--guide-style",
-        "channels",
-        "--seed",
-        3,
-        "--octaves",
-        1,
-        "--steps",
-        2,
-    )
+    options = ["-m", "pocket", "--guide-style", "channels", "--seed", 3, "--octaves", 1, "--steps", 2]
     dreamkit("dream", "photo.png", "--mask", "mask.png", "--guide", "guide.png", "-o", "dream.png", *options)
-    first, second = saved(dreamed)
-    np.testing.assert_array_equal(second, pixels_of(tmp_path / "dream.png"))
-    assert (first != second).any()
-    np.testing.assert_array_equal(first[:, :20], photo[:, :20])
-    assert [done for done, _ in comfyui.shown] == [0.25, 0.5, 0.5, 0.75, 1, 1]
+    (picture,) = saved(dreamed)
+    np.testing.assert_array_equal(picture, pixels_of(tmp_path / "dream.png"))
+    np.testing.assert_array_equal(picture[:, :20], photo[:, :20])
+    assert [done for done, _ in comfyui.shown] == [0.5, 1, 1]
     previews = [preview for _, preview in comfyui.shown if preview is not None]
-    assert [(kind, image.size) for kind, image, _ in previews] == [("JPEG", (64, 48))] * 4
+    assert [(kind, image.size) for kind, image, _ in previews] == [("JPEG", (64, 48))] * 2
+
+
+def test_each_picture_of_a_batch_is_dreamed_with_its_own_mask_and_guide(photo, comfyui, monkeypatch):
+    ran = []
+
+    def run(words, folder, on_event, check_interrupted):
+        on_event({"event": "step", "done": 0.5})
+        _, name, output, *_ = words
+        (folder / output.removeprefix("--output=")).write_bytes((folder / name).read_bytes())
+        ran.append([word for word in words if "photograph" in word or "mask" in word or "guide=" in word])
+
+    monkeypatch.setattr(process, "run", run)
+    image, guide = tensor(photo, photo[::-1]), tensor(photo[:, ::-1], photo)
+    (dreamed,) = nodes.GuidedDream().dream(image, tensor(photo[..., 0]), guide)
+    np.testing.assert_array_equal(saved(dreamed), [photo, photo[::-1]])
+    assert ran == [
+        ["photograph1.png", "--mask=mask1.png", "--guide=guide1.png"],
+        ["photograph2.png", "--mask=mask1.png", "--guide=guide2.png"],
+    ]
+    assert [done for done, _ in comfyui.shown] == [0.25, 0.5, 0.75, 1]
 
 
 def test_a_zoom_gives_the_frames_of_the_command(photo, comfyui, dreamkit, tmp_path):
@@ -218,25 +230,21 @@ def test_without_dreamkit_the_nodes_load_and_say_what_to_do(photo, monkeypatch, 
         nodes.Dream().dream(tensor(photo), network="default", strength=1.0)
 
 
-def test_a_recipe_is_a_name_a_text_or_that_of_a_picture(comfyui, photo, dreamkit, tmp_path):
+def test_a_recipe_is_a_name_a_text_or_that_of_a_picture(comfyui, photo):
     find = nodes.Recipe().find
     assert find("shells", "") == ("shells",)
     assert find("shells", "# mine\nsteps = 3\n") == ("steps = 3\n",)
-    with pytest.raises(DreamkitError, match="steps is 'many'"):
+    with pytest.raises(DreamkitError, match=r"^recipe.toml: steps is 'many'"):
         find("shells", "steps = 'many'")
-    Image.fromarray(photo).save(tmp_path / "photo.png")
-    dream = comfyui.inputs / "dream.png"
-    dreamkit("dream", "photo.png", "--octaves", 1, "--steps", 1, "--seed", 9, "-o", dream)
-    (text,) = find("shells", "", "dream.png")
-    assert "seed = 9" in text
-    with Image.open(dream) as image:
-        assert find("shells", image.text["dreamkit"]) == (text,)
-    assert nodes.Recipe.IS_CHANGED("dream.png", name="shells") != nodes.Recipe.IS_CHANGED(name="shells")
-    assert nodes.Recipe.INPUT_TYPES()["optional"]["picture"][0] == ["none", "dream.png"]
+    Image.fromarray(photo).save(comfyui.inputs / "photo.png")
+    with pytest.raises(DreamkitError, match="photo.png carries no recipe"):
+        find("shells", "", "photo.png")
+    assert nodes.Recipe.IS_CHANGED("photo.png", name="shells") != nodes.Recipe.IS_CHANGED(name="shells")
+    assert nodes.Recipe.INPUT_TYPES()["optional"]["picture"][0] == ["none", "photo.png"]
     with pytest.raises(DreamkitError, match="other.png is not in ComfyUI's input folder"):
         find("shells", "", "other.png")
     with pytest.raises(DreamkitError, match="give the recipe by one of them"):
-        find("shells", "steps = 3", "dream.png")
+        find("shells", "steps = 3", "photo.png")
 
 
 def test_pictures_pass_as_they_are(tmp_path):
