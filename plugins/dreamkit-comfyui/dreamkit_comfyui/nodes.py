@@ -195,10 +195,12 @@ class Recipe(_Node):
             "image_upload": True,
             "tooltip": "A picture that dreamkit dreamed: its recipe takes the place of the name.",
         }
-        return {
-            "required": {"name": (list(inputs.offered().recipes), name), "text": ("STRING", text)},
-            "optional": {"picture": ([_NO_PICTURE, *host.input_files()], picture)},
+        required: Inputs = {
+            "name": (list(inputs.offered().recipes), name),
+            "text": ("STRING", text),
+            "picture": ([_NO_PICTURE, *host.input_files()], picture),  # an optional one could not be uploaded
         }
+        return {"required": required}
 
     @classmethod
     def IS_CHANGED(cls, picture: str = _NO_PICTURE, **_: Any) -> str:  # noqa: N802

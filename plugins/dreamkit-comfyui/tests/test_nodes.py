@@ -240,7 +240,7 @@ def test_a_recipe_is_a_name_a_text_or_that_of_a_picture(comfyui, photo):
     with pytest.raises(DreamkitError, match="photo.png carries no recipe"):
         find("shells", "", "photo.png")
     assert nodes.Recipe.IS_CHANGED("photo.png", name="shells") != nodes.Recipe.IS_CHANGED(name="shells")
-    assert nodes.Recipe.INPUT_TYPES()["optional"]["picture"][0] == ["none", "photo.png"]
+    assert nodes.Recipe.INPUT_TYPES()["required"]["picture"][0] == ["none", "photo.png"]
     with pytest.raises(DreamkitError, match="other.png is not in ComfyUI's input folder"):
         find("shells", "", "other.png")
     with pytest.raises(DreamkitError, match="give the recipe by one of them"):
