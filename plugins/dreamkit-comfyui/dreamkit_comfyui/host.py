@@ -62,6 +62,7 @@ def input_file(name: str) -> Path:
     """
     import folder_paths
 
-    if not folder_paths.exists_annotated_filepath(name):
+    plain = not Path(name).is_absolute() and ".." not in Path(name).parts
+    if not plain or not folder_paths.exists_annotated_filepath(name):
         raise DreamkitError(f"{name} is not in ComfyUI's input folder; choose another picture")
     return Path(folder_paths.get_annotated_filepath(name))

@@ -101,9 +101,10 @@ def run(
 def _how(folder: Path | None) -> dict[str, Any]:
     """How a process is started. TensorFlow takes all memory of a GPU unless it is told, and ComfyUI needs
     some."""
+    defaults = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "PYTHONIOENCODING": "utf-8"}
     return {
         "cwd": folder,
-        "env": {"TF_FORCE_GPU_ALLOW_GROWTH": "true", **os.environ},
+        "env": {**defaults, **os.environ},
         "stdin": subprocess.DEVNULL,
         "stderr": subprocess.PIPE,
         "text": True,

@@ -241,8 +241,10 @@ def test_a_recipe_is_a_name_a_text_or_that_of_a_picture(comfyui, photo):
         find("shells", "", "photo.png")
     assert nodes.Recipe.IS_CHANGED("photo.png", name="shells") != nodes.Recipe.IS_CHANGED(name="shells")
     assert nodes.Recipe.INPUT_TYPES()["required"]["picture"][0] == ["none", "photo.png"]
-    with pytest.raises(DreamkitError, match="other.png is not in ComfyUI's input folder"):
-        find("shells", "", "other.png")
+    Image.fromarray(photo).save(comfyui.inputs.parent / "outside.png")
+    for other in ("other.png", "../outside.png", str(comfyui.inputs.parent / "outside.png")):
+        with pytest.raises(DreamkitError, match=f"{other} is not in ComfyUI's input folder"):
+            find("shells", "", other)
     with pytest.raises(DreamkitError, match="give the recipe by one of them"):
         find("shells", "steps = 3", "photo.png")
 
