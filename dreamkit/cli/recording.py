@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dreamkit.media.video_writer import Writer
     from dreamkit.request import DreamRequest
 
-SO_FAR_SIDE = 512  # pixels, the longest of a picture so far: writing it takes no time beside a step
+SO_FAR_SIDE = 512  # pixels, the longest of a picture so far, so that writing it takes little beside a step
 _HELD = 30  # frames that show the finished dream
 
 
