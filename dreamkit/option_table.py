@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dreamkit import option
-from dreamkit.config import DreamConfig, default
+from dreamkit.config import DreamConfig, default, option_names, plain
 
 
 def default_text(name: str) -> str:
@@ -23,3 +23,29 @@ def limits(name: str) -> dict[str, Any]:
 def describe(name: str) -> str:
     """The help of option `name` with its range, for command lines and docs."""
     return option.describe(limits(name))
+
+
+def table() -> list[dict[str, Any]]:
+    """All options that a command line has, in order, as plain data.
+
+    `default` is None where it depends on something else, which `default_text` says in words. `type` is that
+    of the value: bool, int, float, or text for all that is written as a text.
+    """
+    known = DreamConfig.__dataclass_fields__
+    return [
+        {
+            "name": name,
+            "type": _type(str(known[name].type)),
+            "default": plain(default(name)),
+            "default_text": default_text(name),
+            "panel": known[name].metadata["cli"]["panel"],
+            **limits(name),
+        }
+        for name in option_names()
+        if not known[name].metadata["cli"]["in_recipes_only"]
+    ]
+
+
+def _type(annotation: str) -> str:
+    first = annotation.split(" ")[0]
+    return first if first in ("bool", "int", "float") else "text"

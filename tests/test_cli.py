@@ -17,7 +17,7 @@ from command_lines import changed
 from conftest import ROOT
 from PIL import Image
 
-from dreamkit import Session
+from dreamkit import Session, config
 from dreamkit.media.image_metadata import read_recipe
 from dreamkit.media.images import read
 
@@ -175,6 +175,27 @@ def test_models_layers_and_plugins_as_tables_and_json(run):
     plugins = json.loads(run("plugins", "--json")[1])
     assert [plugin["distribution"] for plugin in plugins] == ["deepdreamkit", "dreamkit-tiny"]
     assert "dreamkit-tiny" in run("plugins")[1]
+
+
+def test_options_as_a_table_and_json(run):
+    code, out, err = run("options")
+    assert (code, err) == (0, "")
+    assert re.search(r"^--octaves +by size +Number of sizes .*\(1 to 32\)$", out, re.M)
+    options = {option["name"]: option for option in json.loads(run("options", "--json")[1])}
+    assert options["blend"] == {
+        "name": "blend",
+        "type": "float",
+        "default": 0.0,
+        "default_text": "0.0",
+        "panel": "Look",
+        "help": config.DreamConfig.__dataclass_fields__["blend"].metadata["help"],
+        "least": 0.0,
+        "most": 1.0,
+    }
+    types = {name: options[name]["type"] for name in ("seed", "balance", "layers", "octaves")}
+    assert types == {"seed": "int", "balance": "bool", "layers": "text", "octaves": "int"}
+    assert options["guide_style"]["choices"] == ["match", "texture", "channels"]
+    assert set(config.option_names()) - set(options) == {"plugin_options", "schedule"}
 
 
 def test_version_and_help(run):

@@ -27,6 +27,7 @@ def imported(code: str, among: str = HEAVY) -> list[str]:
         ["compare", "--help"],
         ["models"],
         ["plugins"],
+        ["options"],
         ["--version"],
         ["dream", "--octaves", "x"],
         ["draem"],
@@ -37,7 +38,7 @@ def test_light_commands_import_nothing_heavy(arguments):
     assert imported(f"from dreamkit.cli import main; main({arguments})") == []
 
 
-@pytest.mark.parametrize("command", ["models", "plugins"])
+@pytest.mark.parametrize("command", ["models", "plugins", "options"])
 def test_lists_do_without_pydantic(command):
     """Typer imports it to read options, unless they are flags that are off."""
     code = f"from dreamkit.cli import main; main(['{command}'])"

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from types import SimpleNamespace
+
+import numpy as np
+from PIL import Image
+
+from dreamkit.cli import recording
 
 
 def test_every_step_is_an_event(picture, run):
@@ -46,3 +52,26 @@ def test_the_next_command_says_it_for_people_again(picture, run):
     assert run("dream", "gone.png")[2].startswith("error: gone.png")
     code, _, err = run("recipes", "--log-format", "xml")
     assert (code, err) == (2, "error: --log-format is 'xml'; choose text or json\n")
+
+
+def test_the_picture_so_far_is_in_a_file_at_each_step(run, picture, tmp_path):
+    given = ("dream", picture, "-m", "tiny", "--octaves", "2", "--steps", "2", "--so-far", "now.png")
+    assert run(*given, "-o", "dream.png")[0] == 0
+    with Image.open(tmp_path / "now.png") as now, Image.open(tmp_path / "dream.png") as dream:
+        np.testing.assert_array_equal(np.asarray(now), np.asarray(dream))
+    code, _, err = run(*given, "-o", "other.png")
+    assert (code, err) == (1, "error: now.png exists; choose another name or give --overwrite\n")
+    code, _, err = run("dream", picture, "-m", "tiny", "--so-far", "new.png", "-o", "new.png")
+    assert (code, err) == (2, "error: --so-far and -o are both new.png; give two names\n")
+
+    pixels = np.full((100, 1024, 3), 300.0, np.float32)
+    seen = []
+    step = SimpleNamespace(size=(100, 1024), pixels=pixels)
+    show = recording.shown_so_far(tmp_path / "wide.png", seen.append)
+    show(step)
+    with Image.open(tmp_path / "wide.png") as wide:
+        assert (wide.size, wide.getpixel((9, 9))) == ((512, 50), (255, 255, 255))
+    (tmp_path / "wide.png").unlink()
+    (tmp_path / "wide.png").mkdir()  # what cannot be written ends no dream
+    show(step)
+    assert seen == [step, step]

@@ -184,6 +184,7 @@ for _function in (
 for _list in (
     models.models,
     models.plugins,
+    models.options,
     concept.concepts,
     doctor.doctor,
 ):  # which have nothing to tell of, and are to answer at once

@@ -33,7 +33,7 @@ from dreamkit.cli.output_options import (
     Resume,
     Verbose,
 )
-from dreamkit.cli.recording import recorded
+from dreamkit.cli.recording import SO_FAR_SIDE, recorded, shown_so_far
 from dreamkit.engine.profile import OFF, READING, WRITING, Profile, Unmeasured
 from dreamkit.errors import Interrupted, OutputExistsError, UsageError
 from dreamkit.option import OUTPUT
@@ -69,6 +69,16 @@ def dream(
             "--record",
             metavar="PATH",
             help="Also write a film of the dream as it grows, a frame a step: .mp4, .webm, .gif or .webp.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    so_far: Annotated[
+        Path | None,
+        typer.Option(
+            "--so-far",
+            metavar="PATH",
+            help="Also show the picture so far in this file, which changes with each step: .jpg, .png or "
+            f".webp, at most {SO_FAR_SIDE} pixels a side.",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
@@ -124,8 +134,15 @@ def dream(
 
             video_formats.check_output(record, overwrite=overwrite)
             atomic.refuse_inputs(record, {**request.inputs, "the dream itself": path})
-            if os.path.abspath(record).casefold() == os.path.abspath(path).casefold():
-                raise UsageError(f"--record and -o are both {record}; give two names")
+            _refuse_same("--record", record, "-o", path)
+        if so_far is not None:
+            from dreamkit.media import atomic, image_writer
+
+            image_writer.check_output(so_far, overwrite=overwrite)
+            atomic.refuse_inputs(so_far, {**request.inputs, "the dream itself": path})
+            _refuse_same("--so-far", so_far, "-o", path)
+            if record is not None:
+                _refuse_same("--so-far", so_far, "--record", record)
         by_default = (
             chosen.model is None and recipe is None and not (options.get("concepts") or options.get("texts"))
         )
@@ -139,6 +156,7 @@ def dream(
             quiet=quiet,
             hint=hint,
             record=record,
+            so_far=so_far,
             profile=measured,
         )
         if isinstance(measured, Profile):
@@ -231,6 +249,12 @@ def _output(
     return path, kept
 
 
+def _refuse_same(flag: str, path: Path, other_flag: str, other: Path) -> None:
+    """Refuses one file for two things."""
+    if os.path.abspath(path).casefold() == os.path.abspath(other).casefold():
+        raise UsageError(f"{flag} and {other_flag} are both {path}; give two names")
+
+
 def _make(
     request: DreamRequest,
     path: Path,
@@ -241,6 +265,7 @@ def _make(
     quiet: bool,
     hint: str = "",
     record: Path | None = None,
+    so_far: Path | None = None,
     profile: Unmeasured = OFF,
 ) -> None:
     """Dreams, writes the dream and says so."""
@@ -263,7 +288,8 @@ def _make(
             if request.recipe is not None and request.recipe.versions:
                 session.warn_of_differences(request.recipe)
             meter.doing(f"preparing {request.names}")
-            with recorded(record, request, meter.step, overwrite=overwrite) as recording:
+            reported = shown_so_far(so_far, meter.step)
+            with recorded(record, request, reported, overwrite=overwrite) as recording:
                 start = checkpoint.begin(session.fingerprint(), session.machine())
                 # Strokes are dreams of their own, and a work file holds the state of one.
                 on_step = recording.step if request.strokes else checkpoint.after_each(recording.step)

@@ -1,4 +1,4 @@
-"""`dreamkit models`, `dreamkit layers`, `dreamkit plugins`: what there is to dream with."""
+"""`dreamkit models`, `layers`, `plugins`, `options`: what there is to dream with."""
 
 from __future__ import annotations
 
@@ -76,6 +76,24 @@ def plugins(as_json: _Json = False) -> None:
         return
     rows = [(p["name"], p["distribution"], p["version"], _adds(p), p["failure"] or "ok") for p in found]
     terminal.table(rows, ("PLUGIN", "PACKAGE", "VERSION", "ADDS", "STATE"))
+
+
+def options(as_json: _Json = False) -> None:
+    """List the options of a dream, with their defaults.
+
+    dreamkit options --json
+    """
+    from dreamkit.option_table import describe, table
+
+    found = table()
+    if as_json:
+        _echo_json(found)
+        return
+    rows = [
+        (f"--{option['name'].replace('_', '-')}", option["default_text"], describe(option["name"]))
+        for option in found
+    ]
+    terminal.table(rows, ("OPTION", "DEFAULT", ""))
 
 
 def _adds(plugin: dict[str, Any]) -> str:

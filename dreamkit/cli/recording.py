@@ -1,17 +1,20 @@
-"""A film of a dream as it grows."""
+"""A dream as it grows: a film of it, and the picture so far in a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dreamkit.errors import ImageError
 
 if TYPE_CHECKING:
     from dreamkit.engine.progress import StepEvent
     from dreamkit.media.video_writer import Writer
     from dreamkit.request import DreamRequest
 
+SO_FAR_SIDE = 512  # pixels, the longest of a picture so far, so that writing it takes little beside a step
 _HELD = 30  # frames that show the finished dream
 
 
@@ -51,3 +54,22 @@ def recorded(
 
     with Writer(path, request.size, overwrite=overwrite) as film:
         yield Recording(on_step, film, request.size)
+
+
+def shown_so_far(path: Path | None, on_step: Callable[[StepEvent], None]) -> Callable[[StepEvent], None]:
+    """`on_step`, before which the file at `path` shows the picture so far; `on_step` itself without one."""
+    if path is None:
+        return on_step
+
+    def show(step: StepEvent) -> None:
+        from dreamkit.engine.octaves import scaled
+        from dreamkit.engine.resize import resize
+        from dreamkit.media import image_writer
+
+        ratio = min(1.0, SO_FAR_SIDE / max(step.size))
+        pixels = step.pixels if ratio == 1 else resize(step.pixels, scaled(step.size, ratio))
+        with suppress(ImageError):  # on Windows, whoever reads it holds it; the dream goes on
+            image_writer.write(path, pixels.clip(0, 255).round().astype("uint8"), overwrite=True)
+        on_step(step)
+
+    return show
