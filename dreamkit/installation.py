@@ -17,19 +17,20 @@ def install_command() -> str:
 
 def gpu_command() -> str:
     """The command that installs what TensorFlow needs for a GPU of NVIDIA."""
-    return "pip install 'tensorflow[and-cuda]'"
+    return 'pip install "tensorflow[and-cuda]"'
 
 
 def extra_command(extra: str) -> str:
     """The command that installs what `extra` needs, for a message.
 
     `extra` is a key of `project.optional-dependencies` in pyproject.toml. A dreamkit that came from a copy of
-    the repository gets it from there, and the command names the folder in which it must be run.
+    the repository gets it from there, and the command names the folder in which it must be run. Every shell
+    takes these quotes, also Windows' command prompt.
     """
     folder = source_folder()
     if folder is None:
-        return f"pip install '{DISTRIBUTION}[{extra}]'"
-    return f"pip install -e '.[{extra}]' (in {folder})"
+        return f'pip install "{DISTRIBUTION}[{extra}]"'
+    return f'pip install -e ".[{extra}]" (in {folder})'
 
 
 def plugin_command(folder: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 import tomllib
 
 import pytest
@@ -14,6 +13,7 @@ from conftest import ROOT
 import build_docs
 import dreamkit
 from documentation import commands, links, pages
+from documentation.blocks import BLOCK, blocks, lines, words
 from dreamkit import vis
 from dreamkit.cli import app
 from dreamkit.errors import UsageError
@@ -22,34 +22,15 @@ from dreamkit.recipes import library
 
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")), *pages.ELSEWHERE]
 CLI = typer.main.get_command(app)  # once, because making it takes a while
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-# A command at the start of a line, perhaps after a prompt, in a container, or by its path.
-COMMAND = re.compile(r"^(?:\$ )?(?:docker run .* |\S+/bin/)?dreamkit (.+)$", re.M)
-SHELL = re.compile(r"[|&;<>]+|\d?>.*")
 
 
 def read(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def blocks(text, *languages):
-    return [block for language, block in BLOCK.findall(text) if language in languages]
-
-
-def words(line):
-    """The arguments of a command, up to a pipe or a redirection."""
-    found = []
-    for word in shlex.split(line, comments=True):
-        if SHELL.fullmatch(word):
-            break
-        found.append(word)
-    return found
-
-
 def typed(text):
     """The arguments of each command in blocks of code, as a shell would split them."""
-    for block in blocks(text, "", "bash", "sh"):
-        yield from map(words, COMMAND.findall(re.sub(r"\\\n\s*", "", block)))
+    return map(words, lines(text))
 
 
 def mentioned(text):

@@ -17,7 +17,7 @@ from typing import Any
 
 PYTHON = "DREAMKIT_PYTHON"  # the environment variable that names the Python in which dreamkit is installed
 
-_INSTALL = "pip install 'deepdreamkit[video]'"
+_INSTALL = 'pip install "deepdreamkit[video]"'
 _WAIT = 0.1  # seconds between two looks at whether ComfyUI was told to stop
 _END = 10.0  # seconds that a process has to end by itself
 _ERROR = "error: "  # before what is wrong, where no JSON is asked for

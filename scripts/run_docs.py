@@ -1,0 +1,181 @@
+"""Runs the commands of the docs, page by page, and says which of them fail.
+
+    python scripts/run_docs.py --files FOLDER --weights inception_v3=FILE [PAGE ...]
+
+Each page has a folder of its own, with files of the names that its commands read: pictures of docs/pictures,
+small films and sounds made here, and from `--files` whatever has the name. What needs more is left out, and
+named. It takes most of an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import drums
+from documentation.blocks import blocks, lines, words
+from dreamkit.media.video_writer import Writer
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+# Pages whose commands make what those of others use.
+FIRST = ("zoo.md", "text.md")
+# What a command needs that is not here, by what it says.
+LEFT_OUT = {
+    r"s3://|HEAD:": "a cluster",
+    r"vgg16|places365_googlenet": "a plugin",
+    r"stripes": "the plugin that the page makes",
+    r"standouts|grey=0.5|mirror|momentum|recipe poster": "the plugins that the page makes",
+    r"timm:|clip:openai": "PyTorch, and a network that it downloads",
+    r"\bimage\.onnx|-m clip|--model clip|ch_PP-OCR|model writing": "a network that is not here",
+    r"mine\.onnx|mine\.keras|saved/|frozen\.pb|net\.caffemodel|--model net": "a network of the reader's own",
+    r"^serve": "a reader who ends it",
+    r"--(?:install|show)-completion": "the reader's shell",
+    r"features/cells|two\.png|left\.png": "pictures that another page makes in Python",
+    r"docs/pictures": "to write over the pictures of the docs",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pages", nargs="*", type=Path, default=sorted((ROOT / "docs").glob("*.md")))
+    parser.add_argument("--files", type=Path, action="append", default=[])
+    parser.add_argument("--weights", action="append", default=[], metavar="NETWORK=FILE")
+    given = parser.parse_args()
+    weights = dict(each.split("=", 1) for each in given.weights)
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for page in sorted(given.pages, key=lambda each: each.name not in FIRST):
+            failed += run_page(page, Path(folder, page.stem), given.files, weights)
+    return min(failed, 1)
+
+
+def run_page(page: Path, folder: Path, files: list[Path], weights: dict[str, str]) -> int:
+    """Runs the commands of a page; returns how many failed."""
+    folder.mkdir()
+    text = page.read_text(encoding="utf-8")
+    failed = 0
+    for line in lines(text):
+        reason = next((why for pattern, why in LEFT_OUT.items() if re.search(pattern, line)), "")
+        if reason:
+            print(f"left out  {page.name}: dreamkit {line}  (needs {reason})", flush=True)
+            continue
+        prepare(words(line), folder, text, files)
+        command = f"dreamkit {with_weights(line, weights)}"
+        start = time.monotonic()
+        run = subprocess.run(command, shell=True, cwd=folder, text=True, capture_output=True, check=False)
+        state = "ran     " if run.returncode == 0 else "FAILED  "
+        print(f"{state}  {page.name}: dreamkit {line}  ({time.monotonic() - start:.0f} s)", flush=True)
+        if run.returncode:
+            failed += 1
+            print("\n".join(f"          {each}" for each in run.stderr.splitlines()[-3:]), flush=True)
+    return failed
+
+
+def with_weights(line: str, weights: dict[str, str]) -> str:
+    """A command with the files of its networks, which it would download."""
+    networks = re.findall(r"(?:-m|--model) (\w+)", line)
+    known = [name for name in networks if name in weights and f"-w {name}" not in line]
+    named = [f"{name}={weights[name]}" if len(networks) > 1 else weights[name] for name in known]
+    head, comment, rest = line.partition("  #")
+    return " ".join([head, *(f"-w {each}" for each in named)]) + comment + rest
+
+
+def prepare(arguments: list[str], folder: Path, text: str, files: list[Path]) -> None:
+    """Makes the files that a command reads, and removes those that it writes."""
+    names = iter(arguments)
+    for word in names:
+        if word in ("-o", "--record"):
+            remove(folder / next(names))
+        for name in re.findall(r"[\w./*-]+(?:\.\w+|/)|^(?:photos|sample)$", word):
+            for path in expanded(folder / name):
+                if not path.exists():
+                    make(path, text, files)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def expanded(path: Path) -> Iterator[Path]:
+    """Three names for one with a star."""
+    if "*" not in path.name:
+        yield path
+    else:
+        yield from (path.with_name(path.name.replace("*", str(number))) for number in (1, 2, 3))
+
+
+def make(path: Path, text: str, files: list[Path]) -> None:
+    """A file, or a folder, of that name."""
+    found = next((each for folder in files for each in sorted(folder.rglob(path.name))), None)
+    ready = PICTURES / path.name
+    maker = MAKERS.get(path.suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if ready.is_file() or found:
+        source = ready if ready.is_file() else found
+        assert source is not None
+        (shutil.copytree if source.is_dir() else shutil.copyfile)(source, path)
+    elif path.name.endswith(".dream.png"):
+        subprocess.run(["dreamkit", "dream", str(PICTURES / "chelsea.jpg"), "-o", str(path)], check=True)
+    elif path.suffix == ".toml" and blocks(text, "toml"):
+        path.write_text(blocks(text, "toml")[0], encoding="utf-8")
+    elif path.name in ("photos", "sample", "photographs"):
+        path.mkdir()
+        for each in ("chelsea", "coffee", "rocket"):
+            shutil.copyfile(PICTURES / f"{each}.jpg", path / f"{each}.jpg")
+    elif path.stem in ("mask", "cup", "left", "right") and path.suffix == ".png":
+        Image.fromarray(ellipse(PICTURES / "astronaut.jpg")).save(path)
+    elif maker:
+        maker(path)
+
+
+def picture(path: Path) -> None:
+    with Image.open(PICTURES / "chelsea.jpg") as image:
+        image.convert("RGB").save(path)
+
+
+def ellipse(like: Path) -> NDArray[np.uint8]:
+    """A mask of a picture's shape."""
+    with Image.open(like) as image:
+        width, height = image.size
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return np.where(x**2 + y**2 < 0.5, 255, 0).astype(np.uint8)
+
+
+def film(path: Path) -> None:
+    """A hundred small frames that move to the left, in 67 seconds."""
+    with Image.open(PICTURES / "hubble.jpg") as image:
+        wide = np.asarray(image.convert("RGB").resize((320, 72)))
+    with Writer(path, (72, 96), Fraction(3, 2), overwrite=False) as writer:
+        for number in range(100):
+            writer.add(np.ascontiguousarray(wide[:, 2 * number : 2 * number + 96]))
+
+
+MAKERS: dict[str, Callable[[Path], None]] = {
+    ".jpg": picture,
+    ".png": picture,
+    ".mp4": film,
+    ".wav": lambda path: drums.main(str(path)),
+    ".mp3": lambda path: drums.main(str(path)),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
