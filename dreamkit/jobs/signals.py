@@ -74,7 +74,7 @@ def heard(names: Collection[str], samples: NDArray[np.float32], times: Sequence[
     """
     power = _power(samples, _filters(any(name in _RHYTHM for name in names)))
     everything, bands, mel = power[0], power[1 : 2 + len(BANDS)], power[2 + len(BANDS) :]
-    middles = np.arange(power.shape[1]) * (_HOP / RATE)
+    middles = np.arange(power.shape[1], dtype=np.float64) * (_HOP / RATE)
     ends = middles + _WINDOW / 2 / RATE  # so that no frame has what is heard after it
     found = {
         name: (_level(band, everything), ends) for name, band in zip(("loudness", *BANDS), bands, strict=True)
@@ -104,9 +104,10 @@ def _level(power: Floats, everything: Floats) -> Floats:
 def _filters(mel: bool) -> Floats:
     """Of each row of `_power`, the weight of each frequency: of everything, the loudness, the bands, and mel
     bands where they are asked for."""
-    frequencies = np.fft.rfftfreq(_WINDOW, 1 / RATE)
+    frequencies = np.asarray(np.fft.rfftfreq(_WINDOW, 1 / RATE), np.float64)
     rows = [np.ones_like(frequencies), _a_weighting(frequencies) ** 2]
-    rows += [(frequencies >= least) & (frequencies < most) for least, most in BANDS.values()]
+    for least, most in BANDS.values():
+        rows.append(np.asarray((frequencies >= least) & (frequencies < most), np.float64))
     if mel:
         rows += list(_import_librosa().filters.mel(sr=RATE, n_fft=_WINDOW, n_mels=_MEL_BANDS))
     return np.asarray(rows, np.float64)
