@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -314,3 +317,17 @@ def test_a_folder_of_frames_that_cannot_be_is_refused_before_any_work(tmp_path, 
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ImageError, match=message):
         video_formats.check_output(tmp_path / name, overwrite=True)
+
+
+def flush_as_windows(descriptor):
+    """`os.fsync`, which on Windows refuses what is not open for writing."""
+    import fcntl
+
+    if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, each film shows it")
+def test_a_film_is_flushed_through_a_file_that_is_open_for_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", flush_as_windows)
+    assert video.read(write(tmp_path / "film.gif", count=2)).count == 2

@@ -141,7 +141,7 @@ class Writer:
             if self._track is not None:
                 self._track.close(self._end)
             self._container.close()
-            with self._partial.open("rb") as file:
+            with self._partial.open("r+b") as file:  # Windows flushes only what is open for writing
                 os.fsync(file.fileno())
 
     @property
