@@ -311,10 +311,16 @@ def test_a_title_in_another_encoding_is_no_obstacle(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("file", "file is a file; name a folder for the frames"), ("no/frames", "does not exist")],
+    [
+        ("file", "file is a file; name a folder for the frames"),
+        ("link", "link is a link; name a folder for the frames"),
+        ("no/frames", "does not exist"),
+    ],
 )
 def test_a_folder_of_frames_that_cannot_be_is_refused_before_any_work(tmp_path, name, message):
     (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
     with pytest.raises(ImageError, match=message):
         video_formats.check_output(tmp_path / name, overwrite=True)
 
@@ -331,3 +337,30 @@ def flush_as_windows(descriptor):
 def test_a_film_is_flushed_through_a_file_that_is_open_for_writing(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", flush_as_windows)
     assert video.read(write(tmp_path / "film.gif", count=2)).count == 2
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_frames_take_the_place_of_an_empty_folder(tmp_path, monkeypatch, overwrite):
+    replace = Path.replace
+
+    def replace_as_windows(self, target):
+        if target.is_dir():
+            raise PermissionError(errno.EACCES, "Access is denied")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_as_windows)
+    (tmp_path / "frames").mkdir()
+    write(tmp_path / "frames", count=2, overwrite=overwrite)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["000000.png", "000001.png", "frames"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_frames_never_take_the_place_of_a_folder_that_was_filled_meanwhile(tmp_path, overwrite):
+    with (
+        pytest.raises(OutputExistsError, match="the folder .*frames is not empty; choose another"),
+        video_writer.Writer(tmp_path / "frames", (48, 64), overwrite=overwrite) as film,
+    ):
+        film.add(picture(0))
+        (tmp_path / "frames").mkdir()
+        (tmp_path / "frames" / "mine").touch()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["frames", "mine"]

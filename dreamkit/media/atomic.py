@@ -44,11 +44,15 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
-    """Renames `written` to `path` in one step. Without `overwrite`, an existing file is kept.
+    """Renames `written`, a file or a folder, to `path`. Without `overwrite`, an existing file is kept. A folder
+    takes the place of an empty one alone.
 
     Raises:
-        OutputExistsError: without `overwrite`, `path` exists by now.
+        OutputExistsError: without `overwrite`, `path` exists by now; or it is a folder that is not empty.
+        OSError: it cannot be renamed.
     """
+    if written.is_dir() and path.is_dir():
+        _remove_empty(path)
     if overwrite:
         written.replace(path)
         return
@@ -58,6 +62,16 @@ def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite") from None
     except OSError:  # a file system without links
         written.rename(path)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Removes a folder that is about to be replaced, which Windows does not do by itself."""
+    try:
+        folder.rmdir()
+    except OSError:
+        if any(folder.iterdir()):
+            raise OutputExistsError(f"the folder {folder} is not empty; choose another") from None
+        raise
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:

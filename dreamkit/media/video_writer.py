@@ -126,7 +126,8 @@ class Writer:
             if self._kind is not None:
                 self._close(complete=kind is None)
             if kind is None:
-                atomic.move_into_place(self._partial, self._path, overwrite=self._overwrite)
+                with _write_errors(self._path):
+                    atomic.move_into_place(self._partial, self._path, overwrite=self._overwrite)
         finally:
             self._held.close()
 
