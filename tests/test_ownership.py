@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from dreamkit.errors import ConfigError, DreamkitWarning, ImageError
-from dreamkit.jobs import batch
+from dreamkit.jobs import batch, result_folder
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.media import atomic, files, folders, locks, partial, storage
+from dreamkit.models import converted
 
 SMALL = "--octaves", 1, "--steps", 1, "-q"
 HOLDING = """
@@ -163,6 +164,49 @@ def test_a_run_that_was_killed_while_it_removed_its_folder_goes_on(tmp_path):
     with FrameStore(folder, {"what": "b"}, (4, 4)) as store:
         store.delete()
     assert not folder.exists()
+
+
+# What systems leave in folders.
+
+LEFT = [".DS_Store", "._a.png", "desktop.ini", "Desktop.ini", "Thumbs.db"]
+
+
+def leave_in(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in LEFT:
+        (folder / name).write_text("the system's")
+
+
+def test_a_result_is_brought_up_to_date_in_spite_of_files_of_the_system(tmp_path):
+    leave_in(tmp_path / "sheet")
+    result_folder.check(tmp_path / "sheet", "a sheet", ["sheet.png"])
+    leave_in(tmp_path / "sheet" / "cells")
+    result_folder.check(tmp_path / "sheet", "a sheet", ["sheet.png"])
+
+
+def test_files_of_the_system_are_not_part_of_a_converted_network(tmp_path):
+    make(tmp_path / "saved_model", "weights")
+    before = converted.hashes(tmp_path)
+    leave_in(tmp_path / "saved_model" / "variables")
+    assert converted.hashes(tmp_path) == before
+    assert list(before) == ["saved_model/a.txt"]
+
+
+def test_a_work_folder_comes_and_goes_in_spite_of_files_of_the_system(tmp_path):
+    leave_in(tmp_path / "work")
+    with FrameStore(tmp_path / "work", {"what": "a"}, (4, 4)) as store:
+        store.write(0, np.zeros((4, 4, 3), np.uint8))
+        store.delete()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_anything_else_keeps_files_of_the_system(tmp_path):
+    leave_in(tmp_path)
+    (tmp_path / "mine").touch()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match="not empty"):
+        atomic.remove_empty(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 # Folders that replace others.

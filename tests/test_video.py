@@ -350,17 +350,18 @@ def test_frames_take_the_place_of_an_empty_folder(tmp_path, monkeypatch, overwri
 
     monkeypatch.setattr(Path, "replace", replace_as_windows)
     (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / ".DS_Store").write_text("of macOS, which looked into it")
     write(tmp_path / "frames", count=2, overwrite=overwrite)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["000000.png", "000001.png", "frames"]
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_frames_never_take_the_place_of_a_folder_that_was_filled_meanwhile(tmp_path, overwrite):
-    with (
-        pytest.raises(OutputExistsError, match="the folder .*frames is not empty; choose another"),
-        video_writer.Writer(tmp_path / "frames", (48, 64), overwrite=overwrite) as film,
-    ):
-        film.add(picture(0))
-        (tmp_path / "frames").mkdir()
-        (tmp_path / "frames" / "mine").touch()
+    film = video_writer.Writer(tmp_path / "frames", (48, 64), overwrite=overwrite)
+    film.__enter__()
+    film.add(picture(0))
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "mine").touch()
+    with pytest.raises(OutputExistsError, match="the folder .*frames is not empty; choose another"):
+        film.__exit__(None, None, None)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["frames", "mine"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dreamkit.errors import ConfigError, ImageError, OutputExistsError, first_line
-from dreamkit.media import partial
+from dreamkit.media import partial, paths
 
 
 def write(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -44,15 +44,20 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
-    """Renames `written`, a file or a folder, to `path`. Without `overwrite`, an existing file is kept. A folder
-    takes the place of an empty one alone.
+    """Renames `written`, a file or a folder, to `path`. Without `overwrite`, an existing file is kept. Of the
+    folders, an empty one alone is replaced.
 
     Raises:
         OutputExistsError: without `overwrite`, `path` exists by now; or it is a folder that is not empty.
         OSError: it cannot be renamed.
     """
     if written.is_dir() and path.is_dir():
-        _remove_empty(path)
+        try:
+            remove_empty(path)  # Windows does not replace it by itself
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise OutputExistsError(f"the folder {path} is not empty; choose another") from None
     if overwrite:
         written.replace(path)
         return
@@ -64,14 +69,17 @@ def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
         written.rename(path)
 
 
-def _remove_empty(folder: Path) -> None:
-    """Removes a folder that is about to be replaced, which Windows does not do by itself."""
-    try:
-        folder.rmdir()
-    except OSError:
-        if any(folder.iterdir()):
-            raise OutputExistsError(f"the folder {folder} is not empty; choose another") from None
-        raise
+def remove_empty(folder: Path) -> None:
+    """Removes a folder that holds nothing but what the system left in it.
+
+    Raises:
+        OSError: it holds something else, or cannot be removed.
+    """
+    names = os.listdir(folder)
+    if all(map(paths.is_of_the_system, names)):
+        for name in names:
+            (folder / name).unlink()
+    folder.rmdir()
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:
