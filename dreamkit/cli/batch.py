@@ -93,9 +93,16 @@ def batch(
         inputs_found = batches.expand(inputs, output)
         requests = _requests(dream_options, recipe or [None], suffix, each_model=each_model, meter=meter)
         store = storage.open_store(output)
-        with contextlib.nullcontext(False) if dry_run else storage.held(store) as folds_case:
-            job_list = batches.list_jobs(inputs_found, requests, suffix, folds_case=folds_case)
-            run = batches.Batch(job_list, requests, store, overwrite=overwrite, on_progress=meter.job)
+        with contextlib.nullcontext(False) if dry_run else storage.held(store) as folds_names:
+            job_list = batches.list_jobs(inputs_found, requests, suffix, folds_names=folds_names)
+            run = batches.Batch(
+                job_list,
+                requests,
+                store,
+                overwrite=overwrite,
+                folds_names=folds_names,
+                on_progress=meter.job,
+            )
             if dry_run:
                 _show_plan(run, as_json=as_json)
                 return

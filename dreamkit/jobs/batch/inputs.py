@@ -6,12 +6,13 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dreamkit.errors import ImageError, first_line, shown
 from dreamkit.jobs.batch.manifest import FOLDER
-from dreamkit.jobs.batch.source import location
+from dreamkit.jobs.batch.source import identity, location
 from dreamkit.media import files, image_writer, storage
 from dreamkit.media.remote import is_url
 
@@ -49,13 +50,21 @@ def expand(given: Sequence[str], output: str = "") -> list[Input]:
         for each in _expand(text):
             found.setdefault(location(each.source), each)
     if output and not is_url(output):
-        below = os.path.join(os.path.realpath(output), "")
-        within = [path for path in found if not is_url(path) and os.path.realpath(path).startswith(below)]
+        within = _below(output, [path for path in found if not is_url(path)])
         if len(within) == len(found):
             raise ImageError(f"the pictures are in {output}, where the dreams would go; choose another -o")
         for path in within:
             del found[path]
     return list(found.values())
+
+
+def _below(output: str, found: Iterable[str]) -> list[str]:
+    """Those of the paths `found` that are in the folder `output`, whatever capitals it is given in."""
+    known = cache(identity)
+    folder = known(Path(output))
+    if folder is None:
+        return []
+    return [path for path in found if folder in map(known, Path(os.path.realpath(path)).parents)]
 
 
 def and_more(names: Sequence[Any]) -> str:
