@@ -14,7 +14,7 @@ from dreamkit.errors import ImageError, first_line, shown
 from dreamkit.jobs.batch.manifest import FOLDER
 from dreamkit.jobs.batch.source import identity, location
 from dreamkit.media import files, image_writer, storage
-from dreamkit.media.remote import is_url
+from dreamkit.media.remote import is_url, name_of
 
 _SUFFIXES = frozenset({*image_writer.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
 _LISTS = frozenset({".txt", ".lst"})
@@ -131,7 +131,7 @@ def _expand_list(path: Path) -> list[Input]:
     found = []
     for line in filter(None, map(str.strip, lines)):
         if is_url(line):
-            found.append(Input(line, line.rpartition("/")[2]))
+            found.append(Input(line, name_of(line)))
         elif not line.startswith("#"):
             source = path.parent / line
             inside = not os.path.isabs(line) and ".." not in Path(line).parts
@@ -153,7 +153,7 @@ def _expand_url(url: str) -> Iterator[Input]:
     found = storage.open_store(url).sizes()
     names = [name for name in found if PurePosixPath(name).suffix.lower() in _SUFFIXES]
     if PurePosixPath(url).suffix.lower() in _SUFFIXES:
-        yield Input(url, url.rpartition("/")[2])
+        yield Input(url, name_of(url))
     elif not names:
         raise ImageError(f"{url} holds no pictures; give a URL that does")
     yield from (Input(f"{url}/{name}", name) for name in sorted(names) if name)
