@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from dreamkit.errors import ImageError, first_line, shown
@@ -131,11 +131,9 @@ def _expand_list(path: Path) -> list[Input]:
     found = []
     for line in filter(None, map(str.strip, lines)):
         if is_url(line):
-            found.append(Input(line, name_of(line)))
+            found.append(Input(line, name_in(name_of(line))))
         elif not line.startswith("#"):
-            source = path.parent / line
-            inside = not os.path.isabs(line) and ".." not in Path(line).parts
-            found.append(Input(str(source), Path(line).as_posix() if inside else source.name))
+            found.append(Input(str(path.parent / line), name_in(line)))
     if not found:
         raise ImageError(f"the list {path} names no pictures; write a path or URL into each line")
     # A picture that does not exist fails like a damaged one. If none exists, the file is not a list.
@@ -147,13 +145,21 @@ def _expand_list(path: Path) -> list[Input]:
     return found
 
 
+def name_in(path: str, flavour: type[PurePath] = PurePath) -> str:
+    """The name, below the folder of the dreams, for the picture at `path` in a list or a store: the path
+    itself, or its last part where the path would lead out of any folder."""
+    given = flavour(path)
+    stays = not given.anchor and ".." not in given.parts  # of Windows, `C:a.jpg` and `\\a.jpg` do not
+    return (given.as_posix() if stays and given.name else given.name) or "_"
+
+
 def _expand_url(url: str) -> Iterator[Input]:
 
     url = url.rstrip("/")
     found = storage.open_store(url).sizes()
     names = [name for name in found if PurePosixPath(name).suffix.lower() in _SUFFIXES]
     if PurePosixPath(url).suffix.lower() in _SUFFIXES:
-        yield Input(url, name_of(url))
+        yield Input(url, name_in(name_of(url)))
     elif not names:
         raise ImageError(f"{url} holds no pictures; give a URL that does")
-    yield from (Input(f"{url}/{name}", name) for name in sorted(names) if name)
+    yield from (Input(f"{url}/{name}", name_in(name)) for name in sorted(names) if name)
