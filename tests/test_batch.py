@@ -322,6 +322,7 @@ WRONG = {
     "size": (["photos", "-o", "o", "--size", "9"], 2, "--size is for a dream of noise"),
     "each": (["photos", "-o", "o", "--each-model"], 2, "name the models"),
     "twice": (["photos", "-o", "o", "-r", "default", "-r", "default"], 2, "2 recipes or models are called"),
+    "capitals": (["photos", "-o", "o", "-r", "Neon.toml", "-r", "neon"], 2, "2 recipes or models are called"),
     "picture": (["photos", "-o", "o.png"], 2, "name a folder for the dreams"),
     "address": (["photos", "-o", "o", "--address", "auto"], 2, "give --engine ray"),
     "jobs": (["photos", "-o", "o", "--jobs", "0"], 2, "--jobs"),
@@ -335,6 +336,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_is_one_line(case, photos, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "Neon.toml").touch()
     arguments, expected, message = WRONG[case]
     code, out, err = run("batch", *arguments)
     assert (code, out) == (expected, "")

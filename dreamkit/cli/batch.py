@@ -169,9 +169,10 @@ def _requests(
                 recipe if len(recipes) > 1 else None, model[0] if each_model and model else None
             )
             requests.append(batches.resolve(name, request, on_download=meter.download))
-    for name, count in Counter(request.name for request in requests).items():
+    # Where names fold, as on macOS and Windows, they would share a folder.
+    for name, count in Counter(request.name.casefold() for request in requests).items():
         if count > 1:
-            raise UsageError(f"{count} recipes or models are called {name}; give each once")
+            raise UsageError(f"{count} recipes or models are called {name}; give each once, by its own name")
     return requests
 
 

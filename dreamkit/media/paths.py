@@ -7,6 +7,8 @@ import os
 import re
 from pathlib import Path
 
+from dreamkit.names import no_device
+
 _LONGEST = 255  # bytes of a file's name
 _OF_THE_SYSTEM = frozenset({".ds_store", "desktop.ini", "thumbs.db"})
 
@@ -36,7 +38,8 @@ def companion(path: Path, suffix: str) -> Path:
 
 def safe_name(name: str) -> str:
     """`name` as a file name that every system takes."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100] or "_"
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100].rstrip(".")
+    return no_device(safe) or "_"
 
 
 def is_of_the_system(name: str) -> bool:
