@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from dreamkit.config import DreamConfig
 from dreamkit.errors import ImageError, OutputExistsError
 from dreamkit.executors.executor import run_here
 from dreamkit.jobs import batch
+from dreamkit.jobs.batch import inputs
 from dreamkit.media import image_metadata, storage
 from dreamkit.request import DreamRequest, without_image
 
@@ -107,6 +109,33 @@ def test_dreams_are_no_pictures_to_dream(tmp_path, monkeypatch):
     assert [each.name for each in batch.expand(["photos"], "photos/dreams")] == ["a.png"]
     with pytest.raises(ImageError, match="where the dreams would go"):
         batch.expand(["photos"], "photos")
+
+
+@pytest.mark.parametrize(
+    ("line", "flavour", "name"),
+    [
+        ("photos/a.jpg", PurePosixPath, "photos/a.jpg"),
+        ("./a.jpg", PurePosixPath, "a.jpg"),
+        ("/photos/a.jpg", PurePosixPath, "a.jpg"),
+        ("b/../../a.jpg", PurePosixPath, "a.jpg"),
+        (r"photos\a.jpg", PurePosixPath, r"photos\a.jpg"),
+        (r"photos\a.jpg", PureWindowsPath, "photos/a.jpg"),
+        (r"..\a.jpg", PureWindowsPath, "a.jpg"),
+        (r"\photos\a.jpg", PureWindowsPath, "a.jpg"),
+        ("C:a.jpg", PureWindowsPath, "a.jpg"),
+        (r"C:\photos\a.jpg", PureWindowsPath, "a.jpg"),
+        (r"\\server\share\a.jpg", PureWindowsPath, "a.jpg"),
+        (".", PurePosixPath, "_"),
+        ("/", PurePosixPath, "_"),
+    ],
+)
+def test_a_dream_of_a_listed_picture_stays_in_its_folder(line, flavour, name):
+    assert inputs.name_in(line, flavour) == name
+
+
+def test_a_list_may_name_what_has_no_name(tmp_path):
+    (tmp_path / "a.txt").write_text("s3://\n.\n")
+    assert names(str(tmp_path / "a.txt")) == ["_", "_"]
 
 
 def jobs_of(*found, requests=("",)):
@@ -293,6 +322,7 @@ WRONG = {
     "size": (["photos", "-o", "o", "--size", "9"], 2, "--size is for a dream of noise"),
     "each": (["photos", "-o", "o", "--each-model"], 2, "name the models"),
     "twice": (["photos", "-o", "o", "-r", "default", "-r", "default"], 2, "2 recipes or models are called"),
+    "capitals": (["photos", "-o", "o", "-r", "Neon.toml", "-r", "neon"], 2, "2 recipes or models are called"),
     "picture": (["photos", "-o", "o.png"], 2, "name a folder for the dreams"),
     "address": (["photos", "-o", "o", "--address", "auto"], 2, "give --engine ray"),
     "jobs": (["photos", "-o", "o", "--jobs", "0"], 2, "--jobs"),
@@ -306,6 +336,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_is_one_line(case, photos, tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "Neon.toml").touch()
     arguments, expected, message = WRONG[case]
     code, out, err = run("batch", *arguments)
     assert (code, out) == (expected, "")

@@ -485,6 +485,7 @@ def test_photographs_that_are_given_count_once_where_dreamkit_has_its_own(pictur
     [
         ("", "is not a concept's name"),
         ("a/b", "is not a concept's name"),
+        ("nul", "no device of Windows, such as 'nul'"),
         ("-x", "No such option"),
         ("red.json", "red.json is the name of a file; write a NAME first"),
         ("One.JPG", "One.JPG is the name of a file; write a NAME first"),

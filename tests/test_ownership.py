@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dreamkit.errors import ConfigError, DreamkitWarning, ImageError
-from dreamkit.jobs import batch
+from dreamkit.config import DreamConfig
+from dreamkit.errors import ConfigError, DreamkitWarning, ImageError, OutputExistsError
+from dreamkit.jobs import batch, result_folder
+from dreamkit.jobs.batch import source
+from dreamkit.jobs.batch.manifest import Entry, Manifest
 from dreamkit.jobs.frame_store import FrameStore, FrameStoreError
 from dreamkit.media import atomic, files, folders, locks, partial, storage
+from dreamkit.models import converted
+from dreamkit.request import DreamRequest
 
 SMALL = "--octaves", 1, "--steps", 1, "-q"
 HOLDING = """
@@ -165,6 +170,49 @@ def test_a_run_that_was_killed_while_it_removed_its_folder_goes_on(tmp_path):
     assert not folder.exists()
 
 
+# What systems leave in folders.
+
+LEFT = [".DS_Store", "._a.png", "desktop.ini", "Desktop.ini", "Thumbs.db"]
+
+
+def leave_in(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in LEFT:
+        (folder / name).write_text("the system's")
+
+
+def test_a_result_is_brought_up_to_date_in_spite_of_files_of_the_system(tmp_path):
+    leave_in(tmp_path / "sheet")
+    result_folder.check(tmp_path / "sheet", "a sheet", ["sheet.png"])
+    leave_in(tmp_path / "sheet" / "cells")
+    result_folder.check(tmp_path / "sheet", "a sheet", ["sheet.png"])
+
+
+def test_files_of_the_system_are_not_part_of_a_converted_network(tmp_path):
+    make(tmp_path / "saved_model", "weights")
+    before = converted.hashes(tmp_path)
+    leave_in(tmp_path / "saved_model" / "variables")
+    assert converted.hashes(tmp_path) == before
+    assert list(before) == ["saved_model/a.txt"]
+
+
+def test_a_work_folder_comes_and_goes_in_spite_of_files_of_the_system(tmp_path):
+    leave_in(tmp_path / "work")
+    with FrameStore(tmp_path / "work", {"what": "a"}, (4, 4)) as store:
+        store.write(0, np.zeros((4, 4, 3), np.uint8))
+        store.delete()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_anything_else_keeps_files_of_the_system(tmp_path):
+    leave_in(tmp_path)
+    (tmp_path / "mine").touch()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match="not empty"):
+        atomic.remove_empty(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
 # Folders that replace others.
 
 
@@ -302,16 +350,65 @@ def test_no_two_dreams_have_the_same_name():
     assert names_of(["a.png", "b.jpg"]) == ["a.png", "b.png"]
     assert names_of(["a.png", "a.jpg", "a.jpg.png"]) == ["a.png.png", "a.jpg.png", "a.jpg.png.png"]
     assert names_of(["a.png", "A.jpg"]) == ["a.png", "A.png"]
-    assert names_of(["a.png", "A.jpg"], folds_case=True) == ["a.png.png", "A.jpg.png"]
-    assert names_of(["ä.png", "a\u0308.jpg"], folds_case=True) == ["ä.png.png", "a\u0308.jpg.png"]
+    assert names_of(["a.png", "A.jpg"], folds_names=True) == ["a.png.png", "A.jpg.png"]
+    assert names_of(["ä.png", "a\u0308.jpg"], folds_names=True) == ["ä.png.png", "a\u0308.jpg.png"]
     with pytest.raises(ImageError, match=r"in/a.png and in/A.png would both become a.png"):
-        names_of(["a.png", "A.png"], folds_case=True)
+        names_of(["a.png", "A.png"], folds_names=True)
 
 
 def test_a_store_knows_whether_names_are_folded(tmp_path):
     (tmp_path / "x").touch()
-    assert storage.FolderStore(tmp_path).folds_case() == (tmp_path / "X").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    (tmp_path / "\xe4").touch()
+    folds = (tmp_path / "X").exists() or (tmp_path / "a\u0308").exists()
+    before = sorted(tmp_path.iterdir())
+    assert storage.FolderStore(tmp_path).folds_names() == folds
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def batch_of(photo, output, store):
+    """A batch of one job, for a store whose names fold."""
+    request = batch.BatchRequest("", DreamRequest((), DreamConfig()), digest="a digest")
+    job = batch.Job(batch.Input(str(photo), photo.name), 0, output)
+    return batch.Batch([job], [request], store, folds_names=True)
+
+
+NAMES_OF_ONE_FILE = [("IMG.png", "img.png"), ("\xe9.png", "e\u0301.png"), ("e\u0301.png", "\xc9.png")]
+
+
+@pytest.mark.parametrize(("found", "output"), NAMES_OF_ONE_FILE)
+def test_no_file_is_overwritten_under_another_form_of_its_name(tmp_path, found, output):
+    (tmp_path / "photo.jpg").write_text("a photograph")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / found).write_text("mine")
+    with pytest.raises(OutputExistsError, match="no batch made "):
+        batch_of(tmp_path / "photo.jpg", output, storage.FolderStore(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(("found", "output"), NAMES_OF_ONE_FILE)
+def test_a_dream_is_known_under_another_form_of_its_name(tmp_path, found, output):
+    photo, store = tmp_path / "photo.jpg", storage.FolderStore(tmp_path / "out")
+    photo.write_text("a photograph")
+    store.write(found, b"a dream")
+    manifest = Manifest(store, {})
+    manifest.add(found, Entry(source.sha256(str(photo)), "a digest", 7, None, None, str(photo)))
+    manifest.write()
+    assert len(batch_of(photo, output, store).kept) == 1
+    photo.write_text("a changed photograph")
+    assert batch_of(photo, output, store).total == 1
+    photo.rename(tmp_path / "other.jpg")
+    with pytest.raises(OutputExistsError, match="is the dream of "):
+        batch_of(tmp_path / "other.jpg", output, store)
+
+
+def test_dreams_are_no_pictures_whatever_their_folder_is_called(tmp_path, monkeypatch):
+    """A link stands for another name of a folder; `realpath` of macOS keeps the capitals that it is given."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("photos", "photos/dreams"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").touch()
+    (tmp_path / "photos" / "second").symlink_to("dreams")
+    monkeypatch.setattr(os.path, "realpath", os.path.abspath)
+    assert [each.name for each in batch.expand(["photos"], "photos/second")] == ["a.png"]
 
 
 def test_a_pattern_ends_in_a_loop_of_links(tmp_path, monkeypatch):

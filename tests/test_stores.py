@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from pathlib import PurePosixPath, PureWindowsPath
 
 import pytest
 
@@ -101,3 +102,17 @@ def test_a_file_at_a_url_is_bounded(monkeypatch, tmp_path, url):
     monkeypatch.setattr(remote, "_MOST_BYTES", 3)
     with pytest.raises(ImageError, match="than 3 bytes"):
         source.read(url)
+
+
+@pytest.mark.parametrize(
+    ("where", "flavour", "name"),
+    [
+        ("s3://bucket/photos/a b.png", PureWindowsPath, "a b.png"),
+        (r"C:\photos\a.png", PureWindowsPath, "a.png"),
+        ("photos/a.png", PureWindowsPath, "a.png"),
+        (r"photos\a.png", PureWindowsPath, "a.png"),
+        (r"photos/a\b.png", PurePosixPath, r"a\b.png"),
+    ],
+)
+def test_the_name_of_a_picture_is_without_its_folders_on_every_system(where, flavour, name):
+    assert remote.name_of(where, flavour) == name

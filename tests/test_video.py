@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -308,9 +311,57 @@ def test_a_title_in_another_encoding_is_no_obstacle(tmp_path, suffix):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("file", "file is a file; name a folder for the frames"), ("no/frames", "does not exist")],
+    [
+        ("file", "file is a file; name a folder for the frames"),
+        ("link", "link is a link; name a folder for the frames"),
+        ("no/frames", "does not exist"),
+    ],
 )
 def test_a_folder_of_frames_that_cannot_be_is_refused_before_any_work(tmp_path, name, message):
     (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
     with pytest.raises(ImageError, match=message):
         video_formats.check_output(tmp_path / name, overwrite=True)
+
+
+def flush_as_windows(descriptor):
+    """`os.fsync`, which on Windows refuses what is not open for writing."""
+    import fcntl
+
+    if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, each film shows it")
+def test_a_film_is_flushed_through_a_file_that_is_open_for_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", flush_as_windows)
+    assert video.read(write(tmp_path / "film.gif", count=2)).count == 2
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_frames_take_the_place_of_an_empty_folder(tmp_path, monkeypatch, overwrite):
+    replace = Path.replace
+
+    def replace_as_windows(self, target):
+        if target.is_dir():
+            raise PermissionError(errno.EACCES, "Access is denied")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace_as_windows)
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / ".DS_Store").write_text("of macOS, which looked into it")
+    write(tmp_path / "frames", count=2, overwrite=overwrite)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["000000.png", "000001.png", "frames"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_frames_never_take_the_place_of_a_folder_that_was_filled_meanwhile(tmp_path, overwrite):
+    film = video_writer.Writer(tmp_path / "frames", (48, 64), overwrite=overwrite)
+    film.__enter__()
+    film.add(picture(0))
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "mine").touch()
+    with pytest.raises(OutputExistsError, match="the folder .*frames is not empty; choose another"):
+        film.__exit__(None, None, None)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["frames", "mine"]

@@ -93,9 +93,16 @@ def batch(
         inputs_found = batches.expand(inputs, output)
         requests = _requests(dream_options, recipe or [None], suffix, each_model=each_model, meter=meter)
         store = storage.open_store(output)
-        with contextlib.nullcontext(False) if dry_run else storage.held(store) as folds_case:
-            job_list = batches.list_jobs(inputs_found, requests, suffix, folds_case=folds_case)
-            run = batches.Batch(job_list, requests, store, overwrite=overwrite, on_progress=meter.job)
+        with contextlib.nullcontext(False) if dry_run else storage.held(store) as folds_names:
+            job_list = batches.list_jobs(inputs_found, requests, suffix, folds_names=folds_names)
+            run = batches.Batch(
+                job_list,
+                requests,
+                store,
+                overwrite=overwrite,
+                folds_names=folds_names,
+                on_progress=meter.job,
+            )
             if dry_run:
                 _show_plan(run, as_json=as_json)
                 return
@@ -162,9 +169,10 @@ def _requests(
                 recipe if len(recipes) > 1 else None, model[0] if each_model and model else None
             )
             requests.append(batches.resolve(name, request, on_download=meter.download))
-    for name, count in Counter(request.name for request in requests).items():
+    # Where names fold, as on macOS and Windows, they would share a folder.
+    for name, count in Counter(request.name.casefold() for request in requests).items():
         if count > 1:
-            raise UsageError(f"{count} recipes or models are called {name}; give each once")
+            raise UsageError(f"{count} recipes or models are called {name}; give each once, by its own name")
     return requests
 
 

@@ -160,13 +160,10 @@ def new_model_folder(name: str, *, overwrite: bool) -> Path:
     """The folder for a converted model with this name, if no other model has it."""
     from dreamkit.models import converted
     from dreamkit.models.registry import installed
-    from dreamkit.names import is_name
+    from dreamkit.names import RULE, is_name
 
     if not is_name(name) or ".." in name or len(name) > 100:
-        raise ConfigError(
-            f"--name is {name!r}; it takes at most 100 letters, digits, '_', '-' and single '.', and "
-            "must begin with a letter or digit"
-        )
+        raise ConfigError(f"--name is {name!r}; it takes at most 100 {RULE}, and no '..'")
     folder = converted.folder() / name
     if folder.exists():
         if not overwrite:

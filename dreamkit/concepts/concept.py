@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dreamkit.direction_text import decoded, encoded
 from dreamkit.errors import ConceptError, first_line, shown
 from dreamkit.media import atomic, files, image_writer
-from dreamkit.names import is_name
+from dreamkit.names import RULE, is_name
 
 if TYPE_CHECKING:
     from dreamkit.concepts.learning import Learned
@@ -244,9 +244,7 @@ def check_name(name: Any) -> str:
         ConceptError: it is not one.
     """
     if not isinstance(name, str) or not is_name(name):
-        raise ConceptError(
-            f"{shown(str(name), 100)!r} is not a concept's name; it takes letters, digits, '.', '_' and '-'"
-        )
+        raise ConceptError(f"{shown(str(name), 100)!r} is not a concept's name; it takes {RULE}")
     if name.lower().endswith((SUFFIX, *image_writer.SUFFIXES)):
         raise ConceptError(
             f"{name} is the name of a file; write a NAME first: dreamkit concept learn NAME PICTURE..."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 import warnings
@@ -121,7 +122,8 @@ class FrameStore:
     def _is_ours(self) -> bool:
         """Whether the folder holds a run, or only what a run left that was killed at its start or end."""
         return _read_manifest(self.folder) is not None or all(
-            path.name == _LOCK or partial.is_partial(path.name) for path in self.folder.iterdir()
+            name == _LOCK or partial.is_partial(name) or paths.is_of_the_system(name)
+            for name in os.listdir(self.folder)
         )
 
     def _check_identity(self) -> None:
@@ -258,7 +260,7 @@ class FrameStore:
             warnings.warn(message, DreamkitWarning, stacklevel=2)
         self._lock.close()
         with suppress(OSError):  # another process may have begun a run there
-            self.folder.rmdir()
+            atomic.remove_empty(self.folder)
 
     def _delete_files(self) -> None:
         for path in self.folder.iterdir():

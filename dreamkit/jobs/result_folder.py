@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from dreamkit.errors import ImageError, OutputExistsError, shown
+from dreamkit.media import paths
 from dreamkit.media.partial import is_partial
 
 CELLS = "cells"  # the folder in it for pictures
@@ -44,4 +45,4 @@ def _strays(folder: Path, files: Collection[str]) -> list[str]:
     strays = {name for name in os.listdir(folder) if name not in own}
     if own:
         strays |= {name for name in os.listdir(cells) if not name.endswith(".png")}
-    return sorted(name for name in strays if not is_partial(name))
+    return sorted(name for name in strays if not (is_partial(name) or paths.is_of_the_system(name)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dreamkit.errors import ConfigError, ImageError, OutputExistsError, first_line
-from dreamkit.media import partial
+from dreamkit.media import partial, paths
 
 
 def write(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -44,11 +44,20 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
-    """Renames `written` to `path` in one step. Without `overwrite`, an existing file is kept.
+    """Renames `written`, a file or a folder, to `path`. Without `overwrite`, an existing file is kept. Of the
+    folders, an empty one alone is replaced.
 
     Raises:
-        OutputExistsError: without `overwrite`, `path` exists by now.
+        OutputExistsError: without `overwrite`, `path` exists by now; or it is a folder that is not empty.
+        OSError: it cannot be renamed.
     """
+    if written.is_dir() and path.is_dir():
+        try:
+            remove_empty(path)  # Windows does not replace it by itself
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise OutputExistsError(f"the folder {path} is not empty; choose another") from None
     if overwrite:
         written.replace(path)
         return
@@ -58,6 +67,19 @@ def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite") from None
     except OSError:  # a file system without links
         written.rename(path)
+
+
+def remove_empty(folder: Path) -> None:
+    """Removes a folder that holds nothing but what the system left in it.
+
+    Raises:
+        OSError: it holds something else, or cannot be removed.
+    """
+    names = os.listdir(folder)
+    if all(map(paths.is_of_the_system, names)):
+        for name in names:
+            (folder / name).unlink()
+    folder.rmdir()
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:

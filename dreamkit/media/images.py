@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from dreamkit.errors import DreamkitWarning, ImageError, first_line
 from dreamkit.media import free_memory, image_metadata, pillow
 from dreamkit.media.image_metadata import Authorship
+from dreamkit.media.remote import name_of
 
 _TURNS = {  # that bring EXIF's orientations upright; the first already is
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -73,8 +74,8 @@ def read(path: str | os.PathLike[str], max_pixels: int) -> Picture:
 
 
 def from_bytes(data: bytes, name: str, max_pixels: int) -> Picture:
-    """A picture file that was read already, from `name`; else like `read`."""
-    return replace(_picture(io.BytesIO(data), name, max_pixels), name=name.rpartition("/")[2])
+    """A picture file that was read already, from the path or URL `name`; else like `read`."""
+    return replace(_picture(io.BytesIO(data), name, max_pixels), name=name_of(name))
 
 
 def _picture(file: IO[bytes], name: str, max_pixels: int) -> Picture:

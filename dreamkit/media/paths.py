@@ -1,4 +1,4 @@
-"""The folders for dreamkit's own files, in `DREAMKIT_HOME` or the platform's places, and hashes of files."""
+"""The folders for dreamkit's own files (`DREAMKIT_HOME` or the platform's), and names and hashes of files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import os
 import re
 from pathlib import Path
 
+from dreamkit.names import no_device
+
 _LONGEST = 255  # bytes of a file's name
+_OF_THE_SYSTEM = frozenset({".ds_store", "desktop.ini", "thumbs.db"})
 
 
 def cache() -> Path:
@@ -35,7 +38,13 @@ def companion(path: Path, suffix: str) -> Path:
 
 def safe_name(name: str) -> str:
     """`name` as a file name that every system takes."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100] or "_"
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).strip("._-")[:100].rstrip(".")
+    return no_device(safe) or "_"
+
+
+def is_of_the_system(name: str) -> bool:
+    """Whether a file of this name is one that macOS or Windows leaves in any folder that somebody opens."""
+    return name.casefold() in _OF_THE_SYSTEM or name.startswith("._")
 
 
 def _home(function: str) -> Path:

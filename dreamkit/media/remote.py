@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from dreamkit.errors import StoreError, first_line, shown
@@ -20,6 +20,11 @@ _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss")
 def is_url(where: str) -> bool:
     """Whether `where` is a URL, and not a path."""
     return "://" in where
+
+
+def name_of(where: str, flavour: type[PurePath] = PurePath) -> str:
+    """The last part of a URL or of a path, whose `flavour` is by default this system's."""
+    return where.rpartition("/")[2] if is_url(where) else flavour(where).name
 
 
 def read(url: str) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
+from unicodedata import normalize
 
 from dreamkit.errors import ImageError, OutputExistsError, StoreError, first_line
 from dreamkit.media import atomic, files, locks, partial, remote
@@ -45,8 +46,8 @@ def open_store(where: str) -> Store:
 
 @contextmanager
 def held(store: Store) -> Iterator[bool]:
-    """A store that can be written to, for this process alone if it is a folder. Gives whether its names are
-    the same that differ in capitals alone.
+    """A store that can be written to, for this process alone if it is a folder. Gives whether names are the
+    same there that differ in capitals or in Unicode's form alone: see `folded`.
 
     Raises:
         StoreError: another process writes to it.
@@ -67,7 +68,7 @@ def held(store: Store) -> Iterator[bool]:
             ) from error
         except OSError as error:
             raise ImageError(f"cannot write {lock} ({first_line(error)})") from error
-        yield store.folds_case()
+        yield store.folds_names()
 
 
 class FolderStore:
@@ -113,19 +114,32 @@ class FolderStore:
             if (size := _size(os.path.join(folder, name))) is not None
         }
 
-    def folds_case(self) -> bool:
-        """Whether names are the same that differ in capitals alone.
+    def folds_names(self) -> bool:
+        """Whether names are the same that differ in capitals or in Unicode's form alone.
 
         Raises:
-            ImageError: no file can be written to the folder.
+            ImageError: the folder cannot be written to.
         """
-        with atomic.write_errors(self.path), partial.file_for(self.path / "x") as written:
-            return written.with_name(written.name.upper()).exists()
+        with atomic.write_errors(self.path), partial.folder_for(self.path / "x") as empty:
+            return _are_one(empty / "x", empty / "X") or _are_one(empty / "\xe4", empty / "a\u0308")
 
     def remove_abandoned(self) -> None:
         """Removes what killed runs have left half-written, in all folders."""
         for folder, _, _ in os.walk(self.path):
             partial.remove_abandoned(Path(folder))
+
+
+def folded(name: str) -> str:
+    """What all names of one file have in common where names fold, as on macOS and Windows."""
+    return normalize("NFC", normalize("NFC", name).casefold())
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    """Whether two paths in an empty folder lead to one file."""
+    with suppress(OSError, ValueError):  # a name that there cannot be
+        path.touch()
+        return other.exists()
+    return False
 
 
 def _size(path: str) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dreamkit.errors import DreamkitError, OutputExistsError, shown
 from dreamkit.installation import extra_command
-from dreamkit.media import atomic
+from dreamkit.media import atomic, paths
 
 RATE = Fraction(30)  # frames a second, where nothing else is given
 
@@ -134,10 +134,13 @@ def check_output(path: Path, encoding: Encoding | None = None, *, overwrite: boo
     if not suffix:  # a folder of frames
         if encoding != Encoding():
             raise VideoError(f"{path} is a folder of PNG files, which have no codec and lose no quality")
-        if path.is_dir() and any(path.iterdir()):
+        if path.is_dir() and not all(paths.is_of_the_system(each.name) for each in path.iterdir()):
             raise OutputExistsError(f"the folder {path} is not empty; choose another for the frames")
-        if os.path.lexists(path) and not path.is_dir():
-            raise OutputExistsError(f"{path} is a file; name a folder for the frames, or a film: {path}.mp4")
+        if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+            what = "link" if path.is_symlink() else "file"
+            raise OutputExistsError(
+                f"{path} is a {what}; name a folder for the frames, or a film: {path}.mp4"
+            )
         atomic.check_parent(path)
         import_av()
         return None

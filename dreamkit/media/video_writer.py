@@ -126,7 +126,8 @@ class Writer:
             if self._kind is not None:
                 self._close(complete=kind is None)
             if kind is None:
-                atomic.move_into_place(self._partial, self._path, overwrite=self._overwrite)
+                with _write_errors(self._path):
+                    atomic.move_into_place(self._partial, self._path, overwrite=self._overwrite)
         finally:
             self._held.close()
 
@@ -141,7 +142,7 @@ class Writer:
             if self._track is not None:
                 self._track.close(self._end)
             self._container.close()
-            with self._partial.open("rb") as file:
+            with self._partial.open("r+b") as file:  # Windows flushes only what is open for writing
                 os.fsync(file.fileno())
 
     @property

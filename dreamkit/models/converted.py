@@ -93,8 +93,10 @@ def _digest(sources: Mapping[str, str], fill: float | None, text: Mapping[str, s
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file below `folder`, by its path there."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """The SHA-256 of every file below `folder` but those of the system, by its path there."""
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and not paths.is_of_the_system(path.name)
+    )
     return {path.relative_to(folder).as_posix(): paths.digest(path) for path in files}
 
 

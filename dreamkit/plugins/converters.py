@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from dreamkit.names import is_name
+from dreamkit.names import RULE, is_name
 
 _PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -33,7 +33,7 @@ class Converter:
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
-            raise ValueError(f"converter name {self.name!r}: letters, digits, '.', '_' and '-' only")
+            raise ValueError(f"converter name {self.name!r}: {RULE}")
         if not isinstance(self.help, str) or len(self.help.splitlines()) != 1:
             raise ValueError(f"converter {self.name}: help is {self.help!r:.80}; it is one line")
         is_place = isinstance(self.command, str) and _PLACE.fullmatch(self.command)

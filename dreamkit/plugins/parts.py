@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from dreamkit.errors import ConfigError, did_you_mean
-from dreamkit.names import is_name
+from dreamkit.names import RULE, is_name
 from dreamkit.option import allowed, check, quoted
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Part:
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
-            raise ValueError(f"{self._kind} name {self.name!r}: letters, digits, '.', '_' and '-' only")
+            raise ValueError(f"{self._kind} name {self.name!r}: {RULE}")
         if not isinstance(self.options, Mapping) or not all(
             isinstance(name, str) and name.isidentifier() and name not in FEEDS and isinstance(each, Option)
             for name, each in self.options.items()

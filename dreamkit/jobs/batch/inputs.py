@@ -6,14 +6,15 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import cache
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from dreamkit.errors import ImageError, first_line, shown
 from dreamkit.jobs.batch.manifest import FOLDER
-from dreamkit.jobs.batch.source import location
+from dreamkit.jobs.batch.source import identity, location
 from dreamkit.media import files, image_writer, storage
-from dreamkit.media.remote import is_url
+from dreamkit.media.remote import is_url, name_of
 
 _SUFFIXES = frozenset({*image_writer.SUFFIXES, ".gif", ".bmp", ".ppm", ".pgm", ".tga", ".jp2"})
 _LISTS = frozenset({".txt", ".lst"})
@@ -49,13 +50,21 @@ def expand(given: Sequence[str], output: str = "") -> list[Input]:
         for each in _expand(text):
             found.setdefault(location(each.source), each)
     if output and not is_url(output):
-        below = os.path.join(os.path.realpath(output), "")
-        within = [path for path in found if not is_url(path) and os.path.realpath(path).startswith(below)]
+        within = _below(output, [path for path in found if not is_url(path)])
         if len(within) == len(found):
             raise ImageError(f"the pictures are in {output}, where the dreams would go; choose another -o")
         for path in within:
             del found[path]
     return list(found.values())
+
+
+def _below(output: str, found: Iterable[str]) -> list[str]:
+    """Those of the paths `found` that are in the folder `output`, whatever capitals it is given in."""
+    known = cache(identity)
+    folder = known(Path(output))
+    if folder is None:
+        return []
+    return [path for path in found if folder in map(known, Path(os.path.realpath(path)).parents)]
 
 
 def and_more(names: Sequence[Any]) -> str:
@@ -122,11 +131,9 @@ def _expand_list(path: Path) -> list[Input]:
     found = []
     for line in filter(None, map(str.strip, lines)):
         if is_url(line):
-            found.append(Input(line, line.rpartition("/")[2]))
+            found.append(Input(line, name_in(name_of(line))))
         elif not line.startswith("#"):
-            source = path.parent / line
-            inside = not os.path.isabs(line) and ".." not in Path(line).parts
-            found.append(Input(str(source), Path(line).as_posix() if inside else source.name))
+            found.append(Input(str(path.parent / line), name_in(line)))
     if not found:
         raise ImageError(f"the list {path} names no pictures; write a path or URL into each line")
     # A picture that does not exist fails like a damaged one. If none exists, the file is not a list.
@@ -138,13 +145,21 @@ def _expand_list(path: Path) -> list[Input]:
     return found
 
 
+def name_in(path: str, flavour: type[PurePath] = PurePath) -> str:
+    """The name, below the folder of the dreams, for the picture at `path` in a list or a store: the path
+    itself, or its last part where the path would lead out of any folder."""
+    given = flavour(path)
+    stays = not given.anchor and ".." not in given.parts  # of Windows, `C:a.jpg` and `\\a.jpg` do not
+    return (given.as_posix() if stays and given.name else given.name) or "_"
+
+
 def _expand_url(url: str) -> Iterator[Input]:
 
     url = url.rstrip("/")
     found = storage.open_store(url).sizes()
     names = [name for name in found if PurePosixPath(name).suffix.lower() in _SUFFIXES]
     if PurePosixPath(url).suffix.lower() in _SUFFIXES:
-        yield Input(url, url.rpartition("/")[2])
+        yield Input(url, name_in(name_of(url)))
     elif not names:
         raise ImageError(f"{url} holds no pictures; give a URL that does")
-    yield from (Input(f"{url}/{name}", name) for name in sorted(names) if name)
+    yield from (Input(f"{url}/{name}", name_in(name)) for name in sorted(names) if name)

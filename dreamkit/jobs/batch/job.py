@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from unicodedata import normalize
 
 from dreamkit.errors import ImageError
 from dreamkit.jobs.batch.inputs import Input
 from dreamkit.jobs.batch.request import BatchRequest
+from dreamkit.media import storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,18 @@ class Job:
 
 
 def list_jobs(
-    inputs: Sequence[Input], requests: Sequence[BatchRequest], suffix: str, *, folds_case: bool = False
+    inputs: Sequence[Input], requests: Sequence[BatchRequest], suffix: str, *, folds_names: bool = False
 ) -> list[Job]:
     """The jobs of each request for each picture. Dreams have `suffix` in place of their pictures' own; where
     the dreams of two pictures would have the same name, both keep theirs before it.
 
     Args:
-        folds_case: whether names are the same that differ in capitals alone, as on some file systems.
+        folds_names: whether the names of the store fold: see `storage.folded`.
 
     Raises:
         ImageError: two dreams would have the same name all the same.
     """
-    names = _names(inputs, suffix, folds_case=folds_case)
+    names = _names(inputs, suffix, folds_names=folds_names)
     return [
         Job(each, number, f"{request.name}/{name}" if request.name else name)
         for number, request in enumerate(requests)
@@ -48,11 +48,11 @@ def list_jobs(
     ]
 
 
-def _names(inputs: Sequence[Input], suffix: str, *, folds_case: bool) -> list[str]:
+def _names(inputs: Sequence[Input], suffix: str, *, folds_names: bool) -> list[str]:
     """The names of dreams, of which no two are the same."""
 
     def same(name: str) -> str:
-        return normalize("NFC", name).casefold() if folds_case else name
+        return storage.folded(name) if folds_names else name
 
     names = [f"{PurePosixPath(each.name).with_suffix('')}{suffix}" for each in inputs]
     long = [f"{each.name}{suffix}" for each in inputs]

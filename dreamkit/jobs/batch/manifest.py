@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class Manifest:
-    """The entries of all dreams, by the dreams' names.
+    """The entries of all dreams, by the dreams' names, the newest last.
 
     It is kept in parts, `_dreamkit/manifest-TIME.jsonl`: a line is a JSON list of a dream's name and the
     values of its entry. A part is written every ten seconds, whole or not at all.
@@ -55,13 +55,18 @@ class Manifest:
                 with suppress(ValueError, TypeError, RecursionError):
                     output, *values = json.loads(line)
                     if len(values) == len(Entry._fields) and isinstance(output, str):
-                        self.entries[output] = Entry(*values)
+                        self._note(output, Entry(*values))
 
     def add(self, output: str, entry: Entry) -> None:
         """Adds a dream. Writes a part if the last one is old."""
-        self.entries[output] = self._new[output] = entry
+        self._note(output, entry)
+        self._new[output] = entry
         if time.monotonic() - self._written > _EVERY:
             self.write(merged=len(self._parts) >= _MOST_PARTS)
+
+    def _note(self, output: str, entry: Entry) -> None:
+        self.entries.pop(output, None)
+        self.entries[output] = entry
 
     def write(self, *, merged: bool = False) -> None:
         """Writes what is new as a part; or, if `merged`, everything as one part in place of all others."""

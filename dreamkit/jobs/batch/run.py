@@ -71,9 +71,10 @@ class Batch:
         store: Store,
         *,
         overwrite: bool = False,
+        folds_names: bool = False,
         on_progress: Callable[[BatchProgress], None] | None = None,
     ) -> None:
-        """Finds out what is finished.
+        """Finds out what is finished. `folds_names` is as `list_jobs` has it.
 
         Raises:
             OutputExistsError: files are in the way that no batch made, or dreams of other pictures.
@@ -81,7 +82,7 @@ class Batch:
         """
         self._started = time.time()
         self._requests, self._store, self._on_progress = requests, store, on_progress
-        survey = Survey(jobs, requests, store)
+        survey = Survey(jobs, requests, store, folds_names=folds_names)
         survey.refuse_inputs()
         if not overwrite:
             survey.refuse_to_overwrite()

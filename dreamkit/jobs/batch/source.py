@@ -42,6 +42,15 @@ def location(source: str) -> str:
     return source if is_url(source) else os.path.abspath(source)
 
 
+def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """What a file or folder is known by, whatever path leads to it; None where there is none."""
+    try:
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return about.st_dev, about.st_ino
+
+
 def stamp(source: str) -> tuple[int | None, int | None]:
     """The size of a file in bytes, and its time of change in nanoseconds; None for URLs and missing files."""
     try:

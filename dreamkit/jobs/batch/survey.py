@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from dreamkit.errors import ConfigError, DreamkitError, ImageError, OutputExistsError, shown
 from dreamkit.jobs.batch import source
@@ -13,7 +11,7 @@ from dreamkit.jobs.batch.inputs import and_more
 from dreamkit.jobs.batch.job import Job
 from dreamkit.jobs.batch.manifest import Entry, Manifest
 from dreamkit.jobs.batch.request import BatchRequest
-from dreamkit.media import image_metadata
+from dreamkit.media import image_metadata, storage
 from dreamkit.media.storage import FolderStore, Store
 
 
@@ -29,15 +27,26 @@ class Survey:
             location.
     """
 
-    def __init__(self, jobs: Sequence[Job], requests: Sequence[BatchRequest], store: Store) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        requests: Sequence[BatchRequest],
+        store: Store,
+        *,
+        folds_names: bool = False,
+    ) -> None:
         """Looks at each job. Dreams that the manifest lacks, because a run was killed, are added to it.
+        `folds_names` is as `list_jobs` has it.
 
         Raises:
             DreamkitError: the store cannot be read.
         """
         self._requests, self._store = requests, store
-        self._sizes = store.sizes()
-        self.manifest = Manifest(store, self._sizes)
+        self._same = storage.folded if folds_names else str  # of a name
+        sizes = store.sizes()
+        self.manifest = Manifest(store, sizes)
+        self._sizes = {self._same(name): size for name, size in sizes.items()}
+        self._entries = {self._same(name): entry for name, entry in self.manifest.entries.items()}
         self.kept: list[Job] = []
         self.missing: list[Job] = []
         self.strays: list[str] = []
@@ -55,14 +64,15 @@ class Survey:
         if not isinstance(self._store, FolderStore):
             return
         jobs = [*self.missing, *self.kept]
-        photographs = {_identity(job.input.source): job.input.source for job in jobs}
+        photographs = {source.identity(job.input.source): job.input.source for job in jobs}
         for job in jobs:
             path = self._store.path / job.output
             # A link at the place of the dream is replaced itself, and what it leads to stays.
-            if job.output in self._sizes and not path.is_symlink() and _identity(path) in photographs:
-                raise ConfigError(
-                    f"{path} is the photograph {photographs[_identity(path)]} itself; choose another -o"
-                )
+            if not self._is_taken(job) or path.is_symlink():
+                continue
+            photograph = photographs.get(source.identity(path))
+            if photograph is not None:
+                raise ConfigError(f"{path} is the photograph {photograph} itself; choose another -o")
 
     def refuse_to_overwrite(self) -> None:
         """Makes sure that no file is overwritten that no batch made, and no dream of another picture.
@@ -81,12 +91,16 @@ class Survey:
                 "it; choose another -o, or give --overwrite"
             )
 
+    def _is_taken(self, job: Job) -> bool:
+        """Whether there is a file where the job's dream would go."""
+        return self._same(job.output) in self._sizes
+
     def _look_at(self, job: Job) -> bool:
         """Whether a job is finished. If it is not, notes what is in its way."""
-        entry = self.manifest.entries.get(job.output)
+        entry = self._entries.get(self._same(job.output))
         if entry is not None and self._is_current(job, entry):
             return True
-        if job.output not in self._sizes:
+        if not self._is_taken(job):
             return False
         if entry is not None:
             if self._is_of_another_picture(job, entry):
@@ -100,7 +114,8 @@ class Survey:
     def _is_current(self, job: Job, entry: Entry) -> bool:
         """Whether the dream of an entry is there, and would be dreamed the same now."""
         picture = job.input.source
-        if entry.digest != self._requests[job.request].digest or self._sizes.get(job.output) != entry.size:
+        is_whole = self._sizes.get(self._same(job.output)) == entry.size
+        if entry.digest != self._requests[job.request].digest or not is_whole:
             return False
         size, mtime = source.stamp(picture)
         known = entry.source_size, entry.source_mtime, entry.location
@@ -134,15 +149,6 @@ class Survey:
             return False
         self.manifest.add(job.output, entry_of(job, sha256, digest, len(data)))
         return True
-
-
-def _identity(path: str | Path) -> tuple[int, int] | None:
-    """What names a file, by whatever path; None where there is none."""
-    try:
-        about = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return about.st_dev, about.st_ino
 
 
 def entry_of(job: Job, sha256: str, digest: str, size: int) -> Entry:
