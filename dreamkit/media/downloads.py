@@ -91,7 +91,7 @@ def _fetch(url: str, part: Path, stamp: Path, done: int, progress: Progress | No
         with open(part, "ab" if continues else "wb") as file:
             # Only now is what there was of another version gone: a kill before this continues nothing.
             if version := _version(response):
-                stamp.write_text(version)
+                stamp.write_text(version, encoding="utf-8")
             else:
                 stamp.unlink(missing_ok=True)
             for piece in response.iter_content(_PIECE):
