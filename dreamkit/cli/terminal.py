@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -155,11 +155,7 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
     sys.stderr.flush()
     python_stderr = sys.stderr
     # Where Python's stderr is the descriptor itself, it moves to a copy; a test's replacement stays.
-    own = (
-        streams.forgiving(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
-        if _is_descriptor_2(sys.stderr)
-        else None
-    )
+    own = streams.forgiving(_copy_of_stderr()) if _is_descriptor_2(sys.stderr) else None
     try:
         with native_output.kept(as_json=_as_json):
             sys.stderr = own or python_stderr
@@ -170,6 +166,10 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
         sys.stderr = python_stderr
         if own is not None:
             own.close()
+
+
+def _copy_of_stderr() -> TextIO:
+    return os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
 def _is_descriptor_2(stream: Any) -> bool:
