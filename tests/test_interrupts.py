@@ -36,11 +36,15 @@ def number_of(name, monkeypatch):
 def test_a_signal_that_ends_a_process_waits_for_the_step_and_is_ctrl_c(name, monkeypatch):
     number = number_of(name, monkeypatch)
     seen = []
-    with terminal.ended_as_by_ctrl_c(), pytest.raises(KeyboardInterrupt):
+
+    def dream():
         with interrupts.deferred():
             signal.raise_signal(number)
             seen.append("the rest of the step")
         seen.append("more steps")
+
+    with terminal.ended_as_by_ctrl_c(), pytest.raises(KeyboardInterrupt):
+        dream()
     assert (seen, terminal.interrupted_code()) == (["the rest of the step"], 128 + number)
 
 
