@@ -22,7 +22,6 @@ FOLDERS = re.compile(
 )
 # Files that name such a folder on purpose, each with what it may name.
 ALLOWED = {
-    "dreamkit/executors/ray.py": {"/tmp/ray"},  # Ray's own default
     "scripts/two_nodes.sh": {"/tmp/dk.XXXX"},  # mktemp's pattern
 }
 ALLOWED["tests/test_tracked_files.py"] = set().union(*ALLOWED.values())
