@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dreamkit.errors import ConfigError, ImageError, OutputExistsError, first_line
-from dreamkit.media import partial
+from dreamkit.media import moves, partial
 
 
 def write(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -50,14 +50,14 @@ def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
         OutputExistsError: without `overwrite`, `path` exists by now.
     """
     if overwrite:
-        written.replace(path)
+        moves.replace(written, path)
         return
     try:
         path.hardlink_to(written)
     except FileExistsError:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite") from None
     except OSError:  # a file system without links
-        written.rename(path)
+        moves.rename(written, path)
 
 
 def check_path(path: Path, *, overwrite: bool) -> None:
