@@ -37,6 +37,6 @@ def _escaped(toml: str) -> str:
     return "".join(
         each
         if each in "\n\t" or (each.isprintable() and (in_utf_8 or each.isascii()))
-        else f"\\U{ord(each):08x}"
+        else (f"\\u{ord(each):04x}" if each <= "\uffff" else f"\\U{ord(each):08x}")
         for each in toml
     )
