@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -46,6 +47,17 @@ def skip_without_converter():
     for needed in ("onnx", "onnx2tf", "onnxruntime", "cv2"):
         if find_spec(needed) is None:
             pytest.skip(f"{needed} is not installed; install deepdreamkit[convert]", allow_module_level=True)
+
+
+@pytest.fixture(params=[["symlink"], ["symlink", "link"]])
+def without_links(request, monkeypatch):
+    """A system that refuses symbolic links, as Windows does, or hard ones as well."""
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EPERM, "A required privilege is not held by the client")
+
+    for kind in request.param:
+        monkeypatch.setattr(os, kind, refused)
 
 
 @contextmanager

@@ -231,5 +231,5 @@ def test_too_few_activations_of_a_cell(network, photographs, tmp_path):
 
 def test_without_umap_the_command_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
-    with pytest.raises(ConfigError, match=r"an atlas needs UMAP; install it: .*\[atlas\]'"):
+    with pytest.raises(ConfigError, match=r"an atlas needs UMAP; install it: .*\[atlas\]"):
         layout.project(np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32), 0)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
+import tempfile
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
 from dreamkit.engine import process as engine_process
 from dreamkit.errors import ConfigError, ImageError
-from dreamkit.executors import local, pool_size, scheduler
+from dreamkit.executors import local, pool_size, ray, scheduler
 from dreamkit.executors.pool_size import PoolSize
 from dreamkit.executors.scheduler import TaskResult, WorkersError
 from dreamkit.media import free_memory
@@ -248,3 +251,42 @@ def test_a_run_does_not_wait_for_workers_that_it_does_not_need():
     results = {}
     scheduler.run([ScriptedSlot(None), ScriptedSlot()], [chain(["a"], results)], (CrashError,))
     assert results["a"].value == "do a"
+
+
+RAYS_FOLDERS = {
+    # platform and environment: the folder for temporary files that Ray chooses
+    ("linux", ()): "/tmp",
+    ("linux", ("TMPDIR",)): "by TMPDIR",
+    ("linux", ("RAY_TMPDIR", "TMPDIR")): "by RAY_TMPDIR",
+    ("darwin", ("TMPDIR",)): "/tmp",
+    ("darwin", ("RAY_TMPDIR",)): "by RAY_TMPDIR",
+    ("win32", ("TMPDIR",)): "the system's",
+    ("win32", ("RAY_TMPDIR",)): "by RAY_TMPDIR",
+}
+
+
+@pytest.fixture(params=RAYS_FOLDERS)
+def rays_folder(request, monkeypatch):
+    platform, given = request.param
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(tempfile, "tempdir", "the system's")
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in given:
+        monkeypatch.setenv(name, f"by {name}")
+    return RAYS_FOLDERS[request.param]
+
+
+def test_the_address_of_a_ray_cluster_is_read_where_ray_writes_it(rays_folder):
+    assert ray._address_file() == Path(rays_folder, "ray", "ray_current_cluster")
+
+
+@pytest.fixture(scope="module")
+def rays_own():
+    """Ray's functions, imported while the platform is the real one."""
+    return pytest.importorskip("ray._common.utils")
+
+
+@pytest.mark.heavy  # for the time that Ray takes to import
+def test_ray_writes_its_address_there(rays_own, rays_folder):
+    assert Path(rays_own.get_ray_address_file(None)) == Path(rays_folder, "ray", "ray_current_cluster")

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers as kl
 
 import dreamkit
-from dreamkit.convert import conversion, keras_hdf5, keras_model
+from dreamkit.convert import conversion, keras_file, keras_hdf5, keras_model
 from dreamkit.convert.options import KERAS, ConversionOptions
 from dreamkit.convert.parity import Report
 from dreamkit.errors import ConvertError
@@ -412,6 +412,16 @@ def test_hdf5_of_keras_3(ending, convert, tmp_path):
     np.testing.assert_allclose(
         compute(pixels)["scores"][:, 0, 0], scores_of(model, pixels), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.usefixtures("without_links")
+def test_hdf5_of_keras_3_is_read_where_links_are_refused(tmp_path):
+    model = small_model(keras)
+    model.save(tmp_path / "mine.h5")
+    (tmp_path / "mine.h5").rename(tmp_path / "mine.weights")
+    read = keras_file.load(str(tmp_path / "mine.weights"))
+    np.testing.assert_array_equal(read.get_weights()[0], model.get_weights()[0])
+    assert (tmp_path / "mine.weights").is_file()
 
 
 def scores_of_tf_keras(model, pixels):

@@ -97,6 +97,23 @@ with terminal.own_lines_only(verbose=False):
     assert (run.returncode, run.stderr) == (0, "ours\n")
 
 
+def test_without_a_shell_a_crash_shows_pythons_trace_and_no_file_is_made():
+    """As on Windows, which cannot remove a file that is open."""
+    run = python("""
+import os, tempfile
+from dreamkit.cli import terminal
+del os.posix_spawn
+tempfile.mkstemp = None
+with terminal.own_lines_only(verbose=False):
+    os.write(2, b"native")
+    os.abort()
+""")
+    assert run.returncode == -signal.SIGABRT
+    assert run.stderr.startswith("Fatal Python error: Aborted")
+    assert "native" not in run.stderr
+    assert 'File "<string>", line 8' in run.stderr
+
+
 def test_nothing_is_left_open_or_running():
     run = python("""
 import os

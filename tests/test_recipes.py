@@ -204,7 +204,7 @@ WRONG_TOML = {
     # what is wrong: (the file, what the message says)
     "no TOML": ("steps : 3", "mine.toml is not a TOML file"),
     "not UTF-8": (b'description = "caf\xe9"', "cannot read the recipe .*mine.toml"),
-    "UTF-16": ("steps = 3".encode("utf-16"), "cannot read the recipe .*mine.toml"),
+    "cut UTF-16": ("steps = 3".encode("utf-16")[:-1], "cannot read the recipe .*mine.toml"),
     "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(200), "cannot read the recipe .*mine.toml"),
     "NUL": (b"steps = 3\x00", "is not a TOML file"),
     "a key twice": ("steps = 3\nsteps = 4", "is not a TOML file"),

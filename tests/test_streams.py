@@ -76,6 +76,19 @@ def test_characters_that_a_terminal_lacks_are_escaped(tmp_path):
     assert ended.stderr.startswith("error: no-\\u0436.png does not exist")
 
 
+def test_stderr_keeps_its_encoding_while_native_code_is_hidden():
+    """A screen of Windows, or PYTHONIOENCODING, may have another one than files have."""
+    code = """if True:
+        import sys
+        from dreamkit.cli import terminal
+        with terminal.own_lines_only(verbose=False):
+            terminal.warning("caf\\xe9 \\u0436")
+    """
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr.rstrip(b"\r\n")) == (0, b"warning: caf\xe9 \\u0436")
+
+
 @pytest.mark.parametrize(
     ("text", "seen"),
     [

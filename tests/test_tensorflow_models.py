@@ -14,7 +14,7 @@ from keras import layers as kl
 from PIL import Image
 
 import dreamkit
-from dreamkit.convert import tensorflow_file, tensorflow_model
+from dreamkit.convert import tensorflow_file, tensorflow_frozen, tensorflow_model
 from dreamkit.convert import tensorflow_operations as operations
 from dreamkit.convert.parity import Report
 from dreamkit.convert.tensorflow_names import layer_names
@@ -415,6 +415,22 @@ def test_nothing_in_a_saved_model_writes_files(tmp_path):
     found = {node.op for node in operations.nodes(saved.message.meta_graphs[0].graph_def)}
     assert not found & operations.WRITES
     assert "RestoreV2" in found
+
+
+@pytest.mark.usefixtures("without_links")
+def test_a_saved_model_is_read_where_links_are_refused(tmp_path):
+    module = tf.Module()
+    module.kernel = tf.Variable(normal(3, 3, 3, 48))
+    module.f = tf.function(
+        lambda x: {"y": tf.nn.conv2d(x, module.kernel, 1, "SAME")},
+        input_signature=[tf.TensorSpec((None, SIDE, SIDE, 3), tf.float32, "x")],
+        autograph=False,
+    )
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures=module.f)
+    before = sorted((tmp_path / "net").rglob("*"))
+    weights = tensorflow_frozen.load(str(tmp_path / "net"), None).weights
+    np.testing.assert_array_equal([*weights.values()], [module.kernel.numpy()])
+    assert sorted((tmp_path / "net").rglob("*")) == before
 
 
 # ------------------------------------------------------------------------------- by the command line

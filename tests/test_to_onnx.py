@@ -549,6 +549,29 @@ def test_a_prototxt_without_k_is_the_same_network(text, tmp_path):
     against_opencv(inputs, tmp_path / "without.prototxt", model, without, session(to_onnx(without)))
 
 
+def test_opencv_reads_files_with_any_name(tmp_path, monkeypatch):
+    """On Windows it opens none with characters beyond ASCII."""
+    import cv2
+
+    read = cv2.dnn.readNetFromCaffe
+
+    def as_on_windows(*files):
+        if any(isinstance(each, str) and not each.isascii() for each in files):
+            raise cv2.error("FAILED: fs.is_open(). Can't open")
+        return read(*files)
+
+    monkeypatch.setattr(cv2.dnn, "readNetFromCaffe", as_on_windows)
+    case = Case(K)
+    folder = tmp_path / "caf\xe9"
+    folder.mkdir()
+    prototxt, model, _ = write(folder, case)
+    (folder / "without.prototxt").write_text(opencv.prototxt_without_k(prototxt))
+    without = read_net(folder / "without.prototxt", model)
+    ready = session(to_onnx(without))
+    errors = against_opencv(inputs_of(case), folder / "without.prototxt", model, without, ready)
+    assert max(errors.values()) < 1e-5
+
+
 REAL = {"squeezenet_v1.0": 60, "inception5h": 60, "squeezenet_places365": 0.4}
 
 

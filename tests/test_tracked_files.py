@@ -22,7 +22,6 @@ FOLDERS = re.compile(
 )
 # Files that name such a folder on purpose, each with what it may name.
 ALLOWED = {
-    "dreamkit/executors/ray.py": {"/tmp/ray"},  # Ray's own default
     "scripts/two_nodes.sh": {"/tmp/dk.XXXX"},  # mktemp's pattern
 }
 ALLOWED["tests/test_tracked_files.py"] = set().union(*ALLOWED.values())
@@ -47,12 +46,24 @@ def contents(path):
             yield from (text.encode() for text in image.text.values())
 
 
-def tracked_files():
-    """The names of all files that git tracks."""
+def listed(*options):
+    """What git says of each file that it tracks."""
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("this is not a git checkout")
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    return [name for name in listing.stdout.decode().split("\0") if (ROOT / name).is_file()]
+    listing = subprocess.run(["git", "ls-files", "-z", *options], cwd=ROOT, capture_output=True, check=True)
+    return listing.stdout.decode().rstrip("\0").split("\0")
+
+
+def tracked_files():
+    """The names of all files that git tracks."""
+    return [name for name in listed() if (ROOT / name).is_file()]
+
+
+def test_lines_end_alike_on_every_system():
+    """Else Git for Windows would change the shells' scripts, and files whose digests are known."""
+    about = [line.partition("\t")[0].split(maxsplit=2) for line in listed("--eol")]
+    assert {attributes.rstrip() for _, _, attributes in about} == {"attr/text=auto eol=lf"}
+    assert {index for index, _, _ in about} <= {"i/lf", "i/none", "i/-text"}
 
 
 def test_no_tracked_file_names_a_folder_of_a_build_machine():

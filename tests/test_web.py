@@ -433,6 +433,15 @@ def test_a_port_in_use_is_reported(served):
         server.Server(served.folder, served.server_address[1])
 
 
+def test_on_windows_no_other_program_shares_the_port(tmp_path, monkeypatch):
+    if not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # an option that can be looked at here stands for it
+        monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+    with server.Server(tmp_path, 0) as running:
+        taken = running.socket
+        assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE)
+        assert not taken.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+
+
 def test_a_page_that_is_not_built_is_reported(run, monkeypatch, tmp_path):
     monkeypatch.setattr(site.resources, "files", lambda package: tmp_path)
     for command in (["export", "web", "-o", "site"], ["serve", "--no-browser"]):

@@ -242,7 +242,7 @@ def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) 
     """Runs a command line and leaves the process: the one place where errors are shown.
 
     Exits with 0; 1 for a wrong input; 2 for a wrong command line; 130 after Ctrl-C, 143 after SIGTERM, 129
-    after SIGHUP. What is neither is a bug and keeps its traceback.
+    after SIGHUP, 149 after Ctrl-Break. What is neither is a bug and keeps its traceback.
     """
     command = typer.main.get_command(app)
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -34,19 +34,19 @@ def kept(*, as_json: bool = False) -> Iterator[None]:
     """Sends file descriptor 2 to a file that is shown if the process does not leave this context.
 
     Python's own traces of a crash go there too, unless `faulthandler` is already in use. Without a POSIX
-    shell or a temporary folder, what is written is lost.
+    shell or a temporary folder they go to the screen, and what native code writes is lost.
     """
     with ExitStack() as stack:
         screen = os.dup(2)
         stack.callback(os.close, screen)
         try:
-            file = stack.enter_context(_watched_file(screen, *(_JSON if as_json else _TEXT)))
-        except (OSError, AttributeError):  # a full disk; Windows has no posix_spawn
-            file = stack.enter_context(open(os.devnull, "w")).fileno()
+            file = traces = stack.enter_context(_watched_file(screen, *(_JSON if as_json else _TEXT)))
+        except OSError:  # a full disk; no shell
+            file, traces = stack.enter_context(open(os.devnull, "wb")).fileno(), screen
         os.dup2(file, 2)
         stack.callback(os.dup2, screen, 2)
         if not faulthandler.is_enabled():
-            faulthandler.enable(file)
+            faulthandler.enable(traces)
             stack.callback(faulthandler.disable)
         yield
 
@@ -54,6 +54,8 @@ def kept(*, as_json: bool = False) -> Iterator[None]:
 @contextmanager
 def _watched_file(screen: int, message: str, edit: str) -> Iterator[int]:
     """A file to write to. After a crash, `screen` gets `message` and its last lines, edited by sed."""
+    if not hasattr(os, "posix_spawn"):
+        raise FileNotFoundError("this system, such as Windows, has no POSIX shell")
     import tempfile  # which takes milliseconds, and most commands end before they need it
 
     file, path = tempfile.mkstemp(prefix="dreamkit-")

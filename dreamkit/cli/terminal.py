@@ -12,10 +12,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from dreamkit.engine import interrupts
 from dreamkit.errors import DreamkitWarning, Interrupted, shown
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def event(what: str, **about: Any) -> None:
 
 @contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """Lets SIGTERM, by which schedulers and shutdowns end a process, and SIGHUP, which a closed terminal
-    sends, do what Ctrl-C does. A process that ignores one, as with `nohup`, goes on ignoring it."""
+    """Lets the other signals that end a process do what Ctrl-C does. A process that ignores one, as with
+    `nohup`, goes on ignoring it."""
     global _ended_by
     _ended_by = 0
 
@@ -76,9 +77,8 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
         yield
         return
     before = {}
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+    for number in interrupts.ending():
+        if signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, end)
     try:
         yield
@@ -88,7 +88,8 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
 
 
 def interrupted_code() -> int:
-    """The exit code of an interruption: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    """The exit code of an interruption: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 149
+    after Ctrl-Break."""
     return 128 + (_ended_by or signal.SIGINT)
 
 
@@ -155,11 +156,7 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
     sys.stderr.flush()
     python_stderr = sys.stderr
     # Where Python's stderr is the descriptor itself, it moves to a copy; a test's replacement stays.
-    own = (
-        streams.forgiving(os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace"))
-        if _is_descriptor_2(sys.stderr)
-        else None
-    )
+    own = streams.forgiving(_copy_of_stderr()) if _is_descriptor_2(sys.stderr) else None
     try:
         with native_output.kept(as_json=_as_json):
             sys.stderr = own or python_stderr
@@ -170,6 +167,10 @@ def own_lines_only(*, verbose: bool) -> Iterator[None]:
         sys.stderr = python_stderr
         if own is not None:
             own.close()
+
+
+def _copy_of_stderr() -> TextIO:
+    return os.fdopen(os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
 
 
 def _is_descriptor_2(stream: Any) -> bool:

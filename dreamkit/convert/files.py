@@ -1,8 +1,9 @@
-"""Input files: small ones read with a limit, and files of another kind refused by name."""
+"""Input files: small ones read with a limit, files of another kind refused by name, and links."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,3 +50,26 @@ def refuse_other_kinds(path: Path, kind: str | Sequence[str], wanted: str) -> No
     found = file_kinds.describe(path, [kind] if isinstance(kind, str) else kind, wanted)
     if found is not None:
         raise ConvertError(f"{path} {found}")
+
+
+def link_or_copy(path: str, name: str) -> None:
+    """Makes `name` a link to a file or a folder. Windows lets only administrators make symbolic links; there
+    it makes hard ones, or copies from another disk.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    try:
+        os.symlink(os.path.abspath(path), name, target_is_directory=os.path.isdir(path))
+    except OSError:
+        if os.path.isdir(path):
+            shutil.copytree(path, name, copy_function=_hard_link_or_copy)
+        else:
+            _hard_link_or_copy(path, name)
+
+
+def _hard_link_or_copy(path: str, name: str) -> None:
+    try:
+        os.link(path, name)
+    except OSError:
+        shutil.copyfile(path, name)

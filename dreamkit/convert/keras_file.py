@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamkit.convert import keras_hdf5
-from dreamkit.convert.files import refuse_other_kinds
+from dreamkit.convert.files import link_or_copy, refuse_other_kinds
 from dreamkit.errors import ConvertError, first_line
 
 MAX_BYTES = 8 << 30  # of the unpacked file
@@ -84,7 +84,7 @@ def _load_hdf5(file: str) -> Any:
     keras_hdf5.check_layers(file, description.config, keras.layers)
     with tempfile.TemporaryDirectory() as folder:
         named = os.path.join(folder, "model.h5")  # Keras reads the format from the name
-        os.symlink(os.path.abspath(file), named)
+        link_or_copy(file, named)
         return keras.saving.load_model(named, compile=False, safe_mode=True)
 
 

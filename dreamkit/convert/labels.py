@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dreamkit.convert.files import read_file
 from dreamkit.errors import ConvertError
+from dreamkit.media import files
 
 _MAX_BYTES = 16 << 20
 
@@ -19,7 +20,7 @@ def read_labels(path: Path) -> list[str]:
         ConvertError: the file cannot be read or has no names.
     """
     try:
-        lines = read_file(path, "file of labels", _MAX_BYTES).decode("utf-8-sig").splitlines()
+        lines = files.text(read_file(path, "file of labels", _MAX_BYTES)).splitlines()
     except UnicodeDecodeError as error:
         raise ConvertError(f"{path} is not a text file; give one line for each class") from error
     labels = [_name(line.split(), place) for place, line in enumerate(line for line in lines if line.strip())]

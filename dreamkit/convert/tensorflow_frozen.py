@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dreamkit.convert import tensorflow_file
 from dreamkit.convert.feature_maps import DEFAULT_SIDE, MAX_SIDE
+from dreamkit.convert.files import link_or_copy
 from dreamkit.errors import ConvertError, first_line, shown
 
 _PASSED_ON = ("StopGradient", "PreventGradient", "CheckNumerics", "EnsureShape")
@@ -146,10 +147,10 @@ def _of_saved_model(path: str, signature: str | None) -> FrozenGraph:
         # TensorFlow reads what was checked, and the weights where they are.
         with open(os.path.join(folder, "saved_model.pb"), "wb") as file:
             file.write(saved.message.SerializeToString())
-        weights = os.path.join(os.path.abspath(path), "variables")
-        if os.path.isdir(weights):
-            os.symlink(weights, os.path.join(folder, "variables"))
+        weights = os.path.join(path, "variables")
         try:
+            if os.path.isdir(weights):
+                link_or_copy(weights, os.path.join(folder, "variables"))
             model = tf.saved_model.load(folder, tags=list(saved.tags))
             function = model.signatures[saved.signature]
             frozen = private.freeze(function)

@@ -1,4 +1,4 @@
-"""Signals that must wait until a step is whole."""
+"""Signals that end a process, and wait until a step is whole."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")  # no system has all of them
+
+
+def ending() -> list[signal.Signals]:
+    """The signals other than Ctrl-C that end a process: SIGTERM comes from schedulers and shutdowns, SIGHUP
+    from a closed terminal, and SIGBREAK from Ctrl-Break on Windows."""
+    return [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
+
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Delays SIGINT and SIGTERM to the end of the block, so that pixels changed in place are never half done.
+    """Delays Ctrl-C and `ending` signals to the end of the block, so that pixels changed in place are never
+    half done.
 
     Python handles signals in the main thread alone; in another thread the block runs as it is.
     """
@@ -21,7 +30,7 @@ def deferred() -> Iterator[None]:
     caught: list[int] = []
     before: dict[int, Any] = {
         number: handler
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, *ending())
         if (handler := signal.getsignal(number)) is not None
     }
     for number in before:

@@ -113,8 +113,7 @@ _has_begun = _is_busy = False
 def _initialize(worker: Worker, threads: int, gpu: int | None, sender: Connection) -> None:
     """Runs before anything else: signals, GPU and threads."""
     global _worker, _on_event
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent ends the others
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    _take_signals()
     Thread(target=_die_with_parent, daemon=True).start()
     if gpu is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
@@ -127,6 +126,13 @@ def _initialize(worker: Worker, threads: int, gpu: int | None, sender: Connectio
 
     private.limit_threads(threads)
     _worker, _on_event = worker, sender.send
+
+
+def _take_signals() -> None:
+    for name in ("SIGINT", "SIGBREAK"):  # the keys reach every process; the parent ends the others
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _on_sigterm)
 
 
 def _on_sigterm(*_: object) -> None:

@@ -6,6 +6,8 @@ import logging
 import os
 import platform
 import socket
+import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -125,10 +127,20 @@ class Cluster:
 def _address() -> str:
     """Where Ray says that a cluster is. Ray itself would wait minutes for one that is gone."""
     given = os.environ.get("RAY_ADDRESS")
-    file = Path(os.environ.get("RAY_TMPDIR", "/tmp/ray")) / "ray_current_cluster"
+    file = _address_file()
     if not given and not file.is_file():
         raise ConnectionError("none was started on this machine")
     return given or file.read_text(encoding="utf-8").strip()
+
+
+def _address_file() -> Path:
+    """Where Ray writes the address of a cluster that was started on this machine."""
+    folder = os.environ.get("RAY_TMPDIR")
+    if folder is None and sys.platform.startswith("linux"):
+        folder = os.environ.get("TMPDIR")
+    if folder is None:
+        folder = "/tmp" if sys.platform.startswith(("linux", "darwin")) else tempfile.gettempdir()
+    return Path(folder, "ray", "ray_current_cluster")
 
 
 class _RaySlot:

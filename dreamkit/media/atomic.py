@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from dreamkit.errors import ConfigError, ImageError, OutputExistsError, first_line
-from dreamkit.media import partial, paths
+from dreamkit.media import moves, partial, paths
 
 
 def write(path: Path, data: bytes | memoryview, *, overwrite: bool) -> None:
@@ -59,14 +59,14 @@ def move_into_place(written: Path, path: Path, *, overwrite: bool) -> None:
                 raise
             raise OutputExistsError(f"the folder {path} is not empty; choose another") from None
     if overwrite:
-        written.replace(path)
+        moves.replace(written, path)
         return
     try:
         path.hardlink_to(written)
     except FileExistsError:
         raise OutputExistsError(f"{path} exists; choose another name or give --overwrite") from None
     except OSError:  # a file system without links
-        written.rename(path)
+        moves.rename(written, path)
 
 
 def remove_empty(folder: Path) -> None:

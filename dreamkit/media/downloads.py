@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dreamkit.errors import WeightsError, first_line
-from dreamkit.media import files, locks, paths
+from dreamkit.media import files, locks, moves, paths
 
 if TYPE_CHECKING:
     import requests
@@ -67,7 +66,7 @@ def _download(url: str, path: Path, hash: str | None, progress: Progress | None)
     if hash is not None and digest(part, hash.partition(":")[0]) != hash:
         _discard(part, stamp)
         raise WeightsError(f"{url} arrived damaged or changed: it should have {hash}")
-    os.replace(part, path)
+    moves.replace(part, path)
     _discard(part, stamp)
 
 
@@ -91,7 +90,7 @@ def _fetch(url: str, part: Path, stamp: Path, done: int, progress: Progress | No
         with open(part, "ab" if continues else "wb") as file:
             # Only now is what there was of another version gone: a kill before this continues nothing.
             if version := _version(response):
-                stamp.write_text(version)
+                stamp.write_text(version, encoding="utf-8")
             else:
                 stamp.unlink(missing_ok=True)
             for piece in response.iter_content(_PIECE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import stat
@@ -24,6 +25,18 @@ def read(path: str | os.PathLike[str], most: int) -> bytes:
     if len(data) > most:  # which grew meanwhile
         raise _too_large(path, most)
     return data
+
+
+def text(data: bytes) -> str:
+    r"""What a user's text file says, with lines that end in `\n`. It is in UTF-8, or in UTF-16 with its mark,
+    as PowerShell 5 writes what a command prints.
+
+    Raises:
+        UnicodeDecodeError: it is neither.
+    """
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    found = data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    return found.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dreamkit.media import locks, partial
+from dreamkit.media import locks, moves, partial
 
 _FORMER = ".dreamkit-former-"  # followed by the name of the folder that is being replaced
 _LOCK = ".dreamkit-lock-"
@@ -48,7 +48,7 @@ def _complete(folder: Path) -> None:
     if os.path.lexists(folder):
         shutil.rmtree(former)
     else:
-        former.rename(folder)
+        moves.rename(former, folder)
 
 
 def _former(folder: Path) -> Path:
@@ -64,11 +64,11 @@ def _replace(new: Path, folder: Path) -> None:
     former = _former(folder)
     try:
         if os.path.lexists(folder):
-            folder.rename(former)
-        new.rename(folder)
+            moves.rename(folder, former)
+        moves.rename(new, folder)
     except BaseException:  # Ctrl-C too
         if former.exists() and not os.path.lexists(folder):
-            former.rename(folder)
+            moves.rename(former, folder)
         raise
     if former.exists():
         shutil.rmtree(former, ignore_errors=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from dreamkit.config import DreamConfig, option_names, quoted
 from dreamkit.errors import ConfigError, RecipeError, did_you_mean, first_line, shown
+from dreamkit.media import files
 from dreamkit.models.spec import ModelSpec
 from dreamkit.recipes.recipe import File, Recipe, masks_named
 from dreamkit.recipes.timeline import key_frames
@@ -38,7 +39,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise RecipeError(f"{path} is larger than any recipe; it is refused")
-        return path.read_text(encoding="utf-8-sig")
+        return files.text(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path} ({first_line(error)})") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -82,6 +83,15 @@ class Server(ThreadingHTTPServer):
                 f"cannot listen on port {port} ({first_line(error)}); choose another with --port "
                 "(make: PORT=); 0 selects a free one"
             ) from error
+
+    def server_bind(self) -> None:
+        """Takes the port for this program alone. On Windows, what lets others reuse an address lets two
+        programs share a port."""
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        if exclusive is not None:
+            self.allow_reuse_address = False
+            self.socket.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        super().server_bind()
 
     @property
     def address(self) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dreamkit.convert.activations import Activations
 from dreamkit.convert.caffe import schema
 from dreamkit.convert.caffe.net import Layer, Net
@@ -64,7 +66,9 @@ def compute(prototxt: Path, caffemodel: Path, net: Net, inputs: Activations) -> 
     import cv2
 
     try:
-        reference = cv2.dnn.readNetFromCaffe(str(prototxt), str(caffemodel))
+        # Not by their paths: on Windows, OpenCV opens none with characters beyond ASCII.
+        contents = np.fromfile(prototxt, np.uint8), np.memmap(caffemodel, np.uint8, "r")
+        reference = cv2.dnn.readNetFromCaffe(*contents)
         reference.enableFusion(False)
         for name, array in inputs.items():
             reference.setInput(array, name)

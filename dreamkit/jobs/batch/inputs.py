@@ -125,7 +125,7 @@ def _before_wildcards(pattern: str) -> Iterator[str]:
 
 def _expand_list(path: Path) -> list[Input]:
     try:
-        lines = files.read(path, _MOST_OF_LIST).decode("utf-8-sig").splitlines()
+        lines = files.text(files.read(path, _MOST_OF_LIST)).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ImageError(f"cannot read the list {path} ({first_line(error)})") from error
     found = []
