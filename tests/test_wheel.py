@@ -132,4 +132,4 @@ def test_the_doctor_finds_the_installed_wheel_well(installed):
     ]
     for each in lacking:
         extra = each["what"].removeprefix("extra ")
-        assert each["command"].endswith(f" '{DISTRIBUTION}[{extra}]'")
+        assert each["command"].endswith(f' "{DISTRIBUTION}[{extra}]"')
