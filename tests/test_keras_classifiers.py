@@ -20,9 +20,9 @@ PLAIN = {"octaves": 1, "steps": 8, "jitter": 0, "smooth": "none", "color": "free
     [
         *(
             pytest.param(name, marks=pytest.mark.long)
-            for name in ("DenseNet121", "EfficientNetB0", "MobileNetV2")
+            for name in ("DenseNet121", "EfficientNetB0", "MobileNetV2", "MobileNetV3Small")
         ),
-        *("MobileNet", "MobileNetV3Small"),
+        "MobileNet",
     ],
 )
 def test_the_class_that_is_dreamed_rises_most_in_keras(name, tmp_path):

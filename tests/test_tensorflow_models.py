@@ -717,7 +717,8 @@ def noise():
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    "name", ["MobileNet", "MobileNetV3Small", pytest.param("MobileNetV2", marks=pytest.mark.long)]
+    "name",
+    ["MobileNet", *(pytest.param(f"MobileNetV{each}", marks=pytest.mark.long) for each in ("2", "3Small"))],
 )
 def test_the_gradient_of_each_class_is_that_of_the_keras_classifier(name, application):
     scores, network = application(name)
