@@ -137,7 +137,7 @@ def film(
     from dreamkit.media import moments, video, video_formats
     from dreamkit.media import sound as sounds
     from dreamkit.recipes import listening
-    from dreamkit.recipes.timeline import check_schedule, with_heard
+    from dreamkit.recipes.timeline import with_heard
     from dreamkit.request import without_image
 
     executor = executor_options.chosen(engine, address, jobs, threads)
@@ -155,8 +155,8 @@ def film(
         arguments = chosen.arguments() | {"mask": masks or None, "guide": guided}
         request = without_image(**arguments, recipe=recipe)
         request.refuse("a film", *films.UNABLE)
-        check_schedule(heard, request.config.schedule)
-        request = replace(request, timeline=with_heard(request.timeline, heard))
+        timeline = with_heard(request.timeline, heard, request.config.schedule)
+        request = replace(request, timeline=timeline)
         music = None if sound is None else sounds.read(sound)
         meter.doing(f"reading {source}")
         clip = moments.part(video.read(source, rate or video_formats.RATE), *between)

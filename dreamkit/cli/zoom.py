@@ -108,7 +108,7 @@ def zoom(
     from dreamkit.media import video_formats
     from dreamkit.media.video_formats import RATE
     from dreamkit.recipes import listening
-    from dreamkit.recipes.timeline import check_schedule, with_heard, without
+    from dreamkit.recipes.timeline import with_heard, without
     from dreamkit.request import make_request
 
     asked = {"zoom": zoom, "rotate": rotate, "center": None if center is None else _center(center)}
@@ -128,8 +128,8 @@ def zoom(
     with terminal.own_lines_only(verbose=verbose), terminal.Meter(quiet=quiet) as meter:
         request = make_request(image, **chosen.arguments(), recipe=recipe)
         request.refuse("a zoom", *zooms.UNABLE)
-        check_schedule(heard, request.config.schedule)
-        timeline = with_heard(without(request.timeline, (), camera), heard)
+        own = without(request.timeline, (), camera)
+        timeline = with_heard(own, heard, request.config.schedule)
         music = None if sound is None else sounds.read(sound)
         zooms.make(
             open_session(replace(request, timeline=timeline), meter),

@@ -57,11 +57,11 @@ def key_frames(given: Any, scheduled: Iterable[Mapping[str, Any]] = ()) -> tuple
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
         raise ConfigError("timeline is not a list of tables; write [[timeline]] and at = 0.5 below it")
     found = tuple(map(_key_frame, given))
-    check_schedule(found, scheduled)
+    _check_schedule(found, scheduled)
     return found
 
 
-def check_schedule(timeline: Iterable[Mapping[str, Any]], scheduled: Iterable[Mapping[str, Any]]) -> None:
+def _check_schedule(timeline: Iterable[Mapping[str, Any]], scheduled: Iterable[Mapping[str, Any]]) -> None:
     """Checks that no option is in key frames and in a schedule.
 
     Raises:
@@ -118,9 +118,16 @@ def is_heard(entry: Mapping[str, Any]) -> bool:
 
 
 def with_heard(
-    timeline: Iterable[Mapping[str, Any]], heard: Sequence[Mapping[str, Any]]
+    timeline: Iterable[Mapping[str, Any]],
+    heard: Sequence[Mapping[str, Any]],
+    scheduled: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[dict[str, Any], ...]:
-    """A timeline with the key frames `heard`, which go before its own of what is heard."""
+    """A timeline with the key frames `heard`, which go before its own of what is heard.
+
+    Raises:
+        ConfigError: one of `heard` sets an option that `scheduled` sets.
+    """
+    _check_schedule(heard, scheduled)
     names = {name for entry in heard for name in entry} - {*_OWN}
     camera = {name for entry in heard for name in entry.get("camera", {})}
     own = [without([entry], names, camera)[0] if is_heard(entry) else dict(entry) for entry in timeline]
