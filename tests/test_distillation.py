@@ -333,6 +333,7 @@ def thirty_pictures(folder):
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 def test_it_learns_goes_on_and_writes_a_network_as_data(tmp_path):
     """From a small teacher."""
     small_teacher(tmp_path / "teacher.npz")

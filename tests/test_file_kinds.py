@@ -230,6 +230,7 @@ def one_line(result, tmp_path, before):
     return err
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("command", "name"), CASES)
 def test_a_file_of_another_kind_is_named(run, tmp_path, name, command):
     if command in ("caffe", "onnx") and find_spec("onnx2tf") is None:

@@ -15,15 +15,9 @@ PLAIN = {"octaves": 1, "steps": 8, "jitter": 0, "smooth": "none", "color": "free
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            pytest.param(name, marks=pytest.mark.long)
-            for name in ("DenseNet121", "EfficientNetB0", "MobileNetV2", "MobileNetV3Small")
-        ),
-        "MobileNet",
-    ],
+    "name", ["DenseNet121", "EfficientNetB0", "MobileNet", "MobileNetV2", "MobileNetV3Small"]
 )
 def test_the_class_that_is_dreamed_rises_most_in_keras(name, tmp_path):
     from dreamkit.convert import conversion

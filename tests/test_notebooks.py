@@ -16,6 +16,7 @@ from conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 NEEDS = {"activation-atlas": "umap", "film": "av"}
+LONG = ("what-a-channel-sees",)  # which take a minute of two cores
 COLAB = "https://colab.research.google.com/github/dreamkit/dreamkit/blob/main/docs/notebooks"
 
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -43,7 +44,11 @@ def test_a_notebook_is_in_the_docs(path):
 
 @pytest.mark.heavy
 @pytest.mark.timeout(1500)  # numba compiles UMAP, for minutes where the machine is busy
-@notebooks
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.long] * (path.stem in LONG)) for path in NOTEBOOKS],
+    ids=lambda path: path.stem,
+)
 def test_a_notebook_runs(path, tmp_path):
     needed = NEEDS.get(path.stem)
     if needed and find_spec(needed) is None:

@@ -148,6 +148,7 @@ def test_a_missing_file_on_the_server_is_one_line(small, server, capsys):
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_official_googlenet_converts_with_random_weights_and_dreams(command, tmp_path):
     if not GOOGLENET.is_file():

@@ -94,6 +94,7 @@ def test_photographs_are_classified_as_they_are_named(photographs):
 
 
 @pytest.mark.heavy
+@pytest.mark.long
 def test_it_dreams_much_of_what_its_teacher_dreams(photographs, tmp_path):
     """On photographs held out from its training; noise as strong lowers the teacher's objective."""
     import inception5h_graph

@@ -130,6 +130,7 @@ def test_two_and_four_commands_at_once(races, start, alone, tmp_path, pair):
             assert code == 0 or "npm" in err or "not part of a sheet" in err, (name, err)
 
 
+@pytest.mark.heavy
 def test_the_cache_of_one_home_is_whole_after_a_race(races, start, tmp_path):
     """Four processes compile the same step for the first time; a fifth finds it."""
     folder, home = tmp_path / "work", tmp_path / "home"

@@ -62,6 +62,10 @@ def mask(photo):
     return half
 
 
+networks = pytest.mark.parametrize(
+    "name", [pytest.param("inception_v3", marks=pytest.mark.long), "pocket", "inception5h"]
+)
+
 OPTIONS = {
     "low": {"layers": "low"},
     "high": {"layers": "high"},
@@ -89,7 +93,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ["inception_v3", "pocket", "inception5h"])
+@networks
 def test_every_option_dreams_another_dream_on_every_network(nets, coffee, name):
     net = nets[name]
     seen = {"plain": dreamkit.dream(coffee, net, **QUICK)}
@@ -112,7 +116,7 @@ def test_every_option_dreams_another_dream_on_every_network(nets, coffee, name):
         assert not any(np.array_equal(found, other) for key, other in seen.items() if key != option), option
 
 
-@pytest.mark.parametrize("name", ["inception_v3", "pocket", "inception5h"])
+@networks
 def test_guides_and_masks_work_on_every_network(nets, coffee, chelsea, name):
     net, half = nets[name], mask(coffee)
     plain = dreamkit.dream(coffee, net, **QUICK)

@@ -24,7 +24,7 @@ from dreamkit.executors import executor
 from dreamkit.media import video
 from dreamkit.models.providers import TextTower
 
-pytestmark = pytest.mark.usefixtures("second", "loaded_once")
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("second", "loaded_once")]
 
 PLAIN = 'model = "sorter"\noctaves = 2\nsteps = 2\njitter = 2\nblend = 0.0\n'
 MODELS = '[[models]]\nname = "sorter"\n[[models]]\nname = "other"\nweight = -0.5\n'
@@ -160,26 +160,23 @@ def digest(result):
     return hashlib.sha256(text).hexdigest()
 
 
-@pytest.mark.parametrize("ask", [*ASKS, *(pytest.param(each, marks=pytest.mark.heavy) for each in RARER)])
+@pytest.mark.parametrize("ask", [*ASKS, *RARER])
 @pytest.mark.parametrize("command", [each for each in COMMANDS if each not in ("batch", "film")])
 def test_what_a_recipe_asks_for_is_obeyed_or_refused_by_name(run, folder, photo, built, command, ask):
     check(run, folder, photo, command, ask)
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("ask", [*ASKS, *RARER])
 def test_a_film_obeys_or_refuses_it_by_name(run, folder, photo, built, ask):
     check(run, folder, photo, "film", ask)
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("ask", ASKS)
 def test_a_batch_obeys_or_refuses_it_by_name(run, folder, photo, monkeypatch, ask):
     monkeypatch.setattr(executor.Executor, "run", run_in_this_process)
     check(run, folder, photo, "batch", ask)
 
 
-@pytest.mark.heavy
 def test_a_batch_obeys_it_in_processes_of_its_own(run, folder, photo):
     check(run, folder, photo, "batch", "named mask")
 

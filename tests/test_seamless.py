@@ -287,6 +287,7 @@ CASES = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("options", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("wrap", ["horizontal", "both"])
 def test_on_a_torus_no_place_is_special(net, texture, options, wrap):

@@ -145,6 +145,7 @@ TOPS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", TOPS)
 def test_a_classifier_has_a_head(name, convert, tmp_path):
     picture, values = trunk()
