@@ -58,8 +58,7 @@ def test_the_way_through_the_code_names_modules_that_exist():
 def test_the_start_names_every_command():
     from dreamkit.cli import app
 
-    commands = {command.callback.__name__ for command in app.registered_commands}
-    known = commands | {group.name for group in app.registered_groups}
+    known = set(typer.main.get_command(app).commands)
     assert set(re.findall(rf"`?dreamkit ({'|'.join(known)})\b", START)) == known
 
 

@@ -35,6 +35,7 @@ from dreamkit.cli import (
     web,
     zoom,
 )
+from dreamkit.cli.lazy_commands import LazyCommands, command_of
 from dreamkit.cli.repeated import refuse_repeated
 from dreamkit.errors import DreamkitError, Interrupted, UsageError, first_line
 from dreamkit.version import __version__
@@ -118,13 +119,22 @@ def _log_format(
 
 def _parameters_of(function: Callable[..., None]) -> list[Any]:
     """A function's parameters as those of a command."""
-    app = typer.Typer(add_completion=False)
-    app.command()(function)
-    return list(typer.main.get_command(app).params)
+    return list(command_of("", function).params)
+
+
+class _Root(_Group):
+    """The group of all commands."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = LazyCommands(_COMMANDS)
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        return list(self.commands)
 
 
 app = typer.Typer(
-    cls=_Group,
+    cls=_Root,
     help="DeepDream with any network: from a photograph, or from noise.",
     no_args_is_help=True,
     add_completion=False,  # its two options would be read so too; `completion` has them
@@ -162,7 +172,64 @@ def _root(
     del version, install_completion, show_completion
 
 
-for _function in (
+class _ConvertGroup(_Group):
+    """A group whose commands are the converters, of which no plugin is imported unless it is asked for."""
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        return plugin_converters.names()
+
+    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
+        return None if cmd_name.startswith("-") else plugin_converters.command(cmd_name, _LongCommand)
+
+
+_converts = typer.Typer(
+    name="convert",
+    add_completion=False,
+    cls=_ConvertGroup,
+    help="Bring over a network of another framework: compared with the original, and kept.",
+    no_args_is_help=True,
+)
+
+
+@_converts.callback()
+def _convert() -> None:
+    """With a callback, what has no commands yet is a group."""
+
+
+_concepts = typer.Typer(
+    name="concept",
+    add_completion=False,
+    cls=_Group,
+    help="Dream of what is in your own pictures: learn it from a few of them.",
+    no_args_is_help=True,
+)
+
+
+for _name, _function in (
+    ("learn", concept.learn),
+    ("show", concept.show),
+    ("test", concept.try_class),
+    ("remove", concept.remove),
+):
+    _concepts.command(_name, cls=_LongCommand)(_function)
+
+_exports = typer.Typer(
+    name="export",
+    add_completion=False,
+    cls=_Group,
+    help="Take networks elsewhere: to a page in the browser.",
+    no_args_is_help=True,
+)
+
+
+@_exports.callback()
+def _export() -> None:
+    """With a callback, a group of one command stays a group."""
+
+
+_exports.command(cls=_LongCommand)(web.web)
+
+_TAKE_TIME = (
     dream.dream,
     dream.redo,
     variants.variants,
@@ -178,64 +245,26 @@ for _function in (
     groups.groups,
     web.serve,
     models.layers,
-):
-    _class = _DreamCommand if hasattr(_function, "takes_dream_options") else _LongCommand
-    app.command(cls=_class)(_function)
-for _list in (
-    models.models,
-    models.plugins,
-    models.options,
-    concept.concepts,
-    doctor.doctor,
-):  # which have nothing to tell of, and are to answer at once
-    app.command(cls=_Command)(_list)
-
-
-class _ConvertGroup(_Group):
-    """A group whose commands are the converters, of which no plugin is imported unless it is asked for."""
-
-    def list_commands(self, _ctx: Any) -> list[str]:
-        return plugin_converters.names()
-
-    def get_command(self, _ctx: Any, cmd_name: str) -> Any:
-        return None if cmd_name.startswith("-") else plugin_converters.command(cmd_name, _LongCommand)
-
-
-_converts = typer.Typer(
-    cls=_ConvertGroup,
-    help="Bring over a network of another framework: compared with the original, and kept.",
-    no_args_is_help=True,
 )
-app.add_typer(_converts, name="convert")
-
-_concepts = typer.Typer(
-    cls=_Group,
-    help="Dream of what is in your own pictures: learn it from a few of them.",
-    no_args_is_help=True,
-)
+# Which have nothing to tell of, and are to answer at once.
+_AT_ONCE = (models.models, models.plugins, models.options, concept.concepts, doctor.doctor)
+_GROUPS = (_converts, _concepts, _exports)
 
 
-for _name, _function in (
-    ("learn", concept.learn),
-    ("show", concept.show),
-    ("test", concept.try_class),
-    ("remove", concept.remove),
-):
-    _concepts.command(_name, cls=_LongCommand)(_function)
-app.add_typer(_concepts, name="concept")
-
-_exports = typer.Typer(
-    cls=_Group, help="Take networks elsewhere: to a page in the browser.", no_args_is_help=True
-)
-
-
-@_exports.callback()
-def _export() -> None:
-    """With a callback, a group of one command stays a group."""
+def _makers() -> dict[str, Callable[[], Any]]:
+    """What makes each command of dreamkit, by its name, in the order of `--help`."""
+    found: dict[str, Callable[[], Any]] = {}
+    for function in _TAKE_TIME:
+        kind = _DreamCommand if hasattr(function, "takes_dream_options") else _LongCommand
+        found[function.__name__] = partial(command_of, function.__name__, function, kind)
+    for function in _AT_ONCE:
+        found[function.__name__] = partial(command_of, function.__name__, function, _Command)
+    for group in _GROUPS:
+        found[str(group.info.name)] = partial(typer.main.get_command, group)
+    return found
 
 
-_exports.command(cls=_LongCommand)(web.web)
-app.add_typer(_exports, name="export")
+_COMMANDS = _makers()
 
 
 def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import typer
 from typer.core import TyperCommand
 
+from dreamkit.cli.lazy_commands import command_of
 from dreamkit.errors import PluginError, UsageError, first_line, shown
 from dreamkit.installation import DISTRIBUTION, plugin_command
 from dreamkit.plugins import registry
@@ -54,18 +53,12 @@ class _Listed(TyperCommand):
             PluginError: the function of a plugin cannot be imported, or Typer cannot make a command of it.
         """
         if self._package == DISTRIBUTION:
-            return _built(self._converter.name, self._converter.function(), self._kind)
+            return command_of(self._converter.name, self._converter.function(), self._kind)
         try:
-            return _built(self._converter.name, self._converter.function(), self._kind)
+            return command_of(self._converter.name, self._converter.function(), self._kind)
         # A plugin may raise anything at all, and even try to leave the process.
         except (Exception, SystemExit) as error:
             raise PluginError(
                 f"the converter {self._converter.name} of {self._package} failed: {type(error).__name__}: "
                 f"{shown(first_line(error), 200)} (to remove it: pip uninstall {self._package})"
             ) from error
-
-
-def _built(name: str, function: Callable[..., None], kind: type[TyperCommand]) -> Any:
-    app = typer.Typer(add_completion=False)
-    app.command(name, cls=kind)(function)
-    return typer.main.get_command(app)
