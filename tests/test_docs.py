@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from itertools import pairwise
 
 import pytest
 import typer
@@ -19,6 +20,7 @@ from dreamkit.cli import app
 from dreamkit.errors import UsageError
 from dreamkit.plugins import hookspecs
 from dreamkit.recipes import library
+from dreamkit.terms import DEPTHS
 
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")), *pages.ELSEWHERE]
 CLI = typer.main.get_command(app)  # once, because making it takes a while
@@ -87,6 +89,33 @@ def test_commands_on_a_page_are_understood(page):
     found += [(each, fault(each, whole=False)) for each in mentioned(text)]
     allowed = OF_PLUGINS.get(page, "$^")
     assert [each for each in found if each[1] and not re.search(allowed, each[1])] == []
+
+
+@pytest.fixture(scope="module")
+def layers_of_pocket():
+    return set(dreamkit.load("pocket").layers)
+
+
+def unknown_layers(arguments, known):
+    """Layers that a command line names, and the default network, which it dreams with, lacks."""
+    if {"-m", "--model", "-r", "--recipe", "convert"} & {*arguments}:
+        return []
+    given = [text for flag, text in pairwise(arguments) if flag in ("-l", "--layers")]
+    names = [re.split("[:@=]", term)[0] for text in given for term in text.split(",")]
+    return [name for name in names if name not in {*known, *DEPTHS} and not name.endswith("%")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_default_network_has_the_layers_on_a_page(page, layers_of_pocket):
+    assert [each for each in typed(read(page)) if unknown_layers(each, layers_of_pocket)] == []
+
+
+def test_examples_in_helps_are_understood_and_the_default_network_has_their_layers(layers_of_pocket):
+    helps = [context.command.help or "" for context in commands.leaves()]
+    found = [words(line) for text in helps for line in re.findall(r"^\s*dreamkit (.+)$", text, re.M)]
+    assert len(found) > 15
+    assert [(each, fault(each)) for each in found if fault(each)] == []
+    assert [each for each in found if unknown_layers(each, layers_of_pocket)] == []
 
 
 def test_commands_are_found_on_the_pages():

@@ -79,7 +79,7 @@ def batch(
 ) -> None:
     """Dream many pictures. Run it again to go on, or after a change: finished dreams are kept.
 
-    dreamkit batch photos -o dreams --layers mixed3
+    dreamkit batch photos -o dreams --layers mixed3b
     """
     dream_options = DreamOptions(**options)
     dream_options.check(has_photograph=True)

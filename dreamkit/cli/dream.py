@@ -103,7 +103,7 @@ def dream(
 ) -> None:
     """Dream a photograph, or noise.
 
-    dreamkit dream photo.jpg --layers mixed4 --octaves 5
+    dreamkit dream photo.jpg --layers mixed4d --octaves 5
     """
     measured = Profile() if profile else OFF
     chosen = DreamOptions(**options)

@@ -125,7 +125,7 @@ def film(
 
     If you interrupt it, run the same command again: it continues after the last finished frame.
 
-    dreamkit film in.mp4 -o out.mp4 --layers mixed3
+    dreamkit film in.mp4 -o out.mp4 --layers mixed3b
     """
     started = time.monotonic()
     chosen = DreamOptions(**options, guide=guide, mask=mask)
