@@ -96,16 +96,7 @@ def film(
         str | None,
         typer.Option("--to", metavar="MOMENT", help="Dream up to here, without the frame that begins there."),
     ] = None,
-    sound: Annotated[
-        str | None,
-        typer.Option(
-            "--sound",
-            metavar="FILE",
-            help="The sound of the film, in place of its own: a file of sound, or of a film with sound. It "
-            "begins with the first frame and ends with the last.",
-            show_default=False,
-        ),
-    ] = None,
+    sound: film_options.Sound = None,
     listen: film_options.Listen = None,
     frame_steps: film_options.Steps = None,
     fps: film_options.Fps = None,

@@ -56,6 +56,16 @@ Quality = Annotated[
         show_default=False,
     ),
 ]
+Sound = Annotated[
+    str | None,
+    typer.Option(
+        "--sound",
+        metavar="FILE",
+        help="The sound, in place of a film's own: a file of sound, or of a film with sound. It begins with "
+        "the first frame and ends with the last.",
+        show_default=False,
+    ),
+]
 Listen = Annotated[
     list[str] | None,
     typer.Option(

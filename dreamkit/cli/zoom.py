@@ -66,16 +66,7 @@ def zoom(
             show_default=False,
         ),
     ] = None,
-    sound: Annotated[
-        str | None,
-        typer.Option(
-            "--sound",
-            metavar="FILE",
-            help="The sound of the film: a file of sound, or of a film with sound. It begins with the first "
-            "frame and ends with the last.",
-            show_default=False,
-        ),
-    ] = None,
+    sound: film_options.Sound = None,
     listen: film_options.Listen = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
     frame_steps: film_options.Steps = None,
