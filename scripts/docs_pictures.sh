@@ -244,9 +244,9 @@ features() { # what channels like
     done
     row "$out/features.jpg" "$work/pocket "{0,277,448}.png "$work/inception5h "{0,277,448}.png
 }
-page() { # the page with the rocket before and after, then under the brush; needs `make web`, Playwright and Chromium
+page() { # the page with the rocket before and after; needs `make web`, Playwright and Chromium
     "$bin" export web -o "$work/site" --quiet
-    .venv/bin/python - "$work/site" "$work/page.png" "$work/page-brush.png" <<'END'
+    .venv/bin/python - "$work/site" "$work/page.png" <<'END'
 import shutil
 import sys
 from pathlib import Path
@@ -256,13 +256,7 @@ from playwright.sync_api import sync_playwright
 
 from dreamkit.web.server import Server
 
-site, compared, painted = sys.argv[1:]
-STROKES = {
-    "concept butterflies": [(0.12, 0.2), (0.3, 0.12), (0.4, 0.3)],
-    "concept birds": [(0.62, 0.3), (0.72, 0.12), (0.92, 0.22)],
-}
-
-
+site, result = sys.argv[1:]
 with Server(Path(site), 0) as server, sync_playwright() as playwright:
     Thread(target=server.serve_forever, daemon=True).start()
     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -277,27 +271,11 @@ with Server(Path(site), 0) as server, sync_playwright() as playwright:
     page.fill("#compare", "50")
     page.wait_for_function("() => [...document.querySelectorAll('#concepts button:nth-child(-n+8), #layers button')]"
                            ".every((each) => each.dataset.thumbnail)")
-    page.screenshot(path=compared)
-
-    page.click("#history button:first-child")  # the photograph
-    page.click("#brush")
-    page.fill("#radius", "90")
-    box = page.locator("#frame").bounding_box()
-    for number, (concept, points) in enumerate(STROKES.items(), 2):
-        page.click(f'#palette button[data-term="{concept}"]')
-        places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in points]
-        page.mouse.move(*places[0])
-        page.mouse.down()
-        for place in places[1:]:
-            page.mouse.move(*place, steps=20)
-        page.mouse.up()
-        page.wait_for_selector(f"body[data-activity=idle][data-dreams='{number}']")
-    page.screenshot(path=painted)
+    page.screenshot(path=result)
     browser.close()
     server.shutdown()
 END
     jpeg "$work/page.png" "$out/page.jpg" 1040
-    jpeg "$work/page-brush.png" "$out/page-brush.jpg" 1040
 }
 zoo() { # networks converted beforehand, by the names in docs/zoo.md
     local name

@@ -147,12 +147,25 @@ def opening(browser, served):
 
 
 def wait_until_idle(page, dreams=None):
-    """Waits until the page is idle and, where `dreams` is given, has as many dreams."""
-    page.wait_for_function(
-        "dreams => document.body.dataset.activity === 'idle' &&"
-        " (dreams === null || document.body.dataset.dreams === String(dreams))",
-        arg=dreams,
-    )
+    """Waits until the page is idle and, where `dreams` is given, has as many dreams.
+
+    Raises:
+        AssertionError: it does not come to that; the message has what the page says.
+    """
+    from playwright.sync_api import TimeoutError as Timeout
+
+    try:
+        page.wait_for_function(
+            "dreams => document.body.dataset.activity === 'idle' &&"
+            " (dreams === null || document.body.dataset.dreams === String(dreams))",
+            arg=dreams,
+        )
+    except Timeout as error:
+        said = page.evaluate(
+            "() => [{ ...document.body.dataset },"
+            " ...['status', 'steps', 'notice'].map((id) => document.getElementById(id)?.textContent)]"
+        )
+        raise AssertionError(f"the page is not idle with {dreams} dreams: {said}") from error
 
 
 def wait_for_text(page, selector, text):

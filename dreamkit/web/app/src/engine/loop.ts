@@ -36,7 +36,7 @@ export async function* dream(
   if (config.tile_size < minSize) {
     throw new UserError(`tile_size is ${config.tile_size}, too small for this network; set it to ${minSize} or more`);
   }
-  const original: Picture = { ...photo, values: Float32Array.from(photo.bytes) };
+  const original: Picture = { ...photo, values: new Float32Array(photo.bytes) };
   const run = octavesOf(photo.height, photo.width, minSize, config);
   const ascent = new Ascent(objectives, config, original, run);
   const grow = growFunction(config);

@@ -33,11 +33,11 @@ export function resized(picture: Picture, height: number, width: number, channel
   let { values } = picture;
   if (width !== picture.width) {
     const taps = tapsOf(picture.width, width, TRIANGLE, wraps[1]);
-    values = Float32Array.from(weightedSums(values, picture.height, picture.width, width, channels, 1, taps));
+    values = new Float32Array(weightedSums(values, picture.height, picture.width, width, channels, 1, taps));
   }
   if (height !== picture.height) {
     const taps = tapsOf(picture.height, height, TRIANGLE, wraps[0]);
-    values = Float32Array.from(weightedSums(values, 1, picture.height, height, 1, width * channels, taps));
+    values = new Float32Array(weightedSums(values, 1, picture.height, height, 1, width * channels, taps));
   }
   return { height, width, values: values === picture.values ? values.slice() : values };
 }
@@ -129,6 +129,7 @@ function weightedSums(
   taps: Taps[],
 ): Float64Array {
   const length = channels * after;
+  if (length === 3) return sumsOfColours(values, before, input, output, taps);
   const out = new Float64Array(before * output * length);
   for (let outer = 0; outer < before; outer++) {
     for (let position = 0; position < output; position++) {
@@ -140,6 +141,30 @@ function weightedSums(
         const from = (outer * input + (place < 0 || place >= input ? wrapped(place, input) : place)) * length;
         for (let i = 0; i < length; i++) out[to + i] += weight * values[from + i];
       }
+    }
+  }
+  return out;
+}
+
+/** `weightedSums` of three channels along the rows, with the sums in registers. */
+function sumsOfColours(values: Float32Array, before: number, input: number, output: number, taps: Taps[]): Float64Array {
+  const out = new Float64Array(before * output * 3);
+  let to = 0;
+  for (let outer = 0; outer < before; outer++) {
+    for (let position = 0; position < output; position++) {
+      const { start, weights } = taps[position];
+      let [red, green, blue] = [0, 0, 0];
+      for (let k = 0; k < weights.length; k++) {
+        const weight = weights[k];
+        const place = start + k;
+        const from = (outer * input + (place < 0 || place >= input ? wrapped(place, input) : place)) * 3;
+        red += weight * values[from];
+        green += weight * values[from + 1];
+        blue += weight * values[from + 2];
+      }
+      out[to++] = red;
+      out[to++] = green;
+      out[to++] = blue;
     }
   }
   return out;

@@ -72,7 +72,7 @@ export function clouds(
   const side = Math.min(height, width);
   for (let k = 0; k === 0 || Math.ceil(side / 2 ** k) >= COARSEST; k++) {
     const [h, w] = [Math.ceil(height / 2 ** k), Math.ceil(width / 2 ** k)];
-    const layer: Picture = { height: h, width: w, values: Float32Array.from(bytes(seed, k, h, w)) };
+    const layer: Picture = { height: h, width: w, values: new Float32Array(bytes(seed, k, h, w)) };
     const large = resized(layer, height, width, 3, wraps).values;
     const weight = Math.fround(2 ** (k / 2));
     for (let i = 0; i < total.length; i++) total[i] += Math.fround(weight * Math.fround(large[i] - 127.5));

@@ -41,7 +41,7 @@ export class Warp {
         for (let k = 0; k < 3; k++) sums[places[tap] * 3 + k] += weights[tap] * gradient.values[from * 3 + k];
       }
     });
-    return { ...gradient, values: Float32Array.from(sums) };
+    return { ...gradient, values: new Float32Array(sums) };
   }
 
   /** Calls `visit` with each output pixel and what it reads. */

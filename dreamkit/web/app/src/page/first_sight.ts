@@ -6,23 +6,18 @@
 
 import { canvas, element, isPressed } from "./elements";
 import type { NetworkSession } from "./network_session";
-import { drawScaled, readPhoto } from "./photograph";
+import { drawScaled } from "./photograph";
 import type { FinishedDream, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
+import { smallSamples } from "./samples";
 import type { RunningTask, WorkerClient } from "./worker_client";
 
 const SAMPLES = ["chelsea", "rocket", "coffee"];
 const LONGEST = 288; // pixels
 const LOOK = 4000; // milliseconds for which a finished dream is shown before the next sample
 
-/** The file of a sample photograph. */
-export async function sampleFile(name: string): Promise<File> {
-  const response = await fetch(`samples/${name}.webp`);
-  if (!response.ok) throw new Error(`the sample ${name} cannot be read (${response.status})`);
-  return new File([await response.blob()], `${name}.webp`, { type: "image/webp" });
-}
-
 export class FirstSight {
+  private readonly sample = smallSamples("longer", LONGEST);
   private shown = 0;
   private isFirst = true;
   /** Counts the starts and stops, so that what is out of date ends. */
@@ -74,7 +69,7 @@ export class FirstSight {
   }
 
   private async dream(turn: number, isStill: boolean): Promise<void> {
-    const photo = await readPhoto(await sampleFile(SAMPLES[this.shown]), { max_size: LONGEST, upscale: 1, wrap: "none" });
+    const photo = await this.sample(SAMPLES[this.shown]);
     if (turn !== this.turn) return;
     const show = (picture: Pixels) => turn === this.turn && drawScaled(canvas("sight"), picture);
     canvas("sight").width = photo.width;

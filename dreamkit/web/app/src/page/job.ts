@@ -27,7 +27,7 @@ export function endlessStep(photo: Photograph, milliseconds: number, turn: numbe
 }
 
 export function asPicture({ height, width, bytes }: Photograph): Picture {
-  return { height, width, values: Float32Array.from(bytes) };
+  return { height, width, values: new Float32Array(bytes) };
 }
 
 export function toPixels(size: Size, bytes: Uint8ClampedArray): Pixels {

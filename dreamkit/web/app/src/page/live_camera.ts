@@ -93,7 +93,7 @@ export class LiveCamera {
 
   /** Shows a dream, and sends the worker the next frame. */
   private async show(dreamed: Pixels): Promise<void> {
-    const { sent } = this;
+    const { sent, turn } = this;
     if (!sent || !isOpen()) return;
     const picture = canvas("live-picture");
     showDreamed(picture, sent.whole, sent.photo, dreamed);
@@ -108,6 +108,7 @@ export class LiveCamera {
       const next = await this.capture();
       if (next) this.session.worker.setFrame(next);
     } catch (error) {
+      if (turn !== this.turn) return; // live has ended, and what runs is something else
       await this.runner.stop();
       showError(error);
     }
@@ -121,7 +122,10 @@ export class LiveCamera {
     if (!whole) return null;
     const [config, label] = [this.form.config(null), picker.label];
     const photo = await smallOf(whole, this.session.minSize(picker.layers));
-    if (turn !== this.turn || !isOpen()) return null;
+    if (turn !== this.turn || !isOpen()) {
+      whole.close();
+      return null;
+    }
     this.sent = { whole, photo, label };
     return { photo, config };
   }

@@ -9,7 +9,7 @@ import type { Pixels } from "./protocol";
 
 /** Measures how long a step takes. The first one does not count, because the backend compiles in it. */
 export async function measure(network: Network, side: number): Promise<number> {
-  const values = Float32Array.from(noise(0n, side, side, "clouds"));
+  const values = new Float32Array(noise(0n, side, side, "clouds"));
   const window: Picture = { height: side, width: side, values };
   const layer = network.layers[network.layers.length - 1].name;
   const specs = [{ layer, kind: "mean-square" as const, channelWeights: null }];
@@ -31,7 +31,7 @@ export async function look(
 ): Promise<Float32Array[][]> {
   const features: Float32Array[][] = [];
   for (const { height, width, bytes } of pictures) {
-    const square = middleSquare({ height, width, values: Float32Array.from(bytes) }, side);
+    const square = middleSquare({ height, width, values: new Float32Array(bytes) }, side);
     features.push(await job.network.means(square, layers));
     await job.receiveMessages();
   }

@@ -4,9 +4,9 @@ import { startCamera, stopCamera, turnCamera } from "./camera";
 import { UserError } from "../engine/errors";
 import { button } from "./elements";
 import { readClipboard } from "./file_input";
-import { sampleFile } from "./first_sight";
 import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
 import type { RecipeForm } from "./recipe_form";
+import { sampleFile } from "./samples";
 import { clearError, showError, showStatus } from "./status_bar";
 import type { Workspace } from "./workspace";
 

@@ -2,29 +2,25 @@
 
 import { middleSquare } from "../engine/concept";
 import { toBytes } from "../engine/octave_schemes";
-import { sampleFile } from "./first_sight";
 import { asPicture, toPixels } from "./job";
 import type { NetworkSession } from "./network_session";
-import { readPhoto } from "./photograph";
 import type { Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import type { RecipeTiles } from "./recipe_tiles";
-import { showStart, type Tile } from "./thumbnails";
+import { smallSamples } from "./samples";
+import { showStart, startOf, type Tile } from "./thumbnails";
 import type { WorkerClient } from "./worker_client";
 
 const SIDE = 128; // pixels of a thumbnail, where the network takes so few
 const SAMPLE = "chelsea"; // that is dreamed on until there is a photograph
 
-async function sample(): Promise<Pixels> {
-  return readPhoto(await sampleFile(SAMPLE), { max_size: 2 * SIDE, upscale: 1, wrap: "none" });
-}
-
 export class PhotoTiles {
   /** What the tiles show. */
   private worker: WorkerClient | null = null;
   private photo: Pixels | null = null;
-  /** The middle of the photograph, that they are dreamed on. */
-  private square: Pixels | null = null;
+  /** What they show until they are drawn. */
+  private start: ImageData | null = null;
+  private readonly sample = smallSamples("shorter", SIDE);
   /** Counts the photographs, so that what is out of date ends. */
   private turn = 0;
   /** The tiles that are drawn as soon as they are nearly in sight, by button; a network has many concepts. */
@@ -49,7 +45,7 @@ export class PhotoTiles {
   /** Draws the recipes before all other thumbnails, and the concepts after them, when they are seen. */
   private async draw(photo: Pixels | null): Promise<void> {
     const turn = ++this.turn;
-    const seen = photo ?? (await sample().catch(() => null)); // without a network there is none
+    const seen = photo ?? (await this.sample(SAMPLE).catch(() => null)); // without a network there is none
     const { network } = this.session;
     if (turn !== this.turn || !network || !seen) return;
     const side = Math.max(SIDE, this.session.minSize(network.layers.map(({ name }) => name)));
@@ -57,11 +53,12 @@ export class PhotoTiles {
     const square = toPixels(picture, toBytes(picture));
     const { picker } = this.form;
     const [recipes, concepts] = [this.recipes.tilesOn(square), picker.conceptTilesOn(square)];
+    const start = startOf(square);
     for (const tile of recipes.reverse()) {
-      showStart(tile, square);
+      showStart(tile, start);
       picker.thumbnails.add(tile, true);
     }
-    this.square = square;
+    this.start = start;
     this.sight.disconnect();
     this.unseen.clear();
     for (const tile of concepts) {
@@ -76,7 +73,7 @@ export class PhotoTiles {
       if (!isIntersecting || !tile) continue;
       this.unseen.delete(target);
       this.sight.unobserve(target);
-      showStart(tile, this.square!);
+      showStart(tile, this.start!);
       this.form.picker.thumbnails.add(tile);
     }
   }

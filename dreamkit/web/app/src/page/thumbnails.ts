@@ -32,12 +32,15 @@ export function createTile(name: string, title: string, onClick: (event: MouseEv
   return tile;
 }
 
-/** Shows, blurred, what a tile will be dreamed on. */
-export function showStart({ button }: Tile, { width, height, bytes }: Pixels): void {
+/** What tiles show, blurred, until they are dreamed on these pixels. */
+export function startOf({ width, height, bytes }: Pixels): ImageData {
+  return toImageData({ height: START, width: START, bytes: averaged(bytes, [height, width], [START, START], 3) });
+}
+
+export function showStart({ button }: Tile, start: ImageData): void {
   const canvas = cleared(button);
   canvas.width = canvas.height = START;
-  const small = averaged(bytes, [height, width], [START, START], 3);
-  canvas.getContext("2d")!.putImageData(toImageData({ height: START, width: START, bytes: small }), 0, 0);
+  canvas.getContext("2d")!.putImageData(start, 0, 0);
 }
 
 export class Thumbnails {
