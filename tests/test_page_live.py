@@ -160,6 +160,7 @@ def test_a_layer_that_is_chosen_meanwhile_is_dreamed_next(open_camera, size):
 @pytest.mark.parametrize("size", [pytest.param(WIDE, marks=pytest.mark.long), NARROW])
 def test_the_picture_that_is_taken_is_what_the_camera_saw(open_camera, seen, size):
     page = open_camera(size)
+    page.fill("#option-steps", "1")
     page.click("#live")
     wait_for_frames(page)
     page.click("#shoot")
@@ -174,7 +175,6 @@ def test_the_picture_that_is_taken_is_what_the_camera_saw(open_camera, seen, siz
     shown = canvas_pixels(page)[..., :3].astype(float)
     expected = np.asarray(Image.fromarray(seen).resize((256, 192), Image.Resampling.LANCZOS), float)
     assert np.abs(shown - expected).mean() < 3
-    page.fill("#option-steps", "1")
     page.click("#dream")
     wait_until_idle(page, 1)
 

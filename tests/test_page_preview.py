@@ -74,8 +74,11 @@ def test_a_control_that_moves_shows_how_the_dream_will_look(open_page, tmp_path,
             new MutationObserver(read).observe(view, { attributeFilter: ["data-preview"] });
         }"""
     )
+    place = "() => document.querySelector('#dream').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(place)
     move(page, "step_size", 0.03)
     wait_for_preview(page)
+    assert page.evaluate(place) == before  # a finger that is on its way to a button finds it there
     assert page.evaluate("() => window.states[0]") == "rough"
     assert is_previewing(page)
     assert page.get_attribute("body", "data-activity") == "idle"
