@@ -231,6 +231,48 @@ sheet.save(result)
 END
     jpeg "$work/beat.png" "$out/zoom-beat.jpg" 960
 }
+guided() { # a film whose guide is a film, too: rows of frames, guides and dreams
+    .venv/bin/python - "$work/clip" "$work/guide" <<'END'
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, "tests")
+import synthetic_clip
+
+COUNT, SIZE = 24, (192, 256)
+clip, guide = map(Path, sys.argv[1:])
+ends = [
+    np.asarray(Image.open(synthetic_clip.PICTURES / name).convert("RGB").resize(SIZE[::-1]), float)
+    for name in ("coffee.jpg", "hubble.jpg")
+]
+for folder in (clip, guide):
+    folder.mkdir()
+for number, frame in enumerate(synthetic_clip.clip(COUNT, SIZE, "pan")):
+    share = number / (COUNT - 1)
+    Image.fromarray(frame.pixels).save(clip / f"{number:04}.png")
+    Image.fromarray(np.uint8((1 - share) * ends[0] + share * ends[1])).save(guide / f"{number:04}.png")
+END
+    "$bin" film "$work/clip" -o "$work/guided" --guide "$work/guide" --quiet
+    .venv/bin/python - "$work/clip" "$work/guide" "$work/guided" "$work/guided.png" <<'END'
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+*folders, result = sys.argv[1:]
+rows = [[Image.open(path) for path in sorted(Path(folder).glob("*.png"))[3::5]] for folder in folders]
+width, height = rows[0][0].size
+sheet = Image.new("RGB", (len(rows[0]) * width, len(rows) * height))
+for row, pictures in enumerate(rows):
+    for column, picture in enumerate(pictures):
+        sheet.paste(picture, (column * width, row * height))
+sheet.save(result)
+END
+    jpeg "$work/guided.png" "$out/film-guided.jpg" 960
+}
 sheet() {
     "$bin" sheet $photos/chelsea.jpg -l mixed3a,mixed3b,mixed4a,mixed4b,mixed4c,mixed4d,mixed4e,mixed5a,mixed5b \
         --columns 5 -o "$work/sheet" --quiet
@@ -244,9 +286,9 @@ features() { # what channels like
     done
     row "$out/features.jpg" "$work/pocket "{0,277,448}.png "$work/inception5h "{0,277,448}.png
 }
-page() { # the page with the rocket before and after; needs `make web`, Playwright and Chromium
+page() { # the page with the rocket before and after, then under the brush; needs `make web`, Playwright and Chromium
     "$bin" export web -o "$work/site" --quiet
-    .venv/bin/python - "$work/site" "$work/page.png" <<'END'
+    .venv/bin/python - "$work/site" "$work/page.png" "$work/page-brush.png" <<'END'
 import shutil
 import sys
 from pathlib import Path
@@ -256,7 +298,13 @@ from playwright.sync_api import sync_playwright
 
 from dreamkit.web.server import Server
 
-site, result = sys.argv[1:]
+site, compared, painted = sys.argv[1:]
+STROKES = {
+    "concept butterflies": [(0.12, 0.2), (0.3, 0.12), (0.4, 0.3)],
+    "concept birds": [(0.62, 0.3), (0.72, 0.12), (0.92, 0.22)],
+}
+
+
 with Server(Path(site), 0) as server, sync_playwright() as playwright:
     Thread(target=server.serve_forever, daemon=True).start()
     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -271,11 +319,27 @@ with Server(Path(site), 0) as server, sync_playwright() as playwright:
     page.fill("#compare", "50")
     page.wait_for_function("() => [...document.querySelectorAll('#concepts button:nth-child(-n+8), #layers button')]"
                            ".every((each) => each.dataset.thumbnail)")
-    page.screenshot(path=result)
+    page.screenshot(path=compared)
+
+    page.click("#history button:first-child")  # the photograph
+    page.click("#brush")
+    page.fill("#radius", "90")
+    box = page.locator("#frame").bounding_box()
+    for number, (concept, points) in enumerate(STROKES.items(), 1):  # the dream is forgotten
+        page.click(f'#palette button[data-term="{concept}"]')
+        places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in points]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=20)
+        page.mouse.up()
+        page.wait_for_selector(f"body[data-activity=idle][data-dreams='{number}']")
+    page.screenshot(path=painted)
     browser.close()
     server.shutdown()
 END
     jpeg "$work/page.png" "$out/page.jpg" 1040
+    jpeg "$work/page-brush.png" "$out/page-brush.jpg" 1040
 }
 zoo() { # networks converted beforehand, by the names in docs/zoo.md
     local name
@@ -285,6 +349,6 @@ zoo() { # networks converted beforehand, by the names in docs/zoo.md
     dream astronaut "$out/zoo.writing.jpg" --max-size 448 --model writing --layers p2o.Mul.139 --strength wild
 }
 
-for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts timeline beat sheet features}"; do
+for name in "${@:-first layers moods strengths colours guides gallery variants classes channels smoothing masks several published concepts timeline beat guided sheet features}"; do
     for each in $name; do "$each"; done
 done

@@ -124,7 +124,18 @@ def _turn(share: float, height: int, width: int) -> Pose:
     )
 
 
-MOTIONS = {"pan": _pan, "turn": _turn, "occlusion": _occlusion}
+def _crossing(share: float, height: int, width: int) -> Pose:
+    """The cup crosses the picture, and the camera stands still."""
+    return Pose(((1.0, 0.0), (0.0, 1.0)), (0.0, 0.0), (width * (0.2 + 0.6 * share), height * 0.5))
+
+
+def _still(share: float, height: int, width: int) -> Pose:
+    """Nothing moves."""
+    del share, height, width
+    return Pose(((1.0, 0.0), (0.0, 1.0)), (0.0, 0.0))
+
+
+MOTIONS = {"pan": _pan, "turn": _turn, "occlusion": _occlusion, "crossing": _crossing, "still": _still}
 
 
 def flicker(dreamed, frames) -> float:

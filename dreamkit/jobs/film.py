@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dreamkit import fingerprint as fingerprints
 from dreamkit.errors import ConfigError
 from dreamkit.executors.executor import run_here
-from dreamkit.jobs import film_frames, frame_store, signals, zoom
+from dreamkit.jobs import film_frames, frame_store, signals, still_parts, zoom
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.film_worker import DreamWorker, FilmOptions, detail_of, with_detail
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
@@ -51,7 +51,8 @@ def make(
     A frame begins as the picture with what the last frame's dream added to it, moved along by optical flow
     and left out where that was hidden, times `blend`; then it is dreamed a little further. So in a scene
     that stands still the dream comes to `1 / (1 - blend)` times what one frame adds, which a scene's first
-    frame is given at once. Sound and times are the source's own. A photograph's `blend` is put over each
+    frame is given at once. What stands still then keeps its dream (`still_parts`), unless a timeline, a mask
+    or a guide moves. Sound and times are the source's own. A photograph's `blend` is put over each
     frame as the film is written, and clouds compose a scene's first frame alone: what follows has it.
 
     Args:
@@ -103,13 +104,15 @@ def make(
     check_disk_space(folder, total, source.size)
     identity = _identity(session.fingerprint(request), source, options, beside, heard)
     masks = len(request.masks) if moving.track else 0
-    with FrameStore(folder, identity, source.size, masks=masks, overwrite=overwrite) as store:
+    keeps_still = bool(options.blend) and moving == MovingPictures() and not placed
+    cells = still_parts.shape_of(source.size) if keeps_still else None
+    with FrameStore(folder, identity, source.size, masks=masks, cells=cells, overwrite=overwrite) as store:
         scenes = [range(total)] if executor is None else film_frames.scenes(source, total, options, moving)
         if executor is not None:  # threads follow from the number of scenes, and bytes from them
             executor = replace(executor, threads=executor.threads_of_each(len(scenes)))
         store.begin_on(session.machine(None if executor is None else executor.threads))
         here = session if executor is None else None
-        worker = DreamWorker(here, request, options, moving.without_clips, timeline)
+        worker = DreamWorker(here, request, options, moving.without_clips, timeline, keeps_still=keeps_still)
         with store.writing(total, on_frame) as keep:
             readers = film_frames.Readers(source, beside, request.config, total)
             chains = (readers.scene(numbers, store, keep) for numbers in scenes)

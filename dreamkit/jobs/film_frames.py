@@ -105,7 +105,7 @@ class Readers:
             return
         reader = self._take(max(numbers.start, missing[0] - 1))
         for number in missing:
-            before = last = after = tracked = None
+            before = last = after = tracked = cells = None
             if number > numbers.start:
                 before = reader.read(number - 1).pixels
             now = reader.read(number)
@@ -113,13 +113,14 @@ class Readers:
                 before = None
             if before is not None:
                 last, tracked = store.read(number - 1), store.masks(number - 1)
+                cells = store.cells(number - 1)
             elif self._moving.of_motion and number + 1 < self._source.count:
                 after = reader.read(number + 1).pixels
                 after = None if optical_flow.is_cut(now.pixels, after) else after
             if number == missing[-1]:
                 self._give_back(reader)
-            result = yield Task(number, now, before, last, after, tracked)
+            result = yield Task(number, now, before, last, after, tracked, cells)
             for message in result.warnings:
                 warnings.warn(message, DreamkitWarning, stacklevel=2)
             result.raise_error(f"frame {number}")
-            keep(number, result.value.pixels, result.value.tracked)
+            keep(number, result.value.pixels, result.value.tracked, result.value.cells)

@@ -15,7 +15,9 @@ from dreamkit.config import STEPS, DreamConfig
 from dreamkit.engine import masks as soft_masks
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.executors.scheduler import OnEvent
+from dreamkit.jobs import still_parts
 from dreamkit.jobs.moving_pictures import MovingPictures
+from dreamkit.jobs.still_parts import Cells
 from dreamkit.jobs.timeline import FilmTimeline
 from dreamkit.media import images, motion_mask, optical_flow
 from dreamkit.media.images import Picture
@@ -88,6 +90,7 @@ class Task:
         before, last: the picture and the dream of the frame before; None where a scene begins.
         after: the picture of the frame after where a scene begins, if what moves is asked for.
         tracked: the masks of the frame before that are carried along; None where a scene begins.
+        cells: those of the frame before, which say what stands still; None where all of it is dreamed.
     """
 
     number: int
@@ -96,14 +99,16 @@ class Task:
     last: NDArray[np.uint8] | None = None
     after: NDArray[np.uint8] | None = None
     tracked: Sequence[NDArray[np.uint8]] | None = None
+    cells: Cells | None = None
 
 
 @dataclass(frozen=True)
 class DreamedFrame:
-    """The dream of a frame, and its masks that are carried along."""
+    """The dream of a frame, its masks that are carried along, and its cells."""
 
     pixels: NDArray[np.uint8]
     tracked: Sequence[NDArray[np.uint8]] = ()
+    cells: Cells | None = None
 
 
 class DreamWorker:
@@ -116,11 +121,17 @@ class DreamWorker:
         options: FilmOptions,
         moving: MovingPictures,
         timeline: FilmTimeline,
+        *,
+        keeps_still: bool = False,
     ) -> None:
-        """Without a session, a worker opens one of its own. Of `moving`, the clips are not needed."""
+        """Without a session, a worker opens one of its own. Of `moving`, the clips are not needed.
+
+        With `keeps_still`, what stands still in a scene keeps its dream once it has settled.
+        """
         self._session, self._request = session, request
         self._options, self._timeline = options, timeline
         self._of_motion, self._track = moving.of_motion, moving.track
+        self._keeps_still = keeps_still
 
     def begin(self) -> None:
         """Loads the networks, unless they are."""
@@ -130,6 +141,11 @@ class DreamWorker:
         """Dreams a frame."""
         del on_event
         assert self._session is not None
+        now = task.now.pixels
+        if task.cells is not None and still_parts.is_still(task.cells, now):
+            assert task.last is not None
+            assert task.before is not None
+            return DreamedFrame(with_detail(now, detail_of(task.last, task.before)), (), task.cells)
         flow = self._flow(task)
         tracked = self._carried(task, flow) if self._track else {}
         request = replace(
@@ -147,9 +163,22 @@ class DreamWorker:
             shown = replace(request, image=images.from_memory(pixels), config=config)
             return self._session.compute(shown, models=models, quiet=quiet).pixels
 
-        bounds = _bounds(request, [model.layers for model in models])
-        pixels = _frame(task, dream, self._options, flow if self._options.flow else None, bounds)
-        return DreamedFrame(pixels, [images.grey_levels(mask) for mask in tracked.values()])
+        layers = [model.layers for model in models]
+        bounds, anew, cells = _bounds(request, layers), None, None
+        if self._keeps_still:
+            cells = still_parts.settled(now)
+        if task.cells is not None:
+            chosen = still_parts.to_dream(task.cells, now, flow)
+            is_dreamed = task.number % self._options.every == 0
+            left = frames_to_settle(self._options.blend) - 1
+            cells = still_parts.after(task.cells, now, chosen & is_dreamed, left)
+            if not chosen.all():
+                area = still_parts.area(chosen, request.size)
+                request = _within(request, area, layers)
+                anew = soft_masks.inside(area > 0, (False, False))[..., None]
+        flow = flow if self._options.flow else None
+        pixels = _frame(task, dream, self._options, flow, bounds, anew)
+        return DreamedFrame(pixels, [images.grey_levels(mask) for mask in tracked.values()], cells)
 
     def _flow(self, task: Task) -> Flow | None:
         """The flow from the frame before, if anything asks for it."""
@@ -205,10 +234,29 @@ def _bounds(request: DreamRequest, layers: Sequence[object]) -> Pixels | None:
     return soft_masks.inside(np.any(grey, axis=0), (False, False))[..., None]
 
 
+def _within(request: DreamRequest, area: NDArray[np.uint8], layers: Sequence[object]) -> DreamRequest:
+    """The request with all its terms bounded by an area, uint8 `(height, width)`, black or white."""
+    bounded = {
+        name: images.from_memory(np.minimum(images.grey_levels(mask), area))
+        for name, mask in request.masks.items()
+    }
+    everywhere = {} if request.is_bounded(layers) else {"": images.from_memory(area)}
+    return replace(request, masks={**everywhere, **bounded})
+
+
 def _frame(
-    task: Task, dream: DreamFrame, options: FilmOptions, flow: Flow | None, bounds: Pixels | None
+    task: Task,
+    dream: DreamFrame,
+    options: FilmOptions,
+    flow: Flow | None,
+    bounds: Pixels | None,
+    anew: Pixels | None,
 ) -> NDArray[np.uint8]:
-    """The dream of a frame, within `bounds`; without a flow, the dream before stays where it is."""
+    """The dream of a frame, within `bounds`; without a flow, the dream before stays where it is.
+
+    `anew` is how much of the dream is made anew, 0 to 1, `(height, width, 1)`; the rest is that of the frame
+    before. None for all of it.
+    """
     before, now, last = task.before, task.now.pixels, task.last
     if before is None or last is None or not options.blend:
         dreamed = dream(now, clouds=True, quiet=task.number > 0)
@@ -221,15 +269,26 @@ def _frame(
     detail = optical_flow.warp(detail_of(last, before), flow.offsets) * known
     if bounds is not None:
         detail *= bounds
+    if anew is not None:
+        kept: Pixels = detail_of(last, before)
+        detail = kept + anew * (detail - kept)
     if task.number % options.every:
         return with_detail(now, detail)
     fresh = detail_of(dream(with_detail(now, options.blend * detail), clouds=False, quiet=True), now)
-    return with_detail(now, fresh + _STEADY * known * (detail - fresh))
+    steady: Pixels = fresh + _STEADY * known * (detail - fresh)
+    if anew is not None:
+        steady = np.asarray(detail + anew * (steady - detail), np.float32)
+    return with_detail(now, steady)
 
 
 def settling(blend: float) -> int:
     """How often a scene's first frame is dreamed again until its dream is about what it will be."""
     return math.ceil(math.log(_FAINT) / math.log(blend)) - 1 if blend > _FAINT else 0
+
+
+def frames_to_settle(blend: float) -> int:
+    """In how many frames what has come into sight is dreamed until its dream is about what it will be."""
+    return math.ceil(math.log(_FAINT) / math.log(_STEADY + (1 - _STEADY) * blend))
 
 
 def detail_of(dreamed: NDArray[np.uint8], photo: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -32,7 +32,8 @@ _MACHINE = "machine"  # another, which may differ between runs
 _LOCK = ".lock"
 _MOST_BYTES = 64 << 20  # of a manifest, which may hold directions and masks
 _MOST_OF_HEADERS = 1 << 20  # in a frame's file
-_FRAME = re.compile(r"\d{6,}(\.mask\d+)?\.png")
+_CELLS = "cells"  # what a film knows about the parts of a frame
+_FRAME = re.compile(rf"\d{{6,}}(\.mask\d+|\.{_CELLS})?\.png")
 _BYTES_PER_PIXEL = 2.2  # of a dreamed frame as PNG, about
 
 
@@ -71,6 +72,7 @@ class FrameStore:
         size: tuple[int, int],
         *,
         masks: int = 0,
+        cells: tuple[int, int] | None = None,
         overwrite: bool = False,
     ) -> None:
         """Touches no file yet.
@@ -80,11 +82,12 @@ class FrameStore:
             identity: plain data; everything that the frames depend on, but for the machine.
             size: height and width of a frame in pixels.
             masks: how many masks are stored with each frame.
+            cells: rows and columns of the cells that are stored with each frame; None for none.
             overwrite: whether the frames of another run are deleted.
         """
         self.folder = folder
         self._identity = {_MARK: 1, **json.loads(json.dumps(identity)), "size": list(size)}
-        self._size, self._masks = size, range(masks)
+        self._size, self._masks, self._cells = size, [f"mask{number}" for number in range(masks)], cells
         self._overwrite = overwrite
         self._begun_on: Any = None
         self._lock = ExitStack()
@@ -168,36 +171,53 @@ class FrameStore:
 
     def has(self, number: int) -> bool:
         """Whether a frame is finished."""
-        return all(self.path(number, mask).is_file() for mask in (None, *self._masks))
+        beside = self._masks if self._cells is None else [*self._masks, _CELLS]
+        return all(self.path(number, name).is_file() for name in ("", *beside))
 
-    def path(self, number: int, mask: int | None = None) -> Path:
-        """The path of a frame, finished or not, or of one of its masks."""
-        return self.folder / f"{number:06}{'' if mask is None else f'.mask{mask}'}.png"
+    def path(self, number: int, beside: str = "") -> Path:
+        """The path of a frame, finished or not, or of what is stored beside it."""
+        return self.folder / f"{number:06}{beside and f'.{beside}'}.png"
 
-    def write(self, number: int, pixels: NDArray[np.uint8], masks: Sequence[NDArray[np.uint8]] = ()) -> None:
-        """Stores a finished frame, uint8 `(height, width, 3)`, after its masks, uint8 `(height, width)`."""
-        for mask, grey in enumerate(masks):
-            atomic.write(self.path(number, mask), image_writer.to_png(grey, quick=True), overwrite=True)
-        atomic.write(self.path(number), image_writer.to_png(pixels, quick=True), overwrite=True)
+    def write(
+        self,
+        number: int,
+        pixels: NDArray[np.uint8],
+        masks: Sequence[NDArray[np.uint8]] = (),
+        cells: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Stores a finished frame, uint8 `(height, width, 3)`, after its masks, uint8 `(height, width)`, and
+        its cells, uint8 `(rows, columns, 4)`."""
+        beside = dict(zip(self._masks, masks, strict=True))
+        if cells is not None:
+            beside[_CELLS] = cells
+        for name, values in {**beside, "": pixels}.items():
+            atomic.write(self.path(number, name), image_writer.to_png(values, quick=True), overwrite=True)
 
     def masks(self, number: int) -> list[NDArray[np.uint8]]:
         """The masks of a finished frame, uint8 `(height, width)`."""
-        return [self.read(number, mask)[..., 0] for mask in self._masks]
+        return [self._read(number, name, self._size, "L") for name in self._masks]
 
-    def read(self, number: int, mask: int | None = None) -> NDArray[np.uint8]:
-        """A finished frame, or one of its masks in three equal colours, uint8 `(height, width, 3)`.
+    def cells(self, number: int) -> NDArray[np.uint8] | None:
+        """The cells of a finished frame, uint8 `(rows, columns, 4)`; None where none are stored."""
+        return None if self._cells is None else self._read(number, _CELLS, self._cells, "RGBA")
+
+    def read(self, number: int) -> NDArray[np.uint8]:
+        """A finished frame, uint8 `(height, width, 3)`.
 
         Raises:
             FrameStoreError: the file was damaged or replaced since it was written.
         """
-        path = self.path(number, mask)
-        height, width = self._size
+        return self._read(number, "", self._size, "RGB")
+
+    def _read(self, number: int, beside: str, size: tuple[int, int], mode: str) -> NDArray[np.uint8]:
+        path = self.path(number, beside)
+        height, width = size
         try:
-            data = files.read(path, (3 * width + 1) * height * 2 + _MOST_OF_HEADERS)
+            data = files.read(path, (4 * width + 1) * height * 2 + _MOST_OF_HEADERS)
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
                 if image.size != (width, height):
                     raise ValueError(f"it has {image.width} x {image.height} pixels")
-                return np.asarray(image.convert("RGB"))
+                return np.asarray(image.convert(mode))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise FrameStoreError(
                 f"the frame {path} is damaged ({first_line(error)}); delete it, and the same command dreams "
@@ -237,9 +257,9 @@ class FrameStore:
         if finished and on_frame is not None:
             on_frame(FrameProgress(done, total, self.path(finished[-1]), resumed=True))
 
-        def write(number: int, pixels: NDArray[np.uint8], masks: Sequence[NDArray[np.uint8]] = ()) -> None:
+        def write(number: int, pixels: NDArray[np.uint8], *beside: Any) -> None:
             nonlocal done
-            self.write(number, pixels, masks)
+            self.write(number, pixels, *beside)
             done += 1
             if on_frame is not None:
                 on_frame(FrameProgress(done, total, self.path(number)))

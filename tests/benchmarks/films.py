@@ -2,9 +2,9 @@
 
     python tests/benchmarks/films.py
 
-Three clips whose motion is known are dreamed in all ways by the same network with the same recipe; only
-what a frame begins with differs. Prints a table, and writes it into docs/films.md. Figures do
-not depend on the machine's load.
+Clips whose motion is known are dreamed in all ways by the same network with the same recipe; only what a
+frame begins with differs. A second table has the time of a frame where little moves. Prints both, and writes
+them into docs/films.md. Only the times depend on the machine's load.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ import synthetic_clip  # noqa: E402
 PAGE = TESTS.parent / "docs" / "films.md"
 FRAMES, SIZE = 24, (144, 192)
 STEPS = 15  # of a dream; a film's frames have a quarter of them
+STEADY = ("pan", "turn", "occlusion")  # motions of which the flicker is measured
+TIMED, LARGE, NOISE = ("pan", "crossing", "still"), (360, 640), 2.0  # with a camera's noise, in levels
 Pixels = Any
 Way = Callable[[Sequence[Pixels], Any], list[Pixels]]
 
@@ -94,6 +97,38 @@ def drift(dreamed: Sequence[Pixels], frames: Sequence[synthetic_clip.Frame]) -> 
     return float(np.abs(np.mean(added[:quarter], 0) - np.mean(added[-quarter:], 0)).mean())
 
 
+def seconds_a_frame(frames: Sequence[Pixels], network: Any) -> float:
+    """The median time from one frame to the next."""
+    random = np.random.default_rng(0)
+    moments: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        (path / "clip").mkdir()
+        for number, frame in enumerate(frames):
+            noisy = np.clip(frame + random.normal(0, NOISE, frame.shape), 0, 255).astype(np.uint8)
+            image_writer.write(path / "clip" / f"{number:04}.png", noisy)
+        session = Session(without_image(network, steps=STEPS))
+        film.make(
+            video.read(path / "clip"),
+            session,
+            path / "film",
+            on_frame=lambda _: moments.append(time.perf_counter()),
+        )
+    return float(np.median(np.diff(moments)))
+
+
+def times(frames: int, size: tuple[int, int], network: Any) -> str:
+    """A table of what a frame takes where much, little and nothing moves."""
+    rows, whole = [], None
+    for motion in TIMED:
+        took = seconds_a_frame([frame.pixels for frame in synthetic_clip.clip(frames, size, motion)], network)
+        whole = whole or took
+        rows.append((motion, f"{took:.3f} s", f"{took / whole:.2f}"))
+        print(rows[-1], flush=True)
+    table = tables.markdown(("", "a frame", "of the pan's time"), rows)
+    return f"Time of a frame of {size[1]} x {size[0]} px, median of {frames}:\n\n{table}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small and short; writes no page")
@@ -102,7 +137,7 @@ def main() -> None:
     frames, size = (4, (96, 128)) if given.quick else (FRAMES, SIZE)
     network = dreamkit.load(DEFAULT_MODEL)
     rows = []
-    for motion in synthetic_clip.MOTIONS:
+    for motion in STEADY:
         known = list(synthetic_clip.clip(frames, size, motion))
         ours = None
         for name, way in WAYS.items():
@@ -127,6 +162,7 @@ def main() -> None:
                     image_writer.write(folder / f"{number:04}.png", pixels, overwrite=True)
     head = ("", "flicker", "strength", "flicker / strength", "times dreamkit's", "drift")
     text = f"{frames} frames of {size[1]} x {size[0]} px by {DEFAULT_MODEL}:\n\n{tables.markdown(head, rows)}"
+    text += "\n\n" + times(frames, size if given.quick else LARGE, network)
     print(text)
     if not given.quick:
         PAGE.write_text(tables.replace_between(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
