@@ -40,10 +40,14 @@ STEPS: dict[str, list[list[tuple[str, str, bool]]]] = {
         *(CONCEPT * count for count in (1, 2, 3, 4)),
     ],
     "inception5h": [[("mixed4c", *PLAIN)]],
-    "inception_v3": [[("mixed4", *PLAIN)]],
+    "inception_v3": [
+        [("mixed4", *PLAIN)],
+        *([("mixed3", name, False), ("mixed5", name, False)] for name in ("mean-square", "mean")),
+    ],
 }
 """The objectives of each step: layer, objective, and whether channels have weights. Of pocket those of the
-moods, the main layers, channels, a class and concepts; of the others those by default."""
+moods, the main layers, channels, a class and concepts; of the others those by default, and of Inception v3
+also the layers of TensorFlow's tutorial, which most people try first."""
 
 
 class Traced(NamedTuple):

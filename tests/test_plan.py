@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Barrier
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -84,7 +86,7 @@ def at_most(monkeypatch, tile_size, *, base=10**9):
     monkeypatch.setattr(
         masked_objective.MaskedObjective,
         "live_bytes",
-        lambda self, windows: 10**9 if np.prod(windows[:3]) > most else 10**8,
+        lambda self, size, tile_size: 10**9 if min(tile_size**2, np.prod(size)) > most else 10**8,
     )
 
 
@@ -96,6 +98,47 @@ def test_max_memory_makes_tiles_smaller_until_the_plan_fits(net, photo, monkeypa
     np.testing.assert_array_equal(outcome.pixels, same.pixels)
     assert planned(photo, [LoadedModel(net)], config(max_memory=1500)).tile_size == 32
     assert planned(photo, [LoadedModel(net)], config(max_memory=2100)).tile_size == 128
+
+
+@pytest.fixture
+def in_pairs(monkeypatch):
+    """A processor that computes two batches of tiles at once, whatever this one does."""
+    monkeypatch.setattr(compiled_step, "devices", lambda: ["", ""])
+
+
+@pytest.mark.usefixtures("in_pairs")
+def test_batches_are_computed_one_by_one_before_tiles_become_smaller(net, photo, monkeypatch):
+    monkeypatch.setattr(memory, "resident", lambda: (0, 0))
+    monkeypatch.setattr(plan.memory, "tile_bytes", lambda live, shapes: live * 1000)
+
+    def needs(tile_size):
+        return planned(photo, [LoadedModel(net)], config(tile_size=tile_size, octaves=1)).memory
+
+    one_tile, two_tiles = needs(56), needs(32)  # of 56 x 40 pixels, and of 28 x 20
+    assert two_tiles.tiles == pytest.approx(one_tile.tiles / 2, rel=0.1)
+    just_one = config(tile_size=32, octaves=1, max_memory=int(two_tiles.total * 0.7 / 1e6))
+    made = planned(photo, [LoadedModel(net)], just_one)
+    assert made.tile_size == 32
+    assert made.memory.tiles == pytest.approx(two_tiles.tiles / 2, rel=0.05)
+
+
+@pytest.mark.usefixtures("in_pairs")
+def test_where_two_batches_are_too_many_the_dream_goes_on_with_one(net, photo, monkeypatch):
+    options = config(tile_size=32)
+    expected = dream(photo, [LoadedModel(net)], options)
+    call, both_are_there, failed = compiled_step.CompiledStep.__call__, Barrier(2, timeout=60), []
+
+    def scarce(self, *arguments):
+        if len(failed) < 2:
+            both_are_there.wait()
+            failed.append(None)
+            raise RESOURCES
+        return call(self, *arguments)
+
+    monkeypatch.setattr(compiled_step.CompiledStep, "__call__", scarce)
+    outcome = dream(photo, [LoadedModel(net)], options)
+    assert outcome.tile_size == 32
+    np.testing.assert_array_equal(outcome.pixels, expected.pixels)
 
 
 def test_what_cannot_fit_is_said(net, photo, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Barrier
+
 import numpy as np
 import pytest
 import tiny
@@ -54,6 +56,23 @@ def test_tiles_put_together_are_the_oracles(step, photo, height, width, tile_siz
     out, _, cover = engine_gradient(step, pixels, tile_size, roll)
     expected = oracle(pixels, cover, roll)
     np.testing.assert_allclose(out, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+
+
+def test_batches_at_the_same_time_give_the_same_bytes(step, photo):
+    pixels, cover = photo.astype(np.float32), tiles.cover(photo.shape[:2], 24, 4)
+    assert cover.batch_count(24) == 6
+    both_are_there = Barrier(2, timeout=60)
+
+    def together(*arguments):
+        both_are_there.wait()
+        return step(*arguments)
+
+    alone, pairs = np.empty_like(pixels), np.empty_like(pixels)
+    one = tiled_gradient.gradient(pixels, step, PULLS, cover, 24, (3, 5), alone)
+    two = tiled_gradient.gradient(pixels, together, PULLS, cover, 24, (3, 5), pairs, devices=["", ""])
+    np.testing.assert_array_equal(alone, pairs)
+    for each, other in zip(one, two, strict=True):
+        np.testing.assert_array_equal(each, other)
 
 
 def test_one_tile_is_untiled(step, photo):

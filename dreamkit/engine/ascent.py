@@ -101,7 +101,8 @@ class Ascent:
                         pixels, octave, (step, steps), objectives, (update, spare), photo
                     )
                 except (NetworkMemoryError, MemoryError) as error:
-                    self._halve_tiles(error)
+                    if not self._objectives.one_by_one():
+                        self._halve_tiles(error)
             pulled = None if self._importance is None else importance.sizes(update)
             for regularise in self._regularisers:
                 regularise(update, pixels, photo)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -207,15 +210,37 @@ class MaskedObjective:
         """The tiles of a picture of `size` (height, width)."""
         return tiles.cover(size, tile_size, self.min_size, self._wrapped)
 
-    def live_bytes(self, windows: tuple[int, ...]) -> int:
-        """Peak bytes of a step over a batch of windows of this shape."""
+    def together(self, size: tuple[int, int], tile_size: int) -> int:
+        """How many batches of a picture's tiles are computed at the same time."""
+        return min(len(self._devices), self.cover(size, tile_size).batch_count(tile_size))
+
+    def live_bytes(self, size: tuple[int, int], tile_size: int) -> int:
+        """Peak bytes of the steps that are computed at the same time for a picture of `size`."""
+        windows = self.cover(size, tile_size).windows(tile_size)
         feeds = [array.shape for array in self._feeds_for(windows)]
         shapes = [windows, self._balanced_weights.shape, *feeds]
-        return max(self._network.live_bytes(*self._compiled, shapes, each) for each in self._gradients)
+        one = max(self._network.live_bytes(*self._compiled, shapes, each) for each in self._gradients)
+        return one * self.together(size, tile_size)
 
-    def warm_up(self, windows: tuple[int, ...]) -> None:
-        """Runs a step over a batch of black windows of this shape."""
-        self._steps[0](np.zeros(windows, np.float32), self._balanced_weights, self._feeds_for(windows))
+    def one_by_one(self) -> bool:
+        """From now on computes one batch of tiles at a time on each device; whether that changes anything."""
+        before, self._devices = self._devices, list(dict.fromkeys(self._devices))
+        return self._devices != before
+
+    def seconds(self, size: tuple[int, int], tile_size: int) -> float:
+        """The time of a step for each pixel of the tiles of a picture of `size`; measured."""
+        windows = self.cover(size, tile_size).windows(tile_size)
+        together = self.together(size, tile_size)
+
+        def run(device: str) -> None:
+            black = np.zeros(windows, np.float32)
+            self._steps[0](black, self._balanced_weights, self._feeds_for(windows), device)
+
+        with ThreadPoolExecutor(together) as pool:
+            for _ in range(2):  # the first time, TensorFlow's kernels make their own plans
+                began = time.perf_counter()
+                list(pool.map(run, self._devices[:together]))
+        return (time.perf_counter() - began) / (together * math.prod(windows[:3]))
 
     def _feeds_for(self, windows: tuple[int, ...]) -> list[NDArray[np.float32]]:
         feeds = list(self._feeds)

@@ -12,6 +12,7 @@ from dreamkit.plugins.parts import Parametrisation
 
 COPY = 12  # bytes a pixel of one float32 copy of a picture
 _BASE = 700 << 20  # TensorFlow and a network, if the system does not report the memory of a process
+_FIRST = 30 << 20  # that TensorFlow takes with its first step
 _SHAPE = 25 << 20  # of TensorFlow's kernels, for each shape of windows
 _SPARE = 1.1  # a step needs this much more than its graph's results
 
@@ -64,7 +65,7 @@ def copies(config: DreamConfig, *, objectives: int, masks: int, compares: bool =
 
 def tile_bytes(live: int, shapes: int) -> int:
     """The memory of steps with at most `live` bytes of results, over windows of `shapes` different shapes."""
-    return int(_SPARE * live) + _SHAPE * shapes
+    return int(_SPARE * live) + _SHAPE * shapes + _FIRST
 
 
 def resident() -> tuple[int, int]:

@@ -100,6 +100,11 @@ class ObjectiveSet:
         objectives = [each for entry in self._by_entry.values() for each in entry]
         return all(weight <= 0 for each in objectives for weight in each.weights)
 
+    def one_by_one(self) -> bool:
+        """From now on computes one batch of tiles at a time; whether that changes anything."""
+        changed = [each.one_by_one() for entry in self._by_entry.values() for each in entry]
+        return any(changed)
+
     def balance(self) -> list[Balance]:
         """The balanced weights that the objectives have measured."""
         return [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,6 +99,8 @@ def tile_size(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octav
     if config.max_memory is None:
         return size
     while (needed := memory_plan(objectives, config, run, size, held).total) > config.max_memory * 10**6:
+        if objectives.one_by_one():
+            continue
         smaller = smaller_tile(size, objectives.min_size)
         if smaller is None:
             raise ConfigError(
@@ -127,10 +127,14 @@ def memory_plan(
     last = run[-1]  # and the largest
     masked = objectives.of_octave(last.number)
     sizes = [seen_size(config, octave.size) for octave in run]
-    windows = [[each.cover(size, tile_size).windows(tile_size) for size in sizes] for each in masked]
-    live = max(
-        each.live_bytes(max(shapes, key=math.prod)) for each, shapes in zip(masked, windows, strict=True)
-    )
+    # Kernels keep what they made for a shape once for each batch that is computed at the same time.
+    shapes = {
+        (each.cover(size, tile_size).windows(tile_size), number)
+        for each in masked
+        for size in sizes
+        for number in range(each.together(size, tile_size))
+    }
+    live = max(each.live_bytes(size, tile_size) for each in masked for size in sizes)
     copies = memory.copies(
         config, objectives=len(masked), masks=objectives.mask_count, compares=objectives.compares
     )
@@ -138,7 +142,7 @@ def memory_plan(
         base=now - held,
         copies=copies,
         picture=int(copies * memory.COPY * last.size[0] * last.size[1]),
-        tiles=memory.tile_bytes(live, len({shape for shapes in windows for shape in shapes})),
+        tiles=memory.tile_bytes(live, len(shapes)),
         before=before,
     )
 
@@ -148,7 +152,8 @@ def plan(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Oc
     size = tile_size(objectives, config, run, held)
     memory = memory_plan(objectives, config, run, size, held)
     planned, seconds = [], 0.0
-    rates = _seconds_per_pixel(objectives, run[-1].number, seen_size(config, run[-1].size), size)
+    largest = seen_size(config, run[-1].size)
+    rates = [each.seconds(largest, size) for each in objectives.of_octave(run[-1].number)]
     for octave in run:
         steps = objectives.steps(octave.number)
         seen = seen_size(config, octave.size)
@@ -165,19 +170,6 @@ def plan(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Oc
             )
         )
     return Plan(tuple(planned), size, memory, seconds)
-
-
-def _seconds_per_pixel(
-    objectives: ObjectiveSet, octave: int, size: tuple[int, int], tile_size: int
-) -> list[float]:
-    rates = []
-    for each in objectives.of_octave(octave):
-        windows = each.cover(size, tile_size).windows(tile_size)
-        each.warm_up(windows)  # the first time, TensorFlow's kernels make their own plans
-        began = time.perf_counter()
-        each.warm_up(windows)
-        rates.append((time.perf_counter() - began) / (windows[0] * windows[1] * windows[2]))
-    return rates
 
 
 def _pixels(cover: Cover) -> int:

@@ -55,6 +55,10 @@ class Cover(NamedTuple):
         tiles = iter(self.tiles if among is None else among)
         return iter(lambda: tuple(islice(tiles, self._per_batch(tile_size))), ())
 
+    def batch_count(self, tile_size: int) -> int:
+        """How many groups there are."""
+        return -(-len(self.rows.spans) * len(self.columns.spans) // self._per_batch(tile_size))
+
     def _per_batch(self, tile_size: int) -> int:
         return max(1, tile_size**2 // (self.rows.window * self.columns.window))
 

@@ -30,28 +30,43 @@ def load(weights: Path | None) -> keras.Model:
         return keras.applications.InceptionV3(include_top=False, weights=weights and str(weights))
 
 
+class StoredArray:
+    """An array of an HDF5 file, whose numbers are read when they are asked for."""
+
+    def __init__(self, dataset: Any, file: Any) -> None:
+        """`file` holds the dataset, and is open for as long as any of its arrays is there."""
+        self._dataset, self._file = dataset, file
+        self.shape: tuple[int, ...] = dataset.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        del copy  # it always is one
+        import numpy as np
+
+        return np.asarray(self._dataset[()], dtype or np.float32)
+
+
 def read(weights: Path) -> Architecture:
     """The arrays of a file that Keras wrote, which names no operations: `conv2d/kernel`, `conv2d_1/kernel`,
     ..., `batch_normalization/beta` and so on. Layers of a kind are numbered in the order of the model's.
+    Each is a `StoredArray`: a step needs a sixth of them.
 
     Raises:
         ValueError, OSError, KeyError, TypeError, RuntimeError: it is not such a file, or is damaged.
     """
     import h5py
-    import numpy as np
 
-    arrays: dict[str, NDArray[Any]] = {}
-    with h5py.File(weights, "r") as file:
-        layers = _layers(file["layers"]) if "layers" in file else _layers_of_keras_2(file)
-        counts = dict.fromkeys(PARTS, 0)
-        numbers = 0
-        for kind, datasets in layers:
-            number, counts[kind] = counts[kind], counts[kind] + 1
-            for part, dataset in zip(PARTS[kind], datasets, strict=True):
-                numbers += dataset.size
-                if dataset.is_virtual or dataset.external or numbers > _MOST_NUMBERS:
-                    raise ValueError(f"{dataset.name} is not an array of this network")
-                arrays[f"{numbered(kind, number)}/{part}"] = np.asarray(dataset[()], np.float32)
+    arrays: dict[str, Any] = {}
+    file = h5py.File(weights, "r")
+    layers = _layers(file["layers"]) if "layers" in file else _layers_of_keras_2(file)
+    counts = dict.fromkeys(PARTS, 0)
+    numbers = 0
+    for kind, datasets in layers:
+        number, counts[kind] = counts[kind], counts[kind] + 1
+        for part, dataset in zip(PARTS[kind], datasets, strict=True):
+            numbers += dataset.size
+            if dataset.is_virtual or dataset.external or numbers > _MOST_NUMBERS:
+                raise ValueError(f"{dataset.name} is not an array of this network")
+            arrays[f"{numbered(kind, number)}/{part}"] = StoredArray(dataset, file)
     return [], arrays
 
 

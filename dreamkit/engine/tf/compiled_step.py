@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from dreamkit.engine import process
 from dreamkit.engine.tf import cache_key, private
 from dreamkit.engine.tf.objectives.mean import mean
 from dreamkit.errors import PluginError
 from dreamkit.plugins import registry
 from dreamkit.plugins.parts import Objective
 
+_TOGETHER = 2  # batches of tiles on a processor: operations of one alone leave some of its threads idle
 _SCALE = 2.0**16  # the activations' gradients, below a millionth, would vanish in float16
 _numbers = count()
 
@@ -152,9 +154,12 @@ def _config(precision: str) -> bytes:
 
 
 def devices() -> list[str]:
-    """The devices that share batches of tiles: all GPUs if there are several, else TensorFlow's default."""
+    """The devices that compute a batch of tiles each at the same time: all GPUs if there are several, else
+    TensorFlow's default. A processor with several threads is there twice."""
     gpus = private.gpus()
-    return gpus if len(gpus) > 1 else [""]
+    if gpus:
+        return gpus if len(gpus) > 1 else [""]
+    return [""] * min(_TOGETHER, private.threads() or process.cores())
 
 
 def pictures_spec(name: str) -> tf.TensorSpec:

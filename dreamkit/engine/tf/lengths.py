@@ -9,5 +9,6 @@ def over_channels(vectors: tf.Tensor) -> tf.Tensor:
     """The Euclidean length of `vectors` over the last of four axes; where it is zero, so is the gradient."""
     squares = tf.reduce_sum(tf.square(vectors), 3)
     there = squares > 0
-    # Zero is replaced before the root: its gradient is infinite there, and infinity times zero is no number.
+    # The gradient of the root is infinite at zero, and infinity times zero is no number. So the root is never
+    # taken of zero.
     return tf.where(there, tf.sqrt(tf.where(there, squares, 1.0)), 0.0)

@@ -27,7 +27,7 @@ from dreamkit.errors import DreamkitError
 from dreamkit.models import architecture, inception5h, inception_v3, pocket
 from dreamkit.models.providers import ModelProvider
 
-Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+Arrays: TypeAlias = Mapping[str, Any]  # arrays, or what becomes one and has a shape
 FOLDER = Path(__file__).with_name("steps")
 INDEX = FOLDER / "index.json"
 _SUFFIX = ".step"
@@ -97,7 +97,13 @@ class PackagedSteps:
         empty = None if name is None else unpacked(name)
         arrays = None if empty is None else self._weights()
         self._arrays = None
-        return None if arrays is None else filled(empty, arrays)
+        if arrays is None:
+            return None
+        try:
+            return filled(empty, arrays)
+        except _FILE_ERRORS:  # of arrays that are read only now
+            self._fits = False
+            return None
 
     def _weights_fit(self) -> bool:
         if self._fits is None:
@@ -172,7 +178,8 @@ def filled(definition: Any, arrays: Arrays) -> Any:
 def _numbers(note: str, arrays: Arrays) -> bytes:
     """The numbers of the constant with this note."""
     how, *keys = note.split(" ")
-    return np.ascontiguousarray(FILLINGS[how](*(arrays[key] for key in keys)), np.float32).tobytes()
+    given = (np.asarray(arrays[key]) for key in keys)
+    return np.ascontiguousarray(FILLINGS[how](*given), np.float32).tobytes()
 
 
 def packed(name: str, definition: Any) -> None:
