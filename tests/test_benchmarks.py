@@ -10,8 +10,11 @@ import pytest
 from conftest import ROOT
 
 import bench
+import dreamkit
 import environment
+import gpu
 import measuring
+import operations
 import tables
 from loops import inception_v3 as plan
 from loops.job import Job
@@ -73,15 +76,51 @@ def test_numbers_have_their_spread_and_ratios_stay_within_a_round():
     assert tables.step_seconds({"steps": [9.0, 5.0, 1.0, 3.0, 2.0]}) == 2.0
 
 
-def test_only_what_lies_between_the_markers_is_replaced():
-    page = f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n"
-    once = tables.replace_between(page, "new\n")
-    assert once == f"before\n{tables.BEGIN}\nnew\n{tables.END}\nafter\n"
-    assert tables.replace_between(once, "new") == once
-    for broken in ("", tables.BEGIN, f"{tables.END} {tables.BEGIN}", page + page):
+@pytest.mark.parametrize("what", [tables.MEASURED, tables.OPERATIONS])
+def test_only_what_lies_between_the_markers_is_replaced(what):
+    begin, end = tables.markers(what)
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    once = tables.replace_between(page, "new\n", what)
+    assert once == f"before\n{begin}\nnew\n{end}\nafter\n"
+    assert tables.replace_between(once, "new", what) == once
+    for broken in ("", begin, f"{end} {begin}", page + page):
         with pytest.raises(ValueError, match="markers|needs"):
-            tables.replace_between(broken, "new")
-    tables.replace_between((ROOT / "docs" / "performance.md").read_text(), "")
+            tables.replace_between(broken, "new", what)
+    tables.replace_between((ROOT / "docs" / "performance.md").read_text(), "", what)
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"),
+    [
+        ("a/Conv2D_eightbit = _MklNativeConv2DWithBias(a/Relu, b)", operations.FORWARD),
+        ("c = _MklNativeFusedConv2D(a)", operations.FORWARD),
+        ("gradients/d = _MklNativeConv2DBackpropInput(a, b, c)", operations.BACK),
+        ("e = Conv2D(a, b)", operations.FORWARD),
+        ("f = _MklNativeMaxPoolGrad(a)", "pools, back"),
+        ("g = SomethingNew(a)", operations.REST),
+    ],
+)
+def test_the_kind_of_an_operation_is_told_by_its_label(label, kind):
+    assert operations.kind_of(label) == kind
+
+
+def test_a_step_is_looked_at_by_kind_of_operation():
+    step = operations.measure(dreamkit.load("pocket"), 64, 1)
+    assert step.kinds[operations.FORWARD] > 0 < step.kinds[operations.BACK]
+    assert step.kinds[operations.REST] < 0.1 * sum(step.kinds.values())
+    assert "| all operations |" in operations.table({"pocket": step}, 100.0, 64)
+
+
+@pytest.mark.heavy
+def test_the_table_of_a_gpu_is_made_without_one(inception_weights, tmp_path):
+    ours, mixed, _ = gpu.loops_of(str(inception_weights), None, tmp_path)
+    jobs = {"100": {"size": 100, "steps": 3}, gpu.WHOLE: {"size": 100, "steps": 1}}
+    found = gpu.measure([ours, mixed], jobs, rounds=1)
+    report = gpu.report(found, {mixed.name}, {"card": None, "float32": 1000.0, "half": 4000.0})
+    assert "there is no GPU" in report
+    assert report.count("| dreamkit, mixed precision |") == 2
+    assert "| dreamkit | " in report
+    assert "1.00 (1.00..1.00)" in report
 
 
 def run(seconds, traces=1):

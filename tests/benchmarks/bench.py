@@ -26,7 +26,7 @@ import environment
 import tables
 from loops.inception_v3 import gflop
 from loops.job import Job
-from measuring import FOLDER, Loop, LoopError, compare, matrix_product
+from measuring import FOLDER, Loop, LoopError, compare, matrix_product, printed
 
 ROOT = FOLDER.parents[1]
 CACHE, PAGE, PICTURES = ROOT / ".bench", ROOT / "docs" / "performance.md", ROOT / "docs" / "pictures"
@@ -117,15 +117,7 @@ def loops_of(weights: str, torch_python: str | None, folder: Path) -> list[Loop]
     if torch_python is None:
         return loops
     arrays = str(folder / "inception_v3.npz")
-    exported = subprocess.run(
-        [sys.executable, "-m", "loops.export", weights, arrays],
-        cwd=FOLDER,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if exported.returncode:
-        raise LoopError(exported.stderr[-2000:])
+    printed(sys.executable, "export", weights, arrays)
     variants = {"nchw": "PyTorch", "channels-last": "PyTorch, channels last, folded"}
     return loops + [
         Loop(name, "pytorch", torch_python, arrays, variant) for variant, name in variants.items()

@@ -19,7 +19,7 @@ from typing import Any
 import environment
 import tables
 from bench import machine
-from measuring import FOLDER, Loop, LoopError, compare
+from measuring import FOLDER, Loop, LoopError, compare, printed
 
 ROOT = FOLDER.parents[1]
 CACHE, PAGE = ROOT / ".bench", ROOT / "docs" / "convert.md"
@@ -104,16 +104,13 @@ def measure(name: str, python: str, folder: Path, given: argparse.Namespace) -> 
 
 def _convert(name: str, python: str, folder: Path, home: dict[str, str]) -> None:
     file = folder / f"{name}.onnx"
-    commands = (
-        [python, "-m", "loops.torchvision_networks", name, str(file)],
-        [sys.executable, "-m", "dreamkit", "convert", "onnx", str(file), "--name", name, "--quiet"],
+    printed(python, "torchvision_networks", name, str(file))
+    command = [sys.executable, "-m", "dreamkit", "convert", "onnx", str(file), "--name", name, "--quiet"]
+    ran = subprocess.run(
+        command, cwd=FOLDER, env={**os.environ, **home}, capture_output=True, text=True, check=False
     )
-    for command in commands:
-        ran = subprocess.run(
-            command, cwd=FOLDER, env={**os.environ, **home}, capture_output=True, text=True, check=False
-        )
-        if ran.returncode:
-            raise LoopError(f"{name}: {ran.stderr.strip()[-2000:]}")
+    if ran.returncode:
+        raise LoopError(f"{name}: {ran.stderr.strip()[-2000:]}")
 
 
 if __name__ == "__main__":

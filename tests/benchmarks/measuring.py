@@ -85,6 +85,16 @@ class Loop:
         return {**inherited, **quiet, **self.environment}
 
 
+def printed(python: str, module: str, *arguments: str, **variables: str) -> str:
+    """What a program in `loops` prints, under these variables of the environment."""
+    command = [python, "-m", f"loops.{module}", *arguments]
+    environment = {**os.environ, **variables}
+    ran = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise LoopError(f"{module}: {ran.stderr.strip()[-2000:]}")
+    return ran.stdout
+
+
 def cosine(one: Path, other: Path) -> float:
     """Between two arrays in files."""
     a, b = (np.load(path).ravel().astype(np.float64) for path in (one, other))

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+MEASURED, OPERATIONS = "measured", "operations"  # what a page's markers say
 WARM_UP = 2  # steps: the first traces, the second still finds its memory
 Results = dict[str, Any]
 
@@ -17,16 +17,22 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def replace_between(text: str, new: str) -> str:
-    """`text` with `new` between the markers.
+def markers(what: str) -> tuple[str, str]:
+    """What stands before and after the results in a page."""
+    return f"<!-- {what}: begin -->", f"<!-- {what}: end -->"
+
+
+def replace_between(text: str, new: str, what: str = MEASURED) -> str:
+    """`text` with `new` between the markers of `what`.
 
     Raises:
         ValueError: the markers are not there, once each and in order.
     """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"the page needs {BEGIN} and then {END}, once each")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n{new.strip()}\n{END}{rest.split(END)[1]}"
+    begin, end = markers(what)
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the page needs {begin} and then {end}, once each")
+    before, rest = text.split(begin)
+    return f"{before}{begin}\n{new.strip()}\n{end}{rest.split(end)[1]}"
 
 
 def step_seconds(run: Results) -> float:

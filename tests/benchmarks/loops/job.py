@@ -31,7 +31,7 @@ class Job:
         step_size: in units, with black at -1 and white at +1; the gradient is divided by its standard
             deviation.
         jitter: furthest random roll, in pixels.
-        variant: of the loop, where it has several.
+        variant: of the loop, where it has several; "+" joins some that go together.
         model: the network; Inception v3 unless a loop is for others.
         gradient: a file for the gradient of the unrolled picture, `(size, size, 3)`. Nothing is dreamed then.
         result: a file for the picture that was made, uint8 `(size, size, 3)`, for loops that write one.
@@ -51,6 +51,11 @@ class Job:
     gradient: str | None = None
     result: str = ""
     options: dict[str, Any] | None = field(default=None)
+
+    @property
+    def variants(self) -> list[str]:
+        """What the variant says, one by one."""
+        return self.variant.split("+")
 
     @property
     def sizes(self) -> list[int]:
@@ -99,8 +104,15 @@ class Clock:
         """A step is done: the changed pixels are there."""
         self._done.append(self._now())
 
-    def report(self, pixels: NDArray[np.generic], version: str, traces: int | None = None) -> None:
-        """Prints what was seen. `pixels`, 0 to 255, are the result; their mean is there to be looked at."""
+    def report(
+        self,
+        pixels: NDArray[np.generic],
+        version: str,
+        traces: int | None = None,
+        card_mb: float | None = None,
+    ) -> None:
+        """Prints what was seen. `pixels`, 0 to 255, are the result; their mean is there to be looked at.
+        `card_mb` is the peak memory of a GPU."""
         print(
             json.dumps(
                 {
@@ -108,6 +120,7 @@ class Clock:
                     "first_step": self._done[0],
                     "steps": np.diff([self._began, *self._done]).tolist(),
                     "traces": traces,
+                    "card_mb": card_mb,
                     "version": version,
                     "mean": float(np.mean(pixels)),
                 }

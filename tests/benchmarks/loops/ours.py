@@ -53,7 +53,10 @@ def main() -> None:
         return
     clock.begin()
     pixels = dreamkit.dream(photo, network, on_step=lambda _: clock.step(), **asked)
-    clock.report(pixels, f"TensorFlow {tf.__version__}", network.traces)
+    card_mb = None
+    if tf.config.list_logical_devices("GPU"):
+        card_mb = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+    clock.report(pixels, f"TensorFlow {tf.__version__}", network.traces, card_mb)
 
 
 if __name__ == "__main__":

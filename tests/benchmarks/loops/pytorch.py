@@ -1,13 +1,18 @@
 """A loop of the kind that PyTorch's dreamers use, after gordicaleksa/pytorch-deepdream's published formulae.
 
 Roll, forward, backward, normalise, add, clamp, roll back; the octaves resize the picture. Its mean of squares
-and its blurs are left out, as the job has them not. Two variants:
+and its blurs are left out, as the job has them not. It runs on a GPU where PyTorch sees one. Variants, joined
+by "+":
 
 nchw: PyTorch's default layout, and batch normalisation as a layer of its own.
-channels-last: the layout that its CPU kernels like better, and batch normalisation folded into convolutions.
+channels-last: the layout that its kernels like better, and batch normalisation folded into convolutions.
+half: convolutions in 16 bits, by autocast.
+compiled: by torch.compile.
 """
 
 from __future__ import annotations
+
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -18,6 +23,8 @@ from loops import inception_v3 as plan
 from loops.job import Clock, Job, given, write_gradient
 
 EPSILON = 1e-3  # of batch normalisation, as Keras has it
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+HALF = {"cuda": torch.float16, "cpu": torch.bfloat16}[DEVICE.type]
 
 
 class Numbers:
@@ -89,17 +96,23 @@ class InceptionV3(nn.Module):
         return [seen[name] for name in self.layers]
 
 
-def gradient_of(network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+def gradient_of(network: nn.Module, pixels: torch.Tensor, job: Job) -> torch.Tensor:
     """The gradient of the summed means, over its standard deviation."""
     pixels = pixels.detach().requires_grad_(True)
-    torch.stack([layer.mean() for layer in network(pixels)]).sum().backward()
+    with _precision_of(job):
+        layers = network(pixels)
+    torch.stack([layer.float().mean() for layer in layers]).sum().backward()
     gradient = pixels.grad
     return gradient / (gradient.std(correction=0) + 1e-8)
 
 
+def _precision_of(job: Job) -> AbstractContextManager[None]:
+    return torch.autocast(DEVICE.type, HALF, enabled="half" in job.variants)
+
+
 def layout_of(job: Job) -> torch.memory_format:
     """The layout of a job's variant."""
-    return torch.channels_last if job.variant == "channels-last" else torch.contiguous_format
+    return torch.channels_last if "channels-last" in job.variants else torch.contiguous_format
 
 
 def dream(network: nn.Module, job: Job, clock: Clock) -> None:
@@ -108,14 +121,17 @@ def dream(network: nn.Module, job: Job, clock: Clock) -> None:
     random = np.random.default_rng(0)
 
     def pixels_of(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(array).permute(2, 0, 1)[None].contiguous(memory_format=layout)
+        return torch.from_numpy(array).to(DEVICE).permute(2, 0, 1)[None].contiguous(memory_format=layout)
 
     def picture_of(pixels: torch.Tensor) -> np.ndarray:
-        return pixels[0].permute(1, 2, 0).numpy()
+        return pixels[0].permute(1, 2, 0).cpu().numpy()
 
+    network = network.to(DEVICE, memory_format=layout)
+    if "compiled" in job.variants:
+        network = torch.compile(network)
     pixels = pixels_of(job.pixels)
     if job.gradient:
-        write_gradient(job.gradient, picture_of(gradient_of(network, pixels)))
+        write_gradient(job.gradient, picture_of(gradient_of(network, pixels, job)))
         return
     clock.begin()
     for side in job.sizes:
@@ -124,17 +140,20 @@ def dream(network: nn.Module, job: Job, clock: Clock) -> None:
         for _ in range(job.steps):
             shift = tuple(random.integers(-job.jitter, job.jitter + 1, 2).tolist())
             rolled = torch.roll(pixels, shift, (2, 3)).contiguous(memory_format=layout)
-            rolled = (rolled + job.step_size * gradient_of(network, rolled)).clamp_(-1, 1)
+            rolled = (rolled + job.step_size * gradient_of(network, rolled, job)).clamp_(-1, 1)
             pixels = torch.roll(rolled, (-shift[0], -shift[1]), (2, 3))
+            if DEVICE.type == "cuda":
+                torch.cuda.synchronize()
             clock.step()
-    clock.report((picture_of(pixels) + 1) * 127.5, f"PyTorch {torch.__version__}")
+    card_mb = torch.cuda.max_memory_allocated() / 2**20 if DEVICE.type == "cuda" else None
+    clock.report((picture_of(pixels) + 1) * 127.5, f"PyTorch {torch.__version__}", card_mb=card_mb)
 
 
 def main() -> None:
     clock, job = Clock(), given()
     clock.imported()
-    network = InceptionV3(job.weights, job.layers, folded=job.variant == "channels-last")
-    dream(network.to(memory_format=layout_of(job)), job, clock)
+    network = InceptionV3(job.weights, job.layers, folded="channels-last" in job.variants)
+    dream(network, job, clock)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from loops.job import Clock, given
-from loops.pytorch import dream, layout_of
+from loops.pytorch import dream
 
 SIDE = 224  # of the pictures for which networks are exported
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels, 0 to 1
@@ -50,7 +50,7 @@ def main() -> None:
         return
     clock, job = Clock(), given()
     clock.imported()
-    dream(Layers(job.model, job.layers).to(memory_format=layout_of(job)), job, clock)
+    dream(Layers(job.model, job.layers), job, clock)
 
 
 if __name__ == "__main__":
