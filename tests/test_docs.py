@@ -23,7 +23,7 @@ from dreamkit.recipes import library
 from dreamkit.terms import DEPTHS
 
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")), *pages.ELSEWHERE]
-CLI = typer.main.get_command(app)  # once, because making it takes a while
+CLI = typer.main.get_command(app)
 
 
 def read(name):

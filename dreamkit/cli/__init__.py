@@ -35,7 +35,7 @@ from dreamkit.cli import (
     web,
     zoom,
 )
-from dreamkit.cli.lazy_commands import LazyCommands, command_of
+from dreamkit.cli.lazy_commands import LazyCommands, command_of, parameters_of
 from dreamkit.cli.repeated import refuse_repeated
 from dreamkit.errors import DreamkitError, Interrupted, UsageError, first_line
 from dreamkit.version import __version__
@@ -79,7 +79,7 @@ class _LongCommand(_Command):
     def __init__(self, *arguments: Any, **given: Any) -> None:
         super().__init__(*arguments, **given)
         # Not a parameter of the function, so that no frame stands between Typer and the function.
-        self.params = [*self.params, *_parameters_of(_log_format)]
+        self.params = [*self.params, *parameters_of(_log_format)]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
@@ -115,11 +115,6 @@ def _log_format(
     ] = None,
 ) -> None:
     """The option that all commands have which take time."""
-
-
-def _parameters_of(function: Callable[..., None]) -> list[Any]:
-    """A function's parameters as those of a command."""
-    return list(command_of("", function).params)
 
 
 class _Root(_Group):

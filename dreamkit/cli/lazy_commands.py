@@ -44,3 +44,8 @@ def command_of(name: str, function: Callable[..., None], kind: type[TyperCommand
     app = typer.Typer(add_completion=False)
     app.command(name, cls=kind)(function)
     return typer.main.get_command(app)
+
+
+def parameters_of(function: Callable[..., None]) -> list[Any]:
+    """A function's parameters as those of a command."""
+    return list(command_of("", function).params)

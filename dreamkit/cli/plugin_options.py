@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from dreamkit.cli.lazy_commands import parameters_of
 from dreamkit.errors import DreamkitWarning
 from dreamkit.plugins import registry
 
@@ -99,9 +100,7 @@ def _parameters(options: Mapping[str, PluginOption]) -> list[Any]:
             for name, each in options.items()
         ]
     )
-    app = typer.Typer(add_completion=False)
-    app.command()(command)
-    return list(typer.main.get_command(app).params)
+    return parameters_of(command)
 
 
 def _annotation(option: PluginOption) -> Any:
