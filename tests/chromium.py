@@ -209,6 +209,13 @@ def choose(page, photo=PHOTO, *, longest=256, steps=2, octaves=2):
     page.wait_for_function("() => !document.querySelector('#dream').disabled")
 
 
+def forget(page):
+    """Forgets the pictures, and says yes to the question whether to."""
+    page.click("#forget")
+    page.click("#forget-all")
+    wait_for_text(page, "#status", "Nothing is kept of your pictures")
+
+
 def open_save_menu(page):
     """Shows all ways to save."""
     page.eval_on_selector("#save-more", "menu => { menu.open = true; }")
@@ -236,6 +243,21 @@ def stroke(page, *points, wait_for_growth=False):
         page.wait_for_function("() => document.body.dataset.activity === 'growing'")
         page.wait_for_function("() => /frames a second/.test(document.querySelector('#steps').textContent)")
     page.mouse.up()
+
+
+def touches(page):
+    """A function that touches the page.
+
+    It takes "touchStart", "touchMove" or "touchEnd", and where the fingers are, in pixels of the window.
+    """
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        session.send(
+            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
+        )
+
+    return touch
 
 
 def canvas_pixels(page, selector="#picture"):

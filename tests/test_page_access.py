@@ -6,7 +6,18 @@ import re
 
 import numpy as np
 import pytest
-from chromium import PHOTO, canvas_pixels, choose, shrunk, wait_for_step, wait_for_text, wait_until_idle
+from chromium import (
+    PHOTO,
+    canvas_pixels,
+    choose,
+    note_steps,
+    noted_steps,
+    saved,
+    shrunk,
+    wait_for_step,
+    wait_for_text,
+    wait_until_idle,
+)
 
 import browser
 
@@ -94,10 +105,32 @@ def test_dropping_is_offered_only_where_there_is_a_pointer(open_page):
     assert open_page(*NARROW, has_touch=True, is_mobile=True).is_hidden(".drop")
 
 
+def test_the_messages_keep_their_height_on_a_phone(open_page, tmp_path):
+    page = open_page(*NARROW, has_touch=True, is_mobile=True)
+    use_tiny_network(page)
+    page.evaluate(
+        """() => {
+            window.heights = [];
+            const messages = document.querySelector("#messages");
+            const read = () => window.heights.push(messages.getBoundingClientRect().height);
+            new ResizeObserver(read).observe(messages);
+        }"""
+    )
+    choose(page, longest=192, steps=30)
+    note_steps(page)
+    page.tap("#dream")
+    wait_until_idle(page, 1)
+    assert any("ms a step" in each for each in noted_steps(page))
+    assert page.is_hidden("#status small")  # for wide windows
+    saved(page, tmp_path)
+    assert len(page.evaluate("() => window.heights")) == 1  # where it was first observed
+
+
 def test_layers_are_added_by_touch(open_page):
     page = open_page(*NARROW, has_touch=True)
     page.tap('#layers button[data-term="mixed4a"]')
     page.tap("#several")
+    wait_for_text(page, "#status", "Choose more than one layer, channel or concept; the dream joins them")
     page.tap('#layers button[data-term="mixed4b"]')
     wait_for_text(page, "#terms", "Dreams mixed4a and mixed4b")
     page.tap('#layers button[data-term="mixed4a"]')

@@ -13,8 +13,11 @@ from chromium import (
     saved,
     shrunk,
     stroke,
+    touches,
+    wait_for_step,
     wait_until_idle,
 )
+from test_page_session import wait_for_status
 
 import dreamkit
 from dreamkit import recipes
@@ -128,6 +131,68 @@ def test_strokes_on_a_dream_change_nothing_else(page, tmp_path):
     assert cosine((painted - whole)[inside], (again + photo - whole)[inside]) > 0.7
 
 
+@pytest.mark.parametrize("brush", ["on", "off"])
+def test_another_look_comes_under_the_strokes(page, tmp_path, brush):
+    choose(page, steps=1, octaves=1)
+    page.click('#layers button[data-term="mixed4a"]')
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.click("#brush")
+    page.fill("#radius", "80")
+    page.click('#layers button[data-term="mixed5a"]')
+    stroke(page, (0.2, 0.5), wait_for_growth=True)
+    wait_until_idle(page, 2)
+    assert page.inner_text("#terms") == "Dreams mixed4a"  # the look, not what the brush paints
+    if brush == "off":
+        page.click("#brush")
+        assert page.get_attribute('#layers button[data-term="mixed4a"]', "aria-pressed") == "true"
+    page.click('#recipes button[data-recipe="architecture"]')
+    page.fill("#option-steps", "1")
+    page.fill("#option-octaves", "1")
+    page.click("#dream")
+    wait_until_idle(page, 3)
+    assert page.inner_text("#terms") == "Dreams architecture"
+    recipe = recipe_of(saved(page, tmp_path))
+    assert recipe.options["strength"] == recipes.find("architecture").options["strength"]
+    assert all("direction" in each for each in recipe.options["layers"])  # of the concepts
+    assert [each.options["layers"][0]["layer"] for each in recipe.strokes] == ["mixed5a"]
+
+
+def test_another_look_comes_under_strokes_on_a_photograph(page, tmp_path):
+    choose(page, steps=1, octaves=1)
+    page.click("#brush")
+    page.fill("#radius", "80")
+    page.click('#layers button[data-term="mixed5a"]')
+    stroke(page, (0.2, 0.5), wait_for_growth=True)
+    wait_until_idle(page, 1)
+    page.click("#brush")
+    page.click('#layers button[data-term="mixed4a"]')
+    page.click("#dream")
+    wait_until_idle(page, 2)
+    recipe = recipe_of(saved(page, tmp_path))
+    assert not recipe.paints_photograph
+    assert [each["layer"] if isinstance(each, dict) else each for each in recipe.options["layers"]] == [
+        "mixed4a"
+    ]
+    assert [each.options["layers"][0]["layer"] for each in recipe.strokes] == ["mixed5a"]
+
+
+def test_a_link_has_the_look_and_says_that_it_lacks_the_strokes(page, open_page):
+    choose(page, steps=1, octaves=1)
+    page.click('#layers button[data-term="mixed4a"]')
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.click("#brush")
+    page.click('#layers button[data-term="mixed5a"]')
+    stroke(page, (0.2, 0.5), wait_for_growth=True)
+    wait_until_idle(page, 2)
+    page.click("#share")
+    wait_for_status(page, "The link to this dream's recipe, without the strokes, is in the")
+    friend = open_page(address=page.url)
+    wait_for_status(friend, "The link's recipe is chosen; choose a photograph and press Dream")
+    assert friend.get_attribute('#layers button[data-term="mixed4a"]', "aria-pressed") == "true"
+
+
 def test_strokes_are_undone_redone_erased_and_removed(page):
     choose(page)
     photo = shrunk(PHOTO)
@@ -195,7 +260,7 @@ def test_strokes_that_are_stopped_stay_as_they_grew(page, tmp_path):
     stroke(page, (0.3, 0.5), (0.5, 0.5), wait_for_growth=True)
     page.click("#dream")
     wait_until_idle(page, 1)
-    assert "as it grew" in page.text_content("#status")
+    assert page.text_content("#status").startswith("Stopped; what has grown of ")
     assert (shown(page) - shrunk(PHOTO)).any()
     (only,) = recipe_of(saved(page, tmp_path)).strokes
     assert 0 < only.turns < only.lasts
@@ -277,3 +342,113 @@ def test_strokes_of_another_network_stay_in_the_picture(page, tmp_path):
     assert (shown(page) - first)[:, RIGHT].any()
     with pytest.raises(RecipeError, match="has strokes on a picture that no recipe repeats"):
         dreamkit.redo(saved(page, tmp_path), PHOTO)
+
+
+def open_with_brush(open_page, **recipe):
+    """The page on a phone, with the brush on; gives the page, its touch, and places on the picture."""
+    page = open_page(390, 844, has_touch=True)
+    choose(page, longest=192, **recipe)
+    page.tap("#brush")
+    page.wait_for_selector("#frame.brushing")
+    page.fill("#radius", "40")
+    page.evaluate("() => scrollTo(0, 0)")
+    page.evaluate(
+        """() => (window.pixel = (x) => {
+            const canvas = document.querySelector("#picture");
+            const { data } = canvas.getContext("2d").getImageData(x * canvas.width, canvas.height / 2, 1, 1);
+            return data.join();
+        })"""
+    )
+    box = page.locator("#frame").bounding_box()
+
+    def at(x, y):
+        return box["x"] + box["width"] * x, box["y"] + box["height"] * y
+
+    return page, touches(page), at
+
+
+def pixel(page, x):
+    """What the picture shows half-way down, at this share of its width."""
+    return page.evaluate("x => window.pixel(x)", x)
+
+
+def wait_for_pixel(page, x, *, unlike):
+    page.wait_for_function("([x, before]) => window.pixel(x) !== before", arg=[x, unlike])
+
+
+def wait_for_transform(page, scale, left):
+    """Waits until the picture is so large, and begins so many times its width to the left."""
+    page.wait_for_function(
+        """([scale, left]) => {
+            const { a, e } = new DOMMatrix(getComputedStyle(frame).transform);
+            return Math.abs(a - scale) < 0.1 && Math.abs(e / frame.clientWidth + left) < 0.03;
+        }""",
+        arg=[scale, left],
+    )
+
+
+def test_a_second_finger_takes_the_stroke_back(open_page):
+    page, touch, at = open_with_brush(open_page)
+    photo = shown(page)
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.click("#undo")
+    wait_until_idle(page, 0)
+    before = pixel(page, 0.4)
+    touch("touchStart", at(0.35, 0.5))
+    touch("touchMove", at(0.45, 0.5))
+    wait_for_pixel(page, 0.4, unlike=before)
+    touch("touchStart", at(0.45, 0.5), at(0.55, 0.5))
+    touch("touchMove", at(0.3, 0.5), at(0.7, 0.5))
+    wait_for_transform(page, 4, 1.5)
+    touch("touchMove", at(0.4, 0.5), at(0.8, 0.5))  # both fingers move the picture
+    wait_for_transform(page, 4, 1.4)
+    touch("touchEnd")
+    wait_until_idle(page, 0)
+    np.testing.assert_array_equal(shown(page), photo)
+    assert page.is_hidden("#notice")
+    page.click("#redo")
+    wait_until_idle(page, 1)
+
+
+def test_two_fingers_beside_a_brush_stop_nothing(open_page):
+    page, touch, at = open_with_brush(open_page, steps=50_000)
+    page.click("#dream")
+    wait_for_step(page)
+    touch("touchStart", at(0.4, 0.5))
+    touch("touchStart", at(0.4, 0.5), at(0.6, 0.5))
+    touch("touchMove", at(0.3, 0.5), at(0.7, 0.5))
+    touch("touchEnd")
+    wait_for_transform(page, 2, 0.5)
+    assert page.get_attribute("body", "data-activity") == "dreaming"
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.click("#further")
+    before = pixel(page, 0.5)
+    touch("touchStart", at(0.5, 0.5))
+    touch("touchEnd")  # a tap paints
+    wait_for_pixel(page, 0.5, unlike=before)
+    page.click("#dream")
+    wait_until_idle(page, 2)
+
+
+def test_a_second_finger_leaves_strokes_that_grow(open_page):
+    page, touch, at = open_with_brush(open_page, steps=50_000)
+    left, right = slice(0, 80), slice(112, 192)
+    photo = shown(page)
+    before = {x: pixel(page, x) for x in (0.1, 0.9)}
+    for x in before:
+        touch("touchStart", at(x, 0.4))
+        touch("touchMove", at(x, 0.6))
+        wait_for_pixel(page, x, unlike=before[x])
+        if x < 0.5:
+            touch("touchEnd")
+    touch("touchStart", at(0.9, 0.6), at(0.9, 0.3))
+    touch("touchEnd")
+    page.wait_for_function("before => window.pixel(0.9) === before", arg=before[0.9])
+    wait_for_pixel(page, 0.1, unlike=pixel(page, 0.1))  # it grows on
+    page.click("#dream")  # stops
+    wait_until_idle(page, 1)
+    change = shown(page) - photo
+    assert change[:, left].any()
+    assert not change[:, right].any()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chromium import canvas_pixels, choose, wait_until_idle
+from chromium import canvas_pixels, choose, forget, wait_until_idle
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -67,7 +67,7 @@ def test_a_dream_grows_before_anything_is_clicked_and_nothing_of_it_stays(open_p
     page.click("#dream")
     wait_until_idle(page, 1)
     page.evaluate("() => { window.states = []; }")
-    page.click("#forget")
+    forget(page)
     page.wait_for_function("() => window.states.includes('growing')")
     assert page.evaluate(SESSIONS) == 0
     close(page)

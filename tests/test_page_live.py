@@ -166,7 +166,7 @@ def test_the_picture_that_is_taken_is_what_the_camera_saw(open_camera, seen, siz
     page.click("#shoot")
     wait_until_idle(page, 0)
     assert page.text_content("#status") == (
-        "The camera's picture, 256 x 192 pixels, without the live dream; "
+        "The camera's picture, 320 x 240 pixels, dreamed at 256 x 192, without the live dream; "
         "press Dream for one that you can save"
     )
     assert page.is_hidden("#viewfinder")

@@ -51,7 +51,8 @@ def test_a_key_puts_the_brush_down_and_keeps_the_focus(page):
     page.click("#brush")
     page.focus('#palette button[data-term="concept cats"]')
     page.keyboard.press("Enter")
-    assert page.text_content("#terms") == "Dreams cats"
+    assert page.get_attribute('#palette button[data-term="concept cats"]', "aria-pressed") == "true"
+    assert page.text_content("#terms") == "Dreams the default recipe"  # which the brush does not change
     page.keyboard.press("b")
     assert page.evaluate("() => document.activeElement.dataset.term") == "concept cats"
     assert page.is_hidden("#palette")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from chromium import PHOTO, ROOT, canvas_pixels, shrunk, wait_until_idle
+from PIL import Image
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -44,6 +45,18 @@ def test_a_photograph_that_the_browser_does_not_decode_is_named(page, tmp_path):
     assert page.text_content("#notice") == (
         "IMG_1.HEIC is a HEIC photograph, which this browser cannot read; export it as a JPEG, or use Safari"
     )
+
+
+def test_a_photograph_that_is_shrunk_is_announced_with_both_sizes(page, tmp_path):
+    path = tmp_path / "IMG_2.jpg"
+    Image.new("RGB", (1512, 2016), (90, 120, 60)).save(path)
+    use_tiny_network(page)
+    page.set_input_files("#file", path)
+    wait_until_opened(page, "IMG_2.jpg")
+    assert page.text_content("#status") == "IMG_2.jpg, 1512 x 2016 pixels, dreamed at 144 x 192"
+    label = page.get_attribute("#picture", "aria-label")
+    assert label == "IMG_2.jpg, 1512 by 2016 pixels, dreamed at 144 by 192"
+    assert "Finish large" in page.get_attribute("#save", "title")
 
 
 def test_the_camera_is_switched_between_back_and_front(open_page, browser):

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import tiny
-from chromium import PHOTO, canvas_pixels, choose, pixels, saved, stroke, wait_until_idle
+from chromium import PHOTO, canvas_pixels, choose, forget, pixels, saved, stroke, wait_until_idle
 from PIL import Image
 from test_page_access import NARROW, WIDE, violations
 
@@ -79,7 +79,7 @@ def test_a_session_comes_back_after_a_reload_and_in_a_new_tab(page, open_page, t
     third.click("#redo")
     wait_until_idle(third, 2)
     np.testing.assert_array_equal(canvas_pixels(third), shown)
-    third.click("#forget")
+    forget(third)
     wait_until_kept(third)
     assert third.is_visible("#welcome")
     third.reload()
@@ -123,7 +123,7 @@ def test_another_photograph_loses_no_dream(open_page, size):
     page.click("#back")
     np.testing.assert_array_equal(canvas_pixels(page), dream)
     page.select_option("#longest", "256")  # opens the photograph anew; without a dream, it gives way
-    wait_for_status(page, "chelsea.jpg, 256 x 170 pixels; the small pictures lead back to those before")
+    wait_for_status(page, "chelsea.jpg, 451 x 300 pixels, dreamed at 256 x 170; the small pictures lead back")
     page.click("#replace")
     page.click("#clouds")
     wait_for_status(page, "clouds, 256 x 256 pixels")
@@ -132,7 +132,9 @@ def test_another_photograph_loses_no_dream(open_page, size):
     clouds = canvas_pixels(page)
     earlier = page.locator("#history .earlier")
     assert earlier.count() == 1
-    assert earlier.get_attribute("aria-label") == "Back to chelsea.jpg, 192 x 128 pixels, 1 dream"
+    assert earlier.get_attribute("aria-label") == (
+        "Back to chelsea.jpg, 451 x 300 pixels, dreamed at 192 x 128, 1 dream"
+    )
     assert violations(page) == []
     assert page.evaluate("() => document.documentElement.scrollWidth") <= size[0]
     wait_until_kept(page)
@@ -146,8 +148,38 @@ def test_another_photograph_loses_no_dream(open_page, size):
     earlier.click()
     wait_for_status(page, "Back to clouds: second")
     np.testing.assert_array_equal(canvas_pixels(page), clouds)
-    page.click("#forget")
+    forget(page)
     wait_until_kept(page)
+    page.reload()
+    wait_until_idle(page, 0)
+    assert page.is_visible("#welcome")
+
+
+def test_pictures_are_forgotten_only_after_a_question(open_page):
+    page = open_page(*NARROW, has_touch=True, is_mobile=True)
+    use_tiny_network(page)
+    choose(page, longest=192)
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.tap("#forget")
+    page.wait_for_selector("#forget-question[open]")
+    assert page.evaluate("() => document.activeElement.id") == "keep"
+    assert violations(page) == []
+    page.tap("#keep")
+    page.wait_for_selector("#forget-question", state="hidden")
+    page.focus("#forget")
+    for key in ("Enter", "Escape"):  # at what the keyboard reaches first, nothing is lost
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#forget-question[open]")
+        page.keyboard.press(key)
+        page.wait_for_selector("#forget-question", state="hidden")
+        assert page.evaluate("() => document.activeElement.id") == "forget"
+    wait_until_kept(page)
+    page.reload()
+    wait_until_idle(page, 1)
+    forget(page)
+    wait_until_kept(page)
+    assert page.is_visible("#welcome")
     page.reload()
     wait_until_idle(page, 0)
     assert page.is_visible("#welcome")
@@ -328,14 +360,14 @@ def test_a_panorama_gets_the_longest_side_that_it_needs(page, tmp_path):
 def test_the_status_is_never_that_of_something_earlier(page):
     use_tiny_network(page)
     choose(page, longest=192)
-    assert page.text_content("#status") == "chelsea.jpg, 192 x 128 pixels"
+    assert page.text_content("#status") == "chelsea.jpg, 451 x 300 pixels, dreamed at 192 x 128"
     page.click("#dream")
     wait_until_idle(page, 1)
     assert page.text_content("#status").startswith("Dreamed in")
     assert page.text_content("#steps") == ""
     page.set_input_files("#file", PHOTO)
     wait_until_idle(page, 0)
-    assert page.text_content("#status").startswith("chelsea.jpg, 192 x 128 pixels; ")
+    assert page.text_content("#status").startswith("chelsea.jpg, 451 x 300 pixels, dreamed at 192 x 128; ")
 
 
 def test_any_dream_of_the_photograph_is_shown_again_by_its_small_picture(page):
@@ -356,3 +388,17 @@ def test_any_dream_of_the_photograph_is_shown_again_by_its_small_picture(page):
     wait_until_idle(page, 2)
     np.testing.assert_array_equal(canvas_pixels(page), latest)
     assert page.locator("#history [aria-current]").get_attribute("aria-label") == "Dream 2"
+
+
+def test_no_button_moves_when_the_first_dream_ends(open_page):
+    page = open_page(*NARROW, has_touch=True, is_mobile=True)
+    use_tiny_network(page)
+    choose(page, longest=192)
+    places = """() => [...document.querySelectorAll("#under button, #panel .actions button")]
+        .filter((each) => each.checkVisibility())
+        .map((each) => [each.id, each.getBoundingClientRect().top + scrollY])"""
+    before = page.evaluate(places)
+    page.tap("#dream")
+    wait_until_idle(page, 1)
+    assert page.is_visible("#history button[aria-label='Dream 1']")
+    assert page.evaluate(places) == before  # a finger that is on its way to a button finds it there

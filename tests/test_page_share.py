@@ -122,7 +122,7 @@ def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
         "JPEG a smaller file, with its recipe 192 x 128",
         "Card before and after on one picture 204 x 286",
         "Film how the newest dream or zoom grew 192 x 128",
-        "Film of all each dream fades into the next 192 x 128",
+        "Film of all as soon as there are two dreams 192 x 128",
         "Finish large finer detail, as a PNG",
     ]
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
@@ -145,5 +145,8 @@ def test_a_film_of_the_session_shows_each_dream(open_page, width, tmp_path):
     assert order[0] == 0
     assert 0 < order.index(1) < order.index(2)
     assert order[-1] == 2
+    assert page.text_content("#save-session small") == "each dream fades into the next"
     page.click("#undo")
     assert page.is_enabled("#save-session")
+    assert page.is_disabled("#save-film")
+    assert page.text_content("#save-film small") == "only right after a dream or zoom"

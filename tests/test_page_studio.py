@@ -17,6 +17,7 @@ from chromium import (
     pixels,
     saved,
     shrunk,
+    touches,
     wait_until_idle,
 )
 
@@ -125,6 +126,27 @@ def test_a_variant_is_chosen_from_a_sheet(page):
     assert page.text_content("#terms") == "Dreams first"
 
 
+def test_the_sheet_counts_its_variants(page):
+    use_tiny_network(page)
+    choose(page, longest=192)
+    note_steps(page)
+    page.evaluate(
+        """() => {
+            window.counts = [];
+            const count = document.querySelector("#variant-count");
+            const read = () => window.counts.push(count.textContent);
+            new MutationObserver(read).observe(count, { childList: true });
+        }"""
+    )
+    page.click("#try")
+    page.wait_for_selector("#variant-tiles button:nth-child(9)[data-variant='dreamed']")
+    assert page.is_visible("#variants #variant-count")
+    assert page.evaluate("() => window.counts") == [f"{number} of 9" for number in range(10)]
+    shares = [int(each.partition("%")[0]) for each in noted_steps(page) if "%" in each]
+    assert shares == sorted(shares)  # of the whole sheet
+    assert shares[-1] == 100
+
+
 def transform(page):
     """Scale and offset of the picture."""
     return page.evaluate(
@@ -138,13 +160,7 @@ def test_the_picture_is_looked_at_closely(open_page):
     choose(page, longest=192)
     box = page.locator("#frame").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    session = page.context.new_cdp_session(page)
-
-    def touch(kind, *points):
-        session.send(
-            "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": a, "y": b} for a, b in points]}
-        )
-
+    touch = touches(page)
     touch("touchStart", (x - 20, y), (x + 20, y))
     for distance in (30, 40, 50, 60):
         touch("touchMove", (x - distance, y), (x + distance, y))
@@ -177,6 +193,51 @@ def test_the_picture_fills_the_screen(page):
     )
     page.keyboard.press("f")
     page.wait_for_function("() => !document.fullscreenElement")
+
+
+def test_full_screen_is_left_by_touch_and_nothing_is_painted_there(open_page):
+    page = open_page(390, 844, has_touch=True)
+    use_tiny_network(page)
+    choose(page, longest=192)
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    assert page.is_hidden("#leave-fullscreen")
+    page.tap("#brush")
+    page.wait_for_selector("#frame.brushing")
+    page.evaluate(
+        """() => {
+            window.ended = 0;
+            document.addEventListener("fullscreenchange", () => (window.changed = true));
+            document.addEventListener("pointerup", () => window.ended++);
+        }"""
+    )
+    page.tap("#fullscreen")
+    page.wait_for_function("() => window.changed && document.fullscreenElement?.id === 'view'")
+    touch = touches(page)
+    x, y = page.evaluate("() => [innerWidth / 2, innerHeight / 2]")
+    before = page.evaluate("() => window.ended")
+    for _ in range(2):
+        touch("touchStart", (x, y + 40))
+        touch("touchEnd")
+    page.wait_for_function("before => window.ended === before + 2", arg=before)
+    wait_until_idle(page, 1)
+    page.wait_for_selector("#frame:not(.brushing)")
+    scale = transform(page)[0]  # a double tap may have enlarged the picture
+    touch("touchStart", (x - 20, y), (x + 20, y))
+    touch("touchMove", (x - 40, y), (x + 40, y))
+    touch("touchEnd")
+    page.wait_for_function(
+        "before => new DOMMatrix(getComputedStyle(frame).transform).a > 1.5 * before", arg=scale
+    )
+    leave = page.get_by_role("button", name="Leave full screen")
+    box = leave.bounding_box()
+    assert min(box["width"], box["height"]) >= 44
+    assert box["x"] + box["width"] <= 390
+    leave.tap()
+    page.wait_for_function("() => !document.fullscreenElement")
+    page.wait_for_selector("#frame.brushing")  # the brush is on again
+    assert leave.is_hidden()
+    wait_until_idle(page, 1)
 
 
 def test_a_link_holds_the_colours(page):

@@ -40,7 +40,7 @@ test("progress is a share and the time that is left; the octave and the step fol
   expect(progressText(update, "74 ms a step", 2000)).toEqual({ text: "25%, about 6 s left", detail });
   expect(progressText(update, "", 100_000).text).toBe("25%, about 5 min left");
   expect(progressText({ ...update, done: 0 }, "", 0).text).toBe("0%");
-  expect(progressText({ ...update, steps: 0 }, "3 frames a second", 9)).toEqual({ text: "3 frames a second", detail: "" });
+  expect(progressText({ ...update, steps: 0 }, "3 frames a second", 9)).toEqual({ text: "", detail: "3 frames a second" });
 });
 
 test("a card and a film tell their sizes before they are made", () => {

@@ -2,12 +2,16 @@
 
 import { canvas, element, input, isPressed } from "./elements";
 import { BrushRing } from "./brush_ring";
+import { Fingers } from "./fingers";
 import type { MaskLevels } from "./protocol";
 
+const TOLERANCE = 8; // pixels of the screen that a finger moves before it paints; until then it may be the first of two
+
 export interface StrokeListener {
-  /** The pointer goes down; the stroke has no pixels yet. */
+  /** A stroke begins; it has no pixels yet. */
   begin(): void;
   move(): void;
+  /** It ends; where a second finger came, without its pixels. */
   end(): void;
 }
 
@@ -18,14 +22,22 @@ export class Brush {
   /** The trace. */
   private readonly canvas = canvas("stroke");
   private readonly frame = element("frame");
-  private readonly ring = new BrushRing(this.frame);
+  private readonly view = element("view");
+  private readonly fingers = new Fingers(this.view);
+  private readonly ring = new BrushRing(this.frame, this.fingers);
   /** All that the stroke covers. */
   private covered = this.blank();
   private drawn: Segment[] = [];
+  /** How many segments there were before the stroke that is under way. */
+  private earlier = 0;
+  /** Where the stroke is; null where none is under way. */
   private last: Point | null = null;
-  private pointer = 0;
+  /** Where the pointer went, as far as it is not drawn. */
+  private path: Point[] = [];
+  private pointer: number | null = null;
 
   constructor(private readonly listener: StrokeListener) {
+    this.view.addEventListener("pointerdown", () => this.yieldToFingers(), { capture: true });
     this.frame.addEventListener("pointerdown", (event) => this.down(event));
     this.frame.addEventListener("pointermove", (event) => this.move(event));
     for (const end of ["pointerup", "pointercancel"] as const) {
@@ -61,6 +73,7 @@ export class Brush {
   clear(): void {
     this.covered = this.blank();
     this.drawn = [];
+    this.earlier = 0;
     this.endTrace(0);
   }
 
@@ -77,37 +90,80 @@ export class Brush {
   }
 
   private down(event: PointerEvent): void {
-    if (this.last || event.button !== 0 || !this.frame.classList.contains("brushing")) return;
+    if (this.pointer !== null || this.fingers.isOneOfSeveral(event.pointerId)) return;
+    if (event.button !== 0 || !this.frame.classList.contains("brushing")) return;
     event.preventDefault();
     this.frame.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
-    this.last = this.position(event);
-    this.listener.begin();
-    this.add(this.last, this.last);
-    this.listener.move();
+    this.path = [this.position(event)];
+    if (event.pointerType !== "touch") this.begin();
   }
 
   private move(event: PointerEvent): void {
-    if (!this.last || event.pointerId !== this.pointer) return;
-    const now = this.position(event);
-    this.add(this.last, now);
-    this.last = now;
-    this.listener.move();
+    if (event.pointerId !== this.pointer) return;
+    this.path.push(this.position(event));
+    if (this.last) this.paint();
+    else if (this.hasMoved) this.begin();
   }
 
   private up(event: PointerEvent): void {
-    if (!this.last || event.pointerId !== this.pointer) return;
-    this.last = null;
-    this.listener.end();
+    if (event.pointerId !== this.pointer) return;
+    if (!this.last && event.type === "pointerup") this.begin();
+    this.end();
+  }
+
+  /** Takes the stroke of a finger back when a second one comes. */
+  private yieldToFingers(): void {
+    if (this.pointer === null || !this.fingers.isOneOfSeveral(this.pointer)) return;
+    if (this.last) this.takeBack();
+    this.end();
+  }
+
+  private begin(): void {
+    this.last = this.path[0];
+    this.listener.begin();
+    this.earlier = this.drawn.length;
+    this.paint();
+  }
+
+  private end(): void {
+    const isUnderWay = this.last !== null;
+    this.pointer = this.last = null;
+    if (isUnderWay) this.listener.end();
+  }
+
+  private paint(): void {
+    for (const point of this.path.splice(0)) {
+      this.add(this.last!, point);
+      this.last = point;
+    }
+    this.listener.move();
+  }
+
+  private takeBack(): void {
+    this.drawn = this.drawn.slice(0, this.earlier);
+    this.covered = this.blank();
+    for (const segment of this.drawn) draw(this.covered, segment);
+    this.endTrace(this.earlier);
+  }
+
+  /** Whether the pointer has left the place where it went down. */
+  private get hasMoved(): boolean {
+    const [from, to] = [this.path[0], this.path.at(-1)!];
+    return Math.hypot(to[0] - from[0], to[1] - from[1]) > TOLERANCE * this.scale;
   }
 
   private add(from: Point, to: Point): void {
     // The brush has the same size on the screen, also where the picture is looked at closely.
-    const scale = this.canvas.width / this.frame.getBoundingClientRect().width;
-    const segment: Segment = [from, to, this.ring.diameter * scale];
+    const segment: Segment = [from, to, this.ring.diameter * this.scale];
     draw(this.covered, segment);
     this.drawn.push(segment);
     draw(this.canvas.getContext("2d")!, segment);
+  }
+
+  /** Pixels of the picture for each of the screen. */
+  private get scale(): number {
+    return this.canvas.width / this.frame.getBoundingClientRect().width;
   }
 
   private position(event: PointerEvent): Point {

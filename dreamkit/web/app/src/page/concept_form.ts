@@ -20,7 +20,7 @@ export class ConceptForm {
     if (!concepts || !files.length) return;
     clearError();
     await this.runner.stop();
-    showStatus(`Looking at ${files.length} picture${files.length > 1 ? "s" : ""}; they stay on this machine`);
+    showStatus(`Looking at ${files.length} picture${files.length > 1 ? "s" : ""}; they stay on this device`);
     await this.runner.during("learning", async () => {
       const name = this.name();
       const { concept, separation, isDoubtful } = await learnConcept(name, files, concepts, worker);

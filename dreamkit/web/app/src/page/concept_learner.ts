@@ -1,4 +1,4 @@
-/** Learns a concept from the user's own pictures. They stay on this machine. */
+/** Learns a concept from the user's own pictures. They stay on this device. */
 
 import { type Concept, type ConceptsDescription, direction, leaveOneOut, readStatistics } from "../engine/concept";
 import { UserError } from "../engine/errors";

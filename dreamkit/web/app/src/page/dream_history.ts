@@ -120,8 +120,8 @@ export class DreamHistory {
 }
 
 /** What an entry was dreamed with, in words. */
-export function labelOf({ choice, painting }: HistoryEntry): string {
-  const strokes = new Set(painting.map(({ label }) => label).filter(Boolean)); // erasing has none
-  const labels = painting.length ? [...strokes] : choice.terms;
-  return labels.join(" and ").replaceAll("concept ", "");
+export function labelOf({ choice, painting, under }: HistoryEntry): string {
+  const strokes = painting.map(({ label }) => label).filter(Boolean); // erasing has none
+  const labels = new Set([...(painting.length && !under ? [] : choice.terms), ...strokes]);
+  return [...labels].join(" and ").replaceAll("concept ", "");
 }

@@ -28,7 +28,7 @@ export class Dreamer {
   async dream(): Promise<void> {
     if (!this.work.photo || !this.session.network) return;
     this.work.stage.comparison.show(0);
-    if (this.painter.painted.hasStrokes) return void (await this.painter.dreamAgain());
+    if (this.painter.painted.hasStrokes) return void (await this.painter.dreamAgain((picture) => this.work.show(picture)));
     if (!(await this.dreamWhole((update) => this.work.show(update.picture)))) this.work.showCurrent();
   }
 

@@ -24,9 +24,12 @@ export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promis
   const picture: Photograph = { ...photo, bytes: photo.bytes.slice() };
   const growth = growthOf(job.network, photo, config);
   const { times } = growth;
+  let before = copyOf(picture, growth);
   while (!job.isStopped()) {
     const start = performance.now();
     const { mask, segments, isOpen } = job.painted();
+    if (times.some((time, i) => time && mask[i] <= HALF)) goBack(picture, growth, before); // a stroke was taken back
+    if (!isOpen) before = copyOf(picture, growth); // only an open stroke may be
     mask.forEach((level, i) => {
       if (level > HALF && !times[i]) times[i] = growth.turns + 1;
     });
@@ -40,6 +43,19 @@ export async function grow(job: Job, photo: Pixels, config: DreamConfig): Promis
     await job.receiveMessages();
   }
   return finishedGrowth(picture, growth, growth.turns >= lastTurn(growth));
+}
+
+type Grown = Pick<Growth, "times" | "turns"> & Pick<Photograph, "bytes">;
+
+function copyOf({ bytes }: Photograph, { times, turns }: Growth): Grown {
+  return { bytes: bytes.slice(), times: times.slice(), turns };
+}
+
+/** What grew since is forgotten; strokes that stay grow again from there. */
+function goBack(picture: Photograph, growth: Growth, { bytes, times, turns }: Grown): void {
+  picture.bytes.set(bytes);
+  growth.times.set(times);
+  growth.turns = turns;
 }
 
 /** Grows a stroke again, with other options or on another picture; null where it was stopped. */

@@ -5,7 +5,7 @@
 
 import { element } from "./elements";
 import type { OpenedPhoto } from "./opened_photos";
-import { toImageData } from "./photograph";
+import { sizeInWords, toImageData } from "./photograph";
 import type { Pixels } from "./protocol";
 import type { Workspace } from "./workspace";
 
@@ -45,7 +45,7 @@ export class HistoryStrip {
     button.type = "button";
     button.className = "earlier";
     const dreams = entries.length ? `, ${entries.length} dream${entries.length > 1 ? "s" : ""}` : "";
-    button.title = `Back to ${name}, ${photo.width} x ${photo.height} pixels${dreams}`;
+    button.title = `Back to ${name}, ${sizeInWords(photo)}${dreams}`;
     button.setAttribute("aria-label", button.title);
     button.addEventListener("click", () => this.onGoBack(id));
     button.append(this.canvasOf(current ?? photo, current?.picture ?? photo));

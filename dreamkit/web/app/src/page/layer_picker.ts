@@ -5,6 +5,7 @@ import type { DreamConfig, Layers, TermTable } from "../engine/config";
 import { toTables } from "../engine/terms";
 import { element, isPressed, select, setPressed } from "./elements";
 import type { OpenedNetwork, Pixels, ThumbnailTask } from "./protocol";
+import { showStatus } from "./status_bar";
 import { createTile, Thumbnails, type Tile } from "./thumbnails";
 import type { WorkerClient } from "./worker_client";
 
@@ -22,9 +23,15 @@ export function conceptTerm(name: string): string {
   return CONCEPT + name;
 }
 
+/** Weights by term, such as `mixed4c`, `mixed4c:128` or `concept butterflies`. */
+type Weights = Map<string, number>;
+
 export class LayerPicker {
-  /** Weights by term, such as `mixed4c`, `mixed4c:128` or `concept butterflies`. */
-  private chosen = new Map<string, number>();
+  /** What is dreamed on the whole photograph. */
+  private look: Weights = new Map();
+  /** What the brush paints; null for the look, until something is chosen for the brush. */
+  private paint: Weights | null = null;
+  private isBrushOn = false;
   /** The concepts that can be chosen, by term. */
   private concepts = new Map<string, Concept>();
   private network: OpenedNetwork | null = null;
@@ -38,7 +45,7 @@ export class LayerPicker {
     private readonly own: Layers,
   ) {
     element("more").addEventListener("click", () => this.addChannels());
-    element("several").addEventListener("click", () => setPressed("several", !isPressed("several")));
+    element("several").addEventListener("click", () => this.toggleSeveral());
     select("layer").addEventListener("change", () => this.showChannels());
     element("channel-section").addEventListener("toggle", () => {
       if (!element("channels").childElementCount) this.showChannels();
@@ -49,6 +56,7 @@ export class LayerPicker {
   open(worker: WorkerClient, network: OpenedNetwork, concepts: Concept[], terms: string[]): void {
     this.concepts = new Map(concepts.map((concept) => [conceptTerm(concept.name), concept]));
     this.network = network;
+    this.paint = null;
     this.thumbnails.restart(worker);
     this.choose(terms.length ? terms : Object.keys(network.defaultLayers));
     this.fill("layers", network.layers.map(({ name }) => [name, name]));
@@ -61,14 +69,14 @@ export class LayerPicker {
     if (element<HTMLDetailsElement>("channel-section").open) this.showChannels();
   }
 
-  /** The chosen terms, as a recipe writes them. */
+  /** The terms of the look, as a recipe writes them. */
   get terms(): string[] {
-    return [...this.chosen].map(([term, weight]) => (weight === 1 ? term : `${term}=${weight}`));
+    return termsOf(this.look);
   }
 
-  /** The chosen terms, as the engine takes them. */
+  /** The terms of the look, as the engine takes them. */
   get layers(): (string | TermTable)[] {
-    return this.layersOfAll(this.chosen);
+    return this.layersOfAll(this.look);
   }
 
   /** Terms, as a recipe writes them, as the engine takes them. */
@@ -76,14 +84,43 @@ export class LayerPicker {
     return this.layersOfAll(weightsOf(terms));
   }
 
-  /** The chosen terms in words. */
+  /** The terms of the look in words. */
   get label(): string {
-    return this.terms.join(" and ").replaceAll(CONCEPT, "");
+    return inWords(this.look);
   }
 
-  /** The chosen terms, each as a table. */
+  /** The terms of the look, each as a table. */
   get tables(): TermTable[] {
-    return toTables(this.layers, this.network?.layers ?? []);
+    return this.tablesOf(this.look);
+  }
+
+  /** What the brush paints: in words, and its terms as tables. */
+  get painted(): { label: string; terms: TermTable[] } {
+    const paint = this.paint ?? this.look;
+    return { label: inWords(paint), terms: this.tablesOf(paint) };
+  }
+
+  /**
+   * While the brush is on, the tiles show and choose what it paints. What was chosen when it comes on is painted, where the
+   * picture has another look, whose terms are `shown`.
+   */
+  setBrush(isOn: boolean, shown: string[] | null): void {
+    if (isOn === this.isBrushOn) return;
+    this.isBrushOn = isOn;
+    if (isOn && shown && shown.join() !== this.terms.join()) {
+      this.paint = this.look;
+      this.look = weightsOf(shown);
+    }
+    this.refresh();
+  }
+
+  /** What the tiles show. */
+  private get chosen(): Weights {
+    return (this.isBrushOn && this.paint) || this.look;
+  }
+
+  private tablesOf(weights: Weights): TermTable[] {
+    return toTables(this.layersOfAll(weights), this.network?.layers ?? []);
   }
 
   /** Adds a concept, and chooses it. */
@@ -123,7 +160,7 @@ export class LayerPicker {
     this.thumbnails.isIdle = isIdle;
   }
 
-  private layersOfAll(weights: Map<string, number>): (string | TermTable)[] {
+  private layersOfAll(weights: Weights): (string | TermTable)[] {
     return [...weights].flatMap(([term, weight]) => this.layersOf(term, weight));
   }
 
@@ -137,9 +174,9 @@ export class LayerPicker {
     return Object.entries(concept.directions).map(([layer, direction]) => ({ layer, direction, weight }));
   }
 
-  /** Chooses terms, as a recipe writes them. */
+  /** Chooses the terms of the look, as a recipe writes them. */
   choose(terms: string[]): void {
-    this.chosen = weightsOf(terms);
+    this.look = weightsOf(terms);
     this.refresh();
   }
 
@@ -184,12 +221,23 @@ export class LayerPicker {
     };
   }
 
-  /** Chooses one term alone; with `adds`, adds it to the others, or removes it. */
+  /** Chooses one term alone, for the look or the brush; with `adds`, adds it to the others, or removes it. */
   private toggle(term: string, adds: boolean): void {
-    if (!adds) this.chosen = new Map([[term, 1]]);
-    else if (!this.chosen.has(term)) this.chosen.set(term, 1);
-    else if (this.chosen.size > 1) this.chosen.delete(term);
+    const chosen: Weights = new Map(adds ? this.chosen : []);
+    if (!chosen.has(term)) chosen.set(term, 1);
+    else if (chosen.size > 1) chosen.delete(term);
+    if (this.isBrushOn) this.paint = chosen;
+    else this.look = chosen;
     this.refresh();
+  }
+
+  private toggleSeveral(): void {
+    setPressed("several", !isPressed("several"));
+    showStatus(
+      isPressed("several")
+        ? "Choose more than one layer, channel or concept; the dream joins them"
+        : "What you choose next replaces what is chosen",
+    );
   }
 
   private showChannels(): void {
@@ -216,8 +264,16 @@ function tilesIn(id: string): HTMLButtonElement[] {
   return [...element(id).querySelectorAll("button")];
 }
 
+function termsOf(weights: Weights): string[] {
+  return [...weights].map(([term, weight]) => (weight === 1 ? term : `${term}=${weight}`));
+}
+
+function inWords(weights: Weights): string {
+  return termsOf(weights).join(" and ").replaceAll(CONCEPT, "");
+}
+
 /** The weight of each term; terms are as a recipe writes them. */
-function weightsOf(terms: string[]): Map<string, number> {
+function weightsOf(terms: string[]): Weights {
   return new Map(
     terms.map((term) => {
       const [, name, weight] = /^(.*?)(?:=([-+.\de]+))?$/.exec(term)!;

@@ -30,27 +30,28 @@ export class LinkOpener {
     return (history.state as { isTaken?: boolean } | null)?.isTaken === true;
   }
 
-  /** Opens the network with the recipe of the address. */
-  async open(): Promise<void> {
+  /** Opens the network with the recipe of the address, and says what to do next. */
+  async open(hasPhoto: boolean): Promise<void> {
     await this.use(parseLink(location.hash, this.site));
     take(location.href);
+    if (!element("notice").hidden) return;
+    showStatus(`The link's recipe is chosen; ${hasPhoto ? "" : "choose a photograph and "}press Dream`);
   }
 
   /** The address has another link. */
-  async follow(): Promise<void> {
+  async follow(hasPhoto: boolean): Promise<void> {
     if (!this.isLinked) return;
     clearError();
     await this.runner.stop(); // strokes that are being dreamed stay as they grew
-    await this.open();
-    if (element("notice").hidden) showStatus("The link's recipe is chosen; press Dream");
+    await this.open(hasPhoto);
   }
 
   /** Puts a link to a recipe, by default that of the panel, into the address and the clipboard. */
-  async share(recipe: PanelRecipe | null): Promise<void> {
+  async share(recipe: PanelRecipe | null, hasStrokes: boolean): Promise<void> {
     const { model, recipe: name, options } = recipe ?? this.recipe.ofPanel;
     const link = recipeLink(this.site, model, options, recipeNamed(this.site, model, name));
     take(link);
-    const what = recipe ? "The link to this dream's recipe" : "The link to the recipe of the panel";
+    const what = recipe ? `The link to this dream's recipe${hasStrokes ? ", without the strokes," : ""}` : "The link to the recipe of the panel";
     try {
       await navigator.clipboard.writeText(link);
       showStatus(`${what} is in the clipboard and in the address bar`);

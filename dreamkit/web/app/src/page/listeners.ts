@@ -52,7 +52,13 @@ export function listen(page: Page): void {
   onClick("save-session", () => page.saver.saveSession());
   onClick("send", () => page.saver.share());
   onClick("share", () => page.share());
-  onClick("forget", () => page.forget());
+  const question = element<HTMLDialogElement>("forget-question");
+  onClick("forget", () => question.showModal());
+  onClick("keep", () => question.close());
+  onTap("forget-all", () => {
+    question.close();
+    return page.forget();
+  });
   onClick("brush", () => {
     toggle("brush");
     if (!isPressed("brush")) return;
@@ -96,7 +102,8 @@ export function listen(page: Page): void {
       else if (isPressed("brush")) toggle("brush");
     },
   });
-  window.addEventListener("hashchange", () => void page.links.follow());
+  document.addEventListener("fullscreenchange", () => page.refresh());
+  window.addEventListener("hashchange", () => void page.links.follow(page.work.photo !== null));
   window.addEventListener("beforeunload", (event) => page.wouldLose && event.preventDefault());
   window.addEventListener("unhandledrejection", (event) => showError(event.reason));
 }

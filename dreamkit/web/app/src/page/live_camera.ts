@@ -9,6 +9,7 @@ import { button, canvas, element, setPressed } from "./elements";
 import { showDreamed } from "./live_picture";
 import type { NetworkSession } from "./network_session";
 import type { PhotoChooser } from "./photo_chooser";
+import { sizeInWords } from "./photograph";
 import type { LiveFrame, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import { clearError, showError, showStatus, showSteps } from "./status_bar";
@@ -78,8 +79,7 @@ export class LiveCamera {
     if (this.isLive) await this.runner.stop();
     if (!shown || !work.photo) return;
     if (work.photo === before) return showStatus("The camera is off");
-    const { width, height } = work.photo;
-    showStatus(`The camera's picture, ${width} x ${height} pixels, without the live dream; press Dream for one that you can save`);
+    showStatus(`The camera's picture, ${sizeInWords(work.photo)}, without the live dream; press Dream for one that you can save`);
   }
 
   /** Ends the dream and releases the camera. */

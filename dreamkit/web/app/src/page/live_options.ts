@@ -95,8 +95,7 @@ export class LiveOptions {
     if (!LIVE.includes(option) || !photo || !entry?.provenance) return null;
     if (entry.network !== this.network() || (this.runner.isBusy && !this.settling)) return null;
     const unblended = entry.unblended ?? (entry.config.blend === 0 ? entry.picture : null);
-    const ignored = entry.painting.length ? [...LIVE, "layers"] : LIVE;
-    return unblended && isSame(this.form.config(photo), entry.config, ignored) ? { entry, unblended } : null;
+    return unblended && isSame(this.form.config(photo), entry.config, LIVE) ? { entry, unblended } : null;
   }
 
   private look(entry: HistoryEntry, unblended: Pixels): Pixels {

@@ -1,6 +1,6 @@
 /** Looking closely at the picture: with two fingers, the wheel, a double click, or buttons. */
 
-import { button, element, isPressed } from "./elements";
+import { button, element } from "./elements";
 
 const MOST = 16; // times as large
 const STEP = 1.5; // factor of a button
@@ -15,6 +15,8 @@ export class Magnifier {
   private scale = 1;
   private offset: Point = { x: 0, y: 0 };
   private readonly pointers = new Map<number, Point>();
+  /** Whether the pointers move the picture; with the brush, two fingers do, and then the one that stays. */
+  private isMoving = false;
 
   constructor() {
     const { view } = this;
@@ -25,14 +27,16 @@ export class Magnifier {
     }
     view.addEventListener("wheel", (event) => this.turnWheel(event), { passive: false });
     view.addEventListener("dblclick", (event) => {
-      if (this.isFree(event)) this.to(this.scale > 1 ? 1 : TWICE, this.at(event));
+      if (this.isFree(event) && !this.isBrushing) this.to(this.scale > 1 ? 1 : TWICE, this.at(event));
     });
     button("closer").addEventListener("click", () => this.to(this.scale * STEP));
     button("further").addEventListener("click", () => this.to(this.scale / STEP));
     window.addEventListener("resize", () => this.apply());
     document.addEventListener("fullscreenchange", () => this.reset());
     button("fullscreen").hidden = !document.fullscreenEnabled;
-    button("fullscreen").addEventListener("click", () => void this.toggleFullscreen());
+    for (const id of ["fullscreen", "leave-fullscreen"]) {
+      button(id).addEventListener("click", () => void this.toggleFullscreen());
+    }
   }
 
   /** Shows the whole picture. */
@@ -46,15 +50,22 @@ export class Magnifier {
     else await this.view.requestFullscreen().catch(() => {}); // the browser forbids it
   }
 
-  /** Whether a pointer is for looking, and not for the brush or for something that lies on the picture. */
+  /** Whether a pointer is on the picture, and not on something that lies on it. */
   private isFree({ target }: Event): boolean {
-    const isOnControl = (target as HTMLElement).closest("#divider, #welcome, #viewfinder");
-    return !isOnControl && !isPressed("brush") && !this.frame.classList.contains("empty");
+    const isOnControl = (target as HTMLElement).closest("#divider, #welcome, #viewfinder, #leave-fullscreen");
+    return !isOnControl && !this.frame.classList.contains("empty");
+  }
+
+  private get isBrushing(): boolean {
+    return this.frame.classList.contains("brushing");
   }
 
   private down(event: PointerEvent): void {
-    if (!this.isFree(event) || this.pointers.size > 1) return;
+    const { isBrushing } = this;
+    if (!this.isFree(event) || this.pointers.size > 1 || (isBrushing && event.pointerType !== "touch")) return;
     this.pointers.set(event.pointerId, this.at(event));
+    this.isMoving = !isBrushing || this.pointers.size > 1;
+    if (isBrushing) return; // which has the pointer
     this.view.setPointerCapture(event.pointerId); // so that its end comes here, wherever it is
   }
 
@@ -66,11 +77,16 @@ export class Magnifier {
     this.pointers.set(event.pointerId, now);
     if (other) {
       const distance = (to: Point) => Math.hypot(to.x - other.x, to.y - other.y) || 1;
+      this.shift((now.x - before.x) / 2, (now.y - before.y) / 2); // as far as the middle of both
       this.to((this.scale * distance(now)) / distance(before), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
-    } else if (this.scale > 1) {
-      this.offset = { x: this.offset.x + now.x - before.x, y: this.offset.y + now.y - before.y };
+    } else if (this.scale > 1 && this.isMoving) {
+      this.shift(now.x - before.x, now.y - before.y);
       this.apply();
     }
+  }
+
+  private shift(x: number, y: number): void {
+    this.offset = { x: this.offset.x + x, y: this.offset.y + y };
   }
 
   private turnWheel(event: WheelEvent): void {

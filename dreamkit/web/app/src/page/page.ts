@@ -107,7 +107,7 @@ export class Page {
       this.form.set(kept.options, recipeNamed(site, kept.model, kept.recipe));
     }
     const layers = kept?.options.layers ? asTerms(kept.options.layers) : ownTerms(site);
-    await (opensLink ? links.open() : this.session.open("wasm", layers));
+    await (opensLink ? links.open(kept !== null) : this.session.open("wasm", layers));
     if (kept) {
       this.keeper.restore(kept);
       if (this.work.history.entries.length) showStatus(`Your dreams of ${this.work.photoName} are back`);
@@ -168,7 +168,9 @@ export class Page {
 
   /** Makes a link to the recipe of the dream or the preview that is shown, or else of the panel. */
   async share(): Promise<void> {
-    await this.links.share(this.preview.isShown ? null : this.recipe.ofDream);
+    const { current } = this.work.history;
+    const isPreview = this.preview.isShown;
+    await this.links.share(isPreview ? null : this.recipe.ofDream, !isPreview && !!current?.painting.length);
   }
 
   /** Another network is open. */
@@ -231,7 +233,10 @@ export class Page {
     element("back").hidden = photo === null;
     element("brushes").hidden = !isPressed("brush");
     this.palette.show(isPressed("brush"));
-    element("frame").classList.toggle("brushing", isPressed("brush") && isFree);
+    const isShown = history.current?.network === this.session.network?.sha256;
+    this.form.picker.setBrush(isPressed("brush"), (isShown && history.current?.choice.terms) || null);
+    // In full screen nothing shows that the brush is on.
+    element("frame").classList.toggle("brushing", isPressed("brush") && isFree && !document.fullscreenElement);
     document.body.dataset.activity = isOpen ? this.activity : "loading";
     document.body.dataset.dreams = String(history.position);
     this.recipes.refresh();

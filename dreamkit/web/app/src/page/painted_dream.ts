@@ -5,7 +5,7 @@ import { toTables } from "../engine/terms";
 import type { Choice, HistoryEntry } from "./dream_history";
 import { blended } from "./live_preview";
 import { jointRecipe, type Painting } from "./painting";
-import { cloudsPhoto } from "./photograph";
+import { cloudsPhoto, type Photo } from "./photograph";
 import type { Provenance } from "./picture_file";
 import type { DreamTask, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
@@ -28,20 +28,30 @@ export class PaintedDream {
   task(config: DreamConfig): DreamTask | null {
     const { current } = this.work.history;
     if (!current || !this.hasStrokes) return null;
-    const entry = { ...current, config };
-    return { kind: "dream", photo: this.blendedWith(entry), ...this.joint(entry) };
+    const { under, painting } = current;
+    const hasLook = under ? this.isRepeatable(under) : this.hasOtherLook;
+    const joint = jointRecipe(config, hasLook ? this.tablesOf(config) : null, painting);
+    return { kind: "dream", photo: this.blendedWith({ under, config }), ...joint };
+  }
+
+  /** Whether the panel has another look than the picture that is shown. */
+  get hasOtherLook(): boolean {
+    const { current } = this.work.history;
+    const { recipe, terms } = this.form.choice(this.runner.session.name);
+    return current !== null && (recipe !== current.choice.recipe || terms.join() !== current.choice.terms.join());
   }
 
   /** The recipe of all strokes at once, which dreams nearly what they are. */
   joint({ config, under, painting }: HistoryEntry) {
-    return jointRecipe(config, this.termsUnder({ under }), painting);
+    const everywhere = under && this.isRepeatable(under) ? this.tablesOf(under.provenance!.config) : null;
+    return jointRecipe(config, everywhere, painting);
   }
 
   /** Adds a painting on what the current one is on to the history, and shows it. */
   push(unblended: Pixels, painting: Painting): void {
-    const { configured } = this;
-    const choice = { ...this.form.choice(this.runner.session.name), ...(configured && { recipe: configured.choice.recipe }) };
-    this.work.history.push(this.entryOf(unblended, painting, this.unpainted, this.currentConfig(), choice));
+    const { configured, unpainted } = this;
+    const choice = configured ? (unpainted ?? configured).choice : this.form.choice(this.runner.session.name);
+    this.work.history.push(this.entryOf(unblended, painting, unpainted, this.currentConfig(), choice));
     this.work.showCurrent();
   }
 
@@ -117,8 +127,12 @@ export class PaintedDream {
 
   /** The photograph whose share is mixed in; a picture that no recipe repeats stands for it. */
   blendedWith({ under, config }: Pick<HistoryEntry, "under" | "config">): Pixels {
+    return under && !this.isRepeatable(under) ? under.picture : this.photoOf(config);
+  }
+
+  /** The photograph that a look is dreamed on. */
+  photoOf(config: DreamConfig): Photo {
     const photo = this.work.photo!;
-    if (under && !this.isRepeatable(under)) return under.picture;
     return photo.isNoise ? cloudsPhoto(config, photo.height, photo.width) : photo;
   }
 
@@ -128,9 +142,7 @@ export class PaintedDream {
     return provenance.dream.isWhole && !provenance.dream.networks;
   }
 
-  /** The terms of the dream that was painted on; null where that is a picture. */
-  private termsUnder({ under }: Pick<HistoryEntry, "under">) {
-    if (!under || !this.isRepeatable(under)) return null;
-    return toTables(under.provenance!.config.layers, this.runner.session.network!.layers);
+  private tablesOf({ layers }: DreamConfig) {
+    return toTables(layers, this.runner.session.network!.layers);
   }
 }

@@ -13,7 +13,7 @@ import { PaintedDream } from "./painted_dream";
 import { erase, type Painting, type Stroke, strokeConfig, visible } from "./painting";
 import type { MaskLevels, Painted, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showStatus } from "./status_bar";
+import { showError, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
 
@@ -81,9 +81,9 @@ export class Painter {
 
   /**
    * Dreams what was painted on and lets the strokes grow again, with the options of the panel. Returns whether the history
-   * has the dream; one that was stopped is forgotten.
+   * has the dream; one that was stopped is forgotten. `onStep` is given what grows under the strokes.
    */
-  async dreamAgain(): Promise<boolean> {
+  async dreamAgain(onStep: (picture: Pixels) => void = () => {}): Promise<boolean> {
     await this.interrupt();
     const { history, photo } = this.work;
     const { current } = history;
@@ -91,7 +91,7 @@ export class Painter {
     const turn = ++this.turn;
     const config = this.form.config(photo);
     const choice = this.form.choice(this.runner.session.name);
-    const under = await this.dreamUnder({ ...current, config, choice });
+    const under = await this.dreamUnder({ ...current, config, choice }, onStep);
     const ground = under === undefined ? null : this.painted.groundOf({ config, under });
     const grown = ground && (await this.growAgain(ground, current.painting, config));
     if (turn !== this.turn || history.current?.id !== current.id) return false;
@@ -106,21 +106,33 @@ export class Painter {
     return grown !== null;
   }
 
-  /** The dream under the strokes with other options: undefined where it was stopped. */
-  private async dreamUnder({ under, config, choice }: HistoryEntry): Promise<HistoryEntry | null | undefined> {
-    if (!under || !this.painted.isRepeatable(under)) return under;
-    const provenance = under.provenance!;
-    const own = { ...config, layers: provenance.config.layers };
-    if (isSame(own, provenance.config, ["blend"])) return under;
+  /** The dream under the strokes with the look and the options of the panel: undefined where it was stopped. */
+  private async dreamUnder(
+    { under, config, choice }: HistoryEntry,
+    onStep: (picture: Pixels) => void,
+  ): Promise<HistoryEntry | null | undefined> {
+    const { painted, work, runner } = this;
+    if (under ? !painted.isRepeatable(under) : !painted.hasOtherLook) return under;
+    if (under && isSame(config, under.config, ["blend"])) return under;
+    const photo = painted.photoOf(config);
+    let task;
+    try {
+      task = this.form.task(photo, { ...config, blend: 0 });
+    } catch (error) {
+      showError(error);
+      return undefined;
+    }
     showStatus("Dreaming under the strokes");
-    const { masks, guide } = provenance;
-    const photo = this.painted.blendedWith({ under, config });
-    const finished = await this.runner.run("painting", { kind: "dream", photo, config: { ...own, blend: 0 }, masks, guide });
+    const finished = await runner.run("painting", task, ({ picture }) => onStep(picture));
     if (!finished?.isWhole) return undefined;
     const { picture: unblended, ...dream } = finished;
-    const picture = blended(photo, unblended, config.blend);
-    const changed = { picture, unblended, config: own, provenance: { ...provenance, dream, config: own } };
-    return this.work.history.make({ ...under, ...changed, choice: { ...choice, terms: under.choice.terms } });
+    const { guide, masks } = task;
+    const network = runner.session.network!;
+    const provenance = { dream, config, network, photo, guide, masks };
+    return work.history.make({
+      picture: blended(photo, unblended, config.blend), unblended, provenance, origin: "dream", painting: [], under: null,
+      config, choice, network: network.sha256,
+    }); // prettier-ignore
   }
 
   /** Strokes on another ground, with other options; null where they were stopped. */
@@ -191,12 +203,15 @@ export class Painter {
         work.show(this.painted.shownAs(picture));
         if (!growing.isClosed) this.brush.endTrace(segments!);
       });
-      if (!grown?.growth?.turns) return work.showCurrent();
+      if (!grown?.growth?.turns) {
+        showStatus("Nothing was painted; the picture is as before");
+        return work.showCurrent();
+      }
       grown.growth.times.forEach((time, i) => time && (growing.kept[i] = 255));
       const { label, terms, strength } = paint;
       const stroke = { label, terms, strength, growth: grown.growth, erased: null };
       this.painted.push(grown.picture, [...this.painted.painting, stroke]);
-      showStatus(grown.isWhole ? `Painted ${label}` : `Stopped: ${label} is as it grew`);
+      showStatus(grown.isWhole ? `Painted ${label}` : `Stopped; what has grown of ${label} stays`);
     }
   }
 
@@ -229,18 +244,21 @@ export class Painter {
   }
 
   private endErasing({ picture, ground }: { picture: Pixels; ground: Pixels }): void {
-    const { coverage } = this.brush;
+    const { coverage, segments } = this.brush;
     this.erasing = null;
     this.brush.clear();
-    const painting = [...this.painted.painting, { label: "", terms: [], strength: 0, growth: null, erased: coverage }];
-    if (visible(painting).length) this.painted.push(erase(picture, ground, coverage), painting);
-    else this.work.history.goToUnpainted();
+    if (segments) this.pushErased(picture, ground, coverage);
     this.work.showCurrent();
     this.onChange();
   }
 
+  private pushErased(picture: Pixels, ground: Pixels, coverage: MaskLevels): void {
+    const painting = [...this.painted.painting, { label: "", terms: [], strength: 0, growth: null, erased: coverage }];
+    if (visible(painting).length) this.painted.push(erase(picture, ground, coverage), painting);
+    else this.work.history.goToUnpainted();
+  }
+
   private get paint(): Paint {
-    const { label, tables: terms } = this.form.picker;
-    return { label, terms, strength: this.brush.strength, config: this.form.config(this.work.photo) };
+    return { ...this.form.picker.painted, strength: this.brush.strength, config: this.form.config(this.work.photo) };
   }
 }

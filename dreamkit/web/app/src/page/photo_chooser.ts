@@ -4,7 +4,7 @@ import { startCamera, stopCamera, turnCamera } from "./camera";
 import { UserError } from "../engine/errors";
 import { button } from "./elements";
 import { readClipboard } from "./file_input";
-import { cameraPhoto, cloudsPhoto, type Photo, readPhoto } from "./photograph";
+import { cameraPhoto, cloudsPhoto, type Photo, readPhoto, sizeInWords } from "./photograph";
 import type { RecipeForm } from "./recipe_form";
 import { sampleFile } from "./samples";
 import { clearError, showError, showStatus } from "./status_bar";
@@ -110,9 +110,9 @@ export class PhotoChooser {
       await this.stop();
       this.work.open(photo, file, this.form.longestSide);
       stopCamera(); // which may be on while a file is dropped
-      const before = this.work.earlier.length ? "; the small pictures lead back to those before" : "";
+      const before = this.work.earlier.length ? "; the small pictures lead back" : "";
       const resized = side === this.form.longestSide ? "" : "; its shorter side needs this longest side";
-      showStatus(`${this.work.photoName}, ${photo.width} x ${photo.height} pixels${resized}${before}`);
+      showStatus(`${this.work.photoName}, ${sizeInWords(photo)}${resized}${before}`);
     } catch (error) {
       this.form.longestSide = side;
       showError(error);

@@ -82,6 +82,13 @@ async function photoFrom(bitmap: ImageBitmap, options: PhotographOptions, name: 
   return { ...pixels, alpha, name, original: { height, width }, isNoise: false, sha256: sha };
 }
 
+/** The size of a photograph, and that of its dreams where it is another; `by` stands between the sides. */
+export function sizeInWords({ height, width, original }: Photo, by = "x"): string {
+  const whole = `${original.width} ${by} ${original.height} pixels`;
+  const isResized = height !== original.height || width !== original.width;
+  return isResized ? `${whole}, dreamed at ${width} ${by} ${height}` : whole;
+}
+
 /** Pixels as a canvas takes them, with their opacity where it is given. */
 export function toImageData({ height, width, bytes }: Pixels, alpha: MaskLevels | null = null): ImageData {
   const image = new ImageData(width, height);

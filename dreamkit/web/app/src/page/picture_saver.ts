@@ -125,7 +125,7 @@ export class PictureSaver {
     const name = this.download(data, `dream.${extension}`);
     showStatus(
       entry.provenance
-        ? `Saved ${name}; dreamkit redo dreams it again, with small differences`
+        ? `Saved ${name} with its recipe; on a computer, run dreamkit redo FILE to repeat it`
         : `Saved ${name} without a recipe, because no recipe can repeat this dream of ${this.work.photoName}`,
     );
     this.markSaved(entry);

@@ -4,11 +4,11 @@ import type { StepUpdate } from "./protocol";
 
 /**
  * The share that is done and the time that is left, and in `detail` the octave, the step and `speed`; of a task without an
- * end, the speed alone. `milliseconds` is what the task took so far.
+ * end, the speed alone, also in `detail`. `milliseconds` is what the task took so far.
  */
 export function progressText(update: StepUpdate, speed: string, milliseconds: number): { text: string; detail: string } {
   const { steps, step, octave, octaves, done } = update;
-  if (!steps) return { text: speed, detail: "" };
+  if (!steps) return { text: "", detail: speed };
   const detail = `octave ${octave} of ${octaves}, step ${step} of ${steps}, ${speed}`;
   return { text: `${Math.floor(100 * done)}%${remaining(done, milliseconds)}`, detail };
 }

@@ -86,7 +86,7 @@ export class RecipePreview {
   private isDreamed(config: DreamConfig): boolean {
     const { current } = this.work.history;
     if (current?.network !== this.session.network?.sha256) return false;
-    return isSame(config, current!.config, this.painter.painted.hasStrokes ? ["layers"] : []);
+    return isSame(config, current!.config, []);
   }
 
   private task(photo: Photo, config: DreamConfig): DreamTask {

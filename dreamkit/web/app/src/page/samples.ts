@@ -10,11 +10,9 @@ export async function sampleFile(name: string): Promise<File> {
   return new File([await response.blob()], `${name}.webp`, { type: "image/webp" });
 }
 
-/** A sample to look at. The browser shrinks it, beside the page's own thread. */
-export type SmallSample = (name: string) => Promise<Pixels>;
-
-/** Samples whose `edge`, the longer or the shorter side, has at most so many pixels; each is read once. */
-export function smallSamples(edge: "longer" | "shorter", most: number): SmallSample {
+/** Samples to look at, whose `edge`, the longer or the shorter side, has at most so many pixels. Each is read once,
+ * and shrunk by the browser beside the page's own thread. */
+export function smallSamples(edge: "longer" | "shorter", most: number): (name: string) => Promise<Pixels> {
   const known = new Map<string, Promise<Pixels>>();
   return (name) => {
     const found = known.get(name) ?? readSmall(name, edge, most);

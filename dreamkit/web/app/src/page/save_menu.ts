@@ -26,7 +26,14 @@ export class SaveMenu {
     for (const id of OF_DREAM) button(id).disabled = !isDream;
     button("save-film").disabled = !isDream || !isGrown;
     button("save-session").disabled = !isSeveral;
+    explain("save-film", isDream && !isGrown ? "only right after a dream or zoom" : "how the newest dream or zoom grew");
+    explain("save-session", isDream && !isSeveral ? "as soon as there are two dreams" : "each dream fades into the next");
   }
+}
+
+/** Says below the name of a button what it gives, or why it gives nothing now. */
+function explain(id: string, text: string): void {
+  element(id).querySelector("small")!.textContent = text;
 }
 
 function pixels({ width, height }: Size): string {

@@ -3,7 +3,7 @@
 import { UserError } from "../engine/errors";
 import { element } from "./elements";
 
-/** Shows what happened; `detail` stands below it in smaller letters. */
+/** Shows what happened; `detail` stands below it in smaller letters, where there is room. */
 export function showStatus(text: string, detail = ""): void {
   showLines("status", text, detail);
 }

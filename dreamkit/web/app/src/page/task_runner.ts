@@ -21,6 +21,15 @@ export type Activity =
   | "recording"
   | "finishing";
 
+/** The place of a task in a row of tasks, whose progress is shown as one. */
+export interface Place {
+  /** How many came before it. */
+  index: number;
+  count: number;
+  /** When the row began. */
+  start: number;
+}
+
 export class TaskRunner {
   activity: Activity = "idle";
   /** Whether the task that runs has taken a step. */
@@ -40,18 +49,24 @@ export class TaskRunner {
   }
 
   /** `onStep` gets the latest step, once a frame. The result is null where the task was stopped or failed. */
-  async run(activity: Activity, task: Task, onStep?: (update: StepUpdate) => void): Promise<FinishedDream | null> {
+  async run(
+    activity: Activity,
+    task: Task,
+    onStep?: (update: StepUpdate) => void,
+    { index, count, start }: Place = { index: 0, count: 1, start: performance.now() },
+  ): Promise<FinishedDream | null> {
     clearError();
     this.activity = activity;
     this.hasStepped = this.isCancelled = false;
     this.speed.reset();
     this.onChange();
-    const start = performance.now();
+    showProgress(index / count);
     // A fast network takes more steps than the page can show; those in between must not keep it from anything else.
     const steps = new OncePerFrame<StepUpdate>((update) => {
       if (this.running !== running) return;
-      showProgress(update.done);
-      const { text, detail } = progressText(update, this.speed.text, performance.now() - start);
+      const done = (index + update.done) / count;
+      showProgress(done);
+      const { text, detail } = progressText({ ...update, done }, this.speed.text, performance.now() - start);
       showSteps(text, detail);
       onStep?.(update);
     });

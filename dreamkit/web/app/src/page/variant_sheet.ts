@@ -53,14 +53,18 @@ export class VariantSheet {
     element("variant-tiles").replaceChildren(...tiles);
     this.dialog.showModal();
     showStatus("Nine variants");
+    const [count, start] = [planned.length, performance.now()];
+    const showCount = (made: number) => (element("variant-count").textContent = `${made} of ${count}`);
+    showCount(0);
     for (const [index, variant] of planned.entries()) {
       const task = this.task(variant, small);
       const show = ({ picture }: { picture: Pixels }) => {
         if (turn === this.turn) drawScaled(tiles[index].querySelector("canvas")!, picture);
       };
-      const finished = await this.runner.run("trying", task, show);
+      const finished = await this.runner.run("trying", task, show, { index, count, start });
       if (turn !== this.turn) return;
       if (finished) show(finished);
+      showCount(index + 1);
       tiles[index].dataset.variant = finished ? "dreamed" : "failed";
     }
   }

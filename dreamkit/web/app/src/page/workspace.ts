@@ -2,7 +2,7 @@
 
 import { DreamHistory, labelOf } from "./dream_history";
 import { type OpenedPhoto, OpenedPhotos, type PhotoState } from "./opened_photos";
-import type { Photo } from "./photograph";
+import { type Photo, sizeInWords } from "./photograph";
 import type { Pixels } from "./protocol";
 import type { Stage } from "./stage";
 
@@ -108,7 +108,7 @@ export class Workspace {
   private showOpened(): void {
     const { photo } = this;
     if (!photo) return;
-    this.stage.open(photo, photo.alpha, `${this.photoName}, ${photo.width} by ${photo.height} pixels`);
+    this.stage.open(photo, photo.alpha, `${this.photoName}, ${sizeInWords(photo, "by")}`);
     this.shownPicture = photo;
     if (this.history.current) this.showCurrent();
   }
