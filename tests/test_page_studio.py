@@ -246,3 +246,24 @@ def test_a_link_holds_the_colours(page):
     page.wait_for_function("() => location.hash.startsWith('#r=')")
     text = page.evaluate("() => atob(location.hash.slice(3).replaceAll('-', '+').replaceAll('_', '/'))")
     assert json.loads(text)["options"]["color"] == 0.9
+
+
+def test_dream_is_at_hand_where_a_phone_shows_the_layers(open_page):
+    page = open_page(390, 844)
+    assert page.is_hidden("#dream-at-hand")  # there is no photograph
+    choose(page, steps=1, octaves=1)
+    page.locator("#layer-section").scroll_into_view_if_needed()
+    page.wait_for_selector("#dream-at-hand:enabled")
+    box = page.locator("#dream-at-hand").bounding_box()
+    assert box["width"] >= 44
+    assert box["height"] >= 44
+    page.click("#dream-at-hand")
+    wait_until_idle(page, 1)
+    page.evaluate("() => scrollTo(0, 0)")
+    page.wait_for_selector("#dream-at-hand", state="hidden")  # the first one is in sight
+
+
+def test_what_changes_the_dream_that_is_shown_stands_beside_its_buttons(page):
+    assert page.locator("#tuning [data-option=strength]").count() == 2  # slider and number
+    assert page.locator("#tuning label").count() == 3
+    assert page.locator("#options [data-option=strength]").count() == 0

@@ -14,13 +14,15 @@ interface Control {
   step: number;
   /** The number that stands for null. */
   auto?: number;
+  /** Whether it changes the dream that is shown; these are at hand, above the recipes. */
+  isLive?: boolean;
 }
 
 // A slider shows the useful part of a range; the number field beside it takes all of it.
 const CONTROLS: Control[] = [
-  { name: "strength", label: "Dream strength", hint: "of the whole dream", min: 0.25, max: 4, step: 0.05 },
-  { name: "blend", label: "Photograph", hint: "share mixed in", min: 0, max: 1, step: 0.05 },
-  { name: "color", label: "Colours kept", hint: "of the photograph", min: 0, max: 1, step: 0.05 },
+  { name: "strength", label: "Dream strength", hint: "of the whole dream", min: 0.25, max: 4, step: 0.05, isLive: true },
+  { name: "blend", label: "Photograph", hint: "share mixed in", min: 0, max: 1, step: 0.05, isLive: true },
+  { name: "color", label: "Colours kept", hint: "of the photograph", min: 0, max: 1, step: 0.05, isLive: true },
   { name: "octaves", label: "Octaves", hint: "sizes, small to large", min: 0, max: 10, step: 1, auto: 0 },
   { name: "octave_scale", label: "Octave scale", hint: "from size to size", min: 1.1, max: 2, step: 0.05 },
   { name: "steps", label: "Steps", hint: "at each size", min: 0, max: 60, step: 1, auto: 0 },
@@ -33,7 +35,9 @@ export class Controls {
   private readonly fields = new Map<string, [HTMLInputElement, HTMLInputElement]>();
 
   constructor(private readonly site: Site) {
-    const labels = CONTROLS.map((control) => {
+    element("tuning").replaceChildren();
+    element("options").replaceChildren();
+    for (const control of CONTROLS) {
       const label = document.createElement("label");
       const limits = site.limits[control.name] ?? {};
       label.title = limits.help ?? "";
@@ -61,9 +65,8 @@ export class Controls {
       hint.textContent = control.hint;
       name.append(control.label, hint);
       label.append(name, slider, number);
-      return label;
-    });
-    element("options").replaceChildren(...labels);
+      element(control.isLive ? "tuning" : "options").append(label);
+    }
     this.set(site.options);
   }
 

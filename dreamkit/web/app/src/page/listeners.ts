@@ -38,7 +38,7 @@ export function listen(page: Page): void {
   }
   onClick("pause", () => toggle("pause"));
   onClick("clouds", () => chooser.openClouds());
-  onTap("dream", () => page.toggleDream());
+  for (const id of ["dream", "dream-at-hand"]) onTap(id, () => page.toggleDream());
   onTap("zoom", () => page.dreamer.toggleZoom());
   onTap("dice", () => page.dice());
   onClick("try", () => page.variants.open());

@@ -3,6 +3,7 @@
 import { BrushPalette } from "./brush_palette";
 import { showCaption } from "./caption";
 import { ConceptForm } from "./concept_form";
+import { DreamAtHand } from "./dream_at_hand";
 import { Dreamer } from "./dreamer";
 import { button, element, isPressed, select, setPressed } from "./elements";
 import { FirstSight } from "./first_sight";
@@ -49,6 +50,7 @@ export class Page {
   readonly preview: RecipePreview;
   readonly liveCamera: LiveCamera;
   readonly palette = new BrushPalette();
+  private readonly dreamAtHand = new DreamAtHand();
   readonly variants: VariantSheet;
   readonly saver: PictureSaver;
   readonly large: LargeFinish;
@@ -214,6 +216,7 @@ export class Page {
     const isChanged = preview.isShown || history.position > 0;
     button("dream").disabled = !isReady && this.runner.activity !== "live";
     button("dream").textContent = isIdle ? "Dream" : "Stop";
+    this.dreamAtHand.follow(photo !== null);
     for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isFree;
     button("learn").disabled = !isOpen || !isIdle;
     button("live").disabled = !isOpen;

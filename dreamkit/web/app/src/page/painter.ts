@@ -97,7 +97,7 @@ export class Painter {
     if (turn !== this.turn || history.current?.id !== current.id) return false;
     if (grown) {
       history.push(this.painted.entryOf(grown.picture, grown.painting, under!, config, choice));
-      showStatus(`Painted ${visible(grown.painting).map(({ label }) => label).join(" and ")}`);
+      showStatus("Dreamed again, and let the strokes grow on it");
     } else {
       showStatus("Stopped; the picture is as before");
     }
