@@ -6,6 +6,7 @@ import { loadPictures } from "./recipe_pictures";
 import { loadSite } from "./site";
 import { showStatus } from "./status_bar";
 
+history.scrollRestoration = "manual"; // after a reload, what was at that place may be another
 offerInstallation();
 loadSite()
   .then(async (site) => {
