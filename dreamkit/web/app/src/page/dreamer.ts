@@ -3,12 +3,12 @@
 import type { NetworkSession } from "./network_session";
 import { cloudsPhoto } from "./photograph";
 import type { GrowthFilm } from "./growth_film";
-import { blended } from "./live_preview";
 import type { Painter } from "./painter";
 import type { Pixels, StepUpdate } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showError, showStatus } from "./status_bar";
+import { showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
+import type { WholeDream } from "./whole_dream";
 import type { Workspace } from "./workspace";
 
 const ZOOM = 1.03; // factor of each turn of the endless zoom
@@ -19,6 +19,7 @@ export class Dreamer {
     private readonly runner: TaskRunner,
     private readonly form: RecipeForm,
     private readonly session: NetworkSession,
+    private readonly whole: WholeDream,
     private readonly painter: Painter,
     private readonly film: GrowthFilm,
     private readonly onChange: () => void,
@@ -44,8 +45,7 @@ export class Dreamer {
   private async dreamWhole(onStep: (update: StepUpdate) => void, keepsStopped = true): Promise<boolean> {
     const { work, runner } = this;
     await this.painter.interrupt();
-    const { network } = this.session;
-    if (!work.photo || !network) return false;
+    if (!work.photo || !this.session.network) return false;
     const config = this.form.config(work.photo);
     if (work.photo.isNoise) {
       const { height, width } = work.photo; // the seed may have changed
@@ -54,35 +54,22 @@ export class Dreamer {
     const { photo, history } = work;
     const choice = this.form.choice(this.session.name);
     const start = performance.now();
-    // The page blends by itself, so that it can change the blend of a finished dream.
-    let task;
-    try {
-      task = this.form.task(photo, { ...config, blend: 0 });
-    } catch (error) {
-      showError(error);
-      return false;
-    }
     if (keepsStopped) showStatus("Dreaming");
     this.film.begin(photo);
-    const finished = await runner.run("dreaming", task, (update) => {
+    const dream = await this.whole.run("dreaming", photo, { config, choice }, (update) => {
       this.film.add(update.picture);
       onStep(update);
     });
-    if (!finished || !(finished.isWhole || (keepsStopped && !runner.isCancelled))) {
+    const isWhole = dream?.provenance?.dream.isWhole;
+    if (!dream || !(isWhole || (keepsStopped && !runner.isCancelled))) {
       if (keepsStopped) showStatus("Nothing was dreamed");
       return false;
     }
-    const { picture: unblended, ...dream } = finished;
-    const { guide, masks } = task;
-    const provenance = { dream, config, network, photo, guide, masks };
-    this.film.end(unblended);
-    const picture = blended(photo, unblended, config.blend);
-    history.push({
-      picture, unblended, provenance, origin: "dream", painting: [], under: null, config, choice, network: network.sha256,
-    }); // prettier-ignore
+    this.film.end(dream.unblended!);
+    history.push(dream);
     work.showCurrent();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    showStatus(`${dream.isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s`, runner.speed.text);
+    showStatus(`${isWhole ? "Dreamed in" : "Stopped after"} ${seconds} s`, runner.speed.text);
     this.onChange();
     return true;
   }

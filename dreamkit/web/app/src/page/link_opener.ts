@@ -1,12 +1,13 @@
 /** Recipes in the address: of the page that opens, of a link that is followed, and of the link to share. */
 
 import { UserError } from "../engine/errors";
+import type { HistoryEntry } from "./dream_history";
 import { element, select } from "./elements";
 import { OWN_LAYERS } from "./layer_picker";
 import type { NetworkSession } from "./network_session";
 import type { RecipeForm } from "./recipe_form";
 import { hasLink, type LinkedRecipe, parseLink, recipeLink } from "./recipe_link";
-import type { PanelRecipe, ShownRecipe } from "./shown_recipe";
+import { recipeOf, type ShownRecipe } from "./shown_recipe";
 import { recipeNamed, type Site } from "./site";
 import { clearError, showError, showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
@@ -46,12 +47,13 @@ export class LinkOpener {
     await this.open(hasPhoto);
   }
 
-  /** Puts a link to a recipe, by default that of the panel, into the address and the clipboard. */
-  async share(recipe: PanelRecipe | null, hasStrokes: boolean): Promise<void> {
-    const { model, recipe: name, options } = recipe ?? this.recipe.ofPanel;
+  /** Puts a link to the recipe of a dream, or else of the panel, into the address and the clipboard. */
+  async share(dream: HistoryEntry | null): Promise<void> {
+    const { model, recipe: name, options } = dream ? recipeOf(dream) : this.recipe.ofPanel;
     const link = recipeLink(this.site, model, options, recipeNamed(this.site, model, name));
     take(link);
-    const what = recipe ? `The link to this dream's recipe${hasStrokes ? ", without the strokes," : ""}` : "The link to the recipe of the panel";
+    const strokes = dream?.painting.length ? ", without the strokes," : "";
+    const what = dream ? `The link to this dream's recipe${strokes}` : "The link to the recipe of the panel";
     try {
       await navigator.clipboard.writeText(link);
       showStatus(`${what} is in the clipboard and in the address bar`);

@@ -69,7 +69,7 @@ export class LiveOptions {
     if (this.settling === turn) this.settling = 0;
     if (isKept || turn !== this.turn) return;
     this.work.showCurrent();
-    showStatus("Stopped; the picture is as before");
+    showStatus("The picture is as before");
   }
 
   /** Mixes another share of the photograph into the dream. */

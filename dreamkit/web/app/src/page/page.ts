@@ -33,6 +33,7 @@ import { Stage } from "./stage";
 import { showStatus } from "./status_bar";
 import { TaskRunner } from "./task_runner";
 import { VariantSheet } from "./variant_sheet";
+import { WholeDream } from "./whole_dream";
 import { Workspace } from "./workspace";
 
 const SEEDS = 1000; // that the dice has
@@ -78,8 +79,9 @@ export class Page {
     const refresh = () => this.refresh();
     this.session = new NetworkSession(site, form.picker, runner, refresh);
     runner.session = this.session;
-    this.painter = new Painter(work, runner, form, refresh);
-    this.dreamer = new Dreamer(work, runner, form, this.session, this.painter, this.film, refresh);
+    const whole = new WholeDream(runner, form);
+    this.painter = new Painter(work, runner, form, whole, this.film, refresh);
+    this.dreamer = new Dreamer(work, runner, form, this.session, whole, this.painter, this.film, refresh);
     this.live = new LiveOptions(work, form, runner, this.dreamer, () => this.session.network?.sha256, refresh);
     this.preview = new RecipePreview(work, form, this.session, this.painter, this.live, () => this.canPreview, refresh);
     this.variants = new VariantSheet(work, form, runner, this.session, () => this.dreamer.dream());
@@ -170,9 +172,7 @@ export class Page {
 
   /** Makes a link to the recipe of the dream or the preview that is shown, or else of the panel. */
   async share(): Promise<void> {
-    const { current } = this.work.history;
-    const isPreview = this.preview.isShown;
-    await this.links.share(isPreview ? null : this.recipe.ofDream, !isPreview && !!current?.painting.length);
+    await this.links.share(this.preview.isShown ? null : this.work.history.current);
   }
 
   /** Another network is open. */

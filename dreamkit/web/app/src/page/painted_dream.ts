@@ -29,13 +29,21 @@ export class PaintedDream {
     const { current } = this.work.history;
     if (!current || !this.hasStrokes) return null;
     const { under, painting } = current;
-    const hasLook = under ? this.isRepeatable(under) : this.hasOtherLook;
-    const joint = jointRecipe(config, hasLook ? this.tablesOf(config) : null, painting);
+    const joint = jointRecipe(config, this.hasLookUnder ? this.tablesOf(config) : null, painting);
     return { kind: "dream", photo: this.blendedWith({ under, config }), ...joint };
   }
 
+  /**
+   * Whether the look of the panel is dreamed under the strokes: where they lie on a dream that a recipe repeats, or on the
+   * photograph when another look was chosen.
+   */
+  get hasLookUnder(): boolean {
+    const { current } = this.work.history;
+    return current?.under ? this.isRepeatable(current.under) : this.hasOtherLook;
+  }
+
   /** Whether the panel has another look than the picture that is shown. */
-  get hasOtherLook(): boolean {
+  private get hasOtherLook(): boolean {
     const { current } = this.work.history;
     const { recipe, terms } = this.form.choice(this.runner.session.name);
     return current !== null && (recipe !== current.choice.recipe || terms.join() !== current.choice.terms.join());

@@ -8,13 +8,14 @@ import type { DreamConfig } from "../engine/config";
 import { Brush } from "./brush";
 import type { HistoryEntry } from "./dream_history";
 import { isSame } from "./live_options";
-import { blended } from "./live_preview";
+import type { GrowthFilm } from "./growth_film";
 import { PaintedDream } from "./painted_dream";
 import { erase, type Painting, type Stroke, strokeConfig, visible } from "./painting";
 import type { MaskLevels, Painted, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
-import { showError, showStatus } from "./status_bar";
+import { showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
+import type { WholeDream } from "./whole_dream";
 import type { Workspace } from "./workspace";
 
 /** What the brush paints, and with which options. */
@@ -47,6 +48,8 @@ export class Painter {
     private readonly work: Workspace,
     private readonly runner: TaskRunner,
     private readonly form: RecipeForm,
+    private readonly whole: WholeDream,
+    private readonly film: GrowthFilm,
     private readonly onChange: () => void,
   ) {
     this.painted = new PaintedDream(work, runner, form);
@@ -81,7 +84,7 @@ export class Painter {
 
   /**
    * Dreams what was painted on and lets the strokes grow again, with the options of the panel. Returns whether the history
-   * has the dream; one that was stopped is forgotten. `onStep` is given what grows under the strokes.
+   * has the dream; one that was stopped is forgotten. `onStep` is given what grows.
    */
   async dreamAgain(onStep: (picture: Pixels) => void = () => {}): Promise<boolean> {
     await this.interrupt();
@@ -91,15 +94,21 @@ export class Painter {
     const turn = ++this.turn;
     const config = this.form.config(photo);
     const choice = this.form.choice(this.runner.session.name);
-    const under = await this.dreamUnder({ ...current, config, choice }, onStep);
+    this.film.begin(photo!);
+    const add = (picture: Pixels) => {
+      this.film.add(picture);
+      onStep(picture);
+    };
+    const under = await this.dreamUnder({ ...current, config, choice }, add);
     const ground = under === undefined ? null : this.painted.groundOf({ config, under });
-    const grown = ground && (await this.growAgain(ground, current.painting, config));
+    const grown = ground && (await this.growAgain(ground, current.painting, config, add));
     if (turn !== this.turn || history.current?.id !== current.id) return false;
     if (grown) {
+      this.film.end(grown.picture);
       history.push(this.painted.entryOf(grown.picture, grown.painting, under!, config, choice));
       showStatus("Dreamed again, and let the strokes grow on it");
     } else {
-      showStatus("Stopped; the picture is as before");
+      showStatus("The picture is as before");
     }
     this.work.showCurrent();
     this.onChange();
@@ -111,32 +120,15 @@ export class Painter {
     { under, config, choice }: HistoryEntry,
     onStep: (picture: Pixels) => void,
   ): Promise<HistoryEntry | null | undefined> {
-    const { painted, work, runner } = this;
-    if (under ? !painted.isRepeatable(under) : !painted.hasOtherLook) return under;
-    if (under && isSame(config, under.config, ["blend"])) return under;
-    const photo = painted.photoOf(config);
-    let task;
-    try {
-      task = this.form.task(photo, { ...config, blend: 0 });
-    } catch (error) {
-      showError(error);
-      return undefined;
-    }
+    if (!this.painted.hasLookUnder || (under && isSame(config, under.config, ["blend"]))) return under;
     showStatus("Dreaming under the strokes");
-    const finished = await runner.run("painting", task, ({ picture }) => onStep(picture));
-    if (!finished?.isWhole) return undefined;
-    const { picture: unblended, ...dream } = finished;
-    const { guide, masks } = task;
-    const network = runner.session.network!;
-    const provenance = { dream, config, network, photo, guide, masks };
-    return work.history.make({
-      picture: blended(photo, unblended, config.blend), unblended, provenance, origin: "dream", painting: [], under: null,
-      config, choice, network: network.sha256,
-    }); // prettier-ignore
+    const photo = this.painted.photoOf(config);
+    const dream = await this.whole.run("painting", photo, { config, choice }, ({ picture }) => onStep(picture));
+    return dream?.provenance?.dream.isWhole ? this.work.history.make(dream) : undefined;
   }
 
   /** Strokes on another ground, with other options; null where they were stopped. */
-  private async growAgain(ground: Pixels, painting: Painting, config: DreamConfig) {
+  private async growAgain(ground: Pixels, painting: Painting, config: DreamConfig, onStep: (picture: Pixels) => void) {
     let picture = ground;
     const grown: Stroke[] = [];
     for (const stroke of painting) {
@@ -148,7 +140,7 @@ export class Painter {
       showStatus(`Growing ${stroke.label} under the strokes`);
       const { times } = stroke.growth!;
       const task = { kind: "regrow" as const, photo: picture, config: strokeConfig(config, stroke), times };
-      const finished = await this.runner.run("painting", task);
+      const finished = await this.runner.run("painting", task, ({ picture }) => onStep(picture));
       if (!finished) return null;
       picture = finished.picture;
       grown.push({ ...stroke, growth: finished.growth! });

@@ -33,12 +33,6 @@ export class ShownRecipe {
     return { model, recipe, options: this.form.options };
   }
 
-  /** The recipe of the dream that is shown; null where none is. */
-  get ofDream(): PanelRecipe | null {
-    const { current } = this.work.history;
-    return current && recipeOf(current);
-  }
-
   /** Remembers the options of the panel, unless a dream has them; another picture is shown next. */
   leave(): void {
     const { history, photo } = this.work;
@@ -70,7 +64,8 @@ export class ShownRecipe {
   }
 }
 
-function recipeOf({ choice: { model, recipe, terms }, config }: HistoryEntry): PanelRecipe {
+/** The recipe of a dream. */
+export function recipeOf({ choice: { model, recipe, terms }, config }: HistoryEntry): PanelRecipe {
   return { model, recipe, options: { ...config, layers: terms } };
 }
 
