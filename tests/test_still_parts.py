@@ -132,15 +132,17 @@ def test_cells_of_any_frame(height, width, level, frames):
     pixels = np.full((height, width, 3), level, np.uint8)
     cells = still_parts.settled(pixels)
     assert cells.shape == (*still_parts.shape_of((height, width)), 4)
-    assert not still_parts.changed(cells, pixels).any()
-    assert not still_parts.to_dream(cells, pixels, None).any()
+    same = still_parts.Changes(cells, pixels)
+    assert same.are_none
+    assert not same.to_dream(None).any()
     other = pixels + np.uint8(5)
-    assert still_parts.changed(cells, other).all()
-    chosen = still_parts.to_dream(cells, other, None)
+    changes = still_parts.Changes(cells, other)
+    assert changes.changed.all()
+    chosen = changes.to_dream(None)
     assert chosen.all()
     assert (still_parts.area(chosen, (height, width)) == 255).all()
     for left in (*range(frames, -1, -1), 0):
-        cells = still_parts.after(cells, other, chosen, frames)
+        cells = still_parts.Changes(cells, other).after(chosen, frames)
         assert (cells[..., 3] == left).all()
         assert (cells[..., :3] == level + 5).all()
 
@@ -150,7 +152,7 @@ def test_what_moves_is_dreamed_although_its_colour_stays():
     offsets = np.zeros((160, 160, 2), np.float32)
     offsets[:16, :16] = 1
     flow = Flow(offsets, np.ones((160, 160), np.float32))
-    chosen = still_parts.to_dream(still_parts.settled(pixels), pixels, flow)
+    chosen = still_parts.Changes(still_parts.settled(pixels), pixels).to_dream(flow)
     assert chosen[:2, :2].all()
     assert not chosen[8:].any()
 
@@ -159,4 +161,4 @@ def test_where_most_of_a_frame_changes_all_of_it_is_dreamed():
     pixels = np.full((160, 160, 3), 100, np.uint8)
     other = pixels.copy()
     other[:120] = 200
-    assert still_parts.to_dream(still_parts.settled(pixels), other, None).all()
+    assert still_parts.Changes(still_parts.settled(pixels), other).to_dream(None).all()

@@ -214,13 +214,17 @@ class MaskedObjective:
         """How many batches of a picture's tiles are computed at the same time."""
         return min(len(self._devices), self.cover(size, tile_size).batch_count(tile_size))
 
-    def live_bytes(self, size: tuple[int, int], tile_size: int) -> int:
-        """Peak bytes of the steps that are computed at the same time for a picture of `size`."""
-        windows = self.cover(size, tile_size).windows(tile_size)
+    def live_bytes(self, sizes: Sequence[tuple[int, int]], tile_size: int) -> int:
+        """Peak bytes of the steps that are computed at the same time, for pictures of `sizes`."""
+        batches = [
+            (self.cover(size, tile_size).windows(tile_size), self.together(size, tile_size)) for size in sizes
+        ]
+        windows, together = max(batches, key=lambda batch: math.prod(batch[0]) * batch[1])
         feeds = [array.shape for array in self._feeds_for(windows)]
         shapes = [windows, self._balanced_weights.shape, *feeds]
-        one = max(self._network.live_bytes(*self._compiled, shapes, each) for each in self._gradients)
-        return one * self.together(size, tile_size)
+        return together * max(
+            self._network.live_bytes(*self._compiled, shapes, each) for each in self._gradients
+        )
 
     def one_by_one(self) -> bool:
         """From now on computes one batch of tiles at a time on each device; whether that changes anything."""

@@ -134,7 +134,7 @@ def memory_plan(
         for size in sizes
         for number in range(each.together(size, tile_size))
     }
-    live = max(each.live_bytes(size, tile_size) for each in masked for size in sizes)
+    live = max(each.live_bytes(sizes, tile_size) for each in masked)
     copies = memory.copies(
         config, objectives=len(masked), masks=objectives.mask_count, compares=objectives.compares
     )

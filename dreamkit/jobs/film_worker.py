@@ -142,7 +142,8 @@ class DreamWorker:
         del on_event
         assert self._session is not None
         now = task.now.pixels
-        if task.cells is not None and still_parts.is_still(task.cells, now):
+        changes = None if task.cells is None else still_parts.Changes(task.cells, now)
+        if changes is not None and changes.are_none:
             assert task.last is not None
             assert task.before is not None
             return DreamedFrame(with_detail(now, detail_of(task.last, task.before)), (), task.cells)
@@ -167,11 +168,11 @@ class DreamWorker:
         bounds, anew, cells = _bounds(request, layers), None, None
         if self._keeps_still:
             cells = still_parts.settled(now)
-        if task.cells is not None:
-            chosen = still_parts.to_dream(task.cells, now, flow)
+        if changes is not None:
+            chosen = changes.to_dream(flow)
             is_dreamed = task.number % self._options.every == 0
             left = frames_to_settle(self._options.blend) - 1
-            cells = still_parts.after(task.cells, now, chosen & is_dreamed, left)
+            cells = changes.after(chosen & is_dreamed, left)
             if not chosen.all():
                 area = still_parts.area(chosen, request.size)
                 request = _within(request, area, layers)

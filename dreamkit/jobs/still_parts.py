@@ -39,42 +39,47 @@ def settled(pixels: NDArray[np.uint8]) -> Cells:
     return np.concatenate([colours, np.zeros((*colours.shape[:2], 1), np.uint8)], -1)
 
 
-def changed(cells: Cells, pixels: NDArray[np.uint8]) -> Chosen:
-    """The cells that show something else in a frame than when they were dreamed."""
-    difference = _mean_colours(pixels).astype(np.int16) - cells[..., :3]
-    return np.asarray(np.abs(difference).max(-1) > _NOISE)
+class Changes:
+    """What has changed in a frame, uint8 `(height, width, 3)`, since the cells were dreamed.
 
+    Attributes:
+        changed: the cells that show something else than when they were dreamed.
+    """
 
-def are_settling(cells: Cells) -> Chosen:
-    """The cells whose dream has not settled."""
-    return cells[..., 3] > 0
+    def __init__(self, cells: Cells, pixels: NDArray[np.uint8]) -> None:
+        """Of the frame, only the mean colours of its cells are kept."""
+        self._cells = cells
+        self._colours = _mean_colours(pixels)
+        self._reach = 1 + math.ceil(min(pixels.shape[:2]) / (_REACH * _SIDE))  # in cells
+        difference = self._colours.astype(np.int16) - cells[..., :3]
+        self.changed: Chosen = np.abs(difference).max(-1) > _NOISE
+        self._settling: Chosen = cells[..., 3] > 0
 
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing has changed, and all has settled."""
+        return not (self.changed | self._settling).any()
 
-def is_still(cells: Cells, pixels: NDArray[np.uint8]) -> bool:
-    """Whether nothing in a frame has changed, and all has settled."""
-    return not (changed(cells, pixels) | are_settling(cells)).any()
+    def to_dream(self, flow: Flow | None) -> Chosen:
+        """The cells to dream: those that changed, settle or move, and what is near them."""
+        import cv2
 
+        chosen = self.changed | self._settling
+        if flow is not None:
+            moves = np.linalg.norm(flow.offsets, axis=-1) > _MOTION
+            chosen |= _over_cells(moves.astype(np.float32), chosen.shape) > 0
+        square = np.ones((2 * self._reach + 1, 2 * self._reach + 1), np.uint8)
+        near: Chosen = cv2.dilate(chosen.astype(np.uint8), square) > 0
+        return near if near.mean() <= _MOST else np.ones_like(near)
 
-def to_dream(cells: Cells, pixels: NDArray[np.uint8], flow: Flow | None) -> Chosen:
-    """The cells to dream in a frame: those that changed, settle or move, and what is near them."""
-    import cv2
-
-    chosen = changed(cells, pixels) | are_settling(cells)
-    if flow is not None:
-        moves = np.linalg.norm(flow.offsets, axis=-1) > _MOTION
-        chosen |= _over_cells(moves.astype(np.float32), chosen.shape) > 0
-    reach = 1 + math.ceil(min(pixels.shape[:2]) / (_REACH * _SIDE))
-    near: Chosen = cv2.dilate(chosen.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
-    return near if near.mean() <= _MOST else np.ones_like(near)
-
-
-def after(cells: Cells, pixels: NDArray[np.uint8], dreamed: Chosen, frames: int) -> Cells:
-    """The cells after a frame in which some were dreamed; those that changed settle in so many `frames`."""
-    colours = np.where(dreamed[..., None], _mean_colours(pixels), cells[..., :3])
-    left = np.where(dreamed & are_settling(cells), cells[..., 3] - 1, cells[..., 3])
-    left = np.where(changed(cells, pixels), min(frames, 255), left)
-    result: Cells = np.concatenate([colours, left[..., None]], -1).astype(np.uint8)
-    return result
+    def after(self, dreamed: Chosen, frames: int) -> Cells:
+        """The cells once some were dreamed; those that changed settle in so many `frames`."""
+        colours = np.where(dreamed[..., None], self._colours, self._cells[..., :3])
+        left = self._cells[..., 3]
+        left = np.where(dreamed & self._settling, left - 1, left)
+        left = np.where(self.changed, min(frames, 255), left)
+        result: Cells = np.concatenate([colours, left[..., None]], -1).astype(np.uint8)
+        return result
 
 
 def area(chosen: Chosen, size: tuple[int, int]) -> NDArray[np.uint8]:
