@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import type { DreamConfig } from "../src/engine/config";
 import type { Growth } from "../src/engine/growth";
-import { erase, jointRecipe, strokeConfig, visible } from "../src/page/painting";
+import { changeOf, erase, jointRecipe, strokeConfig, visible } from "../src/page/painting";
 import { parity } from "./parity";
 
 const config = { ...parity.options, strength: 1.5, schedule: [{ steps: 3, layers: ["first"] }] } as DreamConfig;
@@ -55,4 +55,11 @@ test("what is erased is what lies under the strokes, and does not show", () => {
   expect(visible(painting).map(({ label }) => label)).toEqual(["first", "second"]);
   expect(visible([...painting, erasing([0, 255, 0, 0])])).toEqual([]);
   expect([...jointRecipe(config, null, painting).masks["stroke-1"]]).toEqual([0, 155, 0, 0]);
+});
+
+test("the change of a stroke is that of its own pixels", () => {
+  const before = { height: 1, width: 2, bytes: Uint8ClampedArray.from([10, 20, 30, 10, 20, 30]) };
+  const after = { height: 1, width: 2, bytes: Uint8ClampedArray.from([13, 20, 24, 200, 20, 30]) };
+  expect(changeOf(before, after, Uint16Array.from([1, 0]))).toBe(3);
+  expect(changeOf(before, after, Uint16Array.from([0, 0]))).toBe(0);
 });

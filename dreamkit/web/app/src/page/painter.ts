@@ -10,13 +10,15 @@ import type { HistoryEntry } from "./dream_history";
 import { isSame } from "./live_options";
 import type { GrowthFilm } from "./growth_film";
 import { PaintedDream } from "./painted_dream";
-import { erase, type Painting, type Stroke, strokeConfig, visible } from "./painting";
+import { changeOf, erase, type Painting, type Stroke, strokeConfig, visible } from "./painting";
 import type { MaskLevels, Painted, Pixels } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import { showStatus } from "./status_bar";
 import type { TaskRunner } from "./task_runner";
 import type { WholeDream } from "./whole_dream";
 import type { Workspace } from "./workspace";
+
+const VISIBLE = 3; // levels of 255 by which a stroke changes the picture on average, from which it is seen
 
 /** What the brush paints, and with which options. */
 interface Paint extends Pick<Stroke, "label" | "terms" | "strength"> {
@@ -190,7 +192,8 @@ export class Painter {
     // A stroke that began just when the others had grown is left.
     for (let painted = this.left(growing); painted.mask.some(Boolean) && turn === this.turn; painted = this.left(growing)) {
       showStatus(`Growing ${paint.label} under the brush`);
-      const task = { kind: "grow" as const, photo: this.painted.ground, config, painted };
+      const { ground } = this.painted;
+      const task = { kind: "grow" as const, photo: ground, config, painted };
       const grown = await runner.run("growing", task, ({ picture, segments }) => {
         work.show(this.painted.shownAs(picture));
         if (!growing.isClosed) this.brush.endTrace(segments!);
@@ -203,7 +206,9 @@ export class Painter {
       const { label, terms, strength } = paint;
       const stroke = { label, terms, strength, growth: grown.growth, erased: null };
       this.painted.push(grown.picture, [...this.painted.painting, stroke]);
-      showStatus(grown.isWhole ? `Painted ${label}` : `Stopped; what has grown of ${label} stays`);
+      if (!grown.isWhole) showStatus(`Stopped; what has grown of ${label} stays`);
+      else if (changeOf(ground, grown.picture, grown.growth.times) >= VISIBLE) showStatus(`Painted ${label}`);
+      else showStatus(`Painted ${label}, which hardly shows; raise the brush's strength, or choose another layer`);
     }
   }
 

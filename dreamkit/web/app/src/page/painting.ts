@@ -41,6 +41,17 @@ export function erase(picture: Pixels, ground: Pixels, erased: MaskLevels): Pixe
   return { ...picture, bytes };
 }
 
+/** By how many levels of 255 what grew changed a picture, on average over the pixels of its strokes. */
+export function changeOf(before: Pixels, after: Pixels, times: Growth["times"]): number {
+  let [sum, count] = [0, 0];
+  times.forEach((time, i) => {
+    if (!time) return;
+    count += 3;
+    for (let k = 3 * i; k < 3 * i + 3; k++) sum += Math.abs(after.bytes[k] - before.bytes[k]);
+  });
+  return count && sum / count;
+}
+
 /**
  * One recipe of all strokes, in which each has a mask: it dreams nearly the same, and can be previewed and dreamed at
  * other sizes. `everywhere` are the terms of the dream that was painted on; null where that is a photograph.
