@@ -145,6 +145,40 @@ def test_another_run_is_not_mixed_up_with_what_is_there(tmp_path, net, photo):
     assert (tmp_path / "b.mp4.work" / "novel.txt").read_text() == "mine"
 
 
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(2, 9), st.integers(2, 9), st.just(3))))
+def test_a_mirrored_picture_is_the_same_from_behind(pixels):
+    height, width = pixels.shape[:2]
+    sides = zoom.mirrored(pixels, "sides")
+    np.testing.assert_array_equal(sides, sides[:, ::-1])
+    np.testing.assert_array_equal(sides[:, : (width + 1) // 2], pixels[:, : (width + 1) // 2])
+    quarters = zoom.mirrored(pixels, "quarters")
+    np.testing.assert_array_equal(quarters, quarters[::-1, ::-1])
+    np.testing.assert_array_equal(quarters[: (height + 1) // 2], sides[: (height + 1) // 2])
+    np.testing.assert_array_equal(zoom.mirrored(pixels, "none"), pixels)
+
+
+def test_every_frame_of_a_mirrored_zoom_is_mirrored(tmp_path, net, photo):
+    moves = ZoomOptions(frames=4, zoom=1.1, rotate=5.0, mirror="quarters")
+    zoom.make(zoom_session(net, photo), tmp_path / "whole.webp", moves)
+
+    def interrupt(progress):
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        zoom.make(zoom_session(net, photo), tmp_path / "parts.webp", moves, on_frame=interrupt)
+    frames = [work_frame(tmp_path / "parts.webp.work", number) for number in (0, 1)]
+    for frame in frames:
+        np.testing.assert_array_equal(frame, frame[:, ::-1])
+        np.testing.assert_array_equal(frame, frame[::-1])
+    with pytest.raises(FrameStoreError, match="of another run, with another mirror"):
+        zoom.make(
+            zoom_session(net, photo), tmp_path / "parts.webp", ZoomOptions(frames=4, zoom=1.1, rotate=5.0)
+        )
+    zoom.make(zoom_session(net, photo), tmp_path / "parts.webp", moves)
+    assert (tmp_path / "parts.webp").read_bytes() == (tmp_path / "whole.webp").read_bytes()
+
+
 def test_a_loop_comes_round(tmp_path, net, photo):
     steps = {}
     for loop in (False, True):
@@ -190,9 +224,16 @@ def test_matched_moments_are_the_other_pictures(photo):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"frames": 0}, {"zoom": 3.0}, {"rotate": 999.0}, {"center": (2.0, 0.5)}, {"frames": 5, "loop": True}],
+    [
+        {"frames": 0},
+        {"zoom": 3.0},
+        {"rotate": 999.0},
+        {"center": (2.0, 0.5)},
+        {"mirror": "halves"},
+        {"frames": 5, "loop": True},
+    ],
 )
-def test_movess_that_make_no_sense(changes):
+def test_moves_that_make_no_sense(changes):
     with pytest.raises(
         ConfigError, match=next(iter(changes)) if "loop" not in changes else "loop of 5 frames"
     ):
@@ -503,6 +544,7 @@ def test_the_command_line_zooms_films_and_records(run, picture, tmp_path):
         (["zoom", "-o", "zoom.avi"], 1, "ends in .avi; use one of"),
         (["zoom", "-o", "zoom.mp4", "--zoom", "9"], 1, "zoom is 9"),
         (["zoom", "-o", "zoom.mp4", "--center", "middle"], 1, "write two shares"),
+        (["zoom", "-o", "zoom.mp4", "--mirror", "side"], 1, "mirror is 'side'; did you mean sides?"),
         (["zoom", "-o", "zoom.mp4", "--fps", "1/0"], 1, "write frames a second"),
         (["zoom", "-o", "zoom.mp4", "--layers", "none", "-m", "tiny"], 1, "no layer 'none'"),
         (["film", "none.mp4", "-o", "out.mp4"], 1, "does not exist; give a film"),

@@ -66,6 +66,15 @@ def zoom(
             show_default=False,
         ),
     ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            "--mirror",
+            metavar="NAME",
+            help="Mirror one half of each frame (sides) or one quarter (quarters), as in a kaleidoscope.",
+            show_default=False,
+        ),
+    ] = None,
     sound: film_options.Sound = None,
     listen: film_options.Listen = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
@@ -111,6 +120,7 @@ def zoom(
         steps=frame_steps,
         octaves=frame_octaves,
         loop=loop,
+        **({} if mirror is None else {"mirror": mirror}),
         **camera,
     )
     heard = listening.read(listen or (), moves.camera)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit import fingerprint as fingerprints
-from dreamkit.config import STEPS, DreamConfig, plain
+from dreamkit.config import STEPS, DreamConfig, plain, quoted
 from dreamkit.engine import octaves
-from dreamkit.errors import ConfigError
+from dreamkit.errors import ConfigError, did_you_mean
 from dreamkit.jobs import frame_store, signals
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
@@ -30,6 +30,7 @@ _FEWER = 4  # a frame takes so many times fewer steps than the first, unless an 
 _OCTAVES = 3  # that a frame passes through: larger shapes come from the frame before
 _MOST_FRAMES = 1_000_000
 _MOST_DENOMINATOR = 1001  # of a rate, as in 30000/1001
+MIRRORS = ("none", "sides", "quarters")
 # What a picture may have and a zoom cannot follow.
 UNABLE = ("upscale", "wrap", "choices", "alpha", "start", "strokes")
 _BLENDED = 0.2  # share of a loop in which its end fades into its beginning
@@ -49,6 +50,8 @@ class ZoomOptions:
             `camera_moves.named` returns them; empty for those.
         steps, octaves: of each frame but the first, which is dreamed in full; None for what suits.
         loop: whether the last frame leads to the first.
+        mirror: one of `MIRRORS`: with `sides`, the right half of each frame mirrors the left one, and with
+            `quarters`, the lower half mirrors the upper one as well, as in a kaleidoscope.
 
     Raises:
         ConfigError: a value makes no sense.
@@ -63,12 +66,15 @@ class ZoomOptions:
     steps: int | None = None
     octaves: int | None = None
     loop: bool = False
+    mirror: str = "none"
 
     def __post_init__(self) -> None:
         for name, least, most in (("frames", 1, _MOST_FRAMES), ("rate", 0.01, 1000)):
             value = getattr(self, name)
             if not least <= value <= most:
                 raise ConfigError(f"{name} is {value}; it takes a number from {least} to {most}")
+        if self.mirror not in MIRRORS:
+            raise ConfigError(f"mirror is {quoted(self.mirror)}; {did_you_mean(self.mirror, MIRRORS)}")
         object.__setattr__(self, "rate", Fraction(self.rate).limit_denominator(_MOST_DENOMINATOR))
         for camera in (self.camera, *(entry.get("camera", {}) for entry in self.moves)):
             checked_camera(camera)
@@ -146,14 +152,15 @@ def make(
             models = timeline.models(number, session.models)
             config = timeline.config(number, request.config)
             if number == 0:
-                return session.compute(replace(request, config=config), models=models).pixels
+                dreamed = session.compute(replace(request, config=config), models=models).pixels
+                return mirrored(dreamed, options.mirror)
             config = config_of_frame(config, options, number, request.size)
             camera = timeline.camera(number, options.camera, options.moves)
             moved = moved_into(store.read(number - 1), replace(options, **camera))
-            moved = np.rint(color_match.match(moved, first()))
+            moved = np.rint(color_match.match(mirrored(moved, options.mirror), first()))
             image = images.from_memory(moved.astype(np.uint8))
             shown = replace(request, config=config, image=image)
-            dreamed = session.compute(shown, models=models, quiet=True).pixels
+            dreamed = mirrored(session.compute(shown, models=models, quiet=True).pixels, options.mirror)
             return np.rint(color_match.match(dreamed.astype(np.float32), first())).astype(np.uint8)
 
         store.fill(total, frame, on_frame)
@@ -230,6 +237,15 @@ def moved_into(pixels: NDArray[np.uint8], options: ZoomOptions) -> NDArray[np.fl
     return np.clip(moved, 0, 255)  # Lanczos overshoots
 
 
+def mirrored(pixels: NDArray[Any], mirror: str) -> NDArray[Any]:
+    """`pixels`, `(height, width, 3)`, with what one of `MIRRORS` mirrors; a middle row or column stays."""
+    for axis in {"none": (), "sides": (1,), "quarters": (1, 0)}[mirror]:
+        first, second = np.array_split(pixels, 2, axis)  # the first is not the smaller one
+        back = np.flip(first, axis).take(range(-second.shape[axis], 0), axis)
+        pixels = np.concatenate([first, back], axis)
+    return pixels
+
+
 def _shown(store: FrameStore, number: int, options: ZoomOptions) -> NDArray[np.uint8]:
     """A frame as the film shows it: the first of a loop come out of those that would follow its last."""
     frame = store.read(number)
@@ -252,6 +268,7 @@ def _identity(
         "frames": options.frames if has_key_frames else None,
         **({"loop": True} if has_key_frames and options.loop else {}),
         **({"sound": fingerprints.digest(heard)} if heard else {}),
+        **({"mirror": options.mirror} if options.mirror != "none" else {}),
         **({"moves": [plain(dict(entry)) for entry in options.moves]} if options.moves else {}),
         "zoom": [options.zoom, options.rotate, list(options.center), options.steps, options.octaves],
     }
