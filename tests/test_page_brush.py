@@ -71,6 +71,18 @@ def test_strokes_stay_each_with_its_layers_and_strength(page, tmp_path):
         assert cosine(second[:, side], again[:, side]) > 0.9  # each turn rounds
 
 
+def test_a_stroke_that_hardly_shows_says_so(page):
+    choose(page, longest=192, steps=1, octaves=1)
+    page.fill("#option-strength", "0.25")
+    page.click("#brush")
+    page.fill("#brush-strength", "0.25")
+    stroke(page, (0.3, 0.5))
+    wait_until_idle(page, 1)
+    status = page.text_content("#status")
+    assert status.startswith("Painted ")
+    assert "which hardly shows; raise the brush's strength" in status
+
+
 def test_what_grew_is_what_stays(page):
     choose(page, steps=4)
     photo = shrunk(PHOTO)
