@@ -15,6 +15,7 @@ from dreamkit.cli.dream_options import DreamOptions, by_name, with_options
 from dreamkit.cli.output_options import Overwrite, Quiet, Recipe, Verbose
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError
+from dreamkit.jobs import film_defaults
 from dreamkit.option import WHAT
 
 
@@ -71,7 +72,7 @@ def film(
         typer.Option(
             "--blend", help="How much of the previous frame's dream each frame begins with, 0 to 0.95."
         ),
-    ] = 0.8,
+    ] = film_defaults.BLEND,
     flow: Annotated[
         str,
         typer.Option("--flow", help="on: the dream moves along with the picture; off: it stays where it is."),
@@ -83,7 +84,7 @@ def film(
             metavar="N",
             help="Dream every Nth frame. In the frames between, the dream moves with the picture.",
         ),
-    ] = 1,
+    ] = film_defaults.EVERY,
     from_: Annotated[
         str | None,
         typer.Option(

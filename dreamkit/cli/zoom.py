@@ -15,6 +15,7 @@ from dreamkit.cli.dream_options import DreamOptions, with_options
 from dreamkit.cli.output_options import Overwrite, Quiet, Recipe, Verbose
 from dreamkit.config import quoted
 from dreamkit.errors import ConfigError
+from dreamkit.jobs import film_defaults
 
 
 @with_options("upscale", "wrap", "tileable", "panorama")
@@ -27,14 +28,14 @@ def zoom(
         str | None, typer.Argument(metavar="IMAGE", help="Where it begins. Without one, in noise.")
     ] = None,
     recipe: Recipe = None,
-    frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = 300,
+    frames: Annotated[int, typer.Option("--frames", help="How many frames.")] = film_defaults.FRAMES,
     fps: film_options.Fps = None,
     zoom: Annotated[
         float | None,
         typer.Option(
             "--zoom",
             help="How much larger each frame is, 0.5 to 2; below 1 it moves away. Default: the recipe's "
-            "timeline, or 1.04.",
+            f"timeline, or {film_defaults.ZOOM}.",
             show_default=False,
         ),
     ] = None,

@@ -15,7 +15,7 @@ from dreamkit.config import STEPS, DreamConfig
 from dreamkit.engine import masks as soft_masks
 from dreamkit.errors import ConfigError, DreamkitWarning
 from dreamkit.executors.scheduler import OnEvent
-from dreamkit.jobs import still_parts
+from dreamkit.jobs import film_defaults, still_parts
 from dreamkit.jobs.moving_pictures import MovingPictures
 from dreamkit.jobs.still_parts import Cells
 from dreamkit.jobs.timeline import FilmTimeline
@@ -44,9 +44,9 @@ class FilmOptions:
         ConfigError: a value makes no sense.
     """
 
-    blend: float = 0.8
+    blend: float = film_defaults.BLEND
     flow: bool = True
-    every: int = 1
+    every: int = film_defaults.EVERY
     steps: int | None = None
 
     def __post_init__(self) -> None:

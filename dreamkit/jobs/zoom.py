@@ -17,7 +17,7 @@ from dreamkit import fingerprint as fingerprints
 from dreamkit.config import STEPS, DreamConfig, plain, quoted
 from dreamkit.engine import octaves
 from dreamkit.errors import ConfigError, did_you_mean
-from dreamkit.jobs import frame_store, signals
+from dreamkit.jobs import film_defaults, frame_store, signals
 from dreamkit.jobs import timeline as timelines
 from dreamkit.jobs.frame_store import FrameProgress, FrameStore, check_disk_space
 from dreamkit.media import atomic, color_match, images, video_formats, video_writer
@@ -57,9 +57,9 @@ class ZoomOptions:
         ConfigError: a value makes no sense.
     """
 
-    frames: int = 300
+    frames: int = film_defaults.FRAMES
     rate: Fraction = RATE  # or a number, which becomes one
-    zoom: float = 1.04
+    zoom: float = film_defaults.ZOOM
     rotate: float = 0.0
     center: tuple[float, float] = (0.5, 0.5)
     moves: tuple[Mapping[str, Any], ...] = ()
