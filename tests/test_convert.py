@@ -546,6 +546,36 @@ def test_a_changed_model_is_not_dreamed(at_home, tmp_path, monkeypatch):
             dreamkit.load("small")
 
 
+@pytest.mark.parametrize("writes", ["a file", "a checkpoint"])
+def test_a_model_of_a_stranger_that_writes_files_is_not_loaded(at_home, tmp_path, monkeypatch, writes):
+    import tensorflow as tf
+
+    model = tmp_path / "models" / "small"
+    shutil.copytree(at_home / "models" / "small", model)
+    monkeypatch.setenv("DREAMKIT_HOME", str(tmp_path))
+    path = str(tmp_path / "written")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], name="pixels")], autograph=False)
+    def serve(pixels):
+        if writes == "a file":
+            done = tf.io.write_file(path, "by a stranger")
+        else:
+            done = tf.raw_ops.SaveV2(prefix=path, tensor_names=["a"], shape_and_slices=[""], tensors=[pixels])
+        with tf.control_dependencies([done]):
+            return {name: tf.nn.avg_pool2d(pixels, 2, 2, "SAME") for name in BLOBS}
+
+    module = tf.Module()
+    module.serve = serve
+    shutil.rmtree(model / "saved_model")
+    tf.saved_model.save(module, str(model / "saved_model"), signatures=serve)
+    record = json.loads((model / "model.json").read_text())
+    record["files"] = converted.hashes(model / "saved_model")
+    (model / "model.json").write_text(json.dumps(record))
+    with pytest.raises(dreamkit.DreamkitError, match=r"which can read or write files; convert the network"):
+        dreamkit.load("small")
+    assert not list(tmp_path.glob("written*"))
+
+
 def test_the_files_of_a_killed_conversion_are_removed_by_the_next(tmp_path):
     (tmp_path / ".dreamkit-9-0123456789abcdef" / "saved_model").mkdir(parents=True)
     (tmp_path / ".dreamkit-former-old" / "saved_model").mkdir(parents=True)  # it was about to be replaced

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dreamkit.convert import tensorflow_operations as operations
 from dreamkit.convert.files import refuse_other_kinds
 from dreamkit.errors import ConvertError, did_you_mean, first_line, shown
+from dreamkit.models import safe_operations
 
 WANTED = "a SavedModel folder or a frozen GraphDef (.pb)"
 MAX_BYTES = 8 << 30  # of the weights
@@ -114,12 +114,12 @@ def read_graph(file: str) -> Any:
     graph_def = parsed(tf.compat.v1.GraphDef(), file)
     if not graph_def.node:
         raise ConvertError(f"{file} is damaged or not a TensorFlow graph; give {WANTED}")
-    if any(node.op in operations.VARIABLES for node in operations.nodes(graph_def)):
+    if any(node.op in safe_operations.VARIABLES for node in safe_operations.nodes(graph_def)):
         raise ConvertError(
             f"{file} has variables, whose values are in another file: it is not frozen; give the SavedModel "
             "folder, or freeze the graph first"
         )
-    operations.check(graph_def, file, saved_model=False)
+    _refuse(safe_operations.problem(graph_def, saved_model=False), file)
     _check_constants(graph_def, file)
     return graph_def
 
@@ -140,17 +140,18 @@ def read_saved_model(folder: str, signature: str | None) -> SavedGraph:
     if not graphs:
         raise ConvertError(f"{folder} has no graph for serving; save the network with a serving signature")
     (graph, *_) = graphs
-    operations.check(graph.graph_def, folder, saved_model=True)
+    _refuse(safe_operations.problem(graph.graph_def, saved_model=True), folder)
     _check_constants(graph.graph_def, folder)
-    for node in operations.nodes(graph.graph_def):
-        if node.op in operations.WRITES:
+    for node in safe_operations.nodes(graph.graph_def):
+        if node.op in safe_operations.WRITES:
             # Nothing can depend on it but the order of what remains, because it has no results.
             node.op = "NoOp"
             node.attr.clear()
             node.input[:] = [each for each in node.input if each.startswith("^")]
     del message.meta_graphs[:]
     message.meta_graphs.append(graph)
-    has_variables = any(node.op in operations.VARIABLES for node in operations.nodes(graph.graph_def))
+    nodes = safe_operations.nodes(graph.graph_def)
+    has_variables = any(node.op in safe_operations.VARIABLES for node in nodes)
     if has_variables and not os.path.isfile(os.path.join(folder, "variables", "variables.index")):
         raise ConvertError(f"{folder} has no weights: variables/variables.index is missing; copy it whole")
     name = _signature(graph.signature_def, folder, signature)
@@ -173,10 +174,15 @@ def _signature(signatures: Mapping[str, Any], folder: str, asked: str | None) ->
     )
 
 
+def _refuse(problem: str, file: str) -> None:
+    if problem:
+        raise ConvertError(f"{file} {problem}; save the network alone, from pixels to scores")
+
+
 def _check_constants(graph_def: Any, file: str) -> None:
     """Refuses constants that would fill the memory: a file can give one number for any shape."""
     numbers = 0
-    for node in operations.nodes(graph_def):
+    for node in safe_operations.nodes(graph_def):
         if node.op != "Const":
             continue
         count = 1

@@ -17,6 +17,7 @@ import numpy as np
 from dreamkit.convert import tensorflow_operations as operations
 from dreamkit.convert.tensorflow_frozen import PICTURE, FrozenGraph, source, tensor
 from dreamkit.convert.tensorflow_nodes import Nodes
+from dreamkit.models.safe_operations import FLOW
 
 # What they make of maps of one position has one position.
 _ONE_POSITION = {
@@ -93,7 +94,7 @@ class _Rewriter:
             **dict.fromkeys(operations.REDUCTIONS, self._reduce),
             **dict.fromkeys(operations.SHAPED, self._reshape),
             **dict.fromkeys(operations.RESIZES, self._resize),
-            **dict.fromkeys(operations.FLOW, self._flow),
+            **dict.fromkeys(FLOW, self._flow),
             **dict.fromkeys(("Softmax", "LogSoftmax"), self._softmax),
             "MatMul": self._matmul,
             "ConcatV2": self._concatenate,

@@ -11,9 +11,10 @@ from dreamkit.convert.feature_maps import FeatureMap, Kept, Kind
 from dreamkit.convert.keras_input import PictureInput
 from dreamkit.convert.tensorflow_frozen import FrozenGraph, source
 from dreamkit.convert.tensorflow_names import layer_names
-from dreamkit.convert.tensorflow_operations import CONVOLUTIONS, words
+from dreamkit.convert.tensorflow_operations import CONVOLUTIONS
 from dreamkit.convert.tensorflow_sizes import find_sizes
 from dreamkit.errors import ConvertError, shown
+from dreamkit.models.safe_operations import words
 
 _JOINS = ("Concat", "ConcatV2", "Add", "AddV2", "AddN", "Maximum")
 _KINDS: Mapping[str, Kind] = {

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dreamkit.convert.tensorflow_operations import words
+from dreamkit.models.safe_operations import words
 
 _CALLS = re.compile(r"^((Stateful)?PartitionedCall(_\d+)?/)+")
 _NUMBER = re.compile(r"_\d+$")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit.errors import DreamkitWarning, ModelError, first_line
 from dreamkit.media import folders, paths
+from dreamkit.models import safe_operations
 from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, TextTower
 from dreamkit.models.text_tower import FOLDER, TextEncoder, TextInputs
 from dreamkit.plugins.hookspecs import hookimpl
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RECORD, SAVED_MODEL = "model.json", "saved_model"
+RECORD, SAVED_MODEL, GRAPH = "model.json", "saved_model", "saved_model.pb"
 FORMAT = 1
 _AGAIN = "convert the model again, or remove its folder"
 _MOST_BYTES = 16 << 20  # of a record; that of ResNet-152, the longest we know, has 300,000
@@ -101,12 +102,30 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> SavedModel:
-    """The SavedModel, if its files are unchanged."""
+    """The SavedModel, if its files are unchanged and its graph does nothing but compute.
+
+    Who made the files can also have made their hashes, so these do not show where a model comes from.
+    """
     if weights is not None:
         raise ValueError("a converted model contains its weights")
     if hashes(saved.path) != files:
         raise ModelError(f"{saved.path} is damaged or was changed; {_AGAIN}")
+    if problem := _problem(saved.path / GRAPH):
+        raise ModelError(f"{saved.path} {problem}; convert the network yourself, or remove its folder")
     return saved
+
+
+def _problem(file: Path) -> str:
+    """What is wrong with the graph of a SavedModel; empty where it does nothing but compute."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModelDef
+
+    message = SavedModelDef()
+    try:
+        message.ParseFromString(file.read_bytes())
+    except (DecodeError, OSError):
+        return "has no readable graph"
+    return safe_operations.problem_when_loaded(message)
 
 
 def _text_tower(folder: Path, text: Mapping[str, Any], saved: SavedModel) -> TextTower:

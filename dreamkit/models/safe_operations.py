@@ -1,0 +1,158 @@
+"""The operations that a TensorFlow graph from a file may have. All others are refused: they may do more than
+compute."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Iterator
+from typing import Any
+
+from dreamkit.errors import shown
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+_FILES = re.compile(
+    r"File|ImmutableConst|^Debug|^Print|Summary|Reader|Dataset|DecodeProto|Iterator|^Recv|^Send"
+)
+
+_ARITHMETIC = words(
+    """
+    Abs Add AddN AddV2 All Any ArgMax ArgMin BiasAdd BiasAddV1 Bucketize Ceil ClipByValue Cos Cosh
+    Cumsum Div DivNoNan Elu Equal Erf Erfc Exp Expm1 Floor FloorDiv FloorMod Greater GreaterEqual
+    InvertPermutation IsFinite IsInf IsNan L2Loss LeakyRelu Less LessEqual Log Log1p LogSoftmax
+    LogicalAnd LogicalNot LogicalOr Max Maximum Mean Min Minimum Mod Mul MulNoNan Neg NotEqual Pow
+    Prod RealDiv Reciprocal Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign Sin Sinh Softmax Softplus
+    Softsign Sqrt Square SquaredDifference Sub Sum Tan Tanh TruncateDiv TruncateMod Xdivy Xlogy
+    """
+)
+_LAYERS = words(
+    """
+    AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchNormWithGlobalNormalization
+    BatchToSpaceND Conv1D Conv2D Conv2DBackpropInput Conv3D CropAndResize DepthToSpace
+    DepthwiseConv2dNative Dilation2D Einsum ExtractImagePatches FusedBatchNorm FusedBatchNormV2
+    FusedBatchNormV3 LRN MatMul MaxPool MaxPool3D MaxPoolV2 MaxPoolWithArgmax MirrorPad Pad PadV2
+    ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor SpaceToBatchND SpaceToDepth
+    FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
+    """
+)
+_ARRAYS = words(
+    """
+    BroadcastArgs BroadcastTo Cast Concat ConcatV2 Const DynamicStitch Empty EnsureShape ExpandDims
+    Fill Gather GatherNd GatherV2 Identity IdentityN LinSpace MatrixDiag NonMaxSuppressionV2
+    NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 CombinedNonMaxSuppression OneHot
+    OnesLike Pack Range Rank Reshape Reverse ReverseV2 Roll ScatterNd Select SelectV2 Shape ShapeN
+    Size Slice Split SplitV Squeeze StridedSlice TensorScatterUpdate Tile TopK TopKV2 Transpose
+    Unique UniqueV2 Unpack Where ZerosLike
+    """
+)
+FLOW = words(
+    """
+    Enter Exit If LoopCond Merge NextIteration PartitionedCall StatefulPartitionedCall StatelessIf
+    StatelessWhile Switch While
+    """
+)
+_INNER = words(  # of branches and loops, and what passes its input on
+    """
+    Assert CheckNumerics NoOp Placeholder PlaceholderWithDefault PreventGradient StopGradient
+    TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3 TensorArraySizeV3 TensorArrayV3
+    TensorArrayWriteV3 TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem
+    TensorListStack
+    """
+)
+_RANDOM = words(
+    """
+    RandomStandardNormal RandomUniform RandomUniformInt StatelessRandomUniformV2
+    StatelessRandomGetKeyCounter StatelessRandomNormalV2 TruncatedNormal Multinomial
+    StatelessTruncatedNormalV2
+    """
+)
+PURE = _ARITHMETIC | _LAYERS | _ARRAYS | FLOW | _INNER | _RANDOM
+VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp"})
+# What stands beside variables: TensorFlow itself reads their values, and `WRITES` is taken out before.
+_WEIGHTS = words(
+    """
+    Assign AssignAddVariableOp AssignSub AssignSubVariableOp AssignAdd AssignVariableOp
+    DestroyResourceOp DisableCopyOnRead IsVariableInitialized ReadVariableOp
+    ShardedFilename StaticRegexFullMatch StringJoin VarIsInitializedOp VariableShape MutexLock
+    MutexV2 ConsumeMutexLock
+    """
+)
+_READS = frozenset({"RestoreV2"})
+WRITES = frozenset({"SaveV2", "MergeV2Checkpoints"})
+
+
+def nodes(graph_def: Any) -> Iterator[Any]:
+    """The nodes of a GraphDef and of the functions in it."""
+    yield from graph_def.node
+    for function in graph_def.library.function:
+        yield from function.node_def
+
+
+def problem(graph_def: Any, *, saved_model: bool) -> str:
+    """What is wrong with a graph that may do more than compute; empty for any other.
+
+    A `saved_model` may have variables and read them. It may also have what writes them, which the caller
+    must not run.
+    """
+    allowed = {*PURE, *VARIABLES, *_names(graph_def)}
+    return _problem(nodes(graph_def), allowed | _WEIGHTS | _READS | WRITES if saved_model else allowed)
+
+
+def problem_when_loaded(saved: Any) -> str:
+    """What is wrong with a SavedModel, as a message, that `tf.saved_model.load` must not load; empty for any
+    other.
+
+    Nothing that its functions call may touch a file. Only the functions that TensorFlow adds to save and
+    restore weights do, and nothing calls them.
+    """
+    if len(saved.meta_graphs) != 1:
+        return f"has {len(saved.meta_graphs)} graphs"
+    (graph,) = saved.meta_graphs
+    if not graph.HasField("object_graph_def"):
+        return "was not saved by TensorFlow 2"
+    found = problem(graph.graph_def, saved_model=True)
+    allowed = {*PURE, *VARIABLES, *_WEIGHTS, *_names(graph.graph_def)}
+    return found or _problem(_called(graph), allowed)
+
+
+def _called(graph: Any) -> Iterator[Any]:
+    """The nodes of the functions of a SavedModel that can be called, and of their gradients."""
+    library = graph.graph_def.library
+    functions = {each.signature.name: each for each in library.function}
+    waiting = [*graph.object_graph_def.concrete_functions]
+    waiting += [each.gradient_func for each in (*library.gradient, *library.registered_gradients)]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in functions:
+            continue
+        seen.add(name)
+        for node in functions[name].node_def:
+            yield node
+            waiting.append(node.op)
+            for value in node.attr.values():
+                waiting += [value.func.name, *(each.name for each in value.list.func)]
+
+
+def _names(graph_def: Any) -> set[str]:
+    """The names of the functions of a graph, which are operations in it."""
+    return {each.signature.name for each in graph_def.library.function}
+
+
+def _problem(nodes: Iterable[Any], allowed: Container[str]) -> str:
+    for node in nodes:
+        if node.op in allowed:
+            continue
+        if node.op in _PYTHON:
+            why = "which runs Python code"
+        elif node.op in _READS | WRITES or _FILES.search(node.op):
+            why = "which can read or write files"
+        else:
+            why = "which is not one of TensorFlow's operations for networks"
+        return f"has the operation {shown(node.op)} ({shown(node.name)}), {why}"
+    return ""
