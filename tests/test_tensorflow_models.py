@@ -394,6 +394,9 @@ def test_an_operation_that_does_more_than_compute_is_refused(more, why, tmp_path
     inside = tf.compat.v1.GraphDef()
     inside.library.function.add().node_def.extend(graph.node)
     assert re.search(why, safe_operations.problem(inside, saved_model=True))
+    for node in graph.node:  # a function of that name hides nothing
+        inside.library.function.add().signature.name = node.op
+    assert re.search(why, safe_operations.problem(inside, saved_model=True))
 
 
 def test_an_unknown_operation_is_refused_by_its_name(tmp_path):

@@ -140,19 +140,23 @@ def _called(graph: Any) -> Iterator[Any]:
 
 
 def _names(graph_def: Any) -> set[str]:
-    """The names of the functions of a graph, which are operations in it."""
-    return {each.signature.name for each in graph_def.library.function}
+    """The names of the functions of a graph that are operations in it, and hide none of TensorFlow's."""
+    names = {each.signature.name for each in graph_def.library.function}
+    return {name for name in names if name.startswith("__") or not _why(name)}
 
 
 def _problem(nodes: Iterable[Any], allowed: Container[str]) -> str:
     for node in nodes:
-        if node.op in allowed:
-            continue
-        if node.op in _PYTHON:
-            why = "which runs Python code"
-        elif node.op in _READS | WRITES or _FILES.search(node.op):
-            why = "which can read or write files"
-        else:
-            why = "which is not one of TensorFlow's operations for networks"
-        return f"has the operation {shown(node.op)} ({shown(node.name)}), {why}"
+        if node.op not in allowed:
+            why = _why(node.op) or "which is not one of TensorFlow's operations for networks"
+            return f"has the operation {shown(node.op)} ({shown(node.name)}), {why}"
+    return ""
+
+
+def _why(operation: str) -> str:
+    """What an operation does that is more than to compute; empty where its name does not tell."""
+    if operation in _PYTHON:
+        return "which runs Python code"
+    if operation in _READS | WRITES or _FILES.search(operation):
+        return "which can read or write files"
     return ""
