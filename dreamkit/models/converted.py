@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from dreamkit.errors import DreamkitWarning, ModelError, first_line
 from dreamkit.media import folders, paths
-from dreamkit.models import safe_operations
 from dreamkit.models.providers import ModelProvider, Preprocess, SavedModel, TextTower
 from dreamkit.models.text_tower import FOLDER, TextEncoder, TextInputs
 from dreamkit.plugins.hookspecs import hookimpl
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-RECORD, SAVED_MODEL, GRAPH = "model.json", "saved_model", "saved_model.pb"
+RECORD, SAVED_MODEL = "model.json", "saved_model"
 FORMAT = 1
 _AGAIN = "convert the model again, or remove its folder"
 _MOST_BYTES = 16 << 20  # of a record; that of ResNet-152, the longest we know, has 300,000
@@ -66,6 +65,7 @@ def provider(path: Path, **known: Any) -> ModelProvider:
             outputs={name: name for name in blobs},
             min_sizes={name: int(blob["min_size"]) for name, blob in blobs.items()},
             digest=_digest(read["sources"], read.get("fill"), text.get("sources", {})),
+            is_trusted=False,  # who made the files can also have made their hashes
         )
         files: dict[str, str] = dict(read["files"])
         fields: dict[str, Any] = {
@@ -102,30 +102,12 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def _load(saved: SavedModel, files: Mapping[str, str], weights: Path | None) -> SavedModel:
-    """The SavedModel, if its files are unchanged and its graph does nothing but compute.
-
-    Who made the files can also have made their hashes, so these do not show where a model comes from.
-    """
+    """The SavedModel, if its files are unchanged."""
     if weights is not None:
         raise ValueError("a converted model contains its weights")
     if hashes(saved.path) != files:
         raise ModelError(f"{saved.path} is damaged or was changed; {_AGAIN}")
-    if problem := _problem(saved.path / GRAPH):
-        raise ModelError(f"{saved.path} {problem}; convert the network yourself, or remove its folder")
     return saved
-
-
-def _problem(file: Path) -> str:
-    """What is wrong with the graph of a SavedModel; empty where it does nothing but compute."""
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as SavedModelDef
-
-    message = SavedModelDef()
-    try:
-        message.ParseFromString(file.read_bytes())
-    except (DecodeError, OSError):
-        return "has no readable graph"
-    return safe_operations.problem_when_loaded(message)
 
 
 def _text_tower(folder: Path, text: Mapping[str, Any], saved: SavedModel) -> TextTower:

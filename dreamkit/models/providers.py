@@ -62,6 +62,7 @@ class SavedModel:
         signature: the signature to call; it takes one float32 batch of pictures `(n, height, width, 3)`.
         min_sizes: the shortest side in pixels, for layers that need more than the provider's `min_size`.
         digest: SHA-256 of the files that its weights came from; if empty, the folder's files are hashed.
+        is_trusted: whether its graph may do more than compute, such as read files.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class SavedModel:
     signature: str = "serving_default"
     min_sizes: Mapping[str, int] = field(default_factory=dict)
     digest: str = ""
+    is_trusted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

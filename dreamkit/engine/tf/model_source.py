@@ -10,11 +10,13 @@ from typing import Any, cast
 import keras
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
-from dreamkit.engine.tf import provider_source
+from dreamkit.engine.tf import private, provider_source
 from dreamkit.engine.tf.model_info import LoadedNetwork, ModelInfo
 from dreamkit.errors import LayerError, ModelError, first_line
 from dreamkit.media import paths
+from dreamkit.models import safe_operations
 from dreamkit.models.providers import ModelProvider, SavedModel
 
 
@@ -106,6 +108,8 @@ def check_input(model: keras.Model, name: str) -> None:
 
 
 def _from_saved_model(provider: ModelProvider, saved: SavedModel) -> LoadedNetwork:
+    if not saved.is_trusted and (problem := _more_than_computing(saved.path / "saved_model.pb")):
+        raise ModelError(f"{saved.path} {problem}; convert the network yourself, or remove its folder")
     try:
         model = tf.saved_model.load(str(saved.path))
         signature = model.signatures[saved.signature]
@@ -132,6 +136,14 @@ def _from_saved_model(provider: ModelProvider, saved: SavedModel) -> LoadedNetwo
     channels = {name: int(signature.structured_outputs[key].shape[-1]) for name, key in saved.outputs.items()}
     digest = saved.digest or _folder_digest(saved.path)
     return LoadedNetwork(ModelInfo(channels, digest, saved=True, min_sizes=dict(saved.min_sizes)), forward)
+
+
+def _more_than_computing(file: Path) -> str:
+    """What is wrong with the graph of a SavedModel that may do more than compute; empty for any other."""
+    try:
+        return safe_operations.problem_when_loaded(private.SavedModelDef.FromString(file.read_bytes()))
+    except (OSError, DecodeError):
+        return "has no readable graph"
 
 
 def _folder_digest(folder: Path) -> str:
