@@ -114,6 +114,7 @@ def zoom(
 
     asked = {"zoom": zoom, "rotate": rotate, "center": None if center is None else _center(center)}
     camera: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    mirrors: dict[str, Any] = {} if mirror is None else {"mirror": mirror}
     moves = zooms.ZoomOptions(
         frames=frames,
         rate=film_options.rate_of(fps) or RATE,
@@ -121,8 +122,8 @@ def zoom(
         steps=frame_steps,
         octaves=frame_octaves,
         loop=loop,
-        **({} if mirror is None else {"mirror": mirror}),
         **camera,
+        **mirrors,
     )
     heard = listening.read(listen or (), moves.camera)
     encoding = film_options.encoding_of(codec, quality)
