@@ -17,7 +17,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -124,23 +124,16 @@ def _farneback(now: Pixels, before: Pixels) -> Pixels:
     )
 
 
-def strength(dreamed: Iterable[Pixels], frames: Iterable[synthetic_clip.Frame]) -> float:
-    """The root of the mean square of what the dream adds, in pixel values."""
-    squares = [
-        np.mean((one.astype(np.float64) - frame.pixels) ** 2)
-        for one, frame in zip(dreamed, frames, strict=True)
-    ]
-    return float(np.sqrt(np.mean(squares)))
+def strength(added: Sequence[Pixels]) -> float:
+    """The root of the mean square of what the dream adds to each frame, in pixel values."""
+    return float(np.sqrt(np.mean([np.mean(each**2) for each in added])))
 
 
-def drift(dreamed: Sequence[Pixels], frames: Sequence[synthetic_clip.Frame]) -> float:
+def drift(added: Sequence[Pixels]) -> float:
     """How far the mean of what the dream adds moves from the first quarter to the last, in pixel values."""
-    added = [
-        (one.astype(np.float64) - frame.pixels).mean((0, 1))
-        for one, frame in zip(dreamed, frames, strict=True)
-    ]
-    quarter = max(1, len(added) // 4)
-    return float(np.abs(np.mean(added[:quarter], 0) - np.mean(added[-quarter:], 0)).mean())
+    means = [each.mean((0, 1)) for each in added]
+    quarter = max(1, len(means) // 4)
+    return float(np.abs(np.mean(means[:quarter], 0) - np.mean(means[-quarter:], 0)).mean())
 
 
 def seconds_a_frame(frames: Sequence[Pixels], network: Any) -> float:
@@ -193,7 +186,8 @@ def main() -> None:
         ours = None
         for name, way in WAYS.items():
             dreamed = way([frame.pixels for frame in known], network)
-            flicker, strong = synthetic_clip.flicker(dreamed, known), strength(dreamed, known)
+            added = [one.astype(np.float64) - frame.pixels for one, frame in zip(dreamed, known, strict=True)]
+            flicker, strong = synthetic_clip.flicker(added, known), strength(added)
             ours = ours or flicker / strong
             rows.append(
                 (
@@ -202,7 +196,7 @@ def main() -> None:
                     f"{strong:.0f}",
                     f"{flicker / strong:.2f}",
                     f"{flicker / strong / ours:.1f}",
-                    f"{drift(dreamed, known):.1f}",
+                    f"{drift(added):.1f}",
                 )
             )
             print(rows[-1], flush=True)
