@@ -80,13 +80,15 @@ export function listen(page: Page): void {
     await session.open();
     void session.switchToFastest();
   });
-  element("options").addEventListener("input", ({ target }) => {
-    const { type, dataset } = target as HTMLInputElement;
-    if (type === "range") followOption(dataset.option!, false); // a number may be half written
-  });
-  element("options").addEventListener("change", ({ target }) => {
-    followOption((target as HTMLInputElement).dataset.option!, true);
-  });
+  for (const options of [element("tuning"), element("options")]) {
+    options.addEventListener("input", ({ target }) => {
+      const { type, dataset } = target as HTMLInputElement;
+      if (type === "range") followOption(dataset.option!, false); // a number may be half written
+    });
+    options.addEventListener("change", ({ target }) => {
+      followOption((target as HTMLInputElement).dataset.option!, true);
+    });
+  }
   element("panel").addEventListener("change", ({ target }) => {
     if ((target as HTMLElement).matches("[data-term], [data-recipe]")) void page.preview.follow(true);
     page.refresh(); // what is chosen is kept as well
