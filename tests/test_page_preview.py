@@ -289,7 +289,7 @@ def test_strokes_follow_the_strength(page, tmp_path):
     painted = shown(page)
     before = recipes.from_picture(saved(page, tmp_path)).options["strength"]
     move(page, "strength", 2)
-    np.testing.assert_allclose(shown(page), np.clip(photo + 2 * (painted - photo), 0, 255), atol=0.5)
+    np.testing.assert_allclose(shown(page), np.clip(photo + 2**0.75 * (painted - photo), 0, 255), atol=0.5)
     page.locator("[type=range][data-option=strength]").dispatch_event("change")
     wait_until_idle(page, 2)
     strong = shown(page)

@@ -23,8 +23,9 @@ test("the blend is that of the engine, but for rounding", () => {
   bytes.forEach((value, i) => expect(Math.abs(value - values[i])).toBeLessThanOrEqual(0.5));
 });
 
-test("twice the strength doubles the change, within black and white", () => {
-  const { bytes } = tuned(photo, dream, tuningTo(look, { ...look, strength: 2 }));
+test("sixteen times the strength gives eight times the change, within black and white", () => {
+  const { bytes } = tuned(photo, dream, tuningTo({ ...look, strength: 0.25 }, { ...look, strength: 0.25 * 2 ** (4 / 3) }));
+  expect(tuningTo({ ...look, strength: 0.25 }, { ...look, strength: 4 }).gain).toBeCloseTo(8);
   expect([...bytes]).toEqual([160, 100, 160, 110, 230, 0]);
 });
 

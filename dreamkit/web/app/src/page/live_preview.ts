@@ -4,6 +4,9 @@ import type { Pixels } from "./protocol";
 
 const MOST_CHROMA = 4; // times the colours of a dream, because those of grey ones cannot be told
 const LEAST_FREEDOM = 0.05;
+// The root mean square of a dream's change grows with this power of the strength: measured on two photographs and five
+// strengths from 0.5 to 3, with the default recipe.
+const GROWTH = 0.75;
 
 export interface Tuning {
   /** Times the change of the picture. */
@@ -27,7 +30,7 @@ interface Look {
 export function tuningTo(before: Look, after: Look): Tuning {
   const freedom = (1 - after.color) / Math.max(LEAST_FREEDOM, 1 - before.color);
   const chroma = after.color === before.color ? 1 : Math.min(MOST_CHROMA, freedom);
-  return { gain: after.strength / before.strength, chroma, blend: after.blend };
+  return { gain: (after.strength / before.strength) ** GROWTH, chroma, blend: after.blend };
 }
 
 /** A dream of `photo` with a share of it, 0 to 1, mixed in. */
