@@ -83,6 +83,17 @@ def test_a_stroke_that_hardly_shows_says_so(page):
     assert "which hardly shows; raise the brush's strength" in status
 
 
+def test_the_divider_hides_no_stroke(page):
+    choose(page, longest=192, steps=1, octaves=1)
+    page.click("#dream")
+    wait_until_idle(page, 1)
+    page.fill("#compare", "100")  # the photograph alone
+    page.click("#brush")
+    stroke(page, (0.3, 0.5))
+    wait_until_idle(page, 2)
+    assert page.input_value("#compare") == "0"
+
+
 def test_what_grew_is_what_stays(page):
     choose(page, steps=4)
     photo = shrunk(PHOTO)

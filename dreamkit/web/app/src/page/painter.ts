@@ -153,6 +153,7 @@ export class Painter {
   /** A stroke begins. While strokes of the same paint grow, it is one of them. */
   private begin(): void {
     if (!this.work.photo || !this.runner.session.network) return;
+    this.work.stage.comparison.show(0); // else the photograph hides what grows
     this.onChange();
     const { isErasing } = this.brush;
     const paint = this.paint;
