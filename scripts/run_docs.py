@@ -38,7 +38,7 @@ LEFT_OUT = {
     r"vgg16|places365_googlenet": "a plugin",
     r"stripes": "the plugin that the page makes",
     r"standouts|grey=0.5|mirror|momentum|recipe poster": "the plugins that the page makes",
-    r"timm:|clip:openai": "PyTorch, and a network that it downloads",
+    r"timm:|clip:openai|\br50\b": "PyTorch, and a network that it downloads",
     r"\bimage\.onnx|-m clip|--model clip|ch_PP-OCR|model writing": "a network that is not here",
     r"mine\.onnx|mine\.keras|saved/|frozen\.pb|net\.caffemodel|--model net": "a network of the reader's own",
     r"^serve": "a reader who ends it",
