@@ -25,6 +25,7 @@ SOFTWARE_CARDS = (
     "--enable-features=Vulkan",
 )
 TIMEOUT = int(os.environ.get("PAGE_TIMEOUT", "300000"))  # milliseconds
+SIZE = tuple(map(int, os.environ.get("PAGE_SIZE", "1280x860").split("x")))  # of the window, in pixels
 QUIET = (
     "--no-sandbox",
     "--no-first-run",
@@ -91,7 +92,7 @@ def serving(site):
 
 @pytest.fixture
 def page(open_page):
-    """The page, opened and ready, in a window of 1280 x 860 pixels."""
+    """The page, opened and ready, in a window of `SIZE`."""
     return open_page()
 
 
@@ -122,7 +123,7 @@ def opening(browser, served):
         )
         page.on("pageerror", lambda error: errors.append(str(error)))
 
-    def opened(width=1280, height=860, *, address=served, context=None, **options):
+    def opened(width=SIZE[0], height=SIZE[1], *, address=served, context=None, **options):
         if context is None:
             viewport = {"width": width, "height": height}
             context = browser.new_context(viewport=viewport, reduced_motion="reduce", **options)
