@@ -148,7 +148,8 @@ def flicker(dreamed, frames) -> float:
         moved = cv2.remap(
             before.astype(np.float32), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        differences.append(np.abs(moved - now)[truth.visible].mean())
+        if truth.visible.any():  # else another scene begins
+            differences.append(np.abs(moved - now)[truth.visible].mean())
     return float(np.mean(differences))
 
 

@@ -68,14 +68,13 @@ def zoom(
         ),
     ] = None,
     mirror: Annotated[
-        str | None,
+        str,
         typer.Option(
             "--mirror",
             metavar="NAME",
             help="Mirror one half of each frame (sides) or one quarter (quarters), as in a kaleidoscope.",
-            show_default=False,
         ),
-    ] = None,
+    ] = film_defaults.MIRROR,
     sound: film_options.Sound = None,
     listen: film_options.Listen = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the last frame lead to the first.")] = False,
@@ -114,7 +113,6 @@ def zoom(
 
     asked = {"zoom": zoom, "rotate": rotate, "center": None if center is None else _center(center)}
     camera: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    mirrors: dict[str, Any] = {} if mirror is None else {"mirror": mirror}
     moves = zooms.ZoomOptions(
         frames=frames,
         rate=film_options.rate_of(fps) or RATE,
@@ -122,8 +120,8 @@ def zoom(
         steps=frame_steps,
         octaves=frame_octaves,
         loop=loop,
+        mirror=mirror,
         **camera,
-        **mirrors,
     )
     heard = listening.read(listen or (), moves.camera)
     encoding = film_options.encoding_of(codec, quality)

@@ -101,7 +101,8 @@ class Comparison:
         """
         from dreamkit.engine.tf import network
 
-        saved = SavedModel(path=Path(folder), outputs={name: name for name in min_sizes})
+        # As it is loaded afterwards, so that what is refused then is refused now.
+        saved = SavedModel(path=Path(folder), outputs={name: name for name in min_sizes}, is_trusted=False)
         provider = ModelProvider(name="converted", load=lambda _: saved, preprocess=preprocess, layers={})
         self._network = network.load(provider, None)
         self._min_sizes, self._preprocess, self._multiples = min_sizes, preprocess, multiples or {}

@@ -165,10 +165,10 @@ class DreamWorker:
             return self._session.compute(shown, models=models, quiet=quiet).pixels
 
         layers = [model.layers for model in models]
-        bounds, anew, cells = _bounds(request, layers), None, None
-        if self._keeps_still:
-            cells = still_parts.settled(now)
-        if changes is not None:
+        bounds, anew = _bounds(request, layers), None
+        if changes is None:
+            cells = still_parts.settled(now) if self._keeps_still else None
+        else:
             chosen = changes.to_dream(flow)
             is_dreamed = task.number % self._options.every == 0
             left = frames_to_settle(self._options.blend) - 1

@@ -66,7 +66,7 @@ class ZoomOptions:
     steps: int | None = None
     octaves: int | None = None
     loop: bool = False
-    mirror: str = "none"
+    mirror: str = film_defaults.MIRROR
 
     def __post_init__(self) -> None:
         for name, least, most in (("frames", 1, _MOST_FRAMES), ("rate", 0.01, 1000)):

@@ -22,9 +22,10 @@ _FILES = re.compile(
 
 _ARITHMETIC = words(
     """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin BiasAdd BiasAddV1 Bucketize Ceil ClipByValue Cos Cosh
-    Cumsum Div DivNoNan Elu Equal Erf Erfc Exp Expm1 Floor FloorDiv FloorMod Greater GreaterEqual
-    InvertPermutation IsFinite IsInf IsNan L2Loss LeakyRelu Less LessEqual Log Log1p LogSoftmax
+    Abs Acos Acosh Add AddN AddV2 All Any ArgMax ArgMin Asin Asinh Atan Atan2 Atanh BiasAdd BiasAddV1
+    Bincount Bucketize Ceil ClipByValue Cos Cosh Cross Cumprod Cumsum CumulativeLogsumexp Div DivNoNan
+    Elu Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv FloorMod Greater GreaterEqual InvertPermutation
+    IsFinite IsInf IsNan L2Loss LeakyRelu Less LessEqual Lgamma Log Log1p LogSoftmax
     LogicalAnd LogicalNot LogicalOr Max Maximum Mean Min Minimum Mod Mul MulNoNan Neg NotEqual Pow
     Prod RealDiv Reciprocal Relu Relu6 Rint Round Rsqrt Selu Sigmoid Sign Sin Sinh Softmax Softplus
     Softsign Sqrt Square SquaredDifference Sub Sum Tan Tanh TruncateDiv TruncateMod Xdivy Xlogy
@@ -33,21 +34,26 @@ _ARITHMETIC = words(
 _LAYERS = words(
     """
     AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchNormWithGlobalNormalization
-    BatchToSpaceND Conv1D Conv2D Conv2DBackpropInput Conv3D CropAndResize DepthToSpace
-    DepthwiseConv2dNative Dilation2D Einsum ExtractImagePatches FusedBatchNorm FusedBatchNormV2
-    FusedBatchNormV3 LRN MatMul MaxPool MaxPool3D MaxPoolV2 MaxPoolWithArgmax MirrorPad Pad PadV2
-    ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor SpaceToBatchND SpaceToDepth
+    BatchToSpaceND Conv2D Conv2DBackpropInput Conv3D CropAndResize DepthToSpace
+    AdjustContrastv2 AdjustHue AdjustSaturation Conv3DBackpropInputV2 DepthwiseConv2dNative
+    DepthwiseConv2dNativeBackpropInput Dilation2D Einsum ExtractImagePatches FusedBatchNorm
+    FusedBatchNormV2 FusedBatchNormV3 HSVToRGB ImageProjectiveTransformV2 ImageProjectiveTransformV3
+    LRN MatMul MaxPool MaxPool3D MaxPoolV2 MaxPoolWithArgmax MirrorPad Pad PadV2 RGBToHSV
+    ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor ScaleAndTranslate SpaceToBatchND
+    SpaceToDepth
     FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
     """
 )
 _ARRAYS = words(
     """
     BroadcastArgs BroadcastTo Cast Concat ConcatV2 Const DynamicStitch Empty EnsureShape ExpandDims
-    Fill Gather GatherNd GatherV2 Identity IdentityN LinSpace MatrixDiag NonMaxSuppressionV2
+    Fill Gather GatherNd GatherV2 Identity IdentityN LinSpace LowerBound MatrixBandPart MatrixDiag
+    MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixSetDiagV3 NonMaxSuppressionV2
     NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 CombinedNonMaxSuppression OneHot
-    OnesLike Pack Range Rank Reshape Reverse ReverseV2 Roll ScatterNd Select SelectV2 Shape ShapeN
-    Size Slice Split SplitV Squeeze StridedSlice TensorScatterUpdate Tile TopK TopKV2 Transpose
-    Unique UniqueV2 Unpack Where ZerosLike
+    OnesLike Pack Range Rank Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd Select SelectV2
+    Shape ShapeN Size Slice Split SplitV Squeeze StridedSlice TensorScatterAdd TensorScatterMax
+    TensorScatterMin TensorScatterSub TensorScatterUpdate Tile TopK TopKV2 Transpose Unique UniqueV2
+    Unpack UnsortedSegmentSum UpperBound Where ZerosLike
     """
 )
 FLOW = words(
@@ -107,40 +113,52 @@ def problem_when_loaded(saved: Any) -> str:
     """What is wrong with a SavedModel, as a message, that `tf.saved_model.load` must not load; empty for any
     other.
 
-    Nothing that its functions call may touch a file. Only the functions that TensorFlow adds to save and
-    restore weights do, and nothing calls them.
+    Only functions that nothing can call may touch a file: TensorFlow adds two to save and to restore weights,
+    and its loader uses neither. Objects that run code while they are loaded are refused, and so are functions
+    that TensorFlow may take for others.
     """
     if len(saved.meta_graphs) != 1:
         return f"has {len(saved.meta_graphs)} graphs"
     (graph,) = saved.meta_graphs
     if not graph.HasField("object_graph_def"):
         return "was not saved by TensorFlow 2"
-    found = problem(graph.graph_def, saved_model=True)
+    functions = graph.graph_def.library.function
+    if len(_names(graph.graph_def)) < len(functions):
+        return "has functions that hide others"
+    if any("api_implements" in each.attr for each in functions):
+        return "has functions that replace each other"
+    for each in graph.object_graph_def.nodes:
+        if each.WhichOneof("kind") in ("resource", "asset") or each.saveable_objects:
+            return "has objects that run code when it is loaded"
+    called = {*_called(graph)}
     allowed = {*PURE, *VARIABLES, *_WEIGHTS, *_names(graph.graph_def)}
-    return found or _problem(_called(graph), allowed)
+    found = _problem(graph.graph_def.node, allowed | _READS | WRITES)
+    for each in functions:
+        is_called = each.signature.name in called
+        found = found or _problem(each.node_def, allowed if is_called else allowed | _READS | WRITES)
+    return found
 
 
-def _called(graph: Any) -> Iterator[Any]:
-    """The nodes of the functions of a SavedModel that can be called, and of their gradients."""
-    library = graph.graph_def.library
-    functions = {each.signature.name: each for each in library.function}
-    waiting = [*graph.object_graph_def.concrete_functions]
-    waiting += [each.gradient_func for each in (*library.gradient, *library.registered_gradients)]
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name not in functions:
-            continue
-        seen.add(name)
-        for node in functions[name].node_def:
-            yield node
-            waiting.append(node.op)
+def _called(graph: Any) -> Iterator[str]:
+    """The names of the functions of a SavedModel to which an object, a gradient or a function refers."""
+    objects, library = graph.object_graph_def, graph.graph_def.library
+    yield from objects.concrete_functions
+    for each in objects.nodes:
+        yield from each.function.concrete_functions
+        yield each.bare_concrete_function.concrete_function_name
+        yield each.captured_tensor.concrete_function
+    for each in (*library.gradient, *library.registered_gradients):
+        yield each.gradient_func
+    for function in library.function:
+        for node in function.node_def:
+            yield node.op
             for value in node.attr.values():
-                waiting += [value.func.name, *(each.name for each in value.list.func)]
+                yield value.func.name
+                yield from (each.name for each in value.list.func)
 
 
 def _names(graph_def: Any) -> set[str]:
-    """The names of the functions of a graph that are operations in it, and hide none of TensorFlow's."""
+    """The names of the functions of a graph, which are operations in it; none whose name tells of files."""
     names = {each.signature.name for each in graph_def.library.function}
     return {name for name in names if name.startswith("__") or not _why(name)}
 

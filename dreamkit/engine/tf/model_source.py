@@ -113,7 +113,10 @@ def _from_saved_model(provider: ModelProvider, saved: SavedModel) -> LoadedNetwo
     try:
         model = tf.saved_model.load(str(saved.path))
         signature = model.signatures[saved.signature]
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:
+        # For files that are damaged, or made to be, TensorFlow raises errors of any type.
+        if saved.is_trusted and not isinstance(error, OSError | KeyError | ValueError):
+            raise
         raise ModelError(
             f"{provider.name}: {saved.path} is not a readable SavedModel ({first_line(error)})"
         ) from error

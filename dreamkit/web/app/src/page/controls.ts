@@ -31,6 +31,9 @@ const CONTROLS: Control[] = [
   { name: "seed", label: "Seed", hint: "of the composition", min: 0, max: 999, step: 1 },
 ];
 
+/** Options that change the dream that is shown. */
+export const LIVE: string[] = CONTROLS.filter(({ isLive }) => isLive).map(({ name }) => name);
+
 export class Controls {
   private readonly fields = new Map<string, [HTMLInputElement, HTMLInputElement]>();
 

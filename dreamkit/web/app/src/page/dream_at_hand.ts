@@ -1,4 +1,4 @@
-/** A second button *Dream* beside the messages, for a phone on which the first one has moved out of sight. */
+/** A second button *Dream* above the messages, for a phone on which the first one has moved out of sight. */
 
 import { button, element } from "./elements";
 
@@ -11,19 +11,18 @@ export class DreamAtHand {
   private isWanted = false;
 
   constructor() {
-    const observer = new IntersectionObserver(([{ isIntersecting }]) => {
-      this.isFirstInSight = isIntersecting;
+    const observer = new IntersectionObserver((entries) => {
+      this.isFirstInSight = entries.at(-1)!.isIntersecting;
       this.refresh();
     }, { rootMargin: COVERED });
     observer.observe(element("work"));
   }
 
-  /** Follows the first button; `hasPhoto` is whether there is something to dream on. */
-  follow(hasPhoto: boolean): void {
+  /** Follows the first button. */
+  follow(): void {
     const first = button("dream");
-    this.button.disabled = first.disabled;
     this.button.textContent = first.textContent;
-    this.isWanted = hasPhoto;
+    this.isWanted = !first.disabled;
     this.refresh();
   }
 

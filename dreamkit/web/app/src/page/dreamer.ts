@@ -60,12 +60,12 @@ export class Dreamer {
       this.film.add(update.picture);
       onStep(update);
     });
-    const isWhole = dream?.provenance?.dream.isWhole;
+    const isWhole = dream?.provenance.dream.isWhole;
     if (!dream || !(isWhole || (keepsStopped && !runner.isCancelled))) {
       if (keepsStopped) showStatus("Nothing was dreamed");
       return false;
     }
-    this.film.end(dream.unblended!);
+    this.film.end(dream.unblended);
     history.push(dream);
     work.showCurrent();
     const seconds = ((performance.now() - start) / 1000).toFixed(1);

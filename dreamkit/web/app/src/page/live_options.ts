@@ -4,6 +4,7 @@
  */
 
 import type { DreamConfig } from "../engine/config";
+import { LIVE } from "./controls";
 import type { HistoryEntry } from "./dream_history";
 import type { Dreamer } from "./dreamer";
 import { tuned, tuningTo } from "./live_preview";
@@ -15,7 +16,6 @@ import type { TaskRunner } from "./task_runner";
 import type { Workspace } from "./workspace";
 
 const DREAMED = ["strength", "color"]; // options that need another dream
-const LIVE = [...DREAMED, "blend"];
 
 export class LiveOptions {
   /** Counts the changes, so that what is out of date ends. */
@@ -67,7 +67,7 @@ export class LiveOptions {
     this.settling = turn;
     const isKept = await this.dreamer.dreamUnseen();
     if (this.settling === turn) this.settling = 0;
-    if (isKept || turn !== this.turn) return;
+    if (isKept || turn !== this.turn || this.runner.isBusy) return; // a stroke may have interrupted it
     this.work.showCurrent();
     showStatus("The picture is as before");
   }

@@ -216,7 +216,7 @@ export class Page {
     const isChanged = preview.isShown || history.position > 0;
     button("dream").disabled = !isReady && this.runner.activity !== "live";
     button("dream").textContent = isIdle ? "Dream" : "Stop";
-    this.dreamAtHand.follow(photo !== null);
+    this.dreamAtHand.follow();
     for (const id of ["brush", "zoom", "dice", "try"]) button(id).disabled = !isFree;
     button("learn").disabled = !isOpen || !isIdle;
     button("live").disabled = !isOpen;

@@ -96,14 +96,14 @@ export class Painter {
     const turn = ++this.turn;
     const config = this.form.config(photo);
     const choice = this.form.choice(this.runner.session.name);
-    this.film.begin(photo!);
+    this.film.begin(this.painted.blendedWith({ under: current.under, config }));
     const add = (picture: Pixels) => {
       this.film.add(picture);
       onStep(picture);
     };
     const under = await this.dreamUnder({ ...current, config, choice }, add);
-    const ground = under === undefined ? null : this.painted.groundOf({ config, under });
-    const grown = ground && (await this.growAgain(ground, current.painting, config, add));
+    const ground = under === undefined || turn !== this.turn ? null : this.painted.groundOf({ config, under });
+    const grown = ground && (await this.growAgain(ground, current.painting, config, add, turn));
     if (turn !== this.turn || history.current?.id !== current.id) return false;
     if (grown) {
       this.film.end(grown.picture);
@@ -126,11 +126,17 @@ export class Painter {
     showStatus("Dreaming under the strokes");
     const photo = this.painted.photoOf(config);
     const dream = await this.whole.run("painting", photo, { config, choice }, ({ picture }) => onStep(picture));
-    return dream?.provenance?.dream.isWhole ? this.work.history.make(dream) : undefined;
+    return dream?.provenance.dream.isWhole ? this.work.history.make(dream) : undefined;
   }
 
   /** Strokes on another ground, with other options; null where they were stopped. */
-  private async growAgain(ground: Pixels, painting: Painting, config: DreamConfig, onStep: (picture: Pixels) => void) {
+  private async growAgain(
+    ground: Pixels,
+    painting: Painting,
+    config: DreamConfig,
+    onStep: (picture: Pixels) => void,
+    turn: number,
+  ) {
     let picture = ground;
     const grown: Stroke[] = [];
     for (const stroke of painting) {
@@ -143,7 +149,7 @@ export class Painter {
       const { times } = stroke.growth!;
       const task = { kind: "regrow" as const, photo: picture, config: strokeConfig(config, stroke), times };
       const finished = await this.runner.run("painting", task, ({ picture }) => onStep(picture));
-      if (!finished) return null;
+      if (!finished || turn !== this.turn) return null;
       picture = finished.picture;
       grown.push({ ...stroke, growth: finished.growth! });
     }
@@ -208,7 +214,7 @@ export class Painter {
       const stroke = { label, terms, strength, growth: grown.growth, erased: null };
       this.painted.push(grown.picture, [...this.painted.painting, stroke]);
       if (!grown.isWhole) showStatus(`Stopped; what has grown of ${label} stays`);
-      else if (changeOf(ground, grown.picture, grown.growth.times) >= VISIBLE) showStatus(`Painted ${label}`);
+      else if ((1 - config.blend) * changeOf(ground, grown.picture, grown.growth.times) >= VISIBLE) showStatus(`Painted ${label}`);
       else showStatus(`Painted ${label}, which hardly shows; raise the brush's strength, or choose another layer`);
     }
   }

@@ -3,10 +3,17 @@
 import type { HistoryEntry } from "./dream_history";
 import { blended } from "./live_preview";
 import type { Photo } from "./photograph";
-import type { StepUpdate } from "./protocol";
+import type { Provenance } from "./picture_file";
+import type { Pixels, StepUpdate } from "./protocol";
 import type { RecipeForm } from "./recipe_form";
 import { showError } from "./status_bar";
 import type { Activity, TaskRunner } from "./task_runner";
+
+/** A dream of a recipe, which is not in the history yet. */
+export interface Dreamed extends Omit<HistoryEntry, "id"> {
+  readonly unblended: Pixels;
+  readonly provenance: Provenance;
+}
 
 export class WholeDream {
   constructor(
@@ -20,7 +27,7 @@ export class WholeDream {
     photo: Photo,
     { config, choice }: Pick<HistoryEntry, "config" | "choice">,
     onStep: (update: StepUpdate) => void,
-  ): Promise<Omit<HistoryEntry, "id"> | null> {
+  ): Promise<Dreamed | null> {
     const network = this.runner.session.network!;
     let task;
     try {
