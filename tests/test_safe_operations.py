@@ -53,10 +53,12 @@ def functions(graph):
     return graph.graph_def.library.function
 
 
+def with_operation(graph, operation):
+    return [each for each in functions(graph) if any(node.op == operation for node in each.node_def)]
+
+
 def writers(graph):
-    return [
-        each.signature.name for each in functions(graph) if any(n.op == "WriteFile" for n in each.node_def)
-    ]
+    return [each.signature.name for each in with_operation(graph, "WriteFile")]
 
 
 def computing(graph):
@@ -81,15 +83,13 @@ def test_a_function_that_an_object_names_need_not_be_in_the_list_of_functions(sa
 
 
 def call_saving(graph):
-    saving = next(each for each in functions(graph) if any(node.op == "SaveV2" for node in each.node_def))
-    computing(graph).node_def.add(name="more", op="PartitionedCall").attr[
-        "f"
-    ].func.name = saving.signature.name
+    call = computing(graph).node_def.add(name="more", op="PartitionedCall")
+    call.attr["f"].func.name = with_operation(graph, "SaveV2")[0].signature.name
 
 
 def save_in_a_gradient(graph):
-    gradient = with_operation(graph, "SaveV2")[0].signature.name
-    graph.graph_def.library.gradient.add(function_name=computing(graph).signature.name, gradient_func=gradient)
+    added = graph.graph_def.library.gradient.add(function_name=computing(graph).signature.name)
+    added.gradient_func = with_operation(graph, "SaveV2")[0].signature.name
 
 
 def write_where_it_computes(graph):

@@ -33,27 +33,26 @@ _ARITHMETIC = words(
 )
 _LAYERS = words(
     """
-    AvgPool AvgPool3D BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchNormWithGlobalNormalization
-    BatchToSpaceND Conv2D Conv2DBackpropInput Conv3D CropAndResize DepthToSpace
-    AdjustContrastv2 AdjustHue AdjustSaturation Conv3DBackpropInputV2 DepthwiseConv2dNative
-    DepthwiseConv2dNativeBackpropInput Dilation2D Einsum ExtractImagePatches FusedBatchNorm
-    FusedBatchNormV2 FusedBatchNormV3 HSVToRGB ImageProjectiveTransformV2 ImageProjectiveTransformV3
-    LRN MatMul MaxPool MaxPool3D MaxPoolV2 MaxPoolWithArgmax MirrorPad Pad PadV2 RGBToHSV
-    ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor ScaleAndTranslate SpaceToBatchND
-    SpaceToDepth
-    FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel
+    AdjustContrastv2 AdjustHue AdjustSaturation AvgPool AvgPool3D BatchMatMul BatchMatMulV2
+    BatchMatMulV3 BatchNormWithGlobalNormalization BatchToSpaceND Conv2D Conv2DBackpropInput Conv3D
+    Conv3DBackpropInputV2 CropAndResize DepthToSpace DepthwiseConv2dNative
+    DepthwiseConv2dNativeBackpropInput Dilation2D Einsum ExtractImagePatches FakeQuantWithMinMaxArgs
+    FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel FusedBatchNorm FusedBatchNormV2
+    FusedBatchNormV3 HSVToRGB ImageProjectiveTransformV2 ImageProjectiveTransformV3 LRN MatMul MaxPool
+    MaxPool3D MaxPoolV2 MaxPoolWithArgmax MirrorPad Pad PadV2 ResizeArea ResizeBicubic ResizeBilinear
+    ResizeNearestNeighbor RGBToHSV ScaleAndTranslate SpaceToBatchND SpaceToDepth
     """
 )
 _ARRAYS = words(
     """
-    BroadcastArgs BroadcastTo Cast Concat ConcatV2 Const DynamicStitch Empty EnsureShape ExpandDims
-    Fill Gather GatherNd GatherV2 Identity IdentityN LinSpace LowerBound MatrixBandPart MatrixDiag
-    MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixSetDiagV3 NonMaxSuppressionV2
-    NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 CombinedNonMaxSuppression OneHot
-    OnesLike Pack Range Rank Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd Select SelectV2
-    Shape ShapeN Size Slice Split SplitV Squeeze StridedSlice TensorScatterAdd TensorScatterMax
-    TensorScatterMin TensorScatterSub TensorScatterUpdate Tile TopK TopKV2 Transpose Unique UniqueV2
-    Unpack UnsortedSegmentSum UpperBound Where ZerosLike
+    BroadcastArgs BroadcastTo Cast CombinedNonMaxSuppression Concat ConcatV2 Const DynamicStitch Empty
+    EnsureShape ExpandDims Fill Gather GatherNd GatherV2 Identity IdentityN LinSpace LowerBound
+    MatrixBandPart MatrixDiag MatrixDiagPartV3 MatrixDiagV2 MatrixDiagV3 MatrixSetDiagV3
+    NonMaxSuppressionV2 NonMaxSuppressionV3 NonMaxSuppressionV4 NonMaxSuppressionV5 OneHot OnesLike Pack
+    Range Rank Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd Select SelectV2 Shape ShapeN
+    Size Slice Split SplitV Squeeze StridedSlice TensorScatterAdd TensorScatterMax TensorScatterMin
+    TensorScatterSub TensorScatterUpdate Tile TopK TopKV2 Transpose Unique UniqueV2 Unpack
+    UnsortedSegmentSum UpperBound Where ZerosLike
     """
 )
 FLOW = words(
