@@ -211,7 +211,7 @@ class DreamConfig:
     )
     step_size: float = option(
         0.015,
-        "Strength of each step: 0.005 subtle, 0.015 usual, 0.04 wild. It is the average change of a pixel in "
+        "Strength of each step: 0.0075 subtle, 0.015 usual, 0.03 wild. It is the average change of a pixel in "
         "one step, on a scale where black is -1 and white is +1.",
         above=0.0,
         most=255.0,
@@ -329,7 +329,7 @@ class DreamConfig:
     max_memory: int | None = option(
         None,
         "The most memory that the dream may use, in MB (1,000,000 bytes) or with a unit, such as 4GB. Tiles "
-        "become smaller until it fits. TensorFlow alone takes about 700 MB.",
+        "become smaller until it fits. TensorFlow alone takes about 500 MB.",
         panel=SIZE,
         default_text="no limit",
         metavar="MB",

@@ -18,8 +18,7 @@ from dreamkit.recipes import File, Recipe, Stroke
 
 PathLike: TypeAlias = str | os.PathLike[str]
 ImageSource: TypeAlias = PathLike | Image.Image | NDArray[Any] | images.Picture | None
-_LEAST_COPIES = 3  # in float32: the dream, its gradient and the photograph
-_COPY = 12  # bytes a pixel of one
+_LEAST = 27  # bytes a pixel: the dream and its gradient in float32, and the photograph
 _SHAPES_DIFFER = 0.02  # of a side, by which a picture of another's shape may be off, beside one pixel
 
 
@@ -56,7 +55,7 @@ def _check_memory(size: tuple[int, int], otherwise: str) -> None:
     Raises:
         ConfigError: it does not.
     """
-    lacking = free_memory.too_little_for(_LEAST_COPIES * _COPY * size[0] * size[1])
+    lacking = free_memory.too_little_for(_LEAST * size[0] * size[1])
     if lacking:
         raise ConfigError(f"a dream of {size[1]} x {size[0]} pixels {lacking}; use a smaller {otherwise}")
 

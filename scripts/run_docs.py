@@ -30,6 +30,7 @@ from dreamkit.media.video_writer import Writer
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
+TESTED = ROOT / "tests" / "data"
 # Pages whose commands make what those of others use.
 FIRST = ("zoo.md", "text.md")
 # What a command needs that is not here, by what it says.
@@ -39,7 +40,7 @@ LEFT_OUT = {
     r"stripes": "the plugin that the page makes",
     r"standouts|grey=0.5|mirror|momentum|recipe poster": "the plugins that the page makes",
     r"timm:|clip:openai|\br50\b": "PyTorch, and a network that it downloads",
-    r"\bimage\.onnx|-m clip|--model clip|ch_PP-OCR|model writing": "a network that is not here",
+    r" image\.onnx|-m clip|--model clip|ch_PP-OCR|model writing": "a network that is not here",
     r"mine\.onnx|mine\.keras|saved/|frozen\.pb|net\.caffemodel|--model net": "a network of the reader's own",
     r"^serve": "a reader who ends it",
     r"--(?:install|show)-completion": "the reader's shell",
@@ -125,12 +126,10 @@ def expanded(path: Path) -> Iterator[Path]:
 def make(path: Path, text: str, files: list[Path]) -> None:
     """A file, or a folder, of that name."""
     found = next((each for folder in files for each in sorted(folder.rglob(path.name))), None)
-    ready = PICTURES / path.name
+    ready = next((each for each in (PICTURES / path.name, *TESTED.rglob(path.name)) if each.is_file()), None)
     maker = MAKERS.get(path.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if ready.is_file() or found:
-        source = ready if ready.is_file() else found
-        assert source is not None
+    if source := ready or found:
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, path)
     elif path.name.endswith(".dream.png"):
         subprocess.run(["dreamkit", "dream", str(PICTURES / "chelsea.jpg"), "-o", str(path)], check=True)
@@ -138,8 +137,7 @@ def make(path: Path, text: str, files: list[Path]) -> None:
         path.write_text(blocks(text, "toml")[0], encoding="utf-8")
     elif path.name in ("photos", "sample", "photographs"):
         path.mkdir()
-        for each in ("chelsea", "coffee", "rocket"):
-            shutil.copyfile(PICTURES / f"{each}.jpg", path / f"{each}.jpg")
+        photographs(path, parts=7 if path.name == "photographs" else 0)
     elif path.stem in ("mask", "cup", "left", "right") and path.suffix == ".png":
         Image.fromarray(ellipse(PICTURES / "astronaut.jpg")).save(path)
     elif maker:
@@ -149,6 +147,17 @@ def make(path: Path, text: str, files: list[Path]) -> None:
 def picture(path: Path) -> None:
     with Image.open(PICTURES / "chelsea.jpg") as image:
         image.convert("RGB").save(path)
+
+
+def photographs(folder: Path, parts: int) -> None:
+    """Three pictures, and so many parts of each: seven are enough for an atlas."""
+    for name in ("chelsea", "coffee", "rocket"):
+        with Image.open(PICTURES / f"{name}.jpg") as image:
+            image.save(folder / f"{name}.jpg")
+            for number in range(parts):
+                left, top = number * image.width // 14, number * image.height // 14
+                part = image.crop((left, top, left + image.width // 2, top + image.height // 2))
+                part.save(folder / f"{name}-{number}.jpg")
 
 
 def ellipse(like: Path) -> NDArray[np.uint8]:
