@@ -211,8 +211,8 @@ class DreamConfig:
     )
     step_size: float = option(
         0.015,
-        "Strength of each step: 0.0075 subtle, 0.015 usual, 0.03 wild. It is the average change of a pixel in "
-        "one step, on a scale where black is -1 and white is +1.",
+        "Strength of each step: 0.0075 subtle, 0.015 usual, 0.03 wild. It is the average change of a pixel "
+        "in one step, on a scale where black is -1 and white is +1.",
         above=0.0,
         most=255.0,
     )
