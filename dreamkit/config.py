@@ -50,7 +50,7 @@ class DreamConfig:
 
     Sizes are in pixels. `step_size` is in units of `unit` pixel values.
 
-    `layers` takes terms of the command line's grammar (`mixed4:128+200=2`), a mapping of such terms to
+    `layers` takes terms of the command line's grammar (`mixed4c:128+200=2`), a mapping of such terms to
     weights, or a list of tables with `layer` (or `class`, `concept` or `text`), `channels`, `place`,
     `direction`, `weight`, `objective`, `mask` and `guide`. `schedule` is a list of tables, one for each
     octave from the smallest, with `layers`, `steps`, `step_size` and `jitter`; the last one applies to all
@@ -79,9 +79,9 @@ class DreamConfig:
     )
     layers: tuple[str | Mapping[str, Any], ...] | Mapping[str, float] | None = option(
         None,
-        "Layers to dream, such as `mixed3,mixed5=0.5`, where the number is a weight. Shallow layers draw "
-        "strokes and patterns, deep ones eyes, animals and buildings. `mixed4:128+200` are two channels, "
-        "`mixed4@12x7` is one neuron; `low`, `mid`, `high` and `60%` are depths of any network.",
+        "Layers to dream, such as `mixed3b,mixed4d=0.5`, where the number is a weight. Shallow layers draw "
+        "strokes and patterns, deep ones eyes, animals and buildings. `mixed4c:128+200` are two channels, "
+        "`mixed4c@12x7` is one neuron; `low`, `mid`, `high` and `60%` are depths of any network.",
         panel=WHAT,
         flags=("-l", "--output-layers"),
         metavar="LAYERS",

@@ -35,7 +35,7 @@ def layers(value: Any) -> Layers:
         return weights  # type: ignore[return-value]
     terms = (value,) if isinstance(value, str | Mapping) else value
     if not isinstance(terms, list | tuple) or not terms:
-        raise ConfigError(f"layers is {quoted(value)}; name at least one layer, such as mixed3,mixed5=0.5")
+        raise ConfigError(f"layers is {quoted(value)}; name at least one layer, such as mixed3b,mixed4d=0.5")
     return tuple(_term(each, value) for each in terms)
 
 
@@ -44,7 +44,7 @@ def _term(value: Any, layers: Any) -> str | dict[str, Any]:
     if isinstance(value, str) and value.strip():
         return value
     if not isinstance(value, Mapping) or not value:
-        raise ConfigError(f"layers is {quoted(layers)}; name at least one layer, such as mixed3,mixed5=0.5")
+        raise ConfigError(f"layers is {quoted(layers)}; name at least one layer, such as mixed3b,mixed4d=0.5")
     term: dict[str, Any] = {}
     for key, given in value.items():
         if key not in _TERM:

@@ -344,5 +344,5 @@ def _is_number(text: str) -> bool:
 
 def _weight(text: str, term: str) -> float:
     if not _is_number(text):
-        raise LayerError(f"{text!r} in {term.strip()!r} is not a weight; write a number, such as mixed5=0.5")
+        raise LayerError(f"{text!r} in {term.strip()!r} is not a weight; write a number, such as mixed4d=0.5")
     return float(text)

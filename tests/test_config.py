@@ -433,7 +433,7 @@ def test_a_bad_value_is_one_line_that_names_the_option(name, value):
         ("strength", 0, "strength is 0; it takes subtle, normal, wild or a number, above 0, at most 10"),
         ("balance", 1, "balance is 1; it is True or False"),
         ("layers", {"a": "b"}, "layers has 'a': 'b'; it maps layers to numbers"),
-        ("layers", [], "layers is []; name at least one layer, such as mixed3,mixed5=0.5"),
+        ("layers", [], "layers is []; name at least one layer, such as mixed3b,mixed4d=0.5"),
         ("size", 0, "size is 0; it takes one side or height and width, each 1 to 65536 pixels"),
     ],
 )

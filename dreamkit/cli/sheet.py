@@ -43,7 +43,7 @@ def sheet(
     ] = None,
     layers: Annotated[
         list[str] | None,
-        typer.Option("-l", "--layers", help="Layers to show, `mixed3,mixed4`. Default: all there are."),
+        typer.Option("-l", "--layers", help="Layers to show, `mixed3b,mixed4c`. Default: all there are."),
     ] = None,
     channels: Annotated[
         str | None,

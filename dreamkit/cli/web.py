@@ -38,7 +38,7 @@ _Layers = Annotated[
     typer.Option(
         "-l",
         "--layers",
-        help="Layers that the page offers, such as `mixed3,mixed4`; the network is exported up to the "
+        help="Layers that the page offers, such as `mixed3b,mixed4c`; the network is exported up to the "
         "deepest one. Default: the layers that join branches, up to the model's default layers, and those of "
         "the recipe.",
     ),
