@@ -30,7 +30,7 @@ from dreamkit.media.video_writer import Writer
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
-TESTED = ROOT / "tests" / "data"
+TINY_CLIP = ROOT / "tests" / "data" / "tiny_clip"
 # Pages whose commands make what those of others use.
 FIRST = ("zoo.md", "text.md")
 # What a command needs that is not here, by what it says.
@@ -41,7 +41,8 @@ LEFT_OUT = {
     r"standouts|grey=0.5|mirror|momentum|recipe poster": "the plugins that the page makes",
     r"timm:|clip:openai|\br50\b": "PyTorch, and a network that it downloads",
     r" image\.onnx|-m clip|--model clip|ch_PP-OCR|model writing": "a network that is not here",
-    r"mine\.onnx|mine\.keras|saved/|frozen\.pb|net\.caffemodel|--model net": "a network of the reader's own",
+    r"mine\.(?:py|onnx|keras)|saved/|frozen\.pb|net\.caffemodel": "a network of the reader's own",
+    r"(?:--model|layers) (?:net|mine)\b": "that network",
     r"^serve": "a reader who ends it",
     r"--(?:install|show)-completion": "the reader's shell",
     r"features/cells|two\.png|left\.png": "pictures that another page makes in Python",
@@ -76,7 +77,7 @@ def run_page(page: Path, folder: Path, files: list[Path], weights: dict[str, str
             print(f"left out  {page.name}: dreamkit {line}  (needs {reason})", flush=True)
             continue
         prepare(words(line), folder, text, files)
-        command = f"dreamkit {with_weights(line, weights)}"
+        command = f"dreamkit {completed(line, weights)}"
         start = time.monotonic()
         run = subprocess.run(command, shell=True, cwd=folder, text=True, capture_output=True, check=False)
         state = "ran     " if run.returncode == 0 else "FAILED  "
@@ -87,13 +88,14 @@ def run_page(page: Path, folder: Path, files: list[Path], weights: dict[str, str
     return failed
 
 
-def with_weights(line: str, weights: dict[str, str]) -> str:
-    """A command with the files of its networks, which it would download."""
+def completed(line: str, weights: dict[str, str]) -> str:
+    """A command with the files of its networks, which it would download, and that may convert one again."""
     networks = re.findall(r"(?:-m|--model) (\w+)", line)
     known = [name for name in networks if name in weights and f"-w {name}" not in line]
     named = [f"{name}={weights[name]}" if len(networks) > 1 else weights[name] for name in known]
     head, comment, rest = line.partition("  #")
-    return " ".join([head, *(f"-w {each}" for each in named)]) + comment + rest
+    again = ["--overwrite"] if line.startswith("convert ") else []
+    return " ".join([head, *(f"-w {each}" for each in named), *again]) + comment + rest
 
 
 def prepare(arguments: list[str], folder: Path, text: str, files: list[Path]) -> None:
@@ -126,15 +128,18 @@ def expanded(path: Path) -> Iterator[Path]:
 def make(path: Path, text: str, files: list[Path]) -> None:
     """A file, or a folder, of that name."""
     found = next((each for folder in files for each in sorted(folder.rglob(path.name))), None)
-    ready = next((each for each in (PICTURES / path.name, *TESTED.rglob(path.name)) if each.is_file()), None)
+    ready = next((each for each in (PICTURES / path.name, TINY_CLIP / path.name) if each.is_file()), None)
     maker = MAKERS.get(path.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     if source := ready or found:
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, path)
     elif path.name.endswith(".dream.png"):
         subprocess.run(["dreamkit", "dream", str(PICTURES / "chelsea.jpg"), "-o", str(path)], check=True)
-    elif path.suffix == ".toml" and blocks(text, "toml"):
-        path.write_text(blocks(text, "toml")[0], encoding="utf-8")
+    elif path.name == "dream.png":
+        of_a_channel = ["-l", "mixed4c:277", "--recipe", "lucid", "-m", "pocket", "--steps", "64"]
+        subprocess.run(["dreamkit", "dream", *of_a_channel, "-o", str(path)], check=True)
+    elif path.suffix == ".toml":
+        path.write_text((blocks(text, "toml") or ['layers = "mixed4c"'])[0], encoding="utf-8")
     elif path.name in ("photos", "sample", "photographs"):
         path.mkdir()
         photographs(path, parts=7 if path.name == "photographs" else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from dreamkit.jobs.examine import Examiner
 from dreamkit.models.spec import ModelSpec
 from dreamkit.observations.similarity import noise_like, similarity
 
+WITHOUT_LAYERS = Path(__file__).parent / "data" / "first_edition" / "dream.png"  # in its recipe
 COUNT = 12
 
 
@@ -151,6 +153,9 @@ def test_the_command_reads_what_was_dreamed_from_the_picture(run, photographs, t
         "error: layer.png is a dream of high; only dreams of one channel, such as mixed4c:277, can be "
         "examined\n"
     )
+    code, out, err = run("examine", str(WITHOUT_LAYERS), "--photographs", "photos", "-q")
+    assert (code, out) == (1, "")
+    assert "dream.png is a dream of mixed4; only dreams of one channel" in err  # the default of its network
     code, _, err = run("examine", "one.png")
     assert (code, err) == (
         1,

@@ -116,7 +116,7 @@ def _term(path: str, layers: str | None, recipe: Recipe | None, network: Network
     given = layers
     if recipe is not None and given is None:
         given = recipe.models[0].layers or recipe.options.get("layers")
-    terms = parse_terms([given] if isinstance(given, str) else given or [], network)
+    terms = parse_terms([given] if isinstance(given, str) else given or network.provider.layers, network)
     ((term, weight), *more) = terms.items()
     if more or len(term.channels) != 1 or term.place is not None or weight < 0:
         raise ConfigError(
