@@ -142,7 +142,7 @@ def make(path: Path, text: str, files: list[Path]) -> None:
         path.write_text((blocks(text, "toml") or ['layers = "mixed4c"'])[0], encoding="utf-8")
     elif path.name in ("photos", "sample", "photographs"):
         path.mkdir()
-        photographs(path, parts=7 if path.name == "photographs" else 0)
+        photographs(path, parts=70 if path.name == "photographs" else 0)
     elif path.stem in ("mask", "cup", "left", "right") and path.suffix == ".png":
         Image.fromarray(ellipse(PICTURES / "astronaut.jpg")).save(path)
     elif maker:
@@ -155,12 +155,12 @@ def picture(path: Path) -> None:
 
 
 def photographs(folder: Path, parts: int) -> None:
-    """Three pictures, and so many parts of each: seven are enough for an atlas."""
+    """Three pictures, and so many parts of each, at most 100: 70 are enough for an atlas."""
     for name in ("chelsea", "coffee", "rocket"):
         with Image.open(PICTURES / f"{name}.jpg") as image:
             image.save(folder / f"{name}.jpg")
             for number in range(parts):
-                left, top = number * image.width // 14, number * image.height // 14
+                left, top = number % 10 * image.width // 20, number // 10 * image.height // 20
                 part = image.crop((left, top, left + image.width // 2, top + image.height // 2))
                 part.save(folder / f"{name}-{number}.jpg")
 
