@@ -33,12 +33,19 @@ def extra_command(extra: str) -> str:
     return f'pip install -e ".[{extra}]" (in {folder})'
 
 
-def plugin_command(folder: str) -> str:
-    """The command that installs the plugin in `folder` of `plugins`, for a message; see `extra_command`."""
+def plugin_command(folder: str, extra: str = "") -> str:
+    """The command that installs the plugin in `folder` of `plugins`, for a message; see `extra_command`.
+
+    `extra` is one of the plugin's own.
+    """
     source = source_folder()
     if source is None or not (source / "plugins" / folder / "pyproject.toml").is_file():
-        return f"pip install {DISTRIBUTION}-{folder.removeprefix('dreamkit-')}"
-    return f"pip install ./plugins/{folder} (in {source})"
+        return _install(f"{DISTRIBUTION}-{folder.removeprefix('dreamkit-')}", extra)
+    return f"{_install(f'./plugins/{folder}', extra)} (in {source})"
+
+
+def _install(what: str, extra: str) -> str:
+    return f'pip install "{what}[{extra}]"' if extra else f"pip install {what}"
 
 
 def source_folder(package: Path = Path(__file__).parent) -> Path | None:

@@ -59,12 +59,16 @@ def site(tmp_path):
 def test_this_copy_of_the_repository_is_found():
     assert installation.source_folder() == ROOT
     assert installation.extra_command("video") == f'pip install -e ".[video]" (in {ROOT})'
+    clip = installation.plugin_command("dreamkit-torch", "clip")
+    assert clip == f'pip install "./plugins/dreamkit-torch[clip]" (in {ROOT})'
 
 
 def test_an_installed_package_gets_its_extras_by_the_distributions_name(site, monkeypatch, recorded):
     assert installation.source_folder(site / "dreamkit") is None
     monkeypatch.setattr(installation, "source_folder", lambda: None)
     assert installation.extra_command("video") == 'pip install "deepdreamkit[video]"'
+    assert installation.plugin_command("dreamkit-torch") == "pip install deepdreamkit-torch"
+    assert installation.plugin_command("dreamkit-torch", "clip") == 'pip install "deepdreamkit-torch[clip]"'
 
 
 def test_a_package_installed_from_a_folder_gets_its_extras_there(site, checkout, recorded):

@@ -17,7 +17,7 @@ from typing import Any
 
 PYTHON = "DREAMKIT_PYTHON"  # the environment variable that names the Python in which dreamkit is installed
 
-_INSTALL = 'pip install "deepdreamkit[video]"'
+_INSTALL = 'pip install ".[video]"'
 _WAIT = 0.1  # seconds between two looks at whether ComfyUI was told to stop
 _END = 10.0  # seconds that a process has to end by itself
 _ERROR = "error: "  # before what is wrong, where no JSON is asked for
@@ -45,8 +45,9 @@ def command() -> tuple[str, ...]:
     found = shutil.which("dreamkit", path=os.pathsep.join(folders))
     if found is None:
         raise DreamkitError(
-            f"dreamkit is not installed; run {_INSTALL} in an environment of its own, and give the path of "
-            f"its Python in the environment variable {PYTHON} before you start ComfyUI"
+            f"dreamkit is not installed; run {_INSTALL} in a copy of its repository, with the pip of an "
+            f"environment of its own, and give the path of that environment's Python in the environment "
+            f"variable {PYTHON} before you start ComfyUI"
         )
     return (os.path.abspath(found),)
 

@@ -12,6 +12,7 @@ import typer
 from dreamkit import DreamkitError, ExportedModel, Preprocess, TextFiles
 from dreamkit.cli import conversions
 from dreamkit.convert import sandbox
+from dreamkit.installation import plugin_command
 from dreamkit_torch.source import Source, parse_size, parse_source
 
 _SECONDS = 6 * 3600  # for a large model over a slow line
@@ -135,9 +136,7 @@ def _check_installed(*more: str) -> None:
     needed = ("torch", "torchvision", "timm", "onnxscript", *more)
     missing = [module for module in needed if find_spec(module) is None]
     if missing:
-        install = "pip install deepdreamkit-torch"
-        if more:
-            install = "pip install 'deepdreamkit-torch[clip]'"
+        command = plugin_command("dreamkit-torch", "clip" if more else "")
         raise DreamkitError(
-            f"{', '.join(missing)} is not installed, which this command needs; run: {install}"
+            f"{', '.join(missing)} is not installed, which this command needs; run: {command}"
         )
