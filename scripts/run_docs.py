@@ -4,8 +4,8 @@
 
 Each page has a folder of its own, with files of the names that its commands read: pictures of docs/pictures,
 small films and sounds made here, and from `--files` whatever has the name. What needs more is left out, and
-named. It takes two hours on two cores; with `--quick`, which gives dreams two steps and zooms twelve frames where
-the command says nothing else, a quarter of that.
+named. It takes two hours on two cores, and a quarter of that with `--quick`, which gives dreams two steps and
+zooms twelve frames where the command says nothing else.
 """
 
 from __future__ import annotations
