@@ -50,6 +50,7 @@ LEFT_OUT = {
     r" image\.onnx|-m clip|--model clip|ch_PP-OCR|model writing": "a network that is not here",
     r"mine\.(?:py|onnx|keras)|saved/|frozen\.pb|net\.caffemodel": "a network of the reader's own",
     r"(?:--model|layers) (?:net|mine)\b": "that network",
+    r"\blist-": "lists that another command of the page makes",
     r"^serve": "a reader who ends it",
     r"--(?:install|show)-completion": "the reader's shell",
     r"features/cells|two\.png|left\.png": "pictures that another page makes in Python",
@@ -101,13 +102,13 @@ def run_page(
 
 
 def completed(line: str, weights: dict[str, str], fewer: dict[str, dict[str, str]]) -> str:
-    """A command with the files of its networks, which it would download, and that may convert one again."""
+    """A command with the files of its networks, which it would download, and that may replace what was made."""
     networks = re.findall(r"(?:-m|--model) (\w+)", line)
     known = [name for name in networks if name in weights and f"-w {name}" not in line]
     named = [f"{name}={weights[name]}" if len(networks) > 1 else weights[name] for name in known]
     head, comment, rest = line.partition("  #")
     command = line.split()[0]
-    again = ["--overwrite"] if command == "convert" else []
+    again = ["--overwrite"] if line.startswith(("convert ", "concept learn ")) else []
     few = [f"{flag} {value}" for flag, value in fewer.get(command, {}).items() if flag not in words(line)]
     return " ".join([head, *(f"-w {each}" for each in named), *again, *few]) + comment + rest
 
