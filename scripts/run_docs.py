@@ -102,7 +102,7 @@ def run_page(
 
 
 def completed(line: str, weights: dict[str, str], fewer: dict[str, dict[str, str]]) -> str:
-    """A command with the files of its networks, which it would download, and that may replace what was made."""
+    """A command with the files of its networks, which it would download; it may replace what was made."""
     networks = re.findall(r"(?:-m|--model) (\w+)", line)
     known = [name for name in networks if name in weights and f"-w {name}" not in line]
     named = [f"{name}={weights[name]}" if len(networks) > 1 else weights[name] for name in known]
