@@ -32,6 +32,8 @@ from dreamkit.media.video_writer import Writer
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 TINY_CLIP = ROOT / "tests" / "data" / "tiny_clip"
+FILM = 72, 96  # height and width
+MASKS = ("mask", "cup", "left", "right")  # pictures of these names
 # Pages whose commands make what those of others use.
 FIRST = ("zoo.md", "text.md")
 # What `--quick` adds to commands, where they do not say it themselves.
@@ -50,6 +52,7 @@ LEFT_OUT = {
     r" image\.onnx|-m clip|--model clip|ch_PP-OCR|model writing": "a network that is not here",
     r"mine\.(?:py|onnx|keras)|saved/|frozen\.pb|net\.caffemodel": "a network of the reader's own",
     r"(?:--model|layers) (?:net|mine)\b": "that network",
+    r"-m places --class": "the names of its classes",
     r"\blist-": "lists that another command of the page makes",
     r"^serve": "a reader who ends it",
     r"--(?:install|show)-completion": "the reader's shell",
@@ -121,7 +124,10 @@ def prepare(arguments: list[str], folder: Path, text: str, files: list[Path]) ->
             remove(folder / next(names))
         for name in re.findall(r"[\w./*-]+(?:\.\w+|/)|^(?:photos|sample)$", word):
             for path in expanded(folder / name):
-                if not path.exists():
+                if path.stem in MASKS and path.suffix == ".png":
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(ellipse(shape_of(arguments))).save(path)
+                elif not path.exists():
                     make(path, text, files)
 
 
@@ -158,8 +164,6 @@ def make(path: Path, text: str, files: list[Path]) -> None:
     elif path.name in ("photos", "sample", "photographs"):
         path.mkdir()
         photographs(path, parts=70 if path.name == "photographs" else 0)
-    elif path.stem in ("mask", "cup", "left", "right") and path.suffix == ".png":
-        Image.fromarray(ellipse(PICTURES / "astronaut.jpg")).save(path)
     elif maker:
         maker(path)
 
@@ -180,10 +184,21 @@ def photographs(folder: Path, parts: int) -> None:
                 part.save(folder / f"{name}-{number}.jpg")
 
 
-def ellipse(like: Path) -> NDArray[np.uint8]:
-    """A mask of a picture's shape."""
-    with Image.open(like) as image:
-        width, height = image.size
+def shape_of(arguments: list[str]) -> tuple[int, int]:
+    """Height and width of the picture, or of the film, that a command dreams."""
+    first = next(
+        (each for each in arguments if (PICTURES / each).suffix in (".jpg", ".mp4")), "astronaut.jpg"
+    )
+    if first.endswith(".mp4"):
+        return FILM
+    known = PICTURES / first
+    with Image.open(known if known.is_file() else PICTURES / "chelsea.jpg") as image:
+        return image.height, image.width
+
+
+def ellipse(shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """A mask of that height and width."""
+    height, width = shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     return np.where(x**2 + y**2 < 0.5, 255, 0).astype(np.uint8)
 
@@ -191,10 +206,10 @@ def ellipse(like: Path) -> NDArray[np.uint8]:
 def film(path: Path) -> None:
     """A hundred small frames that move to the left, in 67 seconds."""
     with Image.open(PICTURES / "hubble.jpg") as image:
-        wide = np.asarray(image.convert("RGB").resize((320, 72)))
-    with Writer(path, (72, 96), Fraction(3, 2), overwrite=False) as writer:
+        wide = np.asarray(image.convert("RGB").resize((320, FILM[0])))
+    with Writer(path, FILM, Fraction(3, 2), overwrite=False) as writer:
         for number in range(100):
-            writer.add(np.ascontiguousarray(wide[:, 2 * number : 2 * number + 96]))
+            writer.add(np.ascontiguousarray(wide[:, 2 * number : 2 * number + FILM[1]]))
 
 
 MAKERS: dict[str, Callable[[Path], None]] = {
