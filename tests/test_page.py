@@ -73,7 +73,7 @@ def test_a_dream_grows_under_the_brush_and_redo_repeats_it(page, tmp_path):
     page.click("#brush")
     page.fill("#radius", "120")
     box = page.locator("#frame").bounding_box()
-    points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.4) for x in (0.25, 0.4, 0.55)]
+    points = [(box["x"] + box["width"] * x, box["y"] + box["height"] * 0.4) for x in (0.25, 0.4, 0.6)]
     page.mouse.move(*points[0])
     page.mouse.down()
     for point in points[1:]:
@@ -90,7 +90,7 @@ def test_a_dream_grows_under_the_brush_and_redo_repeats_it(page, tmp_path):
     change = dreamed - photo
     assert cosine(change, again - photo) > 0.9  # each turn rounds, and time tells how many there are
     changed = np.abs(change).max(-1) > 0
-    assert 0.02 < changed.mean() < 0.6
+    assert 0.05 < changed.mean() < 0.6
     assert not changed[-20:].any()  # the brush did not reach these rows
 
 
