@@ -186,9 +186,7 @@ def photographs(folder: Path, parts: int) -> None:
 
 def shape_of(arguments: list[str]) -> tuple[int, int]:
     """Height and width of the picture, or of the film, that a command dreams."""
-    first = next(
-        (each for each in arguments if (PICTURES / each).suffix in (".jpg", ".mp4")), "astronaut.jpg"
-    )
+    first = next((each for each in arguments if each.endswith((".jpg", ".mp4"))), "astronaut.jpg")
     if first.endswith(".mp4"):
         return FILM
     known = PICTURES / first
