@@ -208,6 +208,15 @@ def test_a_step_is_forgotten_with_its_network():
 # Memory, precision, devices
 
 
+def test_a_network_keeps_its_last_steps():
+    from tensorflow.python.eager import context
+
+    net, spec = network.load(tiny.provider(), None), ObjectiveSpec("first", tiny.objective("mean"))
+    names = [net._step((spec,), border, "float32")._name for border in range(network._MOST_STEPS + 3)]
+    known = [context.context().has_function(name) for name in names]
+    assert known == [False] * 3 + [True] * network._MOST_STEPS
+
+
 def test_what_is_alive_at_once_is_counted_by_hand():
     """a = 8 numbers of 4 bytes; b and c of a; d = b + c. At the most, b, c and a or d are there."""
 

@@ -44,6 +44,8 @@ from dreamkit.models.unknown_layer import unknown_layer
 from dreamkit.plugins import registry
 from dreamkit.terms import DEPTHS
 
+_MOST_STEPS = 8  # that a network keeps in memory: each holds its weights, and a sheet may have hundreds
+
 
 class Network:
     """A network. Its layers have the names that the provider's model gives them.
@@ -161,9 +163,11 @@ class Network:
         self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str, gradients: Gradients = TRUE
     ) -> CompiledStep | NestedStep:
         key = specs, border, precision, gradients
-        if key not in self._steps:
-            self._steps[key] = self._cached_step(*key)
-        return self._steps[key]
+        step = self._steps.pop(key, None) or self._cached_step(*key)
+        self._steps[key] = step  # as the last one
+        while len(self._steps) > _MOST_STEPS:
+            del self._steps[next(iter(self._steps))]
+        return step
 
     def _cached_step(
         self, specs: tuple[ObjectiveSpec, ...], border: int, precision: str, gradients: Gradients

@@ -154,9 +154,14 @@ def _harmless_texts(name: str) -> frozenset[str] | None:
 
 
 def remove_function(name: str) -> None:
-    """Forgets a function, if it is registered."""
+    """Forgets a function, if it is registered, and frees its memory.
+
+    TensorFlow would keep what it prepared to run it, with the function's constants, until the process ends. It
+    cannot forget that of one function alone, so it prepares the others again when they run next.
+    """
     if context.context().has_function(name):
         context.context().remove_function(name)
+        context.context().clear_kernel_cache()
 
 
 def parse_function(data: bytes) -> Any:
