@@ -203,7 +203,7 @@ class DreamConfig:
     steps: int | None = option(
         None,
         f"Steps in each octave: more let shapes grow further. By default {STEPS}, or {DEEP_STEPS} for deep "
-        "layers (stride 32).",
+        "layers (stride 32), and fewer in octaves of more than a megapixel: 9 at 1.6, 2 at 12.",
         panel=LOOK,
         default_text="by layer",
         least=1,

@@ -445,6 +445,36 @@ def test_a_layers_stride_tells_what_suits_it():
     assert [depth.steps(stride) for stride in strides] == [15] * 5 + [25]
 
 
+def test_an_octave_of_more_than_a_megapixel_takes_fewer_steps():
+    pixels = 100, 1_000_000, 1_600_000, 3_100_000, 6_100_000, 12_000_000, 10**9
+    assert [depth.steps(16, each) for each in pixels] == [15, 15, 9, 4, 2, 2, 2]
+    assert [depth.steps(32, each) for each in pixels] == [25, 25, 15, 8, 4, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [(24, 4), (32, 2)]),
+        ({"octaves": 1}, [(32, 4)]),  # nothing smaller was dreamed before it
+        ({"steps": 5}, [(24, 5), (32, 5)]),
+    ],
+)
+def test_what_is_large_is_told_by_an_octaves_size(net, photo, monkeypatch, options, expected):
+    monkeypatch.setattr(depth, "_LARGE", 24 * 24)
+    monkeypatch.setattr(depth, "STEPS", 4)
+    monkeypatch.setattr(depth, "_FEWEST", 1)
+    taken = {}
+    given = {"layers": "first", "octaves": 2, "octave_scale": 4 / 3, "jitter": 4, **options}
+    config = DreamConfig(**given)
+    dream(
+        photo[:32, :32],
+        [LoadedModel(net)],
+        config,
+        on_step=lambda at: taken.update({at.pixels.shape[0]: at.steps}),
+    )
+    assert list(taken.items()) == expected
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -455,7 +485,7 @@ def test_a_layers_stride_tells_what_suits_it():
     ],
 )
 def test_the_deepest_layer_of_an_octave_tells_its_steps(net, photo, monkeypatch, options, expected):
-    monkeypatch.setattr(depth, "steps", lambda stride: 3 * stride)
+    monkeypatch.setattr(depth, "steps", lambda stride, pixels: 3 * stride)
     taken = []
     given = {"layers": "second", "jitter": 4, **options}
     dream(photo, [LoadedModel(net)], DreamConfig(**given), on_step=lambda step: taken.append(step.steps))

@@ -20,7 +20,7 @@ from dreamkit import DreamConfig, ModelProvider, Preprocess
 from dreamkit.concepts import reference, separation
 from dreamkit.concepts.features import square
 from dreamkit.concepts.reference import Reference
-from dreamkit.engine import growth, masks, octaves, rng, tiles
+from dreamkit.engine import depth, growth, masks, octaves, rng, tiles
 from dreamkit.engine.loop import dream
 from dreamkit.engine.objective_set import LoadedModel
 from dreamkit.engine.resize import resize
@@ -273,6 +273,11 @@ def cases() -> dict:
             }
             for size in [[300, 451], [100, 100], [97, 1203]]
             for options in [{}, {"octaves": 4, "octave_scale": 1.7}, {"octave_scheme": "whole"}]
+        ],
+        "steps": [
+            [stride, pixels, depth.steps(stride, pixels)]
+            for stride in (16, 32)
+            for pixels in (0, 10**6, 16 * 10**5, 31 * 10**5, 61 * 10**5, 12 * 10**6, 10**8)
         ],
         "tiles": [
             {

@@ -83,7 +83,7 @@ class Ascent:
     def climb(self, pixels: Pixels, octave: octaves.Octave, start: DreamState | None = None) -> None:
         """Takes the steps of `octave` on `pixels`, in place: all, or those that `start` has not taken."""
         config = self._config.at(octave.number)
-        steps = self._objectives.steps(octave.number)
+        steps = self._objectives.steps(octave)
         objectives = [self._on_octave(each, octave) for each in self._objectives.of_octave(octave.number)]
         photo = resize(self._photo, octave.size, wrapped=config.wrapped) if self._needs_photo else None
         variables = self._variables(pixels, config, start)
@@ -282,7 +282,7 @@ class Ascent:
         self.tile_size = smaller
 
     def _work_of(self, octave: octaves.Octave) -> int:
-        return math.prod(octave.size) * self._objectives.steps(octave.number)
+        return math.prod(octave.size) * self._objectives.steps(octave)
 
     def _work_before(self, octave: octaves.Octave) -> int:
         return sum(map(self._work_of, self._run[: self._run.index(octave)]))

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dreamkit.config import DEEP_STEPS, STEPS
 
 _SHALLOW = 16  # the largest stride of layers that need no more than others
+_LARGE = 1_000_000  # pixels, above which an octave takes fewer steps
+_FEWEST = 2
 
 
-def steps(stride: int) -> int:
-    """How many steps an octave takes: what a deep layer sees is large and grows slowly."""
-    return STEPS if stride <= _SHALLOW else DEEP_STEPS
+def steps(stride: int, pixels: int = 0) -> int:
+    """How many steps an octave takes: what a deep layer sees is large and grows slowly.
+
+    `pixels` is the size of an octave that continues a smaller one. A large one adds only what is fine, and
+    its steps take nearly all of the time. So above a megapixel it takes no more time than at one, except for
+    the fewest steps.
+    """
+    usual = STEPS if stride <= _SHALLOW else DEEP_STEPS
+    return max(_FEWEST, usual * _LARGE // max(_LARGE, pixels))
 
 
 def blurs(stride: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from dreamkit import terms
 from dreamkit.config import DreamConfig
 from dreamkit.engine import depth, masks
 from dreamkit.engine.masked_objective import MaskedObjective
+from dreamkit.engine.octaves import Octave
 from dreamkit.engine.progress import Balance
 from dreamkit.engine.tf.network import Network
 from dreamkit.errors import ConfigError, DreamkitWarning, LayerError, shown
@@ -72,10 +74,11 @@ class ObjectiveSet:
         if "" in strengths and all(each.mask for each in objectives):
             _warn("the mask without a name has no effect: every term names a mask of its own")
 
-    def steps(self, octave: int) -> int:
-        """The steps of octave `octave`: as given, else as suits its deepest layer."""
-        given = self._config.at(octave).steps
-        return given or depth.steps(max(each.stride for each in self.of_octave(octave)))
+    def steps(self, octave: Octave) -> int:
+        """The steps of an octave: as given, else as suits its deepest layer and its size."""
+        given = self._config.at(octave.number).steps
+        stride = max(each.stride for each in self.of_octave(octave.number))
+        return given or depth.steps(stride, math.prod(octave.size) if octave.number else 0)
 
     def of_octave(self, octave: int) -> list[MaskedObjective]:
         """The objectives of octave `octave`, counted from 0."""

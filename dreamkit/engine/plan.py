@@ -155,7 +155,7 @@ def plan(objectives: ObjectiveSet, config: DreamConfig, run: Sequence[octaves.Oc
     largest = seen_size(config, run[-1].size)
     rates = [each.seconds(largest, size) for each in objectives.of_octave(run[-1].number)]
     for octave in run:
-        steps = objectives.steps(octave.number)
+        steps = objectives.steps(octave)
         seen = seen_size(config, octave.size)
         covers = [each.cover(seen, size) for each in objectives.of_octave(octave.number)]
         seconds += (

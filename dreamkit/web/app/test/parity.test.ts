@@ -5,6 +5,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { beforeAll, describe, expect, test } from "vitest";
 import { direction, leaveOneOut, middleSquare, readStatistics } from "../src/engine/concept";
+import { stepsFor } from "../src/engine/depth";
 import { dream } from "../src/engine/loop";
 import { growOnce, lastTurn } from "../src/engine/growth";
 import { fitted } from "../src/engine/mask_fit";
@@ -34,6 +35,10 @@ test.each(parity.noise)("$kind noise that wraps $wrap", (expected) => {
   // The order of sums changes their rounding.
   expect(largestDifference(drawn, decodeBytes(expected.bytes))).toBeLessThanOrEqual(1);
   expect(cosine(drawn, decodeBytes(expected.bytes))).toBeGreaterThan(0.999999);
+});
+
+test.each(parity.steps)("layers with a stride of %d take steps in %d pixels", (stride, pixels, steps) => {
+  expect(stepsFor(stride, pixels)).toBe(steps);
 });
 
 test.each(parity.octaves)("octaves of $size with $options", ({ size, options, octaves }) => {

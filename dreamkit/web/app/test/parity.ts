@@ -36,6 +36,7 @@ export interface Parity {
   grown: { options: DreamConfig; times: string; turns: number; lasts: number; least: number; change: string }[];
   words: { seed: number; octave: number; step: number; purpose: number; words: string[] }[];
   noise: (EncodedPicture & { kind: string; wrap: string })[];
+  steps: [number, number, number][];
   octaves: { size: [number, number]; options: Partial<DreamConfig>; octaves: [number, number, number][] }[];
   tiles: {
     length: number;

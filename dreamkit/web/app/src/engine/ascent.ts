@@ -92,7 +92,7 @@ export class Ascent {
       const mask = this.objectives.mask(objective);
       return { objective, region: mask && masks.at(mask, octave.height, octave.width, this.wraps).values };
     });
-    const steps = this.objectives.steps(octave.number);
+    const steps = this.objectives.steps(octave);
     const context: OctaveContext = { pixels, octave, objectives, config, steps };
     const photo = config.l2 ? resized(this.photo, octave.height, octave.width, 3, this.wraps) : null;
     const spectrum = config.space === "fourier" ? new FourierSpace(pixels) : null;
@@ -128,7 +128,7 @@ export class Ascent {
   }
 
   private workOf(octave: Octave): number {
-    return octave.height * octave.width * this.objectives.steps(octave.number);
+    return octave.height * octave.width * this.objectives.steps(octave);
   }
 
   /** The direction of a step; where memory runs out, the step begins again with smaller tiles. */

@@ -6,6 +6,7 @@ import { UserError } from "./errors";
 import type { Mask } from "./masks";
 import type { Network } from "./network";
 import { Objective } from "./objective";
+import type { Octave } from "./octaves";
 import type { Size } from "./octave_schemes";
 import type { Picture } from "./resize";
 import { parseTerms, type Term } from "./terms";
@@ -65,10 +66,11 @@ export class ObjectiveSet {
     return this.byNetwork(octave).flat();
   }
 
-  /** The steps of an octave: as given, or else as suits its deepest layer. */
-  steps(octave: number): number {
-    const given = configAt(this.config, octave).steps;
-    return given ?? stepsFor(Math.max(...this.ofOctave(octave).map(({ stride }) => stride)));
+  /** The steps of an octave: as given, or else as suits its deepest layer and its size. */
+  steps({ number, height, width }: Octave): number {
+    const given = configAt(this.config, number).steps;
+    const stride = Math.max(...this.ofOctave(number).map(({ stride }) => stride));
+    return given ?? stepsFor(stride, number ? height * width : 0);
   }
 
   /** Whether every weight is negative, so that the dream minimises everything. */

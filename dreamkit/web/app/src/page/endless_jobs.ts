@@ -78,7 +78,7 @@ export async function regrow(
 function growthOf(network: Network, { height, width }: Pixels, config: DreamConfig): Growth {
   const plain = { ...everywhere(network, config), schedule: [] };
   const objectives = new ObjectiveSet(network, plain, {});
-  return newGrowth(plain, height * width, objectives.steps(0), objectives.minSize);
+  return newGrowth(plain, height * width, objectives.steps({ number: 0, height, width }), objectives.minSize);
 }
 
 function finishedGrowth(picture: Photograph, growth: Growth, isWhole: boolean): FinishedDream {

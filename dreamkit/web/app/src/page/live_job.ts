@@ -92,7 +92,7 @@ export class LiveDream {
     const wanted = { ...whole, octaves: Math.min(OCTAVES, config.octaves ?? OCTAVES) };
     const octaves = octavesOf(height, width, objectives.minSize, wanted);
     const size = octaves[octaves.length - 1 - (this.turn % octaves.length)];
-    const steps = objectives.steps(0);
+    const steps = objectives.steps(octaves[0]);
     const kept = Math.min(KEPT[1], Math.max(KEPT[0], 1 - PACE / (GAIN * steps)));
     const pace = GAIN * steps * (1 - kept);
     const step = { ...whole, octaves: 1, steps: 1, step_size: pace * config.step_size, seed: this.turn++ };
