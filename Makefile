@@ -132,7 +132,7 @@ lint-github: $(VENV)/.lint
 	$(BIN)/hadolint Dockerfile
 
 bench: $(VENV)/.test
-	$(BIN)/python tests/benchmarks/bench.py $(if $(FOUND),--weights $(FOUND)) $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
+	$(BIN)/python tests/benchmarks/bench.py $(if $(FOUND),--weights $(FOUND)) $(if $(ARCHIVE),--archive $(ARCHIVE)) $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
 	$(BIN)/python tests/benchmarks/operations.py pocket $(if $(FOUND),inception_v3=$(FOUND)) $(if $(ARCHIVE),inception5h=$(ARCHIVE))
 	$(BIN)/python tests/benchmarks/converted.py $(if $(TORCH_PYTHON),--torch-python $(TORCH_PYTHON))
 	$(if $(XPLIQUE_PYTHON),$(BIN)/python tests/benchmarks/features.py --weights $(FOUND) --xplique-python $(XPLIQUE_PYTHON))

@@ -19,19 +19,22 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import environment
 import tables
-from loops.inception_v3 import gflop
-from loops.job import Job
+from arithmetic import gflop
+from loops.networks import TASKS
 from measuring import FOLDER, Loop, LoopError, compare, matrix_product, printed
 
 ROOT = FOLDER.parents[1]
 CACHE, PAGE, PICTURES = ROOT / ".bench", ROOT / "docs" / "performance.md", ROOT / "docs" / "pictures"
 GROWTH = {"size": (256, 512, 1024, 1448, 2048), "steps": (5, 10, 20, 40), "octaves": (1, 2, 4, 6)}
 GROWTH_ROUNDS = 3
+HALF = 0.8  # the least cosine of a gradient in 16 bits with that in 32
+TORCH = {"nchw": "PyTorch", "channels-last": "PyTorch, channels last, folded"}
 QUICK_GROWTH = {"size": (128, 256), "steps": (4, 6), "octaves": (1, 2)}
 
 
@@ -66,62 +69,84 @@ def measure(arguments: argparse.Namespace, torch_python: str | None) -> dict[str
     rounds = 1 if quick else arguments.rounds
     growth = QUICK_GROWTH if quick else GROWTH
     side = {"steps": 256, "octaves": 256} if quick else {"steps": 512, "octaves": 1024}
+    weights = {"inception_v3": arguments.weights or _fetched(), "pocket": None}
+    if arguments.archive:
+        weights["inception5h"] = arguments.archive
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        loops = loops_of(arguments.weights or _fetched(), torch_python, folder)
+        networks = {
+            model: loops_of(model, weights[model], torch_python, folder)
+            for model in TASKS
+            if model in weights
+        }
         results: dict[str, Any] = {
             "machine": machine(),
             "rounds": rounds,
             "command_job": command_job,
             "growth_side": side,
-            "cosines": {str(size): compare(loops, size, folder) for size in sizes},
-            "gflop": {str(size): gflop(Job.layers, size) for size in sizes},
+            "titles": {model: TASKS[model].title for model in networks},
             "matrix_product": [],
-            "step": {str(size): {loop.name: [] for loop in loops} for size in sizes},
-            "command": {name: [] for name in _named(loops)},
             "growth": {axis: {str(value): [] for value in values} for axis, values in growth.items()},
         }
-        ours = loops[0]
+        results["cosines"] = {
+            model: {str(size): compare(loops, size, folder) for size in sizes}
+            for model, loops in networks.items()
+        }
+        results["gflop"] = {
+            model: {str(size): gflop(model, weights[model], size) for size in sizes} for model in networks
+        }
+        results["step"] = {
+            model: {str(size): {loop.name: [] for loop in loops} for size in sizes}
+            for model, loops in networks.items()
+        }
+        results["command"] = {
+            model: {name: [] for name in _named(loops)} for model, loops in networks.items()
+        }
         warm = {"DREAMKIT_HOME": str(folder / "warm")}
-        _with(ours, warm).run(**command_job)  # fills what a first run leaves behind
+        for loops in networks.values():
+            _with(loops[0], warm).run(**command_job)  # fills what a first run leaves behind
         for number in range(rounds):
             print(f"Round {number + 1} of {rounds}", file=sys.stderr)
             results["matrix_product"].append(matrix_product())
-            for size in sizes:
-                for loop in loops:
-                    results["step"][str(size)][loop.name].append(loop.run(size=size, **step_job))
-            for name, loop in _named(loops).items():
-                with _home(folder) as cold:
-                    chosen = warm if name == "dreamkit, warm" else cold
-                    results["command"][name].append(_with(loop, chosen).run(**command_job))
+            for model, loops in networks.items():
+                for size in sizes:
+                    for loop in loops:
+                        found = loop.run(size=size, **step_job)
+                        results["step"][model][str(size)][loop.name].append(found)
+                for name, loop in _named(loops).items():
+                    with _home(folder) as cold:
+                        chosen = warm if name == "dreamkit, warm" else cold
+                        results["command"][model][name].append(_with(loop, chosen).run(**command_job))
             for axis, values in growth.items() if number < GROWTH_ROUNDS else ():
                 for value in values:
-                    results["growth"][axis][str(value)].append(_grown(ours, axis, value, side.get(axis)))
+                    grown = _grown(networks["pocket"][0], axis, value, side.get(axis))
+                    results["growth"][axis][str(value)].append(grown)
         results["matrix_product"].append(matrix_product())
     _add_versions(results)
     return results
 
 
-def loops_of(weights: str, torch_python: str | None, folder: Path) -> list[Loop]:
-    """The loops that can be run here, ours first; files made for them are put into `folder`."""
+def loops_of(model: str, weights: str | None, torch_python: str | None, folder: Path) -> list[Loop]:
+    """The loops of a network that can be run here, ours first; files made for them are put into `folder`."""
     plain = {"TF_ENABLE_ONEDNN_OPTS": "0"}  # which is TensorFlow's default on many processors
     home = {"DREAMKIT_HOME": str(folder / "home")}
-    weights = str(Path(weights).resolve())  # the loops run in a folder of their own
+    weights = weights and str(Path(weights).resolve())  # the loops run in a folder of their own
+    task = {"model": model, "layers": TASKS[model].layers, "objective": TASKS[model].objective}
+    made = partial(Loop, weights=weights, task=task)
+    ours = made("dreamkit", "ours", sys.executable, environment=home)
     loops = [
-        Loop("dreamkit", "ours", sys.executable, weights, environment=home),
-        Loop("dreamkit, mixed precision", "ours", sys.executable, weights, "mixed", home, least_cosine=0.8),
-        Loop("TensorFlow's tutorial", "tutorial", sys.executable, weights),
-        Loop("the same, oneDNN off", "tutorial", sys.executable, weights, environment=plain),
-        Loop("Keras' example", "keras_example", sys.executable, weights),
+        ours,
+        replace(ours, name="dreamkit, mixed precision", variant="mixed", least_cosine=HALF),
+        made("TensorFlow's tutorial", "tutorial", sys.executable),
+        made("the same, oneDNN off", "tutorial", sys.executable, environment=plain),
+        made("Keras' example", "keras_example", sys.executable),
     ]
     if torch_python is None:
         return loops
-    arrays = str(folder / "inception_v3.npz")
-    printed(sys.executable, "export", weights, arrays)
-    variants = {"nchw": "PyTorch", "channels-last": "PyTorch, channels last, folded"}
-    return loops + [
-        Loop(name, "pytorch", torch_python, arrays, variant) for variant, name in variants.items()
-    ]
+    arrays = str(folder / f"{model}.npz")
+    printed(sys.executable, "export", model, weights or "", arrays)
+    made = partial(made, weights=arrays)
+    return loops + [made(name, "pytorch", torch_python, variant=variant) for variant, name in TORCH.items()]
 
 
 def _named(loops: list[Loop]) -> dict[str, Loop]:
@@ -147,7 +172,7 @@ def _grown(ours: Loop, axis: str, value: int, side: int | None) -> dict[str, Any
     steps = value if axis == "steps" else tables.WARM_UP + 3
     octaves = value if axis == "octaves" else 1
     options = {"model": "pocket", "octaves": octaves, "steps": steps}
-    return ours.run(size=side or value, weights=None, options=options)
+    return ours.run(size=side or value, options=options)
 
 
 def draw(python: Path, results: Path, folder: Path) -> bool:
@@ -172,7 +197,7 @@ def machine() -> dict[str, Any]:
 
 def _add_versions(results: dict[str, Any]) -> None:
     """What the loops ran on, in their own words."""
-    told = [runs[0]["version"] for runs in results["command"].values()]
+    told = [runs[0]["version"] for each in results["command"].values() for runs in each.values()]
     about = results["machine"]
     about["torch"] = any(version.startswith("PyTorch") for version in told)
     about["versions"] = [*dict.fromkeys(told), f"NumPy {importlib.metadata.version('numpy')}"]
@@ -198,6 +223,11 @@ def _arguments() -> argparse.Namespace:
         "--weights",
         type=lambda path: str(Path(path).resolve()),
         help="Inception v3's; fetched where not given",
+    )
+    parser.add_argument(
+        "--archive",
+        type=lambda path: str(Path(path).resolve()),
+        help="the weights of inception5h, without which it is left out",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(

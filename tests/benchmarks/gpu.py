@@ -54,7 +54,7 @@ def loops_of(weights: str, torch_python: str | None, folder: Path) -> list[Loop]
     if torch_python is None:
         return loops
     arrays = str(folder / "inception_v3.npz")
-    printed(sys.executable, "export", weights, arrays)
+    printed(sys.executable, "export", "inception_v3", weights, arrays)
     torch = [
         Loop(name, "pytorch", torch_python, arrays, variant, seen, HALF if "half" in variant else 0.999)
         for variant, name in TORCH.items()

@@ -46,6 +46,7 @@ class Loop:
         variant: of the program.
         environment: variables put over this process's.
         least_cosine: of its gradient to dreamkit's, or it computes something else.
+        task: fields of every job it does: the network and what is dreamed of it.
     """
 
     name: str
@@ -55,10 +56,11 @@ class Loop:
     variant: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     least_cosine: float = 0.999
+    task: dict[str, Any] = field(default_factory=dict)
 
     def run(self, **job: Any) -> dict[str, Any]:
         """Does a job. Returns what its clock saw, `wall` seconds from start to exit, and `peak_mb`."""
-        told = {"weights": self.weights, "variant": self.variant, **job}
+        told = {"weights": self.weights, "variant": self.variant, **self.task, **job}
         # The process's own answer goes to a file: its output may end up anywhere in an error.
         answer = FOLDER / f".answer.{os.getpid()}.json"
         command = [self.python, "-m", f"loops.{self.module}", json.dumps(told)]

@@ -23,21 +23,27 @@ OURS, OTHERS, MEMORY = "#3b6ea8", "#b0b4ba", "#a8553b"
 
 def steps(results: dict[str, Any], path: Path) -> None:
     """Seconds a step, with the least and the most, and the floor."""
-    sizes = list(results["step"])
-    figure, axes = plt.subplots(
-        1, len(sizes), figsize=(4.6 * len(sizes), 3.2), squeeze=False, layout="constrained"
-    )
-    for size, axis in zip(sizes, axes[0], strict=True):
-        runs = {name: list(map(tables.step_seconds, each)) for name, each in results["step"][size].items()}
-        medians = [statistics.median(seconds) for seconds in runs.values()]
-        low = [median - min(seconds) for median, seconds in zip(medians, runs.values(), strict=True)]
-        high = [max(seconds) - median for median, seconds in zip(medians, runs.values(), strict=True)]
-        colours = [OURS if name.startswith("dreamkit") else OTHERS for name in runs]
-        axis.barh(list(runs), medians, xerr=[low, high], color=colours, capsize=3)
-        axis.axvline(tables.floor(results, size), color="black", linestyle="--", linewidth=1)
-        axis.text(tables.floor(results, size), -0.75, "floor ", ha="right", va="center", fontsize=8)
-        axis.set(title=f"{size} x {size} pixels", xlabel="seconds a step", ylim=(len(runs) - 0.4, -1.1))
+    networks, sizes = list(results["step"]), list(next(iter(results["step"].values())))
+    shape = {"figsize": (4.6 * len(sizes), 3.2 * len(networks)), "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(len(networks), len(sizes), **shape)
+    for network, row in zip(networks, axes, strict=True):
+        for size, axis in zip(sizes, row, strict=True):
+            runs = results["step"][network][size]
+            _bars(axis, {name: list(map(tables.step_seconds, each)) for name, each in runs.items()})
+            floor = tables.floor(results, network, size)
+            axis.axvline(floor, color="black", linestyle="--", linewidth=1)
+            axis.text(floor, -0.75, "floor ", ha="right", va="center", fontsize=8)
+            axis.set(title=f"{results['titles'][network]}, {size} x {size} pixels", xlabel="seconds a step")
     _save(figure, path)
+
+
+def _bars(axis: Any, runs: dict[str, list[float]]) -> None:
+    medians = [statistics.median(seconds) for seconds in runs.values()]
+    low = [median - min(seconds) for median, seconds in zip(medians, runs.values(), strict=True)]
+    high = [max(seconds) - median for median, seconds in zip(medians, runs.values(), strict=True)]
+    colours = [OURS if name.startswith("dreamkit") else OTHERS for name in runs]
+    axis.barh(list(runs), medians, xerr=[low, high], color=colours, capsize=3)
+    axis.set_ylim(len(runs) - 0.4, -1.1)
 
 
 def growth(results: dict[str, Any], path: Path) -> None:

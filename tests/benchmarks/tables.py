@@ -50,9 +50,9 @@ def ratios(runs: Sequence[float], base: Sequence[float]) -> str:
     return spread([one / other for one, other in zip(runs, base, strict=True)])
 
 
-def floor(results: Results, size: str) -> float:
+def floor(results: Results, model: str, size: str) -> float:
     """Seconds that the arithmetic of a step takes at the speed of the matrix product."""
-    return float(results["gflop"][size] / max(results["matrix_product"]))
+    return float(results["gflop"][model][size] / max(results["matrix_product"]))
 
 
 def report(results: Results) -> str:
@@ -60,10 +60,11 @@ def report(results: Results) -> str:
     parts = [
         _machine(results),
         "### One step",
-        *(_steps(results, size) for size in results["step"]),
+        *(_steps(results, model, size) for model, sizes in results["step"].items() for size in sizes),
         "![seconds a step](pictures/performance.png)" if results.get("plots") else "",
         "### The whole command",
-        _command(results),
+        _command_job(results["command_job"]),
+        *(_command(results, model) for model in results["command"]),
         "### How cost grows",
         _growth(results),
         "![time and memory](pictures/growth.png)" if results.get("plots") else "",
@@ -73,7 +74,9 @@ def report(results: Results) -> str:
 
 def _machine(results: Results) -> str:
     machine = results["machine"]
-    cosines = [pair for each in results["cosines"].values() for pair in each.items()]
+    cosines = [
+        pair for sizes in results["cosines"].values() for each in sizes.values() for pair in each.items()
+    ]
     least = min(cosine for name, cosine in cosines if "mixed" not in name)
     of_mixed = [cosine for name, cosine in cosines if "mixed" in name]
     mixed = f", and {min(of_mixed):.3f} with mixed precision" if of_mixed else ""
@@ -88,23 +91,25 @@ def _machine(results: Results) -> str:
     )
 
 
-def _steps(results: Results, size: str) -> str:
-    loops = {name: list(map(step_seconds, runs)) for name, runs in results["step"][size].items()}
+def _steps(results: Results, model: str, size: str) -> str:
+    runs = results["step"][model][size]
+    loops = {name: list(map(step_seconds, each)) for name, each in runs.items()}
     rows = [
         (
             name,
             spread(seconds, 3),
             ratios(seconds, loops["dreamkit"]),
-            f"{statistics.median(seconds) / floor(results, size):.2f}",
-            f"{max(run['peak_mb'] for run in results['step'][size][name]):.0f}",
-            _traces(results["step"][size][name]),
+            f"{statistics.median(seconds) / floor(results, model, size):.2f}",
+            f"{max(run['peak_mb'] for run in runs[name]):.0f}",
+            _traces(runs[name]),
         )
         for name, seconds in loops.items()
     ]
     head = ("loop", "seconds a step", "times dreamkit's", "times the floor", "peak, MB", "traces")
-    gflop, speed = results["gflop"][size], max(results["matrix_product"])
+    gflop, speed = results["gflop"][model][size], max(results["matrix_product"])
     return (
-        f"{size} x {size} pixels. The floor, {floor(results, size):.3f} s, is {gflop:.1f} GFLOP at the "
+        f"{results['titles'][model]}, {size} x {size} pixels. "
+        f"The floor, {floor(results, model, size):.3f} s, is {gflop:.1f} GFLOP at the "
         f"{speed:.0f} GFLOP/s of NumPy's matrix product.\n\n{markdown(head, rows)}"
     )
 
@@ -114,8 +119,16 @@ def _traces(runs: Sequence[Results]) -> str:
     return str(max(traces)) if traces else "-"
 
 
-def _command(results: Results) -> str:
-    commands, job = results["command"], results["command_job"]
+def _command_job(job: Results) -> str:
+    return (
+        f"From the start of Python to its end: {job['size']} x {job['size']} pixels, {job['octaves']} "
+        f"octaves of {job['steps']} steps. Cold is dreamkit's first run of all, with an empty "
+        f"`DREAMKIT_HOME`; warm is any later one."
+    )
+
+
+def _command(results: Results, model: str) -> str:
+    commands = results["command"][model]
     base = [run["wall"] for run in commands["dreamkit, cold"]]
     rows = []
     for name, runs in commands.items():
@@ -140,11 +153,7 @@ def _command(results: Results) -> str:
         "peak, MB",
         "traces",
     )
-    return (
-        f"From the start of Python to its end: {job['size']} x {job['size']} pixels, {job['octaves']} "
-        f"octaves of {job['steps']} steps. Cold is dreamkit's first run of all, with an empty "
-        f"`DREAMKIT_HOME`; warm is any later one.\n\n{markdown(head, rows)}"
-    )
+    return f"{results['titles'][model]}:\n\n{markdown(head, rows)}"
 
 
 def _growth(results: Results) -> str:

@@ -1,17 +1,36 @@
-"""Writes Inception v3's numbers from the file Keras reads to an .npz, for programs without Keras.
+"""Writes a network's numbers to an .npz, for programs without Keras and dreamkit.
 
-python -m loops.export WEIGHTS.h5 OUT.npz
+python -m loops.export MODEL WEIGHTS OUT.npz
+
+WEIGHTS may be empty for a network that comes with dreamkit.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from dreamkit.models import architecture, inception5h, pocket
 
-def main(weights: str, out: str) -> None:
+READ = {"inception5h": inception5h.read, "pocket": pocket.read}
+
+
+def main(model: str, weights: str, out: str) -> None:
+    np.savez(out, **(of_inception_v3(weights) if model == "inception_v3" else of_operations(model, weights)))
+
+
+def of_operations(model: str, weights: str) -> dict[str, Any]:
+    """The arrays of a network that is a list of operations, and that list."""
+    operations, arrays = READ[model](Path(weights) if weights else None)
+    return {"operations": architecture.to_json(operations), **arrays}
+
+
+def of_inception_v3(weights: str) -> dict[str, Any]:
+    """What each convolution needs, under its number."""
     model = keras.applications.InceptionV3(include_top=False, weights=weights)
     # In a fresh process the automatic names count from conv2d, and layers pair by number. The model lists
     # them by depth, so the number is what tells their order.
@@ -27,7 +46,7 @@ def main(weights: str, out: str) -> None:
             arrays[f"{index}/beta"] = layer.beta.numpy()
             arrays[f"{index}/mean"] = layer.moving_mean.numpy()
             arrays[f"{index}/variance"] = layer.moving_variance.numpy()
-    np.savez(out, **arrays)
+    return arrays
 
 
 if __name__ == "__main__":

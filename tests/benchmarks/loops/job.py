@@ -23,16 +23,17 @@ class Job:
     """A square picture, dreamed.
 
     Attributes:
-        weights: Inception v3's; the file Keras reads, or for PyTorch the `.npz` that `loops.export` wrote.
+        weights: the network's; the file dreamkit reads, or for PyTorch the `.npz` that `loops.export` wrote.
         size: the picture's side, in pixels; the last octave has it.
         octaves, scale: how many sizes, and the ratio between them.
         steps: in each octave.
-        layers: whose mean activations are summed.
+        layers: whose objectives are summed.
         step_size: in units, with black at -1 and white at +1; the gradient is divided by its standard
             deviation.
         jitter: furthest random roll, in pixels.
         variant: of the loop, where it has several; "+" joins some that go together.
         model: the network; Inception v3 unless a loop is for others.
+        objective: of each layer: the `mean` of its activations, or of their squares (`mean-square`).
         gradient: a file for the gradient of the unrolled picture, `(size, size, 3)`. Nothing is dreamed then.
         result: a file for the picture that was made, uint8 `(size, size, 3)`, for loops that write one.
         options: for dreamkit alone: its own options instead of the job's, with `model`.
@@ -48,6 +49,7 @@ class Job:
     jitter: int = 32
     variant: str = ""
     model: str = "inception_v3"
+    objective: str = "mean"
     gradient: str | None = None
     result: str = ""
     options: dict[str, Any] | None = field(default=None)

@@ -7,28 +7,21 @@ the clip are the job's; the example's own border, mean of squares and mean-absol
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from loops.job import Clock, given, write_gradient
+from loops.keras_networks import layers_of, objective_of
 
 
 def main() -> None:
     clock, job = Clock(), given()
     clock.imported()
-    base = keras.applications.InceptionV3(include_top=False, weights=job.weights)
-    extractor = keras.Model(base.inputs, {name: base.get_layer(name).output for name in job.layers})
-
-    def objective_of(image: tf.Tensor) -> tf.Tensor:
-        objective = tf.zeros(shape=())
-        for activations in extractor(image).values():
-            objective += tf.reduce_mean(activations)
-        return objective
+    extractor = layers_of(job)
 
     def gradient_of(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(image)
-            objective = objective_of(image)
+            objective = objective_of(job, extractor(image))
         gradient = tape.gradient(objective, image)
         return objective, gradient / tf.maximum(tf.math.reduce_std(gradient), 1e-8)
 

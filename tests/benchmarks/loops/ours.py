@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ def options(job: Job) -> dict[str, Any]:
     """The job in dreamkit's words. Where it is whole, the picture is one tile, as in the other loops."""
     return {
         "layers": dict.fromkeys(job.layers, 1.0),
-        "objective": "mean",
+        "objective": job.objective,
         "balance": False,
         "normalise": "std",
         "color": "free",
@@ -33,13 +35,10 @@ def options(job: Job) -> dict[str, Any]:
 def main() -> None:
     clock, job = Clock(), given()
     import dreamkit
-    from dreamkit.engine import process
+    from dreamkit.engine import process, tensorflow_import
 
-    process.own()
-
-    # isort: split
-    import tensorflow as tf
-
+    process.own()  # as the command does, which imports no more of TensorFlow than a dream needs
+    tensorflow_import.import_tensorflow()
     clock.imported()
     own = dict(job.options or {})
     network = dreamkit.load(own.pop("model", job.model), job.weights)
@@ -53,10 +52,18 @@ def main() -> None:
         return
     clock.begin()
     pixels = dreamkit.dream(photo, network, on_step=lambda _: clock.step(), **asked)
-    card_mb = None
-    if tf.config.list_logical_devices("GPU"):
-        card_mb = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
-    clock.report(pixels, f"TensorFlow {tf.__version__}", network.traces, card_mb)
+    clock.report(pixels, f"TensorFlow {version('tensorflow')}", network.traces, _card_mb())
+
+
+def _card_mb() -> float | None:
+    """The peak memory of the GPU, where the loop may use one."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "-1":
+        return None
+    import tensorflow as tf
+
+    if not tf.config.list_logical_devices("GPU"):
+        return None
+    return float(tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20)
 
 
 if __name__ == "__main__":

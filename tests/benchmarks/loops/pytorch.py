@@ -5,7 +5,8 @@ and its blurs are left out, as the job has them not. It runs on a GPU where PyTo
 by "+":
 
 nchw: PyTorch's default layout, and batch normalisation as a layer of its own.
-channels-last: the layout that its kernels like better, and batch normalisation folded into convolutions.
+channels-last: the layout that its kernels like better; batch normalisation is folded into convolutions, and
+    response normalisation sums by one.
 half: convolutions in 16 bits, by autocast.
 compiled: by torch.compile.
 """
@@ -21,6 +22,7 @@ from torch import nn
 
 from loops import inception_v3 as plan
 from loops.job import Clock, Job, given, write_gradient
+from loops.operations_network import OperationsNetwork
 
 EPSILON = 1e-3  # of batch normalisation, as Keras has it
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -97,11 +99,12 @@ class InceptionV3(nn.Module):
 
 
 def gradient_of(network: nn.Module, pixels: torch.Tensor, job: Job) -> torch.Tensor:
-    """The gradient of the summed means, over its standard deviation."""
+    """The gradient of the summed objectives, over its standard deviation."""
     pixels = pixels.detach().requires_grad_(True)
     with _precision_of(job):
         layers = network(pixels)
-    torch.stack([layer.float().mean() for layer in layers]).sum().backward()
+    squared = job.objective == "mean-square"
+    torch.stack([(layer.square() if squared else layer).float().mean() for layer in layers]).sum().backward()
     gradient = pixels.grad
     return gradient / (gradient.std(correction=0) + 1e-8)
 
@@ -149,11 +152,18 @@ def dream(network: nn.Module, job: Job, clock: Clock) -> None:
     clock.report((picture_of(pixels) + 1) * 127.5, f"PyTorch {torch.__version__}", card_mb=card_mb)
 
 
+def network_of(job: Job) -> nn.Module:
+    """The network of a job."""
+    folded = "channels-last" in job.variants
+    if job.model == "inception_v3":
+        return InceptionV3(job.weights, job.layers, folded=folded)
+    return OperationsNetwork(job.weights, job.layers, folded=folded)
+
+
 def main() -> None:
     clock, job = Clock(), given()
     clock.imported()
-    network = InceptionV3(job.weights, job.layers, folded="channels-last" in job.variants)
-    dream(network, job, clock)
+    dream(network_of(job), job, clock)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from loops.job import Clock, given, write_gradient
+from loops.job import Clock, Job, given, write_gradient
+from loops.keras_networks import layers_of, objective_of
 
 TILE = 512
 
@@ -18,12 +19,12 @@ TILE = 512
 class TiledGradients(tf.Module):
     """Gradients over tiles of a rolled picture."""
 
-    def __init__(self, model: keras.Model, jitter: int) -> None:
-        self.model, self.jitter = model, jitter
+    def __init__(self, model: keras.Model, job: Job) -> None:
+        self.model, self.job = model, job
+        self.jitter = 0 if job.gradient else job.jitter
 
     def objective(self, tile: tf.Tensor) -> tf.Tensor:
-        activations = self.model(tf.expand_dims(tile, axis=0))
-        return tf.reduce_sum([tf.reduce_mean(layer) for layer in activations])
+        return objective_of(self.job, self.model(tf.expand_dims(tile, axis=0)))
 
     @tf.function(
         input_signature=(
@@ -55,9 +56,7 @@ class TiledGradients(tf.Module):
 def main() -> None:
     clock, job = Clock(), given()
     clock.imported()
-    base = keras.applications.InceptionV3(include_top=False, weights=job.weights)
-    model = keras.Model(base.input, [base.get_layer(name).output for name in job.layers])
-    gradients_of = TiledGradients(model, 0 if job.gradient else job.jitter)
+    gradients_of = TiledGradients(layers_of(job), job)
     image, tile = tf.constant(job.pixels), tf.constant(max(TILE, job.size))
     if job.gradient:
         write_gradient(job.gradient, gradients_of(image, tf.constant([job.size] * 2), tile))
