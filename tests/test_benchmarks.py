@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+import arithmetic
 import bench
 import dreamkit
 import environment
@@ -17,6 +18,7 @@ import measuring
 import operations
 import tables
 from loops import inception_v3 as plan
+from dreamkit.models.architecture import Operation
 from loops.job import Job
 
 
@@ -42,6 +44,32 @@ def test_the_sizes_of_maps_are_those_published(operation, length, expected):
 def test_the_arithmetic_of_a_step_is_44_gflop():
     assert plan.gflop(["mixed3", "mixed5"], 512) == pytest.approx(44, abs=0.1)
     assert plan.gflop(["mixed3"], 512) < plan.gflop(["mixed3", "mixed5"], 512)
+
+
+def test_the_arithmetic_of_a_list_of_operations_is_counted():
+    """A factorised convolution of stride 2: its first factor sees the larger map, of 9 pixels."""
+    operations = [
+        Operation("one", "convolution", ("input",), {"stride": 2, "padding": "same"}),
+        Operation("pool", "max_pool", ("one",), {"size": 3, "stride": 2, "padding": "valid"}),
+        Operation("two", "convolution", ("pool",), {"stride": 1, "padding": "same"}),
+    ]
+    shapes = {
+        "one/down": (1, 1, 3, 2),
+        "one/core": (3, 3, 2, 2),
+        "one/up": (1, 1, 2, 4),
+        "two/kernel": (1, 1, 4, 5),
+    }
+    arrays = {name: np.zeros(shape) for name, shape in shapes.items()}
+    counted = 9 * 9 * 3 * 2 + 5 * 5 * (9 * 2 * 2 + 2 * 4) + 2 * 2 * 4 * 5
+    assert arithmetic.of_operations(operations, arrays, 9) == 4 * counted / 1e9
+
+
+@pytest.mark.parametrize(("model", "least"), [("pocket", 15), ("inception5h", 20)])
+def test_the_arithmetic_of_networks_grows_with_the_pixels(model, least):
+    """Twice the side, four times the work, but for what lies at the edges."""
+    small, large = (arithmetic.gflop(model, None, side) for side in (256, 512))
+    assert large > least
+    assert large / small == pytest.approx(4, rel=0.01)
 
 
 def test_the_plan_has_the_channels_and_the_numbers_that_keras_has():
@@ -76,7 +104,7 @@ def test_numbers_have_their_spread_and_ratios_stay_within_a_round():
     assert tables.step_seconds({"steps": [9.0, 5.0, 1.0, 3.0, 2.0]}) == 2.0
 
 
-@pytest.mark.parametrize("what", [tables.MEASURED, tables.OPERATIONS])
+@pytest.mark.parametrize("what", [tables.MEASURED, tables.OPERATIONS, tables.FRONTIER])
 def test_only_what_lies_between_the_markers_is_replaced(what):
     begin, end = tables.markers(what)
     page = f"before\n{begin}\nold\n{end}\nafter\n"
@@ -143,13 +171,16 @@ def test_the_report_has_every_loop_its_ratio_and_the_floor():
                 "versions": ["TensorFlow 2"], "torch": False,
             },
             "rounds": 2,
-            "cosines": {"512": {"dreamkit": 1.0, "other": 0.9999}},
-            "gflop": {"512": 44.0},
+            "titles": {"net": "The network"},
+            "cosines": {"net": {"dreamkit": 1.0, "other": 0.9999}},
+            "gflop": {"net": {"512": 44.0}},
             "matrix_product": [80.0, 88.0],
-            "step": {"512": {"dreamkit": [run(1.0), run(2.0)], "other": [run(2.0, 3), run(4.0, 3)]}},
+            "step": {
+                "net": {"512": {"dreamkit": [run(1.0), run(2.0)], "other": [run(2.0, 3), run(4.0, 3)]}}
+            },
             "command_job": {"size": 393, "octaves": 3, "steps": 10},
-            "command": {"dreamkit, cold": [run(1.0)], "PyTorch": [run(1.0, None)]},
-            "growth": {axis: {"4": [run(1.0)]} for axis in ("size", "steps", "octaves")},
+            "command": {"net": {"dreamkit, cold": [run(1.0)], "PyTorch": [run(1.0, None)]}},
+            "growth": {axis: {"4": [run(1.0)]} for axis in ("size", "steps", "octaves", "dream")},
             "growth_side": {"steps": 512, "octaves": 1024},
             "plots": False,
         }
@@ -157,7 +188,8 @@ def test_the_report_has_every_loop_its_ratio_and_the_floor():
     assert "| other | 3.000 (2.000..4.000) | 2.00 (2.00..2.00) | 6.00 | 700 | 3 |" in report
     assert "least cosine is 0.999900" in report
     assert "PyTorch could not be had" in report
-    assert "The floor, 0.500 s, is 44.0 GFLOP at the 88 GFLOP/s" in report
+    assert "The network, 512 x 512 pixels. The floor, 0.500 s, is 44.0 GFLOP at the 88 GFLOP/s" in report
+    assert "The network:\n\n| loop | seconds in all |" in report
     assert "3.00 (3.00..3.00) | 700 | - |" in report
     assert "picture of 1024 x 1024" in report
     assert "pictures/" not in report
@@ -203,7 +235,7 @@ def test_where_no_environment_can_be_made_the_benchmark_goes_on(tmp_path, capsys
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_loops_compute_the_same_gradient_and_take_their_steps(inception_weights, tmp_path):
-    every = bench.loops_of(str(inception_weights), None, tmp_path)
+    every = bench.loops_of("inception_v3", str(inception_weights), None, tmp_path)
     loops = {loop.module: loop for loop in reversed(every)}.values()  # the first of each program
     gradients = {}
     for loop in loops:

@@ -31,20 +31,25 @@ from measuring import FOLDER, Loop, LoopError, compare, matrix_product, printed
 
 ROOT = FOLDER.parents[1]
 CACHE, PAGE, PICTURES = ROOT / ".bench", ROOT / "docs" / "performance.md", ROOT / "docs" / "pictures"
-GROWTH = {"size": (256, 512, 1024, 1448, 2048), "steps": (5, 10, 20, 40), "octaves": (1, 2, 4, 6)}
+GROWTH = {
+    "size": (256, 512, 1024, 1448, 2048),
+    "steps": (5, 10, 20, 40),
+    "octaves": (1, 2, 4, 6),
+    "dream": (512, 1024, 2048, 3464),  # the last is 12 megapixels
+}
 GROWTH_ROUNDS = 3
 HALF = 0.8  # the least cosine of a gradient in 16 bits with that in 32
 TORCH = {"nchw": "PyTorch", "channels-last": "PyTorch, channels last, folded"}
-QUICK_GROWTH = {"size": (128, 256), "steps": (4, 6), "octaves": (1, 2)}
+QUICK_GROWTH = {"size": (128, 256), "steps": (4, 6), "octaves": (1, 2), "dream": (128,)}
 
 
 def main() -> None:
     arguments = _arguments()
     results_file = arguments.from_results or CACHE / ("quick.json" if arguments.quick else "results.json")
     CACHE.mkdir(exist_ok=True)
-    python = environment.python_in(CACHE / "torch")
+    python = environment.python_in(environment.TORCH)
     if arguments.from_results is None:
-        python = environment.make(CACHE / "torch", arguments.torch_python)
+        python = environment.make(environment.TORCH, arguments.torch_python)
         results = measure(arguments, str(python) if environment.has(python, "torch") else None)
         results_file.write_text(json.dumps(results, indent=1) + "\n")
     results = json.loads(results_file.read_text())
@@ -88,10 +93,7 @@ def measure(arguments: argparse.Namespace, torch_python: str | None) -> dict[str
             "matrix_product": [],
             "growth": {axis: {str(value): [] for value in values} for axis, values in growth.items()},
         }
-        results["cosines"] = {
-            model: {str(size): compare(loops, size, folder) for size in sizes}
-            for model, loops in networks.items()
-        }
+        results["cosines"] = {model: compare(loops, sizes[0], folder) for model, loops in networks.items()}
         results["gflop"] = {
             model: {str(size): gflop(model, weights[model], size) for size in sizes} for model in networks
         }
@@ -128,7 +130,6 @@ def measure(arguments: argparse.Namespace, torch_python: str | None) -> dict[str
 
 def loops_of(model: str, weights: str | None, torch_python: str | None, folder: Path) -> list[Loop]:
     """The loops of a network that can be run here, ours first; files made for them are put into `folder`."""
-    plain = {"TF_ENABLE_ONEDNN_OPTS": "0"}  # which is TensorFlow's default on many processors
     home = {"DREAMKIT_HOME": str(folder / "home")}
     weights = weights and str(Path(weights).resolve())  # the loops run in a folder of their own
     task = {"model": model, "layers": TASKS[model].layers, "objective": TASKS[model].objective}
@@ -138,7 +139,6 @@ def loops_of(model: str, weights: str | None, torch_python: str | None, folder: 
         ours,
         replace(ours, name="dreamkit, mixed precision", variant="mixed", least_cosine=HALF),
         made("TensorFlow's tutorial", "tutorial", sys.executable),
-        made("the same, oneDNN off", "tutorial", sys.executable, environment=plain),
         made("Keras' example", "keras_example", sys.executable),
     ]
     if torch_python is None:
@@ -168,7 +168,9 @@ def _home(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def _grown(ours: Loop, axis: str, value: int, side: int | None) -> dict[str, Any]:
-    """A dream by pocket with dreamkit's defaults, but for one thing that grows."""
+    """A dream by pocket with dreamkit's defaults, but for one thing that grows; all of them for a `dream`."""
+    if axis == "dream":
+        return ours.run(size=value, options={"model": "pocket"})
     steps = value if axis == "steps" else tables.WARM_UP + 3
     octaves = value if axis == "octaves" else 1
     options = {"model": "pocket", "octaves": octaves, "steps": steps}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 # PyTorch's own index of builds without CUDA, which is several gigabytes; PyPI's build for Linux has it.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+TORCH = Path(__file__).parents[2] / ".bench" / "torch"  # where the environment is made
 
 
 def python_in(folder: Path) -> Path:

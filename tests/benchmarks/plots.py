@@ -47,12 +47,17 @@ def _bars(axis: Any, runs: dict[str, list[float]]) -> None:
 
 
 def growth(results: dict[str, Any], path: Path) -> None:
-    """Time and memory over pixels, steps and octaves."""
-    labels = {"size": "megapixels", "steps": "steps", "octaves": "octaves"}
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained")
+    """Time and memory over pixels, steps, octaves and the size of a whole dream."""
+    labels = {
+        "size": "megapixels",
+        "steps": "steps",
+        "octaves": "octaves",
+        "dream": "megapixels of a whole dream",
+    }
+    figure, axes = plt.subplots(1, len(labels), figsize=(14, 3.2), layout="constrained")
     for (name, label), axis in zip(labels.items(), axes, strict=True):
         runs = results["growth"][name]
-        over = [int(value) ** 2 / 1e6 if name == "size" else int(value) for value in runs]
+        over = [int(value) ** 2 / 1e6 if "megapixels" in label else int(value) for value in runs]
         of_step = name == "size"
         seconds = [
             statistics.median(tables.step_seconds(run) if of_step else run["wall"] for run in each)

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-MEASURED, OPERATIONS = "measured", "operations"  # what a page's markers say
+MEASURED, OPERATIONS, FRONTIER = "measured", "operations", "frontier"  # what a page's markers say
 WARM_UP = 2  # steps: the first traces, the second still finds its memory
 Results = dict[str, Any]
 
@@ -74,9 +74,7 @@ def report(results: Results) -> str:
 
 def _machine(results: Results) -> str:
     machine = results["machine"]
-    cosines = [
-        pair for sizes in results["cosines"].values() for each in sizes.values() for pair in each.items()
-    ]
+    cosines = [pair for each in results["cosines"].values() for pair in each.items()]
     least = min(cosine for name, cosine in cosines if "mixed" not in name)
     of_mixed = [cosine for name, cosine in cosines if "mixed" in name]
     mixed = f", and {min(of_mixed):.3f} with mixed precision" if of_mixed else ""
@@ -162,14 +160,15 @@ def _growth(results: Results) -> str:
         "size": "Pixels: one octave, tiles of up to 512 pixels",
         "steps": "Steps: one octave of {side} x {side} pixels",
         "octaves": "Octaves: a picture of {side} x {side} pixels",
+        "dream": "A whole dream: all defaults, so a larger picture has more octaves",
     }
-    heads = {"size": "side", "steps": "steps", "octaves": "octaves"}
+    heads = {"size": "side", "steps": "steps", "octaves": "octaves", "dream": "side"}
     parts = ["dreamkit alone, with pocket and its defaults but for what is named."]
     for axis, title in titles.items():
         rows = [
             (
                 value,
-                spread([step_seconds(run) for run in runs], 3) if axis != "octaves" else "-",
+                spread([step_seconds(run) for run in runs], 3) if axis in ("size", "steps") else "-",
                 spread([run["wall"] for run in runs]),
                 f"{max(run['peak_mb'] for run in runs):.0f}",
             )

@@ -35,7 +35,7 @@ class Job:
         model: the network; Inception v3 unless a loop is for others.
         objective: of each layer: the `mean` of its activations, or of their squares (`mean-square`).
         gradient: a file for the gradient of the unrolled picture, `(size, size, 3)`. Nothing is dreamed then.
-        result: a file for the picture that was made, uint8 `(size, size, 3)`, for loops that write one.
+        result: a file for the picture that was made, `(size, size, 3)`, 0 to 255; empty for none.
         options: for dreamkit alone: its own options instead of the job's, with `model`.
     """
 
@@ -113,8 +113,10 @@ class Clock:
         traces: int | None = None,
         card_mb: float | None = None,
     ) -> None:
-        """Prints what was seen. `pixels`, 0 to 255, are the result; their mean is there to be looked at.
+        """Prints what was seen, and writes the result if the job asks for it: `pixels`, 0 to 255.
         `card_mb` is the peak memory of a GPU."""
+        if path := given().result:
+            np.save(path, pixels)
         print(
             json.dumps(
                 {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from loops.job import Clock, given
 
 
@@ -24,7 +22,6 @@ def main() -> None:
     clock.begin()
     pixels = dreamkit.dream(None, network, recipe="lucid", on_step=lambda _: clock.step(), **options, **still)
     clock.report(pixels, f"TensorFlow {tf.__version__}", network.traces)
-    np.save(job.result, pixels)
 
 
 if __name__ == "__main__":

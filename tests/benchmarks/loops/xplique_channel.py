@@ -40,7 +40,6 @@ def main() -> None:
     )
     pixels = np.clip(np.rint((pictures[-1][0].numpy() + 1) * 127.5), 0, 255).astype(np.uint8)
     clock.report(pixels, f"Xplique {xplique.__version__}, TensorFlow {tf.__version__}")
-    np.save(job.result, pixels)
 
 
 if __name__ == "__main__":
