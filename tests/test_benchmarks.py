@@ -17,8 +17,8 @@ import gpu
 import measuring
 import operations
 import tables
-from loops import inception_v3 as plan
 from dreamkit.models.architecture import Operation
+from loops import inception_v3 as plan
 from loops.job import Job
 
 

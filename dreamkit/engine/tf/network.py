@@ -24,6 +24,7 @@ from dreamkit.engine.profile import BUILDING, CACHE, FILLING, HASHING, IMPORT, O
 from dreamkit.engine.tf import (
     cache_key,
     compiled_step,
+    fusion,
     graph,
     packaged_steps,
     private,
@@ -178,7 +179,7 @@ class Network:
         with self._profile.span(CACHE):
             cached = cache.get(key) if cache else None
             if cached and (step := compiled_step.from_bytes(cached)) is not None:
-                return CompiledStep(step, precision)
+                return _compiled(step, precision)
         definition = None
         if self._packaged:
             with self._profile.span(FILLING):
@@ -191,7 +192,7 @@ class Network:
         with self._profile.span(CACHE):
             if cache and private.computes_only(definition):
                 cache.put(key, definition.SerializeToString())
-            return CompiledStep(definition, precision)
+            return _compiled(definition, precision)
 
     def traced_step(
         self,
@@ -342,6 +343,13 @@ def load(provider: ModelProvider, weights: Path | None, profile: Unmeasured = OF
     if cache:
         cache.put_plain("info", loaded.info._asdict())
     return Network(provider, loaded.info, lambda: loaded, cache, profile=profile)
+
+
+def _compiled(definition: Any, precision: str) -> CompiledStep:
+    """The step of a FunctionDef, fused for a processor: the fused operation was not tried on a GPU, and the
+    rewrite to 16 bits does its own."""
+    fuses = precision != "mixed" and not private.has_gpu()
+    return CompiledStep(fusion.fused(definition) if fuses else definition, precision)
 
 
 def step_key(

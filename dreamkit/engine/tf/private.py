@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from tensorflow.core.framework import function_pb2, types_pb2
+from tensorflow.core.framework import function_pb2, node_def_pb2, types_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import (
@@ -153,11 +153,32 @@ def _harmless_texts(name: str) -> frozenset[str] | None:
     return _HARMLESS_TEXTS | limited
 
 
+def node_copy(node: Any) -> Any:
+    """A copy of a NodeDef."""
+    found = node_def_pb2.NodeDef()
+    found.CopyFrom(node)
+    return found
+
+
+def fused_convolution(convolution: Any, offset: str, kinds: Sequence[str]) -> Any:
+    """A convolution's NodeDef that also does `kinds` (`BiasAdd`, `Relu`), with the offset of that input."""
+    found = node_copy(convolution)
+    found.op = "_FusedConv2D"
+    found.input.append(offset)
+    found.attr["num_args"].i = 1
+    found.attr["TArgs"].list.type.append(convolution.attr["T"].type)
+    found.attr["fused_ops"].list.s.extend(kind.encode() for kind in kinds)
+    for attribute in op_def_registry.get(found.op).attr:
+        if attribute.name not in found.attr:
+            found.attr[attribute.name].CopyFrom(attribute.default_value)
+    return found
+
+
 def remove_function(name: str) -> None:
     """Forgets a function, if it is registered, and frees its memory.
 
-    TensorFlow would keep what it prepared to run it, with the function's constants, until the process ends. It
-    cannot forget that of one function alone, so it prepares the others again when they run next.
+    TensorFlow would keep what it prepared to run it, with the function's constants, until the process ends.
+    It cannot forget that of one function alone, so it prepares the others again when they run next.
     """
     if context.context().has_function(name):
         context.context().remove_function(name)
