@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from PIL import Image
 
 import dreamkit
 from dreamkit import ModelProvider, Preprocess
-from dreamkit.engine.tf import graph, model_source, network, packaged_steps
+from dreamkit.engine.tf import graph, model_source, network, packaged_steps, private
 from dreamkit.engine.tf.compiled_step import ObjectiveSpec
 from dreamkit.models import pocket
 
@@ -215,6 +216,32 @@ def test_a_network_keeps_its_last_steps():
     names = [net._step((spec,), border, "float32")._name for border in range(network._MOST_STEPS + 3)]
     known = [context.context().has_function(name) for name in names]
     assert known == [False] * 3 + [True] * network._MOST_STEPS
+
+
+@pytest.mark.parametrize(("size", "removed"), [(0, 17), (30 << 20, 2), (100 << 20, 1)])
+def test_many_small_functions_are_freed_together(size, removed, monkeypatch):
+    from tensorflow.python.eager import context
+
+    step = network.load(tiny.provider(), None)._step(
+        (ObjectiveSpec("first", tiny.objective("mean")),), 0, "float32"
+    )
+    definition = private.get_function(step._name)
+    gc.collect()  # steps of other tests
+    gc.disable()
+    try:
+        cleared = []
+        monkeypatch.setattr(private, "_forgotten", [])
+        monkeypatch.setattr(context.Context, "clear_kernel_cache", lambda _: cleared.append(True))
+        for number in range(removed):
+            assert not cleared
+            definition.signature.name = f"forgotten_{number}"
+            private.add_function(definition)
+            private.remove_function(definition.signature.name, size)
+        assert cleared == [True]
+        private.remove_function("not there", 1 << 30)
+        assert cleared == [True]
+    finally:
+        gc.enable()
 
 
 def test_what_is_alive_at_once_is_counted_by_hand():

@@ -103,7 +103,7 @@ class CompiledStep:
         # Names of functions are global in a process, and the same step may exist twice in it.
         definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
         private.add_function(definition)
-        weakref.finalize(self, private.remove_function, name)
+        weakref.finalize(self, private.remove_function, name, definition.ByteSize())
         self._name = name
         self._config = _config(precision)
         self._outputs = [argument.type for argument in definition.signature.output_arg]

@@ -38,6 +38,9 @@ _HARMLESS_TEXTS = frozenset(
         *("activation_mode", "fused_ops", "data_format", "src_format", "dst_format"),
     }
 )  # attributes of operations that compute; the others name files, addresses and functions
+_MOST_FORGOTTEN = 64 << 20  # bytes of functions that are forgotten and not freed yet
+_PREPARED = 4 << 20  # bytes that TensorFlow keeps for any function, beside its constants
+_forgotten: list[int] = []  # the bytes of each
 FLOAT = dtypes.float32.as_datatype_enum
 ConfigProto = config_pb2.ConfigProto
 OpError = errors_impl.OpError
@@ -174,14 +177,19 @@ def fused_convolution(convolution: Any, offset: str, kinds: Sequence[str]) -> An
     return found
 
 
-def remove_function(name: str) -> None:
-    """Forgets a function, if it is registered, and frees its memory.
+def remove_function(name: str, size: int = 0) -> None:
+    """Forgets a function of `size` bytes, if it is registered, and frees its memory, at once or with others.
 
     TensorFlow would keep what it prepared to run it, with the function's constants, until the process ends.
-    It cannot forget that of one function alone, so it prepares the others again when they run next.
+    It cannot forget that of one function alone: it prepares all others again when they run next, which takes
+    up to half a second. So that is done for many small functions together.
     """
-    if context.context().has_function(name):
-        context.context().remove_function(name)
+    if not context.context().has_function(name):
+        return
+    context.context().remove_function(name)
+    _forgotten.append(size + _PREPARED)
+    if sum(_forgotten) > _MOST_FORGOTTEN:
+        _forgotten.clear()
         context.context().clear_kernel_cache()
 
 
