@@ -60,6 +60,21 @@ def shifted(pixels):
     return [tf.nn.relu(convolved(pixels) + np.float32(0.1))]
 
 
+def shifted_with_axes(pixels):
+    return [tf.nn.relu(convolved(pixels) + np.full((1, 1, 1, 1), 0.1, np.float32))]
+
+
+def spread(pixels):
+    """Of one channel the sum makes four."""
+    return [tf.nn.relu(tf.nn.conv2d(pixels / 255, KERNEL[..., :1], 1, "SAME") + OFFSET.reshape(1, 1, 1, 4))]
+
+
+def in_16_bits(pixels):
+    kernel, offset = (tf.cast(each, tf.bfloat16) for each in (KERNEL, OFFSET))
+    found = tf.nn.conv2d(tf.cast(pixels / 255, tf.bfloat16), kernel, 1, "SAME")
+    return [tf.cast(tf.nn.relu(tf.nn.bias_add(found, offset)), tf.float32)]
+
+
 def definition_of(forward):
     spec = ObjectiveSpec("layer", registry.installed(registry.OBJECTIVES).get("mean-square"))
     return compiled_step.function_def(compiled_step.build_step(forward, ["layer"], [spec], 0))
@@ -80,6 +95,9 @@ def operations(step):
         (offset_by_places, 0, None),
         (sum_of_two, 0, None),
         (shifted, 0, None),
+        (shifted_with_axes, 0, None),
+        (spread, 0, None),
+        (in_16_bits, 0, None),
     ],
 )
 def test_a_fused_step_computes_the_same(forward, fused, kinds):

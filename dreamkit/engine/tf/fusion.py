@@ -18,11 +18,11 @@ _Nodes = dict[str, Any]
 def fused(definition: Any) -> Any:
     """A copy of a FunctionDef with fused convolutions, and without what its results do not need."""
     nodes = {node.name: node for node in definition.node_def}
-    needed = _needed(nodes, definition.ret)
+    needed = graph.needed_by(nodes, [graph.source(name) for name in definition.ret.values()])
     nodes = {name: node for name, node in nodes.items() if name in needed}
     readers = _readers(nodes, definition.ret)
     outputs: dict[str, str] = {}
-    for convolution in [node for node in nodes.values() if node.op == "Conv2D"]:
+    for convolution in [node for node in nodes.values() if _can_fuse(node)]:
         outputs |= _fuse(convolution, nodes, readers)
     step = private.FunctionDef()
     step.signature.CopyFrom(definition.signature)
@@ -37,18 +37,6 @@ def fused(definition: Any) -> Any:
     return step
 
 
-def _needed(nodes: _Nodes, results: Mapping[str, str]) -> set[str]:
-    """The nodes that the results depend on."""
-    needed: set[str] = set()
-    waiting = [graph.source(name) for name in results.values()]
-    while waiting:
-        name = waiting.pop()
-        if name in nodes and name not in needed:  # else it is an argument
-            needed.add(name)
-            waiting.extend(map(graph.source, nodes[name].input))
-    return needed
-
-
 def _readers(nodes: _Nodes, results: Mapping[str, str]) -> dict[str, list[str]]:
     """Who reads each node, by name and once for each time; the empty name is that of a result."""
     readers: dict[str, list[str]] = {name: [] for name in nodes}
@@ -57,6 +45,13 @@ def _readers(nodes: _Nodes, results: Mapping[str, str]) -> dict[str, list[str]]:
             if graph.source(name) in readers:
                 readers[graph.source(name)].append(reader)
     return readers
+
+
+def _can_fuse(node: Any) -> bool:
+    """Whether a node is a convolution of the type and the order of axes that TensorFlow can fuse anywhere."""
+    if node.op != "Conv2D":  # to ask another node for an attribute that it lacks would give it one
+        return False
+    return bool(node.attr["T"].type == private.FLOAT and node.attr["data_format"].s == b"NHWC")
 
 
 def _fuse(convolution: Any, nodes: _Nodes, readers: Mapping[str, list[str]]) -> dict[str, str]:
@@ -97,13 +92,21 @@ def _numbers(offset: Any, convolution: Any, nodes: _Nodes) -> str | None:
     if offset.op == "BiasAdd":
         return name
     constant = nodes.get(graph.source(name))
-    if offset.op != "AddV2" or constant is None or constant.op != "Const":
+    if offset.op != "AddV2" or constant is None:
         return None
-    sides = [axis.size for axis in constant.attr["value"].tensor.tensor_shape.dim]
-    if not sides or any(side != 1 for side in sides[:-1]) or len(sides) > 4:
+    sides, kernel = (_sides(each) for each in (constant, nodes.get(graph.source(convolution.input[1]))))
+    # One number for all channels, or more numbers than channels, are no offset: a sum would spread them.
+    if not sides or len(sides) > 4 or any(side != 1 for side in sides[:-1]) or sides[-1:] != kernel[-1:]:
         return None
     flat = private.node_copy(constant)
     flat.name = f"{offset.name}/flat"
     del flat.attr["value"].tensor.tensor_shape.dim[:-1]
     nodes[flat.name] = flat
     return f"{flat.name}:output:0"
+
+
+def _sides(constant: Any) -> list[int]:
+    """The shape of a constant; none for a single number, and for what is no constant."""
+    if constant is None or constant.op != "Const":
+        return []
+    return [axis.size for axis in constant.attr["value"].tensor.tensor_shape.dim]

@@ -37,7 +37,7 @@ def inlined(function: tf.types.experimental.ConcreteFunction) -> tf.types.experi
     for node in flat.node:  # a network has no side effects, so no node must wait for one
         node.input[:] = [each for each in node.input if not each.startswith("^")]
     nodes = {node.name: node for node in flat.node}
-    needed = _needed(nodes, [tensor.op.name for tensor in function.outputs])
+    needed = needed_by(nodes, [tensor.op.name for tensor in function.outputs])
     captured = {inner.op.name: outer for outer, inner in function.graph.captures}
     weights = {
         name: captured[name] for name in needed & captured.keys() if captured[name].dtype != tf.resource
@@ -107,13 +107,13 @@ def folded_graph(forward: tf.types.experimental.ConcreteFunction) -> Any:
     return _optimised(forward.graph.as_graph_def(), forward, ["constfold", "dependency"], times)
 
 
-def _needed(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:
-    """The nodes that `names` depend on, including `names`."""
+def needed_by(nodes: Mapping[str, Any], names: Sequence[str]) -> set[str]:
+    """The nodes that `names` depend on, including `names`. `nodes` lacks the arguments of a function."""
     needed: set[str] = set()
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name not in needed:
+        if name in nodes and name not in needed:
             needed.add(name)
             waiting.extend(map(source, nodes[name].input))
     return needed
