@@ -103,7 +103,7 @@ def operations(step):
 def test_a_fused_step_computes_the_same(forward, fused, kinds):
     definition = definition_of(forward)
     fused_definition = fusion.fused(definition)
-    steps = [CompiledStep(each) for each in (definition, fused_definition)]
+    steps = [CompiledStep(each.SerializeToString()) for each in (definition, fused_definition)]
     plain, found = ([each.numpy() for each in step(tf.constant(PIXELS), tf.ones(1))] for step in steps)
     for one, other in zip(plain, found, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-6 * np.abs(one).max())

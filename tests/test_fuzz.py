@@ -322,7 +322,7 @@ def test_kept_steps():
     right = compiled_step.function_def(step).SerializeToString()
 
     def read(data):
-        if compiled_step.from_bytes(data) is None:
+        if not compiled_step.is_step(data):
             raise DreamkitError("it is made again")
 
     fuzz("kept steps", [right], read)

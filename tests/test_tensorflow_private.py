@@ -76,9 +76,7 @@ def test_a_function_that_computes_is_told(doubled):
 
 
 def test_a_function_is_added_called_and_removed(doubled):
-    definition = private.FunctionDef.FromString(private.freeze(doubled).function_def.SerializeToString())
-    definition.signature.name = "dreamkit_test"
-    private.add_function(definition)
+    private.add_function("dreamkit_test", private.freeze(doubled).function_def.SerializeToString())
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     (found,) = tf.raw_ops.PartitionedCall(

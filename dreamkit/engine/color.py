@@ -81,12 +81,18 @@ def spread(pixels: NDArray[np.generic]) -> Spread:
     """The spread of `pixels` `x`, `(height, width, 3)`, 0 to 255, of any type: that of `AXES^-1 x / 255`."""
     total, squares = np.zeros(3), np.zeros((3, 3))
     for band in _bands(pixels):
-        colours = band.reshape(-1, 3).astype(np.float64) / 255
-        total += colours.sum(axis=0)
-        squares += colours.T @ colours
+        # Sums along rows, and products of two colours, in long loops: a loop over three colours for each
+        # pixel takes four times as long.
+        rows = band.reshape(len(band), -1).astype(np.float64)
+        total += rows.sum(axis=0).reshape(-1, 3).sum(axis=0)
+        colours = rows.reshape(-1, 3)
+        for one in range(3):
+            for other in range(one + 1):
+                squares[one, other] += colours[:, one] @ colours[:, other]
+    squares += np.tril(squares, -1).T
     count = pixels.shape[0] * pixels.shape[1]
-    mean = total / count
-    covariance = squares / count - np.outer(mean, mean)
+    mean = total / (count * 255)
+    covariance = squares / (count * 255**2) - np.outer(mean, mean)
     inverse = np.linalg.inv(AXES)
     # By rounding, the variance of a plain picture may be slightly negative.
     variances = np.maximum(np.diag(inverse @ covariance @ inverse.T), 0.0)
@@ -107,8 +113,26 @@ def hold(pixels: Pixels, original: Spread, part: float = 1.0) -> None:
     mean = (1 - part) * now.mean + part * original.mean
     matrix = ((AXES * scale) @ np.linalg.inv(AXES)).T.astype(np.float32)
     offset = (255 * AXES @ (mean - scale * now.mean)).astype(np.float32)
+    offsets = for_row(offset, pixels.shape[1])
     for band in _bands(pixels):
-        np.clip(band @ matrix + offset, 0.0, 255.0, out=band)
+        moved = (band.reshape(-1, 3) @ matrix).reshape(band.shape)
+        moved += offsets
+        band[...] = moved
+        limit_range(band)
+
+
+def for_row(colours: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """`colours`, three numbers, once for each pixel of a row, `(width, 3)`.
+
+    NumPy computes with whole rows six times as fast as with three numbers at a time.
+    """
+    return np.tile(colours, (width, 1))
+
+
+def limit_range(pixels: Pixels) -> None:
+    """Clips `pixels` to 0..255, in place."""
+    np.maximum(pixels, np.float32(0), out=pixels)
+    np.minimum(pixels, np.float32(255), out=pixels)
 
 
 def _bands(values: NDArray[_Scalar]) -> Iterator[NDArray[_Scalar]]:

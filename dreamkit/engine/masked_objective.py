@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import tiled_gradient, tiles
+from dreamkit.engine import tile_threads, tiled_gradient, tiles
 from dreamkit.engine.masks import Mask
 from dreamkit.engine.resize import Pixels
 from dreamkit.engine.tf import compiled_step
@@ -235,15 +234,14 @@ class MaskedObjective:
         """The time of a step for each pixel of the tiles of a picture of `size`; measured."""
         windows = self.cover(size, tile_size).windows(tile_size)
         together = self.together(size, tile_size)
+        batches = [np.zeros(windows, np.float32) for _ in range(together)]
 
-        def run(device: str) -> None:
-            black = np.zeros(windows, np.float32)
+        def run(black: Pixels, device: str) -> None:
             self._steps[0](black, self._balanced_weights, self._feeds_for(windows), device)
 
-        with ThreadPoolExecutor(together) as pool:
-            for _ in range(2):  # the first time, TensorFlow's kernels make their own plans
-                began = time.perf_counter()
-                list(pool.map(run, self._devices[:together]))
+        for _ in range(2):  # the first time, TensorFlow's kernels make their own plans
+            began = time.perf_counter()
+            tile_threads.compute(run, batches, self._devices)
         return (time.perf_counter() - began) / (together * math.prod(windows[:3]))
 
     def _feeds_for(self, windows: tuple[int, ...]) -> list[NDArray[np.float32]]:

@@ -112,6 +112,7 @@ def _import_part(spec: ModuleSpec) -> bool:
                     import_module("tensorflow.python.framework.load_library").load_library(str(kernels))
             if not context.executing_eagerly():
                 raise AttributeError("operations do not run at once")
+            gc.freeze()  # what was imported stays: see `_without_garbage`
     except (ImportError, AttributeError):
         del sys.modules[_NAME]
         return False

@@ -7,13 +7,13 @@ carried out: windows are read from rolled places, and their gradients are writte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle, product
-from typing import Any, NamedTuple
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dreamkit.engine import tile_threads
 from dreamkit.engine.masks import Mask
 from dreamkit.engine.tf.compiled_step import RunStep
 from dreamkit.engine.tiles import Batch, Cover, Span
@@ -88,11 +88,9 @@ def gradient(
         out[:] = 0
     objectives = np.zeros(len(weights))
     mean_squares = np.zeros(len(weights))
-    with ThreadPoolExecutor(len(devices)) as pool:  # which starts no thread before it is used
-        apply: Any = pool.map if len(devices) > 1 else map
-        for seen, squares in apply(take, cover.batches(tile_size, tiles), cycle(devices)):
-            objectives += seen
-            mean_squares += squares
+    for seen, squares in tile_threads.compute(take, list(cover.batches(tile_size, tiles)), devices):
+        objectives += seen
+        mean_squares += squares
     count = max(1, len(tiles))
     computed = sum(rows.core * columns.core for rows, columns in tiles)
     return TileStats(objectives / count, mean_squares / count, computed / (pixels.shape[0] * pixels.shape[1]))

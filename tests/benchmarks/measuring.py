@@ -15,6 +15,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent
 MATRIX = 3000  # rows and columns
+_OWN = {"TF_ENABLE_ONEDNN_OPTS", "PYTHONDONTWRITEBYTECODE"}  # what this process has and a user's lacks
 
 # A child's peak begins with what its parent held when it was made, so a small one makes and waits for it.
 SMALL_PARENT = """
@@ -81,8 +82,8 @@ class Loop:
         return {**told, "wall": seen["wall"], "peak_mb": seen["peak"] / scale}
 
     def _environment(self) -> dict[str, str]:
-        """TensorFlow's defaults, no GPU, and no chatter."""
-        inherited = {key: value for key, value in os.environ.items() if key != "TF_ENABLE_ONEDNN_OPTS"}
+        """TensorFlow's defaults, no GPU, no chatter, and modules that are compiled once, as Python does."""
+        inherited = {key: value for key, value in os.environ.items() if key not in _OWN}
         quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
         return {**inherited, **quiet, **self.environment}
 

@@ -54,7 +54,7 @@ def _step(network: Network, layers: list[str], rewrite: object) -> CompiledStep:
     function = compiled_step.build_step(graph.fold(network.cut(layers), rewrite), layers, goals, 0)
     definition = compiled_step.function_def(function)
     assert definition is not None, "a network with functions of its own is never rewritten"
-    return CompiledStep(definition)
+    return CompiledStep(definition.SerializeToString())
 
 
 def _compared(

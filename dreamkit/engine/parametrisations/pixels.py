@@ -32,10 +32,10 @@ class PixelSpace:
             lightness = update.mean(-1) * np.float32(step_size * self._unit.mean())
             color.shift_within(pixels, lightness)
             return
-        update *= np.float32(step_size) * self._unit
+        update *= color.for_row(np.float32(step_size) * self._unit, pixels.shape[1])
         pixels += update
         if self._clip:
-            np.clip(pixels, 0.0, 255.0, out=pixels)
+            color.limit_range(pixels)
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """None."""

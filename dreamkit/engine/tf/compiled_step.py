@@ -20,6 +20,7 @@ from dreamkit.plugins.parts import Objective
 
 _TOGETHER = 2  # batches of tiles on a processor: operations of one alone leave some of its threads idle
 _SCALE = 2.0**16  # the activations' gradients, below a millionth, would vanish in float16
+_OUTPUTS = [private.FLOAT] * 3  # the fields of a `StepResult`
 _numbers = count()
 
 
@@ -98,15 +99,13 @@ class CompiledStep:
     or two before the first step, and gain nothing.
     """
 
-    def __init__(self, definition: Any, precision: str = "float32") -> None:
-        """`definition` is a FunctionDef; it gets a new name."""
+    def __init__(self, data: bytes, precision: str = "float32") -> None:
+        """`data` is a serialised FunctionDef; it gets a new name."""
         # Names of functions are global in a process, and the same step may exist twice in it.
-        definition.signature.name = name = f"dreamkit_step_{next(_numbers)}"
-        private.add_function(definition)
-        weakref.finalize(self, private.remove_function, name, definition.ByteSize())
-        self._name = name
+        self._name = name = f"dreamkit_step_{next(_numbers)}"
+        private.add_function(name, data)
+        weakref.finalize(self, private.remove_function, name, len(data))
         self._config = _config(precision)
-        self._outputs = [argument.type for argument in definition.signature.output_arg]
 
     @property
     def graph(self) -> tuple[Any, list[str]]:
@@ -117,7 +116,7 @@ class CompiledStep:
         ]
 
     def __call__(self, *arguments: tf.Tensor) -> list[tf.Tensor]:
-        return private.call(self._name, arguments, self._outputs, self._config)
+        return private.call(self._name, arguments, _OUTPUTS, self._config)
 
 
 class NestedStep:
@@ -214,15 +213,14 @@ def build_step(
     return step.get_concrete_function()
 
 
-def from_bytes(data: bytes) -> Any:
-    """The FunctionDef of a step that was kept; None where it is no step, or does more than compute."""
+def is_step(data: bytes) -> bool:
+    """Whether the bytes are a serialised FunctionDef of a step, which does no more than compute."""
     definition = private.parse_function(data)
     if definition is None or not private.computes_only(definition):
-        return None
+        return False
     arguments = [each.type for each in definition.signature.input_arg]
     results = [each.type for each in definition.signature.output_arg]
-    is_step = len(arguments) >= 2 and len(results) == len(StepResult._fields)
-    return definition if is_step and {*arguments, *results} == {private.FLOAT} else None
+    return len(arguments) >= 2 and {*arguments} == {private.FLOAT} and results == _OUTPUTS
 
 
 def function_def(function: tf.types.experimental.ConcreteFunction) -> Any:

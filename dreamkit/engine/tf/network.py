@@ -176,10 +176,13 @@ class Network:
         keys = [spec.key for spec in specs]
         cache = self._cache if None not in keys else None
         key = step_key(keys, border, precision, gradients)
+        # The fused operation was not tried on a GPU, and the rewrite to 16 bits does its own.
+        fuses = precision != "mixed" and not private.has_gpu()
+        kept_under = f"fused {key}" if fuses else key
         with self._profile.span(CACHE):
-            cached = cache.get(key) if cache else None
-            if cached and (step := compiled_step.from_bytes(cached)) is not None:
-                return _compiled(step, precision)
+            cached = cache.get(kept_under) if cache else None
+            if cached and compiled_step.is_step(cached):
+                return CompiledStep(cached, precision)
         definition = None
         if self._packaged:
             with self._profile.span(FILLING):
@@ -190,9 +193,12 @@ class Network:
             if definition is None:
                 return NestedStep(function)
         with self._profile.span(CACHE):
+            if fuses:
+                definition = fusion.fused(definition)
+            data = definition.SerializeToString()
             if cache and private.computes_only(definition):
-                cache.put(key, definition.SerializeToString())
-            return _compiled(definition, precision)
+                cache.put(kept_under, data)
+            return CompiledStep(data, precision)
 
     def traced_step(
         self,
@@ -343,13 +349,6 @@ def load(provider: ModelProvider, weights: Path | None, profile: Unmeasured = OF
     if cache:
         cache.put_plain("info", loaded.info._asdict())
     return Network(provider, loaded.info, lambda: loaded, cache, profile=profile)
-
-
-def _compiled(definition: Any, precision: str) -> CompiledStep:
-    """The step of a FunctionDef, fused for a processor: the fused operation was not tried on a GPU, and the
-    rewrite to 16 bits does its own."""
-    fuses = precision != "mixed" and not private.has_gpu()
-    return CompiledStep(fusion.fused(definition) if fuses else definition, precision)
 
 
 def step_key(

@@ -105,9 +105,22 @@ def limit_threads(number: int) -> None:
     context.context().inter_op_parallelism_threads = number
 
 
-def add_function(definition: Any) -> None:
-    """Registers a FunctionDef under its name, in the eager context of this process."""
-    context.context().add_function_def(definition)
+class _Serialised:
+    """The bytes of a FunctionDef, for what asks a FunctionDef for its bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
+        return self._data
+
+
+def add_function(name: str, data: bytes) -> None:
+    """Registers a serialised FunctionDef under this name, in the eager context of this process."""
+    renamed = FunctionDef()
+    renamed.signature.name = name
+    # Of a field that a message's bytes have twice, the last one counts.
+    context.context().add_function_def(_Serialised(data + renamed.SerializeToString()))
 
 
 def get_function(name: str) -> Any:

@@ -52,7 +52,7 @@ def gradient_updates(config: DreamConfig) -> tuple[GradientUpdate, ...]:
     # If all colours have the same unit, normalisation cancels it.
     if config.space == "pixels" and (len(set(config.unit)) > 1 or config.normalise == "none"):
         unit = np.asarray(config.unit, np.float32)
-        updates.append(lambda gradient, _: multiply(gradient, unit))
+        updates.append(lambda gradient, _: multiply(gradient, color.for_row(unit, gradient.shape[1])))
     if config.smooth == "gaussian":
         updates.append(partial(_blur, config))
     elif config.smooth == "laplacian":
