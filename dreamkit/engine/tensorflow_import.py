@@ -27,7 +27,7 @@ from dreamkit.engine import process
 _NAME = "tensorflow"
 _PARTS = (
     "tensorflow.python.eager.context",
-    "tensorflow.python.framework.function_def_to_graph",
+    "tensorflow.python.framework.constant_op",
     "tensorflow.python.framework.op_def_registry",
     "tensorflow.python.ops.gen_functional_ops",
 )

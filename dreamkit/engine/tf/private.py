@@ -1,6 +1,7 @@
 """What is used of TensorFlow beyond its public API: all of it, but for two names in `models/graphdef.py`.
 
-What is imported at the top is all that a kept step needs: `engine/tensorflow_import.py` imports no more.
+What is imported at the top is all that a kept step needs: `engine/tensorflow_import.py` imports no more. The
+rest is imported where it is used: the modules for graphs take a third of the time of all others together.
 TensorFlow may change it in any release, so dreamkit allows only the minor versions that are tested, and
 `tests/test_tensorflow_private.py` names what a release has changed.
 """
@@ -18,16 +19,8 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import function_pb2, node_def_pb2, types_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
 from tensorflow.python.eager import context
-from tensorflow.python.framework import (
-    constant_op,
-    dtypes,
-    errors_impl,
-    function_def_to_graph,
-    importer,
-    op_def_registry,
-    ops,
-)
-from tensorflow.python.ops import gen_array_ops, gen_functional_ops, gen_math_ops, gen_nn_ops
+from tensorflow.python.framework import constant_op, dtypes, errors_impl, op_def_registry, ops
+from tensorflow.python.ops import gen_functional_ops
 
 FunctionDef = function_pb2.FunctionDef
 RewriterConfig = rewriter_config_pb2.RewriterConfig
@@ -66,15 +59,19 @@ def call(name: str, arguments: Sequence[Any], outputs: Sequence[int], config: by
 def depthwise(pixels: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """The correlation of each channel of `(n, height, width, channels)` with its own
     `(rows, columns, channels, 1)`, where the kernel lies inside."""
+    from tensorflow.python.ops import gen_nn_ops
+
     found: NDArray[np.float32] = gen_nn_ops.depthwise_conv2d_native(
-        input=pixels, filter=kernel, strides=[1, 1, 1, 1], padding="VALID"
+        input=tensor(pixels), filter=tensor(kernel), strides=[1, 1, 1, 1], padding="VALID"
     ).numpy()
     return found
 
 
 def rsqrt(array: NDArray[np.float32]) -> NDArray[np.float32]:
     """One by the square root, by the kernel that TensorFlow computes constants with."""
-    found: NDArray[np.float32] = gen_math_ops.rsqrt(constant_op.constant(array)).numpy()
+    from tensorflow.python.ops import gen_math_ops
+
+    found: NDArray[np.float32] = gen_math_ops.rsqrt(tensor(array)).numpy()
     return found
 
 
@@ -216,12 +213,17 @@ def parse_function(data: bytes) -> Any:
 
 def function_graph(definition: Any) -> Any:
     """A FunctionDef as a GraphDef."""
+    from tensorflow.python.framework import function_def_to_graph
+
     graph_def, _ = function_def_to_graph.function_def_to_graph_def(definition)
     return graph_def
 
 
 def graph_of(graph_def: Any, inputs: Mapping[str, Sequence[int]]) -> Any:
     """A GraphDef as a Graph with static shapes, in which float32 `inputs` have these shapes."""
+    from tensorflow.python.framework import importer
+    from tensorflow.python.ops import gen_array_ops
+
     with ops.Graph().as_default() as graph:
         given = {name: gen_array_ops.placeholder(FLOAT, shape) for name, shape in inputs.items()}
         importer.import_graph_def(graph_def, input_map=given, name="")
