@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from tensorflow.core.framework import function_pb2, node_def_pb2, types_pb2
 from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2, saved_model_pb2
-from tensorflow.python.eager import context
+from tensorflow.python.eager import context, execute
 from tensorflow.python.framework import constant_op, dtypes, errors_impl, op_def_registry, ops
 from tensorflow.python.ops import gen_functional_ops
 
@@ -69,9 +69,8 @@ def depthwise(pixels: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArr
 
 def rsqrt(array: NDArray[np.float32]) -> NDArray[np.float32]:
     """One by the square root, by the kernel that TensorFlow computes constants with."""
-    from tensorflow.python.ops import gen_math_ops
-
-    found: NDArray[np.float32] = gen_math_ops.rsqrt(tensor(array)).numpy()
+    (result,) = execute.execute(b"Rsqrt", 1, [tensor(array)], ("T", FLOAT), context.context())
+    found: NDArray[np.float32] = result.numpy()
     return found
 
 
