@@ -22,8 +22,18 @@ def test_results_are_in_the_order_of_the_batches_whose_devices_take_turns():
 
 
 @pytest.mark.parametrize(("batches", "devices"), [(1, ["", ""]), (4, [""])])
-def test_one_at_a_time_is_computed_in_the_calling_thread(batches, devices):
-    assert threads_of(3, batches, devices) == {current_thread()}
+def test_one_at_a_time_is_computed_in_one_thread_call_after_call(batches, devices):
+    assert len(threads_of(20, batches, devices)) == 1
+
+
+def test_threads_are_kept_for_pictures_of_one_size():
+    tile_threads.keep_for((3, 4))
+    (first,) = threads_of(2, 1, [""])
+    tile_threads.keep_for((3, 4))
+    assert threads_of(2, 1, [""]) == {first}
+    tile_threads.keep_for((4, 3))
+    assert not first.is_alive()
+    assert first not in threads_of(2, 1, [""])
 
 
 def test_several_at_a_time_are_computed_in_the_same_threads_call_after_call():

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dreamkit.config import DreamConfig
-from dreamkit.engine import masks, octave_schemes, octaves, plan
+from dreamkit.engine import masks, octave_schemes, octaves, plan, tile_threads
 from dreamkit.engine.ascent import Ascent
 from dreamkit.engine.objective_set import LoadedModel, ObjectiveSet
 from dreamkit.engine.profile import OFF, RESIZING, Unmeasured
@@ -51,6 +51,7 @@ def dream(
         NetworkMemoryError: too little memory, even for the smallest tiles.
         Interrupted: Ctrl-C; it carries the picture so far.
     """
+    tile_threads.keep_for((photo.shape[0], photo.shape[1]))
     objectives, run, held = _prepare(photo, models, config, guide, regions)
     tile_size = start.tile_size if start else plan.tile_size(objectives, config, run, held)
     ascent = Ascent(objectives, config, photo, run, on_step, tile_size, profile)

@@ -1,8 +1,8 @@
 """The threads that compute batches of tiles, kept from step to step.
 
-oneDNN's kernels are planned for each shape, and TensorFlow keeps the plans for each thread. In a new thread
-all of them are made again, which takes up to a tenth of a step. So a single batch is computed in the calling
-thread, and several in threads that live as long as that one.
+oneDNN plans each kernel for its shapes, and TensorFlow keeps these plans for each thread. In a new thread all
+of them are made again, which takes up to a tenth of a step. The plans of a thousand shapes take hundreds of
+megabytes, so the threads are kept for pictures of one size.
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ class _Pools(threading.local):
     """The pools of each calling thread."""
 
     def __init__(self) -> None:
-        self.of_size: dict[int, ThreadPoolExecutor] = {}
+        self.of_count: dict[int, ThreadPoolExecutor] = {}
+        self.size: tuple[int, int] | None = None  # of the pictures that they computed
 
 
 _pools = _Pools()
+
+
+def keep_for(size: tuple[int, int]) -> None:
+    """Ends the calling thread's threads if they computed for pictures of another size (height, width)."""
+    if size != _pools.size:
+        for pool in _pools.of_count.values():
+            pool.shutdown()
+        _pools.of_count.clear()
+        _pools.size = size
 
 
 def compute(
@@ -34,9 +44,7 @@ def compute(
 
     An error of one batch is raised when no other batch is being computed any more.
     """
-    if min(len(batches), len(devices)) < 2:
-        return [function(batch, devices[0]) for batch in batches]
-    pool = _pool(len(devices))
+    pool = _pool(min(len(devices), max(1, len(batches))))
     futures = [pool.submit(function, *each) for each in zip(batches, cycle(devices), strict=False)]
     try:
         wait(futures, return_when=FIRST_EXCEPTION)
@@ -46,9 +54,9 @@ def compute(
 
 
 def _pool(count: int) -> ThreadPoolExecutor:
-    if count not in _pools.of_size:
-        _pools.of_size[count] = ThreadPoolExecutor(count, "dreamkit-tiles")
-    return _pools.of_size[count]
+    if count not in _pools.of_count:
+        _pools.of_count[count] = ThreadPoolExecutor(count, "dreamkit-tiles")
+    return _pools.of_count[count]
 
 
 def _end(futures: Sequence[Future[_Result]]) -> None:
