@@ -1,7 +1,7 @@
 """What is used of TensorFlow beyond its public API: all of it, but for two names in `models/graphdef.py`.
 
 What is imported at the top is all that a kept step needs: `engine/tensorflow_import.py` imports no more. The
-rest is imported where it is used: the modules for graphs take a third of the time of all others together.
+rest is imported where it is used: the modules for graphs take half as long as all of these.
 TensorFlow may change it in any release, so dreamkit allows only the minor versions that are tested, and
 `tests/test_tensorflow_private.py` names what a release has changed.
 """
